@@ -1,0 +1,90 @@
+# build.mk: how objects, libraries, tools and tests are made from the folders.  Goals stand in the Makefile.
+
+# --- stdlib/runtime: portable C.  Files named rt_isa_*.c are compiled once for each instruction-set level, with the level's
+# suffix on their exported names; the rest once, for the baseline.
+ISA_SRC  := $(wildcard stdlib/runtime/rt_isa_*.c)
+RT_SRC   := $(filter-out $(ISA_SRC),$(wildcard stdlib/runtime/*.c))
+ISA_v2   := -march=x86-64-v2
+ISA_v3   := -march=x86-64-v3
+ISA_v4   := -march=x86-64-v4 -mprefer-vector-width=512
+RT_OBJ   := $(RT_SRC:%.c=$B/%.o) $(foreach v,v2 v3 v4,$(ISA_SRC:%.c=$B/%.$v.o))
+
+$B/stdlib/runtime/%.o: stdlib/runtime/%.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE) -O3 -MMD -MP -c $< -o $@
+define isa_rule
+$B/stdlib/runtime/%.$(1).o: stdlib/runtime/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(BASE) -O3 $$(ISA_$(1)) -DRT_ISA=$(1) -MMD -MP -c $$< -o $$@
+endef
+$(foreach v,v2 v3 v4,$(eval $(call isa_rule,$v)))
+
+# --- lang: lexer and parser are generated into the build directory.
+LANG_SRC := $(wildcard lang/*.c)
+LANG_OBJ := $(LANG_SRC:%.c=$B/%.o) $(if $(wildcard lang/lexer.re),$B/lang/lexer.o) $(if $(wildcard lang/grammar.y),$B/lang/grammar.o)
+
+$B/lang/lexer.c: lang/lexer.re
+	@mkdir -p $(@D)
+	re2c -W -Werror -i -8 --input-encoding utf8 --no-generation-date -o $@ $<
+$B/lang/grammar.c: lang/grammar.y
+	@mkdir -p $(@D)
+	cp $< $B/lang/grammar.y && cd $B/lang && lemon -q -T$(LEMON_TEMPLATE) grammar.y
+$B/lang/grammar.h: $B/lang/grammar.c
+LEMON_TEMPLATE := /usr/share/lemon/lempar.c
+$B/lang/lexer.o: $B/lang/lexer.c $B/lang/grammar.h
+	$(CC) $(BASE) -MMD -MP -c $< -o $@
+$B/lang/grammar.o: $B/lang/grammar.c
+	$(CC) $(BASE) -Wno-unused-parameter -Wno-unused-variable -MMD -MP -c $< -o $@
+
+# --- the prelude is embedded as bytes.
+PRELUDE  := $(sort $(wildcard stdlib/prelude/*.aim))
+$B/stdlib/prelude.c: $(PRELUDE) stdlib/embed.sh
+	@mkdir -p $(@D)
+	sh stdlib/embed.sh $(PRELUDE) > $@
+STD_OBJ  := $(if $(PRELUDE),$B/stdlib/prelude.o)
+$B/stdlib/prelude.o: $B/stdlib/prelude.c
+	$(CC) $(BASE) -MMD -MP -c $< -o $@
+
+COMPILER_OBJ := $(patsubst %.c,$B/%.o,$(wildcard compiler/*.c))
+VM_OBJ       := $(patsubst %.c,$B/%.o,$(wildcard vm/*.c))
+AIMC_OBJ     := $(patsubst %.c,$B/%.o,$(wildcard aimc/*.c))
+
+$B/%.o: %.c $(if $(wildcard lang/grammar.y),| $B/lang/grammar.h)
+	@mkdir -p $(@D)
+	$(CC) $(BASE) -MMD -MP -c $< -o $@
+
+define archive
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcs $@ $^
+endef
+$B/librt.a: $(RT_OBJ)
+	$(archive)
+$B/liblang.a: $(LANG_OBJ)
+	$(archive)
+$B/libcompiler.a: $(COMPILER_OBJ) $(STD_OBJ)
+	$(archive)
+$B/libvm.a: $(VM_OBJ)
+	$(archive)
+lib-rt: $B/librt.a
+lib-lang: $B/liblang.a
+lib-compiler: $B/libcompiler.a
+lib-vm: $B/libvm.a
+.PHONY: lib-rt lib-lang lib-compiler lib-vm
+
+# --- tests: tests/unit/test_rt_*.c link the runtime alone, test_lang_*.c lang, test_compiler_*.c compiler too, others all.
+PARTS_rt       := $B/librt.a
+PARTS_lang     := $B/liblang.a
+PARTS_compiler := $B/libcompiler.a $B/liblang.a $B/librt.a
+PARTS_vm       := $B/libvm.a $B/libcompiler.a $B/liblang.a $B/librt.a
+define test_rules
+$B/tests/test_$(1)_%: tests/unit/test_$(1)_%.c $$(PARTS_$(1))
+	@mkdir -p $$(@D)
+	$$(CC) $$(BASE) -MMD -MP $$< -o $$@ $$(PARTS_$(1)) -lcmocka $$(if $$(filter rt,$(1)),-lmpfr -lgmp) $$(LIBS)
+test-$(1)_%: $B/tests/test_$(1)_%
+	$$<
+endef
+$(foreach p,rt lang compiler vm,$(eval $(call test_rules,$p)))
+
+DEPS_FILES := $(shell find $B -name '*.d' 2>/dev/null)
+-include $(DEPS_FILES)
