@@ -1,0 +1,148 @@
+/* data.h: the data of a model: named arrays read from JSON and CSV files, or bound by the host.
+ *
+ * A data_set is filled before a model is lowered: binding compares it with the model's signature, and lowering then
+ * specialises on its extents.  So an array says all that a check and its message need: element kind, extents, which
+ * cells are missing, the levels of a text column, and where each cell stands in its file.
+ *
+ * Rules that hold for every data_array
+ *   - Cells are contiguous and row-major: the last index varies fastest.  A scalar has rank 0 and one cell.
+ *   - Reals are double; integers, booleans (0, 1) and text (level numbers) are int64_t.
+ *   - A missing cell holds NaN in a real array and 0 in any other, and `missing` has 1 at its place.  A NaN that the
+ *     file spells out is a value and is not missing.
+ *   - An array in which no cell has a value (it is empty, or everything is missing) has kind DATA_INT, the kind that
+ *     binds to a real as well.
+ *   - Text becomes levels: the distinct texts in byte order (which for UTF-8 is code point order, in any locale), numbered
+ *     from 1.  Sorting makes a column's numbering independent of the order of its rows.
+ *
+ * Errors are diagnostics without a source span, whose place is the file and the key, line or column.  A function
+ * returns 0, or -1 after it has recorded at least one; the set then holds what was read before and may still be used or
+ * freed.  Messages name places and expectations and never quote what a file holds, other than its own names:
+ * a path given by mistake must not print somebody's secrets.  A failed allocation takes the arena's jump.
+ *
+ * A data_set is not safe for use by several threads while it is being filled; afterwards it is read only. */
+#ifndef AIM_COMPILER_DATA_H
+#define AIM_COMPILER_DATA_H
+
+#include "lang/arena.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum data_kind { DATA_REAL, DATA_INT, DATA_BOOL, DATA_TEXT } data_kind;
+
+/* Limits, each with a message of its own.  They bound memory and time for any input. */
+enum {
+  DATA_MAX_RANK = 16,
+  DATA_MAX_ARRAYS = 65536,   /* names in one set, so also columns of one CSV file */
+  DATA_MAX_NAME = 1024       /* bytes of a name */
+};
+#define DATA_MAX_FILE ((size_t)1 << 30) /* bytes of one file, unless the set says otherwise */
+
+typedef enum data_source { DATA_FROM_HOST, DATA_FROM_JSON, DATA_FROM_CSV } data_source;
+
+/* Where an array came from. */
+typedef struct data_origin {
+  data_source source;
+  const char *file;      /* as the caller spelt it; NULL for the host */
+  uint32_t column;       /* CSV: number of the column, from 1; else 0 */
+  const uint32_t *lines; /* CSV: line of each row when rows are not simply on lines 2, 3, ...; else NULL */
+} data_origin;
+
+typedef struct data_array {
+  const char *name;
+  data_kind kind;
+  int rank;
+  const int64_t *dims;         /* [rank], each >= 0 */
+  size_t cells;                /* product of dims; 1 when rank is 0 */
+  union {
+    const double *f64;         /* [cells] when kind is DATA_REAL */
+    const int64_t *i64;        /* [cells] otherwise */
+  };
+  const uint8_t *missing;      /* [cells] of 0 and 1, or NULL when every cell has a value */
+  size_t n_missing;
+  const char *const *levels;   /* [n_levels], sorted, when kind is DATA_TEXT; else NULL */
+  size_t n_levels;
+  bool borrowed;               /* cells belong to the host */
+  data_origin origin;
+} data_array;
+
+/* One error.  `where` is what follows the file: "line 3, column 2" or "key \"y\", element [2, 1]"; it may be empty. */
+typedef struct data_error {
+  const char *code;    /* stable: "E0901"... */
+  const char *file;    /* NULL for the host */
+  const char *where;
+  const char *message; /* what is wrong */
+  const char *help;    /* what to do, or NULL */
+} data_error;
+
+typedef struct data_set {
+  arena *a;              /* owns all that the set holds; borrowed, outlives it */
+  data_array **arrays;   /* in the order of arrival */
+  size_t n, cap;
+  uint32_t *index;       /* hash table of places in `arrays` plus one, open addressing; 0 is free */
+  size_t index_size;     /* a power of two, more than twice n */
+  data_error *errors;
+  size_t n_errors, cap_errors;
+  size_t max_file;       /* bytes; set after data_init to change the limit */
+} data_set;
+
+void data_init(data_set *ds, arena *a);
+
+/* Reads a file by its ending: .json, .csv or .tsv (any case).  Names of several files merge; a name that is there
+ * already is an error that names both places, since silently preferring one would hide a mistake. */
+int data_read_file(data_set *ds, const char *path);
+
+/* Read from memory; `file` is the name for messages (copied).  Bytes are borrowed for the call only.
+ *
+ * JSON: one object; each key an array.  Nested arrays are row-major and must be rectangular.  A number spelt without
+ * point or exponent is an integer; one real among integers makes all of them real.  null is missing.  The texts "NaN",
+ * "Inf", "+Inf", "-Inf", "Infinity", "+Infinity" and "-Infinity" among numbers are reals.  [] has extent 0, [[], []]
+ * has extents 2 and 0.
+ *
+ * CSV: RFC 4180, with a header of names.  The separator is the first of comma, semicolon and tab that stands outside
+ * quotes in the header.  A UTF-8 byte order mark, CR LF and blank lines (in a file of two columns or more) are accepted.
+ * A cell that is empty or NA and not quoted is missing.  A column is an integer column if every value is one, else
+ * real if every value is a number, else boolean if every value is TRUE, FALSE, true or false, else text; a quoted
+ * cell is text.  Each column is an array of rank 1. */
+int data_read_json(data_set *ds, const char *file, const char *bytes, size_t n);
+int data_read_csv(data_set *ds, const char *file, const char *bytes, size_t n);
+
+/* Binds the host's memory without copying: cells must stay unchanged until the set's arena is freed and the program bound
+ * to it is gone.  name and dims [rank] are copied.  cells may be NULL when there are none.  In a real array
+ * NaN is a value; give `missing` with data_bind_missing for missing cells. */
+int data_bind_f64(data_set *ds, const char *name, const double *cells, int rank, const int64_t *dims);
+int data_bind_i64(data_set *ds, const char *name, const int64_t *cells, int rank, const int64_t *dims);
+/* Copies, widening to int64_t. */
+int data_bind_i32(data_set *ds, const char *name, const int32_t *cells, int rank, const int64_t *dims);
+/* Copies mask [cells of the array of that name]: nonzero marks a cell as missing. */
+int data_bind_missing(data_set *ds, const char *name, const uint8_t *mask);
+
+/* The array of that name, or NULL. */
+const data_array *data_find(const data_set *ds, const char *name);
+
+/* Cells as reals: the array's own when it is real, else a copy in `a` (integers beyond 2^53 round to nearest, missing
+ * cells become NaN). */
+const double *data_reals(const data_array *x, arena *a);
+
+/* The place of a cell for a message, in `a`: `key "y", element [2, 1]`, or `line 3, column 2 ("y")`.  Indices
+ * count from 1, as in models. */
+const char *data_cell_where(const data_array *x, size_t cell, arena *a);
+/* The place of the array as a whole: its key, column, or that the host bound it. */
+const char *data_array_where(const data_array *x, arena *a);
+/* "int", "real", "bool", "text". */
+const char *data_kind_name(data_kind kind);
+
+/* --- for the readers (data_json.c, data_csv.c) ------------------------------------------------------------------ */
+
+/* Records an error; returns -1.  file, where and help are borrowed and must live in the set's arena or be literals. */
+int data_fail(data_set *ds, const char *code, const char *file, const char *where, const char *help, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+/* Enters an array whose name, cells and origin are set; checks name and duplicates.  x lives in the set's arena. */
+int data_enter(data_set *ds, data_array *x);
+/* Turns texts [cells] (NULL: missing) into levels and level numbers of x, in O(n log n). */
+void data_set_levels(data_set *ds, data_array *x, const char **texts);
+/* Product of dims, or -1 if it does not fit in memory as 8-byte cells. */
+int data_cells(int rank, const int64_t *dims, size_t *cells /* OUT */);
+
+#endif
