@@ -1,0 +1,72 @@
+/* draws.h: posterior draws in memory.
+ *
+ * A store has columns, each a scalar quantity such as theta[3] or Sigma[1,2], and for each chain a row per draw.
+ * All memory is taken once, by draws_create; adding a draw allocates nothing.
+ *
+ * Layout: per chain, per column, the draws follow each other (column-major inside a chain), because that is how
+ * diagnostics read them: one column of one chain is one contiguous array.
+ *
+ * Threads: one thread writes each chain, and chains may be written at the same time.  The number of complete rows is
+ * published with release order, so that any thread may read the rows below draws_count(). */
+#ifndef AIM_VM_DRAWS_H
+#define AIM_VM_DRAWS_H
+
+#include "lang/alloc.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Statistics of the sampler, kept as columns of their own, in CmdStan's order. */
+typedef enum draws_stat {
+  DRAWS_LP, DRAWS_ACCEPT_STAT, DRAWS_STEPSIZE, DRAWS_TREEDEPTH, DRAWS_N_LEAPFROG, DRAWS_DIVERGENT, DRAWS_ENERGY,
+  DRAWS_N_STATS
+} draws_stat;
+/* "lp__", "accept_stat__", ... */
+const char *draws_stat_name(draws_stat stat);
+
+/* A quantity as the model names it: a base name and extents; it makes one column per cell. */
+typedef struct draws_quantity {
+  const char *name;
+  int rank;            /* 0 for a scalar; at most DRAWS_MAX_RANK */
+  const int64_t *dims; /* [rank], each >= 0; an extent of 0 makes no column */
+} draws_quantity;
+
+enum { DRAWS_MAX_RANK = 16 };
+
+typedef struct draws draws;
+
+/* A store for the quantities, copied.  Columns of a quantity run with the first index fastest (CmdStan's order, which its
+ * readers expect: Sigma[1,1], Sigma[2,1], ...).  NULL when memory fails, a product does not fit, or
+ * chains < 1. */
+draws *draws_create(const aim_alloc *alloc, const draws_quantity *q, size_t n, int chains, size_t capacity);
+void draws_free(draws *d); /* NULL is fine */
+
+size_t draws_columns(const draws *d);
+int draws_chains(const draws *d);
+size_t draws_capacity(const draws *d); /* rows per chain */
+size_t draws_bytes(const draws *d);    /* taken from the host */
+
+/* Column of the cell at row-major place `cell` of quantity q: what a sampler that fills row-major arrays needs. */
+size_t draws_column(const draws *d, size_t q, size_t cell);
+size_t draws_quantity_of(const draws *d, size_t column); /* inverse: which quantity */
+size_t draws_cell_of(const draws *d, size_t column);     /* inverse: row-major place in it */
+
+/* Name of a column in `out` [size]: "theta[3]", "Sigma[1,2]".  Returns the length needed without the NUL, as snprintf. */
+size_t draws_name(const draws *d, size_t column, char *out, size_t size);
+/* The same as CmdStan spells it in a CSV header: "theta.3". */
+size_t draws_csv_name(const draws *d, size_t column, char *out, size_t size);
+/* The column of that name (either spelling), or (size_t)-1. */
+size_t draws_find(const draws *d, const char *name);
+
+/* Appends a row to a chain: values [draws_columns] in column order, stats [DRAWS_N_STATS].  Returns 0, or -1 when the
+ * chain is full. */
+int draws_add(draws *d, int chain, const double *values, const double *stats);
+/* The same from row-major cells of the quantities one after the other, as models hold them. */
+int draws_add_cells(draws *d, int chain, const double *cells, const double *stats);
+
+size_t draws_count(const draws *d, int chain); /* complete rows of a chain */
+/* The draws of one column of one chain, contiguous; borrowed, valid below draws_count. */
+const double *draws_of(const draws *d, int chain, size_t column);
+const double *draws_stat_of(const draws *d, int chain, draws_stat stat);
+
+#endif

@@ -1,0 +1,45 @@
+/* run_json.h: what was run and how it went, as run.json beside the draws.
+ *
+ * The file is written whole under a temporary name and renamed, so that a reader sees the old one or the new one. */
+#ifndef AIM_VM_RUN_JSON_H
+#define AIM_VM_RUN_JSON_H
+
+#include "lang/arena.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct run_chain {
+  int chain; /* from 1 */
+  double stepsize;
+  int64_t draws, divergent, max_treedepth_hits, leapfrogs;
+  double accept_stat, ebfmi;              /* means over sampling; NaN where undefined */
+  double warmup_seconds, sampling_seconds;
+  const char *file;                       /* its CSV, or NULL */
+} run_chain;
+
+typedef struct run_info {
+  const char *model, *file, *method, *version, *build;
+  const char *const *data; /* [n_data] files */
+  size_t n_data;
+  uint64_t seed;
+  int64_t warmup, draws;   /* per chain */
+  int64_t thin;
+  double target_accept;
+  int max_depth;
+  const run_chain *chain;  /* [n_chains] */
+  size_t n_chains;
+  double total_seconds;
+  const char *started;     /* UTC, ISO 8601, or NULL: the library reads no clock for it */
+  bool interrupted;
+  double max_rhat, min_ess_bulk, min_ess_tail; /* NaN where undefined */
+  const char *worst;       /* name of the quantity with the largest R-hat, or NULL */
+} run_info;
+
+/* The JSON text in `a`; numbers that are not finite become null.  NULL when jansson has no memory. */
+char *run_json_text(const run_info *info, arena *a);
+/* Writes it to path.  Returns 0 or an errno value. */
+int run_json_write(const run_info *info, const char *path, arena *a);
+
+#endif
