@@ -1,0 +1,76 @@
+/* nuts_chain.h: one chain of NUTS from its initial point to its last draw.
+ *
+ * Ties the kernel (stdlib/runtime/rt_nuts.h) to adaptation (vm/adapt.h).  Works on the unconstrained space; what the numbers mean is
+ * the caller's affair.  Takes all memory before it starts and calls no allocator.  Results depend on the options, the key and the
+ * density only, so chains may run on any threads in any order. */
+#ifndef AIM_VM_NUTS_CHAIN_H
+#define AIM_VM_NUTS_CHAIN_H
+
+#include "stdlib/runtime/rt_nuts.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Log density and gradient at `lanes` points: coordinate i of lane l is q[i * stride + l], likewise grad; lp[l].  A chain calls it
+ * with lanes 1, stride 1.  Points outside the support give -INFINITY (grad is then not read).  Returns 0, or any other number to
+ * end the chain (a host that failed, an interrupt), which is handed back in nuts_result.density_code. */
+typedef int (*nuts_density)(void *user, size_t lanes, size_t stride, const double *q, double *lp, double *grad);
+
+/* Called after each transition: index counts from 0 within warm-up and within draws.  q [dim] is borrowed for the call.  A result
+ * other than 0 ends the chain with NUTS_STOPPED. */
+typedef int (*nuts_on_draw)(void *user, uint32_t index, bool warmup, const double *q, const rt_nuts_stats *stats);
+
+typedef enum nuts_status {
+  NUTS_OK,
+  NUTS_STOPPED,    /* by on_draw */
+  NUTS_E_DENSITY,  /* by the density */
+  NUTS_E_INIT,     /* no initial point with finite density and gradient */
+  NUTS_E_OPTIONS   /* an option is out of its range */
+} nuts_status;
+
+typedef struct nuts_options {
+  uint32_t warmup, draws;
+  uint32_t max_depth;    /* 1..RT_NUTS_DEPTH_LIMIT */
+  uint32_t init_tries;   /* at least 1 */
+  double delta;          /* target acceptance, in (0, 1) */
+  double step_size;      /* where the first search starts; the step itself when warmup is 0 and it must be > 0 */
+  double init_radius;    /* initial points are uniform on (-r, r)^dim; 0: the origin */
+  const double *init;    /* [dim] a given initial point, or NULL; borrowed */
+  const double *metric;  /* [dim] initial diagonal of M^-1, or NULL for ones; borrowed */
+  rt_key key;            /* of this chain: fold the chain's number in before */
+} nuts_options;
+
+typedef struct nuts_target {
+  size_t dim;
+  nuts_density density;
+  void *density_user;
+  nuts_on_draw on_draw; /* may be NULL */
+  void *draw_user;
+  double *draws;        /* NULL, or [options.draws * dim]: draw by draw, warm-up left out */
+  rt_nuts_stats *stats; /* NULL, or [options.draws] */
+} nuts_target;
+
+typedef struct nuts_result {
+  nuts_status status;
+  int density_code;        /* what the density returned, if it ended the chain */
+  uint32_t init_tries;     /* used */
+  uint32_t draws;          /* complete draws, warm-up left out */
+  double step_size;        /* after warm-up */
+  const double *metric;    /* [dim] after warm-up, in the workspace */
+  uint64_t n_leapfrog[2];  /* in warm-up, after it */
+  uint32_t n_divergent[2];
+  uint32_t n_max_depth[2]; /* transitions that ended because of max_depth */
+  uint64_t n_nan;          /* evaluations that gave NaN or +inf, initial points included */
+  bool step_bounded;       /* a search for a step size ended at its bound */
+} nuts_result;
+
+/* Defaults: 1000 + 1000 transitions, depth 10, 100 tries, delta 0.8, step 1, radius 2. */
+void nuts_options_init(nuts_options *o, rt_key key);
+/* Doubles of workspace; 0 if dim is 0 or too large, or max_depth out of range. */
+size_t nuts_chain_doubles(size_t dim, uint32_t max_depth);
+/* Runs the chain.  work: nuts_chain_doubles(t->dim, o->max_depth) doubles, borrowed; it may be used again afterwards, but
+ * r->metric points into it. */
+nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *work, nuts_result *r);
+
+#endif
