@@ -1,0 +1,74 @@
+/* contract.h: how a derived program is executed, whoever executes it.
+ *
+ * An *engine* turns the functions of a module, with its sizes and data bound, into something that runs: the interpreter of
+ * vm/, and the JIT of codegen/.  Drivers of inference know only this header.
+ *
+ * Calls are batched.  Each argument is an array of cells for `lanes` lanes at once: cell e of lane l stands at
+ * p[e * stride + l].  One lane has stride 1 and is a plain row-major array.  A cell is a double, or an int64_t for int, bool
+ * and key.  Which lanes a call groups never changes a result.
+ *
+ * A program is loaded once (load compiles, runs @prepare, and allocates everything); workers then run it.  One worker is
+ * used by one thread at a time; a call allocates nothing and changes nothing but the worker's scratch and the outputs. */
+#ifndef AIM_COMPILER_CONTRACT_H
+#define AIM_COMPILER_CONTRACT_H
+
+#include "compiler/ir.h"
+#include "lang/alloc.h"
+
+typedef union exec_cell {
+  double real;
+  int64_t integer;
+} exec_cell;
+
+typedef struct exec_arg {
+  exec_cell *p;
+  size_t stride;
+} exec_arg;
+
+/* What is bound before a program is loaded: the numbers of the sizes are in the module's size table; `data` holds one pointer
+ * for each data parameter name, in any order, borrowed as long as the program lives. */
+typedef struct exec_data {
+  const char *name;
+  const exec_cell *p;
+} exec_data;
+
+typedef enum exec_status {
+  EXEC_OK,
+  EXEC_BOUND,  /* an index was out of range: see the report */
+  EXEC_MEMORY, /* load only */
+  EXEC_REFUSED /* load only: a limit, or something this engine does not run: see the message */
+} exec_status;
+
+typedef struct exec_report {
+  span where;              /* of the failing operation, or of the first NaN */
+  int64_t index, extent;   /* EXEC_BOUND */
+  uint64_t guards;         /* guards that failed in this call, counted over elements */
+  span guard_where;        /* of the first of them */
+} exec_report;
+
+typedef struct exec_options {
+  int isa;        /* 0: the best of this machine; 2, 3, 4: x86-64-v2, v3, v4 */
+  size_t memory;  /* limit in bytes for buffers; 0: none */
+} exec_options;
+
+typedef struct exec_program exec_program;
+typedef struct exec_worker exec_worker;
+
+typedef struct exec_engine {
+  const char *name;
+  /* Loads every derived function of m.  *message, where not NULL, lives in m's arena. */
+  exec_status (*load)(const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options,
+                      const aim_alloc *alloc, exec_program **out, const char **message);
+  void (*unload)(exec_program *p);
+  /* The number of a function for call, or -1. */
+  int (*find)(const exec_program *p, const char *name);
+  exec_worker *(*worker_new)(exec_program *p); /* NULL: no memory */
+  void (*worker_free)(exec_worker *w);
+  /* Runs function fn.  in: its parameters that are neither data nor frame, in order; out: its results.  out may not overlap
+   * in.  *report may be NULL. */
+  exec_status (*call)(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report);
+  /* Runs fn again watching every value: true and report->where if some operation made a NaN from operands without one. */
+  bool (*find_nan)(exec_worker *w, int fn, const exec_arg *in, exec_report *report);
+} exec_engine;
+
+#endif
