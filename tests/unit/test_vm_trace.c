@@ -1,0 +1,995 @@
+/* test_vm_trace.c: pools, copy-on-write traces, the undo log and the history of draws.
+ *
+ *     test_vm_trace [operations]
+ *
+ * Each structure is compared with a model made of plain arrays under random histories (fixed seeds), by default 1.2e6
+ * operations on traces.  The host's allocator of this test counts calls and bytes, checks the sizes it is given
+ * back, and fails the calls that a test names.  Times are printed; only those far from their bound are asserted. */
+#include "vm/history.h"
+#include "vm/pool.h"
+#include "vm/trace.h"
+#include "vm/undo.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+static size_t operations = 1200000;
+
+/* --- the host --- */
+
+typedef struct host {
+  _Atomic size_t calls, bytes; /* calls that allocate; bytes out */
+  size_t fail_at;              /* the call with this number fails; 0 for none */
+  bool persistent;             /* and all after it */
+} host;
+
+static void *host_fn(void *user, void *ptr, size_t old_size, size_t size) {
+  host *h = user;
+  size_t *head = ptr ? (size_t *)ptr - 2 : NULL;
+  if (head && *head != old_size) abort();
+  if (size == 0) {
+    h->bytes -= old_size;
+    free(head);
+    return NULL;
+  }
+  size_t call = ++h->calls;
+  if (h->fail_at && (call == h->fail_at || (h->persistent && call > h->fail_at))) return NULL;
+  size_t *now = realloc(head, size + 16);
+  if (!now) return NULL;
+  *now = size;
+  h->bytes += size - (ptr ? old_size : 0);
+  return now + 2;
+}
+
+static uint64_t next_random(uint64_t *s) { /* SplitMix64 */
+  uint64_t z = *s += 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+static size_t below(uint64_t *s, size_t n) { return (size_t)(next_random(s) % n); }
+
+static double seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median(double *x, size_t n) {
+  qsort(x, n, sizeof *x, by_value);
+  return x[n / 2];
+}
+
+/* --- pools --- */
+
+static void pool_counts_what_it_does(void **state) {
+  (void)state;
+  host m = {0};
+  aim_alloc a = {host_fn, &m};
+  pool p;
+  pool_init(&p, &a, 100, 8, 0);
+  void *b[12];
+  for (int i = 0; i < 12; i++) assert_non_null(b[i] = pool_get(&p));
+  assert_int_equal(p.stats.misses, 12);
+  assert_int_equal(p.stats.live, 12);
+  for (int i = 0; i < 12; i++) pool_put(&p, b[i]);
+  assert_int_equal(p.stats.returns, 8);
+  assert_int_equal(p.stats.drops, 4);
+  assert_int_equal(p.stats.kept, 8);
+  assert_int_equal(p.stats.live, 0);
+  assert_int_equal(p.stats.peak, 1200);
+  assert_int_equal(m.bytes, 800);
+  assert_int_equal(pool_bytes(&p), 800);
+  assert_ptr_equal(pool_get(&p), b[7]);
+  assert_int_equal(p.stats.hits, 1);
+  pool_put(&p, b[7]);
+  pool_trim(&p);
+  assert_int_equal(p.stats.kept, 2); /* max / 4 */
+  assert_true(pool_prewarm(&p, 5));
+  assert_int_equal(p.stats.kept, 5);
+  assert_true(pool_prewarm(&p, 100));
+  assert_int_equal(p.stats.kept, 8);
+  assert_int_equal(p.stats.misses, 12);
+  pool_put(&p, NULL);
+  pool_free(&p);
+  assert_int_equal(m.bytes, 0);
+
+  pool_init(&p, &a, 100, 8, 3);
+  assert_true(pool_prewarm(&p, 8));
+  pool_trim(&p);
+  assert_int_equal(p.stats.kept, 3);
+  m.fail_at = m.calls + 2;
+  assert_false(pool_prewarm(&p, 8));
+  assert_int_equal(p.stats.kept, 4);
+  for (int i = 0; i < 4; i++) assert_non_null(b[i] = pool_get(&p));
+  m.fail_at = m.calls + 1;
+  assert_null(pool_get(&p));
+  assert_int_equal(p.stats.live, 4);
+  assert_int_equal(p.stats.hits, 4);
+  assert_int_equal(p.stats.misses, 0);
+  for (int i = 0; i < 4; i++) pool_put(&p, b[i]);
+  pool_free(&p);
+  assert_int_equal(m.bytes, 0);
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+static void kept_blocks_are_poisoned(void **state) {
+  (void)state;
+  host m = {0};
+  aim_alloc a = {host_fn, &m};
+  pool p;
+  pool_init(&p, &a, 64, POOL_UNBOUNDED, 0);
+  char *b = pool_get(&p);
+  assert_null(__asan_region_is_poisoned(b, 64));
+  pool_put(&p, b);
+  for (size_t i = 0; i < 64; i++) assert_true(__asan_address_is_poisoned(b + i));
+  assert_ptr_equal(pool_get(&p), b);
+  assert_null(__asan_region_is_poisoned(b, 64));
+  pool_put(&p, b);
+  pool_free(&p);
+}
+#endif
+
+/* --- the undo log --- */
+
+/* Nested marks, against a copy of the frame for each mark. */
+static void undo_restores_frames(void **state) {
+  (void)state;
+  enum { N = 50, DEEP = 6 };
+  host m = {0};
+  aim_alloc a = {host_fn, &m};
+  undo_log u;
+  undo_init(&u, &a);
+  uint64_t seed = 11;
+  static uint64_t frame[N], saved[DEEP][N];
+  size_t marks[DEEP], depth = 0, calls = 0;
+  for (size_t step = 0; step < 200000; step++) {
+    if (step == 100000) calls = m.calls;
+    size_t what = below(&seed, 10);
+    if (what == 0 && depth < DEEP) {
+      memcpy(saved[depth], frame, sizeof frame);
+      marks[depth++] = undo_mark(&u);
+    } else if (what == 1 && depth) {
+      undo_rollback(&u, frame, marks[--depth]);
+      assert_memory_equal(frame, saved[depth], sizeof frame);
+    } else if (what == 2 && depth) {
+      undo_commit(&u, marks[--depth]);
+      if (depth == 0) assert_int_equal(u.n, 0);
+    } else if (depth) {
+      size_t i = below(&seed, N);
+      assert_true(undo_note(&u, frame, i));
+      frame[i] = next_random(&seed);
+    }
+  }
+  /* Every path was long enough in the first half; the log never shrinks. */
+  while (depth) undo_rollback(&u, frame, marks[--depth]);
+  assert_true(m.calls - calls <= 1);
+  undo_free(&u);
+  assert_int_equal(m.bytes, 0);
+}
+
+static void undo_without_memory_still_rolls_back(void **state) {
+  (void)state;
+  enum { N = 1000 };
+  for (size_t fail = 1;; fail++) {
+    host m = {.fail_at = fail};
+    aim_alloc a = {host_fn, &m};
+    undo_log u;
+    undo_init(&u, &a);
+    static uint64_t frame[N], before[N];
+    for (size_t i = 0; i < N; i++) before[i] = frame[i] = i * fail;
+    size_t mark = undo_mark(&u), i = 0;
+    for (; i < N && undo_note(&u, frame, i); i++) frame[i] = ~frame[i];
+    undo_rollback(&u, frame, mark);
+    assert_memory_equal(frame, before, sizeof frame);
+    undo_free(&u);
+    assert_int_equal(m.bytes, 0);
+    if (i == N) {
+      assert_true(fail > 3);
+      break;
+    }
+  }
+}
+
+/* A proposal on one site of a long frame: after the first, nothing allocates. */
+static void undo_after_warm_up_allocates_nothing(void **state) {
+  (void)state;
+  enum { N = 4096 };
+  host m = {0};
+  aim_alloc a = {host_fn, &m};
+  undo_log u;
+  undo_init(&u, &a);
+  assert_true(undo_reserve(&u, 100));
+  static double frame[N];
+  uint64_t seed = 5;
+  size_t calls = m.calls;
+  double start = seconds();
+  for (size_t step = 0; step < 100000; step++) {
+    size_t mark = undo_mark(&u);
+    for (size_t c = 0; c < 10; c++) {
+      size_t i = below(&seed, N);
+      assert_true(undo_note(&u, frame, i));
+      frame[i] += 1;
+    }
+    if (step & 1) undo_rollback(&u, frame, mark);
+    else undo_commit(&u, mark);
+  }
+  print_message("undo: %.1f ns for a proposal of 10 cells\n", 1e9 * (seconds() - start) / 1e5);
+  assert_int_equal(m.calls, calls);
+  double sum = 0;
+  for (size_t i = 0; i < N; i++) sum += frame[i];
+  assert_true(sum == 10 * 50000.0);
+  undo_free(&u);
+}
+
+/* --- traces against arrays --- */
+
+enum { SLOTS = 10 };
+
+typedef struct world {
+  trace_heap heap;
+  size_t cells;
+  trace slot[SLOTS]; /* root NULL: empty */
+  uint64_t *model[SLOTS];
+  uint64_t *buffer;
+} world;
+
+static void world_check(world *w, size_t s) {
+  trace_read(&w->slot[s], 0, w->cells, w->buffer);
+  if (w->cells) assert_memory_equal(w->buffer, w->model[s], 8 * w->cells);
+}
+
+static int by_address(const void *a, const void *b) {
+  uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* The chunks in use are exactly those that some handle reaches, and the zero chunk; what is own adds up. */
+static void world_check_memory(world *w) {
+  size_t n = 0, own = 0, own_chunks = 0, reached = 0;
+  const void **seen = malloc((SLOTS + 1) * w->heap.chunks * sizeof *seen);
+  trace zero = trace_create(&w->heap);
+  for (size_t k = 0; k < w->heap.chunks; k++) seen[n++] = trace_chunk(&zero, k, NULL, NULL);
+  trace_free(&zero);
+  for (size_t s = 0; s < SLOTS; s++) {
+    if (!w->slot[s].root) continue;
+    for (size_t k = 0; k < w->heap.chunks; k++) seen[n++] = trace_chunk(&w->slot[s], k, NULL, NULL);
+    trace_stats st = trace_measure(&w->slot[s]);
+    own += st.own_bytes;
+    own_chunks += st.own_chunks;
+    if (reached < st.shared_chunks) reached = st.shared_chunks;
+  }
+  qsort(seen, n, sizeof *seen, by_address);
+  size_t distinct = 0;
+  for (size_t i = 0; i < n; i++) distinct += i == 0 || seen[i] != seen[i - 1];
+  free(seen);
+  assert_int_equal(distinct, w->heap.chunk.stats.live);
+  assert_true(own_chunks + reached + 1 <= distinct);
+  assert_true((int64_t)own <= trace_heap_bytes(&w->heap));
+}
+
+static void random_step(world *w, uint64_t *seed) {
+  size_t s = below(seed, SLOTS), n = w->cells;
+  if (!w->slot[s].root) {
+    size_t from = below(seed, SLOTS);
+    if (w->slot[from].root && below(seed, 8)) {
+      w->slot[s] = trace_clone(&w->slot[from]);
+      memcpy(w->model[s], w->model[from], 8 * n);
+    } else {
+      w->slot[s] = trace_create(&w->heap);
+      memset(w->model[s], 0, 8 * n);
+    }
+    return;
+  }
+  size_t i = below(seed, n), len = 1 + below(seed, n - i);
+  switch (below(seed, 24)) {
+  case 0:
+  case 1:
+    trace_free(&w->slot[s]);
+    break;
+  case 2: /* a range */
+    for (size_t c = 0; c < len; c++) w->model[s][i + c] = next_random(seed);
+    assert_true(trace_write(&w->slot[s], i, len, w->model[s] + i));
+    break;
+  case 3: /* a frame with few differences */
+    for (size_t c = 0; c < 3; c++) w->model[s][below(seed, n)] = next_random(seed) & 1;
+    assert_true(trace_store(&w->slot[s], w->model[s]));
+    break;
+  case 4:
+    trace_read(&w->slot[s], i, len, w->buffer);
+    assert_memory_equal(w->buffer, w->model[s] + i, 8 * len);
+    break;
+  case 5: {
+    size_t o = below(seed, SLOTS);
+    if (w->slot[o].root)
+      assert_int_equal(trace_equal(&w->slot[s], &w->slot[o]), memcmp(w->model[s], w->model[o], 8 * n) == 0);
+    break;
+  }
+  case 6: { /* a whole chunk in place */
+    size_t first, count;
+    uint64_t *cells = trace_chunk_edit(&w->slot[s], below(seed, w->heap.chunks), &first, &count);
+    assert_non_null(cells);
+    assert_memory_equal(cells, w->model[s] + first, 8 * count);
+    for (size_t c = 0; c < count; c++) cells[c] = w->model[s][first + c] += c;
+    break;
+  }
+  case 7:
+    world_check(w, s);
+    break;
+  default:
+    if (below(seed, 3)) {
+      w->model[s][i] = next_random(seed);
+      if (below(seed, 2)) {
+        double x;
+        memcpy(&x, &w->model[s][i], 8);
+        assert_true(trace_set_real(&w->slot[s], i, x));
+      } else {
+        assert_true(trace_set_int(&w->slot[s], i, (int64_t)w->model[s][i]));
+      }
+    } else {
+      double x = trace_real(&w->slot[s], i);
+      assert_memory_equal(&x, &w->model[s][i], 8);
+      assert_true((uint64_t)trace_int(&w->slot[s], i) == w->model[s][i]);
+    }
+  }
+}
+
+static void histories_match_arrays(void **state) {
+  (void)state;
+  static const struct { size_t cells, chunk; } layouts[] = {
+      {1, 0}, {5, 0}, {8, 0}, {9, 8}, {100, 0}, {128, 8}, {129, 8}, {513, 0}, {2500, 8}, {3000, 0}};
+  enum { LAYOUTS = sizeof layouts / sizeof *layouts };
+  for (size_t l = 0; l < LAYOUTS; l++) {
+    host m = {0};
+    aim_alloc a = {host_fn, &m};
+    world w = {.cells = layouts[l].cells};
+    trace_options o = {.chunk_cells = layouts[l].chunk, .pool_max = l & 1 ? 20 : POOL_UNBOUNDED};
+    assert_true(trace_heap_init(&w.heap, &a, w.cells, &o));
+    int64_t empty = trace_heap_bytes(&w.heap);
+    for (size_t s = 0; s < SLOTS; s++) w.model[s] = calloc(w.cells, 8);
+    w.buffer = calloc(w.cells, 8);
+    uint64_t seed = 100 + l;
+    for (size_t step = 0; step < operations / LAYOUTS; step++) {
+      random_step(&w, &seed);
+      if (step % 1000 == 0) {
+        for (size_t s = 0; s < SLOTS; s++)
+          if (w.slot[s].root) world_check(&w, s);
+        world_check_memory(&w);
+        assert_int_equal(m.bytes, trace_heap_bytes(&w.heap));
+      }
+    }
+    for (size_t s = 0; s < SLOTS; s++) trace_free(&w.slot[s]), free(w.model[s]);
+    free(w.buffer);
+    assert_int_equal(w.heap.chunk.stats.live, 1); /* the zero tree */
+    assert_int_equal(w.heap.node.stats.live, w.heap.depth);
+    pool_free(&w.heap.chunk);
+    pool_free(&w.heap.node);
+    assert_int_equal(trace_heap_bytes(&w.heap), empty);
+    trace_heap_free(&w.heap);
+    assert_int_equal(w.heap.chunk.stats.live, 0);
+    assert_int_equal(w.heap.node.stats.live, 0);
+    assert_int_equal(m.bytes, 0);
+  }
+}
+
+static void layouts_out_of_range_are_refused(void **state) {
+  (void)state;
+  host m = {0};
+  aim_alloc a = {host_fn, &m};
+  trace_heap h;
+  assert_false(trace_heap_init(&h, &a, (size_t)-1, NULL));
+  assert_false(trace_heap_init(&h, &a, 10, &(trace_options){.chunk_cells = 100}));
+  assert_false(trace_heap_init(&h, &a, 10, &(trace_options){.chunk_cells = 4}));
+  assert_false(trace_heap_init(&h, &a, 10, &(trace_options){.chunk_cells = 8192}));
+  assert_int_equal(m.calls, 0);
+  /* A frame far larger than memory costs its zero tree. */
+  assert_true(trace_heap_init(&h, &a, (size_t)1 << 40, NULL));
+  trace t = trace_create(&h);
+  assert_true(trace_set_int(&t, ((size_t)1 << 40) - 1, -7));
+  assert_int_equal(trace_int(&t, ((size_t)1 << 40) - 1), -7);
+  assert_int_equal(trace_int(&t, ((size_t)1 << 40) - 2), 0);
+  assert_true(m.bytes < 20000);
+  trace_free(&t);
+  trace_heap_free(&h);
+  assert_true(trace_heap_init(&h, &a, 0, NULL));
+  t = trace_create(&h);
+  trace c = trace_clone(&t);
+  assert_true(trace_equal(&t, &c));
+  assert_true(trace_store(&t, NULL));
+  trace_free(&t);
+  trace_free(&c);
+  trace_heap_free(&h);
+  assert_int_equal(m.bytes, 0);
+}
+
+/* --- costs of one write --- */
+
+static void one_write_copies_one_chunk_and_its_path(void **state) {
+  (void)state;
+  static const size_t lengths[] = {10, 512, 513, 8192, 8193, 100000, 1000000};
+  for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
+    host m = {0};
+    aim_alloc a = {host_fn, &m};
+    trace_heap h;
+    size_t n = lengths[l];
+    assert_true(trace_heap_init(&h, &a, n, NULL));
+    uint64_t *frame = malloc(8 * n);
+    for (size_t i = 0; i < n; i++) frame[i] = i + 1;
+    trace t = trace_create(&h);
+    trace_stats s = trace_measure(&t);
+    assert_int_equal(s.own_bytes + s.shared_bytes, 0);
+    assert_int_equal(s.zero_bytes, trace_heap_bytes(&h));
+    assert_true(trace_write(&t, 0, n, frame));
+    trace c = trace_clone(&t);
+    int64_t chunks = h.chunk.stats.live, nodes = h.node.stats.live;
+    s = trace_measure(&c);
+    assert_int_equal(s.own_bytes, 0);
+    assert_int_equal(s.shared_chunks, h.chunks);
+    size_t whole = s.shared_bytes;
+    assert_true(trace_set_int(&c, n / 2, -1));
+    assert_int_equal(h.chunk.stats.live, chunks + 1);
+    assert_int_equal(h.node.stats.live, nodes + (int64_t)h.depth);
+    s = trace_measure(&c);
+    assert_int_equal(s.own_chunks, 1);
+    assert_int_equal(s.own_bytes, h.chunk.block + h.depth * h.node.block);
+    assert_int_equal(s.own_bytes + s.shared_bytes, whole);
+    /* The second write to the chunk is in place, through either handle. */
+    assert_true(trace_set_int(&c, n / 2, -2));
+    assert_true(trace_set_int(&t, n / 2, -3));
+    assert_int_equal(h.chunk.stats.live, chunks + 1);
+    assert_int_equal(h.node.stats.live, nodes + (int64_t)h.depth);
+    assert_int_equal(trace_int(&c, n / 2), -2);
+    /* Storing what is there already copies nothing; storing one difference copies one chunk. */
+    trace d = trace_clone(&t);
+    trace_read(&d, 0, n, frame);
+    assert_true(trace_store(&d, frame));
+    assert_int_equal(h.chunk.stats.live, chunks + 1);
+    frame[n - 1] ^= 1;
+    assert_true(trace_store(&d, frame));
+    assert_int_equal(h.chunk.stats.live, chunks + 2);
+    trace_free(&t);
+    trace_free(&c);
+    trace_free(&d);
+    trace_heap_free(&h);
+    free(frame);
+    assert_int_equal(m.bytes, 0);
+  }
+}
+
+/* 1000 kept proposals of one site each on 1e5 sites: at most 5 MB besides the frame. */
+static void single_site_draws_are_small(void **state) {
+  (void)state;
+  host m = {0};
+  aim_alloc a = {host_fn, &m};
+  trace_history h;
+  size_t n = 100000;
+  assert_true(trace_history_init(&h, &a, n, NULL));
+  int64_t *frame = malloc(8 * n);
+  for (size_t i = 0; i < n; i++) frame[i] = (int64_t)i;
+  assert_true(trace_history_append_frame(&h, frame));
+  size_t before = m.bytes;
+  uint64_t seed = 3;
+  for (size_t k = 0; k < 1000; k++) {
+    size_t i = below(&seed, n);
+    frame[i] = -1 - (int64_t)k;
+    assert_true(trace_history_append(&h, frame, &i, 1));
+  }
+  print_message("history: 1000 draws of one of 1e5 cells take %.2f MB\n", 1e-6 * (double)(m.bytes - before));
+  assert_true(m.bytes - before <= 5000000);
+  assert_int_equal(m.bytes, trace_history_bytes(&h));
+  free(frame);
+  trace_history_free(&h);
+  assert_int_equal(m.bytes, 0);
+}
+
+/* --- failing allocations --- */
+
+/* Clones, writes and frees; every operation that fails leaves its trace as it was. */
+static bool scenario(host *m, bool *failed) {
+  aim_alloc a = {host_fn, m};
+  enum { N = 700 };
+  static uint64_t frame[N], was[N], now[N];
+  trace_heap h;
+  uint64_t seed = 21;
+  bool complete = false;
+  if (!trace_heap_init(&h, &a, N, &(trace_options){.chunk_cells = 8, .pool_max = 4})) {
+    *failed = true;
+    assert_int_equal(m->bytes, 0);
+    return false;
+  }
+  trace t = trace_create(&h), c[6];
+  size_t clones = 0;
+  bool ok = trace_heap_prewarm(&h, 2);
+  *failed |= !ok;
+  for (size_t step = 0; step < 24; step++) {
+    trace_read(&t, 0, N, was);
+    if (clones < 6) c[clones++] = trace_clone(&t);
+    else trace_free(&c[--clones]);
+    memcpy(frame, was, sizeof was);
+    size_t i = below(&seed, N - 50);
+    switch (step % 4) {
+    case 0:
+      frame[i] = step + 1;
+      ok = trace_set_int(&t, i, (int64_t)frame[i]);
+      break;
+    case 1:
+      for (size_t j = 0; j < 40; j++) frame[i + j] = next_random(&seed);
+      ok = trace_write(&t, i, 40, frame + i);
+      break;
+    case 2:
+      frame[i] = frame[N - 1 - i] = next_random(&seed);
+      ok = trace_store(&t, frame);
+      break;
+    default: {
+      size_t first, count;
+      uint64_t *cells = trace_chunk_edit(&t, i / 8, &first, &count);
+      ok = cells != NULL;
+      if (ok) cells[0] = frame[first] = step;
+    }
+    }
+    trace_read(&t, 0, N, now);
+    assert_memory_equal(now, ok ? frame : was, sizeof now);
+    *failed |= !ok;
+  }
+  complete = true;
+  while (clones) trace_free(&c[--clones]);
+  trace_free(&t);
+  assert_int_equal(h.chunk.stats.live, 1);
+  assert_int_equal(h.node.stats.live, h.depth);
+  trace_heap_free(&h);
+  assert_int_equal(m->bytes, 0);
+  return complete;
+}
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  for (int persistent = 0; persistent < 2; persistent++) {
+    size_t fail = 1;
+    for (bool failed = true; failed; fail++) {
+      host m = {.fail_at = fail, .persistent = persistent};
+      failed = false;
+      scenario(&m, &failed);
+      assert_int_equal(failed, m.calls >= fail);
+    }
+    assert_true(fail > 50);
+  }
+}
+
+static void every_allocation_of_a_history_may_fail(void **state) {
+  (void)state;
+  enum { N = 300, DRAWS = 150 };
+  static uint64_t frame[N], back[N];
+  static uint64_t draws[DRAWS][N];
+  size_t fail = 1;
+  for (bool failed = true; failed; fail++) {
+    host m = {.fail_at = fail};
+    aim_alloc a = {host_fn, &m};
+    trace_history h;
+    failed = false;
+    if (!trace_history_init(&h, &a, N, &(trace_options){.chunk_cells = 64})) {
+      failed = true;
+      assert_int_equal(m.bytes, 0);
+      continue;
+    }
+    memset(frame, 0, sizeof frame);
+    uint64_t seed = 4;
+    while (h.n < DRAWS) {
+      size_t changed[3];
+      for (size_t c = 0; c < 3; c++) frame[changed[c] = below(&seed, N)] = next_random(&seed);
+      size_t before = h.n;
+      while (!(h.n % 2 ? trace_history_append(&h, frame, changed, 3) : trace_history_append_frame(&h, frame))) {
+        assert_int_equal(h.n, before);
+        failed = true; /* once: the next try gets its memory */
+      }
+      memcpy(draws[before], frame, sizeof frame);
+    }
+    for (size_t k = 0; k < DRAWS; k++) {
+      trace_history_read(&h, k, 0, N, back);
+      assert_memory_equal(back, draws[k], sizeof back);
+    }
+    assert_int_equal(m.bytes, trace_history_bytes(&h));
+    trace_history_free(&h);
+    assert_int_equal(m.bytes, 0);
+  }
+  assert_true(fail > 100);
+}
+
+/* --- after warm-up --- */
+
+static void cycles_after_warm_up_allocate_nothing(void **state) {
+  (void)state;
+  enum { PARTICLES = 200, N = 20000 };
+  host m = {0};
+  aim_alloc a = {host_fn, &m};
+  trace_heap h;
+  assert_true(trace_heap_init(&h, &a, N, NULL));
+  static trace p[PARTICLES], q[PARTICLES];
+  uint64_t seed = 8;
+  size_t calls = 0;
+  for (size_t i = 0; i < PARTICLES; i++) p[i] = trace_create(&h);
+  for (size_t step = 0; step < 60; step++) {
+    if (step == 30) {
+      /* Which chunks die with which particle is random: keep a margin over what was seen. */
+      assert_true(trace_heap_prewarm(&h, 4 * PARTICLES));
+      calls = m.calls;
+    }
+    for (size_t i = 0; i < PARTICLES; i++) q[i] = trace_clone(&p[below(&seed, PARTICLES)]);
+    for (size_t i = 0; i < PARTICLES; i++) trace_free(&p[i]);
+    for (size_t i = 0; i < PARTICLES; i++) {
+      p[i] = q[i];
+      assert_true(trace_set_real(&p[i], below(&seed, 1500), (double)i));
+    }
+  }
+  assert_int_equal(m.calls, calls);
+  for (size_t i = 0; i < PARTICLES; i++) trace_free(&p[i]);
+  trace_heap_free(&h);
+  assert_int_equal(m.bytes, 0);
+
+  /* A history that is filled again. */
+  trace_history y;
+  assert_true(trace_history_init(&y, &a, N, NULL));
+  static int64_t frame[N];
+  for (size_t round = 0; round < 3; round++) {
+    if (round == 1) calls = m.calls;
+    seed = 9;
+    for (size_t k = 0; k < 300; k++) {
+      size_t changed[5];
+      for (size_t c = 0; c < 5; c++) frame[changed[c] = below(&seed, N)]++;
+      assert_true(trace_history_append(&y, frame, changed, 5));
+    }
+    trace_history_clear(&y);
+  }
+  assert_int_equal(m.calls, calls);
+  trace_history_free(&y);
+  assert_int_equal(m.bytes, 0);
+}
+
+/* --- times --- */
+
+static void clones_take_constant_time(void **state) {
+  (void)state;
+  enum { CLONES = 10000, REPEATS = 15 };
+  static trace c[CLONES];
+  for (size_t n = 10; n <= 1000000; n *= 10) {
+    host m = {0};
+    aim_alloc a = {host_fn, &m};
+    trace_heap h;
+    assert_true(trace_heap_init(&h, &a, n, NULL));
+    double *frame = malloc(8 * n);
+    for (size_t i = 0; i < n; i++) frame[i] = (double)i;
+    trace t = trace_create(&h);
+    assert_true(trace_store(&t, frame));
+    int64_t live = h.chunk.stats.live + h.node.stats.live;
+    double clone[REPEATS], drop[REPEATS], write[REPEATS], get[REPEATS];
+    uint64_t seed = n;
+    volatile double sum = 0;
+    for (size_t r = 0; r < REPEATS; r++) {
+      double s0 = seconds();
+      for (size_t i = 0; i < CLONES; i++) c[i] = trace_clone(&t);
+      double s1 = seconds();
+      assert_int_equal(h.chunk.stats.live + h.node.stats.live, live);
+      for (size_t i = 0; i < CLONES; i++) trace_free(&c[i]);
+      double s2 = seconds();
+      for (size_t i = 0; i < 200; i++) {
+        trace d = trace_clone(&t);
+        assert_true(trace_set_real(&d, below(&seed, n), 1));
+        trace_free(&d);
+      }
+      double s3 = seconds();
+      for (size_t i = 0; i < CLONES; i++) sum = sum + trace_real(&t, below(&seed, n));
+      double s4 = seconds();
+      clone[r] = 1e9 * (s1 - s0) / CLONES;
+      drop[r] = 1e9 * (s2 - s1) / CLONES;
+      write[r] = 1e9 * (s3 - s2) / 200;
+      get[r] = 1e9 * (s4 - s3) / CLONES;
+    }
+    double ns = median(clone, REPEATS);
+    print_message("%8zu cells: clone %.1f ns, free %.1f ns, clone + one write + free %.0f ns, random read %.1f ns\n", n, ns,
+                  median(drop, REPEATS), median(write, REPEATS), median(get, REPEATS));
+    if (!SANITIZED) assert_true(ns <= 50);
+    trace_free(&t);
+    trace_heap_free(&h);
+    free(frame);
+    assert_int_equal(m.bytes, 0);
+  }
+}
+
+/* Ancestors of 10,000 particles of 1e5 cells each: the handles move, the cells do not. */
+static void resampling_moves_no_cells(void **state) {
+  (void)state;
+  enum { PARTICLES = 10000, REPEATS = 9 };
+  host m = {0};
+  aim_alloc a = {host_fn, &m};
+  trace_heap h;
+  assert_true(trace_heap_init(&h, &a, 100000, NULL));
+  trace *p = malloc(PARTICLES * sizeof *p), *q = malloc(PARTICLES * sizeof *q);
+  double took[REPEATS];
+  uint64_t seed = 77;
+  for (size_t i = 0; i < PARTICLES; i++) p[i] = trace_create(&h);
+  for (size_t r = 0; r < REPEATS; r++) {
+    for (size_t i = 0; i < PARTICLES; i++) assert_true(trace_set_real(&p[i], r, (double)i));
+    double start = seconds();
+    for (size_t i = 0; i < PARTICLES; i++) q[i] = trace_clone(&p[below(&seed, PARTICLES)]);
+    for (size_t i = 0; i < PARTICLES; i++) trace_free(&p[i]);
+    took[r] = 1e3 * (seconds() - start);
+    trace *swap = p;
+    p = q;
+    q = swap;
+  }
+  print_message("resampling 10000 particles of 1e5 cells: %.2f ms\n", median(took, REPEATS));
+  for (size_t i = 0; i < PARTICLES; i++) trace_free(&p[i]);
+  free(p);
+  free(q);
+  trace_heap_free(&h);
+  assert_int_equal(m.bytes, 0);
+}
+
+/* 1000 draws of 1e5 cells, 50 changed in each: exact bytes and the time to keep and to read them, against copies. */
+static void history_against_flat_copies(void **state) {
+  (void)state;
+  enum { N = 100000, CHANGED = 50 };
+  size_t draws = SANITIZED ? 100 : 1000;
+  static const size_t chunk[] = {512, 64, 16};
+  uint64_t *frame = malloc(8 * N);
+  size_t *changed = malloc(draws * CHANGED * sizeof *changed);
+  uint64_t *back = malloc(8 * N);
+  uint64_t *flat = malloc(draws * 8 * N);
+  double flat_s = 0;
+  for (size_t v = 0; v < 4; v++) {
+    host m = {0};
+    aim_alloc a = {host_fn, &m};
+    trace_history h;
+    uint64_t seed = 31;
+    double took = 0, first_took = 0;
+    if (v) assert_true(trace_history_init(&h, &a, N, &(trace_options){.chunk_cells = chunk[v - 1]}));
+    /* Twice: into memory fresh from the system, then into the same memory again. */
+    for (size_t round = 0; round < 2; round++) {
+      if (v && round) trace_history_clear(&h);
+      first_took = took;
+      took = 0;
+      seed = 31;
+      for (size_t i = 0; i < N; i++) frame[i] = i;
+      if (v) assert_true(trace_history_append_frame(&h, frame));
+      for (size_t k = 0; k < draws; k++) {
+        size_t *list = changed + k * CHANGED;
+        for (size_t c = 0; c < CHANGED; c++) frame[list[c] = below(&seed, N)] = next_random(&seed);
+        double start = seconds();
+        if (v) assert_true(trace_history_append(&h, frame, list, CHANGED));
+        else memcpy(flat + k * N, frame, 8 * N);
+        took += seconds() - start;
+      }
+    }
+    /* v = 0 keeps flat copies, which the others are compared with. */
+    if (!v) {
+      flat_s = took;
+      print_message("history: %zu flat draws of 1e5 cells: %.0f MB, %.1f us a draw (%.1f in fresh memory)\n", draws,
+                    8e-6 * N * (double)draws, 1e6 * took / (double)draws, 1e6 * first_took / (double)draws);
+      continue;
+    }
+    for (size_t k = 0; k < draws; k += 7) {
+      trace_history_read(&h, k + 1, 0, N, back);
+      assert_memory_equal(back, flat + k * N, 8 * N);
+    }
+    size_t cell = changed[CHANGED * (draws / 2)];
+    trace_history_series(&h, cell, 1, draws, back);
+    for (size_t k = 0; k < draws; k++) {
+      assert_true(back[k] == flat[k * N + cell]);
+      assert_true((uint64_t)trace_history_int(&h, k + 1, cell) == back[k]);
+      double x = trace_history_real(&h, k + 1, cell);
+      assert_memory_equal(&x, &back[k], 8);
+    }
+    double start = seconds();
+    for (size_t c = 0; c < 100; c++) trace_history_series(&h, below(&seed, N), 1, draws, back);
+    double series = (seconds() - start) / 100;
+    size_t bytes = trace_history_bytes(&h);
+    assert_int_equal(bytes, m.bytes);
+    print_message("history: in chunks of %3zu: %.1f MB (1/%.1f), %.1f us a draw (1/%.1f; %.1f fresh), %.1f us a series\n",
+                  chunk[v - 1], 1e-6 * (double)bytes, 8.0 * N * (double)draws / (double)bytes,
+                  1e6 * took / (double)draws, flat_s / took, 1e6 * first_took / (double)draws, 1e6 * series);
+    /* Each changed cell costs at most its chunk and path. */
+    assert_true(bytes <= (N + draws * CHANGED * 512) * 9 && bytes < draws * 8 * N / 3);
+    trace_history_free(&h);
+    assert_int_equal(m.bytes, 0);
+  }
+  free(frame);
+  free(changed);
+  free(back);
+  free(flat);
+}
+
+/* --- threads --- */
+
+enum { SHARED_CELLS = 3000, BASES = 4, MAIL = 16 };
+
+/* Two workers, each with its own heap, clone the same bases, write, free, and send each other handles. */
+typedef struct mailbox {
+  pthread_mutex_t lock;
+  trace item[MAIL];
+  uint64_t *model[MAIL];
+  size_t n;
+} mailbox;
+
+typedef struct worker {
+  trace_heap *heap, *other;
+  const trace *bases; /* read by both, freed after both ended */
+  uint64_t *const *base_models;
+  mailbox *in, *out;
+  uint64_t seed;
+  size_t steps, sent, wrong;
+  _Atomic size_t step; /* relaxed, so that it orders nothing the race detector should see unordered */
+  struct worker *peer;
+} worker;
+
+/* Neither runs ahead by more than some steps, so that they work at the same time whatever the scheduler does. */
+static void keep_pace(worker *w, size_t step) {
+  atomic_store_explicit(&w->step, step, memory_order_relaxed);
+  while (atomic_load_explicit(&w->peer->step, memory_order_relaxed) + 2000 < step) sched_yield();
+}
+
+static void *work(void *arg) {
+  worker *w = arg;
+  enum { MINE = 6 };
+  trace mine[MINE] = {{0}};
+  uint64_t *model[MINE], *buffer = malloc(8 * SHARED_CELLS);
+  for (size_t s = 0; s < MINE; s++) model[s] = malloc(8 * SHARED_CELLS);
+  for (size_t step = 0; step < w->steps; step++) {
+    size_t s = below(&w->seed, MINE), b = below(&w->seed, BASES), i = below(&w->seed, SHARED_CELLS);
+    if (step % 100 == 0) keep_pace(w, step);
+    if (!mine[s].root) {
+      if (below(&w->seed, 4) == 0) {
+        pthread_mutex_lock(&w->in->lock);
+        if (w->in->n) {
+          size_t k = --w->in->n;
+          mine[s] = w->in->item[k];
+          free(model[s]);
+          model[s] = w->in->model[k];
+        }
+        pthread_mutex_unlock(&w->in->lock);
+      } else {
+        mine[s] = trace_clone_to(w->heap, &w->bases[b]);
+        memcpy(model[s], w->base_models[b], 8 * SHARED_CELLS);
+      }
+      continue;
+    }
+    switch (below(&w->seed, 16)) {
+    case 0:
+    case 1:
+      trace_free(&mine[s]);
+      break;
+    case 2: {
+      if (below(&w->seed, 4)) break;
+      pthread_mutex_lock(&w->out->lock);
+      if (w->out->n < MAIL) {
+        size_t k = w->out->n++;
+        w->out->item[k] = trace_clone_to(w->other, &mine[s]);
+        w->out->model[k] = malloc(8 * SHARED_CELLS);
+        memcpy(w->out->model[k], model[s], 8 * SHARED_CELLS);
+        w->sent++;
+      }
+      pthread_mutex_unlock(&w->out->lock);
+      break;
+    }
+    case 3:
+      trace_read(&mine[s], 0, SHARED_CELLS, buffer);
+      w->wrong += memcmp(buffer, model[s], 8 * SHARED_CELLS) != 0;
+      trace_read(&w->bases[b], 0, SHARED_CELLS, buffer);
+      w->wrong += memcmp(buffer, w->base_models[b], 8 * SHARED_CELLS) != 0;
+      break;
+    default:
+      model[s][i] = next_random(&w->seed);
+      w->wrong += !trace_set_int(&mine[s], i, (int64_t)model[s][i]);
+    }
+  }
+  atomic_store_explicit(&w->step, w->steps, memory_order_relaxed);
+  for (size_t s = 0; s < MINE; s++) {
+    if (mine[s].root) {
+      trace_read(&mine[s], 0, SHARED_CELLS, buffer);
+      w->wrong += memcmp(buffer, model[s], 8 * SHARED_CELLS) != 0;
+    }
+    trace_free(&mine[s]);
+    free(model[s]);
+  }
+  free(buffer);
+  return NULL;
+}
+
+static void two_threads_share_blocks(void **state) {
+  (void)state;
+  host m = {0};
+  aim_alloc a = {host_fn, &m};
+  trace_options o = {.chunk_cells = 64};
+  trace_heap heap[3];
+  for (size_t i = 0; i < 3; i++) assert_true(trace_heap_init(&heap[i], &a, SHARED_CELLS, &o));
+  trace bases[BASES];
+  uint64_t *models[BASES], seed = 1;
+  for (size_t b = 0; b < BASES; b++) {
+    bases[b] = trace_create(&heap[2]);
+    models[b] = calloc(SHARED_CELLS, 8);
+    /* The first stays in the zero tree of a heap that is neither worker's. */
+    for (size_t i = 0; i < SHARED_CELLS * b / BASES; i++) models[b][i] = next_random(&seed);
+    assert_true(trace_store(&bases[b], models[b]));
+  }
+  mailbox box[2] = {{.lock = PTHREAD_MUTEX_INITIALIZER}, {.lock = PTHREAD_MUTEX_INITIALIZER}};
+  worker w[2];
+  pthread_t thread[2];
+  for (size_t i = 0; i < 2; i++)
+    w[i] = (worker){.heap = &heap[i], .other = &heap[1 - i], .bases = bases, .base_models = models, .in = &box[i],
+                    .out = &box[1 - i], .seed = 40 + i, .steps = operations / (SANITIZED ? 20 : 6), .peer = &w[1 - i]};
+  for (size_t i = 0; i < 2; i++)
+    assert_int_equal(pthread_create(&thread[i], NULL, work, &w[i]), 0);
+  for (size_t i = 0; i < 2; i++) pthread_join(thread[i], NULL);
+  for (size_t i = 0; i < 2; i++) {
+    assert_int_equal(w[i].wrong, 0);
+    assert_true(w[i].sent >= w[i].steps / 2000);
+    for (size_t k = 0; k < box[i].n; k++) trace_free(&box[i].item[k]), free(box[i].model[k]);
+  }
+  /* The heap of the bases goes first, with blocks of its zero tree still held by one more clone. */
+  trace last = trace_clone_to(&heap[0], &bases[0]);
+  for (size_t b = 0; b < BASES; b++) trace_free(&bases[b]), free(models[b]);
+  trace_heap_free(&heap[2]);
+  for (size_t i = 0; i < SHARED_CELLS; i++) assert_int_equal(trace_int(&last, i), 0);
+  for (size_t i = 0; i < SHARED_CELLS; i += 50) assert_true(trace_set_int(&last, i, (int64_t)i));
+  for (size_t i = 0; i < SHARED_CELLS; i++) assert_int_equal(trace_int(&last, i), i % 50 ? 0 : i);
+  trace_free(&last);
+  int64_t chunks = 0, nodes = 0;
+  for (size_t i = 0; i < 3; i++) {
+    if (i < 2) trace_heap_free(&heap[i]);
+    chunks += heap[i].chunk.stats.live;
+    nodes += heap[i].node.stats.live;
+  }
+  assert_int_equal(chunks, 0);
+  assert_int_equal(nodes, 0);
+  assert_int_equal(m.bytes, 0);
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1) operations = strtoull(argv[1], NULL, 10);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(pool_counts_what_it_does),
+#if defined(__SANITIZE_ADDRESS__)
+      cmocka_unit_test(kept_blocks_are_poisoned),
+#endif
+      cmocka_unit_test(undo_restores_frames),
+      cmocka_unit_test(undo_without_memory_still_rolls_back),
+      cmocka_unit_test(undo_after_warm_up_allocates_nothing),
+      cmocka_unit_test(histories_match_arrays),
+      cmocka_unit_test(layouts_out_of_range_are_refused),
+      cmocka_unit_test(one_write_copies_one_chunk_and_its_path),
+      cmocka_unit_test(single_site_draws_are_small),
+      cmocka_unit_test(every_allocation_may_fail),
+      cmocka_unit_test(every_allocation_of_a_history_may_fail),
+      cmocka_unit_test(cycles_after_warm_up_allocate_nothing),
+      cmocka_unit_test(clones_take_constant_time),
+      cmocka_unit_test(resampling_moves_no_cells),
+      cmocka_unit_test(history_against_flat_copies),
+      cmocka_unit_test(two_threads_share_blocks),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
