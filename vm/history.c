@@ -7,8 +7,10 @@
 enum { FIRST_DRAWS = 64 };
 
 bool trace_history_init(trace_history *h, const aim_alloc *alloc, size_t cells, const trace_options *options) {
+  trace_options o = options ? *options : (trace_options){0};
+  if (o.chunk_cells == 0 && cells > HISTORY_CHUNK_CELLS) o.chunk_cells = HISTORY_CHUNK_CELLS;
   memset(h, 0, sizeof *h);
-  return trace_heap_init(&h->heap, alloc, cells, options);
+  return trace_heap_init(&h->heap, alloc, cells, &o);
 }
 
 /* Oldest first: a chunk that changed in the next draw is then held by one draw alone when its turn comes. */

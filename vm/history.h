@@ -1,8 +1,11 @@
 /* history.h: the kept draws of a chain, each a whole frame, sharing what did not change between draws.
  *
  * A draw is a clone of the draw before plus the cells that changed.  A draw that changes c cells thus costs at most c
- * chunks and their paths, not a frame; reading a cell of any draw costs a walk of a few loads.  A chain that
- * changes every cell in each draw pays the nodes on top of the flat size (below 4 % with 512 cells to a chunk).
+ * chunks and their paths, not a frame; reading a cell of any draw costs a walk of a few loads.
+ *
+ * Chunks have 64 cells here unless the options say otherwise.  Measured on frames of 1e5 cells: with 50 scattered
+ * changes to a draw the draws take 1/24 of flat copies (1/4 with the 512 cells of trace.h); with every cell changed in
+ * each draw, 1.05 of flat copies (1.01 with 512).
  *
  * Owned by one thread at a time.  The draws are traces of the history's own heap; trace_clone_to hands one to
  * another thread. */
@@ -17,8 +20,10 @@ typedef struct trace_history {
   size_t n, cap;
 } trace_history;
 
-/* As trace_heap_init; the history does not move afterwards.  Chunks of 64 cells suit single-site chains on long
- * frames, the default suits chains that change whole ranges. */
+enum { HISTORY_CHUNK_CELLS = 64 };
+
+/* As trace_heap_init, but options->chunk_cells 0 means HISTORY_CHUNK_CELLS, or less if the frame is shorter.  The
+ * history does not move afterwards. */
 bool trace_history_init(trace_history *h, const aim_alloc *alloc, size_t cells, const trace_options *options);
 void trace_history_free(trace_history *h);
 

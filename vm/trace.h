@@ -4,15 +4,18 @@
  * belongs to, is the caller's static layout, and the accessor reinterprets.  Cells lie in chunks (512 cells, 4 KB;
  * fewer for a short frame) under a tree of fanout 16.  Chunks and nodes are blocks with a reference count.  A clone
  * counts one more reference on the root.  The first write to a shared chunk copies that chunk and the nodes above it;
- * the rest stays shared:
+ * the rest stays shared.  In brackets the counts:
  *
- *         a                              a              b
- *         |    b = clone of a,           |              |
- *       node   then a write to b       node 1        node' 1
- *      /  |  \   in its last chunk    /   |   \      /  |  \
- *    c0  c1  c2                      /    |   c2 1  /   |   c2' 1
- *                                  c0 2 <-+--------'    |
- *                                        c1 2 <---------'           (numbers: references)
+ *     a = one handle               b = clone of a, then a write to a cell of b's last chunk
+ *
+ *     a                            a                             b
+ *     |                            |                             |
+ *     v                            v                             v
+ *     [1| . . . ]                  [1| . . . ]                   [1| . . . ]            nodes
+ *         | | |                        | | |                         | | |
+ *         | | '--> [1|cells]           | | '--> [1|cells]            | | '--> [1|cells']  the copied chunk
+ *         | '----> [1|cells]           | '----> [2|cells] <----------|-'
+ *         '------> [1|cells]           '------> [2|cells] <----------'
  *
  * A block may be written in place exactly when its count and the counts of all nodes above it are 1; a chunk with count
  * 1 below a shared node is shared.  Copying a node raises the counts of its children, so a walk from the root that

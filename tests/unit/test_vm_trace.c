@@ -382,6 +382,7 @@ static void histories_match_arrays(void **state) {
         for (size_t s = 0; s < SLOTS; s++)
           if (w.slot[s].root) world_check(&w, s);
         world_check_memory(&w);
+        if (o.pool_max) assert_true(w.heap.chunk.stats.kept <= o.pool_max && w.heap.node.stats.kept <= o.pool_max);
         assert_int_equal(m.bytes, trace_heap_bytes(&w.heap));
       }
     }
@@ -484,13 +485,12 @@ static void one_write_copies_one_chunk_and_its_path(void **state) {
 }
 
 /* 1000 kept proposals of one site each on 1e5 sites: at most 5 MB besides the frame. */
-static void single_site_draws_are_small(void **state) {
-  (void)state;
+static void keep_single_site_draws(size_t chunk_cells) {
   host m = {0};
   aim_alloc a = {host_fn, &m};
   trace_history h;
   size_t n = 100000;
-  assert_true(trace_history_init(&h, &a, n, NULL));
+  assert_true(trace_history_init(&h, &a, n, &(trace_options){.chunk_cells = chunk_cells}));
   int64_t *frame = malloc(8 * n);
   for (size_t i = 0; i < n; i++) frame[i] = (int64_t)i;
   assert_true(trace_history_append_frame(&h, frame));
@@ -501,7 +501,8 @@ static void single_site_draws_are_small(void **state) {
     frame[i] = -1 - (int64_t)k;
     assert_true(trace_history_append(&h, frame, &i, 1));
   }
-  print_message("history: 1000 draws of one of 1e5 cells take %.2f MB\n", 1e-6 * (double)(m.bytes - before));
+  print_message("history: 1000 draws of one of 1e5 cells in chunks of %d take %.2f MB\n", 1 << h.heap.shift,
+                1e-6 * (double)(m.bytes - before));
   assert_true(m.bytes - before <= 5000000);
   assert_int_equal(m.bytes, trace_history_bytes(&h));
   free(frame);
@@ -509,20 +510,61 @@ static void single_site_draws_are_small(void **state) {
   assert_int_equal(m.bytes, 0);
 }
 
+static void single_site_draws_are_small(void **state) {
+  (void)state;
+  keep_single_site_draws(0);
+  keep_single_site_draws(TRACE_CHUNK_CELLS);
+}
+
+/* A heap goes, and a handle of another heap is left as the only holder of its zero tree: the blocks are then ordinary
+ * ones, which are written in place and no longer taken for zero. */
+static void zero_blocks_outlive_their_heap(void **state) {
+  (void)state;
+  for (size_t n = 8; n <= 8 * TRACE_FANOUT; n *= TRACE_FANOUT) {
+    host m = {0};
+    aim_alloc a = {host_fn, &m};
+    trace_heap h[3];
+    trace t[3];
+    trace_options o = {.chunk_cells = 8};
+    assert_true(trace_heap_init(&h[0], &a, n, &o));
+    for (size_t i = 1; i < 3; i++) {
+      trace_heap gone;
+      assert_true(trace_heap_init(&h[i], &a, n, &o));
+      assert_true(trace_heap_init(&gone, &a, n, &o));
+      trace first = trace_create(&gone);
+      t[i] = trace_clone_to(&h[i], &first);
+      trace_free(&first);
+      trace_heap_free(&gone);
+    }
+    t[0] = trace_create(&h[0]);
+    assert_true(trace_equal(&t[0], &t[1]) && trace_equal(&t[1], &t[2]));
+    for (size_t i = 1; i < 3; i++)
+      for (size_t k = 0; k < h[i].chunks; k++) assert_true(trace_set_int(&t[i], 8 * k, (int64_t)(100 * i + k)));
+    /* The zero chunk of a lone node had 16 holders, the last of which wrote in place. */
+    assert_int_equal(h[1].chunk.stats.live, h[1].chunks - 1 + 1);
+    assert_false(trace_equal(&t[0], &t[1]) || trace_equal(&t[1], &t[2]));
+    trace_stats s = trace_measure(&t[1]);
+    assert_int_equal(s.own_chunks, h[1].chunks);
+    assert_int_equal(s.own_bytes, h[1].chunks * h[1].chunk.block + h[1].depth * h[1].node.block);
+    assert_int_equal(s.zero_bytes, 0);
+    for (size_t i = 0; i < 3; i++) trace_free(&t[i]), trace_heap_free(&h[i]);
+    assert_int_equal(m.bytes, 0);
+  }
+}
+
 /* --- failing allocations --- */
 
 /* Clones, writes and frees; every operation that fails leaves its trace as it was. */
-static bool scenario(host *m, bool *failed) {
+static void scenario(host *m, bool *failed) {
   aim_alloc a = {host_fn, m};
   enum { N = 700 };
   static uint64_t frame[N], was[N], now[N];
   trace_heap h;
   uint64_t seed = 21;
-  bool complete = false;
   if (!trace_heap_init(&h, &a, N, &(trace_options){.chunk_cells = 8, .pool_max = 4})) {
     *failed = true;
     assert_int_equal(m->bytes, 0);
-    return false;
+    return;
   }
   trace t = trace_create(&h), c[6];
   size_t clones = 0;
@@ -558,14 +600,12 @@ static bool scenario(host *m, bool *failed) {
     assert_memory_equal(now, ok ? frame : was, sizeof now);
     *failed |= !ok;
   }
-  complete = true;
   while (clones) trace_free(&c[--clones]);
   trace_free(&t);
   assert_int_equal(h.chunk.stats.live, 1);
   assert_int_equal(h.node.stats.live, h.depth);
   trace_heap_free(&h);
   assert_int_equal(m->bytes, 0);
-  return complete;
 }
 
 static void every_allocation_may_fail(void **state) {
@@ -983,6 +1023,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(layouts_out_of_range_are_refused),
       cmocka_unit_test(one_write_copies_one_chunk_and_its_path),
       cmocka_unit_test(single_site_draws_are_small),
+      cmocka_unit_test(zero_blocks_outlive_their_heap),
       cmocka_unit_test(every_allocation_may_fail),
       cmocka_unit_test(every_allocation_of_a_history_may_fail),
       cmocka_unit_test(cycles_after_warm_up_allocate_nothing),
