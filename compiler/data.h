@@ -14,16 +14,18 @@
  *   - Text becomes levels: the distinct texts in byte order (which for UTF-8 is code point order, in any locale), numbered
  *     from 1.  Sorting makes a column's numbering independent of the order of its rows.
  *
- * Errors are diagnostics without a source span, whose place is the file and the key, line or column.  A function
- * returns 0, or -1 after it has recorded at least one; the set then holds what was read before and may still be used or
- * freed.  Messages name places and expectations and never quote what a file holds, other than its own names:
- * a path given by mistake must not print somebody's secrets.  A failed allocation takes the arena's jump.
+ * Errors are diagnostics (E0750 to E0767) without a span, since a data file is not in the source map: the message begins
+ * with the file and the line, column or key.  A function returns 0, or -1 after it has added at least one; the set then holds
+ * what was read before and may still be used or freed.  Messages name places and expectations and never quote what a file
+ * holds, other than names that look like names: a path given by mistake must not print somebody's secrets.  A failed
+ * allocation takes the jump of the set's arena, after what was open has been closed.
  *
  * A data_set is not safe for use by several threads while it is being filled; afterwards it is read only. */
 #ifndef AIM_COMPILER_DATA_H
 #define AIM_COMPILER_DATA_H
 
 #include "lang/arena.h"
+#include "lang/diag.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,7 +39,7 @@ enum {
   DATA_MAX_ARRAYS = 65536,   /* names in one set, so also columns of one CSV file */
   DATA_MAX_NAME = 1024       /* bytes of a name */
 };
-#define DATA_MAX_FILE ((size_t)1 << 30) /* bytes of one file, unless the set says otherwise */
+#define DATA_MAX_FILE ((size_t)1 << 30) /* bytes of one file, unless the set says otherwise (up to 4 GiB) */
 
 typedef enum data_source { DATA_FROM_HOST, DATA_FROM_JSON, DATA_FROM_CSV } data_source;
 
@@ -67,27 +69,18 @@ typedef struct data_array {
   data_origin origin;
 } data_array;
 
-/* One error.  `where` is what follows the file: "line 3, column 2" or "key \"y\", element [2, 1]"; it may be empty. */
-typedef struct data_error {
-  const char *code;    /* stable: "E0901"... */
-  const char *file;    /* NULL for the host */
-  const char *where;
-  const char *message; /* what is wrong */
-  const char *help;    /* what to do, or NULL */
-} data_error;
-
 typedef struct data_set {
   arena *a;              /* owns all that the set holds; borrowed, outlives it */
   data_array **arrays;   /* in the order of arrival */
   size_t n, cap;
   uint32_t *index;       /* hash table of places in `arrays` plus one, open addressing; 0 is free */
   size_t index_size;     /* a power of two, more than twice n */
-  data_error *errors;
-  size_t n_errors, cap_errors;
+  diag_list *diags;      /* where errors go; borrowed, outlives the set's filling */
+  size_t n_errors;       /* found so far, kept by the list or not */
   size_t max_file;       /* bytes; set after data_init to change the limit */
 } data_set;
 
-void data_init(data_set *ds, arena *a);
+void data_init(data_set *ds, arena *a, diag_list *diags);
 
 /* Reads a file by its ending: .json, .csv or .tsv (any case).  Names of several files merge; a name that is there
  * already is an error that names both places, since silently preferring one would hide a mistake. */
@@ -100,11 +93,12 @@ int data_read_file(data_set *ds, const char *path);
  * "Inf", "+Inf", "-Inf", "Infinity", "+Infinity" and "-Infinity" among numbers are reals.  [] has extent 0, [[], []]
  * has extents 2 and 0.
  *
- * CSV: RFC 4180, with a header of names.  The separator is the first of comma, semicolon and tab that stands outside
- * quotes in the header.  A UTF-8 byte order mark, CR LF and blank lines (in a file of two columns or more) are accepted.
- * A cell that is empty or NA and not quoted is missing.  A column is an integer column if every value is one, else
- * real if every value is a number, else boolean if every value is TRUE, FALSE, true or false, else text; a quoted
- * cell is text.  Each column is an array of rank 1. */
+ * CSV: RFC 4180, with a header of names.  The separator is the first comma, semicolon or tab that stands outside quotes in
+ * the header.  A UTF-8 byte order mark and CR LF are accepted, blank lines are skipped, and so are columns without a name
+ * (R writes row numbers that way).  A cell that is empty or NA and not quoted is missing.  A column is an integer
+ * column if every value is one, else real if every value is a number, else boolean if every value is TRUE, FALSE,
+ * true or false, else text.  Quotes do not make a number a text, but "NA" in quotes is one, and an empty cell in quotes is the empty
+ * text in a text column and missing in any other.  Each column is an array of rank 1. */
 int data_read_json(data_set *ds, const char *file, const char *bytes, size_t n);
 int data_read_csv(data_set *ds, const char *file, const char *bytes, size_t n);
 
@@ -135,14 +129,23 @@ const char *data_kind_name(data_kind kind);
 
 /* --- for the readers (data_json.c, data_csv.c) ------------------------------------------------------------------ */
 
-/* Records an error; returns -1.  file, where and help are borrowed and must live in the set's arena or be literals. */
+/* Adds an error; returns -1.  file NULL: the host.  where: "line 3, column 2", "key \"y\", element [2, 1]", or "".  help
+ * may be NULL. */
 int data_fail(data_set *ds, const char *code, const char *file, const char *where, const char *help, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+/* True when the list keeps no more errors, so that a reader may as well stop. */
+bool data_full(const data_set *ds);
 /* Enters an array whose name, cells and origin are set; checks name and duplicates.  x lives in the set's arena. */
 int data_enter(data_set *ds, data_array *x);
 /* Turns texts [cells] (NULL: missing) into levels and level numbers of x, in O(n log n). */
 void data_set_levels(data_set *ds, data_array *x, const char **texts);
 /* Product of dims, or -1 if it does not fit in memory as 8-byte cells. */
 int data_cells(int rank, const int64_t *dims, size_t *cells /* OUT */);
+/* A name for a message, in quotes, when it looks like an identifier of at most 64 bytes; else "" (see Errors above). */
+const char *data_name_shown(const char *name, arena *a);
+/* Runs body(ctx) and then cleanup(ctx), also when an allocation fails inside, in the set's arena or in that of its
+ * diagnostics: the jump of the set's arena is then taken after cleanup.  This is how a reader holds a file, a jansson tree or a
+ * scratch arena across allocations. */
+int data_guard(data_set *ds, int (*body)(void *ctx), void (*cleanup)(void *ctx), void *ctx);
 
 #endif

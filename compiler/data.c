@@ -1,0 +1,360 @@
+/* data.c: data sets: entering and finding arrays, binding the host's memory, reading files, places for messages.  The formats
+ * are read in data_json.c and data_csv.c. */
+#include "compiler/data.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void data_init(data_set *ds, arena *a, diag_list *diags) {
+  memset(ds, 0, sizeof *ds);
+  ds->a = a;
+  ds->diags = diags;
+  ds->max_file = DATA_MAX_FILE;
+}
+
+int data_fail(data_set *ds, const char *code, const char *file, const char *where, const char *help, const char *format, ...) {
+  char message[512]; /* messages are ours: what they hold of a file is a name of at most 64 bytes, and a path is cut */
+  va_list ap;
+  va_start(ap, format);
+  vsnprintf(message, sizeof message, format, ap);
+  va_end(ap);
+  if (!where) where = "";
+  const char *comma = file && *where ? ", " : "";
+  diag *d = diag_add(ds->diags, DIAG_ERROR, code, (span){0}, "%s%s%s: %s", file ? file : "", comma, where, message);
+  if (help) diag_help(ds->diags, d, "%s", help);
+  ds->n_errors++;
+  return -1;
+}
+
+bool data_full(const data_set *ds) { return ds->diags->errors >= ds->diags->max_errors; }
+
+int data_guard(data_set *ds, int (*body)(void *ctx), void (*cleanup)(void *ctx), void *ctx) {
+  arena *a = ds->a, *b = ds->diags->a;
+  jmp_buf *outer_a = a->oom, *outer_b = b->oom;
+  jmp_buf here;
+  a->oom = b->oom = &here;
+  int failed = setjmp(here);
+  int status = failed ? -1 : body(ctx);
+  b->oom = outer_b;
+  a->oom = outer_a;
+  cleanup(ctx);
+  if (failed) longjmp(*outer_a, 1);
+  return status;
+}
+
+/* --- names -------------------------------------------------------------------------------------------------------- */
+
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+const char *data_name_shown(const char *name, arena *a) {
+  size_t n = strlen(name);
+  if (n == 0 || n > 64 || !is_letter(name[0])) return "";
+  for (size_t i = 0; i < n; i++)
+    if (!is_letter(name[i]) && !is_digit(name[i]) && name[i] != '.') return "";
+  return arena_printf(a, "\"%s\"", name);
+}
+
+static uint32_t hash(const char *s) {
+  uint64_t h = 14695981039346656037u; /* FNV-1a */
+  for (; *s; s++) h = (h ^ (unsigned char)*s) * 1099511628211u;
+  return (uint32_t)(h ^ (h >> 32));
+}
+
+/* The place of a name in the table, or of the free entry where it belongs.  DATA_MAX_ARRAYS bounds the work when somebody
+ * crafts names with equal hashes. */
+static uint32_t *slot(const data_set *ds, const char *name) {
+  size_t mask = ds->index_size - 1;
+  for (size_t i = hash(name) & mask;; i = (i + 1) & mask) {
+    uint32_t *at = &ds->index[i];
+    if (*at == 0 || strcmp(ds->arrays[*at - 1]->name, name) == 0) return at;
+  }
+}
+
+static data_array *find(const data_set *ds, const char *name) {
+  if (ds->index_size == 0) return NULL;
+  uint32_t at = *slot(ds, name);
+  return at ? ds->arrays[at - 1] : NULL;
+}
+
+const data_array *data_find(const data_set *ds, const char *name) { return find(ds, name); }
+
+static void index_grow(data_set *ds) {
+  ds->index_size = ds->index_size ? 2 * ds->index_size : 32;
+  ds->index = ARENA_ARRAY(ds->a, uint32_t, ds->index_size);
+  for (size_t i = 0; i < ds->n; i++) *slot(ds, ds->arrays[i]->name) = (uint32_t)i + 1;
+}
+
+int data_enter(data_set *ds, data_array *x) {
+  const char *file = x->origin.file;
+  if (ds->n >= DATA_MAX_ARRAYS)
+    return data_fail(ds, "E0758", file, "", "give the model only the data it uses", "there are more than %d names", DATA_MAX_ARRAYS);
+  size_t length = strlen(x->name);
+  if (length == 0 || length > DATA_MAX_NAME)
+    return data_fail(ds, "E0756", file, data_array_where(x, ds->a), NULL,
+                     length ? "this name is longer than %d bytes" : "this name is empty; names have 1 to %d bytes", DATA_MAX_NAME);
+  const data_array *first = find(ds, x->name);
+  if (first) {
+    const char *name = data_name_shown(x->name, ds->a);
+    const char *earlier = data_array_where(first, ds->a);
+    return data_fail(ds, "E0757", file, data_array_where(x, ds->a), "rename or remove one of the two",
+                     "the name%s%s is taken already, by %s%s%s", *name ? " " : "", name, earlier, first->origin.file ? " of " : "",
+                     first->origin.file ? first->origin.file : "");
+  }
+  if (2 * (ds->n + 1) >= ds->index_size) index_grow(ds);
+  ARENA_PUSH(ds->a, ds->arrays, ds->n, ds->cap, x);
+  *slot(ds, x->name) = (uint32_t)ds->n;
+  return 0;
+}
+
+/* --- the host's memory --------------------------------------------------------------------------------------------- */
+
+int data_cells(int rank, const int64_t *dims, size_t *cells) {
+  bool empty = false;
+  for (int i = 0; i < rank; i++) empty |= dims[i] == 0;
+  size_t n = 1, most = (size_t)-1 / 2 / 8;
+  for (int i = 0; i < rank && !empty; i++) {
+    if (dims[i] < 0 || (uint64_t)dims[i] > most / n) return -1;
+    n *= (size_t)dims[i];
+  }
+  for (int i = 0; i < rank; i++)
+    if (dims[i] < 0) return -1;
+  *cells = empty ? 0 : n;
+  return 0;
+}
+
+static int bind(data_set *ds, const char *name, data_kind kind, const void *cells, int rank, const int64_t *dims, data_array **out) {
+  const char *where = arena_printf(ds->a, "array %s", data_name_shown(name, ds->a));
+  if (rank < 0 || rank > DATA_MAX_RANK || (rank > 0 && !dims))
+    return data_fail(ds, "E0758", NULL, where, NULL, "an array has 0 to %d dimensions, with an extent for each", DATA_MAX_RANK);
+  data_array *x = ARENA_NEW(ds->a, data_array);
+  if (data_cells(rank, dims, &x->cells) < 0)
+    return data_fail(ds, "E0758", NULL, where, NULL, "an extent is negative, or all together do not fit in memory");
+  if (x->cells && !cells) return data_fail(ds, "E0758", NULL, where, NULL, "there are extents but no cells");
+  int64_t *own = ARENA_ARRAY(ds->a, int64_t, (size_t)rank);
+  if (rank) memcpy(own, dims, (size_t)rank * sizeof *own);
+  x->name = arena_strndup(ds->a, name, strlen(name));
+  x->kind = kind;
+  x->rank = rank;
+  x->dims = own;
+  x->borrowed = true;
+  if (kind == DATA_REAL) x->f64 = cells;
+  else x->i64 = cells;
+  *out = x;
+  return 0;
+}
+
+int data_bind_f64(data_set *ds, const char *name, const double *cells, int rank, const int64_t *dims) {
+  data_array *x;
+  return bind(ds, name, DATA_REAL, cells, rank, dims, &x) < 0 ? -1 : data_enter(ds, x);
+}
+
+int data_bind_i64(data_set *ds, const char *name, const int64_t *cells, int rank, const int64_t *dims) {
+  data_array *x;
+  return bind(ds, name, DATA_INT, cells, rank, dims, &x) < 0 ? -1 : data_enter(ds, x);
+}
+
+int data_bind_i32(data_set *ds, const char *name, const int32_t *cells, int rank, const int64_t *dims) {
+  data_array *x;
+  if (bind(ds, name, DATA_INT, cells, rank, dims, &x) < 0) return -1;
+  int64_t *wide = ARENA_ARRAY(ds->a, int64_t, x->cells);
+  for (size_t i = 0; i < x->cells; i++) wide[i] = cells[i];
+  x->i64 = wide;
+  x->borrowed = false;
+  return data_enter(ds, x);
+}
+
+int data_bind_missing(data_set *ds, const char *name, const uint8_t *mask) {
+  data_array *x = find(ds, name);
+  if (!x)
+    return data_fail(ds, "E0758", NULL, arena_printf(ds->a, "array %s", data_name_shown(name, ds->a)), NULL, "no array of this name has been bound");
+  uint8_t *own = ARENA_ARRAY(ds->a, uint8_t, x->cells);
+  size_t n = 0;
+  for (size_t i = 0; i < x->cells; i++) n += own[i] = mask[i] != 0;
+  x->n_missing = n;
+  x->missing = n ? own : NULL;
+  if (n == 0) return 0;
+  /* The rule that a missing cell holds NaN or 0 must be true of borrowed cells too, so these are copied. */
+  if (x->kind == DATA_REAL) {
+    double *f = ARENA_ARRAY(ds->a, double, x->cells);
+    for (size_t i = 0; i < x->cells; i++) f[i] = own[i] ? NAN : x->f64[i];
+    x->f64 = f;
+  } else {
+    int64_t *k = ARENA_ARRAY(ds->a, int64_t, x->cells);
+    for (size_t i = 0; i < x->cells; i++) k[i] = own[i] ? 0 : x->i64[i];
+    x->i64 = k;
+  }
+  x->borrowed = false;
+  return 0;
+}
+
+const double *data_reals(const data_array *x, arena *a) {
+  if (x->kind == DATA_REAL) return x->f64;
+  double *f = ARENA_ARRAY(a, double, x->cells);
+  for (size_t i = 0; i < x->cells; i++) f[i] = x->missing && x->missing[i] ? NAN : (double)x->i64[i];
+  return f;
+}
+
+/* --- levels -------------------------------------------------------------------------------------------------------- */
+
+/* Merge sort, since qsort may call malloc: sorts places [n] by texts[place]. */
+static void sort_places(const char **texts, size_t *places, size_t *spare, size_t n) {
+  for (size_t width = 1; width < n; width *= 2) {
+    for (size_t lo = 0; lo < n; lo += 2 * width) {
+      size_t mid = lo + width < n ? lo + width : n, hi = mid + width < n ? mid + width : n;
+      for (size_t i = lo, j = mid, k = lo; k < hi; k++)
+        spare[k] = j >= hi || (i < mid && strcmp(texts[places[i]], texts[places[j]]) <= 0) ? places[i++] : places[j++];
+    }
+    memcpy(places, spare, n * sizeof *places);
+  }
+}
+
+typedef struct levels_job {
+  data_set *ds;
+  data_array *x;
+  const char **texts;
+  arena scratch;
+} levels_job;
+
+static void levels_cleanup(void *ctx) { arena_free(&((levels_job *)ctx)->scratch); }
+
+static int levels_body(void *ctx) {
+  levels_job *job = ctx;
+  data_array *x = job->x;
+  job->scratch.oom = job->ds->a->oom;
+  size_t *places = ARENA_ARRAY(&job->scratch, size_t, x->cells), *spare = ARENA_ARRAY(&job->scratch, size_t, x->cells), n = 0;
+  for (size_t i = 0; i < x->cells; i++)
+    if (job->texts[i]) places[n++] = i;
+  sort_places(job->texts, places, spare, n);
+  size_t distinct = 0;
+  for (size_t i = 0; i < n; i++) distinct += i == 0 || strcmp(job->texts[places[i - 1]], job->texts[places[i]]) != 0;
+  const char **levels = ARENA_ARRAY(job->ds->a, const char *, distinct);
+  int64_t *codes = ARENA_ARRAY(job->ds->a, int64_t, x->cells);
+  size_t level = 0;
+  for (size_t i = 0; i < n; i++) {
+    const char *text = job->texts[places[i]];
+    if (i == 0 || strcmp(job->texts[places[i - 1]], text) != 0) levels[level++] = arena_strndup(job->ds->a, text, strlen(text));
+    codes[places[i]] = (int64_t)level;
+  }
+  x->kind = DATA_TEXT;
+  x->i64 = codes;
+  x->levels = levels;
+  x->n_levels = distinct;
+  return 0;
+}
+
+void data_set_levels(data_set *ds, data_array *x, const char **texts) {
+  levels_job job = {.ds = ds, .x = x, .texts = texts};
+  arena_init(&job.scratch, ds->a->alloc, ds->a->limit);
+  data_guard(ds, levels_body, levels_cleanup, &job);
+}
+
+/* --- places -------------------------------------------------------------------------------------------------------- */
+
+const char *data_kind_name(data_kind kind) {
+  static const char *const names[] = {"real", "int", "bool", "text"};
+  return names[kind];
+}
+
+const char *data_array_where(const data_array *x, arena *a) {
+  const char *name = data_name_shown(x->name, a);
+  const char *space = *name ? " " : "";
+  switch (x->origin.source) {
+  case DATA_FROM_HOST: return arena_printf(a, "array%s%s bound by the program", space, name);
+  case DATA_FROM_JSON: return arena_printf(a, "%s%s%s", *name ? "key" : "a key", space, name);
+  default: return arena_printf(a, "column %u%s%s%s", x->origin.column, *name ? " (" : "", name, *name ? ")" : "");
+  }
+}
+
+const char *data_cell_where(const data_array *x, size_t cell, arena *a) {
+  if (x->origin.source == DATA_FROM_CSV) {
+    unsigned long line = x->origin.lines ? x->origin.lines[cell] : (unsigned long)cell + 2;
+    return arena_printf(a, "line %lu, %s", line, data_array_where(x, a));
+  }
+  strbuf b;
+  strbuf_init(&b, a);
+  strbuf_puts(&b, data_array_where(x, a));
+  int64_t at[DATA_MAX_RANK];
+  for (int i = x->rank - 1; i >= 0; i--) {
+    at[i] = x->dims[i] ? (int64_t)(cell % (size_t)x->dims[i]) + 1 : 1;
+    cell = x->dims[i] ? cell / (size_t)x->dims[i] : 0;
+  }
+  for (int i = 0; i < x->rank; i++) strbuf_printf(&b, "%s%lld", i ? ", " : ", element [", (long long)at[i]);
+  if (x->rank) strbuf_putc(&b, ']');
+  return b.s;
+}
+
+/* --- files --------------------------------------------------------------------------------------------------------- */
+
+typedef struct file_job {
+  data_set *ds;
+  const char *path;
+  int (*read)(data_set *, const char *, const char *, size_t);
+  int fd;
+  char *bytes;
+  size_t n, cap, max;
+} file_job;
+
+static void file_cleanup(void *ctx) {
+  file_job *job = ctx;
+  if (job->fd >= 0) close(job->fd);
+  alloc_put(job->ds->a->alloc, job->bytes, job->cap);
+}
+
+/* strerror is not safe between threads, and its two reentrant forms differ; this is the form of glibc. */
+static const char *error_text(int code, arena *a) {
+  char buffer[128];
+  const char *s = strerror_r(code, buffer, sizeof buffer);
+  return arena_strndup(a, s, strlen(s));
+}
+
+/* Room for one byte more than the limit, so that a file that is too large is noticed whatever fstat said. */
+static bool file_room(file_job *job, size_t want) {
+  if (want > job->max + 1) want = job->max + 1;
+  char *p = job->ds->a->alloc->fn(job->ds->a->alloc->user, job->bytes, job->cap, want);
+  if (!p) return false;
+  job->bytes = p;
+  job->cap = want;
+  return true;
+}
+
+static int file_body(void *ctx) {
+  file_job *job = ctx;
+  data_set *ds = job->ds;
+  job->fd = open(job->path, O_RDONLY | O_CLOEXEC);
+  struct stat st;
+  if (job->fd < 0 || fstat(job->fd, &st) < 0)
+    return data_fail(ds, "E0750", job->path, "", errno == ENOENT ? "paths are relative to the directory where the program runs" : NULL, "cannot be opened: %s",
+                     error_text(errno, ds->a));
+  if (S_ISDIR(st.st_mode)) return data_fail(ds, "E0750", job->path, "", "name a .json or .csv file in it", "is a directory");
+  size_t size = st.st_size > 0 && (uint64_t)st.st_size < job->max ? (size_t)st.st_size : st.st_size > 0 ? job->max : 0;
+  if (!file_room(job, size ? size + 1 : 65536)) longjmp(*ds->a->oom, 1);
+  while (job->n <= job->max) {
+    if (job->n == job->cap && !file_room(job, job->cap > job->max / 2 ? job->max + 1 : 2 * job->cap)) longjmp(*ds->a->oom, 1);
+    ssize_t got = read(job->fd, job->bytes + job->n, job->cap - job->n);
+    if (got == 0) return job->read(ds, job->path, job->bytes, job->n);
+    if (got > 0) job->n += (size_t)got;
+    else if (errno != EINTR) return data_fail(ds, "E0750", job->path, "", NULL, "cannot be read: %s", error_text(errno, ds->a));
+  }
+  return data_fail(ds, "E0751", job->path, "", "split it, or raise the limit of data files", "is larger than the limit of %zu bytes", job->max);
+}
+
+static bool ends_with(const char *s, const char *ending) {
+  size_t n = strlen(s), m = strlen(ending);
+  return n > m && strncasecmp(s + n - m, ending, m) == 0;
+}
+
+int data_read_file(data_set *ds, const char *path) {
+  file_job job = {.ds = ds, .fd = -1, .max = ds->max_file < UINT32_MAX ? ds->max_file : UINT32_MAX};
+  job.path = arena_strndup(ds->a, path, strlen(path));
+  if (ends_with(path, ".json")) job.read = data_read_json;
+  else if (ends_with(path, ".csv") || ends_with(path, ".tsv")) job.read = data_read_csv;
+  else return data_fail(ds, "E0752", job.path, "", "rename the file or convert it", "data files end in .json, .csv or .tsv");
+  return data_guard(ds, file_body, file_cleanup, &job);
+}
