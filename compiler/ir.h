@@ -103,7 +103,7 @@ struct ir_block {
 typedef struct ir_loop {
   uint32_t rank;               /* plate: 1 .. IR_MAX_RANK; scan: 1 */
   bool down;                   /* scan: the index runs from extent - 1 to 0 */
-  ir_val extent[IR_MAX_RANK];  /* ints, >= 0 */
+  ir_val extent[IR_MAX_RANK];  /* ints; a negative one counts as 0 */
   ir_val index[IR_MAX_RANK];   /* 0 .. extent - 1 */
   ir_out *out;                 /* one a result, in the order of op->res */
   uint32_t nout, cap;
@@ -269,6 +269,7 @@ ir_val ir_matmul(ir_builder *b, ir_val x, ir_val y, int flags);
 ir_val ir_cholesky(ir_builder *b, ir_val a);
 ir_val ir_chol_adj(ir_builder *b, ir_val l, ir_val lbar);
 ir_val ir_trisolve(ir_builder *b, ir_val l, ir_val x, int flags);
+ir_val ir_inverse(ir_builder *b, ir_code inv_ptr_or_list, ir_val k, ir_val buckets); /* buckets: an INT or SIZE */
 ir_val ir_draw(ir_builder *b, ir_code code, int64_t site, ir_val key, ir_val index, uint32_t n, const ir_val *params);
 ir_op *ir_call(ir_builder *b, ir_fn *callee, uint32_t n, const ir_val *args); /* results in op->res */
 
@@ -290,6 +291,17 @@ ir_op *ir_observe(ir_builder *b, ir_site *site, ir_dist *dist, ir_axes axes, ir_
 ir_op *ir_factor(ir_builder *b, ir_val x);
 ir_op *ir_track(ir_builder *b, const char *name, ir_val x);
 
+/* Pieces of the above, for the parser, the cloner and passes that make an operation like another one. */
+ir_op *ir_op_insert(ir_builder *b, ir_code code, uint32_t nargs, const ir_val *args); /* no results yet */
+ir_val ir_result_add(ir_fn *fn, ir_op *op, ir_type type);
+ir_val ir_state_add(ir_fn *fn, ir_op *loop, uint32_t out, ir_type type);
+ir_type ir_slice_type(ir_type array, const ir_axes *axes); /* what `at` yields */
+ir_type ir_type_substitute(size_table *t, ir_type type, size_t n, const ir_size *from, const ir_size *to);
+/* The sizes of a callee in terms of the caller's: its symbols (*from) and what they stand for (*to); returns their number.
+ * Extents of parameters are unified with those of the arguments where they are linear in one symbol; an int parameter named
+ * like a symbol stands for it.  Symbols found nowhere stay what they are.  Both lists live in the module's arena. */
+size_t ir_call_sizes(const ir_fn *caller, const ir_fn *callee, uint32_t n, const ir_val *args, ir_size **from, ir_size **to);
+
 /* ---- changing (ir_edit.c) */
 
 void ir_remove(ir_op *op);                                    /* its results must have no use left */
@@ -304,7 +316,8 @@ void ir_visit_ops(ir_block *block, ir_op_visitor *visit, void *user);
 
 /* Copying.  `map` takes values of the source function to values of the destination: ir_map_get returns 0 for one that has
  * no image.  ir_clone_op copies one operation with its blocks, mapping operands and recording results; a hook may take over
- * any operation (return true: it did, and mapped the results itself). */
+ * any operation (return true: it did, and mapped the results itself).  When source and destination are one function, a value
+ * without an image stands for itself. */
 typedef struct ir_map {
   arena *mem;
   ir_val *to;

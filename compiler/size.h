@@ -20,7 +20,8 @@ typedef struct size_table size_table;
 
 size_table *size_table_new(arena *a);
 
-/* Creation.  Names are copied.  Every function returns the canonical id. */
+/* Creation.  Names are copied.  Every function returns the canonical id, or IR_SIZE_NONE when a coefficient overflows, the
+ * polynomial passes a limit (256 terms, degree 16, quotients nested 24 deep) or an operand is IR_SIZE_NONE. */
 ir_size size_const(size_table *t, int64_t n);
 ir_size size_symbol(size_table *t, const char *name); /* the same name gives the same symbol */
 ir_size size_add(size_table *t, ir_size a, ir_size b);
