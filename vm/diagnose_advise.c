@@ -1,0 +1,131 @@
+/* diagnose_advise.c: the findings of a run in plain sentences; diagnose.h declares diagnose_advise.
+ *
+ * Thresholds are those in general use: R-hat 1.01 and 100 effective draws per chain (Vehtari et al. 2021, section 4.3), E-BFMI 0.3, and
+ * any divergence at all. */
+#include "vm/diagnose.h"
+
+#include <math.h>
+
+#define RHAT_MOST 1.01
+#define ESS_PER_CHAIN 100.0
+#define EBFMI_LEAST 0.3
+
+enum { NAMES_SHOWN = 3 };
+
+/* How bad a quantity is by one measure, rising; -INFINITY if it is fine. */
+typedef double badness(const diagnose_run *r, const diagnose_summary *s);
+
+static double rhat_badness(const diagnose_run *r, const diagnose_summary *s) {
+  (void)r;
+  return s->rhat > RHAT_MOST ? s->rhat : -INFINITY;
+}
+
+static double ess_least(const diagnose_summary *s) {
+  return s->ess_tail < s->ess_bulk ? s->ess_tail : s->ess_bulk;
+}
+
+static double ess_badness(const diagnose_run *r, const diagnose_summary *s) {
+  double ess = ess_least(s);
+  return ess < ESS_PER_CHAIN * (double)r->chains ? -ess : -INFINITY;
+}
+
+static double nonfinite_badness(const diagnose_run *r, const diagnose_summary *s) {
+  (void)r;
+  return s->fault == DIAGNOSE_NONFINITE ? 0.0 : -INFINITY;
+}
+
+/* Finds the worst NAMES_SHOWN quantities, worst first, in worst[]; returns how many are bad. */
+static size_t worst_find(const diagnose_run *r, badness *bad, size_t worst[NAMES_SHOWN]) {
+  size_t n = 0;
+  for (size_t i = 0; i < r->n_names; i++) {
+    double b = bad(r, &r->summaries[i]);
+    if (b == -INFINITY) continue;
+    size_t at = n < NAMES_SHOWN ? n : NAMES_SHOWN;
+    while (at > 0 && bad(r, &r->summaries[worst[at - 1]]) < b) at--;
+    for (size_t k = NAMES_SHOWN - 1; k > at; k--) worst[k] = worst[k - 1];
+    if (at < NAMES_SHOWN) worst[at] = i;
+    n++;
+  }
+  return n;
+}
+
+/* "mu (1.04), tau (1.02) and 3 others". */
+static void names_put(const diagnose_run *r, strbuf *b, const size_t *worst, size_t n, double (*figure)(const diagnose_summary *),
+                      const char *format) {
+  size_t shown = n < NAMES_SHOWN ? n : NAMES_SHOWN;
+  for (size_t i = 0; i < shown; i++) {
+    if (i > 0) strbuf_puts(b, i + 1 == shown && n == shown ? " and " : ", ");
+    strbuf_puts(b, r->names[worst[i]]);
+    if (figure) strbuf_printf(b, format, figure(&r->summaries[worst[i]]));
+  }
+  if (n > shown) strbuf_printf(b, " and %zu other%s", n - shown, n - shown == 1 ? "" : "s");
+}
+
+static double rhat_figure(const diagnose_summary *s) {
+  return s->rhat;
+}
+
+static const char *plural(uint64_t n) {
+  return n == 1 ? "" : "s";
+}
+
+size_t diagnose_advise(const diagnose_run *r, strbuf *b) {
+  size_t findings = 0, worst[NAMES_SHOWN] = {0}, n;
+  double total = (double)r->chains * (double)r->draws;
+
+  if ((n = worst_find(r, nonfinite_badness, worst))) {
+    findings++;
+    strbuf_puts(b, "Some draws of ");
+    names_put(r, b, worst, n, NULL, NULL);
+    strbuf_printf(b, " are infinite or not a number, so nothing can be said about %s: look for overflow, a log of 0 or a division by 0 "
+                     "in how %s computed.\n", n == 1 ? "it" : "them", n == 1 ? "it is" : "they are");
+  }
+  if (r->n_nan > 0) {
+    findings++;
+    strbuf_printf(b, "The log density was not a number at %llu point%s, which were treated as impossible: look for a negative scale, 0 * "
+                     "infinity or infinity - infinity in the model.\n", (unsigned long long)r->n_nan, plural(r->n_nan));
+  }
+  if (r->n_divergent > 0) {
+    findings++;
+    strbuf_printf(b, "%llu of %.0f transitions diverged (%.2g %%): the sampler could not follow the posterior into some region, and the "
+                     "draws may miss it.  ", (unsigned long long)r->n_divergent, total, 100.0 * (double)r->n_divergent / total);
+    if (r->delta < 0.95) strbuf_puts(b, "Raise the target acceptance to 0.95; if divergences stay, ");
+    else strbuf_puts(b, "The target acceptance is already high, so ");
+    strbuf_puts(b, "write the scale and the effects of a hierarchy as scale * standard effects (non-centred), or give the scale a prior "
+                   "that keeps it from 0.\n");
+  }
+  if (r->n_max_depth > 0) {
+    findings++;
+    strbuf_printf(b, "%llu of %.0f transitions were cut off at tree depth %u: results are valid but slow, since the trajectories were too "
+                     "short.  Put parameters on similar scales, or raise the maximal depth to %u.\n",
+                  (unsigned long long)r->n_max_depth, total, r->max_depth, r->max_depth + 2);
+  }
+  size_t low = 0, lowest = 0;
+  for (size_t c = 0; r->ebfmi && c < r->chains; c++)
+    if (r->ebfmi[c] < EBFMI_LEAST) {
+      if (low++ == 0 || r->ebfmi[c] < r->ebfmi[lowest]) lowest = c;
+    }
+  if (low > 0) {
+    findings++;
+    strbuf_printf(b, "E-BFMI is below %.1f in %zu of %zu chain%s (lowest %.2f, chain %zu): the energy moves slowly, as with heavy tails or a "
+                     "funnel, and the tails may be explored badly.  Reparametrise the heavy-tailed or hierarchical part, or use a lighter-tailed "
+                     "prior.\n", EBFMI_LEAST, low, r->chains, plural(r->chains), r->ebfmi[lowest], lowest + 1);
+  }
+  if ((n = worst_find(r, rhat_badness, worst))) {
+    findings++;
+    strbuf_puts(b, "R-hat is above 1.01 for ");
+    names_put(r, b, worst, n, rhat_figure, " (%.2f)");
+    strbuf_puts(b, ": the chains do not agree yet, so do not use these draws.  Run longer; if it stays, look for several modes, or for "
+                   "parameters that the data cannot tell apart.\n");
+  }
+  if ((n = worst_find(r, ess_badness, worst))) {
+    findings++;
+    strbuf_printf(b, "There are fewer than %.0f effective draws (%.0f per chain) for ", ESS_PER_CHAIN * (double)r->chains, ESS_PER_CHAIN);
+    names_put(r, b, worst, n, ess_least, " (%.0f)");
+    double least = ess_least(&r->summaries[worst[0]]);
+    double factor = least > 0.0 ? ceil(ESS_PER_CHAIN * (double)r->chains / least) : INFINITY;
+    if (factor <= 20.0) strbuf_printf(b, ": means and quantiles are noisy.  Draw about %.0f times as many.\n", factor);
+    else strbuf_puts(b, ": means and quantiles are noisy.  More draws alone would take too long, so reparametrise first.\n");
+  }
+  return findings;
+}
