@@ -38,7 +38,7 @@ typedef struct nuts_options {
   double init_radius;    /* initial points are uniform on (-r, r)^dim; 0: the origin */
   const double *init;    /* [dim] a given initial point, or NULL; borrowed */
   const double *metric;  /* [dim] initial diagonal of M^-1, or NULL for ones; borrowed */
-  rt_key key;            /* of this chain: fold the chain's number in before */
+  uint64_t key;            /* of this chain: fold the chain's number in before */
 } nuts_options;
 
 typedef struct nuts_target {
@@ -66,7 +66,7 @@ typedef struct nuts_result {
 } nuts_result;
 
 /* Defaults: 1000 + 1000 transitions, depth 10, 100 tries, delta 0.8, step 1, radius 2. */
-void nuts_options_init(nuts_options *o, rt_key key);
+void nuts_options_init(nuts_options *o, uint64_t key);
 /* Doubles of workspace; 0 if dim is 0 or too large, or max_depth out of range. */
 size_t nuts_chain_doubles(size_t dim, uint32_t max_depth);
 /* Runs the chain.  work: nuts_chain_doubles(t->dim, o->max_depth) doubles, borrowed; it may be used again afterwards, but

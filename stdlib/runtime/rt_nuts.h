@@ -57,7 +57,7 @@ typedef struct rt_nuts {
   /* Constant after rt_nuts_init. */
   size_t dim, padded; /* padded: dim rounded up, so that kernels need no tails; padding holds zeros */
   uint32_t max_depth;
-  rt_key key;
+  uint64_t key; /* of the chain */
 
   /* The caller may write these between transitions. */
   double step_size;
@@ -81,17 +81,19 @@ typedef struct rt_nuts {
   double *proposal_q, *proposal_g;
   double *tree_rho, *inner_p;    /* sum of momenta of the valid trajectory; momentum it had where it now grows */
   double *stack;                 /* waiting subtrees; see slot() */
-  rt_key draw_key;               /* of this transition */
-  uint64_t n_uniform;            /* uniforms used in this transition */
+  uint64_t draw_key;             /* of this transition */
+  uint64_t n_uniform;            /* uniforms that chose between states in this transition */
   uint32_t directions;           /* bit d: the d-th doubling goes forward */
-  uint32_t mode, depth, leaf, went;
+  uint32_t mode, depth, leaf, went; /* what is under way; doublings done; leaves of the half so far; which end grows */
+  double step;                   /* of the half being built: step_size with the sign of its direction */
   double h0, ref;                /* initial energy; weights are exp(h0 - H - ref) */
   double weight, half_weight;    /* of the valid trajectory, of the half being built */
   double threshold;              /* the half's proposal changes when half_weight passes this */
-  double accept_sum, half_lp, half_energy, energy;
-  double search_step;
-  uint32_t search_n;
-  int search_up;
+  double accept_sum;
+  double energy, half_lp, half_energy; /* of the accepted state; density and energy of the half's proposal */
+  uint64_t search_key;           /* of this search for a step size */
+  uint32_t search_n;             /* leapfrog steps it has begun */
+  int search_up;                 /* it doubles, or it halves */
 } rt_nuts;
 
 /* Doubles of workspace for one chain; 0 if dim is 0, max_depth is outside 1..RT_NUTS_DEPTH_LIMIT, or the size does not fit. */
@@ -99,7 +101,7 @@ size_t rt_nuts_doubles(size_t dim, uint32_t max_depth);
 
 /* work: rt_nuts_doubles(dim, max_depth) doubles, borrowed as long as s is used; best aligned to 64 bytes.  Sets a unit metric and
  * step size 1.  The point is not set.  s keeps pointers into work, so both may be moved only by a new init. */
-void rt_nuts_init(rt_nuts *s, size_t dim, uint32_t max_depth, rt_key key, double *work);
+void rt_nuts_init(rt_nuts *s, size_t dim, uint32_t max_depth, uint64_t key, double *work);
 
 /* From now on positions are written to q_eval[i * stride] and gradients read from gradient[i * stride]; q_eval is borrowed. */
 void rt_nuts_lane_set(rt_nuts *s, double *q_eval, size_t stride);
@@ -116,7 +118,7 @@ int rt_nuts_start(rt_nuts *s, uint64_t t);
 /* Begins the search for a step size at the current point, starting from s->step_size: doubled or halved until the acceptance of
  * one leapfrog step crosses 0.8, with a new momentum each time (Hoffman and Gelman 2014, algorithm 4, with 0.8 for 0.5).
  * Also driven by rt_nuts_advance; on RT_NUTS_DONE s->step_size is set, the point is unchanged, and step_bounded tells whether
- * the search met 2^-40 or 2^24 times 1 (a density that is flat or wrong).  t numbers the search, apart from transitions. */
+ * the search met its bounds 2^-40 or 2^24 (a density that is flat or wrong).  t numbers the search, apart from transitions. */
 int rt_nuts_step_start(rt_nuts *s, uint64_t t);
 
 /* Resumes with the log density at q_eval and its gradient (gradient[i * stride], borrowed for the call; not read when the density is

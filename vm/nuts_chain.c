@@ -1,0 +1,153 @@
+/* nuts_chain.c: initial point, warm-up and draws of one chain; see nuts_chain.h. */
+#include "vm/nuts_chain.h"
+
+#include "stdlib/runtime/rt_sample.h"
+#include "vm/adapt.h"
+
+#include <math.h>
+
+/* The chain's key is folded once more, so that initial points and transitions share no draw. */
+enum { FOLD_TRANSITIONS = 0, FOLD_INIT = 1 };
+
+typedef struct chain {
+  const nuts_options *o;
+  const nuts_target *t;
+  nuts_result *r;
+  rt_nuts nuts;
+  adapt_step step;
+  adapt_metric metric;
+  double *gradient, *point, *inv_metric;
+  uint64_t searches;
+} chain;
+
+void nuts_options_init(nuts_options *o, uint64_t key) {
+  *o = (nuts_options){.warmup = 1000, .draws = 1000, .max_depth = 10, .init_tries = 100, .delta = 0.8, .step_size = 1.0, .init_radius = 2.0, .key = key};
+}
+
+/* The kernel's workspace, gradient, point, metric, and the running variance. */
+size_t nuts_chain_doubles(size_t dim, uint32_t max_depth) {
+  size_t kernel = rt_nuts_doubles(dim, max_depth);
+  if (kernel == 0 || dim > SIZE_MAX / sizeof(double) / 8 || kernel > SIZE_MAX / sizeof(double) - 5 * dim) return 0;
+  return kernel + 3 * dim + adapt_metric_doubles(dim);
+}
+
+static bool options_valid(const nuts_options *o, const nuts_target *t) {
+  return nuts_chain_doubles(t->dim, o->max_depth) != 0 && t->density && o->init_tries > 0 && o->delta > 0.0 && o->delta < 1.0 &&
+         o->step_size > 0.0 && isfinite(o->step_size) && o->init_radius >= 0.0 && isfinite(o->init_radius);
+}
+
+static nuts_status evaluate(chain *c, const double *q, double *lp) {
+  c->r->density_code = c->t->density(c->t->density_user, 1, 1, q, lp, c->gradient);
+  return c->r->density_code ? NUTS_E_DENSITY : NUTS_OK;
+}
+
+static nuts_status point_find(chain *c) {
+  const nuts_options *o = c->o;
+  rt_draw_addr at = {rt_key_fold(o->key, FOLD_INIT), 0, 0};
+  uint32_t tries = o->init || o->init_radius == 0.0 ? 1 : o->init_tries; /* the same point gives the same answer */
+  for (uint32_t k = 0; k < tries; k++) {
+    at.site = k;
+    for (size_t i = 0; i < c->t->dim; i++) {
+      at.index = i;
+      c->point[i] = o->init ? o->init[i] : o->init_radius * (2.0 * rt_draw_uniform(at) - 1.0);
+    }
+    double lp = NAN;
+    nuts_status st = evaluate(c, c->point, &lp);
+    c->r->init_tries = k + 1;
+    if (st) return st;
+    if (rt_nuts_point_set(&c->nuts, c->point, lp, c->gradient, 1) == 0) return NUTS_OK;
+    if (isnan(lp) || lp == INFINITY) c->r->n_nan++;
+  }
+  return NUTS_E_INIT;
+}
+
+/* Answers the kernel until it is done. */
+static nuts_status drive(chain *c, int want) {
+  while (want == RT_NUTS_EVAL) {
+    double lp = NAN;
+    nuts_status st = evaluate(c, c->nuts.q_eval, &lp);
+    if (st) return st;
+    want = rt_nuts_advance(&c->nuts, lp, c->gradient);
+  }
+  c->r->n_nan += c->nuts.stats.n_nan;
+  return NUTS_OK;
+}
+
+static nuts_status step_search(chain *c) {
+  nuts_status st = drive(c, rt_nuts_step_start(&c->nuts, c->searches++));
+  if (st) return st;
+  c->r->step_bounded |= c->nuts.step_bounded != 0;
+  adapt_step_restart(&c->step, c->nuts.step_size);
+  return NUTS_OK;
+}
+
+/* Transition `at`, counted from the start of warm-up. */
+static nuts_status transition(chain *c, uint64_t at, bool warmup) {
+  nuts_status st = drive(c, rt_nuts_start(&c->nuts, at));
+  if (st) return st;
+  const rt_nuts_stats *stats = &c->nuts.stats;
+  nuts_result *r = c->r;
+  int phase = !warmup;
+  r->n_leapfrog[phase] += stats->n_leapfrog;
+  r->n_divergent[phase] += stats->divergent;
+  r->n_max_depth[phase] += stats->depth == c->o->max_depth;
+  return NUTS_OK;
+}
+
+static nuts_status hand_out(chain *c, uint32_t index, bool warmup) {
+  const nuts_target *t = c->t;
+  if (!warmup) {
+    if (t->draws)
+      for (size_t i = 0; i < t->dim; i++) t->draws[index * t->dim + i] = c->nuts.q[i];
+    if (t->stats) t->stats[index] = c->nuts.stats;
+    c->r->draws = index + 1;
+  }
+  return t->on_draw && t->on_draw(t->draw_user, index, warmup, c->nuts.q, &c->nuts.stats) ? NUTS_STOPPED : NUTS_OK;
+}
+
+static nuts_status run(chain *c) {
+  const nuts_options *o = c->o;
+  nuts_status st = point_find(c);
+  if (st) return st;
+  if (o->warmup > 0 && (st = step_search(c))) return st;
+
+  for (uint32_t i = 0; i < o->warmup; i++) {
+    if ((st = transition(c, i, true))) return st;
+    c->nuts.step_size = adapt_step_update(&c->step, c->nuts.stats.accept_stat);
+    if (adapt_metric_update(&c->metric, c->nuts.q, c->inv_metric)) {
+      rt_nuts_stats kept = c->nuts.stats;
+      rt_nuts_metric_set(&c->nuts, c->inv_metric);
+      if ((st = step_search(c))) return st;
+      c->nuts.stats = kept;
+    }
+    if ((st = hand_out(c, i, true))) return st;
+  }
+  if (o->warmup > 0) c->nuts.step_size = adapt_step_final(&c->step);
+  c->r->step_size = c->nuts.step_size;
+
+  for (uint32_t i = 0; i < o->draws; i++) {
+    if ((st = transition(c, (uint64_t)o->warmup + i, false))) return st;
+    if ((st = hand_out(c, i, false))) return st;
+  }
+  return NUTS_OK;
+}
+
+nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *work, nuts_result *r) {
+  *r = (nuts_result){.status = NUTS_E_OPTIONS};
+  if (!options_valid(o, t)) return r->status;
+  chain c = {.o = o, .t = t, .r = r};
+  size_t dim = t->dim;
+  rt_nuts_init(&c.nuts, dim, o->max_depth, rt_key_fold(o->key, FOLD_TRANSITIONS), work);
+  work += rt_nuts_doubles(dim, o->max_depth);
+  c.gradient = work;
+  c.point = work + dim;
+  c.inv_metric = work + 2 * dim;
+  adapt_metric_init(&c.metric, dim, o->warmup, work + 3 * dim);
+  adapt_step_init(&c.step, o->delta);
+  for (size_t i = 0; i < dim; i++) c.inv_metric[i] = o->metric ? o->metric[i] : 1.0;
+  r->metric = c.inv_metric;
+  c.nuts.step_size = o->step_size;
+  if (o->metric && rt_nuts_metric_set(&c.nuts, c.inv_metric)) return r->status;
+  r->step_size = o->step_size;
+  return r->status = run(&c);
+}
