@@ -17,7 +17,7 @@ enum { SEEN_INT = 1, SEEN_REAL = 2, SEEN_SPECIAL = 4, SEEN_BOOL = 8, SEEN_TEXT =
 typedef struct json_job {
   data_set *ds;
   const char *file, *bytes;
-  size_t n;
+  size_t n, bom; /* bom: bytes of a byte order mark */
   json_t *root;
   arena scratch;
   /* the array being read */
@@ -32,7 +32,7 @@ typedef struct json_job {
   const char **texts;
 } json_job;
 
-/* Texts that stand for reals JSON cannot spell; NULL text or another text gives 0. */
+/* Texts that stand for reals JSON cannot spell. */
 static bool special(const char *s, double *value) {
   double sign = 1;
   if (strcmp(s, "NaN") == 0 || strcmp(s, "nan") == 0) {
@@ -73,7 +73,8 @@ static int scan(json_job *job, const json_t *v, int depth) {
   if (depth < job->rank) {
     if (!json_is_array(v))
       return data_fail(ds, "E0759", job->file, path_where(job, depth), json_is_null(v) ? "null stands for one missing value: write one for each element" : NULL,
-                       "%s stands where an array of %lld elements is expected, as the first at this depth is", type_phrase(v), (long long)job->dims[depth]);
+                       "%s stands where an array of %lld element%s is expected, as the first at this depth is", type_phrase(v), (long long)job->dims[depth],
+                       job->dims[depth] == 1 ? "" : "s");
     size_t n = json_array_size(v);
     if ((int64_t)n != job->dims[depth])
       return data_fail(ds, "E0759", job->file, path_where(job, depth), "make all rows equally long (null stands for a missing value)",
@@ -150,9 +151,64 @@ static int read_value(json_job *job, const char *key, const json_t *v) {
   return data_enter(ds, x);
 }
 
+static bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+/* What people most often write instead of JSON, told by the bytes before the place where jansson stopped. */
+static const char *syntax_guess(const json_job *job, const json_error_t *e, const char **help) {
+  static const char *const words[] = {"NaN", "nan", "Inf", "inf", "Infinity", "NA", "True", "False", "None", "NULL", "TRUE", "FALSE"};
+  static const char *const meant[] = {"write \"NaN\"", "write \"NaN\"", "write \"Inf\"", "write \"Inf\"", "write \"Inf\"", "a missing value is null",
+                                      "write true", "write false", "a missing value is null", "a missing value is null", "write true", "write false"};
+  const char *begin = job->bytes + job->bom, *p = begin + (e->position > 0 ? (size_t)e->position : 0), *stop = job->bytes + job->n;
+  if (p > stop) p = stop;
+  const char *word = p;
+  while (word > begin && letter(word[-1])) word--;
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if ((size_t)(p - word) == strlen(words[i]) && memcmp(word, words[i], strlen(words[i])) == 0) {
+      *help = meant[i];
+      return "JSON has no such word";
+    }
+  *help = "keys and texts stand in double quotes";
+  char last = p > begin ? p[-1] : '\0', next = p < stop ? *p : '\0';
+  /* The wording of jansson serves only to choose a better sentence. */
+  if (strncmp(e->text, "control character", 17) == 0) {
+    *help = "write \\n for a line break and \\t for a tab";
+    return "a text or a key holds a control character, or its closing quote is missing";
+  }
+  if (strncmp(e->text, "invalid escape", 14) == 0 || strncmp(e->text, "invalid Unicode", 15) == 0) {
+    *help = "write \\\\ for a backslash";
+    return "a backslash begins nothing that JSON knows";
+  }
+  if (last == '\'') return "a text or a key stands in single quotes";
+  if (last == '-' && letter(next)) {
+    *help = "write \"-Inf\"";
+    return "JSON has no such word";
+  }
+  bool after_digit = word > begin && word[-1] >= '0' && word[-1] <= '9';
+  if (word < p && !after_digit) return "a word stands here without quotes";
+  if (last == '}' || last == ']') {
+    const char *q = p - 1;
+    while (q > begin && (q[-1] == ' ' || q[-1] == '\t' || q[-1] == '\n' || q[-1] == '\r')) q--;
+    if (q > begin && q[-1] == ',') {
+      *help = "remove the comma";
+      return "a comma stands before the closing bracket";
+    }
+    *help = NULL;
+    return "this closing bracket fits nothing open, or stands where a value is expected";
+  }
+  if (last == '/' || last == '#') {
+    *help = "remove the comment";
+    return "JSON has no comments";
+  }
+  if (after_digit || last == '+' || last == '.' || (last >= '0' && last <= '9') || last == '-' || (next >= '0' && next <= '9')) {
+    *help = "numbers look like 12, -0.5 or 1e-3: no plus sign, no leading zeros, digits on both sides of a point, no hexadecimals";
+    return "this is not a number of JSON";
+  }
+  return "this is not JSON";
+}
+
 static int syntax_error(json_job *job, const json_error_t *e) {
   data_set *ds = job->ds;
-  const char *where = e->line > 0 ? arena_printf(ds->a, "line %d, column %d", e->line, e->column) : "";
+  const char *where = e->line > 0 ? arena_printf(ds->a, e->column > 0 ? "line %d, column %d" : "line %d", e->line, e->column) : "";
   switch (json_error_code(e)) {
   case json_error_out_of_memory: longjmp(*ds->a->oom, 1);
   case json_error_stack_overflow: return data_fail(ds, "E0754", job->file, where, NULL, "arrays or objects are nested too deep");
@@ -165,8 +221,10 @@ static int syntax_error(json_job *job, const json_error_t *e) {
   case json_error_numeric_overflow:
     return data_fail(ds, "E0761", job->file, where, "integers have 64 bits and reals reach 1.8e308; write a larger integer as a real, as 1e20",
                      "this number is too large");
-  default: return data_fail(ds, "E0753", job->file, where, "keys and texts stand in double quotes; NaN and infinities are written \"NaN\", \"Inf\", \"-Inf\"",
-                            "this is not JSON");
+  default: {
+    const char *help, *message = syntax_guess(job, e, &help);
+    return data_fail(ds, "E0753", job->file, where, help, "%s", message);
+  }
   }
 }
 
@@ -175,9 +233,9 @@ static int json_body(void *ctx) {
   data_set *ds = job->ds;
   job->scratch.oom = ds->a->oom;
   job->file = arena_strndup(ds->a, job->file, strlen(job->file));
-  size_t bom = job->n >= 3 && memcmp(job->bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+  job->bom = job->n >= 3 && memcmp(job->bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
   json_error_t e;
-  job->root = json_loadb(job->bytes + bom, job->n - bom, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+  job->root = json_loadb(job->bytes + job->bom, job->n - job->bom, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
   if (!job->root) return syntax_error(job, &e);
   if (!json_is_object(job->root))
     return data_fail(ds, "E0755", job->file, "", "write {\"name\": value, ...}", "the file holds %s at the top, and an object of names is expected",

@@ -1,0 +1,469 @@
+/* Data sets: what the readers accept, with values, places and levels; every wrong file in tests/data_bad with its whole message; limits;
+ * the host's memory; and each allocation failing. */
+#include "compiler/data.h"
+
+#include <dirent.h>
+#include <locale.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* --- an allocator that counts, and fails from the n-th request on or only at it ------------------------------------ */
+
+typedef struct counting {
+  long live, calls, fail_at; /* fail_at 0: never */
+  int persistent;
+} counting;
+
+static void *counting_fn(void *user, void *ptr, size_t old_size, size_t size) {
+  counting *c = user;
+  (void)old_size;
+  if (size == 0) {
+    if (ptr) c->live--;
+    free(ptr);
+    return NULL;
+  }
+  c->calls++;
+  if (c->fail_at && (c->persistent ? c->calls >= c->fail_at : c->calls == c->fail_at)) return NULL;
+  void *p = realloc(ptr, size);
+  if (!ptr && p) c->live++;
+  return p;
+}
+
+typedef struct fixture {
+  counting count;
+  aim_alloc alloc;
+  arena a;
+  diag_list diags;
+  data_set ds;
+} fixture;
+
+static void start(fixture *f) {
+  memset(f, 0, sizeof *f);
+  f->alloc = (aim_alloc){counting_fn, &f->count};
+  arena_init(&f->a, &f->alloc, 0);
+  diag_init(&f->diags, &f->a);
+  data_init(&f->ds, &f->a, &f->diags);
+}
+
+static void end(fixture *f) {
+  arena_free(&f->a);
+  assert_int_equal(f->count.live, 0);
+}
+
+/* Where a test goes that runs out of memory without meaning to: main ends. */
+static jmp_buf out_of_memory;
+
+#define START(f) \
+  fixture f;     \
+  start(&f);     \
+  f.a.oom = &out_of_memory
+
+static void print_diags(strbuf *b, const diag_list *l) {
+  for (size_t i = 0; i < l->n; i++) {
+    strbuf_printf(b, "%s %s\n", l->items[i]->code, l->items[i]->message);
+    for (size_t k = 0; k < l->items[i]->nremarks; k++) strbuf_printf(b, "  help: %s\n", l->items[i]->remarks[k].text);
+  }
+}
+
+static int json(fixture *f, const char *s) { return data_read_json(&f->ds, "t.json", s, strlen(s)); }
+static int csv(fixture *f, const char *s) { return data_read_csv(&f->ds, "t.csv", s, strlen(s)); }
+
+static const data_array *get(fixture *f, const char *name, data_kind kind, int rank, size_t cells) {
+  const data_array *x = data_find(&f->ds, name);
+  assert_non_null(x);
+  assert_int_equal(x->kind, kind);
+  assert_int_equal(x->rank, rank);
+  assert_int_equal(x->cells, cells);
+  return x;
+}
+
+static void same_reals(const data_array *x, const double *want) {
+  for (size_t i = 0; i < x->cells; i++)
+    if (isnan(want[i])) assert_true(isnan(x->f64[i]));
+    else assert_memory_equal(&x->f64[i], &want[i], sizeof(double));
+}
+
+static void same_ints(const data_array *x, const int64_t *want) { assert_memory_equal(x->i64, want, x->cells * sizeof *want); }
+
+/* --- what is read -------------------------------------------------------------------------------------------------- */
+
+static void test_json_values(void **state) {
+  (void)state;
+  START(f);
+  assert_int_equal(json(&f, "{\"N\": 3, \"mu\": -0.0, \"y\": [[1, 2, 3], [4, 5, 6]], \"x\": [1, 2.5, null, \"Inf\", \"-Infinity\", \"NaN\"],"
+                            "\"b\": [true, false], \"e\": [], \"e2\": [[], []], \"none\": null, \"i\": [7, null],"
+                            "\"big\": [9223372036854775807, -9223372036854775808], \"t\": [\"b\", \"a\", \"b\", null, \"\"]}"), 0);
+  same_ints(get(&f, "N", DATA_INT, 0, 1), (int64_t[]){3});
+  same_reals(get(&f, "mu", DATA_REAL, 0, 1), (double[]){-0.0});
+  const data_array *y = get(&f, "y", DATA_INT, 2, 6);
+  same_ints(y, (int64_t[]){1, 2, 3, 4, 5, 6});
+  assert_int_equal(y->dims[0], 2);
+  assert_int_equal(y->dims[1], 3);
+  assert_null(y->missing);
+  const data_array *x = get(&f, "x", DATA_REAL, 1, 6);
+  same_reals(x, (double[]){1, 2.5, NAN, INFINITY, -INFINITY, NAN});
+  assert_memory_equal(x->missing, ((uint8_t[]){0, 0, 1, 0, 0, 0}), 6); /* a NaN that is spelt out is not missing */
+  assert_int_equal(x->n_missing, 1);
+  same_ints(get(&f, "b", DATA_BOOL, 1, 2), (int64_t[]){1, 0});
+  get(&f, "e", DATA_INT, 1, 0);
+  const data_array *e2 = get(&f, "e2", DATA_INT, 2, 0);
+  assert_int_equal(e2->dims[0], 2);
+  assert_int_equal(e2->dims[1], 0);
+  assert_int_equal(get(&f, "none", DATA_INT, 0, 1)->n_missing, 1);
+  same_ints(get(&f, "i", DATA_INT, 1, 2), (int64_t[]){7, 0});
+  same_ints(get(&f, "big", DATA_INT, 1, 2), (int64_t[]){INT64_MAX, INT64_MIN});
+  const data_array *t = get(&f, "t", DATA_TEXT, 1, 5);
+  same_ints(t, (int64_t[]){3, 2, 3, 0, 1});
+  assert_int_equal(t->n_levels, 3);
+  assert_string_equal(t->levels[0], "");
+  assert_string_equal(t->levels[1], "a");
+  assert_string_equal(t->levels[2], "b");
+  assert_string_equal(data_cell_where(y, 5, &f.a), "key \"y\", element [2, 3]");
+  assert_string_equal(data_cell_where(data_find(&f.ds, "N"), 0, &f.a), "key \"N\"");
+  const double *reals = data_reals(data_find(&f.ds, "i"), &f.a);
+  assert_true(reals[0] == 7 && isnan(reals[1]));
+  assert_ptr_equal(data_reals(x, &f.a), x->f64);
+  assert_null(data_find(&f.ds, "absent"));
+  end(&f);
+}
+
+static void test_csv_values(void **state) {
+  (void)state;
+  START(f);
+  assert_int_equal(csv(&f, "\xef\xbb\xbf\"\",id,score,ok,name,when,code\r\n"
+                           "1,7,1.5,TRUE,\"Bo \"\"B\"\"\",,\"1\"\r\n"
+                           "\r\n"
+                           "2,-9223372036854775808, 2 ,false,\"NA\",NA,\"\"\r\n"
+                           "3,+8,-1e-3,,\"two\nlines\",NA,\"2\"\r\n"
+                           "4,NA,Inf,TRUE,\"\",NA,3"), 0);
+  assert_int_equal(f.ds.n, 6); /* the column without a name is skipped */
+  const data_array *id = get(&f, "id", DATA_INT, 1, 4);
+  same_ints(id, (int64_t[]){7, INT64_MIN, 8, 0});
+  assert_memory_equal(id->missing, ((uint8_t[]){0, 0, 0, 1}), 4);
+  same_reals(get(&f, "score", DATA_REAL, 1, 4), (double[]){1.5, 2, -1e-3, INFINITY});
+  same_ints(get(&f, "ok", DATA_BOOL, 1, 4), (int64_t[]){1, 0, 0, 1});
+  const data_array *name = get(&f, "name", DATA_TEXT, 1, 4);
+  assert_int_equal(name->n_missing, 0);
+  assert_int_equal(name->n_levels, 4);
+  assert_string_equal(name->levels[0], "");
+  assert_string_equal(name->levels[1], "Bo \"B\"");
+  assert_string_equal(name->levels[2], "NA");
+  assert_string_equal(name->levels[3], "two\nlines");
+  same_ints(name, (int64_t[]){2, 3, 4, 1});
+  assert_int_equal(get(&f, "when", DATA_INT, 1, 4)->n_missing, 4);
+  const data_array *code = get(&f, "code", DATA_INT, 1, 4); /* quotes do not make a number a text */
+  same_ints(code, (int64_t[]){1, 0, 2, 3});
+  assert_int_equal(code->n_missing, 1);
+  assert_string_equal(data_cell_where(id, 0, &f.a), "line 2, column 2 (\"id\")");
+  assert_string_equal(data_cell_where(id, 1, &f.a), "line 4, column 2 (\"id\")");
+  assert_string_equal(data_cell_where(id, 3, &f.a), "line 7, column 2 (\"id\")");
+  end(&f);
+}
+
+static void test_csv_shapes(void **state) {
+  (void)state;
+  static const char *const texts[] = {"a,b\n1,2\n", "a;b\n1;2\n", "a\tb\r\n1\t2", "a,b\r1,2\r", "\"a\",\"b\"\n\"1\",\"2\"\n", " a , b \n 1 ,\t2 \n"};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    START(f);
+    assert_int_equal(csv(&f, texts[i]), 0);
+    same_ints(get(&f, "a", DATA_INT, 1, 1), (int64_t[]){1});
+    same_ints(get(&f, "b", DATA_INT, 1, 1), (int64_t[]){2});
+    end(&f);
+  }
+  START(f);
+  assert_int_equal(csv(&f, "only,header\n"), 0);
+  get(&f, "only", DATA_INT, 1, 0);
+  assert_int_equal(data_read_csv(&f.ds, "u.csv", "flag\nTRUE\n1\n", 12), 0); /* neither all booleans nor all numbers */
+  get(&f, "flag", DATA_TEXT, 1, 2);
+  end(&f);
+}
+
+/* Every form of a real against strtod, which the C locale of this test makes right. */
+static void test_csv_reals_are_exact(void **state) {
+  (void)state;
+  uint64_t s = 88172645463325252u;
+  for (int i = 0; i < 20000; i++) {
+    char text[128], line[160];
+    s ^= s << 13, s ^= s >> 7, s ^= s << 17;
+    double x;
+    memcpy(&x, &s, 8);
+    if (!isfinite(x)) continue;
+    if (i % 3 == 0) snprintf(text, sizeof text, "%.17e", x);
+    else if (i % 3 == 1) snprintf(text, sizeof text, "%.*f", i % 12, ldexp((double)(int64_t)s, -40));
+    else snprintf(text, sizeof text, "%.*f", 1 + i % 25, (double)(s % 1000000) / 1e4);
+    START(f);
+    size_t n = (size_t)snprintf(line, sizeof line, "x\n%s\n0.5\n", text);
+    assert_int_equal(data_read_csv(&f.ds, "t.csv", line, n), 0);
+    double want = strtod(text, NULL);
+    assert_memory_equal(&get(&f, "x", DATA_REAL, 1, 2)->f64[0], &want, 8);
+    end(&f);
+  }
+}
+
+static void test_many_names_and_merging(void **state) {
+  (void)state;
+  START(f);
+  enum { N = 5000 };
+  strbuf b;
+  strbuf_init(&b, &f.a);
+  strbuf_putc(&b, '{');
+  for (int i = 0; i < N; i++) strbuf_printf(&b, "%s\"v%d\": %d", i ? ", " : "", i, i);
+  strbuf_putc(&b, '}');
+  assert_int_equal(json(&f, b.s), 0);
+  assert_int_equal(csv(&f, "w,z\n1,2\n"), 0);
+  for (int i = 0; i < N; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "v%d", i);
+    assert_int_equal(get(&f, name, DATA_INT, 0, 1)->i64[0], i);
+  }
+  assert_int_equal(f.ds.n, N + 2);
+  /* A name that two files give is an error that names both; the others of the second file are there. */
+  assert_int_equal(data_read_csv(&f.ds, "second.csv", "z,new\n5,6\n", 10), -1);
+  assert_string_equal(f.diags.items[0]->code, "E0757");
+  assert_string_equal(f.diags.items[0]->message, "second.csv, column 1 (\"z\"): the name \"z\" is taken already, by column 2 (\"z\") of t.csv");
+  same_ints(get(&f, "z", DATA_INT, 1, 1), (int64_t[]){2});
+  get(&f, "new", DATA_INT, 1, 1);
+  end(&f);
+}
+
+/* --- the host ------------------------------------------------------------------------------------------------------ */
+
+static void test_host(void **state) {
+  (void)state;
+  START(f);
+  double x[6] = {1, 2, NAN, 4, 5, 6};
+  int64_t n = 6;
+  int32_t small[2] = {-1, INT32_MIN};
+  assert_int_equal(data_bind_f64(&f.ds, "x", x, 2, (int64_t[]){2, 3}), 0);
+  assert_int_equal(data_bind_i64(&f.ds, "n", &n, 0, NULL), 0);
+  assert_int_equal(data_bind_i32(&f.ds, "small", small, 1, (int64_t[]){2}), 0);
+  assert_int_equal(data_bind_f64(&f.ds, "none", NULL, 2, (int64_t[]){0, 1ll << 62}), 0);
+  assert_ptr_equal(get(&f, "x", DATA_REAL, 2, 6)->f64, x);
+  assert_true(data_find(&f.ds, "x")->borrowed);
+  assert_ptr_equal(get(&f, "n", DATA_INT, 0, 1)->i64, &n);
+  same_ints(get(&f, "small", DATA_INT, 1, 2), (int64_t[]){-1, INT32_MIN});
+  assert_string_equal(data_cell_where(data_find(&f.ds, "x"), 4, &f.a), "array \"x\" bound by the program, element [2, 2]");
+  assert_int_equal(data_bind_missing(&f.ds, "x", (uint8_t[]){0, 0, 0, 2, 0, 0}), 0);
+  const data_array *m = get(&f, "x", DATA_REAL, 2, 6);
+  same_reals(m, (double[]){1, 2, NAN, NAN, 5, 6});
+  assert_memory_equal(m->missing, ((uint8_t[]){0, 0, 0, 1, 0, 0}), 6);
+  assert_true(x[3] == 4); /* the host's memory is as it was */
+  assert_int_equal(f.ds.n_errors, 0);
+
+  assert_int_equal(data_bind_f64(&f.ds, "x", x, 0, NULL), -1);
+  assert_int_equal(data_bind_f64(&f.ds, "r", x, 17, (int64_t[]){1}), -1);
+  assert_int_equal(data_bind_f64(&f.ds, "r", x, 1, (int64_t[]){-1}), -1);
+  assert_int_equal(data_bind_f64(&f.ds, "r", x, 2, (int64_t[]){1ll << 40, 1ll << 40}), -1);
+  assert_int_equal(data_bind_i64(&f.ds, "r", NULL, 1, (int64_t[]){3}), -1);
+  assert_int_equal(data_bind_i64(&f.ds, "", &n, 0, NULL), -1);
+  assert_int_equal(data_bind_missing(&f.ds, "absent", (uint8_t[]){0}), -1);
+  strbuf b;
+  strbuf_init(&b, &f.a);
+  print_diags(&b, &f.diags);
+  assert_string_equal(b.s,
+                      "E0757 array \"x\" bound by the program: the name \"x\" is taken already, by array \"x\" bound by the program\n"
+                      "  help: rename or remove one of the two\n"
+                      "E0758 array \"r\": an array has 0 to 16 dimensions, with an extent for each\n"
+                      "E0758 array \"r\": an extent is negative, or all together do not fit in memory\n"
+                      "E0758 array \"r\": an extent is negative, or all together do not fit in memory\n"
+                      "E0758 array \"r\": there are extents but no cells\n"
+                      "E0756 array bound by the program: this name is empty; names have 1 to 1024 bytes\n"
+                      "E0758 array \"absent\": no array of this name has been bound\n");
+  end(&f);
+}
+
+/* --- wrong input --------------------------------------------------------------------------------------------------- */
+
+/* Compares text with a file; UPDATE=1 rewrites the file. */
+static void golden(const char *path, const char *text, size_t n) {
+  if (getenv("UPDATE")) {
+    FILE *out = fopen(path, "wb");
+    assert_non_null(out);
+    assert_int_equal(fwrite(text, 1, n, out), n);
+    fclose(out);
+    return;
+  }
+  FILE *in = fopen(path, "rb");
+  if (!in) fail_msg("%s is not there; run from the root of the repository, and with UPDATE=1 to make it", path);
+  char *want = malloc(n + 2);
+  size_t got = fread(want, 1, n + 1, in);
+  fclose(in);
+  size_t at = 0, line = 1;
+  for (; at < got && at < n && want[at] == text[at]; at++) line += text[at] == '\n';
+  bool same = got == n && at == n;
+  free(want);
+  if (!same) fail_msg("%s differs from line %zu on; UPDATE=1 rewrites it, git diff shows it.  It would be:\n%.*s", path, line, 400, text + at);
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static void test_wrong_files(void **state) {
+  (void)state;
+  START(f);
+  char **names = NULL;
+  size_t n = 0, cap = 0;
+  DIR *dir = opendir("tests/data_bad");
+  assert_non_null(dir);
+  for (struct dirent *e; (e = readdir(dir));)
+    if (e->d_name[0] != '.' && strcmp(e->d_name, "expected") != 0) ARENA_PUSH(&f.a, names, n, cap, arena_strndup(&f.a, e->d_name, strlen(e->d_name)));
+  closedir(dir);
+  assert_true(n >= 60);
+  qsort(names, n, sizeof *names, by_name);
+  strbuf b;
+  strbuf_init(&b, &f.a);
+  for (size_t i = 0; i < n; i++) {
+    START(g);
+    int status = data_read_file(&g.ds, arena_printf(&f.a, "tests/data_bad/%s", names[i]));
+    if (status != -1 || g.diags.errors == 0) fail_msg("%s was accepted", names[i]);
+    assert_int_equal(g.ds.n_errors, g.diags.errors);
+    strbuf_printf(&b, "--- %s\n", names[i]);
+    print_diags(&b, &g.diags);
+    end(&g);
+  }
+  /* What must never be printed: contents. */
+  assert_null(strstr(b.s, "hunter2"));
+  assert_null(strstr(b.s, "root:"));
+  assert_null(strstr(b.s, "BEGIN"));
+  golden("tests/data_bad/expected", b.s, b.n);
+  end(&f);
+}
+
+static void test_files_that_cannot_be_read(void **state) {
+  (void)state;
+  START(f);
+  assert_int_equal(data_read_file(&f.ds, "tests/no such.json"), -1);
+  assert_int_equal(data_read_file(&f.ds, "model.aim"), -1);
+  assert_int_equal(data_read_file(&f.ds, ".json"), -1);
+  char path[] = "/tmp/aim-data-XXXXXX.csv";
+  int fd = mkstemps(path, 4);
+  assert_true(fd >= 0);
+  assert_int_equal(write(fd, "a,b\n1,2\n", 8), 8);
+  close(fd);
+  f.ds.max_file = 7;
+  assert_int_equal(data_read_file(&f.ds, path), -1);
+  assert_string_equal(f.diags.items[3]->code, "E0751");
+  f.ds.max_file = 8;
+  assert_int_equal(data_read_file(&f.ds, path), 0);
+  get(&f, "b", DATA_INT, 1, 1);
+  unlink(path);
+  strbuf b;
+  strbuf_init(&b, &f.a);
+  print_diags(&b, &f.diags);
+  assert_non_null(strstr(b.s, "E0750 tests/no such.json: cannot be opened: No such file or directory\n"));
+  assert_non_null(strstr(b.s, "E0752 model.aim: data files end in .json, .csv or .tsv\n"));
+  assert_non_null(strstr(b.s, "is larger than the limit of 7 bytes\n"));
+  end(&f);
+}
+
+/* Many wrong rows are counted and bounded. */
+static void test_error_limit(void **state) {
+  (void)state;
+  START(f);
+  strbuf b;
+  strbuf_init(&b, &f.a);
+  strbuf_puts(&b, "a,b\n");
+  for (int i = 0; i < 10000; i++) strbuf_puts(&b, "1\n");
+  assert_int_equal(csv(&f, b.s), -1);
+  assert_int_equal(f.diags.errors, DIAG_MAX_ERRORS);
+  assert_int_equal(f.ds.n_errors, DIAG_MAX_ERRORS);
+  end(&f);
+}
+
+static void test_limits(void **state) {
+  (void)state;
+  START(f);
+  strbuf b;
+  strbuf_init(&b, &f.a);
+  for (int i = 0; i <= DATA_MAX_ARRAYS; i++) strbuf_printf(&b, "%sc%d", i ? "," : "", i);
+  assert_int_equal(csv(&f, b.s), -1);
+  assert_string_equal(f.diags.items[0]->message, "t.csv, line 1: there are more than 65536 columns");
+  end(&f);
+}
+
+/* --- locale and memory --------------------------------------------------------------------------------------------- */
+
+static void test_locale(void **state) {
+  (void)state;
+  static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "fr_FR.utf8", "pt_BR.utf8", "ru_RU.utf8"};
+  const char *set = NULL;
+  for (size_t i = 0; i < sizeof names / sizeof *names && !set; i++) set = setlocale(LC_ALL, names[i]);
+  if (!set) {
+    print_message("skipped: no locale with a decimal comma is installed\n");
+    skip();
+  }
+  assert_int_equal(*localeconv()->decimal_point, ',');
+  START(f);
+  assert_int_equal(json(&f, "{\"j\": [1.5, 0.1]}"), 0);
+  assert_int_equal(csv(&f, "c\n1.5\n0.12345678901234567890123\n"), 0);
+  same_reals(get(&f, "j", DATA_REAL, 1, 2), (double[]){1.5, 0.1});
+  same_reals(get(&f, "c", DATA_REAL, 1, 2), (double[]){1.5, 0.12345678901234567890123});
+  end(&f);
+  setlocale(LC_ALL, "C");
+}
+
+static void read_everything(fixture *f) {
+  static const double host[2] = {1, 2};
+  data_bind_f64(&f->ds, "h", host, 1, (int64_t[]){2});
+  data_bind_missing(&f->ds, "h", (uint8_t[]){1, 0});
+  json(f, "{\"x\": [[1, null], [2.5, 3]], \"t\": [\"b\", \"a\"], \"bad\": [[1], [2, 3]]}");
+  csv(f, "name,v,w\nAnn,1,NA\nBo,2,1.234567890123456789012345678901234567890123456789012345678901234567\n\nCy,3,4\n");
+  csv(f, "name,u\n1,2,3\n");
+  data_read_file(&f->ds, "tests/data_bad/ragged.json");
+  data_read_file(&f->ds, "tests/data_bad/short_row.csv");
+  json(f, "{\"x\": ");
+}
+
+/* True when the allocation that fails was met. */
+static bool fails(fixture *f) {
+  jmp_buf here;
+  f->a.oom = &here;
+  if (setjmp(here)) return true;
+  read_everything(f);
+  return false;
+}
+
+static void test_every_allocation_fails(void **state) {
+  (void)state;
+  START(f);
+  read_everything(&f);
+  long total = f.count.calls;
+  assert_int_equal(f.ds.n_errors, 5);
+  end(&f);
+  for (int persistent = 0; persistent <= 1; persistent++)
+    for (long at = 1; at <= total; at++) {
+      start(&f);
+      f.count.fail_at = at;
+      f.count.persistent = persistent;
+      if (!fails(&f)) fail_msg("request %ld of %ld was to fail", at, total);
+      end(&f);
+    }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_json_values),
+      cmocka_unit_test(test_csv_values),
+      cmocka_unit_test(test_csv_shapes),
+      cmocka_unit_test(test_csv_reals_are_exact),
+      cmocka_unit_test(test_many_names_and_merging),
+      cmocka_unit_test(test_host),
+      cmocka_unit_test(test_wrong_files),
+      cmocka_unit_test(test_files_that_cannot_be_read),
+      cmocka_unit_test(test_error_limit),
+      cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_locale),
+      cmocka_unit_test(test_every_allocation_fails),
+  };
+  if (setjmp(out_of_memory)) {
+    fputs("out of memory\n", stderr);
+    return 1;
+  }
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
