@@ -8,7 +8,8 @@
  * flock(2) on it, which the kernel drops when the process ends however it ends, so that no stale lock is ever left in
  * the way.  The second run gets CSV_BUSY and a message.  Existing files are replaced when a run starts, never later: the
  * writer creates `NAME.part` anew, writes the header, and renames it over NAME, so that a reader sees the old file
- * whole or the new one.  Where the file system has no flock the lock fails with its errno.
+ * whole or the new one.  Where the file system has no flock the lock fails with its errno.  A path that is a device
+ * or a pipe (/dev/stdout) is written in place.
  *
  * Numbers are the shortest of 15, 16 or 17 digits that reads back as the same bits, in any locale.  Infinities and NaN are
  * written inf, -inf and nan.

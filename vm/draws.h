@@ -68,5 +68,7 @@ size_t draws_count(const draws *d, int chain); /* complete rows of a chain */
 /* The draws of one column of one chain, contiguous; borrowed, valid below draws_count. */
 const double *draws_of(const draws *d, int chain, size_t column);
 const double *draws_stat_of(const draws *d, int chain, draws_stat stat);
+/* Doubles from a draw of one chain to the same draw of the next, the same for every column: for diagnose.h. */
+size_t draws_chain_stride(const draws *d);
 
 #endif

@@ -1,6 +1,7 @@
 /* run_json.h: what was run and how it went, as run.json beside the draws.
  *
- * The file is written whole under a temporary name and renamed, so that a reader sees the old one or the new one. */
+ * The text is our own rather than jansson's, which has no unsigned 64-bit integers (seeds), prints 0.8 as
+ * 0.80000000000000004, refuses paths that are not UTF-8, and allocates behind the host's back. */
 #ifndef AIM_VM_RUN_JSON_H
 #define AIM_VM_RUN_JSON_H
 
@@ -37,9 +38,14 @@ typedef struct run_info {
   const char *worst;       /* name of the quantity with the largest R-hat, or NULL */
 } run_info;
 
-/* The JSON text in `a`; numbers that are not finite become null.  NULL when jansson has no memory. */
+/* The JSON text in `a`.  Reals are the shortest that read back the same; those that are not finite become null.  Bytes of
+ * names that are not UTF-8 become U+FFFD, since a path may hold any. */
 char *run_json_text(const run_info *info, arena *a);
 /* Writes it to path.  Returns 0 or an errno value. */
 int run_json_write(const run_info *info, const char *path, arena *a);
+
+/* Replaces a file as a whole: bytes [n] under a temporary name beside it, then a rename.  Returns 0 or an errno value; the
+ * old file then stands as it was.  a is for the temporary name. */
+int run_file_write(const char *path, const char *bytes, size_t n, arena *a);
 
 #endif

@@ -1,0 +1,159 @@
+/* run_json.c: run.json, and replacing a file as a whole. */
+#include "vm/run_json.h"
+
+#include "lang/source.h"
+#include "vm/number_text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A JSON text being written: what separates the next member, and how deep it stands. */
+typedef struct json_out {
+  strbuf b;
+  bool first;
+  int depth;
+} json_out;
+
+static void text(json_out *o, const char *s) {
+  size_t n = strlen(s);
+  strbuf_putc(&o->b, '"');
+  while (n) {
+    uint32_t cp;
+    int k = utf8_decode(s, n, &cp);
+    if (k == 0) strbuf_puts(&o->b, "\\ufffd");
+    else if (cp == '"' || cp == '\\') strbuf_printf(&o->b, "\\%c", (char)cp);
+    else if (cp < 0x20 || cp == 0x7f) strbuf_printf(&o->b, "\\u%04x", (unsigned)cp);
+    else strbuf_put(&o->b, s, (size_t)k);
+    s += k ? k : 1;
+    n -= (size_t)(k ? k : 1);
+  }
+  strbuf_putc(&o->b, '"');
+}
+
+static void member(json_out *o, const char *key) {
+  strbuf_puts(&o->b, o->first ? "\n" : ",\n");
+  o->first = false;
+  for (int i = 0; i < o->depth; i++) strbuf_puts(&o->b, "  ");
+  if (!key) return;
+  text(o, key);
+  strbuf_puts(&o->b, ": ");
+}
+
+static void open_group(json_out *o, const char *key, char bracket) {
+  if (o->depth) member(o, key);
+  strbuf_putc(&o->b, bracket);
+  o->first = true;
+  o->depth++;
+}
+
+static void close_group(json_out *o, char bracket) {
+  bool empty = o->first;
+  o->depth--;
+  o->first = true;
+  if (!empty) member(o, NULL);
+  strbuf_putc(&o->b, bracket);
+  o->first = false;
+}
+
+static void put_text(json_out *o, const char *key, const char *s) {
+  member(o, key);
+  if (s) text(o, s);
+  else strbuf_puts(&o->b, "null");
+}
+
+static void put_real(json_out *o, const char *key, double x) {
+  char number[NUMBER_TEXT_SIZE];
+  number_text(number, x);
+  member(o, key);
+  strbuf_puts(&o->b, isfinite(x) ? number : "null");
+}
+
+static void put_int(json_out *o, const char *key, int64_t n) {
+  member(o, key);
+  strbuf_printf(&o->b, "%lld", (long long)n);
+}
+
+static void put_bool(json_out *o, const char *key, bool yes) {
+  member(o, key);
+  strbuf_puts(&o->b, yes ? "true" : "false");
+}
+
+static void put_chain(json_out *o, const run_chain *c) {
+  open_group(o, NULL, '{');
+  put_int(o, "chain", c->chain);
+  put_text(o, "file", c->file);
+  put_int(o, "draws", c->draws);
+  put_real(o, "stepsize", c->stepsize);
+  put_real(o, "accept_stat", c->accept_stat);
+  put_int(o, "leapfrogs", c->leapfrogs);
+  put_int(o, "divergent", c->divergent);
+  put_int(o, "max_treedepth_hits", c->max_treedepth_hits);
+  put_real(o, "ebfmi", c->ebfmi);
+  put_real(o, "warmup_seconds", c->warmup_seconds);
+  put_real(o, "sampling_seconds", c->sampling_seconds);
+  close_group(o, '}');
+}
+
+char *run_json_text(const run_info *info, arena *a) {
+  json_out out = {.first = true}, *o = &out;
+  strbuf_init(&o->b, a);
+  open_group(o, NULL, '{');
+  put_text(o, "model", info->model);
+  put_text(o, "file", info->file);
+  open_group(o, "data", '[');
+  for (size_t i = 0; i < info->n_data; i++) put_text(o, NULL, info->data[i]);
+  close_group(o, ']');
+  put_text(o, "method", info->method);
+  put_text(o, "version", info->version);
+  put_text(o, "build", info->build);
+  put_text(o, "started", info->started);
+  put_bool(o, "interrupted", info->interrupted);
+  member(o, "seed");
+  strbuf_printf(&o->b, "%llu", (unsigned long long)info->seed);
+  put_int(o, "chains", (int64_t)info->n_chains);
+  put_int(o, "warmup", info->warmup);
+  put_int(o, "draws", info->draws);
+  put_int(o, "thin", info->thin);
+  put_real(o, "target_accept", info->target_accept);
+  put_int(o, "max_depth", info->max_depth);
+  put_real(o, "total_seconds", info->total_seconds);
+  open_group(o, "diagnostics", '{');
+  put_real(o, "max_rhat", info->max_rhat);
+  put_text(o, "worst", info->worst);
+  put_real(o, "min_ess_bulk", info->min_ess_bulk);
+  put_real(o, "min_ess_tail", info->min_ess_tail);
+  close_group(o, '}');
+  open_group(o, "per_chain", '[');
+  for (size_t i = 0; i < info->n_chains; i++) put_chain(o, &info->chain[i]);
+  close_group(o, ']');
+  close_group(o, '}');
+  strbuf_putc(&o->b, '\n');
+  return o->b.s;
+}
+
+int run_file_write(const char *path, const char *bytes, size_t n, arena *a) {
+  const char *temporary = arena_printf(a, "%s.part", path);
+  unlink(temporary); /* of a run that was killed */
+  int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (fd < 0) return errno;
+  int status = 0;
+  for (size_t put = 0; put < n && status == 0;) {
+    ssize_t k = write(fd, bytes + put, n - put);
+    if (k > 0) put += (size_t)k;
+    else if (k == 0) status = EIO;
+    else if (errno != EINTR) status = errno;
+  }
+  if (close(fd) < 0 && status == 0 && errno != EINTR) status = errno;
+  if (status == 0 && rename(temporary, path) < 0) status = errno;
+  if (status) unlink(temporary);
+  return status;
+}
+
+int run_json_write(const run_info *info, const char *path, arena *a) {
+  const char *s = run_json_text(info, a);
+  return run_file_write(path, s, strlen(s), a);
+}
