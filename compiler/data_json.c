@@ -170,7 +170,7 @@ static const char *syntax_guess(const json_job *job, const json_error_t *e, cons
   *help = "keys and texts stand in double quotes";
   char last = p > begin ? p[-1] : '\0', next = p < stop ? *p : '\0';
   /* The wording of jansson serves only to choose a better sentence. */
-  if (strncmp(e->text, "control character", 17) == 0) {
+  if (strncmp(e->text, "control character", 17) == 0 || strncmp(e->text, "unexpected newline", 18) == 0) {
     *help = "write \\n for a line break and \\t for a tab";
     return "a text or a key holds a control character, or its closing quote is missing";
   }

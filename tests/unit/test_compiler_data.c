@@ -1,6 +1,8 @@
 /* Data sets: what the readers accept, with values, places and levels; every wrong file in tests/data_bad with its whole message; limits;
  * the host's memory; and each allocation failing. */
 #include "compiler/data.h"
+#include "tests/unit/comma_locale.h"
+#include "tests/unit/host.h"
 
 #include <dirent.h>
 #include <locale.h>
@@ -14,30 +16,8 @@
 
 #include <cmocka.h>
 
-/* --- an allocator that counts, and fails from the n-th request on or only at it ------------------------------------ */
-
-typedef struct counting {
-  long live, calls, fail_at; /* fail_at 0: never */
-  int persistent;
-} counting;
-
-static void *counting_fn(void *user, void *ptr, size_t old_size, size_t size) {
-  counting *c = user;
-  (void)old_size;
-  if (size == 0) {
-    if (ptr) c->live--;
-    free(ptr);
-    return NULL;
-  }
-  c->calls++;
-  if (c->fail_at && (c->persistent ? c->calls >= c->fail_at : c->calls == c->fail_at)) return NULL;
-  void *p = realloc(ptr, size);
-  if (!ptr && p) c->live++;
-  return p;
-}
-
 typedef struct fixture {
-  counting count;
+  host count;
   aim_alloc alloc;
   arena a;
   diag_list diags;
@@ -46,7 +26,7 @@ typedef struct fixture {
 
 static void start(fixture *f) {
   memset(f, 0, sizeof *f);
-  f->alloc = (aim_alloc){counting_fn, &f->count};
+  f->alloc = (aim_alloc){host_fn, &f->count};
   arena_init(&f->a, &f->alloc, 0);
   diag_init(&f->diags, &f->a);
   data_init(&f->ds, &f->a, &f->diags);
@@ -54,7 +34,7 @@ static void start(fixture *f) {
 
 static void end(fixture *f) {
   arena_free(&f->a);
-  assert_int_equal(f->count.live, 0);
+  assert_int_equal(f->count.bytes, 0);
 }
 
 /* Where a test goes that runs out of memory without meaning to: main ends. */
@@ -391,14 +371,10 @@ static void test_limits(void **state) {
 
 static void test_locale(void **state) {
   (void)state;
-  static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "fr_FR.utf8", "pt_BR.utf8", "ru_RU.utf8"};
-  const char *set = NULL;
-  for (size_t i = 0; i < sizeof names / sizeof *names && !set; i++) set = setlocale(LC_ALL, names[i]);
-  if (!set) {
-    print_message("skipped: no locale with a decimal comma is installed\n");
+  if (!comma_locale()) {
+    print_message("skipped: no locale with a decimal comma is installed or can be made\n");
     skip();
   }
-  assert_int_equal(*localeconv()->decimal_point, ',');
   START(f);
   assert_int_equal(json(&f, "{\"j\": [1.5, 0.1]}"), 0);
   assert_int_equal(csv(&f, "c\n1.5\n0.12345678901234567890123\n"), 0);
@@ -433,15 +409,15 @@ static void test_every_allocation_fails(void **state) {
   (void)state;
   START(f);
   read_everything(&f);
-  long total = f.count.calls;
+  size_t total = f.count.calls;
   assert_int_equal(f.ds.n_errors, 5);
   end(&f);
   for (int persistent = 0; persistent <= 1; persistent++)
-    for (long at = 1; at <= total; at++) {
+    for (size_t at = 1; at <= total; at++) {
       start(&f);
       f.count.fail_at = at;
       f.count.persistent = persistent;
-      if (!fails(&f)) fail_msg("request %ld of %ld was to fail", at, total);
+      if (!fails(&f)) fail_msg("request %zu of %zu was to fail", at, total);
       end(&f);
     }
 }
