@@ -1,9 +1,12 @@
 /* rt_isa_nuts.c: the inner loops of the no-U-turn sampler; rt_nuts_kernels.h says what each computes and in which order.
  *
  * Inner products use vectors of four as the compiler's own type, which lowers to whatever the level has.  Products
- * and sums are rounded separately throughout: an fma would have to be emulated at v2 (a library call for each element, where this
+ * and sums are rounded separately in all linear algebra: an fma would have to be emulated at v2 (a library call for each element, where this
  * loop takes a fraction of a nanosecond), and one rounding more in a leapfrog step is far below its discretisation error. */
 #include "stdlib/runtime/rt_nuts_kernels.h"
+
+#include "stdlib/runtime/rt_math.h"
+#include "stdlib/runtime/rt_philox.h"
 
 #if !defined(RT_ISA)
 #define RT_ISA generic
@@ -99,4 +102,24 @@ static void copy(size_t n, double *to, const double *from)
   for (size_t i = 0; i < n; i += 4) *(v4 *)(to + i) = AT(from, i);
 }
 
-const rt_nuts_kernels NAME(rt_nuts_kernels_, RT_ISA) = {kick_drift, kick, square, pair, merge, copy};
+static void momenta(size_t n, uint64_t key, uint32_t site, const double *scale, double *p)
+{
+  for (size_t i = 0; i < n; i += RT_NUTS_LANES) {
+    double u[RT_NUTS_LANES];
+    for (size_t j = 0; j < RT_NUTS_LANES; j += 2) {
+      uint64_t block = (i + j) / 2;
+      rt_philox r = rt_philox4x32(key, 0, site, (uint32_t)block, (uint32_t)(block >> 32));
+      u[j] = rt_u01(rt_philox_u64(r, 0));
+      u[j + 1] = rt_u01(rt_philox_u64(r, 1));
+    }
+    for (size_t j = 0; j < RT_NUTS_LANES; j++) u[j] = rt_inv_phi(u[j]);
+    for (size_t j = 0; j < RT_NUTS_LANES; j++) p[i + j] = scale[i + j] * u[j];
+  }
+}
+
+static double exp_of(double x)
+{
+  return rt_exp(x);
+}
+
+const rt_nuts_kernels NAME(rt_nuts_kernels_, RT_ISA) = {momenta, kick_drift, kick, square, pair, merge, copy, exp_of};

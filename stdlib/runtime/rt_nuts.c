@@ -11,10 +11,8 @@
  * level 1 .. max_depth - 1. */
 #include "stdlib/runtime/rt_nuts.h"
 
-#include "stdlib/runtime/rt_math.h"
-#include "stdlib/runtime/rt_nuts_kernels.h"
 #include "stdlib/runtime/rt_kernels.h"
-#include "stdlib/runtime/rt_sample.h"
+#include "stdlib/runtime/rt_nuts_kernels.h"
 
 enum { IDLE, TREE, SEARCH };                     /* rt_nuts.mode */
 enum { SITE_MOMENTUM, SITE_DIRECTION, SITE_PICK }; /* what a draw under draw_key is for */
@@ -27,6 +25,17 @@ enum { FIXED_VECTORS = 14, SLOT_VECTORS = 3 };
 /* Bounds of the search for a step size. */
 #define STEP_LOW 0x1p-40
 #define STEP_HIGH 0x1p24
+
+const rt_nuts_kernels *rt_nuts_kernels_for(int level)
+{
+  int best = rt_isa_best();
+  if (level <= 0 || level > best) level = best;
+#if defined(__x86_64__)
+  return level >= 4 ? &rt_nuts_kernels_v4 : level == 3 ? &rt_nuts_kernels_v3 : &rt_nuts_kernels_v2;
+#else
+  return &rt_nuts_kernels_generic;
+#endif
+}
 
 static size_t padded_dim(size_t dim)
 {
@@ -101,16 +110,12 @@ int rt_nuts_metric_set(rt_nuts *s, const double *inv_metric)
 
 static void momentum_draw(const rt_nuts *s, double *p)
 {
-  rt_draw_addr at = {s->draw_key, SITE_MOMENTUM, 0};
-  for (size_t i = 0; i < s->dim; i++) {
-    at.index = i;
-    p[i] = rt_draw_normal(at) * s->scale[i];
-  }
+  s->k->momenta(s->padded, s->draw_key, SITE_MOMENTUM, s->scale, p);
 }
 
 static double pick_uniform(rt_nuts *s)
 {
-  return rt_draw_uniform((rt_draw_addr){s->draw_key, SITE_PICK, s->n_uniform++});
+  return rt_u01(rt_philox_u64(rt_draw_bits((rt_draw_addr){s->draw_key, SITE_PICK, s->n_uniform++}, 0), 0));
 }
 
 /* The first half of a leapfrog step at one end; its new position goes to the caller. */
@@ -195,16 +200,16 @@ int rt_nuts_start(rt_nuts *s, uint64_t t)
 static void state_weigh(rt_nuts *s, const rt_nuts_end *e, double lp, double h)
 {
   double delta = s->h0 - h;
-  double ratio = delta < 0.0 ? rt_exp(delta) : 1.0;
+  double ratio = delta < 0.0 ? s->k->exp(delta) : 1.0;
   s->accept_sum += ratio;
   if (delta - s->ref > RESCALE) {
-    double shrink = rt_exp(s->ref - delta);
+    double shrink = s->k->exp(s->ref - delta);
     s->weight *= shrink;
     s->half_weight *= shrink;
     s->threshold *= shrink;
     s->ref = delta;
   }
-  s->half_weight += s->ref == 0.0 && delta < 0.0 ? ratio : rt_exp(delta - s->ref);
+  s->half_weight += s->ref == 0.0 && delta < 0.0 ? ratio : s->k->exp(delta - s->ref);
   if (s->leaf == 0 || s->half_weight > s->threshold) {
     if (s->depth > 0) s->threshold = s->half_weight / pick_uniform(s);
     s->k->copy(s->padded, s->proposal_q, e->q);
@@ -359,15 +364,4 @@ static int search_advance(rt_nuts *s, double lp, const double *gradient)
 int rt_nuts_advance(rt_nuts *s, double log_density, const double *gradient)
 {
   return s->mode == SEARCH ? search_advance(s, log_density, gradient) : tree_advance(s, log_density, gradient);
-}
-
-const rt_nuts_kernels *rt_nuts_kernels_for(int level)
-{
-  int best = rt_isa_best();
-  if (level <= 0 || level > best) level = best;
-#if defined(__x86_64__)
-  return level >= 4 ? &rt_nuts_kernels_v4 : level == 3 ? &rt_nuts_kernels_v3 : &rt_nuts_kernels_v2;
-#else
-  return &rt_nuts_kernels_generic;
-#endif
 }

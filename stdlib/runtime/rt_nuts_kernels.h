@@ -9,6 +9,7 @@
 #define RT_NUTS_KERNELS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { RT_NUTS_LANES = 8 };
 
@@ -19,6 +20,9 @@ typedef struct rt_nuts_node {
 } rt_nuts_node;
 
 typedef struct rt_nuts_kernels {
+  /* p[i] = scale[i] z_i, standard normals by inversion: block i / 2 (rounded down) of the generator under key on counter {0, site,
+   * block, block >> 32} has the bits of z_i in its first 64 bits for even i, in the others for odd i. */
+  void (*momenta)(size_t n, uint64_t key, uint32_t site, const double *scale, double *p);
   /* p += h/2 * g;  q += (h M^-1) * p. */
   void (*kick_drift)(size_t n, double h, const double *inv_metric, double *q, double *p, const double *g);
   /* Copies the gradient (element i < dim at gradient[i * stride]) to g, then p += h/2 * g.  Returns p' M^-1 p. */
@@ -32,6 +36,7 @@ typedef struct rt_nuts_kernels {
    * a's last state.  rho may be a.rho or b.rho. */
   int (*merge)(size_t n, const double *inv_metric, rt_nuts_node a, rt_nuts_node b, double *rho);
   void (*copy)(size_t n, double *to, const double *from);
+  double (*exp)(double x); /* rt_exp: the baseline has no fma instruction, which it lives on */
 } rt_nuts_kernels;
 
 #if defined(__x86_64__)
