@@ -1,0 +1,36 @@
+/* passes.h: what turns a derived function into a faster one with the same meaning.
+ *
+ * A pass is a file with one entry, its contract above it.  Each takes a function that ir_verify accepts, leaves one that it
+ * accepts, and returns true if it changed anything.  None touches MODEL operations, so all may run on a model as well.
+ *
+ * What a pass promises about values:
+ *   EXACT   the same bits for every input (signs and payloads of NaN apart)
+ *   ROUND   the same value up to roundings; it runs before any engine sees the function, so engines still agree bit for bit */
+#ifndef AIM_COMPILER_PASSES_H
+#define AIM_COMPILER_PASSES_H
+
+#include "compiler/ir.h"
+
+bool pass_inline(ir_module *m, ir_fn *fn);    /* EXACT  calls become their callee's body */
+bool pass_fold(ir_module *m, ir_fn *fn);      /* EXACT  constants and identities; -0.0 may become +0.0, and pow by a small literal is by definition its product or root */
+bool pass_cse(ir_module *m, ir_fn *fn);       /* EXACT  equal operations become one */
+bool pass_dce(ir_module *m, ir_fn *fn);       /* EXACT  operations, loop results and states that nothing reads go */
+bool pass_hoist(ir_module *m, ir_fn *fn);     /* EXACT  what does not vary in a loop moves out of it */
+bool pass_sum(ir_module *m, ir_fn *fn);       /* ROUND  sums of what does not vary become products */
+bool pass_copy(ir_module *m, ir_fn *fn);      /* EXACT  loops that only copy an array become the array; scans without state plates */
+bool pass_fuse(ir_module *m, ir_fn *fn);      /* EXACT  plates over one box become one plate */
+bool pass_fma(ir_module *m, ir_fn *fn);       /* ROUND  a product that feeds one sum becomes fma; last */
+
+typedef struct pass_info {
+  const char *name;
+  bool (*run)(ir_module *m, ir_fn *fn);
+  bool exact;
+} pass_info;
+extern const pass_info pass_table[];
+extern const size_t pass_count;
+
+/* The pipeline: all of the above in their order, the structural ones to a fixed point (bounded).  For every function on its
+ * way to an engine; what derivations need beforehand (inlining, say) they call by name. */
+void passes_run(ir_module *m, ir_fn *fn);
+
+#endif
