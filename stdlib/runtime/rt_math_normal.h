@@ -96,7 +96,7 @@ RT_FN double rt_normal_tail(double a)
     return 0.5 * rt_erfcx_core(y * 0x1.6a09e667f3bcdp-1) * e;
 }
 
-/* The standard normal distribution function.  3 ulp, in the left tail down to the denormals. */
+/* The standard normal distribution function.  4 ulp, in the left tail down to the denormals. */
 RT_FN double rt_phi(double x)
 {
     double c = rt_normal_tail(rt_abs(x));
@@ -112,7 +112,8 @@ RT_FN double rt_log_phi(double x)
     /* Beyond 39 by the asymptotic series: phi(-a) = e^(-a^2/2) / (a sqrt(2 pi)) (1 - 1/a^2 + 3/a^4 - ...). */
     double w = 1.0 / a;
     double z = w * w;
-    double f = w * 0x1.9884533d43651p-2 * rt_fma(z, rt_fma(z, rt_fma(z, -15.0, 3.0), -1.0), 1.0);
+    double p = rt_fma(z, rt_fma(z, rt_fma(z, 10395.0, -945.0), 105.0), -15.0);
+    double f = w * 0x1.9884533d43651p-2 * rt_fma(z, rt_fma(z, rt_fma(z, p, 3.0), -1.0), 1.0);
     f = f > 0x1p-1022 ? f : 0x1p-1022;
     double s = a * a;
     double sl = s < 0x1p1000 ? rt_fma(a, a, -s) : 0.0;
