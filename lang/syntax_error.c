@@ -1,0 +1,356 @@
+/* syntax_error.c: what is said when a token cannot stand where it does.
+ *
+ * The set of terminals that could stand there comes from the parser's automaton; here it becomes words, coarse enough to
+ * be read ("an expression" for its dozen of first tokens).  Before that come the slips that people who know Stan, R or
+ * Python make: they get a message of their own. */
+#include "lang/build.h"
+#include "lang/grammar.h"
+
+#include <string.h>
+
+static const char *spelling(int kind) {
+  static const char *const names[GRAMMAR_TERMINALS] = {
+      [T_LP] = "`(`",         [T_RP] = "`)`",           [T_LB] = "`[`",         [T_RB] = "`]`",
+      [T_LC] = "`{`",         [T_RC] = "`}`",           [T_COMMA] = "`,`",      [T_COLON] = "`:`",
+      [T_TILDE] = "`~`",      [T_EQ] = "`=`",           [T_LT] = "`<`",         [T_GT] = "`>`",
+      [T_DOTDOT] = "`..`",    [T_FOR] = "`for`",        [T_IF] = "`if`",        [T_ELSE] = "`else`",
+      [T_IN] = "`in`",        [T_ON] = "`on`",          [T_GIVEN] = "`given`",  [T_WITH] = "`with`",
+      [T_USING] = "`using`",  [T_UNTIL] = "`until`",    [T_AS] = "`as`",        [T_STEPS] = "`steps`",
+      [T_EVERY] = "`every`",  [T_START] = "`start`",    [T_STEP] = "`step`",    [T_BY] = "`by`",
+      [T_ID] = "a name",      [T_STR] = "a string",     [T_INT] = "an integer", [T_SEP] = "the end of the statement",
+      [T_DOT] = "`.`",        [T_QUOTE] = "`'`",        [T_MINUS] = "`-`",      [T_LET] = "`let`",
+      [T_PLATE] = "`plate`",  [T_ARROW] = "`->`",
+  };
+  return kind > 0 && kind < GRAMMAR_TERMINALS ? names[kind] : NULL;
+}
+
+enum { LISTED = 7 };
+
+typedef struct expectation {
+  bool can[GRAMMAR_TERMINALS]; /* exact terminals, LEX_EOF included */
+  const char *words[LISTED];
+  int nwords;
+} expectation;
+
+static void expect_word(expectation *e, const char *word) {
+  if (word && e->nwords < LISTED) e->words[e->nwords++] = word;
+}
+
+static void forget(expectation *e, const int *kinds, size_t n) {
+  for (size_t i = 0; i < n; i++) e->can[kinds[i]] = false;
+}
+#define FORGET(e, ...)                        \
+  do {                                        \
+    static const int kinds_[] = {__VA_ARGS__}; \
+    forget((e), kinds_, sizeof kinds_ / sizeof *kinds_); \
+  } while (0)
+
+static void expected(parser *p, expectation *e) {
+  memset(e, 0, sizeof *e);
+  for (int k = 0; k <= T_FALSE; k++) {
+    if (k == T_BAD || k == T_OPEQ || k == T_START_FILE || k == T_START_EXPR) continue;
+    e->can[k] = grammar_accepts(p->engine, k, true);
+  }
+  bool after_operand = e->can[T_STAR];
+  if (e->can[T_MODEL] && e->can[T_INFER]) {
+    expect_word(e, "a declaration (`model`, `fn`, ...) or a statement such as `infer`");
+    FORGET(e, T_MODEL, T_AGENT, T_WORLD, T_FN, T_DIST, T_SCHEDULE, T_IMPORT, T_INFER, T_ANNEAL, T_SIMULATE, T_GENERATE, LEX_EOF);
+  }
+  if (e->can[T_PLATE]) {
+    expect_word(e, "a statement");
+    FORGET(e, T_ID, T_PLATE, T_FOR, T_IF, T_LET, T_RETURN, T_TRACK, T_PREDICT, T_ENERGY, T_FACTOR, T_ACTION, T_STATE, T_OBSERVE,
+           T_PREFER, T_BELIEFS, T_PLAN, T_LEARN);
+  }
+  if (e->can[T_REAL]) {
+    expect_word(e, "an expression");
+    FORGET(e, T_ID, T_INT, T_REAL, T_STR, T_TRUE, T_FALSE, T_LP, T_LB, T_IF, T_MINUS, T_NOT, T_LET);
+  } else if (e->can[T_ID] && e->can[T_INT]) {
+    expect_word(e, "a type");
+    FORGET(e, T_ID, T_INT);
+  }
+  if (after_operand)
+    FORGET(e, T_PLUS, T_MINUS, T_STAR, T_SLASH, T_SLASH2, T_PCT, T_AT, T_CARET, T_LB, T_LP, T_QUOTE, T_DOT, T_THEN, T_REPEAT,
+           T_ARROW, T_OR, T_AND, T_LT, T_GT, T_LE, T_GE, T_EQEQ, T_NE);
+  if (after_operand && !(e->can[T_ON] || e->can[T_AS])) FORGET(e, T_UNTIL);
+  if (after_operand && p->before.kind == T_ID) FORGET(e, T_LP);
+  if (!after_operand && p->before.kind == T_RP) FORGET(e, T_DOT);
+  static const int order[] = {T_ID,    T_STR,  T_INT,   T_TILDE, T_COLON, T_EQ,    T_COMMA, T_LP,    T_RP,   T_LB,
+                              T_RB,    T_LC,   T_RC,    T_GT,    T_LT,    T_DOTDOT, T_IN,   T_ELSE,  T_START, T_STEP,
+                              T_EVERY, T_ON,   T_GIVEN, T_WITH,  T_USING, T_UNTIL, T_AS,   T_STEPS, T_FOR,  T_IF,
+                              T_BY};
+  int before = e->nwords;
+  for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+    if (e->can[order[i]]) expect_word(e, spelling(order[i]));
+  if (after_operand && e->nwords - before < 3) expect_word(e, "an operator");
+  if (e->can[T_SEP] && e->nwords < 4) expect_word(e, "the end of the statement");
+}
+
+static const char *text_at(const parser *p, token t) { return source_get(p->map, p->file)->text + t.off; }
+
+/* How a message names a token; long ones are cut. */
+static const char *token_words(parser *p, token t) {
+  if (t.kind == LEX_EOF) return "the end of the file";
+  if (t.kind == T_SEP) return *text_at(p, t) == ';' ? "`;`" : "the end of the line";
+  if (t.kind == T_STR) return "a string";
+  int n = (int)(t.len > 40 ? 40 : t.len);
+  return arena_printf(p->a, "`%.*s`%s", n, text_at(p, t), t.len > 40 ? "..." : "");
+}
+
+static bool spelled(const parser *p, token t, const char *s) {
+  return t.len == strlen(s) && memcmp(text_at(p, t), s, t.len) == 0;
+}
+
+static diag *report(parser *p, token t, const char *code, const char *message) {
+  return diag_add(p->diags, DIAG_ERROR, code, build_span(p, t), "%s", message);
+}
+
+/* Whether a `//` stands before t on its line: a comment as in C. */
+static bool behind_slashes(const parser *p, token t, span *at) {
+  const char *text = source_get(p->map, p->file)->text;
+  for (uint32_t i = t.off; i >= 2 && text[i - 1] != '\n' && text[i - 1] != '\r'; i--) {
+    if (text[i - 1] == '/' && text[i - 2] == '/') {
+      *at = (span){p->file, i - 2, 2};
+      return true;
+    }
+    if (t.off - i > 400) break;
+  }
+  return false;
+}
+
+static bool one_of(const parser *p, token t, const char *const *words, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (spelled(p, t, words[i])) return true;
+  return false;
+}
+#define ONE_OF(p, t, ...) one_of((p), (t), (const char *const[]){__VA_ARGS__}, sizeof(const char *[]){__VA_ARGS__} / sizeof(char *))
+
+static token first_word(const parser *p, token t) { return p->nwords ? p->words[0] : t; }
+
+/* Declarations and blocks as Stan writes them. */
+static bool stan_habit(parser *p, token t) {
+  token first = first_word(p, t);
+  bool first_is_type = ONE_OF(p, first, "real", "int", "vector", "row_vector", "matrix", "simplex", "ordered", "positive_ordered",
+                              "unit_vector", "corr_matrix", "cov_matrix", "cholesky_factor_corr", "cholesky_factor_cov", "array",
+                              "bool", "float", "double", "complex");
+  bool outside_model = p->tokens.nopen == 0 || (t.kind == T_LC && p->tokens.nopen == 1);
+  if (ONE_OF(p, first, "data", "parameters", "transformed", "generated", "functions") && outside_model && p->nwords <= 3 &&
+      (t.kind == T_LC || t.kind == T_ID)) {
+    diag *d = report(p, first, "E0203", "there are no program blocks in AIM");
+    if (spelled(p, first, "data")) diag_help(p->diags, d, "data is the model's signature: `model m(y: real[N], sigma: real[N]) { ... }`");
+    else if (spelled(p, first, "parameters"))
+      diag_help(p->diags, d, "a parameter is declared where it is drawn: `mu: real ~ Normal(0, 5)`");
+    else if (spelled(p, first, "generated"))
+      diag_help(p->diags, d, "write `predict { ... }` for draws and `track name = e` for quantities, inside the model");
+    else if (spelled(p, first, "functions")) diag_help(p->diags, d, "a function stands by itself: `fn f(x: real): real = ...`");
+    else diag_help(p->diags, d, "write `let name = e` in the model");
+    return true;
+  }
+  if (t.kind == T_LC && p->nwords == 1 && first.kind == T_MODEL) {
+    diag *d = report(p, t, "E0203", "this model has no name and no signature");
+    diag_help(p->diags, d, "write `model name(y: real[N]) { ... }`; the signature lists the data");
+    return true;
+  }
+  if (first_is_type && p->nwords >= 1 && p->tokens.nopen && !p->binds &&
+      (t.kind == T_ID || t.kind == T_LT || t.kind == T_SEP)) {
+    diag *d = report(p, first, "E0203", "a declaration names the variable first");
+    if (t.kind == T_ID)
+      diag_help(p->diags, d, "write `%s: real ~ ...` for a random variable, `let %s = ...` for a definition; data goes into the signature",
+                t.name, t.name);
+    else diag_help(p->diags, d, "write `x: real<lower = 0> ~ ...`; bounds follow the type, and data goes into the signature");
+    return true;
+  }
+  if (t.kind == T_OPEQ) {
+    bool target = spelled(p, first, "target");
+    diag *d = report(p, t, "E0203", "there are no mutable variables to add to");
+    if (target) diag_help(p->diags, d, "write `factor e` to add `e` to the log density");
+    else diag_help(p->diags, d, "a sum is `sum(e for i in 1..N)`, a recursion an indexed `let s[t] = s[t - 1] + e`");
+    return true;
+  }
+  token next = tokens_peek(&p->tokens, 0);
+  if (t.kind == T_LT && next.kind == T_MINUS && next.off == t.off + 1) {
+    t.len = 2;
+    diag *d = report(p, t, "E0203", "`<-` does not assign");
+    diag_help(p->diags, d, "write `let x = e` for a definition, `x ~ D` for a random variable");
+    return true;
+  }
+  return false;
+}
+
+static bool in_brackets_of(const parser *p, int kind) {
+  return p->tokens.nopen && p->tokens.open[p->tokens.nopen - 1].kind == kind;
+}
+
+/* Slips of punctuation. */
+static bool small_slip(parser *p, token t) {
+  token first = first_word(p, t);
+  token next = tokens_peek(&p->tokens, 0);
+  if (t.kind == T_COLON && (p->before.kind == T_INT || p->before.kind == T_ID || p->before.kind == T_RP) &&
+      (first.kind == T_FOR || first.kind == T_PLATE || in_brackets_of(p, T_LB) || grammar_accepts(p->engine, T_DOTDOT, true))) {
+    diag *d = report(p, t, "E0202", "a range is not written with `:`");
+    diag_help(p->diags, d, "write `1..N`; `:` alone, as in `X[:, j]`, takes a whole axis");
+    return true;
+  }
+  if (t.kind == T_LP && (p->before.kind == T_FOR || p->before.kind == T_PLATE) && p->nwords == 1) {
+    diag *d = report(p, t, "E0202", "the ranges of a loop stand without parentheses");
+    diag_help(p->diags, d, "write `%s i in 1..N { ... }`", p->before.kind == T_FOR ? "for" : "plate");
+    return true;
+  }
+  if (t.kind == T_GE && grammar_accepts(p->engine, T_GT, true)) {
+    diag *d = report(p, t, "E0202", "`>=` is read as one operator here");
+    diag_say(p->diags, d, "closes `<` and starts a value");
+    diag_help(p->diags, d, "put a space between them: `> =`");
+    return true;
+  }
+  if (p->before.kind == T_QUOTE && (t.kind == T_ID || t.kind == T_QUOTE || t.kind == T_INT)) {
+    diag *d = report(p, p->before, "E0105", "`'` transposes; it does not start a string");
+    diag_help(p->diags, d, "strings stand between double quotes: \"...\"");
+    return true;
+  }
+  if (t.kind == T_QUOTE) {
+    diag *d = report(p, t, "E0105", "`'` does not start a string");
+    diag_help(p->diags, d, "strings stand between double quotes: \"...\"; `x'` is the transpose of `x`");
+    return true;
+  }
+  if (t.kind == T_EQ && (first.kind == T_IF || (grammar_accepts(p->engine, T_EQEQ, true) && !grammar_accepts(p->engine, T_COLON, true)))) {
+    diag *d = report(p, t, "E0202", "`=` does not compare");
+    diag_help(p->diags, d, "write `==` for a comparison");
+    return true;
+  }
+  if (t.kind == T_EQEQ && grammar_accepts(p->engine, T_EQ, true)) {
+    diag *d = report(p, t, "E0202", "`==` compares; it does not define");
+    diag_help(p->diags, d, "write `=`");
+    return true;
+  }
+  if ((t.kind == T_LT || t.kind == T_GT || t.kind == T_LE || t.kind == T_GE || t.kind == T_EQEQ || t.kind == T_NE) &&
+      grammar_accepts(p->engine, T_AND, true) && !grammar_accepts(p->engine, t.kind, true) && p->before.kind != T_SEP) {
+    diag *d = report(p, t, "E0202", "comparisons do not chain");
+    diag_help(p->diags, d, "write `a < b and b < c`");
+    return true;
+  }
+  if (t.kind == T_SEP && in_brackets_of(p, T_LP)) {
+    diag *d = report(p, t, "E0202", "`;` between parentheses");
+    diag_point(p->diags, d, p->tokens.open[p->tokens.nopen - 1].at, "opened here");
+    diag_help(p->diags, d, "arguments are separated by `,`");
+    return true;
+  }
+  if (t.kind == T_RC && p->tokens.nopen == 0 && (p->nwords == 0 || p->before.kind == T_RC)) {
+    diag *d = report(p, t, "E0202", "this `}` closes nothing");
+    diag_help(p->diags, d, "remove it, or look for a missing `{` above");
+    return true;
+  }
+  if (t.kind == T_LC && (p->before.kind == T_EQ || p->before.kind == T_LP || p->before.kind == T_COMMA || p->before.kind == T_TILDE)) {
+    diag *d = report(p, t, "E0202", "an array is not written with braces");
+    diag_help(p->diags, d, "write `[1, 2, 3]`");
+    return true;
+  }
+  if (t.kind == T_ELSE) {
+    bool expr = p->before.kind != T_RC;
+    diag *d = report(p, t, "E0202", "`else` without an `if` before it");
+    if (expr) diag_help(p->diags, d, "both branches stand in braces: `if c { a } else { b }`");
+    return true;
+  }
+  if (first.kind == T_IF && p->before.kind == T_ELSE && t.kind != T_LC) {
+    diag *d = report(p, t, "E0202", "a branch stands in braces");
+    diag_help(p->diags, d, "write `if c { a } else { b }`");
+    return true;
+  }
+  (void)next;
+  return false;
+}
+
+static const char *const statement_words[] = {"let",    "plate",   "for",    "if",     "predict", "track", "factor",
+                                              "energy", "return",  "action", "state",  "observe", "prefer", "beliefs",
+                                              "plan",   "learn"};
+static const char *const declaration_words[] = {"model",    "agent",  "world",  "fn",       "dist",    "schedule",
+                                                "import",   "infer",  "anneal", "simulate", "generate"};
+
+/* A misspelt keyword looks like two names in a row, or like a name where a declaration starts. */
+static bool misspelt(parser *p, token t) {
+  bool top = p->tokens.nopen == 0 || (p->tokens.nopen == 1 && (t.kind == T_LC || t.kind == T_LP));
+  static const struct {
+    const char *foreign, *own;
+  } others[] = {{"def", "fn"},      {"func", "fn"},       {"function", "fn"}, {"proc", "fn"},     {"var", "let"},
+                {"val", "let"},     {"const", "let"},     {"while", "for"},   {"foreach", "for"}, {"sample", "infer"},
+                {"fit", "infer"},   {"include", "import"}, {"use", "import"}, {"class", "model"}, {"program", "model"},
+                {"print", "track"}, {"run", "infer"},     {"distribution", "dist"}, {"function", "fn"}, {"auto", "let"}};
+  token first = first_word(p, t);
+  bool at_first = p->nwords == 0;
+  if (first.kind != T_ID || p->nwords > 1 || !first.name) return false;
+  /* Inside a block one name alone is a command, so only what follows it tells. */
+  if (!top && at_first) return false;
+  if (!top && t.kind != T_ID && t.kind != T_LC && t.kind != T_MINUS && t.kind != T_INT) return false;
+  const char *const *words = top ? declaration_words : statement_words;
+  size_t n = top ? sizeof declaration_words / sizeof *declaration_words : sizeof statement_words / sizeof *statement_words;
+  const char *near = NULL;
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (strcmp(first.name, others[i].foreign) == 0) near = others[i].own;
+  if (!near) near = diag_nearest(first.name, words, n);
+  if (!near && !top) return false;
+  diag *d = diag_add(p->diags, DIAG_ERROR, "E0201", build_span(p, first), top ? "`%s` does not start a declaration" : "`%s` does not start a statement",
+                     first.name);
+  if (near && strcmp(near, "let") == 0 && strlen(first.name) > 4) diag_help(p->diags, d, "write `let name = e`");
+  else if (near) diag_help(p->diags, d, "did you mean `%s`?", near);
+  else if (grammar_accepts(p->engine, T_MODEL, true) || top)
+    diag_help(p->diags, d, "statements such as `x ~ D` stand inside a model: `model name(data) { ... }`");
+  return true;
+}
+
+static void say_after(parser *p, strbuf *b) {
+  if (p->before.kind <= 0 || p->before.kind == T_SEP || p->nwords == 0) return;
+  strbuf_printf(b, " after %s", token_words(p, p->before));
+}
+
+static void general(parser *p, token t) {
+  expectation e;
+  expected(p, &e);
+  strbuf b;
+  strbuf_init(&b, p->a);
+  if (e.nwords == 0 || e.nwords == LISTED) {
+    strbuf_printf(&b, "%s cannot stand here", token_words(p, t));
+    diag *d = report(p, t, "E0201", b.s);
+    if (p->nwords) diag_say(p->diags, d, "does not go on from %s", token_words(p, p->before));
+    return;
+  }
+  strbuf_puts(&b, "expected ");
+  for (int i = 0; i < e.nwords; i++) {
+    if (i) strbuf_puts(&b, i + 1 < e.nwords ? ", " : " or ");
+    strbuf_puts(&b, e.words[i]);
+  }
+  say_after(p, &b);
+  strbuf_printf(&b, ", found %s", token_words(p, t));
+  /* The end of a line is best shown where something is missing. */
+  span at = build_span(p, t);
+  if ((t.kind == T_SEP && *text_at(p, t) != ';') || t.kind == LEX_EOF) at = span_after(build_span(p, p->before));
+  if (p->before.kind <= 0) at = build_span(p, t);
+  diag *d = diag_add(p->diags, DIAG_ERROR, "E0201", at, "%s", b.s);
+  size_t n = p->tokens.nopen;
+  if (t.kind == T_LP || t.kind == T_LB || t.kind == T_LC) n -= n > 0; /* t itself */
+  if (n && p->tokens.open[n - 1].kind != T_LC && (p->tokens.at_line_start || t.kind == LEX_EOF || t.kind == T_RC))
+    diag_point(p->diags, d, p->tokens.open[n - 1].at, "this bracket is still open");
+  span slashes;
+  if (behind_slashes(p, t, &slashes)) {
+    diag_point(p->diags, d, slashes, "this is a division");
+    diag_help(p->diags, d, "a comment starts with `#`; `//` divides and rounds down");
+  } else if (t.kind == T_DOTDOT && p->nwords) {
+    diag_help(p->diags, d, "a range stands in `for i in 1..N`, in a subscript `x[1..N]` or in a type `1..4`");
+  } else if (p->nwords == 1 && p->words[0].kind == T_ID && p->tokens.nopen && t.kind == T_ID) {
+    diag_help(p->diags, d, "a random variable is written `%s ~ %s(...)`", p->words[0].name, t.name);
+  } else if (t.name && t.kind != T_ID && (e.can[T_ID])) {
+    diag_help(p->diags, d, "`%s` is a word of the language; as a name it is written `` `%s` ``", t.name, t.name);
+  } else if (e.can[T_COMMA] && (t.kind == T_ID || t.kind == T_INT || t.kind == T_REAL) && p->before.kind != T_COMMA && n) {
+    diag_help(p->diags, d, "is a `,` missing?");
+  }
+}
+
+void syntax_error(parser *p, token t) {
+  if (t.kind != LEX_EOF && (stan_habit(p, t) || small_slip(p, t) || misspelt(p, t))) return;
+  general(p, t);
+}
+
+void syntax_missing_brace(parser *p, token t, span open) {
+  bool end = t.kind == LEX_EOF;
+  diag *d = end ? diag_add(p->diags, DIAG_ERROR, "E0202", build_span(p, t), "the file ends before a `}`")
+                : diag_add(p->diags, DIAG_ERROR, "E0202", build_span(p, t), "a declaration inside a block: is a `}` missing above?");
+  diag_point(p->diags, d, open, "this `{` has no `}`");
+  if (!end) diag_help(p->diags, d, "close the block before `%s`", t.name ? t.name : "it");
+}
