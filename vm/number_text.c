@@ -76,11 +76,55 @@ static size_t put_int(char *out, int64_t n) {
   return length;
 }
 
+/* The same for most numbers that draws hold, from 1e-6 to 1e17, without the C library: about eight times as fast.
+ *
+ * With k such that y = |x| 10^k has 17 digits before its point, and 10^k exact (k <= 22), y is p + err without error, p
+ * being the rounded product (an integer here, as p > 2^53) and err what fma finds it lacks.  A decimal of 17, 16 or 15 digits
+ * is y rounded to a multiple of 1, 10 or 100; it reads back as x when it is nearer to y than half the gap between doubles.
+ * Distances too close to a tie to be told apart, and powers of two, whose gaps differ on the two sides, go the slow way. */
+static bool decimal_fast(decimal *d, double x) {
+  static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  double a = fabs(x);
+  uint64_t bits;
+  memcpy(&bits, &a, sizeof bits);
+  if (a < 1e-6 || a >= 1e17 || (bits << 12) == 0) return false;
+  int exponent = (int)(bits >> 52) - 1023;
+  int k = 16 - (exponent * 30103 - (exponent < 0 ? 99999 : 0)) / 100000; /* 16 - floor(log10 2^exponent): right, or one too large */
+  if (k > 22) k = 22;
+  if (k > 0 && a * powers[k] >= 1e17) k--;
+  double p = a * powers[k], err = __builtin_fma(a, powers[k], -p);
+  if (p < 1e16 || p >= 1e17) return false;
+  double half = ldexp(powers[k], exponent - 53);
+  int64_t n = (int64_t)p, best = 0;
+  int digits = 0;
+  static const int64_t scales[] = {10, 100, 1}; /* 16 digits first; 15 if those were enough, else 17 */
+  for (int i = 0; i < 3; i++) {
+    double scale = (double)scales[i], rest = (double)(n % scales[i]) + err, t = nearbyint(rest / scale), off = fabs(rest - t * scale);
+    if (fabs(off - 0.5 * scale) < 1e-6 || fabs(off - half) < 1e-6) return false;
+    bool enough = off < half;
+    if (enough || scales[i] == 1) {
+      best = n / scales[i] + (int64_t)t;
+      digits = 16 - (scales[i] == 100) + (scales[i] == 1);
+    }
+    if (i == 0 && !enough) i++; /* on to 17 */
+    else if (i == 1) break;
+  }
+  d->negative = x < 0;
+  d->exponent = 17 - k;
+  d->n = digits;
+  for (int i = digits - 1; i >= 0; i--, best /= 10) d->digit[i] = (char)('0' + best % 10);
+  if (best != 0) return false; /* rounded up to one digit more */
+  while (d->n > 1 && d->digit[d->n - 1] == '0') d->n--;
+  return d->digit[0] != '0';
+}
+
 size_t number_text(char out[NUMBER_TEXT_SIZE], double x) {
   if (!isfinite(x)) return not_finite(out, x);
   if (fabs(x) < 1e15 && x == (double)(int64_t)x && !(x == 0 && signbit(x))) return put_int(out, (int64_t)x);
-  /* Nearly every draw needs 16 or 17 digits, so 15 is only tried when 16 were enough. */
   decimal d, shorter;
+  if (decimal_fast(&d, x)) return put(out, &d);
+  /* Nearly every draw needs 16 or 17 digits, so 15 is only tried when 16 were enough. */
   if (!decimal_of(&d, x, 16)) decimal_of(&d, x, 17);
   else if (decimal_of(&shorter, x, 15)) d = shorter;
   return put(out, &d);
