@@ -169,11 +169,12 @@ static void scores_set(work *w, const ranked *order) {
     size_t j = i, kept = 0;
     for (; j < w->total && order[j].x == order[i].x; j++) kept += order[j].at != DROPPED;
     double mean_rank = (double)rank + 0.5 * (double)(kept + 1);
-    double score = rt_inv_phi((mean_rank - 0.375) / (size + 0.25));
+    double share = (mean_rank - 0.375) / (size + 0.25);
     for (; i < j; i++)
-      if (order[i].at != DROPPED) w->z[order[i].at] = score;
+      if (order[i].at != DROPPED) w->z[order[i].at] = share;
     rank += kept;
   }
+  w->k->un[RT_INV_PHI](w->z, w->z, (ptrdiff_t)(w->m * w->n));
 }
 
 /* Orders |x - centre| by merging outwards from the centre, to w->other. */

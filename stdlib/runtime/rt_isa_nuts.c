@@ -5,14 +5,9 @@
  * loop takes a fraction of a nanosecond), and one rounding more in a leapfrog step is far below its discretisation error. */
 #include "stdlib/runtime/rt_nuts_kernels.h"
 
+#include "stdlib/runtime/rt_isa.h"
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_philox.h"
-
-#if !defined(RT_ISA)
-#define RT_ISA generic
-#endif
-#define NAME_(a, b) a##b
-#define NAME(a, b) NAME_(a, b)
 
 typedef double v4 __attribute__((vector_size(32), aligned(8), may_alias));
 #define AT(x, i) (*(const v4 *)((x) + (i)))
@@ -122,4 +117,4 @@ static double exp_of(double x)
   return rt_exp(x);
 }
 
-const rt_nuts_kernels NAME(rt_nuts_kernels_, RT_ISA) = {momenta, kick_drift, kick, square, pair, merge, copy, exp_of};
+const rt_nuts_kernels RT_LV(rt_nuts_kernels) = {momenta, kick_drift, kick, square, pair, merge, copy, exp_of};

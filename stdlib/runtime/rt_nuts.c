@@ -28,11 +28,12 @@ enum { FIXED_VECTORS = 14, SLOT_VECTORS = 3 };
 
 const rt_nuts_kernels *rt_nuts_kernels_for(int level)
 {
+#if defined(__x86_64__)
   int best = rt_isa_best();
   if (level <= 0 || level > best) level = best;
-#if defined(__x86_64__)
   return level >= 4 ? &rt_nuts_kernels_v4 : level == 3 ? &rt_nuts_kernels_v3 : &rt_nuts_kernels_v2;
 #else
+  (void)level;
   return &rt_nuts_kernels_generic;
 #endif
 }
