@@ -1,0 +1,373 @@
+/* lower_dist.c: ~ statements, and distributions as functions of the module.
+ *
+ * A distribution is instantiated for the shapes of its arguments: Dirichlet over real[K] and over real[3] are two sets of
+ * functions, so that their sizes are the model's own and inlining them is copying. */
+#include "compiler/lower_internal.h"
+
+#include <string.h>
+
+/* A member as a function of (x or key and index, parameters...). */
+static ir_fn *member(lower *l, const check_dist *d, const ast_stmt *s, const char *name, const ir_type *params, const ir_type *x) {
+  if (!s) return NULL;
+  ir_fn *fn = ir_fn_new(l->m, name, false);
+  lower_saved saved;
+  lower_enter(l, fn, &saved);
+  bool sampler = s == d->sample;
+  for (size_t k = 0; k < d->nparams; k++) lower_unify(l, d->params[k]->type, params[k]);
+  if (sampler) {
+    l->key = ir_param_add(fn, IR_ROLE_PLAIN, "key", ir_scalar(IR_KEY));
+    l->index = ir_param_add(fn, IR_ROLE_PLAIN, "index", ir_scalar(IR_INT));
+  } else if (s->member.params.n) {
+    lower_bind(l, s->member.params.items[0].name.sym, ir_param_add(fn, IR_ROLE_PLAIN, "x", *x));
+  }
+  for (size_t k = 0; k < d->nparams; k++) lower_bind(l, d->params[k], ir_param_add(fn, IR_ROLE_PLAIN, d->params[k]->name, params[k]));
+  ir_elem elem = s == d->valid ? IR_BOOL : sampler ? (ir_elem)x->elem : IR_REAL;
+  ir_val v;
+  if (s->member.value) {
+    v = ty_of(s->member.value)->rank ? lower_array_as(l, s->member.value, elem) : lower_scalar_as(l, s->member.value, elem);
+  } else {
+    lower_block(l, s->member.body);
+    v = l->ret ? lower_convert(l, l->ret, elem) : ir_real(&l->b, 0.0);
+  }
+  ir_return(fn, 1, &v);
+  lower_leave(l, &saved);
+  return fn;
+}
+
+/* The parameters' declared bounds and the member valid() as one condition; NULL when there is none. */
+static ir_fn *validity(lower *l, const check_dist *d, const char *name, const ir_type *params) {
+  if (d->valid) return member(l, d, d->valid, name, params, NULL);
+  bool any = false;
+  for (size_t k = 0; k < d->nparams; k++) {
+    const ty_info *t = d->params[k]->type;
+    any = any || (t->rank == 0 && (t->lo || t->hi));
+  }
+  if (!any) return NULL;
+  ir_fn *fn = ir_fn_new(l->m, name, false);
+  lower_saved saved;
+  lower_enter(l, fn, &saved);
+  for (size_t k = 0; k < d->nparams; k++) lower_unify(l, d->params[k]->type, params[k]);
+  for (size_t k = 0; k < d->nparams; k++) lower_bind(l, d->params[k], ir_param_add(fn, IR_ROLE_PLAIN, d->params[k]->name, params[k]));
+  ir_val ok = 0;
+  for (size_t k = 0; k < d->nparams; k++) {
+    const ty_info *t = d->params[k]->type;
+    if (t->rank) continue;
+    ir_val p = lower_find(l, d->params[k])->v;
+    ir_elem elem = (ir_elem)ir_type_of(fn, p).elem;
+    for (int side = 0; side < 2; side++) {
+      const ast_expr *bound = side == 0 ? t->lo : t->hi;
+      if (!bound) continue;
+      ir_val v = lower_scalar_as(l, bound, elem);
+      ir_val c = side == 0 ? ir_op2(&l->b, IR_LE_OP, v, p) : ir_op2(&l->b, IR_LE_OP, p, v);
+      ok = ok ? ir_op2(&l->b, IR_AND_OP, ok, c) : c;
+    }
+  }
+  ir_return(fn, 1, &ok);
+  lower_leave(l, &saved);
+  return fn;
+}
+
+static const char *member_name(lower *l, const char *dist, const char *part) { return arena_printf(l->mem, "%s.%s", dist, part); }
+
+static ir_dist *instance(lower *l, const check_dist *d, const ir_type *params, ir_type x) {
+  strbuf name;
+  strbuf_init(&name, l->mem);
+  strbuf_puts(&name, d->sym->name);
+  /* An overload is told apart by the names of its parameters, an instance by their extents. */
+  bool first = check_find(l->p, d->sym->name) == d->sym;
+  if (!first) strbuf_printf(&name, "/%s", d->nparams ? d->params[d->nparams - 1]->name : "");
+  for (size_t k = 0; k < d->nparams; k++)
+    for (int a = 0; a < params[k].rank; a++) {
+      strbuf_putc(&name, '.');
+      size_print(l->m->sizes, params[k].dim[a], &name);
+    }
+  if (d->nparams == 0 || x.rank)
+    for (int a = 0; a < x.rank; a++) {
+      strbuf_puts(&name, a ? "," : ":");
+      size_print(l->m->sizes, x.dim[a], &name);
+    }
+  if (strcmp(d->sym->name, "Flat") == 0) strbuf_printf(&name, ".%d", x.elem);
+  ir_dist *r = ir_dist_find(l->m, name.s);
+  if (r) return r;
+  r = ir_dist_new(l->m, name.s);
+  r->support = d->on->support;
+  r->event_rank = x.rank;
+  r->discrete = d->discrete;
+  r->nparams = (uint32_t)d->nparams;
+  r->logpdf = member(l, d, d->logpdf, member_name(l, r->name, "logpdf"), params, &x);
+  r->sample = member(l, d, d->sample, member_name(l, r->name, "sample"), params, &x);
+  r->cdf = member(l, d, d->cdf, member_name(l, r->name, "cdf"), params, &x);
+  r->valid = validity(l, d, member_name(l, r->name, "valid"), params);
+  return r;
+}
+
+/* ---- arguments */
+
+enum { MAX_ARGS = 16 };
+
+typedef struct draw_from {
+  const check_dist *d;
+  const check_call *call;
+  ir_val args[MAX_ARGS];
+  ir_type types[MAX_ARGS];
+  uint32_t n;
+} draw_from;
+
+/* The arguments at a position of the batch, aligned to its trailing axes; and to an event of `spread` axes that a
+ * distribution of scalars is spread over: then arguments may be arrays over the event. */
+static bool arguments(lower *l, draw_from *f, const ast_expr *dist, uint32_t nbatch, const ir_val *idx, uint32_t spread) {
+  f->call = check_call_of(l->p, dist);
+  f->d = f->call ? check_dist_of(l->p, f->call->callee) : NULL;
+  if (!f->d || f->call->nargs > MAX_ARGS) return lower_refuse(l, dist->at, "this distribution");
+  f->n = (uint32_t)f->call->nargs;
+  for (uint32_t k = 0; k < f->n; k++) {
+    const ast_expr *a = f->call->args[k];
+    const ty_info *formal = f->d->params[k]->type;
+    uint32_t extra = (uint32_t)(ty_of(a)->rank - formal->rank), nb = extra > spread ? extra - spread : 0;
+    f->args[k] = lower_part(l, a, nb, idx + (nbatch - nb), lower_elem_kind(formal));
+    f->types[k] = ir_type_of(l->fn, f->args[k]);
+    if (spread) f->types[k].rank = formal->rank;
+  }
+  return true;
+}
+
+static void prepare_arguments(lower *l, const ast_expr *dist) {
+  const check_call *c = check_call_of(l->p, dist);
+  for (size_t k = 0; c && k < c->nargs; k++) lower_prepare(l, c->args[k]);
+}
+
+/* Runs `bound`, written in terms of the distribution's parameters, with these arguments. */
+static ir_val in_terms_of(lower *l, const draw_from *f, const ast_expr *bound, ir_elem elem) {
+  size_t binds = l->nbind;
+  size_frame was = l->sizes;
+  memset(&l->sizes, 0, sizeof l->sizes);
+  for (uint32_t k = 0; k < f->n; k++) {
+    lower_unify(l, f->d->params[k]->type, ir_type_of(l->fn, f->args[k]));
+    lower_bind(l, f->d->params[k], f->args[k]);
+  }
+  ir_val v = lower_scalar_as(l, bound, elem);
+  l->nbind = binds;
+  l->sizes = was;
+  return v;
+}
+
+/* ---- supports */
+
+typedef struct bounds {
+  ir_support support;
+  ir_val lo, hi;
+  bool cut_lo, cut_hi; /* narrower than the distribution's own */
+} bounds;
+
+static bool same_literal(const ast_expr *a, const ast_expr *b) {
+  if (!a || !b) return a == b;
+  double x = a->kind == EXPR_INT ? (double)a->integer.value : a->kind == EXPR_REAL ? a->real.value : 0;
+  double y = b->kind == EXPR_INT ? (double)b->integer.value : b->kind == EXPR_REAL ? b->real.value : 1;
+  return (a->kind == EXPR_INT || a->kind == EXPR_REAL) && (b->kind == EXPR_INT || b->kind == EXPR_REAL) && x == y;
+}
+
+/* Where the site's type and its distribution agree: the type's bounds are expressions of the model, the distribution's of its
+ * parameters. */
+static bounds intersect(lower *l, const draw_from *f, const ty_info *type, uint32_t n, const ir_val *idx) {
+  const ty_info *on = f->d->on;
+  bool flat = strcmp(f->d->sym->name, "Flat") == 0;
+  bounds b = {.support = (ir_support)type->support};
+  if (type->support > IR_SUP_INTERVAL && type->support < IR_SUP_INT) {
+    if (type->support == IR_SUP_ORDERED && type->lo) b.lo = lower_scalar_as(l, type->lo, IR_REAL);
+    return b; /* a vector's own support */
+  }
+  if (type->support == IR_SUP_REAL && on->support > IR_SUP_INTERVAL && on->support < IR_SUP_INT) {
+    b.support = (ir_support)on->support;
+    return b;
+  }
+  ir_elem elem = on->kind == TY_REAL ? IR_REAL : IR_INT;
+  if (flat && type->kind != TY_REAL) elem = IR_INT;
+  for (int side = 0; side < 2; side++) {
+    const ast_expr *t = side == 0 ? type->lo : type->hi, *d = side == 0 ? on->lo : on->hi;
+    ir_val v = 0;
+    if (t) {
+      uint32_t r = ty_of(t)->rank;
+      v = r ? lower_convert(l, lower_elem(l, t, r, idx + (n - r)), elem) : lower_scalar_as(l, t, elem);
+    }
+    bool cut = t && !flat && !same_literal(t, d);
+    if (d && !same_literal(t, d)) {
+      ir_val w = in_terms_of(l, f, d, elem);
+      v = v ? ir_op2(&l->b, side == 0 ? IR_MAX_OP : IR_MIN_OP, v, w) : w;
+    }
+    if (side == 0) b.lo = v, b.cut_lo = cut;
+    else b.hi = v, b.cut_hi = cut;
+  }
+  if (elem == IR_REAL) {
+    b.support = b.lo && b.hi ? IR_SUP_INTERVAL : b.lo ? IR_SUP_LOWER : b.hi ? IR_SUP_UPPER : IR_SUP_REAL;
+  } else {
+    const ty_info *finite = type->support == IR_SUP_FINITE ? type : on->support == IR_SUP_FINITE ? on : NULL;
+    if (finite && finite->kind == TY_BOOL) {
+      b.lo = ir_int(&l->b, 0);
+      b.hi = ir_int(&l->b, 1);
+    } else if (finite && finite->spin) {
+      b.lo = ir_int(&l->b, -1);
+      b.hi = ir_int(&l->b, 1);
+    } else if (finite && !b.lo) {
+      b.lo = ir_int(&l->b, 1);
+    }
+    b.support = finite ? IR_SUP_FINITE : IR_SUP_INT;
+    b.cut_lo = b.cut_lo && type->support == IR_SUP_INT;
+    b.cut_hi = b.cut_hi && type->support == IR_SUP_INT;
+  }
+  return b;
+}
+
+/* A type narrower than the distribution conditions it: divide by the mass between the bounds.  Without a cdf the
+ * mass is a constant (the checker saw to that) and is left out. */
+static void normalise(lower *l, const draw_from *f, const ir_dist *d, const bounds *b) {
+  if ((!b->cut_lo && !b->cut_hi) || !d->cdf || d->discrete) return;
+  ir_val args[MAX_ARGS + 1], mass[2] = {0, 0};
+  memcpy(args + 1, f->args, f->n * sizeof *args);
+  for (int side = 0; side < 2; side++) {
+    if (!(side == 0 ? b->cut_lo : b->cut_hi)) continue;
+    args[0] = side == 0 ? b->lo : b->hi;
+    mass[side] = ir_call(&l->b, d->cdf, f->n + 1, args)->res[0];
+  }
+  ir_val m = mass[1] ? mass[1] : ir_real(&l->b, 1.0);
+  if (mass[0]) m = ir_op2(&l->b, IR_SUB_OP, m, mass[0]);
+  ir_factor(&l->b, ir_op1(&l->b, IR_NEG_OP, ir_op1(&l->b, IR_LOG_OP, m)));
+}
+
+/* ---- the statement */
+
+typedef struct tilde {
+  const ast_stmt *s;
+  symbol *sym;
+  ir_site *site;
+  ir_type type;   /* of the whole array */
+  uint32_t event; /* axes of one event */
+} tilde;
+
+/* One draw, at `lead` given subscripts and `n` more positions of a batch. */
+static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, uint32_t n, const ir_val *idx) {
+  const ast_expr *dist = t->s->sample.dist;
+  bool latent = t->sym->kind == SYM_LATENT || t->sym->kind == SYM_PREDICT;
+  draw_from f = {0};
+  const check_call *call = check_call_of(l->p, dist);
+  const check_dist *cd = call ? check_dist_of(l->p, call->callee) : NULL;
+  if (!cd) {
+    lower_refuse(l, dist->at, "this distribution");
+    return 0;
+  }
+  bool flat = strcmp(cd->sym->name, "Flat") == 0;
+  uint32_t spread = t->event > cd->on->rank ? t->event - cd->on->rank : 0;
+  if (!arguments(l, &f, dist, n, idx, spread)) return 0;
+
+  ir_axes axes = {0};
+  lindex pos[IR_MAX_RANK];
+  for (uint32_t k = 0; k < nlead; k++) pos[axes.n] = lead[k], axes.at[axes.n++] = lead[k].v;
+  for (uint32_t k = 0; k < n; k++) pos[axes.n] = lower_index_at(l, idx[k]), axes.at[axes.n++] = idx[k];
+
+  ir_type x = ir_scalar(flat ? (ir_elem)t->type.elem : lower_elem_kind(cd->on));
+  if (!spread || flat) {
+    x.rank = (uint8_t)t->event;
+    for (uint32_t k = 0; k < t->event; k++) x.dim[k] = t->type.dim[t->type.rank - t->event + k];
+  } else {
+    x.rank = cd->on->rank;
+    for (uint32_t k = 0; k < x.rank; k++) x.dim[k] = t->type.dim[t->type.rank - x.rank + k];
+  }
+  ir_dist *d = instance(l, cd, f.types, x);
+
+  if (latent) {
+    bounds b = intersect(l, &f, t->sym->type, n, idx);
+    t->site->support = (uint8_t)b.support;
+    ir_val v = ir_sample(&l->b, t->site, d, axes, b.lo, b.hi, f.n, f.args);
+    if (t->sym->kind == SYM_LATENT) normalise(l, &f, d, &b);
+    return v;
+  }
+  ir_val y = lower_convert(l, lower_read(l, t->sym, axes.n, pos), (ir_elem)x.elem);
+  ir_observe(&l->b, t->site, d, axes, y, f.n, f.args);
+  uint32_t number = t->sym->site - 1;
+  return l->replica[number] ? ir_sample(&l->b, l->replica_site[number], d, axes, 0, 0, f.n, f.args) : 0;
+}
+
+/* The statement inside its `for`: positions that subscripts leave open become a plate. */
+static void tilde_here(lower *l, void *user) {
+  const ast_stmt *s = user;
+  const ast_target *target = &s->sample.target;
+  tilde t = {.s = s, .sym = target->name.sym};
+  uint32_t number = t.sym->site - 1;
+  t.site = l->site[number];
+  t.type = t.site->type;
+  const check_call *call = check_call_of(l->p, s->sample.dist);
+  const check_dist *cd = call ? check_dist_of(l->p, call->callee) : NULL;
+  bool flat = cd && strcmp(cd->sym->name, "Flat") == 0;
+  t.event = t.site->event_rank;
+  if (cd && !flat && cd->on->rank > t.event) t.event = cd->on->rank;
+  t.site->event_rank = (uint8_t)t.event;
+
+  lindex lead[IR_MAX_RANK];
+  uint32_t nlead = 0;
+  for (; nlead < target->subs.n && nlead < IR_MAX_RANK; nlead++) lead[nlead] = lower_index(l, target->subs.items[nlead], t.type.dim[nlead]);
+  uint32_t rest = t.type.rank - t.event > nlead ? t.type.rank - t.event - nlead : 0;
+  ir_val v;
+  if (rest == 0) {
+    v = one(l, &t, nlead, lead, 0, NULL);
+  } else {
+    size_t mark = lower_mark(l);
+    prepare_arguments(l, s->sample.dist);
+    lower_box box = lower_box_begin(l, rest, t.type.dim + nlead);
+    v = one(l, &t, nlead, lead, rest, box.idx);
+    lower_box_end(l, &box);
+    lower_forget(l, mark);
+    if (v) v = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
+  }
+  if (!v || l->refused) return;
+  symbol *into = t.sym->kind == SYM_LATENT || t.sym->kind == SYM_PREDICT ? t.sym : l->replica[number];
+  if (nlead) lower_define(l, into, nlead, lead, v);
+  else lower_bind(l, into, v);
+}
+
+void lower_sample(lower *l, const ast_stmt *s) {
+  if (s->sample.iter.n) lower_ranges(l, &s->sample.iter, false, NULL, s, tilde_here, (void *)s);
+  else tilde_here(l, (void *)s);
+}
+
+/* ---- logpdf(D, x), logcdf, logccdf as functions */
+
+ir_val lower_density_call(lower *l, const ast_expr *e) {
+  const check_call *c = check_call_of(l->p, e);
+  const ast_expr *dist = c->args[0], *x = c->args[1];
+  draw_from f = {0};
+  const check_call *inner = check_call_of(l->p, dist);
+  const check_dist *cd = inner ? check_dist_of(l->p, inner->callee) : NULL;
+  if (!cd) {
+    lower_refuse(l, e->at, "the density of this distribution");
+    return ir_real(&l->b, 0.0);
+  }
+  uint32_t batch = (uint32_t)(ty_of(x)->rank - cd->on->rank);
+  size_t mark = lower_mark(l);
+  lower_box box = {0};
+  if (batch) {
+    lower_prepare(l, x);
+    prepare_arguments(l, dist);
+    ir_type t = lower_type(l, ty_of(x));
+    box = lower_box_begin(l, batch, t.dim);
+  }
+  ir_val v = 0;
+  if (arguments(l, &f, dist, batch, box.idx, 0)) {
+    ir_val args[MAX_ARGS + 1];
+    args[0] = lower_part(l, x, batch, box.idx, lower_elem_kind(cd->on));
+    memcpy(args + 1, f.args, f.n * sizeof *args);
+    ir_dist *d = instance(l, cd, f.types, ir_type_of(l->fn, args[0]));
+    bool pdf = strcmp(c->callee->name, "logpdf") == 0, ccdf = strcmp(c->callee->name, "logccdf") == 0;
+    if (pdf) v = ir_call(&l->b, d->logpdf, f.n + 1, args)->res[0];
+    else if (d->cdf) {
+      v = ir_call(&l->b, d->cdf, f.n + 1, args)->res[0];
+      v = ccdf ? ir_op1(&l->b, IR_LOG1P_OP, ir_op1(&l->b, IR_NEG_OP, v)) : ir_op1(&l->b, IR_LOG_OP, v);
+    } else lower_refuse(l, e->at, "the distribution function of this distribution");
+    if (v && d->valid) v = ir_op2(&l->b, IR_GUARD_OP, ir_call(&l->b, d->valid, f.n, f.args)->res[0], v);
+  }
+  if (!v) v = ir_real(&l->b, 0.0);
+  if (batch) {
+    lower_box_end(l, &box);
+    v = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
+    lower_forget(l, mark);
+  }
+  return v;
+}

@@ -1,0 +1,164 @@
+/* lower_internal.h: what the files of the lowering share.
+ *
+ * Arrays are lowered element by element where that is possible: lower_elem gives the value of an array expression at one
+ * position, so `alpha + X @ beta` right of a ~ becomes scalar code in the loop that needs it and no array.  What must exist as an
+ * array (products, results of functions, what is read by name) is computed once, before the loop: lower_prepare
+ * does that and remembers the values by expression node until lower_forget.
+ *
+ * Arrays built by subscripted lets and ~ statements are *builds*.  Each enclosing loop that defines elements adds a level:
+ *
+ *     for t in 2..T { plate i in 1..N { x[i, t] ~ ... } }
+ *
+ *     level 0   real[N, T]   the whole array as built so far, between top-level statements
+ *     level 1   real[N]      what one iteration of the `for` builds; stands at [:, t] of level 0
+ *     level 2   real         what one iteration of the plate builds; stands at [i] of level 1
+ *
+ * A loop's output places the value of its level into the array of the level above.  A read x[i, t - 1] finds the deepest
+ * level whose position it shares; where it departs it reads the state of that loop: what earlier iterations built. */
+#ifndef AIM_COMPILER_LOWER_INTERNAL_H
+#define AIM_COMPILER_LOWER_INTERNAL_H
+
+#include "compiler/lower.h"
+
+/* An index counted from 0: its value, and when known its form base + offset, base being a loop index or 0 (none). */
+typedef struct lindex {
+  ir_val v;
+  bool linear;
+  int8_t sign;   /* of base */
+  ir_val base;
+  ir_size offset;
+} lindex;
+
+typedef struct build build;
+struct build {
+  symbol *sym;
+  build *outer;          /* the level above; NULL at level 0 */
+  ir_type type;          /* of this level; rank 0 when complete in one step */
+  uint8_t axis[IR_MAX_RANK]; /* this level's axes as axes of the whole array */
+  ir_val cur;            /* as built so far here; 0: nothing */
+  /* Place in the level above, by its axes; v == 0 for `:`. */
+  lindex at[IR_MAX_RANK];
+  ir_val state;          /* of the loop, in a scan: the level above as earlier iterations built it */
+  uint32_t out;          /* the loop's output */
+};
+
+typedef enum bind_kind { BIND_VALUE, BIND_INDEX, BIND_BUILD } bind_kind;
+
+typedef struct binding {
+  symbol *sym;
+  bind_kind kind;
+  ir_val v;     /* VALUE: the value; INDEX: the counter from 0 */
+  /* INDEX: the language's value is lo + sign * v; extent iterations */
+  ir_val lo_val;
+  ir_size lo, extent; /* IR_SIZE_NONE when not symbolic */
+  int8_t sign;
+  build *b;
+} binding;
+
+typedef struct memo {
+  const ast_expr *e;
+  ir_val v;
+} memo;
+
+typedef struct size_frame {
+  size_t n, cap;
+  ir_size *from, *to;
+} size_frame;
+
+typedef struct lower {
+  check_program *p;
+  const lower_options *options;
+  arena *mem;
+  ir_module *m;
+  ir_fn *fn;
+  ir_builder b;
+  const check_model *model; /* NULL in library functions */
+
+  binding *bind;      /* a stack; the newest binding of a symbol counts */
+  size_t nbind, cap_bind;
+  memo *memo;
+  size_t nmemo, cap_memo;
+  size_frame sizes;
+
+  /* In sample(): where draws come from. */
+  ir_val key, index;
+  int64_t draws;
+
+  ir_site **site;     /* of the model, by check_site number */
+  symbol **replica;   /* of an observed site with `predict y`: the symbol of y_rep; else NULL */
+  ir_site **replica_site;
+  bool predicting;
+  ir_val ret;
+  bool refused;       /* a diagnostic was given; go on for more, then give up */
+} lower;
+
+/* lower.c */
+binding *lower_find(lower *l, const symbol *s);
+void lower_bind(lower *l, symbol *s, ir_val v);
+binding *lower_push(lower *l, symbol *s, bind_kind kind);
+ir_size lower_size(lower *l, ir_size s);                 /* a size of the tree in the sizes of the function */
+ir_type lower_type(lower *l, const ty_info *t);          /* whole type */
+ir_elem lower_elem_kind(const ty_info *t);
+bool lower_expr_size(lower *l, const ast_expr *e, ir_size *s); /* an int expression that is a size */
+ir_val lower_convert(lower *l, ir_val v, ir_elem to);
+bool lower_refuse(lower *l, span at, const char *what);  /* "not available yet"; returns false */
+/* Starts a function of its own (a distribution's member, a bijector); lower_leave gives the context back. */
+typedef struct lower_saved {
+  lower was;
+} lower_saved;
+void lower_enter(lower *l, ir_fn *fn, lower_saved *s);
+void lower_leave(lower *l, const lower_saved *s);
+/* Adds what makes formal dims equal to actual ones to the size frame. */
+void lower_unify(lower *l, const ty_info *formal, ir_type actual);
+void lower_unify_int(lower *l, symbol *param, ir_size n);
+
+/* lower_expr.c */
+ir_val lower_scalar(lower *l, const ast_expr *e);
+ir_val lower_scalar_as(lower *l, const ast_expr *e, ir_elem elem);
+ir_val lower_elem(lower *l, const ast_expr *e, uint32_t n, const ir_val *idx);
+ir_val lower_array(lower *l, const ast_expr *e);
+ir_val lower_array_as(lower *l, const ast_expr *e, ir_elem elem);
+/* e with its leading n axes fixed: a scalar, or an array of the remaining axes. */
+ir_val lower_part(lower *l, const ast_expr *e, uint32_t n, const ir_val *idx, ir_elem elem);
+void lower_prepare(lower *l, const ast_expr *e);
+size_t lower_mark(const lower *l);
+void lower_forget(lower *l, size_t mark);
+lindex lower_index(lower *l, const ast_expr *e, ir_size dim); /* a subscript, checked against the extent */
+lindex lower_index_at(lower *l, ir_val counter);              /* a loop counter as an index */
+bool lindex_same(const lindex *a, const lindex *b);
+/* The element or slice of the variable at the first n axes. */
+ir_val lower_read(lower *l, const symbol *s, uint32_t n, const lindex *idx);
+ir_val lower_read_all(lower *l, const symbol *s);
+
+/* lower_call.c */
+ir_val lower_call_value(lower *l, const ast_expr *e);  /* a call that is not element by element: scalar or array */
+bool lower_call_is_elementwise(lower *l, const ast_expr *e);
+ir_val lower_call_elem(lower *l, const ast_expr *e, uint32_t n, const ir_val *idx);
+ir_val lower_reduce_expr(lower *l, const ast_expr *e); /* sum(e for ...) */
+ir_val lower_comprehension(lower *l, const ast_expr *e);
+
+/* lower_loop.c */
+typedef void lower_body(lower *l, void *user);
+/* Runs body inside loops over ranges [from, n) of iter, with their filter; plates or scans. */
+void lower_ranges(lower *l, const ast_iter *iter, bool scan, const ast_block *defines, const ast_stmt *defining, lower_body *body,
+                  void *user);
+void lower_define(lower *l, symbol *s, uint32_t n, const lindex *idx, ir_val v);
+typedef struct lower_box {
+  ir_op *op;
+  ir_builder outer;
+  uint32_t rank;
+  ir_val idx[IR_MAX_RANK];
+  ir_val index_was;
+} lower_box;
+/* A plain plate over extents; the builder moves into its body. */
+lower_box lower_box_begin(lower *l, uint32_t rank, const ir_size *extent);
+void lower_box_end(lower *l, const lower_box *box);
+
+/* lower_stmt.c */
+void lower_block(lower *l, const ast_block *block);
+
+/* lower_dist.c */
+void lower_sample(lower *l, const ast_stmt *s);
+ir_val lower_density_call(lower *l, const ast_expr *e); /* logpdf(D, x) and its kin */
+
+#endif

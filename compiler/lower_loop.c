@@ -1,0 +1,358 @@
+/* lower_loop.c: plates, for loops, and the arrays they build (see lower_internal.h). */
+#include "compiler/lower_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- plain boxes */
+
+/* In sample() each iteration draws with an index of its own. */
+static void enter_draws(lower *l, uint32_t rank, const ir_val *extent, const ir_val *idx) {
+  if (!l->key) return;
+  for (uint32_t k = 0; k < rank; k++)
+    l->index = ir_op2(&l->b, IR_ADD_OP, ir_op2(&l->b, IR_MUL_OP, l->index, extent[k]), idx[k]);
+}
+
+lower_box lower_box_begin(lower *l, uint32_t rank, const ir_size *dim) {
+  lower_box box = {.rank = rank};
+  ir_val extent[IR_MAX_RANK];
+  for (uint32_t k = 0; k < rank; k++) extent[k] = ir_size_val(&l->b, dim[k]);
+  box.op = ir_loop_begin(&l->b, IR_PLATE_OP, rank, extent);
+  box.outer = l->b;
+  box.index_was = l->index;
+  memcpy(box.idx, box.op->u.loop->index, rank * sizeof *box.idx);
+  l->b = ir_builder_in(&box.outer, &box.op->u.loop->body);
+  enter_draws(l, rank, extent, box.idx);
+  return box;
+}
+
+void lower_box_end(lower *l, const lower_box *box) {
+  l->b = box->outer;
+  l->index = box->index_was;
+}
+
+/* ---- builds */
+
+static build *build_new(lower *l, symbol *s) {
+  build *b = ARENA_NEW(l->mem, build);
+  b->sym = s;
+  b->type = lower_type(l, s->type);
+  for (uint8_t k = 0; k < IR_MAX_RANK; k++) b->axis[k] = k;
+  return b;
+}
+
+static build *build_of(lower *l, symbol *s) {
+  binding *b = lower_find(l, s);
+  if (b && b->kind == BIND_BUILD) return b->b;
+  build *fresh = build_new(l, s);
+  lower_push(l, s, BIND_BUILD)->b = fresh;
+  return fresh;
+}
+
+void lower_define(lower *l, symbol *s, uint32_t n, const lindex *idx, ir_val v) {
+  build *b = build_of(l, s);
+  v = lower_convert(l, v, (ir_elem)b->type.elem);
+  ir_axes axes = {.n = b->type.rank};
+  bool whole = true;
+  for (uint32_t a = 0; a < axes.n; a++)
+    if (b->axis[a] < n) {
+      axes.at[a] = idx[b->axis[a]].v;
+      whole = false;
+    }
+  if (whole) b->cur = v;
+  else b->cur = ir_put(&l->b, b->cur ? b->cur : ir_new_array(&l->b, b->type), axes, v);
+}
+
+/* ---- which arrays a block builds */
+
+typedef struct defined {
+  symbol *sym;
+  const ast_target *target;
+} defined;
+
+typedef struct defined_list {
+  defined *items;
+  size_t n, cap;
+} defined_list;
+
+static void add_defined(lower *l, defined_list *list, symbol *s, const ast_target *t) {
+  for (size_t k = 0; k < list->n; k++)
+    if (list->items[k].sym == s) return;
+  defined d = {s, t};
+  ARENA_PUSH(l->mem, list->items, list->n, list->cap, d);
+}
+
+static void find_in_block(lower *l, const ast_block *block, defined_list *list);
+
+static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
+  switch (s->kind) {
+  case STMT_LET:
+    if (s->let.target.subs.n) add_defined(l, list, s->let.target.name.sym, &s->let.target);
+    break;
+  case STMT_SAMPLE: {
+    symbol *y = s->sample.target.name.sym;
+    if (!s->sample.target.subs.n || !y) break;
+    bool latent = y->kind == SYM_LATENT || y->kind == SYM_PREDICT;
+    if (latent) add_defined(l, list, y, &s->sample.target);
+    else if (y->site && l->replica && l->replica[y->site - 1]) add_defined(l, list, l->replica[y->site - 1], &s->sample.target);
+    break;
+  }
+  case STMT_PLATE: find_in_block(l, s->plate.body, list); break;
+  case STMT_FOR: find_in_block(l, s->for_.body, list); break;
+  case STMT_IF:
+    find_in_block(l, s->if_.then, list);
+    if (s->if_.else_) find_in_block(l, s->if_.else_, list);
+    break;
+  case STMT_PREDICT: find_in_block(l, s->predict.body, list); break;
+  default: break;
+  }
+}
+
+static void find_in_block(lower *l, const ast_block *block, defined_list *list) {
+  for (size_t k = 0; k < block->n; k++) find_in_stmt(l, block->items[k], list);
+}
+
+/* ---- ranges */
+
+static bool mentions(const ast_expr *e, const symbol *s);
+
+static bool mentions_args(const ast_args *a, const symbol *s) {
+  for (size_t k = 0; k < a->n; k++)
+    if (mentions(a->items[k].value, s)) return true;
+  return false;
+}
+
+static bool mentions_all(const ast_exprs *a, const symbol *s) {
+  for (size_t k = 0; k < a->n; k++)
+    if (mentions(a->items[k], s)) return true;
+  return false;
+}
+
+static bool mentions(const ast_expr *e, const symbol *s) {
+  if (!e) return false;
+  switch (e->kind) {
+  case EXPR_NAME: return e->name.sym == s;
+  case EXPR_UNARY: return mentions(e->unary.arg, s);
+  case EXPR_BINARY: return mentions(e->binary.lhs, s) || mentions(e->binary.rhs, s);
+  case EXPR_CALL: return mentions_args(&e->call.args, s);
+  case EXPR_ARRAY: return mentions_all(&e->array.elems, s);
+  case EXPR_INDEX: return mentions(e->index.base, s) || mentions_all(&e->index.subs, s);
+  case EXPR_IF: return mentions(e->if_.cond, s) || mentions(e->if_.then, s) || mentions(e->if_.else_, s);
+  case EXPR_LET: return mentions(e->let.value, s) || mentions(e->let.body, s);
+  case EXPR_RANGE: return mentions(e->range.lo, s) || mentions(e->range.hi, s);
+  case EXPR_REDUCE: return true; /* may use it anywhere; assuming so only splits a box */
+  case EXPR_COMPREHENSION: return true;
+  default: return false;
+  }
+}
+
+typedef struct span_range {
+  ir_size lo, extent; /* IR_SIZE_NONE when not symbolic */
+  ir_val lo_val, count, over;
+  int64_t step;
+} span_range;
+
+static span_range measure(lower *l, const ast_range *r) {
+  size_table *t = l->m->sizes;
+  span_range m = {.step = 1};
+  ir_size hi = IR_SIZE_NONE, by;
+  int64_t n;
+  if (r->by && lower_expr_size(l, r->by, &by) && size_is_const(t, by, &n)) m.step = n;
+  int64_t stride = m.step < 0 ? -m.step : m.step;
+  if (stride == 0 || stride > 127) {
+    lower_refuse(l, r->at, "a step of 0 or of more than 127");
+    stride = m.step = 1;
+  }
+  if (r->over) {
+    m.over = lower_array(l, r->over);
+    m.extent = ir_type_of(l->fn, m.over).dim[0];
+    m.count = ir_size_val(&l->b, m.extent);
+    return m;
+  }
+  bool lo_known = lower_expr_size(l, r->lo, &m.lo);
+  if (lo_known && lower_expr_size(l, r->hi, &hi)) {
+    m.extent = size_add(t, m.step > 0 ? size_sub(t, hi, m.lo) : size_sub(t, m.lo, hi), size_const(t, 1));
+    if (stride != 1) m.extent = size_div(t, size_add(t, m.extent, size_const(t, stride - 1)), size_const(t, stride));
+    m.count = ir_size_val(&l->b, m.extent);
+    return m;
+  }
+  m.lo_val = lower_scalar_as(l, r->lo, IR_INT);
+  ir_val hi_val = lower_scalar_as(l, r->hi, IR_INT);
+  ir_val d = m.step > 0 ? ir_op2(&l->b, IR_SUB_OP, hi_val, m.lo_val) : ir_op2(&l->b, IR_SUB_OP, m.lo_val, hi_val);
+  m.count = ir_op2(&l->b, IR_ADD_OP, d, ir_int(&l->b, 1));
+  if (stride != 1)
+    m.count = ir_op2(&l->b, IR_IDIV_OP, ir_op2(&l->b, IR_ADD_OP, m.count, ir_int(&l->b, stride - 1)), ir_int(&l->b, stride));
+  if (!lo_known) m.lo = IR_SIZE_NONE;
+  return m;
+}
+
+static void bind_range(lower *l, const ast_range *r, const span_range *m, ir_val counter) {
+  if (m->over) {
+    lower_bind(l, r->var.sym, ir_at1(&l->b, m->over, counter));
+    return;
+  }
+  binding *b = lower_push(l, r->var.sym, BIND_INDEX);
+  b->v = counter;
+  b->lo = m->lo;
+  b->lo_val = m->lo_val;
+  b->extent = m->extent;
+  b->sign = (int8_t)m->step;
+}
+
+/* ---- loops */
+
+typedef struct loop_nest {
+  const ast_iter *iter;
+  bool scan;
+  lower_body *body;
+  void *user;
+  defined_list defined;
+} loop_nest;
+
+static void run_inside(lower *l, loop_nest *s) {
+  if (!s->iter->cond) {
+    s->body(l, s->user);
+    return;
+  }
+  if (s->defined.n) {
+    lower_refuse(l, s->iter->at, "defining array elements under an `if` filter");
+    return;
+  }
+  ir_op *branch = ir_if_begin(&l->b, lower_scalar_as(l, s->iter->cond, IR_BOOL));
+  ir_builder outer = l->b;
+  size_t binds = l->nbind, mark = lower_mark(l);
+  l->b = ir_builder_in(&outer, &branch->u.branch->then_);
+  s->body(l, s->user);
+  l->nbind = binds;
+  lower_forget(l, mark);
+  l->b = outer;
+}
+
+/* The place of one iteration's part in the level above: from the subscripts that name this loop's indices. */
+static bool place_child(lower *l, const defined *d, build *child, const build *parent, const ir_op *loop) {
+  bool any = false;
+  uint8_t rest = 0;
+  child->type = parent->type;
+  for (uint8_t a = 0; a < parent->type.rank; a++) {
+    uint8_t o = parent->axis[a];
+    bool mine = false;
+    if (o < d->target->subs.n && d->target->subs.items[o]->kind != EXPR_ALL && d->target->subs.items[o]->kind != EXPR_RANGE) {
+      const ast_expr *e = d->target->subs.items[o];
+      for (uint32_t k = 0; k < loop->u.loop->rank && !mine; k++)
+        for (size_t b = l->nbind; b-- > 0 && !mine;)
+          mine = l->bind[b].kind == BIND_INDEX && l->bind[b].v == loop->u.loop->index[k] && mentions(e, l->bind[b].sym);
+      if (mine) child->at[a] = lower_index(l, e, parent->type.dim[a]);
+    }
+    if (mine) any = true;
+    else {
+      child->axis[rest] = o;
+      child->type.dim[rest++] = parent->type.dim[a];
+    }
+  }
+  child->type.rank = rest;
+  return any;
+}
+
+/* One iteration after the other gives rows 0, 1, ...: the results can be stacked. */
+static bool stackable(lower *l, const build *child, const build *parent, const ir_op *loop) {
+  const ir_loop *p = loop->u.loop;
+  if (parent->cur || p->down) return false;
+  for (uint32_t k = 0; k < p->rank; k++) {
+    int64_t zero;
+    const lindex *at = &child->at[k];
+    if (k >= parent->type.rank || !at->linear || at->base != p->index[k] || at->sign != 1 ||
+        !size_is_const(l->m->sizes, at->offset, &zero) || zero != 0 || ir_size_of(l->fn, p->extent[k]) != parent->type.dim[k])
+      return false;
+  }
+  for (uint32_t a = p->rank; a < parent->type.rank; a++)
+    if (child->at[a].v) return false;
+  return true;
+}
+
+static ir_val initial(lower *l, const build *parent, ir_op *loop) {
+  if (parent->cur) return parent->cur;
+  ir_builder b = l->b;
+  b.before = loop;
+  b.block = loop->block;
+  return ir_new_array(&b, parent->type);
+}
+
+static void ranges_from(lower *l, loop_nest *s, size_t from) {
+  const ast_iter *iter = s->iter;
+  if (from == iter->n) {
+    run_inside(l, s);
+    return;
+  }
+  size_t to = from + 1;
+  while (!s->scan && to < iter->n && to - from < IR_MAX_RANK) {
+    bool depends = false;
+    for (size_t k = from; k < to; k++) {
+      const ast_range *r = &iter->items[to];
+      depends = depends || mentions(r->lo, iter->items[k].var.sym) || mentions(r->hi, iter->items[k].var.sym) ||
+                mentions(r->over, iter->items[k].var.sym);
+    }
+    if (depends) break;
+    to++;
+  }
+  uint32_t rank = (uint32_t)(to - from);
+  span_range m[IR_MAX_RANK];
+  ir_val extent[IR_MAX_RANK];
+  for (uint32_t k = 0; k < rank; k++) {
+    m[k] = measure(l, &iter->items[from + k]);
+    extent[k] = m[k].count;
+  }
+  size_t n = s->defined.n;
+  build **parent = ARENA_ARRAY(l->mem, build *, n), **child = ARENA_ARRAY(l->mem, build *, n);
+  for (size_t k = 0; k < n; k++) parent[k] = build_of(l, s->defined.items[k].sym);
+
+  ir_op *loop = ir_loop_begin(&l->b, s->scan ? IR_SCAN_OP : IR_PLATE_OP, rank, extent);
+  ir_builder outer = l->b;
+  size_t binds = l->nbind, mark = lower_mark(l);
+  ir_val index_was = l->index;
+  l->b = ir_builder_in(&outer, &loop->u.loop->body);
+  enter_draws(l, rank, extent, loop->u.loop->index);
+  for (uint32_t k = 0; k < rank; k++) bind_range(l, &iter->items[from + k], &m[k], loop->u.loop->index[k]);
+  for (size_t k = 0; k < n; k++) {
+    child[k] = ARENA_NEW(l->mem, build);
+    child[k]->sym = s->defined.items[k].sym;
+    child[k]->outer = parent[k];
+    if (!place_child(l, &s->defined.items[k], child[k], parent[k], loop)) {
+      lower_refuse(l, s->defined.items[k].target->at, "an array element whose subscripts do not use the loop's index");
+      continue;
+    }
+    if (s->scan) {
+      child[k]->out = ir_loop_state(l->fn, loop, IR_INTO, initial(l, parent[k], loop));
+      child[k]->state = loop->u.loop->out[child[k]->out].state;
+    }
+  }
+  for (size_t k = 0; k < n; k++) lower_push(l, child[k]->sym, BIND_BUILD)->b = child[k];
+
+  ranges_from(l, s, to);
+
+  for (size_t k = 0; k < n; k++)
+    if (!child[k]->cur) child[k]->cur = child[k]->type.rank ? ir_new_array(&l->b, child[k]->type) : lower_convert(l, ir_int(&l->b, 0), (ir_elem)child[k]->type.elem);
+  l->b = outer;
+  l->nbind = binds;
+  l->index = index_was;
+  lower_forget(l, mark);
+  for (size_t k = 0; k < n && !l->refused; k++) {
+    ir_axes axes = {.n = parent[k]->type.rank};
+    for (uint32_t a = 0; a < axes.n; a++) axes.at[a] = child[k]->at[a].v;
+    if (s->scan) {
+      ir_loop_finish(l->fn, loop, child[k]->out, &axes, child[k]->cur);
+      parent[k]->cur = loop->res[child[k]->out];
+    } else if (stackable(l, child[k], parent[k], loop)) {
+      parent[k]->cur = ir_loop_out(l->fn, loop, IR_STACK, 0, NULL, child[k]->cur);
+    } else {
+      parent[k]->cur = ir_loop_out(l->fn, loop, IR_INTO, initial(l, parent[k], loop), &axes, child[k]->cur);
+    }
+  }
+}
+
+void lower_ranges(lower *l, const ast_iter *iter, bool scan, const ast_block *defines, const ast_stmt *defining, lower_body *body,
+                  void *user) {
+  loop_nest s = {.iter = iter, .scan = scan, .body = body, .user = user};
+  if (defines) find_in_block(l, defines, &s.defined);
+  if (defining) find_in_stmt(l, defining, &s.defined);
+  ranges_from(l, &s, 0);
+}

@@ -1,0 +1,167 @@
+/* lower_stmt.c: the statements of models and of functions with blocks. */
+#include "compiler/lower_internal.h"
+
+#include <string.h>
+
+static ir_val broadcast_to(lower *l, const ast_expr *e, const ty_info *want) {
+  ir_elem elem = lower_elem_kind(want);
+  uint32_t r = ty_of(e)->rank;
+  if (r == want->rank) return r ? lower_array_as(l, e, elem) : lower_scalar_as(l, e, elem);
+  ir_type t = lower_type(l, want);
+  size_t mark = lower_mark(l);
+  lower_prepare(l, e);
+  lower_box box = lower_box_begin(l, t.rank, t.dim);
+  ir_val v = lower_convert(l, lower_elem(l, e, r, box.idx + (t.rank - r)), elem);
+  lower_box_end(l, &box);
+  lower_forget(l, mark);
+  return ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
+}
+
+static void let(lower *l, const ast_stmt *s) {
+  const ast_target *t = &s->let.target;
+  symbol *sym = t->name.sym;
+  if (t->subs.n == 0) {
+    lower_bind(l, sym, broadcast_to(l, s->let.value, sym->type));
+    return;
+  }
+  const ty_info *whole = sym->type;
+  ty_info part = *whole;
+  part.rank = (uint8_t)(whole->rank - t->subs.n);
+  memmove(part.dim, part.dim + t->subs.n, sizeof part.dim - t->subs.n * sizeof part.dim[0]);
+  ir_val v = broadcast_to(l, s->let.value, &part);
+  lindex idx[IR_MAX_RANK];
+  uint32_t n = 0;
+  for (; n < t->subs.n && n < IR_MAX_RANK; n++) idx[n] = lower_index(l, t->subs.items[n], lower_size(l, whole->dim[n]));
+  lower_define(l, sym, n, idx, v);
+}
+
+typedef struct block_body {
+  const ast_block *block;
+} block_body;
+
+static void run_block(lower *l, void *user) { lower_block(l, ((block_body *)user)->block); }
+
+/* A statement that only adds to the density may stand under `if`. */
+static bool only_effects(const ast_block *b) {
+  for (size_t k = 0; k < b->n; k++) {
+    const ast_stmt *s = b->items[k];
+    switch (s->kind) {
+    case STMT_FACTOR: break;
+    case STMT_LET:
+      if (s->let.target.subs.n) return false;
+      break;
+    case STMT_SAMPLE:
+      if (s->sample.target.name.sym->kind == SYM_LATENT || s->sample.target.name.sym->kind == SYM_PREDICT) return false;
+      break;
+    case STMT_PLATE:
+      if (!only_effects(s->plate.body)) return false;
+      break;
+    case STMT_FOR:
+      if (!only_effects(s->for_.body)) return false;
+      break;
+    case STMT_IF:
+      if (!only_effects(s->if_.then) || (s->if_.else_ && !only_effects(s->if_.else_))) return false;
+      break;
+    default: return false;
+    }
+  }
+  return true;
+}
+
+static void branch(lower *l, const ast_stmt *s) {
+  if (!only_effects(s->if_.then) || (s->if_.else_ && !only_effects(s->if_.else_))) {
+    lower_refuse(l, s->at, "defining a variable inside an `if` statement");
+    return;
+  }
+  ir_op *op = ir_if_begin(&l->b, lower_scalar_as(l, s->if_.cond, IR_BOOL));
+  ir_builder outer = l->b;
+  for (int k = 0; k < 2; k++) {
+    const ast_block *b = k == 0 ? s->if_.then : s->if_.else_;
+    if (!b) continue;
+    size_t binds = l->nbind, mark = lower_mark(l);
+    l->b = ir_builder_in(&outer, k == 0 ? &op->u.branch->then_ : &op->u.branch->else_);
+    lower_block(l, b);
+    l->nbind = binds;
+    lower_forget(l, mark);
+  }
+  l->b = outer;
+}
+
+static ir_val sum_all(lower *l, const ast_expr *e) {
+  const ty_info *t = ty_of(e);
+  if (t->rank == 0) return lower_scalar_as(l, e, IR_REAL);
+  ir_type a = lower_type(l, t);
+  size_t mark = lower_mark(l);
+  lower_prepare(l, e);
+  lower_box box = lower_box_begin(l, a.rank, a.dim);
+  ir_val v = lower_convert(l, lower_elem(l, e, a.rank, box.idx), IR_REAL);
+  lower_box_end(l, &box);
+  lower_forget(l, mark);
+  return ir_loop_out(l->fn, box.op, IR_SUM, 0, NULL, v);
+}
+
+static void track(lower *l, const ast_stmt *s) {
+  if (l->b.block->owner) {
+    lower_refuse(l, s->at, "`track` inside a loop");
+    return;
+  }
+  for (size_t k = 0; k < s->track.items.n; k++) {
+    const ast_arg *a = &s->track.items.items[k];
+    const char *name = a->name.name;
+    if (!name) {
+      strbuf text;
+      strbuf_init(&text, l->mem);
+      ast_print_expr(&text, a->value);
+      name = text.s;
+    }
+    const ty_info *t = ty_of(a->value);
+    ir_val v = t->rank ? lower_array(l, a->value) : lower_scalar(l, a->value);
+    ir_track(&l->b, name, v);
+  }
+}
+
+static void statement(lower *l, const ast_stmt *s) {
+  switch (s->kind) {
+  case STMT_LET: let(l, s); break;
+  case STMT_SAMPLE: lower_sample(l, s); break;
+  case STMT_PLATE: {
+    block_body body = {s->plate.body};
+    lower_ranges(l, &s->plate.iter, false, s->plate.body, NULL, run_block, &body);
+    break;
+  }
+  case STMT_FOR: {
+    block_body body = {s->for_.body};
+    if (s->for_.until) lower_refuse(l, s->at, "`until` in a `for`");
+    else lower_ranges(l, &s->for_.iter, true, s->for_.body, NULL, run_block, &body);
+    break;
+  }
+  case STMT_IF: branch(l, s); break;
+  case STMT_TRACK: track(l, s); break;
+  case STMT_PREDICT: {
+    bool was = l->predicting;
+    l->predicting = true;
+    lower_block(l, s->predict.body);
+    l->predicting = was;
+    break;
+  }
+  case STMT_REPLICATE: break; /* done beside the observation */
+  case STMT_FACTOR: ir_factor(&l->b, sum_all(l, s->value)); break;
+  case STMT_ENERGY: ir_factor(&l->b, ir_op1(&l->b, IR_NEG_OP, sum_all(l, s->value))); break;
+  case STMT_RETURN:
+    l->ret = ty_of(s->value)->rank ? lower_array(l, s->value) : lower_scalar(l, s->value);
+    break;
+  default: lower_refuse(l, s->at, "this statement");
+  }
+}
+
+void lower_block(lower *l, const ast_block *block) {
+  for (size_t k = 0; k < block->n && !l->refused; k++) {
+    const ast_stmt *s = block->items[k];
+    span was = l->b.where;
+    size_t mark = lower_mark(l);
+    l->b.where = s->at;
+    statement(l, s);
+    lower_forget(l, mark);
+    l->b.where = was;
+  }
+}
