@@ -1,7 +1,8 @@
 /* csv_writer.h: the draws of one chain as a CmdStan CSV file, which ArviZ, R's posterior and cmdstanr open as it is.
  *
  * What is on disk.  Rows go into a buffer and reach the file with write(2) in whole lines only, so that a file cut short by
- * a signal or a crash of the process ends in a complete row.  A full disk may cut the last write; the writer then takes the
+ * a signal or a crash of the process ends in a complete row.  What waits in the buffer (64 KiB, or one row) is lost then:
+ * a driver calls csv_flush as often as it wants to bound that.  A full disk may cut the last write; the writer then takes the
  * file back to the end of its last whole row and reports ENOSPC.
  *
  * Two runs at once.  A run owns its output directory through a lock (csv_lock_take): the file `.aim-lock` with an

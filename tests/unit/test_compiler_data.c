@@ -2,9 +2,9 @@
  * the host's memory; and each allocation failing. */
 #include "compiler/data.h"
 #include "tests/unit/comma_locale.h"
+#include "tests/unit/golden.h"
 #include "tests/unit/host.h"
 
-#include <dirent.h>
 #include <locale.h>
 #include <math.h>
 #include <setjmp.h>
@@ -261,44 +261,16 @@ static void test_host(void **state) {
 
 /* --- wrong input --------------------------------------------------------------------------------------------------- */
 
-/* Compares text with a file; UPDATE=1 rewrites the file. */
-static void golden(const char *path, const char *text, size_t n) {
-  if (getenv("UPDATE")) {
-    FILE *out = fopen(path, "wb");
-    assert_non_null(out);
-    assert_int_equal(fwrite(text, 1, n, out), n);
-    fclose(out);
-    return;
-  }
-  FILE *in = fopen(path, "rb");
-  if (!in) fail_msg("%s is not there; run from the root of the repository, and with UPDATE=1 to make it", path);
-  char *want = malloc(n + 2);
-  size_t got = fread(want, 1, n + 1, in);
-  fclose(in);
-  size_t at = 0, line = 1;
-  for (; at < got && at < n && want[at] == text[at]; at++) line += text[at] == '\n';
-  bool same = got == n && at == n;
-  free(want);
-  if (!same) fail_msg("%s differs from line %zu on; UPDATE=1 rewrites it, git diff shows it.  It would be:\n%.*s", path, line, 400, text + at);
-}
-
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
 static void test_wrong_files(void **state) {
   (void)state;
   START(f);
-  char **names = NULL;
-  size_t n = 0, cap = 0;
-  DIR *dir = opendir("tests/data_bad");
-  assert_non_null(dir);
-  for (struct dirent *e; (e = readdir(dir));)
-    if (e->d_name[0] != '.' && strcmp(e->d_name, "expected") != 0) ARENA_PUSH(&f.a, names, n, cap, arena_strndup(&f.a, e->d_name, strlen(e->d_name)));
-  closedir(dir);
+  size_t n;
+  char **names = golden_list("tests/data_bad", "", &n);
   assert_true(n >= 60);
-  qsort(names, n, sizeof *names, by_name);
   strbuf b;
   strbuf_init(&b, &f.a);
   for (size_t i = 0; i < n; i++) {
+    if (names[i][0] == '.' || strcmp(names[i], "expected") == 0) continue;
     START(g);
     int status = data_read_file(&g.ds, arena_printf(&f.a, "tests/data_bad/%s", names[i]));
     if (status != -1 || g.diags.errors == 0) fail_msg("%s was accepted", names[i]);
@@ -311,7 +283,8 @@ static void test_wrong_files(void **state) {
   assert_null(strstr(b.s, "hunter2"));
   assert_null(strstr(b.s, "root:"));
   assert_null(strstr(b.s, "BEGIN"));
-  golden("tests/data_bad/expected", b.s, b.n);
+  assert_true(golden_equal("tests/data_bad/expected", b.s));
+  golden_list_free(names, n);
   end(&f);
 }
 

@@ -1,6 +1,7 @@
 /* What a run leaves behind: numbers as text, the store of draws, CmdStan CSV, run.json and the summary.  The statistical figures of
  * the summary are those of diagnose.h, which has tests of its own. */
 #include "tests/unit/comma_locale.h"
+#include "tests/unit/golden.h"
 #include "tests/unit/host.h"
 #include "vm/csv_writer.h"
 #include "vm/diagnose.h"
@@ -26,37 +27,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* Compares text with a file; UPDATE=1 rewrites the file. */
-static void golden(const char *path, const char *text, size_t n) {
-  if (getenv("UPDATE")) {
-    FILE *out = fopen(path, "wb");
-    assert_non_null(out);
-    assert_int_equal(fwrite(text, 1, n, out), n);
-    fclose(out);
-    return;
-  }
-  FILE *in = fopen(path, "rb");
-  if (!in) fail_msg("%s is not there; run from the root of the repository, and with UPDATE=1 to make it", path);
-  char *want = malloc(n + 2);
-  size_t got = fread(want, 1, n + 1, in);
-  fclose(in);
-  size_t at = 0, line = 1;
-  for (; at < got && at < n && want[at] == text[at]; at++) line += text[at] == '\n';
-  bool same = got == n && at == n;
-  free(want);
-  if (!same) fail_msg("%s differs from line %zu on; UPDATE=1 rewrites it, git diff shows it.  It would be:\n%.*s", path, line, 400, text + at);
-}
-
-static char *slurp(const char *path, size_t *n) {
-  FILE *in = fopen(path, "rb");
-  if (!in) return NULL;
-  char *s = malloc(1 << 20);
-  *n = fread(s, 1, (1 << 20) - 1, in);
-  s[*n] = '\0';
-  fclose(in);
-  return s;
-}
 
 /* A directory of the test's own; gone at the end of the program. */
 static char directory[] = "/tmp/aim-output-XXXXXX";
@@ -287,9 +257,9 @@ static int write_csv(const aim_alloc *alloc, const draws *d, const char *path) {
 
 static void check_csv(const char *path, const draws *d) {
   size_t n;
-  char *s = slurp(path, &n);
+  char *s = golden_read(path, &n);
   assert_non_null(s);
-  golden("tests/output/chain.csv", s, n);
+  assert_true(golden_equal("tests/output/chain.csv", s));
   size_t row = 0;
   for (char *line = strtok(s, "\n"); line; line = strtok(NULL, "\n")) {
     if (*line == '#' || *line == 'l') continue;
@@ -339,11 +309,12 @@ static void test_csv_rows_arrive(void **state) {
   assert_int_equal(csv_flush(w), 0);
   assert_int_equal(stat(path, &after), 0);
   size_t n;
-  char *s = slurp(path, &n);
+  char *s = golden_read(path, &n);
   size_t lines = 0;
   for (size_t i = (size_t)before.st_size; i < n; i++) lines += s[i] == '\n';
   free(s);
-  if ((size_t)after.st_size < (1 << 20) - 1) assert_int_equal(lines, 5000);
+  assert_int_equal(n, after.st_size);
+  assert_int_equal(lines, 5000);
   assert_int_equal(csv_close(w), 0);
   draws_free(d);
 }
@@ -364,7 +335,7 @@ static void test_csv_hostile_names(void **state) {
   assert_int_equal(csv_open(&w, &alloc, path, d, &bad), 0);
   assert_int_equal(csv_close(w), 0);
   size_t n;
-  char *s = slurp(path, &n);
+  char *s = golden_read(path, &n);
   assert_non_null(strstr(s, "# model = a?1,2,3??[2Jcaf\xc3\xa9?\n"));
   assert_null(strchr(s, '\x1b'));
   for (char *line = strtok(s, "\n"); line; line = strtok(NULL, "\n")) assert_true(*line == '#' || strncmp(line, "lp__,", 5) == 0);
@@ -412,7 +383,7 @@ static void test_csv_disk_full(void **state) {
     assert_int_equal(again, EFBIG);
     assert_int_equal(closed, EFBIG);
     size_t n, commas = 0;
-    char *s = slurp(path, &n);
+    char *s = golden_read(path, &n);
     assert_true(n <= limit && n > limit - 400 && s[n - 1] == '\n');
     for (size_t i = n - 1; i-- > 0 && s[i] != '\n';) commas += s[i] == ',';
     assert_int_equal(commas, DRAWS_N_STATS + COLUMNS - 1);
@@ -503,8 +474,8 @@ static void test_run_json(void **state) {
   assert_int_equal(run_json_write(&run, path, &a), 0);
   assert_int_equal(run_json_write(&run, path, &a), 0);
   size_t n;
-  char *s = slurp(path, &n);
-  golden("tests/output/run.json", s, n);
+  char *s = golden_read(path, &n);
+  assert_true(golden_equal("tests/output/run.json", s));
   free(s);
   json_error_t e;
   json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &e);
@@ -593,7 +564,7 @@ static void test_summary_text(void **state) {
   summary_text(&b, d, rows, 0, 0, NULL);
   strbuf_putc(&b, '\n');
   summary_csv(&b, d, rows, 7);
-  golden("tests/output/summary.txt", b.s, b.n);
+  assert_true(golden_equal("tests/output/summary.txt", b.s));
   arena_free(&a);
   draws_free(d);
   assert_int_equal(h.bytes, 0);
