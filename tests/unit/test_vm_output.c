@@ -256,7 +256,7 @@ static int write_csv(const aim_alloc *alloc, const draws *d, const char *path) {
 }
 
 static void check_csv(const char *path, const draws *d) {
-  size_t n;
+  size_t n = 0;
   char *s = golden_read(path, &n);
   assert_non_null(s);
   assert_true(golden_equal("tests/output/chain.csv", s));
@@ -308,7 +308,7 @@ static void test_csv_rows_arrive(void **state) {
   assert_int_equal(h.calls, calls);
   assert_int_equal(csv_flush(w), 0);
   assert_int_equal(stat(path, &after), 0);
-  size_t n;
+  size_t n = 0;
   char *s = golden_read(path, &n);
   size_t lines = 0;
   for (size_t i = (size_t)before.st_size; i < n; i++) lines += s[i] == '\n';
@@ -334,7 +334,7 @@ static void test_csv_hostile_names(void **state) {
   char *path = in_directory("hostile.csv");
   assert_int_equal(csv_open(&w, &alloc, path, d, &bad), 0);
   assert_int_equal(csv_close(w), 0);
-  size_t n;
+  size_t n = 0;
   char *s = golden_read(path, &n);
   assert_non_null(strstr(s, "# model = a?1,2,3??[2Jcaf\xc3\xa9?\n"));
   assert_null(strchr(s, '\x1b'));
@@ -382,7 +382,7 @@ static void test_csv_disk_full(void **state) {
     assert_int_equal(flushed, EFBIG);
     assert_int_equal(again, EFBIG);
     assert_int_equal(closed, EFBIG);
-    size_t n, commas = 0;
+    size_t n = 0, commas = 0;
     char *s = golden_read(path, &n);
     assert_true(n <= limit && n > limit - 400 && s[n - 1] == '\n');
     for (size_t i = n - 1; i-- > 0 && s[i] != '\n';) commas += s[i] == ',';
@@ -473,7 +473,7 @@ static void test_run_json(void **state) {
   char *path = in_directory("run.json");
   assert_int_equal(run_json_write(&run, path, &a), 0);
   assert_int_equal(run_json_write(&run, path, &a), 0);
-  size_t n;
+  size_t n = 0;
   char *s = golden_read(path, &n);
   assert_true(golden_equal("tests/output/run.json", s));
   free(s);
