@@ -386,6 +386,129 @@ static void kernel_begin(rt_nuts *s, const target *t, uint64_t key, double *work
   s->step_size = 0.2;
 }
 
+/* The same trajectory by the recursion of the papers: given the momentum and the directions, how far it goes involves no further
+ * chance, so steps, depth, divergence and acceptance must be equal in every transition. */
+
+typedef struct vec {
+  double x[8];
+} vec;
+
+typedef struct walker {
+  vec q, p, g;
+} walker;
+
+typedef struct recursion {
+  const target *t;
+  const double *inv_metric;
+  double step, h0, accept;
+  uint32_t n, divergent;
+} recursion;
+
+static vec vec_add(vec a, vec b) {
+  for (int i = 0; i < 8; i++) a.x[i] += b.x[i];
+  return a;
+}
+
+static bool straight(const recursion *r, vec a, vec b, vec rho) {
+  double da = 0.0, db = 0.0;
+  for (size_t i = 0; i < r->t->dim; i++) {
+    da += a.x[i] * r->inv_metric[i] * rho.x[i];
+    db += b.x[i] * r->inv_metric[i] * rho.x[i];
+  }
+  return da > 0.0 && db > 0.0;
+}
+
+static bool tree_build(recursion *r, int depth, walker *w, int sign, vec *rho, vec *first, vec *last) {
+  if (depth == 0) {
+    double kinetic = 0.0;
+    for (size_t i = 0; i < r->t->dim; i++) {
+      w->p.x[i] += 0.5 * sign * r->step * w->g.x[i];
+      w->q.x[i] += sign * r->step * r->inv_metric[i] * w->p.x[i];
+    }
+    double lp = r->t->density(w->q.x, w->g.x, r->t->dim);
+    for (size_t i = 0; i < r->t->dim; i++) {
+      w->p.x[i] += 0.5 * sign * r->step * w->g.x[i];
+      kinetic += 0.5 * r->inv_metric[i] * w->p.x[i] * w->p.x[i];
+    }
+    r->n++;
+    double delta = r->h0 - (kinetic - lp);
+    if (!(delta >= -1000.0)) {
+      r->divergent = 1;
+      return false;
+    }
+    r->accept += fmin(1.0, exp(delta));
+    *rho = *first = *last = w->p;
+    return true;
+  }
+  vec rho_a, rho_b, last_a, first_b;
+  if (!tree_build(r, depth - 1, w, sign, &rho_a, first, &last_a)) return false;
+  if (!tree_build(r, depth - 1, w, sign, &rho_b, &first_b, last)) return false;
+  *rho = vec_add(rho_a, rho_b);
+  return straight(r, *first, *last, *rho) && straight(r, *first, first_b, vec_add(rho_a, first_b)) && straight(r, last_a, *last, vec_add(rho_b, last_a));
+}
+
+static uint32_t trajectory_run(recursion *r, const rt_nuts *s) {
+  walker end[2] = {{.p = {{0}}}};
+  memcpy(end[0].q.x, s->q, r->t->dim * sizeof(double));
+  memcpy(end[0].p.x, s->end[0].p, r->t->dim * sizeof(double));
+  memcpy(end[0].g.x, s->g, r->t->dim * sizeof(double));
+  /* The kernel has begun its first step already: undo the half kick where it did. */
+  if (!(s->directions & 1)) memcpy(end[0].p.x, s->end[1].p, r->t->dim * sizeof(double));
+  end[1] = end[0];
+  vec rho = end[0].p;
+  uint32_t depth = 0;
+  while (depth < s->max_depth) {
+    int went = s->directions >> depth & 1;
+    vec inner = end[went].p, outer = end[1 - went].p, half, first, last;
+    if (!tree_build(r, (int)depth, &end[went], went ? 1 : -1, &half, &first, &last)) break;
+    depth++;
+    bool on = straight(r, outer, last, vec_add(rho, half)) && straight(r, outer, first, vec_add(rho, first)) &&
+              straight(r, inner, last, vec_add(half, inner));
+    rho = vec_add(rho, half);
+    if (!on) break;
+  }
+  return depth;
+}
+
+static void test_matches_recursion(void **state) {
+  (void)state;
+  static const struct {
+    const target *t;
+    double step;
+    uint32_t max_depth;
+  } cases[] = {{&gauss1, 0.07, 10}, {&gauss2, 0.05, 10}, {&gauss5, 0.02, 10}, {&gauss5, 0.3, 3}, {&gauss5, 0.55, 10}, {&funnel6, 0.4, 10}, {&student5, 0.1, 10}};
+  double *work = malloc(rt_nuts_doubles(8, 10) * sizeof *work), metric[8] = {1.0, 2.5, 0.3, 1.5, 0.7, 1.1, 1.0, 1.0};
+  uint32_t deepest = 0, divergent = 0;
+  for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+    const target *t = cases[k].t;
+    rt_nuts s;
+    rt_nuts_init(&s, t->dim, cases[k].max_depth, k, work);
+    rt_nuts_metric_set(&s, metric);
+    for (uint32_t i = 0; i < 2000; i++) {
+      double q[8], g[8];
+      t->exact(rt_key_fold(k, i), q, t->dim);
+      double lp = t->density(q, g, t->dim);
+      rt_nuts_point_set(&s, q, lp, g, 1);
+      s.step_size = cases[k].step;
+      int want = rt_nuts_start(&s, i);
+      recursion r = {.t = t, .inv_metric = metric, .step = cases[k].step, .h0 = s.h0};
+      uint32_t depth = trajectory_run(&r, &s);
+      for (; want == RT_NUTS_EVAL; want = rt_nuts_advance(&s, lp, g)) lp = t->density(s.q_eval, g, t->dim);
+      assert_int_equal(s.stats.n_leapfrog, r.n);
+      assert_int_equal(s.stats.depth, depth);
+      assert_int_equal(s.stats.divergent, r.divergent);
+      assert_true(fabs(s.stats.accept_stat - r.accept / r.n) < 1e-9);
+      assert_true(s.stats.log_density == s.lp && s.stats.energy > -s.lp);
+      double again = t->density(s.q, g, t->dim);
+      assert_true(again == s.lp && memcmp(g, s.g, t->dim * sizeof *g) == 0);
+      if (depth > deepest) deepest = depth;
+      divergent += r.divergent;
+    }
+  }
+  assert_true(deepest >= 8 && divergent > 0);
+  free(work);
+}
+
 static void test_levels_agree(void **state) {
   (void)state;
   double *work = malloc(rt_nuts_doubles(50, 10) * sizeof *work), *a = malloc(200 * 50 * sizeof *a), *b = malloc(200 * 50 * sizeof *b);
@@ -729,6 +852,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_chains),
       cmocka_unit_test(test_wrong_chains_are_caught),
       cmocka_unit_test(test_acceptance),
+      cmocka_unit_test(test_matches_recursion),
       cmocka_unit_test(test_levels_agree),
       cmocka_unit_test(test_lanes),
       cmocka_unit_test(test_kernel_limits),
