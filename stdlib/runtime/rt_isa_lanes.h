@@ -1,26 +1,36 @@
 /* rt_isa_lanes.h: the 32 lanes of a canonical sum (rt_sum.h) as vectors, within one block of RT_SUM_BLOCK terms.
  *
- * Eight doubles are one vector in every build; the compiler splits it where the level's registers are narrower, which changes no rounding.  Products
- * are rounded before they are added: there is no fma in a canonical sum. */
+ * Vectors are as wide as the level's registers, and the lanes so many of them; the width changes no rounding.  Products are rounded before they are
+ * added: there is no fma in a canonical sum. */
 #ifndef RT_ISA_LANES_H
 #define RT_ISA_LANES_H
 
 #include "stdlib/runtime/rt_isa.h"
 
-typedef double rt_v8 __attribute__((vector_size(64), aligned(8), may_alias));
+#if defined(__AVX512F__)
+enum { RT_W = 8 };
+typedef double rt_vec __attribute__((vector_size(64), aligned(8), may_alias));
+#elif defined(__AVX2__)
+enum { RT_W = 4 };
+typedef double rt_vec __attribute__((vector_size(32), aligned(8), may_alias));
+#else
+enum { RT_W = 2 };
+typedef double rt_vec __attribute__((vector_size(16), aligned(8), may_alias));
+#endif
+enum { RT_NV = RT_SUM_LANES / RT_W };
 
-#define RT_V8(p) (*(const rt_v8 *)(p))
-#define RT_V8_AT(p) (*(rt_v8 *)(p))
+#define RT_VEC(p) (*(const rt_vec *)(p))
+#define RT_VEC_AT(p) (*(rt_vec *)(p))
 
 /* Lanes above `used` hold nothing; adding their +0.0 would change nothing, so halving starts at the least power of two that covers the used ones. */
 static inline double rt_lanes_halve(double *acc, ptrdiff_t used)
 {
-    if (used > 16) {
-        RT_V8_AT(acc) += RT_V8(acc + 16);
-        RT_V8_AT(acc + 8) += RT_V8(acc + 24);
-    }
+    if (used > 16)
+        for (int l = 0; l < 16; l += RT_W)
+            RT_VEC_AT(acc + l) += RT_VEC(acc + l + 16);
     if (used > 8)
-        RT_V8_AT(acc) += RT_V8(acc + 8);
+        for (int l = 0; l < 8; l += RT_W)
+            RT_VEC_AT(acc + l) += RT_VEC(acc + l + 8);
     if (used > 4)
         for (int l = 0; l < 4; l++)
             acc[l] += acc[l + 4];
@@ -41,17 +51,14 @@ static inline void rt_lanes_add(double *acc, const double *e, ptrdiff_t n)
 {
     ptrdiff_t i = 0;
     if (n >= RT_SUM_LANES) {
-        rt_v8 a0 = RT_V8(acc), a1 = RT_V8(acc + 8), a2 = RT_V8(acc + 16), a3 = RT_V8(acc + 24);
-        for (; i + RT_SUM_LANES <= n; i += RT_SUM_LANES) {
-            a0 += RT_V8(e + i);
-            a1 += RT_V8(e + i + 8);
-            a2 += RT_V8(e + i + 16);
-            a3 += RT_V8(e + i + 24);
-        }
-        RT_V8_AT(acc) = a0;
-        RT_V8_AT(acc + 8) = a1;
-        RT_V8_AT(acc + 16) = a2;
-        RT_V8_AT(acc + 24) = a3;
+        rt_vec t[RT_NV];
+        for (int v = 0; v < RT_NV; v++)
+            t[v] = RT_VEC(acc + v * RT_W);
+        for (; i + RT_SUM_LANES <= n; i += RT_SUM_LANES)
+            for (int v = 0; v < RT_NV; v++)
+                t[v] += RT_VEC(e + i + v * RT_W);
+        for (int v = 0; v < RT_NV; v++)
+            RT_VEC_AT(acc + v * RT_W) = t[v];
     }
     for (ptrdiff_t l = 0; i + l < n; l++)
         acc[l] += e[i + l];
@@ -62,17 +69,14 @@ static inline void rt_lanes_add_products(double *acc, const double *a, const dou
 {
     ptrdiff_t i = 0;
     if (n >= RT_SUM_LANES) {
-        rt_v8 a0 = RT_V8(acc), a1 = RT_V8(acc + 8), a2 = RT_V8(acc + 16), a3 = RT_V8(acc + 24);
-        for (; i + RT_SUM_LANES <= n; i += RT_SUM_LANES) {
-            a0 += RT_V8(a + i) * RT_V8(b + i);
-            a1 += RT_V8(a + i + 8) * RT_V8(b + i + 8);
-            a2 += RT_V8(a + i + 16) * RT_V8(b + i + 16);
-            a3 += RT_V8(a + i + 24) * RT_V8(b + i + 24);
-        }
-        RT_V8_AT(acc) = a0;
-        RT_V8_AT(acc + 8) = a1;
-        RT_V8_AT(acc + 16) = a2;
-        RT_V8_AT(acc + 24) = a3;
+        rt_vec t[RT_NV];
+        for (int v = 0; v < RT_NV; v++)
+            t[v] = RT_VEC(acc + v * RT_W);
+        for (; i + RT_SUM_LANES <= n; i += RT_SUM_LANES)
+            for (int v = 0; v < RT_NV; v++)
+                t[v] += RT_VEC(a + i + v * RT_W) * RT_VEC(b + i + v * RT_W);
+        for (int v = 0; v < RT_NV; v++)
+            RT_VEC_AT(acc + v * RT_W) = t[v];
     }
     for (ptrdiff_t l = 0; i + l < n; l++)
         acc[l] += a[i + l] * b[i + l];

@@ -1,34 +1,33 @@
 /* rt_isa_matrix.c: matrix products, outer products and transposes. */
 #include "stdlib/runtime/rt_isa_tile.h"
 
-RT_DEFINE_TILE(tile4, 4)
-RT_DEFINE_TILE(tile1, 1)
-
 void RT_LV(rt_k_gemm)(double *C, const double *A, const double *B, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int ta, int tb)
 {
     rt_view a = {A, ta ? 1 : k, ta ? m : 1};
     rt_view b = {B, tb ? 1 : n, tb ? k : 1};
-    /* Short rows do not fill a vector; where both operands lie along k, plain dot products do better. */
-    if (n < 4 && a.col == 1 && (b.row == 1 || n == 1)) {
+    /* Short rows do not fill a tile, and columns of B that lie along k need no transposing loads. */
+    if (n < 3 || (tb && a.col == 1)) {
         for (ptrdiff_t i = 0; i < m; i++)
             for (ptrdiff_t j = 0; j < n; j++)
-                C[i * n + j] = rt_view_dot(A + i * k, 1, B + j * b.col, b.row, k);
+                C[i * n + j] = rt_view_dot(a.p + i * a.row, a.col, b.p + j * b.col, b.row, k);
         return;
     }
-    rt_v8 out[4];
-    for (ptrdiff_t j = 0; j < n; j += 8) {
-        int w = n - j < 8 ? (int)(n - j) : 8;
+    rt_tile_row out[4];
+    for (ptrdiff_t j0 = 0; j0 < n; j0 += RT_TILE) {
+        /* The last tile overlaps the one before it, to be full; it computes some elements again. */
+        ptrdiff_t j = j0 + RT_TILE > n && n >= RT_TILE ? n - RT_TILE : j0;
+        int w = n - j < RT_TILE ? (int)(n - j) : RT_TILE;
         rt_view bj = {b.p + j * b.col, b.row, b.col};
         ptrdiff_t i = 0;
         for (; i + 4 <= m; i += 4) {
             rt_view ai = {a.p + i * a.row, a.row, a.col};
-            tile4(out, ai, bj, k, w);
+            rt_tile(out, 4, ai, bj, k, w);
             for (int r = 0; r < 4; r++)
                 rt_tile_store(C + (i + r) * n + j, out + r, w);
         }
         for (; i < m; i++) {
             rt_view ai = {a.p + i * a.row, a.row, a.col};
-            tile1(out, ai, bj, k, w);
+            rt_tile(out, 1, ai, bj, k, w);
             rt_tile_store(C + i * n + j, out, w);
         }
     }

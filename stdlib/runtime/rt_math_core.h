@@ -202,16 +202,20 @@ RT_FN double rt_log(double x)
     return x > 0.0 ? r : edge;
 }
 
+/* log(u + c) for finite u > 0, where c is what the rounding of u lost, and f = u + c - 1 if u is in [sqrt(1/2), sqrt(2)). */
+RT_FN double rt_log_sum(double u, double c, double f)
+{
+    rt_log_split t = rt_split(u);
+    int plain = t.k == 0.0;
+    return rt_log_join(t.k, plain ? f : t.m - 1.0, plain ? 0.0 : c / u);
+}
+
 /* log(1 + x).  1 ulp; -inf at -1, NaN below. */
 RT_FN double rt_log1p(double x)
 {
     double u = 1.0 + x;
-    /* What u lost, c = 1 + x - u, enters as c / u. */
     double big = x - (u - 1.0), tiny = 1.0 - (u - x);
-    double c = (rt_abs(x) >= 1.0 ? tiny : big) / u;
-    rt_log_split t = rt_split(u);
-    int plain = t.k == 0.0;
-    double r = rt_log_join(t.k, plain ? x : t.m - 1.0, plain ? 0.0 : c);
+    double r = rt_log_sum(u, rt_abs(x) >= 1.0 ? tiny : big, x);
     r = x == RT_INF ? x : r;
     r = x == 0.0 ? x : r;
     double edge = x == -1.0 ? -RT_INF : RT_NAN;
@@ -228,13 +232,18 @@ RT_FN double rt_log1p_exp(double x)
     return x > 0.0 ? x + t : t + (x != x ? x : 0.0);
 }
 
-/* log(1 - e^x), x <= 0: -inf at 0, NaN above.  3 ulp. */
+/* log(1 - e^x), x <= 0: -inf at 0, NaN above.  3 ulp.  1 - e^x is the pair of expm1 above -ln 2 and 1 + (-e^x) below. */
 RT_FN double rt_log1m_exp(double x)
 {
+    double y = x > 0.0 ? 0.0 : x;
+    y = y < -800.0 ? -800.0 : y;
+    double e = rt_exp(y);
+    double t = -rt_expm1_pair(y).hi;
     int near = x > -0x1.62e42fefa39efp-1;
-    double a = near ? -rt_expm1(x) : -rt_exp(x);
-    double l = rt_log(a), lp = rt_log1p(a);
-    return near ? l : lp;
+    double u = 1.0 - e;
+    double r = rt_log_sum(near ? t : u, near ? 0.0 : (1.0 - u) - e, near ? t - 1.0 : -e);
+    double edge = x == 0.0 ? -RT_INF : RT_NAN;
+    return x < 0.0 ? r : edge;
 }
 
 /* 1 / (1 + e^-x).  2 ulp, in the left tail too. */

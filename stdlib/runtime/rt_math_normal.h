@@ -103,23 +103,28 @@ RT_FN double rt_phi(double x)
     return (x <= 0.0 ? c : 1.0 - c) + (x != x ? x : 0.0);
 }
 
-/* log rt_phi(x) without underflow: 4 ulp for every x (at x = -1e10 it is -5e19 and so on). */
+/* log rt_phi(x) without underflow: 4 ulp for every x.  With the tail t = g e^(-a^2/2): log g - a^2/2 on the left, log(1 - t) on the right, one
+ * logarithm for both. */
 RT_FN double rt_log_phi(double x)
 {
     double a = rt_abs(x);
     double y = a > 39.0 ? 39.0 : a;
     double g = 0.5 * rt_erfcx_core(y * 0x1.6a09e667f3bcdp-1);
-    /* Beyond 39 by the asymptotic series: phi(-a) = e^(-a^2/2) / (a sqrt(2 pi)) (1 - 1/a^2 + 3/a^4 - ...). */
+    /* Beyond 39 by the asymptotic series: g = (1 - 1/a^2 + 3/a^4 - ...) / (a sqrt(2 pi)). */
     double w = 1.0 / a;
     double z = w * w;
     double p = rt_fma(z, rt_fma(z, rt_fma(z, 10395.0, -945.0), 105.0), -15.0);
     double f = w * 0x1.9884533d43651p-2 * rt_fma(z, rt_fma(z, rt_fma(z, p, 3.0), -1.0), 1.0);
     f = f > 0x1p-1022 ? f : 0x1p-1022;
+    f = a > 39.0 ? f : g;
     double s = a * a;
     double sl = s < 0x1p1000 ? rt_fma(a, a, -s) : 0.0;
-    double left = rt_log(a > 39.0 ? f : g) - 0.5 * sl - 0.5 * s;
-    double right = rt_log1p(-rt_normal_tail(a));
-    return (x <= 0.0 ? left : right) + (x != x ? x : 0.0);
+    double t = g * rt_exp_sum(-0.5 * s, -0.5 * sl);
+
+    int left = x <= 0.0;
+    double u = 1.0 - t;
+    double l = rt_log_sum(left ? f : u, left ? 0.0 : (1.0 - u) - t, left ? f - 1.0 : -t);
+    return (left ? l - 0.5 * sl - 0.5 * s : l) + (x != x ? x : 0.0);
 }
 
 /* Standard normal quantile: the x with phi(x) = p.  4 ulp; -inf at 0, inf at 1, NaN outside.  Quotients of polynomials in the manner of Wichura 1988

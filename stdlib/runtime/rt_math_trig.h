@@ -127,16 +127,17 @@ RT_FN double rt_sin_pi(double x)
 RT_FN double rt_angle(double a, double b)
 {
     int low = a < 0x1.a827999fcef32p-2 * b, high = b < 0x1.a827999fcef32p-2 * a;
-    int mid = !low & !high;
     rt_pair diff = rt_two_sum(a, -b), sum = rt_two_sum(a, b);
-    double n = low ? a : -b, nl = mid ? diff.lo : 0.0;
-    n = mid ? diff.hi : n;
-    double d = low ? b : a, dl = mid ? sum.lo : 0.0;
-    d = mid ? sum.hi : d;
-    double base = low ? 0.0 : 0x1.921fb54442d18p+0;
-    base = mid ? 0x1.921fb54442d18p-1 : base;
-    double base_lo = low ? 0.0 : 0x1.1a62633145c07p-54;
-    base_lo = mid ? 0x1.1a62633145c07p-55 : base_lo;
+    double n = high ? -b : diff.hi, nl = high ? 0.0 : diff.lo;
+    double d = high ? a : sum.hi, dl = high ? 0.0 : sum.lo;
+    double base = high ? 0x1.921fb54442d18p+0 : 0x1.921fb54442d18p-1;
+    double base_lo = high ? 0x1.1a62633145c07p-54 : 0x1.1a62633145c07p-55;
+    n = low ? a : n;
+    nl = low ? 0.0 : nl;
+    d = low ? b : d;
+    dl = low ? 0.0 : dl;
+    base = low ? 0.0 : base;
+    base_lo = low ? 0.0 : base_lo;
 
     double inv = 1.0 / d;
     double t = n * inv;
