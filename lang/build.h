@@ -23,7 +23,9 @@ typedef struct parser {
   /* The statement being read, for messages and recovery. */
   token before;       /* the token fed last; kind -1 at the start */
   token words[4];     /* its first tokens */
+  token joint;        /* what ended one of its lines and so continued it; len 0: nothing outside brackets did */
   int nwords;         /* how many, however many there are */
+  size_t reported;    /* errors known when it began: one more, and further ones in it are cascades */
   bool binds;         /* a `~` or `=` has passed outside brackets, or it started with `let` and the like */
 } parser;
 

@@ -200,7 +200,7 @@ static void block(strbuf *o, const char *word, const ast_block *b, int depth) {
   for (size_t i = 0; i < b->n; i++) {
     strbuf_putc(o, '\n');
     for (int k = 0; k <= depth + 1; k++) strbuf_puts(o, "  ");
-    stmt(o, b->items[i], depth + 1);
+    stmt(o, b->items[i], depth + 2);
   }
   strbuf_putc(o, ')');
 }

@@ -20,6 +20,7 @@ static void note_progress(parser *p, token t) {
     p->binds = false;
     return;
   }
+  if (p->nwords == 0) p->reported = p->diags->errors + p->diags->dropped;
   if (p->nwords < 4) p->words[p->nwords] = t;
   p->nwords++;
   bool outside = p->tokens.nopen == 0 || p->tokens.open[p->tokens.nopen - 1].kind == T_LC;
@@ -36,9 +37,10 @@ static bool accepts(const parser *p, int kind) { return grammar_accepts(p->engin
 
 static token synthetic(int kind, token at) { return (token){.kind = kind, .off = at.off, .len = 0}; }
 
-/* Feeds a token at which recovery ends.  False when it fits nowhere: a stray `}`. */
+/* Feeds a token at which recovery ends.  False when it fits nowhere: a stray `}`.  Of a statement that goes wrong in its
+ * first words nothing is kept: `s <- 3` is not the command `s`. */
 static bool resume(parser *p, token sync, token bad) {
-  if (!accepts(p, sync.kind)) {
+  if (!accepts(p, sync.kind) || (p->nwords > 0 && p->nwords < 3 && sync.kind != T_LC)) {
     bad.kind = T_BAD;
     if (!grammar_recover(p->engine, sync.kind, bad, p)) return false;
   }
@@ -109,9 +111,8 @@ static bool starts_declaration(parser *p, token t) {
   }
 }
 
-static void close_braces(parser *p, token t) {
+static void close_braces(parser *p, token t, bool reported) {
   tokens_close_parens(&p->tokens);
-  bool reported = false;
   while (p->tokens.nopen) {
     bracket b = p->tokens.open[--p->tokens.nopen];
     tokens_close_parens(&p->tokens);
@@ -133,6 +134,7 @@ static void run(parser *p, int start) {
   token t = {.kind = start};
   p->before.kind = -1;
   grammar_feed(p->engine, start, t, p);
+  bool lost = false; /* the end came while skipping */
   for (;;) {
     t = tokens_next(&p->tokens);
     if (p->diags->dropped > HOPELESS) return;
@@ -141,26 +143,32 @@ static void run(parser *p, int start) {
       return;
     }
     if (p->nwords == 0 && p->tokens.nopen && p->before.kind == T_SEP && starts_declaration(p, t)) {
-      close_braces(p, t);
+      close_braces(p, t, false);
       if (accepts(p, T_SEP)) feed(p, synthetic(T_SEP, t));
     }
     if (t.kind == LEX_EOF) break;
+    bool block = p->tokens.nopen == 0 || p->tokens.open[p->tokens.nopen - 1].kind == T_LC;
+    if (p->nwords == 0) p->joint = (token){0};
+    else if (block && p->tokens.at_line_start) p->joint = p->before;
     if (accepts(p, t.kind)) {
       feed(p, t);
       continue;
     }
-    syntax_error(p, t);
+    if (p->nwords == 0 || p->reported == p->diags->errors + p->diags->dropped) syntax_error(p, t);
     if (split_glued(p, t)) continue;
     if (!recover(p, t)) {
       t = (token){.kind = LEX_EOF, .off = source_get(p->map, p->file)->len};
+      lost = true;
       break;
     }
   }
   /* The end of the file, maybe in the middle of something. */
-  size_t open = p->tokens.nopen;
-  close_braces(p, t);
+  bool inside = false; /* a block */
+  for (size_t i = 0; i < p->tokens.nopen; i++) inside = inside || p->tokens.open[i].kind == T_LC;
+  bool cut = !lost && !accepts(p, inside ? T_RC : LEX_EOF);
+  if (cut) syntax_error(p, t);
+  close_braces(p, t, cut);
   if (!accepts(p, LEX_EOF)) {
-    if (!open || p->root_expr == NULL) syntax_error(p, t);
     token bad = t;
     bad.kind = T_BAD;
     if (!grammar_recover(p->engine, LEX_EOF, bad, p)) return;

@@ -45,7 +45,11 @@ static void misplaced_assignment(parser *p, const ast_stmt *s, body_kind in) {
   const char *name = t->name.name;
   if (in != IN_FN && looks_like_distribution(s->assign.value)) {
     diag *d = diag_add(p->diags, DIAG_ERROR, "E0302", at, "`=` does not draw `%s` from a distribution", name);
-    diag_help(p->diags, d, "write `%s ~ %s(...)`", name, s->assign.value->call.fn.name);
+    strbuf b;
+    strbuf_init(&b, p->a);
+    ast_print_expr(&b, s->assign.value);
+    if (b.n > 60) strbuf_init(&b, p->a), strbuf_printf(&b, "%s(...)", s->assign.value->call.fn.name);
+    diag_help(p->diags, d, "write `%s ~ %s`", name, b.s);
   } else {
     diag *d = diag_add(p->diags, DIAG_ERROR, "E0302", at, "%s has no mutable variables", bodies[in]);
     diag_help(p->diags, d, "write `let %s = ...` for a definition%s", name,

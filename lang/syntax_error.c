@@ -183,7 +183,6 @@ static bool in_brackets_of(const parser *p, int kind) {
 /* Slips of punctuation. */
 static bool small_slip(parser *p, token t) {
   token first = first_word(p, t);
-  token next = tokens_peek(&p->tokens, 0);
   if (t.kind == T_COLON && (p->before.kind == T_INT || p->before.kind == T_ID || p->before.kind == T_RP) &&
       (first.kind == T_FOR || first.kind == T_PLATE || in_brackets_of(p, T_LB) || grammar_accepts(p->engine, T_DOTDOT, true))) {
     diag *d = report(p, t, "E0202", "a range is not written with `:`");
@@ -244,17 +243,15 @@ static bool small_slip(parser *p, token t) {
     return true;
   }
   if (t.kind == T_ELSE) {
-    bool expr = p->before.kind != T_RC;
     diag *d = report(p, t, "E0202", "`else` without an `if` before it");
-    if (expr) diag_help(p->diags, d, "both branches stand in braces: `if c { a } else { b }`");
+    diag_help(p->diags, d, "it stands right behind the `}` of its `if`: `if c { a } else { b }`");
     return true;
   }
-  if (first.kind == T_IF && p->before.kind == T_ELSE && t.kind != T_LC) {
+  if (p->before.kind == T_ELSE && t.kind != T_LC) {
     diag *d = report(p, t, "E0202", "a branch stands in braces");
     diag_help(p->diags, d, "write `if c { a } else { b }`");
     return true;
   }
-  (void)next;
   return false;
 }
 
@@ -300,15 +297,33 @@ static void say_after(parser *p, strbuf *b) {
   strbuf_printf(b, " after %s", token_words(p, p->before));
 }
 
+/* The keyword that a misspelt one in the middle of a statement stands for, or NULL. */
+static const char *nearest_clause(const expectation *e, token t) {
+  static const struct {
+    int kind;
+    const char *word;
+  } clauses[] = {{T_ON, "on"},       {T_GIVEN, "given"}, {T_WITH, "with"},   {T_USING, "using"}, {T_UNTIL, "until"},
+                 {T_AS, "as"},       {T_STEPS, "steps"}, {T_EVERY, "every"}, {T_START, "start"}, {T_STEP, "step"},
+                 {T_IN, "in"},       {T_BY, "by"},       {T_FOR, "for"},     {T_IF, "if"},       {T_ELSE, "else"},
+                 {T_THEN, "then"},   {T_REPEAT, "repeat"}, {T_AND, "and"},   {T_OR, "or"}};
+  const char *words[sizeof clauses / sizeof *clauses];
+  size_t n = 0;
+  for (size_t i = 0; i < sizeof clauses / sizeof *clauses; i++)
+    if (e->can[clauses[i].kind]) words[n++] = clauses[i].word;
+  return t.kind == T_ID ? diag_nearest(t.name, words, n) : NULL;
+}
+
 static void general(parser *p, token t) {
   expectation e;
   expected(p, &e);
+  const char *clause = nearest_clause(&e, t);
   strbuf b;
   strbuf_init(&b, p->a);
   if (e.nwords == 0 || e.nwords == LISTED) {
     strbuf_printf(&b, "%s cannot stand here", token_words(p, t));
     diag *d = report(p, t, "E0201", b.s);
-    if (p->nwords) diag_say(p->diags, d, "does not go on from %s", token_words(p, p->before));
+    if (clause) diag_help(p->diags, d, "did you mean `%s`?", clause);
+    else if (p->nwords) diag_say(p->diags, d, "does not go on from %s", token_words(p, p->before));
     return;
   }
   strbuf_puts(&b, "expected ");
@@ -327,17 +342,29 @@ static void general(parser *p, token t) {
   if (t.kind == T_LP || t.kind == T_LB || t.kind == T_LC) n -= n > 0; /* t itself */
   if (n && p->tokens.open[n - 1].kind != T_LC && (p->tokens.at_line_start || t.kind == LEX_EOF || t.kind == T_RC))
     diag_point(p->diags, d, p->tokens.open[n - 1].at, "this bracket is still open");
+  if (p->joint.len && p->joint.kind != T_RP && p->joint.kind != T_RC && p->joint.kind != T_RB && p->joint.kind != T_ID)
+    diag_point(p->diags, d, build_span(p, p->joint), "the line ends with %s, so the statement goes on", token_words(p, p->joint));
   span slashes;
   if (behind_slashes(p, t, &slashes)) {
     diag_point(p->diags, d, slashes, "this is a division");
     diag_help(p->diags, d, "a comment starts with `#`; `//` divides and rounds down");
+  } else if (clause) {
+    diag_help(p->diags, d, "did you mean `%s`?", clause);
+  } else if (p->nwords == 1 && p->words[0].kind == T_ID && n && p->tokens.open[n - 1].kind == T_LC && t.kind == T_ID) {
+    diag_help(p->diags, d, "a random variable is written `%s ~ %s(...)`", p->words[0].name, t.name);
+  } else if (t.kind == T_ID && p->before.kind == T_ID && e.can[T_COLON] && n) {
+    diag_help(p->diags, d, "a type follows a colon: `%s: %s`", p->before.name, t.name);
   } else if (t.kind == T_DOTDOT && p->nwords) {
     diag_help(p->diags, d, "a range stands in `for i in 1..N`, in a subscript `x[1..N]` or in a type `1..4`");
-  } else if (p->nwords == 1 && p->words[0].kind == T_ID && p->tokens.nopen && t.kind == T_ID) {
-    diag_help(p->diags, d, "a random variable is written `%s ~ %s(...)`", p->words[0].name, t.name);
-  } else if (t.name && t.kind != T_ID && (e.can[T_ID])) {
+  } else if (e.nwords == 1 && e.can[T_COLON] && p->words[0].kind == T_FN) {
+    diag_help(p->diags, d, "a function names the type of its result: `fn f(x: real): real = ...`");
+  } else if (e.nwords == 1 && e.can[T_ON] && p->words[0].kind == T_DIST) {
+    diag_help(p->diags, d, "a distribution names its support: `dist D(mu: real) on real { ... }`");
+  } else if (e.nwords == 1 && e.can[T_ELSE]) {
+    diag_help(p->diags, d, "an `if` that gives a value has both branches: `if c { a } else { b }`");
+  } else if (t.name && t.kind != T_ID && t.kind != T_IN && e.can[T_ID]) {
     diag_help(p->diags, d, "`%s` is a word of the language; as a name it is written `` `%s` ``", t.name, t.name);
-  } else if (e.can[T_COMMA] && (t.kind == T_ID || t.kind == T_INT || t.kind == T_REAL) && p->before.kind != T_COMMA && n) {
+  } else if (e.can[T_COMMA] && (t.kind == T_ID || t.kind == T_INT || t.kind == T_REAL) && p->before.kind != T_COMMA && n && !p->tokens.at_line_start) {
     diag_help(p->diags, d, "is a `,` missing?");
   }
 }

@@ -86,7 +86,7 @@ static bool continues(tokens *t) {
   switch (k.kind) {
   case T_LC: case T_ELSE: case T_IN:
     return true;
-  case T_WITH: case T_USING: case T_GIVEN: case T_THEN: case T_UNTIL: case T_AS: case T_START: case T_STEP: case T_EVERY:
+  case T_ON: case T_WITH: case T_USING: case T_GIVEN: case T_THEN: case T_UNTIL: case T_AS: case T_START: case T_STEP: case T_EVERY:
     return !named_by_what_follows(t, k, *ahead(t, 1));
   default:
     return false;

@@ -12,6 +12,7 @@
 /* The whole file, NUL-terminated; NULL when it cannot be read.  The caller frees it. */
 static inline char *golden_read(const char *path, size_t *n) {
   FILE *f = fopen(path, "rb");
+  if (n) *n = 0;
   if (!f) return NULL;
   size_t cap = 4096, len = 0;
   char *s = malloc(cap);
