@@ -1,0 +1,254 @@
+/* ref_eval.c: what both precisions share, and the two sets of functions they call. */
+#include "tests/ref_eval.h"
+
+#include "stdlib/runtime/rt_math.h"
+#include "stdlib/runtime/rt_sample.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_CELLS = 1 << 24, MOST_STEPS = 1 << 28 };
+
+/* The sizes of a callee while it runs: the numbers of its symbols. */
+typedef struct binding {
+  size_t n;
+  ir_size *symbol;
+  int64_t *number;
+  struct binding *outer;
+} binding;
+
+typedef struct evaluator {
+  arena *mem;
+  ir_module *m;
+  ref_report *report;
+  ref_status status;
+  int depth;
+  binding *bindings;
+  jmp_buf stop;
+} evaluator;
+
+static _Noreturn void refuse(evaluator *ev, const ir_op *op, const char *why) {
+  ev->status = REF_REFUSED;
+  ev->report->why = why;
+  ev->report->op = op;
+  longjmp(ev->stop, 1);
+}
+
+static _Noreturn void out_of_bounds(evaluator *ev, const ir_op *op, int64_t index, int64_t extent) {
+  ev->status = REF_BOUND;
+  ev->report->op = op;
+  ev->report->index = index;
+  ev->report->extent = extent;
+  longjmp(ev->stop, 1);
+}
+
+/* Sizes are numbers only through the bindings above: the symbols that a callee shares by name with its caller are replaced
+ * by constants, and what is left is evaluated as a constant. */
+static int64_t size_number(evaluator *ev, const ir_op *op, ir_size s) {
+  int64_t n;
+  if (size_is_const(ev->m->sizes, s, &n)) return n;
+  if (!ev->bindings) {
+    n = size_eval(ev->m->sizes, s);
+  } else {
+    ir_size *to = arena_alloc(ev->mem, ev->bindings->n, sizeof *to);
+    for (size_t k = 0; k < ev->bindings->n; k++) to[k] = size_const(ev->m->sizes, ev->bindings->number[k]);
+    n = size_eval(ev->m->sizes, size_substitute(ev->m->sizes, s, ev->bindings->n, ev->bindings->symbol, to));
+  }
+  if (n < 0) refuse(ev, op, "an extent that is unbound or negative");
+  return n;
+}
+
+static void bind_call(evaluator *ev, const ir_fn *caller, const ir_op *op) {
+  binding *b = ARENA_NEW(ev->mem, binding);
+  ir_size *to;
+  b->n = ir_call_sizes(caller, op->u.callee, op->nargs, op->args, &b->symbol, &to);
+  b->number = ARENA_ARRAY(ev->mem, int64_t, b->n);
+  for (size_t k = 0; k < b->n; k++) b->number[k] = size_number(ev, op, to[k]);
+  b->outer = ev->bindings;
+  ev->bindings = b;
+}
+
+static void unbind_call(evaluator *ev) { ev->bindings = ev->bindings->outer; }
+
+int64_t ref_count(const ir_module *m, ir_type t) {
+  int64_t n = 1;
+  for (int k = 0; k < t.rank; k++) {
+    int64_t d = size_eval(m->sizes, t.dim[k]);
+    if (d < 0 || __builtin_mul_overflow(n, d, &n) || n > MOST_CELLS) return -1;
+  }
+  return n;
+}
+
+static ref_array own_cells(evaluator *ev, ref_array *r, ir_type t) {
+  int64_t n = 1;
+  for (int k = 0; k < t.rank; k++)
+    if (__builtin_mul_overflow(n, size_number(ev, NULL, t.dim[k]), &n) || n > MOST_CELLS) refuse(ev, NULL, "an array of too many cells");
+  if (!r->cell || r->n != (size_t)n) {
+    r->n = (size_t)n;
+    r->cell = ARENA_ARRAY(ev->mem, ref_cell, r->n);
+  }
+  return *r;
+}
+
+static int64_t saturate(long double x) {
+  if (x != x) return 0;
+  if (x >= 9223372036854775808.0L) return INT64_MAX;
+  if (x <= -9223372036854775808.0L) return INT64_MIN;
+  return (int64_t)x;
+}
+
+static int64_t int_op(ir_code code, int64_t a, int64_t b) {
+  uint64_t x = (uint64_t)a, y = (uint64_t)b;
+  int64_t q;
+  switch (code) {
+  case IR_ADD_OP: return (int64_t)(x + y);
+  case IR_SUB_OP: return (int64_t)(x - y);
+  case IR_MUL_OP: return (int64_t)(x * y);
+  case IR_NEG_OP: return (int64_t)(0 - x);
+  case IR_ABS_OP: return a < 0 ? (int64_t)(0 - x) : a;
+  case IR_MIN_OP: return a < b ? a : b;
+  case IR_MAX_OP: return a > b ? a : b;
+  case IR_IDIV_OP:
+  case IR_IMOD_OP:
+    if (b == 0) return 0;
+    if (b == -1) return code == IR_IDIV_OP ? (int64_t)(0 - x) : 0;
+    q = a / b - (a % b != 0 && (a < 0) != (b < 0));
+    return code == IR_IDIV_OP ? q : (int64_t)(x - y * (uint64_t)q);
+  default: return 0;
+  }
+}
+
+static void invert(evaluator *ev, const ir_op *op, ref_array k, int64_t buckets, ref_array out) {
+  int64_t at = 0;
+  for (size_t p = 0; p < k.n; p++)
+    if (k.cell[p].integer < 0 || k.cell[p].integer >= buckets) refuse(ev, op, "an index outside its buckets");
+  for (int64_t b = 0; b < buckets; b++) {
+    if (op->code == IR_INV_PTR_OP) out.cell[b].integer = at;
+    for (size_t p = 0; p < k.n; p++) {
+      if (k.cell[p].integer != b) continue;
+      if (op->code == IR_INV_LIST_OP) out.cell[at].integer = (int64_t)p;
+      at++;
+    }
+  }
+  if (op->code == IR_INV_PTR_OP) out.cell[buckets].integer = at;
+}
+
+#define REAL double
+#define NAME(x) double_##x
+#define MATH(x) rt_##x
+#include "tests/ref_eval_body.h"
+#undef REAL
+#undef NAME
+#undef MATH
+
+static const long double SQRT_HALF = 0.707106781186547524400844362104849039L;
+
+static long double long_fma(long double a, long double b, long double c) { return fmal(a, b, c); }
+static long double long_abs(long double x) { return fabsl(x); }
+static long double long_floor(long double x) { return floorl(x); }
+static long double long_ceil(long double x) { return ceill(x); }
+static long double long_round(long double x) { return rintl(x); }
+static long double long_sqrt(long double x) { return sqrtl(x); }
+static long double long_exp(long double x) { return expl(x); }
+static long double long_log(long double x) { return logl(x); }
+static long double long_log1p(long double x) { return log1pl(x); }
+static long double long_expm1(long double x) { return expm1l(x); }
+static long double long_pow(long double x, long double y) { return powl(x, y); }
+static long double long_sin(long double x) { return sinl(x); }
+static long double long_cos(long double x) { return cosl(x); }
+static long double long_tan(long double x) { return tanl(x); }
+static long double long_asin(long double x) { return asinl(x); }
+static long double long_acos(long double x) { return acosl(x); }
+static long double long_atan(long double x) { return atanl(x); }
+static long double long_atan2(long double y, long double x) { return atan2l(y, x); }
+static long double long_sinh(long double x) { return sinhl(x); }
+static long double long_cosh(long double x) { return coshl(x); }
+static long double long_tanh(long double x) { return tanhl(x); }
+static long double long_erf(long double x) { return erfl(x); }
+static long double long_erfc(long double x) { return erfcl(x); }
+static long double long_lgamma(long double x) { return lgammal(x); }
+static long double long_log1p_exp(long double x) { return x > 0 ? x + log1pl(expl(-x)) : log1pl(expl(x)); }
+static long double long_inv_logit(long double x) { return 1 / (1 + expl(-x)); }
+static long double long_phi(long double x) { return erfcl(-x * SQRT_HALF) / 2; }
+
+/* Below -100 erfc is near its underflow: the asymptotic series phi(x) = pdf(x) / |x| (1 - 1/x^2 + 3/x^4 - ...). */
+static long double long_log_phi(long double x) {
+  if (x > 0) return log1pl(-erfcl(x * SQRT_HALF) / 2);
+  if (x > -100) return logl(erfcl(-x * SQRT_HALF) / 2);
+  long double sum = 1, term = 1;
+  for (int k = 1; k < 12; k++) sum += term *= -(2 * k - 1) / (x * x);
+  return -x * x / 2 - logl(-x) - 0.918938533204672741780329736405617640L + logl(sum);
+}
+
+/* Newton on log phi or on its mirror image, from the double value. */
+static long double long_inv_phi(long double p) {
+  long double x = rt_inv_phi((double)p);
+  if (!isfinite(x)) return x;
+  bool upper = p > 0.5L;
+  long double q = upper ? 1 - p : p, z = upper ? -x : x;
+  for (int k = 0; k < 3; k++) {
+    long double f = long_log_phi(z), slope = expl(-z * z / 2 - 0.918938533204672741780329736405617640L - f);
+    z -= (f - logl(q)) / slope;
+  }
+  return upper ? -z : z;
+}
+
+/* Recurrence up to 30, then the asymptotic series with Bernoulli numbers. */
+static long double long_digamma(long double x) {
+  const long double pi = 3.141592653589793238462643383279502884L;
+  if (x <= 0) return floorl(x) == x ? (long double)NAN : long_digamma(1 - x) - pi / tanl(pi * x);
+  long double r = 0;
+  for (; x < 30; x += 1) r -= 1 / x;
+  long double y = 1 / (x * x);
+  return r + logl(x) - 1 / (2 * x) -
+         y * (1.0L / 12 - y * (1.0L / 120 - y * (1.0L / 252 - y * (1.0L / 240 - y * (1.0L / 132 - y * (691.0L / 32760 - y / 12))))));
+}
+
+static long double long_trigamma(long double x) {
+  const long double pi = 3.141592653589793238462643383279502884L;
+  if (x <= 0) {
+    long double s = sinl(pi * x);
+    return floorl(x) == x ? (long double)INFINITY : pi * pi / (s * s) - long_trigamma(1 - x);
+  }
+  long double r = 0;
+  for (; x < 30; x += 1) r += 1 / (x * x);
+  long double y = 1 / (x * x);
+  return r + 1 / x + y / 2 +
+         y / x * (1.0L / 6 - y * (1.0L / 30 - y * (1.0L / 42 - y * (1.0L / 30 - y * (5.0L / 66 - y * (691.0L / 2730 - y * 7 / 6))))));
+}
+
+#define REAL long double
+#define NAME(x) extended_##x
+#define MATH(x) long_##x
+#include "tests/ref_eval_body.h"
+#undef REAL
+#undef NAME
+#undef MATH
+
+ref_status ref_eval(ref_precision precision, const ir_fn *fn, arena *mem, const ref_array *in, ref_array *out, ref_report *report) {
+  ref_report unread;
+  if (!report) report = &unread;
+  memset(report, 0, sizeof *report);
+  evaluator *ev = ARENA_NEW(mem, evaluator);
+  ev->mem = mem;
+  ev->m = fn->module;
+  ev->report = report;
+  if (setjmp(ev->stop)) return ev->status;
+  if (precision == REF_DOUBLE) double_call(ev, fn, in, out);
+  else extended_call(ev, fn, in, out);
+  return REF_OK;
+}
+
+ref_array ref_reals(arena *mem, size_t n, const double *x) {
+  ref_array r = {n, ARENA_ARRAY(mem, ref_cell, n)};
+  for (size_t k = 0; k < n; k++) r.cell[k].real = x[k];
+  return r;
+}
+
+ref_array ref_ints(arena *mem, size_t n, const int64_t *x) {
+  ref_array r = {n, ARENA_ARRAY(mem, ref_cell, n)};
+  for (size_t k = 0; k < n; k++) r.cell[k].integer = x[k];
+  return r;
+}
