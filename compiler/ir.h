@@ -124,6 +124,7 @@ typedef struct ir_tilde {
   ir_dist *dist;
   ir_axes axes;    /* place in the site's array; the event takes the remaining axes (no `:` written) */
   ir_val lo, hi;   /* bounds of the support where it has them; else 0 */
+  bool cut;        /* they cut into the distribution's own support: drawing has to respect them */
 } ir_tilde;
 
 struct ir_op {

@@ -419,9 +419,10 @@ static ir_op *parse_tilde(parser *ps, ir_builder *b, bool observe) {
   ir_axes axes = {0};
   if (at_char(ps, '[')) axes = bracket_axes(ps);
   ir_val lo = 0, hi = 0, observed = 0;
+  bool cut = false;
   if (observe) {
     observed = value(ps);
-  } else if (accept(ps, "in")) {
+  } else if ((cut = accept(ps, "within")) || accept(ps, "in")) {
     expect(ps, "(");
     if (!accept(ps, "_")) lo = value(ps);
     expect(ps, ",");
@@ -440,7 +441,9 @@ static ir_op *parse_tilde(parser *ps, ir_builder *b, bool observe) {
     dist->support = site->support;
   }
   if (observe) return ir_observe(b, site, dist, axes, observed, (uint32_t)args.n, args.v);
-  return ir_def_op(b->fn, ir_sample(b, site, dist, axes, lo, hi, (uint32_t)args.n, args.v));
+  ir_op *op = ir_def_op(b->fn, ir_sample(b, site, dist, axes, lo, hi, (uint32_t)args.n, args.v));
+  op->u.tilde->cut = cut;
+  return op;
 }
 
 static bool is_draw(ir_code code) { return code >= IR_UNIFORM_OP && code <= IR_CATEGORICAL_OP; }

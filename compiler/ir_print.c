@@ -172,7 +172,7 @@ static void print_tilde(const ir_numbering *names, const ir_op *op, strbuf *out)
     strbuf_putc(out, ']');
   }
   if (t->lo || t->hi) {
-    strbuf_puts(out, " in (");
+    strbuf_puts(out, t->cut ? " within (" : " in (");
     if (t->lo) ir_print_value(names, t->lo, out);
     else strbuf_putc(out, '_');
     strbuf_puts(out, ", ");

@@ -6,6 +6,20 @@
 
 #include <string.h>
 
+/* The density is zero outside the bounds of the support. */
+static ir_val inside_support(lower *l, const check_dist *d, ir_val lp, const ir_type *x) {
+  const ty_info *on = d->on;
+  if (x->rank || x->elem == IR_BOOL || on->rank) return lp;
+  ir_val v = l->fn->param[0].val;
+  for (int side = 0; side < 2; side++) {
+    const ast_expr *bound = side == 0 ? on->lo : on->hi;
+    if (!bound) continue;
+    ir_val w = lower_scalar_as(l, bound, (ir_elem)x->elem);
+    lp = ir_op2(&l->b, IR_GUARD_OP, side == 0 ? ir_op2(&l->b, IR_LE_OP, w, v) : ir_op2(&l->b, IR_LE_OP, v, w), lp);
+  }
+  return lp;
+}
+
 /* A member as a function of (x or key and index, parameters...). */
 static ir_fn *member(lower *l, const check_dist *d, const ast_stmt *s, const char *name, const ir_type *params, const ir_type *x) {
   if (!s) return NULL;
@@ -29,6 +43,7 @@ static ir_fn *member(lower *l, const check_dist *d, const ast_stmt *s, const cha
     lower_block(l, s->member.body);
     v = l->ret ? lower_convert(l, l->ret, elem) : ir_real(&l->b, 0.0);
   }
+  if (s == d->logpdf) v = inside_support(l, d, v, x);
   ir_return(fn, 1, &v);
   lower_leave(l, &saved);
   return fn;
@@ -277,6 +292,7 @@ static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, 
     bounds b = intersect(l, &f, t->sym->type, n, idx);
     t->site->support = (uint8_t)b.support;
     ir_val v = ir_sample(&l->b, t->site, d, axes, b.lo, b.hi, f.n, f.args);
+    ir_def_op(l->fn, v)->u.tilde->cut = b.cut_lo || b.cut_hi;
     if (t->sym->kind == SYM_LATENT) normalise(l, &f, d, &b);
     return v;
   }

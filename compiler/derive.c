@@ -1,0 +1,457 @@
+/* derive.c: densities, samplers and outputs of a model, all by one walk.
+ *
+ * The walk clones the model and replaces its own operations.  sample becomes the element of a parameter (density),
+ * that of a transformed parameter (logdens, constrain), or a draw (prior; outputs, for predicted sites).  Terms of the
+ * density are added up in each block and leave a loop as its sums.  What only puts a given site's array together is
+ * not cloned: the array is there (derive_image.c). */
+#include "compiler/derive_internal.h"
+
+#include "compiler/lower.h"
+
+#include <string.h>
+
+bool derive_is_discrete(const ir_site *site) { return site->support >= IR_SUP_INT; }
+
+ir_type derive_uncon_type(ir_module *m, const ir_site *site) {
+  ir_type t = site->type;
+  size_table *s = m->sizes;
+  ir_size one = size_const(s, 1), two = size_const(s, 2);
+  ir_size K = t.rank ? t.dim[t.rank - 1] : one;
+  switch (site->support) {
+  case IR_SUP_SIMPLEX: t.dim[t.rank - 1] = size_sub(s, K, one); break;
+  case IR_SUP_COV:
+  case IR_SUP_CHOLESKY_COV: t.dim[--t.rank - 1] = size_div(s, size_mul(s, K, size_add(s, K, one)), two); break;
+  case IR_SUP_CORR:
+  case IR_SUP_CHOLESKY_CORR: t.dim[--t.rank - 1] = size_div(s, size_mul(s, K, size_sub(s, K, one)), two); break;
+  default: break;
+  }
+  return t;
+}
+
+ir_val derive_get(derivation *d, ir_val v) { return v ? ir_map_get(&d->c.map, v) : 0; }
+
+ir_axes derive_get_axes(derivation *d, const ir_axes *axes) {
+  ir_axes to = {.n = axes->n};
+  for (uint32_t k = 0; k < axes->n; k++) to.at[k] = derive_get(d, axes->at[k]);
+  return to;
+}
+
+/* ---- terms */
+
+static void add_part(derivation *d, ir_builder *b, int part, ir_val v) {
+  if (d->form == FORM_LOGDENS) part = PART_PRIOR;
+  if (d->form != FORM_DENSITY && d->form != FORM_LOGDENS) return;
+  d->part[part] = d->part[part] ? ir_op2(b, IR_ADD_OP, d->part[part], v) : v;
+}
+
+/* An argument at a position of the event that a scalar distribution is spread over. */
+static ir_val spread_arg(derivation *d, ir_builder *b, ir_val arg, uint32_t formal_rank, uint32_t nidx, const ir_val *idx) {
+  ir_type t = ir_type_of(d->fn, arg);
+  if (t.rank <= formal_rank) return arg;
+  uint32_t n = t.rank - formal_rank;
+  ir_axes axes = {.n = t.rank};
+  memcpy(axes.at, idx + (nidx - n), n * sizeof *axes.at);
+  return ir_at(b, arg, axes);
+}
+
+enum { MAX_ARGS = 17 };
+
+static ir_val density_of(ir_builder *b, const ir_dist *dist, ir_val x, uint32_t n, const ir_val *args) {
+  ir_val all[MAX_ARGS];
+  all[0] = x;
+  memcpy(all + 1, args, n * sizeof *args);
+  ir_val lp = ir_call(b, dist->logpdf, n + 1, all)->res[0];
+  if (dist->valid) lp = ir_op2(b, IR_GUARD_OP, ir_call(b, dist->valid, n, args)->res[0], lp);
+  return lp;
+}
+
+/* The parameters of a member after its own x, or key and index. */
+static uint32_t formal_rank(const ir_fn *member, uint32_t k) { return ir_type_of(member, member->param[k].val).rank; }
+
+ir_val derive_term(derivation *d, ir_builder *b, const ir_op *op, ir_val value) {
+  const ir_tilde *t = op->u.tilde;
+  const ir_dist *dist = t->dist;
+  uint32_t skip = op->code == IR_OBSERVE_OP ? 1 : 0, n = op->nargs - skip;
+  ir_val args[MAX_ARGS];
+  for (uint32_t k = 0; k < n; k++) args[k] = derive_get(d, op->args[k + skip]);
+  ir_type x = ir_type_of(d->fn, value);
+  if (x.rank <= dist->event_rank) return density_of(b, dist, value, n, args);
+  uint32_t spread = x.rank - dist->event_rank;
+  ir_val extent[IR_MAX_RANK];
+  for (uint32_t k = 0; k < spread; k++) extent[k] = ir_size_val(b, x.dim[k]);
+  ir_op *loop = ir_loop_begin(b, IR_PLATE_OP, spread, extent);
+  ir_builder in = ir_builder_in(b, &loop->u.loop->body);
+  ir_axes axes = {.n = x.rank};
+  memcpy(axes.at, loop->u.loop->index, spread * sizeof *axes.at);
+  ir_val one = ir_at(&in, value, axes);
+  for (uint32_t k = 0; k < n; k++)
+    args[k] = spread_arg(d, &in, args[k], formal_rank(dist->logpdf, k + 1), spread, loop->u.loop->index);
+  ir_val lp = density_of(&in, dist, one, n, args);
+  return ir_loop_out(d->fn, loop, IR_SUM, 0, NULL, lp);
+}
+
+/* ---- from the unconstrained space */
+
+/* x and the log Jacobian for one event at u. */
+static ir_val constrain(derivation *d, ir_builder *b, const ir_op *op, ir_val u, ir_val *jacobian) {
+  const ir_tilde *t = op->u.tilde;
+  ir_val lo = derive_get(d, t->lo), hi = derive_get(d, t->hi);
+  *jacobian = 0;
+  switch (t->site->support) {
+  case IR_SUP_REAL: return u;
+  case IR_SUP_LOWER:
+    *jacobian = u;
+    return ir_op2(b, IR_ADD_OP, ir_op1(b, IR_EXP_OP, u), lo);
+  case IR_SUP_UPPER:
+    *jacobian = u;
+    return ir_op2(b, IR_SUB_OP, hi, ir_op1(b, IR_EXP_OP, u));
+  case IR_SUP_INTERVAL: {
+    ir_val width = ir_op2(b, IR_SUB_OP, hi, lo);
+    ir_val some = ir_op2(b, IR_LT_OP, ir_real(b, 0.0), width);
+    ir_val w = ir_op1(b, IR_LOG1P_EXP_OP, u), v = ir_op1(b, IR_LOG1P_EXP_OP, ir_op1(b, IR_NEG_OP, u));
+    ir_val j = ir_op2(b, IR_SUB_OP, ir_op1(b, IR_LOG_OP, width), ir_op2(b, IR_ADD_OP, w, v));
+    *jacobian = ir_op2(b, IR_GUARD_OP, some, j);
+    return ir_op2(b, IR_ADD_OP, ir_op2(b, IR_MUL_OP, width, ir_op1(b, IR_INV_LOGIT_OP, u)), lo);
+  }
+  default: {
+    ir_type point = ir_type_of(d->model, op->res[0]);
+    bool lower = t->site->support == IR_SUP_ORDERED && lo;
+    ir_fn *f = lower_bijector(d->p, d->m, (ir_support)t->site->support, lower, point);
+    ir_val args[2] = {u, lo};
+    ir_op *call = ir_call(b, f, lower ? 2 : 1, args);
+    *jacobian = call->res[1];
+    return call->res[0];
+  }
+  }
+}
+
+/* ---- drawing */
+
+static ir_val flat_index(derivation *d, ir_builder *b, const ir_site *site, const ir_axes *axes) {
+  ir_val i = ir_int(b, 0);
+  for (uint32_t k = 0; k < axes->n; k++)
+    i = ir_op2(b, IR_ADD_OP, ir_op2(b, IR_MUL_OP, i, ir_size_val(b, site->type.dim[k])), derive_get(d, axes->at[k]));
+  return i;
+}
+
+static ir_val call_sampler(ir_builder *b, const ir_dist *dist, ir_val key, ir_val index, uint32_t n, const ir_val *args) {
+  ir_val all[MAX_ARGS + 1] = {key, index};
+  memcpy(all + 2, args, n * sizeof *args);
+  return ir_call(b, dist->sample, n + 2, all)->res[0];
+}
+
+static ir_val in_bounds(ir_builder *b, ir_val x, ir_val lo, ir_val hi) {
+  ir_val ok = ir_bool(b, true);
+  if (lo) ok = ir_op2(b, IR_AND_OP, ok, ir_op2(b, IR_LE_OP, lo, x));
+  if (hi) ok = ir_op2(b, IR_AND_OP, ok, ir_op2(b, IR_LE_OP, x, hi));
+  return ok;
+}
+
+/* A site narrower than its distribution is drawn by rejection: the first of TRIES draws inside the bounds, and the
+ * bound nearest to the last one if none was (for a mass of 1 % that happens once in 10^28 draws). */
+enum { TRIES = 6400 };
+
+static ir_val draw_bounded(ir_builder *b, const ir_dist *dist, ir_val key, ir_val index, uint32_t n, const ir_val *args, ir_val lo,
+                           ir_val hi) {
+  ir_val first = call_sampler(b, dist, key, index, n, args);
+  ir_op *miss = ir_if_begin(b, in_bounds(b, first, lo, hi));
+  ir_builder in = ir_builder_in(b, &miss->u.branch->else_);
+  ir_val count = ir_int(&in, TRIES);
+  ir_op *scan = ir_loop_begin(&in, IR_SCAN_OP, 1, &count);
+  ir_loop_state(b->fn, scan, IR_CARRY, first);
+  ir_val x = scan->u.loop->out[0].state;
+  ir_builder body = ir_builder_in(&in, &scan->u.loop->body);
+  ir_op *again = ir_if_begin(&body, in_bounds(&body, x, lo, hi));
+  ir_builder redo = ir_builder_in(&body, &again->u.branch->else_);
+  ir_val key2 = ir_op2(&redo, IR_FOLD_OP, key, ir_op2(&redo, IR_ADD_OP, scan->u.loop->index[0], ir_int(&redo, 1)));
+  ir_val y = call_sampler(&redo, dist, key2, index, n, args);
+  ir_loop_finish(b->fn, scan, 0, NULL, ir_if_out(b->fn, again, x, y));
+  ir_val z = scan->res[0];
+  if (lo) z = ir_op2(&in, IR_MAX_OP, z, lo);
+  if (hi) z = ir_op2(&in, IR_MIN_OP, z, hi);
+  return ir_if_out(b->fn, miss, first, z);
+}
+
+static ir_val draw_one(derivation *d, ir_builder *b, const ir_tilde *t, ir_val index, uint32_t n, const ir_val *args) {
+  ir_val lo = derive_get(d, t->lo), hi = derive_get(d, t->hi);
+  ir_val key = ir_op2(b, IR_FOLD_OP, d->key, ir_int(b, t->site->number));
+  ir_elem x = (ir_elem)ir_type_of(t->dist->sample, t->dist->sample->ret[0]).elem;
+  bool scalar = t->dist->event_rank == 0 && x != IR_BOOL && t->site->support != IR_SUP_ORDERED;
+  return scalar && t->cut ? draw_bounded(b, t->dist, key, index, n, args, lo, hi) : call_sampler(b, t->dist, key, index, n, args);
+}
+
+static ir_val dummy(ir_builder *b, ir_type t) {
+  if (t.rank) return ir_new_array(b, t);
+  return t.elem == IR_REAL ? ir_real(b, 0.0) : t.elem == IR_INT ? ir_int(b, 0) : ir_bool(b, false);
+}
+
+static ir_val draw(derivation *d, ir_builder *b, const ir_op *op) {
+  const ir_tilde *t = op->u.tilde;
+  const ir_dist *dist = t->dist;
+  ir_type x = ir_type_of(d->model, op->res[0]);
+  /* Elements drawn one by one have the right law only if nothing ties them together. */
+  bool tied = x.rank > dist->event_rank && t->site->support > IR_SUP_INTERVAL && t->site->support < IR_SUP_INT;
+  if (!dist->sample || tied) {
+    if (!d->undrawable) d->undrawable = t->site;
+    return dummy(b, x);
+  }
+  ir_val args[MAX_ARGS], index = flat_index(d, b, t->site, &t->axes);
+  for (uint32_t k = 0; k < op->nargs; k++) args[k] = derive_get(d, op->args[k]);
+  if (x.rank <= dist->event_rank) return draw_one(d, b, t, index, op->nargs, args);
+  uint32_t spread = x.rank - dist->event_rank;
+  ir_val extent[IR_MAX_RANK];
+  for (uint32_t k = 0; k < spread; k++) extent[k] = ir_size_val(b, x.dim[k]);
+  ir_op *loop = ir_loop_begin(b, IR_PLATE_OP, spread, extent);
+  ir_builder in = ir_builder_in(b, &loop->u.loop->body);
+  for (uint32_t k = 0; k < op->nargs; k++)
+    args[k] = spread_arg(d, &in, args[k], formal_rank(dist->sample, k + 2), spread, loop->u.loop->index);
+  for (uint32_t k = 0; k < spread; k++)
+    index = ir_op2(&in, IR_ADD_OP, ir_op2(&in, IR_MUL_OP, index, extent[k]), loop->u.loop->index[k]);
+  ir_val v = draw_one(d, &in, t, index, op->nargs, args);
+  return ir_loop_out(d->fn, loop, IR_STACK, 0, NULL, v);
+}
+
+/* ---- the walk */
+
+/* Whether a site's array is a parameter as it is. */
+static bool given(const derivation *d, const ir_site *site) {
+  if (!site || site->role != IR_LATENT) return false;
+  switch (d->form) {
+  case FORM_DENSITY:
+  case FORM_OUTPUTS: return true;
+  case FORM_LOGDENS:
+  case FORM_CONSTRAIN: return site->support == IR_SUP_REAL || derive_is_discrete(site);
+  default: return false;
+  }
+}
+
+static ir_val param_part(derivation *d, ir_builder *b, const ir_site *site, const ir_axes *axes) {
+  ir_axes to = derive_get_axes(d, axes);
+  ir_val p = d->site_param[site->number];
+  bool whole = true;
+  for (uint32_t k = 0; k < to.n; k++) whole = whole && !to.at[k];
+  to.n = ir_type_of(d->fn, p).rank;
+  return whole ? p : ir_at(b, p, to);
+}
+
+/* The value is part of a given site's array: no need to build it. */
+static bool use_image(derivation *d, ir_builder *b, ir_val v) {
+  const site_image *i = &d->image[v];
+  if (!given(d, i->site)) return false;
+  ir_map_set(&d->c.map, v, param_part(d, b, i->site, &i->axes));
+  return true;
+}
+
+static void sample(derivation *d, ir_builder *b, const ir_op *op) {
+  const ir_tilde *t = op->u.tilde;
+  const ir_site *site = t->site;
+  ir_val v;
+  if (site->role == IR_PREDICTED) {
+    v = d->form == FORM_OUTPUTS ? draw(d, b, op) : dummy(b, ir_type_of(d->model, op->res[0]));
+  } else if (d->form == FORM_PRIOR) {
+    v = draw(d, b, op);
+  } else {
+    ir_axes axes = t->axes;
+    axes.n = ir_type_of(d->fn, d->site_param[site->number]).rank;
+    ir_val u = param_part(d, b, site, &axes), jacobian = 0;
+    v = given(d, site) ? u : constrain(d, b, op, u, &jacobian);
+    if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS) add_part(d, b, PART_PRIOR, derive_term(d, b, op, v));
+    if (jacobian) add_part(d, b, PART_PRIOR, jacobian);
+  }
+  ir_map_set(&d->c.map, op->res[0], v);
+}
+
+static void walk_block(derivation *d, ir_builder *b, const ir_block *block);
+
+/* Walks a block with parts of its own. */
+static void walk_parts(derivation *d, ir_builder *b, const ir_block *block, ir_val part[PART_COUNT]) {
+  ir_val was[PART_COUNT];
+  memcpy(was, d->part, sizeof was);
+  memset(d->part, 0, sizeof d->part);
+  walk_block(d, b, block);
+  memcpy(part, d->part, sizeof was);
+  memcpy(d->part, was, sizeof was);
+}
+
+static void walk_loop(derivation *d, ir_builder *b, const ir_op *op) {
+  const ir_loop *from = op->u.loop;
+  ir_val extent[IR_MAX_RANK], part[PART_COUNT];
+  for (uint32_t k = 0; k < from->rank; k++) extent[k] = derive_get(d, from->extent[k]);
+  for (uint32_t k = 0; k < from->nout; k++)
+    if (from->out[k].state) use_image(d, b, from->out[k].state);
+  ir_op *loop = ir_loop_begin(b, (ir_code)op->code, from->rank, extent);
+  loop->where = op->where;
+  loop->u.loop->down = from->down;
+  for (uint32_t k = 0; k < from->rank; k++) ir_map_set(&d->c.map, from->index[k], loop->u.loop->index[k]);
+  uint32_t *number = ARENA_ARRAY(d->m->mem, uint32_t, from->nout);
+  for (uint32_t k = 0; k < from->nout; k++) {
+    const ir_out *out = &from->out[k];
+    if (!out->state || given(d, d->image[op->res[k]].site)) continue;
+    number[k] = ir_loop_state(d->fn, loop, (ir_mode)out->mode, derive_get(d, out->init));
+    ir_map_set(&d->c.map, out->state, loop->u.loop->out[number[k]].state);
+  }
+  ir_builder in = ir_builder_in(b, &loop->u.loop->body);
+  walk_parts(d, &in, &from->body, part);
+  for (uint32_t k = 0; k < from->nout; k++) {
+    const ir_out *out = &from->out[k];
+    if (given(d, d->image[op->res[k]].site)) continue;
+    ir_axes axes = derive_get_axes(d, &out->axes);
+    ir_val yield = derive_get(d, out->yield), v;
+    if (out->state) {
+      ir_loop_finish(d->fn, loop, number[k], &axes, yield);
+      v = loop->res[number[k]];
+    } else {
+      v = ir_loop_out(d->fn, loop, (ir_mode)out->mode, derive_get(d, out->init), &axes, yield);
+    }
+    ir_map_set(&d->c.map, op->res[k], v);
+  }
+  for (uint32_t k = 0; k < from->nout; k++) use_image(d, b, op->res[k]);
+  for (int k = 0; k < PART_COUNT; k++)
+    if (part[k]) add_part(d, b, k, ir_loop_out(d->fn, loop, IR_SUM, 0, NULL, part[k]));
+}
+
+static void walk_if(derivation *d, ir_builder *b, const ir_op *op) {
+  ir_val part[2][PART_COUNT];
+  ir_op *branch = ir_if_begin(b, derive_get(d, op->args[0]));
+  branch->where = op->where;
+  ir_builder then_ = ir_builder_in(b, &branch->u.branch->then_), else_ = ir_builder_in(b, &branch->u.branch->else_);
+  walk_parts(d, &then_, &op->u.branch->then_, part[0]);
+  walk_parts(d, &else_, &op->u.branch->else_, part[1]);
+  for (uint32_t k = 0; k < op->nres; k++) {
+    ir_val x = derive_get(d, op->u.branch->then_yield[k]), y = derive_get(d, op->u.branch->else_yield[k]);
+    ir_map_set(&d->c.map, op->res[k], ir_if_out(d->fn, branch, x, y));
+  }
+  for (int k = 0; k < PART_COUNT; k++) {
+    if (!part[0][k] && !part[1][k]) continue;
+    ir_val x = part[0][k] ? part[0][k] : ir_real(&then_, 0.0), y = part[1][k] ? part[1][k] : ir_real(&else_, 0.0);
+    add_part(d, b, k, ir_if_out(d->fn, branch, x, y));
+  }
+}
+
+static void walk_block(derivation *d, ir_builder *b, const ir_block *block) {
+  for (const ir_op *op = block->first; op; op = op->next) {
+    b->where = op->where;
+    switch (op->code) {
+    case IR_SAMPLE_OP: sample(d, b, op); break;
+    case IR_OBSERVE_OP:
+      if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS)
+        add_part(d, b, PART_LIKELIHOOD, derive_term(d, b, op, derive_get(d, op->args[0])));
+      break;
+    case IR_FACTOR_OP: add_part(d, b, PART_FACTOR, derive_get(d, op->args[0])); break;
+    case IR_TRACK_OP:
+      if (d->form == FORM_OUTPUTS) ARENA_PUSH(d->m->mem, d->track, d->ntracks, d->cap_tracks, derive_get(d, op->args[0]));
+      break;
+    case IR_PLATE_OP:
+    case IR_SCAN_OP: walk_loop(d, b, op); break;
+    case IR_IF_OP: walk_if(d, b, op); break;
+    case IR_PUT_OP:
+      if (use_image(d, b, op->res[0])) break;
+      ir_clone_op(&d->c, b, op);
+      break;
+    default: ir_clone_op(&d->c, b, op);
+    }
+  }
+}
+
+/* ---- entries */
+
+derivation *derive_begin(check_program *p, ir_module *m, const ir_fn *model, const char *name, derive_form form) {
+  derivation *d = ARENA_NEW(m->mem, derivation);
+  d->p = p;
+  d->m = m;
+  d->model = model;
+  d->form = form;
+  d->fn = ir_fn_new(m, name, false);
+  d->image = derive_images(m->mem, model);
+  d->site_param = ARENA_ARRAY(m->mem, ir_val, model->nsites + 1);
+  d->c = (ir_cloner){.from = model, .map = ir_map_new(m->mem, model)};
+  for (uint32_t k = 0; k < model->nparams; k++) {
+    const ir_param *q = &model->param[k];
+    ir_map_set(&d->c.map, q->val, ir_param_add(d->fn, (ir_role)q->role, q->name, ir_type_of(model, q->val)));
+  }
+  bool uncon = form == FORM_LOGDENS || form == FORM_CONSTRAIN;
+  for (uint32_t k = 0; k < model->nsites && form != FORM_PRIOR; k++) {
+    const ir_site *s = model->site[k];
+    if (s->role != IR_LATENT) continue;
+    bool u = uncon && !derive_is_discrete(s);
+    d->site_param[s->number] = ir_param_add(d->fn, u ? IR_ROLE_UNCON : IR_ROLE_LATENT, s->name, u ? derive_uncon_type(m, s) : s->type);
+  }
+  if (form == FORM_PRIOR || form == FORM_OUTPUTS) d->key = ir_param_add(d->fn, IR_ROLE_KEY, "key", ir_scalar(IR_KEY));
+  return d;
+}
+
+void derive_walk(derivation *d) {
+  ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
+  walk_block(d, &b, &d->model->body);
+}
+
+/* The last top-level value that is the whole array is the finished one. */
+ir_val derive_site_value(derivation *d, const ir_site *site) {
+  if (given(d, site)) return d->site_param[site->number];
+  for (const ir_op *op = d->model->body.last; op; op = op->prev)
+    for (uint32_t k = 0; k < op->nres; k++) {
+      const site_image *i = &d->image[op->res[k]];
+      bool whole = i->site == site;
+      for (uint32_t a = 0; whole && a < i->axes.n; a++) whole = !i->axes.at[a];
+      if (whole) return derive_get(d, op->res[k]);
+    }
+  ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
+  return dummy(&b, site->type);
+}
+
+static ir_fn *finish_density(derivation *d, uint32_t n) {
+  derive_walk(d);
+  ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
+  for (uint32_t k = 0; k < n; k++)
+    if (!d->part[k]) d->part[k] = ir_real(&b, 0.0);
+  ir_return(d->fn, n, d->part);
+  return d->fn;
+}
+
+ir_fn *derive_density(check_program *p, ir_module *m, const ir_fn *model) {
+  return finish_density(derive_begin(p, m, model, "density", FORM_DENSITY), PART_COUNT);
+}
+
+ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model) {
+  return finish_density(derive_begin(p, m, model, "logdens", FORM_LOGDENS), 1);
+}
+
+static void return_sites(derivation *d, ir_site_role role, uint32_t n, ir_val *ret) {
+  for (uint32_t k = 0; k < d->model->nsites; k++)
+    if (d->model->site[k]->role == role) ret[n++] = derive_site_value(d, d->model->site[k]);
+  ir_return(d->fn, n, ret);
+}
+
+ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model) {
+  derivation *d = derive_begin(p, m, model, "constrain", FORM_CONSTRAIN);
+  derive_walk(d);
+  return_sites(d, IR_LATENT, 0, ARENA_ARRAY(m->mem, ir_val, model->nsites));
+  return d->fn;
+}
+
+ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir_site **why) {
+  derivation *d = derive_begin(p, m, model, "prior", FORM_PRIOR);
+  derive_walk(d);
+  if (d->undrawable) {
+    *why = d->undrawable;
+    m->nfns--; /* the newest function of the module: forget it */
+    return NULL;
+  }
+  return_sites(d, IR_LATENT, 0, ARENA_ARRAY(m->mem, ir_val, model->nsites));
+  return d->fn;
+}
+
+ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model) {
+  derivation *d = derive_begin(p, m, model, "outputs", FORM_OUTPUTS);
+  derive_walk(d);
+  uint32_t predicted = 0;
+  for (uint32_t k = 0; k < model->nsites; k++) predicted += model->site[k]->role == IR_PREDICTED;
+  if (d->ntracks + predicted == 0) {
+    m->nfns--;
+    return NULL;
+  }
+  ir_val *ret = ARENA_ARRAY(m->mem, ir_val, d->ntracks + predicted);
+  memcpy(ret, d->track, d->ntracks * sizeof *ret);
+  return_sites(d, IR_PREDICTED, d->ntracks, ret);
+  return d->fn;
+}

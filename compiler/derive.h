@@ -1,0 +1,36 @@
+/* derive.h: the programs of a model (docs/ir.md, section 5).
+ *
+ * Each derivation reads the model function and adds a function to its module; none changes the model, except derive_prepare, which
+ * comes first.  What they return has calls in it: passes_run makes it ready for an engine. */
+#ifndef AIM_COMPILER_DERIVE_H
+#define AIM_COMPILER_DERIVE_H
+
+#include "compiler/check.h"
+
+/* Moves what depends on data alone out of the model into @prepare: the r-th result of @prepare is the parameter "frame.<r>" of the
+ * model and of everything derived from it.  NULL when there is nothing to move. */
+ir_fn *derive_prepare(ir_module *m, ir_fn *model);
+
+/* @density(latents) -> log prior, log likelihood, log factors. */
+ir_fn *derive_density(check_program *p, ir_module *m, const ir_fn *model);
+/* @logdens(unconstrained latents) -> log density of the unconstrained point, Jacobian included. */
+ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model);
+/* @constrain(unconstrained latents) -> latents. */
+ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model);
+/* @prior(key) -> latents drawn from the prior.  NULL with *why (a site that cannot be drawn) if there is none. */
+ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir_site **why);
+/* @outputs(latents, key) -> tracked quantities, then predicted sites.  NULL if there are neither. */
+ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model);
+
+/* @local.<site>(latents, index...) -> the terms of @density that depend on this element of the site, summed.
+ * `local` tells whether that avoids going through the whole model. */
+ir_fn *derive_local(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site, bool *local);
+/* @bounds.<site>(latents, index...) -> lower and upper end of the element's support (-inf, inf where there is none). */
+ir_fn *derive_bounds(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site);
+
+/* The parameter of a site on the unconstrained space: batch axes, then the axes of one unconstrained event.  Discrete
+ * sites have none: rank and elem are those of the site. */
+ir_type derive_uncon_type(ir_module *m, const ir_site *site);
+bool derive_is_discrete(const ir_site *site);
+
+#endif

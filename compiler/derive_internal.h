@@ -1,0 +1,52 @@
+/* derive_internal.h: what the derivations share: the walk over a model that replaces its own operations. */
+#ifndef AIM_COMPILER_DERIVE_INTERNAL_H
+#define AIM_COMPILER_DERIVE_INTERNAL_H
+
+#include "compiler/derive.h"
+
+/* A value of the model that is part of a site's array: element, slice or all of it.  axes has one entry for each axis of the
+ * site, 0 where the value has that axis.  `blank`: a new array, which is part of any. */
+typedef struct site_image {
+  const ir_site *site;
+  bool blank;
+  ir_axes axes;
+} site_image;
+
+/* The image of each value of the model; site NULL and not blank where it has none. */
+site_image *derive_images(arena *mem, const ir_fn *model);
+/* a and b compute the same from the same. */
+bool derive_same_value(const ir_fn *fn, ir_val a, ir_val b);
+
+typedef enum derive_form { FORM_DENSITY, FORM_LOGDENS, FORM_CONSTRAIN, FORM_PRIOR, FORM_OUTPUTS } derive_form;
+
+enum { PART_PRIOR, PART_LIKELIHOOD, PART_FACTOR, PART_COUNT };
+
+typedef struct derivation {
+  check_program *p;
+  ir_module *m;
+  const ir_fn *model;
+  ir_fn *fn;
+  derive_form form;
+  site_image *image;
+  ir_val *site_param;   /* of fn, by site number */
+  ir_val key;
+  ir_val part[PART_COUNT]; /* terms of the block that is being walked */
+  ir_val *track;        /* images of tracked values */
+  uint32_t ntracks, cap_tracks;
+  const ir_site *undrawable;
+  ir_cloner c;
+} derivation;
+
+/* Starts fn with the model's data and frame parameters; sites get theirs from the form. */
+derivation *derive_begin(check_program *p, ir_module *m, const ir_fn *model, const char *name, derive_form form);
+void derive_walk(derivation *d);
+/* The finished array of a site in fn. */
+ir_val derive_site_value(derivation *d, const ir_site *site);
+
+/* Terms of one sample or observe operation, with arguments and value already in fn. */
+ir_val derive_term(derivation *d, ir_builder *b, const ir_op *op, ir_val value);
+/* The model's value in fn. */
+ir_val derive_get(derivation *d, ir_val v);
+ir_axes derive_get_axes(derivation *d, const ir_axes *axes);
+
+#endif

@@ -1,0 +1,86 @@
+/* program.h: from a source text to the functions that an engine loads.  The whole front half of AIM as three calls:
+ *
+ *     program_open    parse and check a file; what `aimc check` does
+ *     program_bind    read and check the data of one run statement against the model's signature; sizes get numbers
+ *     program_build   lower the model, derive the functions that a method needs, run the passes
+ *
+ * Everything lives in one arena, owned by the caller, who sets ARENA_TRY before calling. */
+#ifndef AIM_COMPILER_PROGRAM_H
+#define AIM_COMPILER_PROGRAM_H
+
+#include "compiler/check.h"
+#include "compiler/contract.h"
+#include "compiler/data.h"
+
+/* Which functions to derive. */
+typedef enum program_need {
+  NEED_DENSITY = 1,  /* @density */
+  NEED_LOGDENS = 2,  /* @logdens, @constrain */
+  NEED_GRAD = 4,     /* @grad, @constrain */
+  NEED_PRIOR = 8,    /* @prior */
+  NEED_OUTPUTS = 16, /* @outputs, when the model has any */
+  NEED_LOCAL = 32    /* @local.s and @bounds.s for every latent site s */
+} program_need;
+
+/* One latent site as drivers see it, numbers included (after program_build). */
+typedef struct program_site {
+  const ir_site *site;
+  const char *name;
+  bool discrete;
+  uint32_t rank, batch_rank;      /* of the array; of its batch */
+  int64_t dim[IR_MAX_RANK];
+  size_t cells;                   /* of the array */
+  size_t batch;                   /* number of events */
+  size_t event, free;             /* cells of one event, and of its unconstrained form (discrete: 0) */
+  size_t at, at_free;             /* offset in the flat frame of latents, and in the flat unconstrained point */
+  bool local;                     /* @local.s does not go through the whole model */
+} program_site;
+
+/* An array that @outputs returns. */
+typedef struct program_output {
+  const char *name;
+  bool tracked;                   /* or predicted */
+  ir_elem elem;
+  uint32_t rank;
+  int64_t dim[IR_MAX_RANK];
+  size_t cells;
+} program_output;
+
+typedef struct program {
+  arena *mem;
+  source_map sources;
+  intern_table names;
+  diag_list diags;
+  size_table *sizes;
+  check_program check;
+  int file;
+  bool ok;                        /* checked without an error */
+
+  /* program_bind */
+  const check_model *model;
+  exec_data *data;
+  size_t ndata;
+
+  /* program_build */
+  ir_module *module;
+  ir_fn *ir;                      /* the model function */
+  program_site *site;             /* latent sites, in order */
+  size_t nsites;
+  size_t cells, dim;              /* of the frame of latents; of the unconstrained point */
+  program_output *output;
+  size_t noutputs;
+} program;
+
+/* Parses and checks.  Returns p->ok; messages are in p->diags either way. */
+bool program_open(program *p, arena *mem, const char *name, const char *text, size_t len);
+
+/* The model of a run statement, or the last model of the file for NULL; NULL if there is none. */
+const check_model *program_model(program *p, const ast_decl *run);
+
+/* Binds data to the signature of the model: see bind.h.  `run` may be NULL (no statement).  False after a diagnostic. */
+bool program_bind(program *p, const check_model *model, const ast_decl *run, data_set *data);
+
+/* Lowers and derives; need is a set of program_need.  False after a diagnostic. */
+bool program_build(program *p, unsigned need);
+
+#endif
