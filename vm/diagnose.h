@@ -3,7 +3,8 @@
  * Definitions follow Vehtari, Gelman, Simpson, Carpenter and Buerkner 2021 ("Rank-normalization, folding, and localization: an improved
  * R-hat", Bayesian Analysis 16:667): chains are split in halves (the middle draw of an odd number is dropped), R-hat is the larger of
  * that of the rank-normalised draws and that of the rank-normalised folded draws; bulk ESS is that of the rank-normalised draws, tail
- * ESS the smaller of those of the indicators of the 5 % and 95 % quantiles.  Autocorrelations are summed by Geyer's initial
+ * ESS the smaller of those of the indicators x <= q of the 5 % and 95 % quantiles (of discrete draws an indicator may never change;
+ * it is then passed over).  Autocorrelations are summed by Geyer's initial
  * monotone sequence.  Quantiles interpolate linearly (R's type 7).
  *
  * Nothing here allocates, prints or keeps state; sums have a fixed order. */
