@@ -53,13 +53,15 @@ typedef struct tokens {
   bool at_line_start;    /* the last token handed out was the first on its line */
   bracket *open;         /* brackets open at this point, outermost first */
   size_t nopen, cap_open;
-  bool too_deep;         /* reported that brackets nest too deeply */
+  span unclosed;         /* the `(` or `[` that the last token, a `}`, found open; file 0: none */
 } tokens;
 
 void tokens_init(tokens *t, intern_table *names, const source_map *m, int file, diag_list *diags);
 token tokens_next(tokens *t);
 /* The raw token i places after the next one to come, newlines skipped. */
 token tokens_peek(tokens *t, int i);
+/* Whether a line that ends with this token goes on in the next. */
+bool tokens_join(int kind);
 /* Forgets `(` and `[` left open since the last `{`, so that newlines count again: error recovery. */
 void tokens_close_parens(tokens *t);
 

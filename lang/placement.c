@@ -87,10 +87,10 @@ static void misplaced(parser *p, const ast_stmt *s, body_kind in) {
     break;
   case STMT_ACTION: case STMT_STATE: case STMT_OBSERVE: case STMT_PREFER: case STMT_BELIEFS: case STMT_PLAN: case STMT_LEARN:
     diag_help(p->diags, d, in == IN_WORLD ? "a world has states and observations; goals and beliefs are the agent's"
-                                          : "it belongs into `agent name(...) { ... }`");
+                                          : "it belongs in `agent name(...) { ... }`");
     break;
   case STMT_ENERGY: case STMT_FACTOR: case STMT_TRACK: case STMT_PREDICT: case STMT_REPLICATE:
-    diag_help(p->diags, d, "it belongs into a model");
+    diag_help(p->diags, d, "it belongs in a model");
     break;
   case STMT_PLATE:
     if (in == IN_SCHEDULE) diag_help(p->diags, d, "a schedule runs step by step: write `for`");

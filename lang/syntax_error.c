@@ -317,12 +317,20 @@ static void general(parser *p, token t) {
   expectation e;
   expected(p, &e);
   const char *clause = nearest_clause(&e, t);
+  bool at_top = p->nwords == 0 && p->tokens.nopen == 0;
+  if (at_top && (t.kind == T_PLATE || t.kind == T_FOR || t.kind == T_LET || t.kind == T_IF || t.kind == T_RETURN)) {
+    diag *d = report(p, t, "E0201", arena_printf(p->a, "`%s` does not start a declaration", t.name));
+    diag_help(p->diags, d, "statements stand inside a model or a function: `model name(data) { ... }`");
+    return;
+  }
   strbuf b;
   strbuf_init(&b, p->a);
   if (e.nwords == 0 || e.nwords == LISTED) {
     strbuf_printf(&b, "%s cannot stand here", token_words(p, t));
     diag *d = report(p, t, "E0201", b.s);
     if (clause) diag_help(p->diags, d, "did you mean `%s`?", clause);
+    else if (t.kind == T_COMMA && p->nwords == 2 && e.can[T_ON])
+      diag_help(p->diags, d, "data follows `on`, options follow `with`: `%s %s on \"data.json\" with nuts(draws = 1000)`", p->words[0].name, p->words[1].name);
     else if (p->nwords) diag_say(p->diags, d, "does not go on from %s", token_words(p, p->before));
     return;
   }
@@ -342,7 +350,9 @@ static void general(parser *p, token t) {
   if (t.kind == T_LP || t.kind == T_LB || t.kind == T_LC) n -= n > 0; /* t itself */
   if (n && p->tokens.open[n - 1].kind != T_LC && (p->tokens.at_line_start || t.kind == LEX_EOF || t.kind == T_RC))
     diag_point(p->diags, d, p->tokens.open[n - 1].at, "this bracket is still open");
-  if (p->joint.len && p->joint.kind != T_RP && p->joint.kind != T_RC && p->joint.kind != T_RB && p->joint.kind != T_ID)
+  else if (p->tokens.unclosed.file)
+    diag_point(p->diags, d, p->tokens.unclosed, "this bracket is still open");
+  if (p->joint.len && tokens_join(p->joint.kind))
     diag_point(p->diags, d, build_span(p, p->joint), "the line ends with %s, so the statement goes on", token_words(p, p->joint));
   span slashes;
   if (behind_slashes(p, t, &slashes)) {
@@ -356,6 +366,12 @@ static void general(parser *p, token t) {
     diag_help(p->diags, d, "a type follows a colon: `%s: %s`", p->before.name, t.name);
   } else if (t.kind == T_DOTDOT && p->nwords) {
     diag_help(p->diags, d, "a range stands in `for i in 1..N`, in a subscript `x[1..N]` or in a type `1..4`");
+  } else if (t.kind == T_ID && t.len == 1 && spelled(p, t, "T") && tokens_peek(&p->tokens, 0).kind == T_LB) {
+    diag_help(p->diags, d, "truncation is a distribution of its own: `x ~ truncated(Normal(0, 1), lower = 0)`");
+  } else if (e.can[T_LC] && (p->words[0].kind == T_IF || p->words[0].kind == T_FOR || p->words[0].kind == T_PLATE) && p->nwords > 1) {
+    diag_help(p->diags, d, "what belongs to `%s` stands in braces: `{ ... }`", p->words[0].name);
+  } else if (e.nwords == 1 && e.can[T_LP] && p->nwords == 2 && t.kind == T_LC) {
+    diag_help(p->diags, d, "the signature lists the data and may be empty: `%s %s() { ... }`", p->words[0].name, p->words[1].name);
   } else if (e.nwords == 1 && e.can[T_COLON] && p->words[0].kind == T_FN) {
     diag_help(p->diags, d, "a function names the type of its result: `fn f(x: real): real = ...`");
   } else if (e.nwords == 1 && e.can[T_ON] && p->words[0].kind == T_DIST) {

@@ -40,7 +40,7 @@ static bool in_parens(const tokens *t) {
 }
 
 /* Operators that can only stand between two operands; MINUS and NOT also start one, which does not matter here. */
-static bool wants_operand(int kind) {
+bool tokens_join(int kind) {
   switch (kind) {
   case T_PLUS: case T_MINUS: case T_STAR: case T_SLASH: case T_SLASH2: case T_PCT: case T_CARET: case T_AT:
   case T_TILDE: case T_EQ: case T_EQEQ: case T_NE: case T_LT: case T_LE: case T_GE: case T_AND: case T_OR: case T_NOT:
@@ -154,11 +154,13 @@ static token hand_out(tokens *t, token k) {
       if (!keyword_here(t, k)) k.kind = T_ID;
     }
   }
+  t->unclosed = (span){0};
   switch (k.kind) {
   case T_LP: case T_LB: case T_LC: enter(t, k); break;
   case T_RP: leave(t, T_LP); break;
   case T_RB: leave(t, T_LB); break;
   case T_RC:
+    if (in_parens(t)) t->unclosed = t->open[t->nopen - 1].at;
     tokens_close_parens(t);
     leave(t, T_LC);
     break;
@@ -180,7 +182,7 @@ token tokens_next(tokens *t) {
       /* A `;` inside parentheses separates nothing; the grammar gets to see it and complain. */
       if (in_parens(t) && !line) return hand_out(t, k);
       newline = newline || line;
-      if (in_parens(t) || (line && wants_operand(t->last.kind))) continue;
+      if (in_parens(t) || (line && tokens_join(t->last.kind))) continue;
       if (!have_sep || !line) sep = k;
       have_sep = true;
       sep.kind = T_SEP;

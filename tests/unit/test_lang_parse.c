@@ -71,6 +71,16 @@ static bool parse_text(session *s, const aim_alloc *alloc, const char *name, con
 static counting counter;
 static const aim_alloc host = {counted, &counter};
 
+/* For tests in which memory does not run out. */
+static void begin(session *s) {
+  memset(s, 0, sizeof *s);
+  arena_init(&s->a, &host, 0);
+  if (ARENA_TRY(&s->a)) abort();
+  source_map_init(&s->map, &s->a);
+  intern_init(&s->names, &s->a);
+  diag_init(&s->diags, &s->a);
+}
+
 static void test_goldens(void **state) {
   (void)state;
   size_t n;
@@ -236,12 +246,7 @@ static void test_precedence(void **state) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     session s;
-    memset(&s, 0, sizeof s);
-    arena_init(&s.a, &host, 0);
-    assert_int_equal(ARENA_TRY(&s.a), 0);
-    source_map_init(&s.map, &s.a);
-    intern_init(&s.names, &s.a);
-    diag_init(&s.diags, &s.a);
+    begin(&s);
     int id = source_add(&s.map, "e", cases[i][0], strlen(cases[i][0]));
     ast_expr *e = parse_expr(&s.a, &s.names, &s.map, id, &s.diags);
     assert_non_null(e);
@@ -310,12 +315,7 @@ static void test_numbers(void **state) {
                {"123456789012345678901234567890.5", 123456789012345678901234567890.5}, {"6.02214076e+23", 6.02214076e23}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     session s;
-    memset(&s, 0, sizeof s);
-    arena_init(&s.a, &host, 0);
-    assert_int_equal(ARENA_TRY(&s.a), 0);
-    source_map_init(&s.map, &s.a);
-    intern_init(&s.names, &s.a);
-    diag_init(&s.diags, &s.a);
+    begin(&s);
     ast_expr *e = parse_expr(&s.a, &s.names, &s.map, source_add(&s.map, "e", cases[i].text, strlen(cases[i].text)), &s.diags);
     assert_non_null(e);
     assert_int_equal(e->kind, EXPR_REAL);

@@ -1,0 +1,51 @@
+/* fuzz_parse.c: any bytes become a tree or messages; a tree without messages prints, and the print parses to an equal
+ * tree.  clang -fsanitize=fuzzer,address,undefined */
+#include "lang/parse.h"
+#include "lang/render.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *host_fn(void *user, void *ptr, size_t old_size, size_t size) {
+  (void)user, (void)old_size;
+  if (size == 0) {
+    free(ptr);
+    return NULL;
+  }
+  return realloc(ptr, size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static const aim_alloc host = {host_fn, NULL};
+  arena a;
+  arena_init(&a, &host, (size_t)512 << 20);
+  if (ARENA_TRY(&a)) {
+    arena_free(&a);
+    return 0;
+  }
+  source_map m;
+  intern_table names;
+  diag_list diags;
+  source_map_init(&m, &a);
+  intern_init(&names, &a);
+  diag_init(&diags, &a);
+  ast_file *f = parse_file(&a, &names, &m, source_add(&m, "fuzz", (const char *)data, size), &diags);
+  strbuf dump, text, again, messages;
+  strbuf_init(&dump, &a);
+  ast_dump(&dump, f);
+  strbuf_init(&text, &a);
+  ast_print(&text, f);
+  strbuf_init(&messages, &a);
+  render_list(&messages, &m, &diags, NULL);
+  if (diags.errors == 0) {
+    ast_file *g = parse_file(&a, &names, &m, source_add(&m, "printed", text.s, text.n), &diags);
+    strbuf_init(&again, &a);
+    ast_dump(&again, g);
+    if (diags.errors || strcmp(dump.s, again.s) != 0) abort();
+  } else if (messages.n == 0) {
+    abort();
+  }
+  arena_free(&a);
+  return 0;
+}
