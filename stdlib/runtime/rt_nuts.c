@@ -18,8 +18,8 @@ enum { IDLE, TREE, SEARCH };                     /* rt_nuts.mode */
 enum { SITE_MOMENTUM, SITE_DIRECTION, SITE_PICK }; /* what a draw under draw_key is for */
 enum { FIXED_VECTORS = 14, SLOT_VECTORS = 3 };
 
-/* Weights exp(h0 - H - ref) are rescaled when one would pass e^RESCALE, so none overflows; what then underflows has a
- * probability below e^-1000. */
+/* Weights exp(h0 - H - ref) are rescaled when one would pass e^RESCALE, so none overflows; what underflows weighs less than e^-700 of
+ * another state. */
 #define RESCALE 500.0
 
 /* Bounds of the search for a step size. */
@@ -237,6 +237,13 @@ static rt_nuts_node slot_node(slot x)
   return (rt_nuts_node){x.rho, x.first, x.last};
 }
 
+/* A test compiles this file a second time into a wrong sampler, in which nothing turns inside a half. */
+#ifdef RT_NUTS_BREAK_UTURN
+#define STRAIGHT(x) ((void)(x), 1)
+#else
+#define STRAIGHT(x) (x)
+#endif
+
 /* Merges the state at the growing end with all waiting subtrees that it completes.  Returns 0 if one of them has turned.  *done is
  * set, and *half describes the half, when this was its last state. */
 static int subtrees_merge(rt_nuts *s, int *done, rt_nuts_node *half)
@@ -250,25 +257,15 @@ static int subtrees_merge(rt_nuts *s, int *done, rt_nuts_node *half)
     if (!*done) k->copy(s->padded, slot_at(s, 0).rho, p);
     return 1;
   }
-  /* The new subtree has 2^level leaves.  Its slot is free, unless the half ends here at level max_depth - 1 at most, which has a slot too. */
+  /* The subtree that ends here has 2^level leaves, level <= depth < max_depth, and its slot is free: none of that size is waiting. */
   uint32_t level = (uint32_t)__builtin_ctz(s->leaf);
   slot to = slot_at(s, level), from = slot_at(s, 0);
-#ifdef RT_NUTS_BREAK_UTURN
-  /* A wrong sampler for tests: no subtree ever turns. */
-  k->pair(s->padded, s->inv_metric, from.rho, p, to.rho);
+  if (!STRAIGHT(k->pair(s->padded, s->inv_metric, from.rho, p, to.rho))) return 0;
   for (uint32_t l = 1; l < level; l++) {
     rt_nuts_node right = {to.rho, from.first, p};
     from = slot_at(s, l);
-    k->merge(s->padded, s->inv_metric, slot_node(from), right, to.rho);
+    if (!STRAIGHT(k->merge(s->padded, s->inv_metric, slot_node(from), right, to.rho))) return 0;
   }
-#else
-  if (!k->pair(s->padded, s->inv_metric, from.rho, p, to.rho)) return 0;
-  for (uint32_t l = 1; l < level; l++) {
-    rt_nuts_node right = {to.rho, from.first, p};
-    from = slot_at(s, l);
-    if (!k->merge(s->padded, s->inv_metric, slot_node(from), right, to.rho)) return 0;
-  }
-#endif
   *half = (rt_nuts_node){to.rho, from.first, p};
   if (!*done) {
     k->copy(s->padded, to.first, from.first);
