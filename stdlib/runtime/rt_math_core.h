@@ -229,7 +229,7 @@ RT_FN double rt_log1m(double x) { return rt_log1p(-x); }
 RT_FN double rt_log1p_exp(double x)
 {
     double t = rt_log1p(rt_exp(-rt_abs(x)));
-    return x > 0.0 ? x + t : t + (x != x ? x : 0.0);
+    return x != x ? x : (x > 0.0 ? x + t : t);
 }
 
 /* log(1 - e^x), x <= 0: -inf at 0, NaN above.  3 ulp.  1 - e^x is the pair of expm1 above -ln 2 and 1 + (-e^x) below. */
@@ -251,7 +251,7 @@ RT_FN double rt_inv_logit(double x)
 {
     double e = rt_exp(-rt_abs(x));
     double n = x < 0.0 ? e : 1.0;
-    return n / (1.0 + e) + (x != x ? x : 0.0);
+    return x != x ? x : (n / (1.0 + e));
 }
 
 RT_FN double rt_sinh(double x)
@@ -266,7 +266,7 @@ RT_FN double rt_sinh(double x)
     double big = 0.5 * e * e;
     r = a > 700.0 ? big : r;
     r = a < 0x1p-28 ? a : r;
-    return rt_copysign(r, x) + (x != x ? x : 0.0);
+    return x != x ? x : rt_copysign(r, x);
 }
 
 /* sinh and cosh: 2 ulp up to 700, 3 ulp beyond, where e^|x| / 2 is formed as a product of halves lest it overflow early. */
@@ -278,7 +278,7 @@ RT_FN double rt_cosh(double x)
     double r = rt_fma(0.5, t, 0.5 / t);
     double e = rt_exp_sum(0.5 * a, 0.0);
     double big = 0.5 * e * e;
-    return a > 700.0 ? big : r + (x != x ? x : 0.0);
+    return x != x ? x : (a > 700.0 ? big : r);
 }
 
 /* tanh x = t / (t + 2), t = e^(2 |x|) - 1, with the quotient corrected by its remainder.  1 ulp. */
@@ -293,7 +293,7 @@ RT_FN double rt_tanh(double x)
     double rem = rt_fma(-q, d.hi, t.hi) + rt_fma(-q, d.lo + t.lo, t.lo);
     double r = rt_fma(rem, inv, q);
     r = a < 0x1p-30 ? a : r;
-    return rt_copysign(r, x) + (x != x ? x : 0.0);
+    return x != x ? x : rt_copysign(r, x);
 }
 
 /* x^y.  0.6 ulp: log x to 2^-64 relative as a pair, so that the exponent up to 745 keeps its last bits.  C's rules: x^0 = 1^y = 1 even for NaN;
@@ -376,7 +376,7 @@ RT_FN double rt_cbrt(double x)
     double scale = rt_from_bits((q + 1023 - 341 - (small ? 18 : 0)) << 52);
     r = r * scale;
     r = ((a == 0.0) | (a == RT_INF)) ? a : r;
-    return rt_copysign(r, x) + (x != x ? x : 0.0);
+    return x != x ? x : rt_copysign(r, x);
 }
 
 #endif

@@ -58,7 +58,7 @@ RT_FN double rt_erfc_abs(double a)
 RT_FN double rt_erfc(double x)
 {
     double c = rt_erfc_abs(rt_abs(x));
-    return (x < 0.0 ? 2.0 - c : c) + (x != x ? x : 0.0);
+    return x != x ? x : (x < 0.0 ? 2.0 - c : c);
 }
 
 /* The error function.  1.5 ulp. */
@@ -83,7 +83,7 @@ RT_FN double rt_erf(double x)
     p = rt_fma(p, z, 0x1.06eba8214db69p-3);
     double near = rt_fma(y, p, y);
     double far = 1.0 - rt_erfc_abs(a);
-    return rt_copysign(a < 1.0 ? near : far, x) + (x != x ? x : 0.0);
+    return x != x ? x : rt_copysign(a < 1.0 ? near : far, x);
 }
 
 /* Lower tail of the standard normal at -a, a >= 0: e^(-a^2/2) erfcx(a / sqrt 2) / 2, with a^2 as a pair.  The rounding of a / sqrt 2 does no harm in
@@ -100,7 +100,7 @@ RT_FN double rt_normal_tail(double a)
 RT_FN double rt_phi(double x)
 {
     double c = rt_normal_tail(rt_abs(x));
-    return (x <= 0.0 ? c : 1.0 - c) + (x != x ? x : 0.0);
+    return x != x ? x : (x <= 0.0 ? c : 1.0 - c);
 }
 
 /* log rt_phi(x) without underflow: 4 ulp for every x.  With the tail t = g e^(-a^2/2): log g - a^2/2 on the left, log(1 - t) on the right, one
@@ -124,10 +124,10 @@ RT_FN double rt_log_phi(double x)
     int left = x <= 0.0;
     double u = 1.0 - t;
     double l = rt_log_sum(left ? f : u, left ? 0.0 : (1.0 - u) - t, left ? f - 1.0 : -t);
-    return (left ? l - 0.5 * sl - 0.5 * s : l) + (x != x ? x : 0.0);
+    return x != x ? x : (left ? l - 0.5 * sl - 0.5 * s : l);
 }
 
-/* Standard normal quantile: the x with phi(x) = p.  4 ulp; -inf at 0, inf at 1, NaN outside.  Quotients of polynomials in the manner of Wichura 1988
+/* Standard normal quantile: the x with phi(x) = p.  5 ulp; -inf at 0, inf at 1, NaN outside.  Quotients of polynomials in the manner of Wichura 1988
  * (AS 241), on other intervals: in 0.09765625 - (p - 1/2)^2 for |p - 1/2| <= 0.3125, else in r = sqrt(-log min(p, 1 - p)), cut at 3.5 and 9. */
 RT_FN double rt_inv_phi(double x)
 {

@@ -166,7 +166,7 @@ RT_FN double rt_atan(double x)
     double y = a > 0x1p60 ? 0x1p60 : a;
     double r = rt_angle(y, 1.0);
     r = a < 0x1p-27 ? a : r;
-    return rt_copysign(r, x) + (x != x ? x : 0.0);
+    return x != x ? x : rt_copysign(r, x);
 }
 
 /* atan2(y, x), the angle of the point (x, y) in [-pi, pi], with C's rules for zeros and infinities.  1 ulp. */
