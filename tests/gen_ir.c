@@ -28,6 +28,7 @@ typedef struct generator {
   gen_options opt;
   uint64_t state;
   int budget, loops; /* operations left; loops around the cursor */
+  double work;       /* iterations of all of them */
   items reals, arrays;
   axis index[32];
   size_t nindices;
@@ -221,13 +222,15 @@ static void plate(generator *g, ir_builder *b) {
     count *= (double)g->number[which];
     extent[k] = ir_size_val(b, size[k]);
   }
-  if (g->loops && count > 200) return;
+  if (g->work * count > 4000) return;
   int nout = 1 + pick(g, 3);
   ir_val keyed = 0, summed_array = 0;
   if (pick(g, 3) == 0) keyed = ir_new_array(b, ir_array(IR_REAL, 1, &g->size[1]));
   ir_op *op = ir_loop_begin(b, IR_PLATE_OP, rank, extent);
   ir_builder in = ir_builder_in(b, &op->u.loop->body);
   for (uint32_t k = 0; k < rank; k++) g->index[g->nindices++] = (axis){op->u.loop->index[k], size[k]};
+  double work = g->work;
+  g->work *= count > 1 ? count : 1;
   g->loops++;
   steps(g, &in, 1 + pick(g, 4));
   struct {
@@ -265,6 +268,7 @@ static void plate(generator *g, ir_builder *b) {
     result[n++].array = true;
   }
   g->loops--;
+  g->work = work;
   leave(g, m);
   for (int k = 0; k < n; k++) {
     if (result[k].array) add_array(g, result[k].v, result[k].most);
@@ -276,7 +280,8 @@ static void plate(generator *g, ir_builder *b) {
 /* States of each kind: a carried real, an array built from its own last element, and counts added by key. */
 static void scan(generator *g, ir_builder *b) {
   int which = pick(g, 4);
-  if (g->loops && g->number[which] > 40) return;
+  if (g->work * (double)g->number[which] > 2000) return;
+  double work = g->work;
   mark m = enter(g);
   ir_val extent = ir_size_val(b, g->size[which]), one = ir_int(b, 1), zero = ir_int(b, 0);
   item p0 = tame(g, b, some_real(g, b), 100);
@@ -293,6 +298,7 @@ static void scan(generator *g, ir_builder *b) {
   if (keyed) added = ir_loop_state(g->fn, op, IR_KEYED, counts);
   ir_builder in = ir_builder_in(b, &op->u.loop->body);
   g->index[g->nindices++] = (axis){t, g->size[which]};
+  g->work *= g->number[which] > 1 ? (double)g->number[which] : 1;
   g->loops++;
   add_real(g, op->u.loop->out[carry].state, p0.most > 1 ? p0.most : 1);
   if (into) add_real(g, ir_at1(&in, op->u.loop->out[placed].state, t), 100);
@@ -310,6 +316,7 @@ static void scan(generator *g, ir_builder *b) {
   ir_val stacked = stack ? ir_loop_out(g->fn, op, IR_STACK, 0, NULL, y.v) : 0;
   ir_val summed = sum ? ir_loop_out(g->fn, op, IR_SUM, 0, NULL, x.v) : 0;
   g->loops--;
+  g->work = work;
   leave(g, m);
   add_real(g, op->res[carry], p0.most > 1 ? p0.most : 1);
   if (into) {
@@ -466,6 +473,7 @@ ir_fn *gen_fn(ir_module *m, uint64_t seed, const gen_options *options, arena *me
   g->state = seed * 0xD1342543DE82EF95u + 1;
   g->mem = mem;
   g->sizes = m->sizes;
+  g->work = 1;
   if (g->opt.calls) make_callees(g, m, seed);
   ir_fn *fn = g->fn = ir_fn_new(m, arena_printf(m->mem, "gen%llu", (unsigned long long)seed), false);
   static const char *const symbol[3] = {"N0", "N1", "N2"};

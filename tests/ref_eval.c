@@ -26,6 +26,8 @@ typedef struct evaluator {
   ref_status status;
   int depth;
   binding *bindings;
+  int64_t *offsets; /* of the last position */
+  size_t cap_offsets;
   jmp_buf stop;
 } evaluator;
 

@@ -119,7 +119,7 @@ static void NAME(scalar_op)(NAME(frame) *f, const ir_op *op) {
     r->real = NAME(real_op)(f, op);
 }
 
-/* ---- positions: the cells that `axes` picks in an array of type t, as offsets in the order of the slice */
+/* ---- positions: the cells that `axes` picks in an array of type t, as offsets in the order of the slice; good until the next call */
 
 static int64_t NAME(positions)(NAME(frame) *f, const ir_op *op, ir_type t, const ir_axes *axes, int64_t entry, int64_t **offsets) {
   int64_t stride[IR_MAX_RANK], dim[IR_MAX_RANK], base = 0, count = 1, n = 1;
@@ -138,7 +138,8 @@ static int64_t NAME(positions)(NAME(frame) *f, const ir_op *op, ir_type t, const
     if (i < 0 || i >= dim[k]) refuse(f->ev, op, "a position outside its array");
     base += i * stride[k];
   }
-  int64_t *at = arena_alloc(f->ev->mem, (size_t)count, sizeof *at);
+  f->ev->offsets = arena_grow(f->ev->mem, f->ev->offsets, &f->ev->cap_offsets, (size_t)count, sizeof *f->ev->offsets);
+  int64_t *at = f->ev->offsets;
   for (int64_t e = 0; e < count; e++) {
     int64_t rest = e;
     at[e] = base;
