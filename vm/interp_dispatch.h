@@ -85,7 +85,7 @@ INTERP_RUN(interp_run *r) {
     else {
       D.real = -__builtin_inf();
       if (!r->guarded) r->guarded = true, r->report.guard_where = r->fn->where[in - code];
-      r->report.guards++;
+      r->report.guards += (uint64_t)vn; /* one that all lanes share stands for each of them */
     }
     GO;
   }
