@@ -36,6 +36,7 @@ typedef struct ty_info {
   uint8_t event_rank;
   bool spin;
   ast_expr *lo, *hi; /* bounds as written, or NULL; for index(K) hi is K and lo is NULL (meaning 1) */
+  ir_size count;     /* IR_SUP_FINITE from 1: how many values, where that is a size; else IR_SIZE_NONE */
 
   /* TY_DIST. */
   const struct ty_info *event;

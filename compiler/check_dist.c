@@ -1,0 +1,383 @@
+/* check_dist.c: distributions: their declarations, and calls of them right of `~` and in logpdf. */
+#include "compiler/check_state.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const members[] = {"logpdf", "cdf", "logccdf", "quantile", "sample", "valid"};
+enum { LOGPDF, CDF, LOGCCDF, QUANTILE, SAMPLE, VALID, NMEMBERS };
+
+check_dist *dist_parts(check_state *st, symbol *s) {
+  sym_info *x = sym_of(s);
+  if (x->dist) return x->dist;
+  const signature *sig = signature_of(st, s);
+  if (!sig) return NULL;
+  check_dist *d = x->dist = ARENA_NEW(st->p->mem, check_dist);
+  d->sym = s;
+  d->decl = s->decl;
+  d->params = sig->params;
+  d->nparams = sig->n;
+  d->on = sig->result;
+  d->discrete = ty_is_integer(d->on);
+  ctx c;
+  ctx_init(&c, st, CTX_DIST, s);
+  ast_stmt **slot[NMEMBERS] = {&d->logpdf, &d->cdf, &d->logccdf, &d->quantile, &d->sample, &d->valid};
+  const ast_block *b = s->decl->body;
+  for (size_t i = 0; b && i < b->n; i++) {
+    ast_stmt *m = b->items[i];
+    if (m->kind != STMT_MEMBER || name_missing(&m->member.name)) continue;
+    int k = 0;
+    while (k < NMEMBERS && strcmp(members[k], m->member.name.name) != 0) k++;
+    if (k == NMEMBERS) {
+      diag *g = cx_error(&c, "E0417", m->member.name.at, "a distribution has no member called `%s`", m->member.name.name);
+      const char *near = nearest_of(m->member.name.name, members, NMEMBERS);
+      if (strcmp(m->member.name.name, "pdf") == 0 || strcmp(m->member.name.name, "logpmf") == 0 || strcmp(m->member.name.name, "lpdf") == 0)
+        near = "logpdf";
+      if (near) cx_help(&c, g, "did you mean `%s`?", near);
+      else cx_help(&c, g, "members are logpdf(x), cdf(x), logccdf(x), quantile(p), sample() and valid()");
+      continue;
+    }
+    if (*slot[k]) {
+      diag *g = cx_error(&c, "E0402", m->member.name.at, "`%s` is declared twice", members[k]);
+      cx_point(&c, g, (*slot[k])->member.name.at, "first here");
+      continue;
+    }
+    size_t want = k == SAMPLE || k == VALID ? 0 : 1;
+    if (m->member.params.n != want) {
+      diag *g = cx_error(&c, want > m->member.params.n ? "E0412" : "E0413", m->member.name.at, "`%s` takes %s", members[k],
+                         want ? "one parameter" : "no parameter");
+      cx_help(&c, g, "write `%s(%s)`", members[k], want == 0 ? "" : k == QUANTILE ? "p" : "x");
+      continue;
+    }
+    *slot[k] = m;
+  }
+  if (!d->logpdf && b) {
+    diag *g = cx_error(&c, "E0608", s->decl->head.len ? s->decl->head : s->at, "distribution `%s` has no `logpdf`", s->name);
+    cx_help(&c, g, "add `logpdf(x) = ...`, the log density of x");
+  }
+  return d;
+}
+
+static void check_member(check_state *st, symbol *dist, ast_stmt *m, int k) {
+  check_dist *d = sym_of(dist)->dist;
+  ctx c;
+  ctx_init(&c, st, CTX_DIST, dist);
+  signature_enter(&c, sym_of(dist)->sig);
+  c.in_sample = k == SAMPLE;
+  if (m->member.params.n) {
+    ast_param *p = &m->member.params.items[0];
+    symbol *x = sym_new(st, SYM_PARAM, p->name.name, p->name.at);
+    x->param = p;
+    p->name.sym = x;
+    if (k == QUANTILE) x->type = ty_scalar(st, TY_REAL);
+    else {
+      ty_info *t = ARENA_NEW(c.a, ty_info);
+      *t = *d->on;
+      x->type = t;
+    }
+    value_add(&c, x);
+  }
+  ty_kind kind = k == SAMPLE || k == QUANTILE ? (ty_kind)d->on->kind : k == VALID ? TY_BOOL : TY_REAL;
+  c.result = k == SAMPLE || k == QUANTILE ? ty_as(st, d->on, kind) : ty_scalar(st, kind);
+  c.result_at = m->member.name.at;
+  if (ty_is_error(d->on) && (k == SAMPLE || k == QUANTILE)) c.result = NULL;
+  check_returning(&c, m->member.value, m->member.body, members[k]);
+}
+
+void check_dist_body(check_state *st, symbol *dist) {
+  check_dist *d = dist_parts(st, dist);
+  if (!d) return;
+  ast_stmt *all[NMEMBERS] = {d->logpdf, d->cdf, d->logccdf, d->quantile, d->sample, d->valid};
+  for (int k = 0; k < NMEMBERS; k++)
+    if (all[k]) check_member(st, dist, all[k], k);
+}
+
+/* --- calls */
+
+/* The overload that a call means: the first that has all the names it uses and as many parameters as it needs. */
+static symbol *choose(ctx *c, const ast_expr *e, symbol *first) {
+  const ast_args *args = &e->call.args;
+  symbol *named = NULL;
+  for (symbol *s = first; s; s = s->next_overload) {
+    const ast_params *ps = &s->decl->params;
+    bool has = true, counts = args->n <= ps->n;
+    size_t missing = 0;
+    for (size_t i = 0; i < args->n && has; i++) {
+      if (!args->items[i].name.name) continue;
+      has = false;
+      for (size_t k = 0; k < ps->n; k++) has |= ps->items[k].name.name == args->items[i].name.name;
+    }
+    for (size_t k = args->n; k < ps->n; k++) missing += ps->items[k].default_ == NULL;
+    if (has && counts && missing == 0) return s;
+    if (has && !named) named = s;
+  }
+  if (named) return named; /* match_args says what is wrong */
+  if (!first->next_overload) return first;
+  diag *d = cx_error(c, "E0610", e->at, "no `%s` has parameters of these names", first->name);
+  const char *words[32];
+  size_t n = 0;
+  strbuf forms;
+  strbuf_init(&forms, c->a);
+  for (symbol *s = first; s; s = s->next_overload) {
+    strbuf_printf(&forms, "%s`%s(", s == first ? "" : s->next_overload ? ", " : " or ", s->name);
+    for (size_t k = 0; k < s->decl->params.n; k++) {
+      strbuf_printf(&forms, "%s%s", k ? ", " : "", s->decl->params.items[k].name.name);
+      if (n < 32) words[n++] = s->decl->params.items[k].name.name;
+    }
+    strbuf_puts(&forms, ")`");
+  }
+  const char *near = NULL;
+  for (size_t i = 0; i < args->n && !near; i++)
+    if (args->items[i].name.name) near = nearest_of(args->items[i].name.name, words, n);
+  if (near) cx_help(c, d, "did you mean `%s = ...`?", near);
+  else cx_help(c, d, "it is %s", forms.s);
+  return NULL;
+}
+
+bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
+  *out = (drawn){0};
+  check_state *st = c->st;
+  if (e->kind == EXPR_ERROR) {
+    check_error(c, e);
+    return false;
+  }
+  symbol *first = e->kind == EXPR_CALL && e->call.fn.name[0] ? callable_find(c, e->call.fn.name) : NULL;
+  if (e->kind != EXPR_CALL || !first || first->kind != SYM_DIST) {
+    if (e->kind == EXPR_CALL && first && first->kind == SYM_MODEL) {
+      cx_error(c, "E0690", e->at, "a model as a distribution (`%s ~ %s(...)`) is not available yet", "x", first->name);
+      check_error(c, e);
+      return false;
+    }
+    if (e->kind == EXPR_CALL && !first) {
+      static const char *const over[] = {"mixture", "truncated", "right_censored", "left_censored", "interval_censored"};
+      for (size_t i = 0; i < sizeof over / sizeof over[0]; i++)
+        if (strcmp(over[i], e->call.fn.name) == 0) {
+          cx_error(c, "E0690", e->call.fn.at, "`%s` is not available yet", over[i]);
+          check_error(c, e);
+          return false;
+        }
+      for (size_t i = 0; i < e->call.args.n; i++) check_expr(c, e->call.args.items[i].value);
+      if (e->call.fn.name[0]) {
+        symbol *v = ptr_map_get(&c->names, e->call.fn.name);
+        if (v) unknown_callable(c, e->call.fn.name, e->call.fn.at, "a distribution");
+        else {
+          diag *d = cx_error(c, "E0407", e->call.fn.at, "there is no distribution called `%s`", e->call.fn.name);
+          const char *near = nearest_dist(c, e->call.fn.name);
+          if (near) cx_help(c, d, "did you mean `%s`?", near);
+        }
+      }
+      check_error(c, e);
+      return false;
+    }
+    const ty_info *t = e->kind == EXPR_NAME && (first = callable_find(c, e->name.name)) && first->kind == SYM_DIST &&
+                               !ptr_map_get(&c->names, e->name.name)
+                           ? NULL
+                           : check_expr(c, e);
+    if (!t) {
+      diag *d = cx_error(c, "E0612", e->at, "`%s` needs its parameters", e->name.name);
+      cx_help(c, d, "write `%s(...)`", e->name.name);
+      check_error(c, e);
+    } else if (!ty_is_error(t)) {
+      diag *d = cx_error(c, "E0612", e->at, "right of `~` stands a distribution, this is %s", ty_print(c->p, t));
+      if (e->kind == EXPR_IF) cx_help(c, d, "use the statement: `if c { x ~ A } else { x ~ B }`");
+      else cx_help(c, d, "`let x = ...` names a value; `factor e` adds to the log density");
+    }
+    return false;
+  }
+  bool ok = true, outer = c->stochastic;
+  c->stochastic = false;
+  for (size_t i = 0; i < e->call.args.n; i++)
+    if (ty_is_error(check_expr(c, e->call.args.items[i].value))) ok = false;
+  out->stochastic = c->stochastic;
+  c->stochastic |= outer;
+  symbol *s = choose(c, e, first);
+  check_error(c, e);
+  if (!s) return false;
+  e->call.fn.sym = s;
+  callee_used(c, s, e->at);
+  const signature *sig = signature_of(st, s);
+  check_dist *parts = dist_parts(st, s);
+  ast_expr **args;
+  if (!sig || !parts || !match_args(c, e, s, sig, &args) || !ok) return false;
+  if (!unify_args(c, e, s, sig, args, &out->batch, &out->sizes) || ty_is_error(parts->on)) return false;
+  call_record(c, e, s, args, sig->n, out->batch.rank > 0);
+  out->dist = s;
+  out->parts = parts;
+  out->args = args;
+  out->event = *ty_substitute(st, parts->on, &out->sizes);
+  out->event.event_rank = out->event.rank;
+  out->flat = sym_of(s)->library && s->name == st->flat;
+  ty_info *t = ARENA_NEW(c->a, ty_info);
+  t->kind = TY_DIST;
+  ty_info *event = ARENA_NEW(c->a, ty_info);
+  *event = out->event;
+  t->event = event;
+  set_type(e, t);
+  return true;
+}
+
+const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
+  const char *name = e->call.fn.name;
+  if (e->call.args.n != 2 || e->call.args.items[0].name.name || e->call.args.items[1].name.name) {
+    diag *d = cx_error(c, e->call.args.n < 2 ? "E0412" : "E0413", e->at, "`%s` takes a distribution and a value", name);
+    cx_help(c, d, "it is `%s(Normal(0, 1), x)`", name);
+    return check_error(c, e);
+  }
+  drawn dr;
+  ast_expr *dist = e->call.args.items[0].value, *x = e->call.args.items[1].value;
+  bool ok = check_drawn(c, dist, &dr);
+  const ty_info *t = check_expr(c, x);
+  if (!ok || ty_is_error(t) || !value_expected(c, x, t, "the value")) return check_error(c, e);
+  if (callee->builtin != BUILTIN_LOGPDF && !dr.parts->cdf && !(callee->builtin == BUILTIN_LOGCCDF && dr.parts->logccdf)) {
+    diag *d = cx_error(c, "E0608", dist->at, "`%s` has no distribution function", dr.dist->name);
+    cx_help(c, d, "`%s` needs a member `cdf(x)`", name);
+    return check_error(c, e);
+  }
+  if (dr.parts->discrete && t->kind == TY_REAL) {
+    cx_error(c, "E0601", x->at, "`%s` draws %s, this is %s", dr.dist->name, dr.event.kind == TY_BOOL ? "truth values" : "integers",
+             ty_print(c->p, t));
+    return check_error(c, e);
+  }
+  bool fits = t->rank >= dr.event.rank;
+  for (unsigned k = 0; k < dr.event.rank && fits; k++) fits = t->dim[t->rank - dr.event.rank + k] == dr.event.dim[k];
+  ty_info front = {.rank = (uint8_t)(fits ? t->rank - dr.event.rank : 0)}, both = {0};
+  for (unsigned k = 0; k < front.rank; k++) front.dim[k] = t->dim[k];
+  if (!fits || !shape_broadcast(&front, &dr.batch, &both)) {
+    diag *d = cx_error(c, "E0502", x->at, "`%s` does not fit the distribution: it is %s", name, ty_print(c->p, t));
+    cx_point(c, d, dist->at, "this draws %s", ty_print(c->p, &dr.event));
+    point_shape(c, d, x);
+    return check_error(c, e);
+  }
+  ast_expr **args = ARENA_ARRAY(c->a, ast_expr *, 2);
+  args[0] = dist;
+  args[1] = x;
+  call_record(c, e, callee, args, 2, both.rank > 0);
+  return set_type(e, both.rank ? ty_new(c->st, TY_REAL, both.rank, both.dim) : ty_scalar(c->st, TY_REAL));
+}
+
+/* --- supports */
+
+/* A bound of the distribution's support for these arguments: a parameter's name stands for its argument. */
+static const ast_expr *drawn_bound(const drawn *d, const ast_expr *bound) {
+  if (!bound || bound->kind != EXPR_NAME || !bound->name.sym) return bound;
+  for (size_t i = 0; i < d->parts->nparams; i++)
+    if (d->parts->params[i] == bound->name.sym) return d->args[i];
+  return bound;
+}
+
+/* Whether a declared bound may cut away some of what the distribution draws. */
+static bool cuts(const ast_expr *declared, const ast_expr *drawn_at, bool lower) {
+  if (!declared) return false;
+  if (!drawn_at) return true;
+  double a, b;
+  if (const_of_expr(declared, &a) && const_of_expr(drawn_at, &b)) return lower ? a > b : a < b;
+  if (declared->kind == EXPR_NAME && drawn_at->kind == EXPR_NAME && declared->name.sym == drawn_at->name.sym) return false;
+  return true;
+}
+
+static bool depends_on_latent(const ast_expr *e) {
+  if (!e) return false;
+  switch (e->kind) {
+  case EXPR_NAME: return e->name.sym && e->name.sym->stochastic;
+  case EXPR_UNARY: return depends_on_latent(e->unary.arg);
+  case EXPR_BINARY: return depends_on_latent(e->binary.lhs) || depends_on_latent(e->binary.rhs);
+  case EXPR_INT: case EXPR_REAL: return false;
+  case EXPR_INDEX: {
+    if (depends_on_latent(e->index.base)) return true;
+    for (size_t i = 0; i < e->index.subs.n; i++)
+      if (depends_on_latent(e->index.subs.items[i])) return true;
+    return false;
+  }
+  case EXPR_CALL:
+    for (size_t i = 0; i < e->call.args.n; i++)
+      if (depends_on_latent(e->call.args.items[i].value)) return true;
+    return false;
+  default: return true;
+  }
+}
+
+static const char *event_text(ctx *c, const drawn *d) {
+  if (d->event.kind == TY_BOOL) return "truth values";
+  if (d->event.kind == TY_INT) return "integers";
+  return d->event.rank == 0 ? "reals" : ty_print(c->p, &d->event);
+}
+
+bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, const drawn *d, const ast_expr *dist, bool observed) {
+  if (ty_is_error(t)) return false;
+  const char *name = d->dist->name;
+  const char *special = support_text(t);
+  bool discrete = d->parts->discrete;
+  if (d->flat) {
+    if (observed) return true;
+    if (t->kind == TY_INT && t->support == IR_SUP_INT && !(t->lo && t->hi)) {
+      diag *g = cx_error(c, "E0606", dist->at, "`Flat()` over all integers cannot be normalised or drawn");
+      if (type) cx_point(c, g, type->at, "the support");
+      cx_help(c, g, "give a finite type, such as `index(K)`, `bool` or `int<lower = a, upper = b>`");
+      return false;
+    }
+    return true;
+  }
+  if (discrete && t->kind == TY_REAL) {
+    diag *g = cx_error(c, "E0601", at, "`%s` draws %s, but this is declared %s", name, event_text(c, d), ty_print(c->p, t));
+    cx_point(c, g, dist->at, "draws %s", event_text(c, d));
+    if (type) cx_point(c, g, type->at, "declared here");
+    cx_help(c, g, "declare it as `%s`", d->event.kind == TY_BOOL ? "bool" : "int");
+    return false;
+  }
+  if (!discrete && (t->kind == TY_BOOL || (t->kind == TY_INT && !observed))) {
+    diag *g = cx_error(c, "E0601", at, "`%s` draws %s, but this is declared %s", name, event_text(c, d), ty_print(c->p, t));
+    cx_point(c, g, dist->at, "draws %s", event_text(c, d));
+    if (type) cx_point(c, g, type->at, "declared here");
+    cx_help(c, g, t->kind == TY_BOOL ? "`Bernoulli` draws truth values" : "declare it as `real`, or draw it from a distribution of integers");
+    return false;
+  }
+  if (observed) return true;
+  /* Structured supports: the same structure, or a density of the elements that the structure conditions. */
+  bool structured_event = support_text(&d->event) != NULL;
+  if (special && t->support != IR_SUP_ORDERED) {
+    bool same = structured_event && d->event.support == t->support;
+    bool cov_from_cholesky = false;
+    if (!same && !cov_from_cholesky) {
+      diag *g = cx_error(c, "E0614", at, "a `%s` cannot be drawn from `%s`, which draws %s", special, name, event_text(c, d));
+      if (type) cx_point(c, g, type->at, "declared here");
+      cx_help(c, g, t->support == IR_SUP_SIMPLEX ? "`Dirichlet(alpha)` draws a simplex; `Flat()` with `factor` gives any density"
+                                                 : "`Flat()` with `factor` gives it any density");
+      return false;
+    }
+    return true;
+  }
+  if (structured_event && d->event.support != t->support && !(t->support == IR_SUP_REAL && !type)) {
+    diag *g = cx_error(c, "E0614", at, "`%s` draws a `%s`, but this is declared %s", name, support_text(&d->event), ty_print(c->p, t));
+    if (type) cx_point(c, g, type->at, "declared here");
+    cx_help(c, g, "declare it as `%s(K)`", support_text(&d->event));
+    return false;
+  }
+  /* Truncation: the mass of what is left must be known, or not depend on a latent. */
+  const ast_expr *lo = drawn_bound(d, d->event.lo), *hi = drawn_bound(d, d->event.hi);
+  bool cut_lo = cuts(t->lo, lo, true), cut_hi = t->count == IR_SIZE_NONE && cuts(t->hi, hi, false);
+  double a, b;
+  const ast_expr *floor_ = t->lo ? t->lo : lo, *ceil_ = t->hi && t->count == IR_SIZE_NONE ? t->hi : hi;
+  if ((cut_lo || cut_hi) && ((t->lo && hi && const_of_expr(t->lo, &a) && const_of_expr(hi, &b) && a >= b) ||
+                             (t->hi && lo && const_of_expr(t->hi, &a) && const_of_expr(lo, &b) && a <= b))) {
+    diag *g = cx_error(c, "E0605", at, "`%s` draws nothing within these bounds", name);
+    if (type) cx_point(c, g, type->at, "declared here");
+    return false;
+  }
+  (void)floor_;
+  (void)ceil_;
+  bool latent = d->stochastic || (cut_lo && depends_on_latent(t->lo)) || (cut_hi && depends_on_latent(t->hi));
+  if ((cut_lo || cut_hi) && latent && !d->parts->cdf) {
+    diag *g = cx_error(c, "E0605", at, "the bounds cut `%s`, and what is left of it depends on a latent", name);
+    if (type) cx_point(c, g, type->at, "these bounds");
+    cx_point(c, g, dist->at, "`%s` has no `cdf` to normalise with", name);
+    cx_help(c, g, "draw it from `Flat()` and add the density with `factor logpdf(%s(...), x)`, which has no normaliser", name);
+    return false;
+  }
+  if (t->support == IR_SUP_ORDERED && d->event.rank == 0 && d->batch.rank > 0 && d->stochastic) {
+    diag *g = cx_error(c, "E0605", at, "the order conditions elements that differ, and how much is left depends on a latent");
+    if (type) cx_point(c, g, type->at, "declared here");
+    cx_help(c, g, "draw it from `Flat()` and add the densities with `factor`");
+    return false;
+  }
+  return true;
+}

@@ -1,0 +1,663 @@
+/* check_elements.c: arrays built by elements: `let s[1] = ..` and `for t in 2..T { let s[t] = .. }`, `theta[j] ~ ..` in a plate.
+ *
+ * Each statement that sets elements is a *piece*: a box of positions, whose axis is lo..hi where a subscript is a loop index plus
+ * a size.  The pieces of an array must tile 1..N in each axis, with equal symbols where they meet, and that gives its extents.
+ * They are collected from the tree before the statements are checked, so that the extents are known at the first one.
+ *
+ * Where an array is read while loops that set it are running, the position is compared with the pieces loop by loop,
+ * outermost first: an earlier iteration of a `for`, or an earlier statement of this iteration, has set it. */
+#include "compiler/check_state.h"
+
+enum { MAX_PIECES = 512 };
+
+typedef struct pre_loop pre_loop;
+struct pre_loop {
+  pre_loop *outer;
+  const ast_range *range; /* NULL: the block of a `predict`, which arrays do not leave */
+  bool is_for;
+};
+
+typedef struct piece {
+  const ast_target *target; /* NULL: what a forecast continues */
+  const ast_expr *value;    /* of a let */
+  pre_loop *loops;
+  const ast_stmt *branch_of; /* the innermost `if` around it */
+  bool otherwise;            /* in its else */
+  bool conditional;          /* an `if` or filter inside the array's scope */
+  bool visited;
+  const ast_range *range[IR_MAX_RANK]; /* the loop that moves along each axis */
+  bool down[IR_MAX_RANK];
+  ir_size off[IR_MAX_RANK];
+  ir_size lo[IR_MAX_RANK], hi[IR_MAX_RANK];
+} piece;
+
+struct elements {
+  const char *name;
+  pre_loop *home; /* NULL: the body */
+  piece *pieces;
+  size_t n, cap;
+  size_t naxes;
+  bool resolved, broken;
+  ir_size ext[IR_MAX_RANK];
+  symbol *sym;
+  const ty_info *element;
+  span element_at;
+};
+
+symbol *elements_symbol(const elements *e) { return e->sym; }
+const ty_info *elements_element(const elements *e) { return e->element; }
+
+/* --- collecting */
+
+typedef struct collector {
+  ctx *c;
+  ptr_map by_name; /* name -> ptr_map of home -> elements */
+  pre_loop *loops;
+  const ast_stmt *branch_of;
+  bool otherwise;
+  unsigned conds;
+  unsigned conds_at; /* conds outside the innermost loops; see piece.conditional */
+} collector;
+
+static bool mentions(const ast_expr *e, const char *name) {
+  switch (e->kind) {
+  case EXPR_NAME: return e->name.name == name;
+  case EXPR_UNARY: return mentions(e->unary.arg, name);
+  case EXPR_BINARY: return mentions(e->binary.lhs, name) || mentions(e->binary.rhs, name);
+  case EXPR_INDEX:
+    if (mentions(e->index.base, name)) return true;
+    for (size_t i = 0; i < e->index.subs.n; i++)
+      if (mentions(e->index.subs.items[i], name)) return true;
+    return false;
+  case EXPR_RANGE: return mentions(e->range.lo, name) || mentions(e->range.hi, name);
+  case EXPR_CALL:
+    for (size_t i = 0; i < e->call.args.n; i++)
+      if (mentions(e->call.args.items[i].value, name)) return true;
+    return false;
+  default: return false;
+  }
+}
+
+static bool target_uses(const ast_target *t, const pre_loop *l) {
+  for (size_t i = 0; i < t->subs.n; i++)
+    if (mentions(t->subs.items[i], l->range->var.name)) return true;
+  return false;
+}
+
+static void collect_target(collector *k, const ast_target *t, const ast_expr *value) {
+  ctx *c = k->c;
+  if (t->type) type_mark_sizes(c, t->type);
+  if (name_missing(&t->name)) return;
+  if (!ptr_map_get(&c->later, t->name.name)) ptr_map_put(&c->later, t->name.name, (void *)t);
+  if (t->subs.n == 0) return;
+  pre_loop *home = k->loops;
+  while (home && home->range && target_uses(t, home)) home = home->outer;
+  ptr_map *homes = ptr_map_get(&k->by_name, t->name.name);
+  if (!homes) {
+    homes = ARENA_NEW(c->a, ptr_map);
+    ptr_map_init(homes, c->a);
+    ptr_map_put(&k->by_name, t->name.name, homes);
+  }
+  const void *key = home ? (const void *)home : (const void *)k;
+  elements *e = ptr_map_get(homes, key);
+  if (!e) {
+    e = ARENA_NEW(c->a, elements);
+    e->name = t->name.name;
+    e->home = home;
+    ptr_map_put(homes, key, e);
+  }
+  piece p = {.target = t, .value = value, .loops = k->loops, .branch_of = k->branch_of, .otherwise = k->otherwise,
+             .conditional = k->conds > 0};
+  ARENA_PUSH(c->a, e->pieces, e->n, e->cap, p);
+  ptr_map_put(&c->arrays, t, e);
+}
+
+static void collect_block(collector *k, const ast_block *b);
+
+static void collect_loop(collector *k, const ast_iter *it, bool is_for, const ast_block *body, const ast_target *t) {
+  pre_loop *outer = k->loops;
+  for (size_t i = 0; i < it->n; i++) {
+    pre_loop *l = ARENA_NEW(k->c->a, pre_loop);
+    *l = (pre_loop){k->loops, &it->items[i], is_for};
+    k->loops = l;
+  }
+  k->conds += it->cond != NULL;
+  if (body) collect_block(k, body);
+  else collect_target(k, t, NULL);
+  k->conds -= it->cond != NULL;
+  k->loops = outer;
+}
+
+static void collect_block(collector *k, const ast_block *b) {
+  for (size_t i = 0; i < b->n; i++) {
+    const ast_stmt *s = b->items[i];
+    switch (s->kind) {
+    case STMT_SAMPLE: collect_loop(k, &s->sample.iter, false, NULL, &s->sample.target); break;
+    case STMT_LET: collect_target(k, &s->let.target, s->let.value); break;
+    case STMT_PLATE: collect_loop(k, &s->plate.iter, false, s->plate.body, NULL); break;
+    case STMT_FOR: collect_loop(k, &s->for_.iter, true, s->for_.body, NULL); break;
+    case STMT_PREDICT: {
+      pre_loop l = {k->loops, NULL, false}, *kept = ARENA_NEW(k->c->a, pre_loop);
+      *kept = l;
+      k->loops = kept;
+      collect_block(k, s->predict.body);
+      k->loops = kept->outer;
+      break;
+    }
+    case STMT_IF: {
+      const ast_stmt *branch_of = k->branch_of;
+      bool otherwise = k->otherwise;
+      k->branch_of = s;
+      k->conds++;
+      k->otherwise = false;
+      collect_block(k, s->if_.then);
+      k->otherwise = true;
+      if (s->if_.else_) collect_block(k, s->if_.else_);
+      k->conds--;
+      k->branch_of = branch_of;
+      k->otherwise = otherwise;
+      break;
+    }
+    default: break;
+    }
+  }
+}
+
+void elements_collect(ctx *c, const ast_block *body) {
+  collector k = {.c = c};
+  ptr_map_init(&k.by_name, c->a);
+  collect_block(&k, body);
+}
+
+/* --- positions and extents */
+
+static bool piece_affine(ctx *c, const piece *p, const ast_expr *e, const ast_range **range, bool *is_for, ir_size *off) {
+  size_table *t = c->p->sizes;
+  if (e->kind == EXPR_NAME)
+    for (const pre_loop *l = p->loops; l && l->range; l = l->outer)
+      if (l->range->var.name == e->name.name) {
+        *range = l->range;
+        *is_for = l->is_for;
+        *off = size_const(t, 0);
+        return true;
+      }
+  if (e->kind == EXPR_BINARY && (e->binary.op == OP_ADD || e->binary.op == OP_SUB)) {
+    const ast_range *ra = NULL, *rb = NULL;
+    ir_size a, b;
+    bool fa = false, fb = false;
+    if (!piece_affine(c, p, e->binary.lhs, &ra, &fa, &a) || !piece_affine(c, p, e->binary.rhs, &rb, &fb, &b)) return false;
+    if (rb && (ra || e->binary.op == OP_SUB)) return false;
+    *range = ra ? ra : rb;
+    *is_for = fa || fb;
+    *off = e->binary.op == OP_ADD ? size_add(t, a, b) : size_sub(t, a, b);
+    return true;
+  }
+  *range = NULL;
+  *off = size_of_expr(c, e);
+  return *off != IR_SIZE_NONE;
+}
+
+static void cannot_tell(ctx *c, const elements *e, span at, const char *why) {
+  diag *d = cx_error(c, "E0523", at, "it cannot be told that every element of `%s` is set exactly once", e->name);
+  cx_say(c, d, "%s", why);
+  cx_help(c, d, "elements are set at `[i]` or `[i + 1]` with i in a range of sizes; a comprehension `[... for i in 1..N]` builds an array at once");
+}
+
+static bool resolve_piece(ctx *c, elements *e, piece *p) {
+  const ast_exprs *subs = &p->target->subs;
+  size_table *t = c->p->sizes;
+  if (subs->n != e->naxes) {
+    diag *d = cx_error(c, "E0527", p->target->at, "`%s` has %zu subscript%s here and %zu elsewhere", e->name, subs->n, subs->n == 1 ? "" : "s",
+                       e->naxes);
+    if (e->pieces[0].target) cx_point(c, d, e->pieces[0].target->at, "the other place");
+    return false;
+  }
+  for (size_t a = 0; a < subs->n; a++) {
+    const ast_expr *sub = subs->items[a];
+    if (sub->kind == EXPR_ALL || sub->kind == EXPR_RANGE) {
+      diag *d = cx_error(c, "E0523", sub->at, "a slice of `%s` cannot be set: set its elements", e->name);
+      if (sub->kind == EXPR_ALL && a + 1 == subs->n) cx_help(c, d, "leave the last `:` out");
+      return false;
+    }
+    const ast_range *r;
+    bool is_for;
+    if (!piece_affine(c, p, sub, &r, &is_for, &p->off[a])) {
+      cannot_tell(c, e, sub->at, "this is not a loop index plus a size");
+      return false;
+    }
+    p->range[a] = r;
+    p->lo[a] = p->hi[a] = p->off[a];
+    if (!r) continue;
+    for (size_t b = 0; b < a; b++)
+      if (p->range[b] == r) {
+        cannot_tell(c, e, sub->at, "the same index moves along two axes");
+        return false;
+      }
+    double by = 1;
+    ir_size lo, hi;
+    if (r->over) {
+      cannot_tell(c, e, sub->at, "this index runs over an array");
+      return false;
+    }
+    if (r->by && (!const_of_expr(r->by, &by) || (by != 1 && by != -1))) {
+      cannot_tell(c, e, r->by->at, "steps other than 1 and -1 leave gaps");
+      return false;
+    }
+    p->down[a] = by < 0;
+    lo = size_of_expr(c, by < 0 ? r->hi : r->lo);
+    hi = size_of_expr(c, by < 0 ? r->lo : r->hi);
+    if (lo == IR_SIZE_NONE || hi == IR_SIZE_NONE) {
+      cannot_tell(c, e, r->at, "these bounds are not sizes");
+      return false;
+    }
+    p->lo[a] = size_add(t, lo, p->off[a]);
+    p->hi[a] = size_add(t, hi, p->off[a]);
+  }
+  return true;
+}
+
+static span piece_at(const elements *e, const piece *p) {
+  return p->target ? p->target->at : e->element_at;
+}
+
+static const char *piece_text(ctx *c, const piece *p, size_t axis) {
+  if (p->lo[axis] == p->hi[axis]) return size_text(c->st, p->lo[axis]);
+  return arena_printf(c->a, "%s..%s", size_text(c->st, p->lo[axis]), size_text(c->st, p->hi[axis]));
+}
+
+/* Whether pieces chain along axis and all below it, after grouping by their range on that axis.  Sets ext from `axis` on. */
+static bool tile(ctx *c, elements *e, piece **list, size_t n, size_t axis, ir_size *ext) {
+  size_table *t = c->p->sizes;
+  if (axis == e->naxes) {
+    /* One position set by several: only as the branches of one `if`. */
+    if (n == 2 && list[0]->branch_of && list[0]->branch_of == list[1]->branch_of && list[0]->otherwise != list[1]->otherwise) return true;
+    for (size_t i = 0; i < n && n == 1; i++)
+      if (list[i]->conditional) {
+        diag *d = cx_error(c, "E0523", piece_at(e, list[i]), "this element of `%s` is set under a condition only", e->name);
+        cx_help(c, d, "set it in both branches of the `if`, or choose the value: `if c { a } else { b }`");
+        return false;
+      }
+    if (n == 1) return true;
+    diag *d = cx_error(c, "E0522", piece_at(e, list[1]), "`%s` is set twice here", e->name);
+    if (list[0]->target) cx_point(c, d, piece_at(e, list[0]), "these elements were set here");
+    cx_help(c, d, "each element of an array is set once");
+    return false;
+  }
+  piece **rest = ARENA_ARRAY(c->a, piece *, n), **group = ARENA_ARRAY(c->a, piece *, n);
+  for (size_t i = 0; i < n; i++) rest[i] = list[i];
+  size_t nrest = n, groups = 0;
+  ir_size next = size_const(t, 1), one = next;
+  ir_size inner[IR_MAX_RANK] = {0};
+  const piece *last = NULL;
+  while (nrest > 0) {
+    size_t ngroup = 0, left = 0;
+    ir_size hi = IR_SIZE_NONE;
+    for (size_t i = 0; i < nrest; i++) {
+      if (rest[i]->lo[axis] == next && (hi == IR_SIZE_NONE || rest[i]->hi[axis] == hi)) {
+        hi = rest[i]->hi[axis];
+        group[ngroup++] = rest[i];
+      } else rest[left++] = rest[i];
+    }
+    if (ngroup == 0) {
+      const piece *p = rest[0];
+      for (size_t i = 1; i < nrest; i++) {
+        int64_t d;
+        if (size_difference(c->st, rest[i]->lo[axis], p->lo[axis], &d) && d < 0) p = rest[i];
+      }
+      int64_t d;
+      bool decided = size_difference(c->st, p->lo[axis], next, &d);
+      if (decided && d < 0) {
+        diag *g = cx_error(c, "E0522", piece_at(e, p), "elements of `%s` are set twice: %s again", e->name, piece_text(c, p, axis));
+        if (last && last->target) cx_point(c, g, piece_at(e, last), "%s set here", piece_text(c, last, axis));
+        cx_help(c, g, "each element of an array is set once");
+      } else {
+        diag *g = cx_error(c, "E0521", piece_at(e, p), "%s `%s[%s]` is not set", last ? "element" : "the first element", e->name,
+                           size_text(c->st, next));
+        cx_say(c, g, "this sets %s%s", piece_text(c, p, axis), axis ? arena_printf(c->a, " of axis %zu", axis + 1) : "");
+        if (last && last->target) cx_point(c, g, piece_at(e, last), "this sets %s", piece_text(c, last, axis));
+        if (!decided) cx_help(c, g, "ranges meet where one ends in the very size that the next starts after");
+        else if (!last) cx_help(c, g, "counting starts at 1: add `let %s[1] = ...` or start the loop at 1", e->name);
+      }
+      return false;
+    }
+    ir_size mine[IR_MAX_RANK] = {0};
+    if (!tile(c, e, group, ngroup, axis + 1, mine)) return false;
+    for (size_t a = axis + 1; a < e->naxes && groups > 0; a++)
+      if (mine[a] != inner[a]) {
+        diag *d = cx_error(c, "E0521", piece_at(e, group[0]), "`%s` has %s elements along axis %zu here and %s elsewhere", e->name,
+                           size_text(c->st, mine[a]), a + 1, size_text(c->st, inner[a]));
+        if (last && last->target) cx_point(c, d, piece_at(e, last), "the other place");
+        return false;
+      }
+    for (size_t a = axis + 1; a < e->naxes; a++) inner[a] = mine[a];
+    groups++;
+    last = group[0];
+    next = size_add(t, hi, one);
+    nrest = left;
+  }
+  ext[axis] = size_sub(t, next, one);
+  for (size_t a = axis + 1; a < e->naxes; a++) ext[a] = inner[a];
+  return true;
+}
+
+static bool resolve(ctx *c, elements *e, symbol *continues) {
+  e->naxes = e->pieces[0].target->subs.n;
+  if (e->naxes > IR_MAX_RANK) {
+    cx_error(c, "E0513", e->pieces[0].target->at, "an array has at most %d axes", IR_MAX_RANK);
+    return false;
+  }
+  if (e->n > MAX_PIECES) {
+    diag *d = cx_error(c, "E0523", e->pieces[0].target->at, "`%s` is built by more than %d statements", e->name, MAX_PIECES);
+    cx_help(c, d, "write `[a, b, c, ...]`");
+    return false;
+  }
+  for (size_t i = 0; i < e->n; i++)
+    if (!resolve_piece(c, e, &e->pieces[i])) return false;
+  if (continues) {
+    const ty_info *t = continues->type;
+    piece base = {.visited = true};
+    if (!t || t->rank < e->naxes) {
+      if (t && !ty_is_error(t)) {
+        diag *d = cx_error(c, "E0506", e->pieces[0].target->at, "`%s` is %s", e->name, ty_print(c->p, t));
+        cx_point(c, d, continues->at, "declared here");
+      }
+      return false;
+    }
+    for (size_t a = 0; a < e->naxes; a++) base.lo[a] = size_const(c->p->sizes, 1), base.hi[a] = t->dim[a];
+    ARENA_PUSH(c->a, e->pieces, e->n, e->cap, base);
+    for (size_t i = e->n - 1; i > 0; i--) e->pieces[i] = e->pieces[i - 1];
+    e->pieces[0] = base;
+  }
+  piece **list = ARENA_ARRAY(c->a, piece *, e->n);
+  for (size_t i = 0; i < e->n; i++) list[i] = &e->pieces[i];
+  return tile(c, e, list, e->n, 0, e->ext);
+}
+
+elements *elements_of(ctx *c, const ast_target *t, bool is_site, symbol *continues) {
+  elements *e = ptr_map_get(&c->arrays, t);
+  if (!e) return NULL;
+  if (!e->resolved) {
+    e->resolved = true;
+    e->broken = !resolve(c, e, continues);
+  }
+  if (e->broken) return NULL;
+  /* A loop between the array's scope and this statement whose index is missing would set the elements again. */
+  const piece *p = NULL;
+  for (size_t i = 0; i < e->n && !p; i++)
+    if (e->pieces[i].target == t) p = &e->pieces[i];
+  const pre_loop *home = e->home;
+  bool again = home && home->range && is_site;
+  for (const pre_loop *l = home; l && l->range && !again; l = l->outer) again = target_uses(t, l);
+  if (again) {
+    diag *d = cx_error(c, "E0526", t->at, "every iteration over `%s` would define this part of `%s` again", home->range->var.name, e->name);
+    cx_point(c, d, home->range->at, "the loop over `%s`", home->range->var.name);
+    strbuf b;
+    strbuf_init(&b, c->a);
+    strbuf_printf(&b, "%s[%s", e->name, home->range->var.name);
+    for (size_t i = 0; i < t->subs.n; i++) {
+      strbuf_puts(&b, ", ");
+      ast_print_expr(&b, t->subs.items[i]);
+    }
+    cx_help(c, d, "give every iteration its own: `%s]`", b.s);
+    e->broken = true;
+    return NULL;
+  }
+  return e;
+}
+
+void elements_start(ctx *c, elements *e, symbol *s) {
+  e->sym = s;
+  s->elementwise = true;
+  sym_info *x = sym_of(s);
+  x->elems = e;
+  x->home = 0;
+  if (!e->home) return;
+  if (!e->home->range) {
+    x->home = c->predict_depth;
+    return;
+  }
+  for (const loop *l = c->loops; l; l = l->outer)
+    if (l->range == e->home->range) x->home = l->depth;
+}
+
+void elements_typed(ctx *c, elements *e, const ty_info *element, span at) {
+  if (!e->element) {
+    e->element = element;
+    e->element_at = at;
+    if (ty_is_error(element)) {
+      e->sym->type = element;
+      return;
+    }
+    if (e->naxes + element->rank > IR_MAX_RANK) {
+      cx_error(c, "E0513", at, "an array has at most %d axes", IR_MAX_RANK);
+      e->sym->type = ty_scalar(c->st, TY_ERROR);
+      return;
+    }
+    ty_info *t = ARENA_NEW(c->a, ty_info);
+    *t = *element;
+    t->rank = (uint8_t)(e->naxes + element->rank);
+    for (size_t a = 0; a < e->naxes; a++) t->dim[a] = e->ext[a];
+    for (unsigned k = 0; k < element->rank; k++) t->dim[e->naxes + k] = element->dim[k];
+    e->sym->type = t;
+    return;
+  }
+  if (ty_is_error(element) || ty_is_error(e->element)) return;
+  if (!shape_equal(e->element, element) || ty_join(e->element->kind, element->kind) != e->element->kind) {
+    diag *d = cx_error(c, "E0527", at, "the elements of `%s` have one type: %s and %s", e->name, ty_print(c->p, e->element),
+                       ty_print(c->p, element));
+    cx_point(c, d, e->element_at, "%s here", ty_print(c->p, e->element));
+    if (shape_equal(e->element, element)) cx_help(c, d, "make the first one a real: `1.0` instead of `1`");
+  }
+}
+
+void elements_visited(elements *e, const ast_target *t) {
+  for (size_t i = 0; i < e->n; i++)
+    if (e->pieces[i].target == t) e->pieces[i].visited = true;
+}
+
+/* A guess: real unless everything in sight is an int.  A wrong one is an error at the element, never a wrong program. */
+static ty_kind guess(ctx *c, const elements *e, const ast_expr *x) {
+  switch (x->kind) {
+  case EXPR_INT: return TY_INT;
+  case EXPR_BOOL: return TY_BOOL;
+  case EXPR_NAME: {
+    if (x->name.name == e->name) return TY_BOOL;
+    symbol *s = ptr_map_get(&c->names, x->name.name);
+    if (s) return s->type && ty_is_value(s->type) ? (ty_kind)s->type->kind : s->kind == SYM_INDEX ? TY_INT : TY_REAL;
+    for (size_t i = 0; i < e->n; i++)
+      for (const pre_loop *l = e->pieces[i].loops; l && l->range; l = l->outer)
+        if (l->range->var.name == x->name.name && !l->range->over) return TY_INT;
+    return TY_REAL;
+  }
+  case EXPR_INDEX: return guess(c, e, x->index.base);
+  case EXPR_UNARY: return x->unary.op == OP_NOT ? TY_BOOL : ty_join(TY_BOOL, guess(c, e, x->unary.arg));
+  case EXPR_IF: return ty_join(guess(c, e, x->if_.then), guess(c, e, x->if_.else_));
+  case EXPR_BINARY:
+    switch (x->binary.op) {
+    case OP_AND: case OP_OR: case OP_LT: case OP_GT: case OP_LE: case OP_GE: case OP_EQ: case OP_NE: return TY_BOOL;
+    case OP_DIV: case OP_POW: return TY_REAL;
+    case OP_FLOORDIV: case OP_MOD: return TY_INT;
+    default: {
+      ty_kind k = ty_join(guess(c, e, x->binary.lhs), guess(c, e, x->binary.rhs));
+      return k == TY_BOOL ? TY_INT : k;
+    }
+    }
+  default: return TY_REAL;
+  }
+}
+
+ty_kind elements_guess(ctx *c, const elements *e) {
+  ty_kind k = TY_BOOL;
+  for (size_t i = 0; i < e->n; i++)
+    if (e->pieces[i].value) k = ty_join(k, guess(c, e, e->pieces[i].value));
+  return k;
+}
+
+/* --- reading while building */
+
+typedef struct reading {
+  bool known;
+  affine from, to;
+  ir_size lo, hi; /* over all iterations of its loop */
+} reading;
+
+typedef enum standing { SET, EARLIER, ANOTHER /* iteration of a plate */, LATER, UNKNOWN } standing;
+
+static const loop *open_loop(const ctx *c, const ast_range *r) {
+  for (const loop *l = c->loops; l; l = l->outer)
+    if (l->range == r) return l;
+  return NULL;
+}
+
+static bool at_most(ctx *c, ir_size a, ir_size b) {
+  int64_t d;
+  return size_difference(c->st, a, b, &d) && d <= 0;
+}
+
+/* Compares what is read with what a piece has set by now.  axis: where an earlier iteration decides. */
+static standing compare(ctx *c, const elements *e, const piece *p, const reading *r, size_t *axis, bool *tied) {
+  for (size_t a = 0; a < e->naxes; a++) tied[a] = false;
+  if (!p->target) return SET;
+  const pre_loop *order[64];
+  size_t n = 0;
+  for (const pre_loop *l = p->loops; l && l->range && n < 64; l = l->outer) order[n++] = l;
+  while (n-- > 0) {
+    size_t a = 0;
+    while (a < e->naxes && p->range[a] != order[n]->range) a++;
+    if (a == e->naxes) continue;
+    const loop *l = open_loop(c, p->range[a]);
+    if (!l) break;
+    int64_t lo, hi;
+    bool same = r[a].known && r[a].to.loop == l && size_difference(c->st, r[a].to.off, p->off[a], &hi);
+    if (!same) return UNKNOWN;
+    bool point = r[a].from.loop == l && size_difference(c->st, r[a].from.off, p->off[a], &lo);
+    if (point && lo == 0 && hi == 0) {
+      tied[a] = true;
+      continue;
+    }
+    if (l->kind == LOOP_PLATE) return ANOTHER;
+    *axis = a;
+    if (!l->down) return hi < 0 ? EARLIER : LATER;
+    return point && lo > 0 ? EARLIER : LATER;
+  }
+  return p->visited ? SET : LATER;
+}
+
+static bool contains(ctx *c, const elements *e, const piece *p, const bool *tied, const reading *r, size_t but) {
+  for (size_t a = 0; a < e->naxes; a++) {
+    if (a == but || tied[a]) continue;
+    if (!r[a].known || !at_most(c, p->lo[a], r[a].lo) || !at_most(c, r[a].hi, p->hi[a])) return false;
+  }
+  return true;
+}
+
+/* Whether the set pieces cover from..to along axis.  Starts at `from`, or at `to` going down. */
+static bool covered(ctx *c, const elements *e, const standing *st, bool (*tied)[IR_MAX_RANK], const reading *r, size_t axis,
+                    ir_size from, ir_size to) {
+  size_table *t = c->p->sizes;
+  ir_size one = size_const(t, 1);
+  for (size_t steps = 0; steps <= e->n; steps++) {
+    if (at_most(c, size_add(t, to, one), from)) return true;
+    const piece *next = NULL;
+    for (size_t i = 0; i < e->n && !next; i++) {
+      const piece *p = &e->pieces[i];
+      if (st[i] == SET && !tied[i][axis] && at_most(c, p->lo[axis], from) && at_most(c, from, p->hi[axis]) &&
+          contains(c, e, p, tied[i], r, axis))
+        next = p;
+    }
+    if (!next) {
+      /* The symbols at the upper end may differ while the lower end is certain: come from above. */
+      for (size_t i = 0; i < e->n && !next; i++) {
+        const piece *p = &e->pieces[i];
+        if (st[i] == SET && !tied[i][axis] && at_most(c, p->lo[axis], to) && at_most(c, to, p->hi[axis]) &&
+            contains(c, e, p, tied[i], r, axis))
+          next = p;
+      }
+      if (!next) return false;
+      to = size_sub(t, next->lo[axis], one);
+    } else from = size_add(t, next->hi[axis], one);
+  }
+  return false;
+}
+
+void elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
+  elements *e = sym_of(s)->elems;
+  if (!e || e->broken || !e->resolved || (s->type && ty_is_error(s->type))) return;
+  reading r[IR_MAX_RANK];
+  size_table *t = c->p->sizes;
+  ir_size one = size_const(t, 1);
+  for (size_t a = 0; a < e->naxes; a++) {
+    r[a] = (reading){.known = true, .from = {NULL, one}, .to = {NULL, e->ext[a]}, .lo = one, .hi = e->ext[a]};
+    const ast_expr *sub = subs && a < subs->n ? subs->items[a] : NULL;
+    if (!sub || sub->kind == EXPR_ALL) continue;
+    const ast_expr *lo = sub->kind == EXPR_RANGE ? sub->range.lo : sub, *hi = sub->kind == EXPR_RANGE ? sub->range.hi : sub;
+    r[a].known = affine_of_expr(c, lo, &r[a].from) && affine_of_expr(c, hi, &r[a].to);
+    if (!r[a].known) continue;
+    const affine *f = &r[a].from, *g = &r[a].to;
+    if ((f->loop && f->loop->lo == IR_SIZE_NONE) || (g->loop && g->loop->hi == IR_SIZE_NONE)) r[a].known = false;
+    else {
+      r[a].lo = f->loop ? size_add(t, f->loop->lo, f->off) : f->off;
+      r[a].hi = g->loop ? size_add(t, g->loop->hi, g->off) : g->off;
+    }
+  }
+  standing *st = ARENA_ARRAY(c->a, standing, e->n);
+  bool(*tied)[IR_MAX_RANK] = arena_alloc(c->a, e->n, sizeof *tied);
+  size_t axis = 0, earlier_axis = 0;
+  const piece *earlier = NULL, *another = NULL, *later = NULL;
+  bool all = true, any = false;
+  for (size_t i = 0; i < e->n; i++) {
+    st[i] = compare(c, e, &e->pieces[i], r, &axis, tied[i]);
+    any |= st[i] == SET;
+    /* Set as a whole: no loop around this place is still setting elements. */
+    bool open = false;
+    for (size_t a = 0; a < e->naxes; a++) open |= tied[i][a];
+    all &= st[i] == SET && !open;
+    if (st[i] == SET && contains(c, e, &e->pieces[i], tied[i], r, (size_t)-1)) return;
+    if (st[i] == EARLIER && !earlier) earlier = &e->pieces[i], earlier_axis = axis;
+    if (st[i] == ANOTHER && !another) another = &e->pieces[i];
+    if (st[i] != SET && st[i] != EARLIER && !later) later = &e->pieces[i];
+  }
+  if (all && e->n > 0) return;
+  for (size_t a = 0; a < e->naxes && any; a++)
+    if (r[a].known && !r[a].from.loop == !r[a].to.loop && covered(c, e, st, tied, r, a, r[a].lo, r[a].hi)) return;
+  diag *d;
+  if (earlier) {
+    size_t a = earlier_axis;
+    const loop *l = open_loop(c, earlier->range[a]);
+    /* What the first iteration reads, below its own first element (above, when it counts down). */
+    ir_size own = size_add(t, l->down ? l->hi : l->lo, earlier->off[a]);
+    ir_size first = l->down ? size_add(t, l->hi, r[a].to.off)
+                  : r[a].from.loop == l ? size_add(t, l->lo, r[a].from.off) : r[a].lo;
+    ir_size from = l->down ? size_add(t, own, one) : first, to = l->down ? first : size_sub(t, own, one);
+    int64_t n;
+    if (!l->down && size_is_const(t, to, &n) && n < 1) {
+      /* Below 1: check_bounds says so where it has the type. */
+      if (s->type) return;
+    } else if (covered(c, e, st, tied, r, a, from, to)) return;
+    d = cx_error(c, "E0524", at, "the first iteration reads `%s[%s%s]`, which is not set yet", e->name, a ? "..., " : "",
+                 size_text(c->st, first));
+    cx_point(c, d, earlier->range[a]->at, "`%s` starts at %s", earlier->range[a]->var.name, size_text(c->st, l->down ? l->hi : l->lo));
+    cx_help(c, d, "set the first elements before the loop, and start it after them");
+    return;
+  }
+  if (another) {
+    d = cx_error(c, "E0525", at, "an iteration of a plate reads an element of `%s` that another one sets", e->name);
+    cx_point(c, d, another->target->at, "set here");
+    for (const loop *l = c->loops; l; l = l->outer)
+      if (l->kind == LOOP_PLATE) {
+        cx_point(c, d, l->range->at, "the iterations over `%s` are independent", l->range->var.name);
+        break;
+      }
+    cx_help(c, d, "what depends on the step before is a `for`");
+    return;
+  }
+  bool unknown = false;
+  for (size_t a = 0; a < e->naxes; a++) unknown |= !r[a].known;
+  if (unknown && !(later && !later->visited))
+    d = cx_error(c, "E0524", at, "it cannot be told that this element of `%s` is already set", e->name);
+  else d = cx_error(c, "E0524", at, "`%s` is read before %s set", e->name, subs ? "this element is" : "all of its elements are");
+  if (later && later->target) cx_point(c, d, later->target->at, "set here");
+  if (c->loops && later && later->loops && open_loop(c, later->range[0] ? later->range[0] : NULL))
+    cx_help(c, d, "inside the loop that builds it, read `%s[t - 1]` or another element of an iteration before", e->name);
+  else cx_help(c, d, "move the statement that sets it up");
+}

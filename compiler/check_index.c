@@ -1,0 +1,249 @@
+/* check_index.c: subscripts: elements, slices, gathers, and what can be said about their ranges before the run. */
+#include "compiler/check_state.h"
+
+bool affine_of_expr(ctx *c, const ast_expr *e, affine *out) {
+  size_table *t = c->p->sizes;
+  if (e->kind == EXPR_NAME) {
+    symbol *s = e->name.sym ? e->name.sym : ptr_map_get(&c->names, e->name.name);
+    if (s && s->kind == SYM_INDEX && sym_of(s)->loop && sym_of(s)->loop->affine) {
+      *out = (affine){sym_of(s)->loop, size_const(t, 0)};
+      return true;
+    }
+  }
+  ir_size n = size_of_expr(c, e);
+  if (n != IR_SIZE_NONE) {
+    *out = (affine){NULL, n};
+    return true;
+  }
+  if (e->kind != EXPR_BINARY || (e->binary.op != OP_ADD && e->binary.op != OP_SUB)) return false;
+  affine a, b;
+  if (!affine_of_expr(c, e->binary.lhs, &a) || !affine_of_expr(c, e->binary.rhs, &b)) return false;
+  if (e->binary.op == OP_ADD) {
+    if (a.loop && b.loop) return false;
+    *out = (affine){a.loop ? a.loop : b.loop, size_add(t, a.off, b.off)};
+    return true;
+  }
+  if (b.loop && a.loop != b.loop) return false;
+  *out = (affine){b.loop ? NULL : a.loop, size_sub(t, a.off, b.off)};
+  return true;
+}
+
+ir_size range_extent(ctx *c, const ast_expr *lo, const ast_expr *hi) {
+  affine a, b;
+  if (!affine_of_expr(c, lo, &a) || !affine_of_expr(c, hi, &b) || a.loop != b.loop) return IR_SIZE_NONE;
+  size_table *t = c->p->sizes;
+  return size_add(t, size_sub(t, b.off, a.off), size_const(t, 1));
+}
+
+static const char *base_text(const ast_expr *base) {
+  while (base->kind == EXPR_INDEX) base = base->index.base;
+  return base->kind == EXPR_NAME ? base->name.name : NULL;
+}
+
+/* Whether all symbols of s stand for extents that some type fixes.  An int that no type uses (the year of a change, say) may
+ * be compared with an extent only when the data are there. */
+static bool only_extents(ctx *c, ir_size s) {
+  size_table *t = c->p->sizes;
+  for (size_t i = 0; i < c->nall; i++) {
+    symbol *x = c->all[i];
+    if ((x->kind != SYM_DATA && x->kind != SYM_PARAM) || !x->size || sym_of(x)->extent) continue;
+    ir_size zero = size_const(t, 0);
+    const char *name;
+    if (size_is_symbol(t, x->size, &name) && size_substitute(t, s, 1, &x->size, &zero) != s) return false;
+  }
+  return true;
+}
+
+void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent, const ast_expr *base, unsigned axis) {
+  const char *name = base_text(base);
+  const char *array = name ? arena_printf(c->a, "`%s`", name) : "this array";
+  affine a;
+  size_table *sizes = c->p->sizes;
+  int64_t d;
+  if (t->rank == 0 && affine_of_expr(c, sub, &a)) {
+    ir_size lo = a.off, hi = a.off;
+    if (a.loop) {
+      if (a.loop->lo != IR_SIZE_NONE) lo = size_add(sizes, a.loop->lo, a.off);
+      else lo = IR_SIZE_NONE;
+      if (a.loop->hi != IR_SIZE_NONE) hi = size_add(sizes, a.loop->hi, a.off);
+      else hi = IR_SIZE_NONE;
+    }
+    if (lo != IR_SIZE_NONE && size_is_const(sizes, lo, &d) && d < 1) {
+      diag *e = cx_error(c, "E0520", sub->at, "this index %s %lld, and counting starts at 1", a.loop ? "starts at" : "is", (long long)d);
+      if (a.loop) {
+        cx_point(c, e, a.loop->range->at, "`%s` starts at %s", a.loop->range->var.name, size_text(c->st, a.loop->lo));
+        cx_help(c, e, "start the loop later, and treat the first elements on their own");
+      }
+      return;
+    }
+    if (hi == IR_SIZE_NONE || size_never_above(c->st, hi, extent)) return;
+    bool constant = size_is_const(sizes, size_sub(sizes, hi, extent), &d);
+    if (!constant && (!a.loop || !only_extents(c, hi) || !only_extents(c, extent))) return;
+    if (!a.loop) {
+      diag *e = cx_error(c, "E0520", sub->at, "index %s is outside: %s has %s elements", size_text(c->st, hi), array, size_text(c->st, extent));
+      if (name) point_shape(c, e, base);
+      return;
+    }
+    diag *e;
+    const char *var = a.loop->range->var.name;
+    if (constant)
+      e = cx_error(c, "E0520", sub->at, "this index runs up to %s, but %s has %s elements", size_text(c->st, hi), array,
+                   size_text(c->st, extent));
+    else
+      e = cx_error(c, "E0528", sub->at, "index `%s` runs over %s..%s here, but %s has %s elements", var, size_text(c->st, a.loop->lo),
+                   size_text(c->st, a.loop->hi), array, size_text(c->st, extent));
+    if (axis > 0) cx_say(c, e, "subscript %u", axis + 1);
+    point_shape(c, e, base);
+    cx_point(c, e, a.loop->range->at, "`%s` runs here", var);
+    /* Another array that has the right extent. */
+    for (size_t i = 0; i < c->nall && !constant && name; i++) {
+      symbol *s = c->all[i];
+      if (s->name != name && s->type && ty_is_value(s->type) && s->type->rank > axis && s->type->dim[axis] == hi &&
+          ptr_map_get(&c->names, s->name) == s && diag_distance(s->name, name, 2) <= 2) {
+        cx_help(c, e, "did you mean `%s[%s]`?", s->name, var);
+        break;
+      }
+    }
+    return;
+  }
+  /* An index(K) against an axis of another size. */
+  if (t->kind == TY_INT && t->support == IR_SUP_FINITE && t->count != IR_SIZE_NONE && !size_never_above(c->st, t->count, extent)) {
+    bool constant = size_is_const(sizes, size_sub(sizes, t->count, extent), &d);
+    if (!constant && (!only_extents(c, t->count) || !only_extents(c, extent))) return;
+    diag *e = cx_error(c, "E0528", sub->at, "this index runs over 1..%s, but %s has %s elements", size_text(c->st, t->count), array,
+                       size_text(c->st, extent));
+    point_shape(c, e, sub);
+    point_shape(c, e, base);
+  }
+}
+
+/* One subscript that is no scalar.  Appends its axes to dim; false after a report. */
+static bool check_slice(ctx *c, ast_expr *sub, ir_size extent, const ast_expr *base, unsigned axis, ir_size *dim, unsigned *rank) {
+  size_table *sizes = c->p->sizes;
+  if (sub->kind == EXPR_ALL) {
+    set_type(sub, ty_scalar(c->st, TY_NONE));
+    dim[(*rank)++] = extent;
+    return true;
+  }
+  ast_expr *lo = sub->range.lo, *hi = sub->range.hi;
+  bool ok = check_int(c, lo, "the start of a slice");
+  ok = check_int(c, hi, "the end of a slice") && ok;
+  set_type(sub, ty_scalar(c->st, TY_NONE));
+  if (!ok) return false;
+  ir_size n = range_extent(c, lo, hi);
+  if (n == IR_SIZE_NONE) {
+    diag *d = cx_error(c, "E0509", sub->at, "the length of a slice must be known before the run");
+    cx_help(c, d, "reduce over a range instead: `sum(x[k] for k in 1..t)`; or choose with a filter: `for k in 1..N if k < t`");
+    return false;
+  }
+  int64_t d;
+  if (size_is_const(sizes, n, &d) && d < 0) {
+    cx_error(c, "E0509", sub->at, "this slice ends before it starts");
+    return false;
+  }
+  if (!size_is_const(sizes, n, &d) || d > 0) {
+    check_bounds(c, lo, ty_of(lo), extent, base, axis);
+    check_bounds(c, hi, ty_of(hi), extent, base, axis);
+  }
+  dim[(*rank)++] = n;
+  return true;
+}
+
+const ty_info *check_index(ctx *c, ast_expr *e) {
+  ast_expr *base = e->index.base;
+  ast_exprs *subs = &e->index.subs;
+  symbol *s = NULL;
+  const ty_info *t;
+  if (base->kind == EXPR_NAME && base->name.name[0] && (s = value_find(c, base->name.name)) && s->elementwise) {
+    /* The elements are read below, not the whole array. */
+    base->name.sym = s;
+    if (s->stochastic) c->stochastic = true;
+    if (!s->type) {
+      elements_read(c, s, subs, base->at);
+      t = check_error(c, base);
+    } else t = set_type(base, s->type);
+  } else {
+    t = check_expr(c, base);
+    s = NULL;
+  }
+  ir_size dim[IR_MAX_RANK];
+  unsigned rank = 0, axis = 0;
+  ast_expr *gather = NULL;
+  bool ok = !ty_is_error(t);
+  if (ok && !ty_is_value(t)) {
+    value_expected(c, base, t, "what has subscripts");
+    ok = false;
+  }
+  if (ok && t->rank < subs->n) {
+    diag *d = t->rank ? cx_error(c, "E0506", e->at, "%zu subscripts on %s, which has %u %s", subs->n, ty_print(c->p, t), t->rank,
+                                 t->rank == 1 ? "axis" : "axes")
+                      : cx_error(c, "E0506", e->at, "%s has no elements: it is one %s", base_text(base) ? base_text(base) : "this",
+                                 ty_print(c->p, t));
+    if (base->kind == EXPR_NAME && base->name.sym && base->name.sym->at.file == base->at.file)
+      cx_point(c, d, base->name.sym->at, "`%s` is %s", base->name.name, ty_print(c->p, t));
+    ok = false;
+  }
+  for (size_t i = 0; i < subs->n; i++, axis++) {
+    ast_expr *sub = subs->items[i];
+    ir_size extent = ok && axis < t->rank ? t->dim[axis] : IR_SIZE_NONE;
+    if (sub->kind == EXPR_ALL || sub->kind == EXPR_RANGE) {
+      if (extent == IR_SIZE_NONE) {
+        if (sub->kind == EXPR_RANGE) check_int(c, sub->range.lo, "the start of a slice"), check_int(c, sub->range.hi, "the end of a slice");
+      } else ok = check_slice(c, sub, extent, base, axis, dim, &rank) && ok;
+      continue;
+    }
+    const ty_info *x = check_expr(c, sub);
+    if (ty_is_error(x)) {
+      ok = false;
+      continue;
+    }
+    if (x->kind != TY_INT) {
+      diag *d = cx_error(c, "E0505", sub->at, "an index must be an integer, not %s", ty_print(c->p, x));
+      point_shape(c, d, sub);
+      if (x->kind == TY_BOOL && x->rank) cx_help(c, d, "to choose elements use a filter: `sum(x[i] for i in 1..N if c[i])`");
+      else if (x->kind == TY_REAL && sub->kind == EXPR_BINARY && sub->binary.op == OP_DIV)
+        cx_help(c, d, "`/` gives a real; `//` divides integers");
+      else if (x->kind == TY_REAL && sub->kind == EXPR_NAME && sub->name.sym && sub->name.sym->kind == SYM_DATA)
+        cx_help(c, d, "declare it with `int` or `index(K)` elements");
+      ok = false;
+      continue;
+    }
+    if (!ok) continue;
+    if (x->rank > 0) {
+      if (gather) {
+        diag *d = cx_error(c, "E0507", sub->at, "two array-valued indices in one subscript");
+        cx_point(c, d, gather->at, "the first one");
+        cx_help(c, d, "write the pairs out: `[x[a[i], b[i]] for i in 1..N]`");
+        ok = false;
+        continue;
+      }
+      gather = sub;
+      if (rank + x->rank > IR_MAX_RANK) {
+        cx_error(c, "E0513", e->at, "an array has at most %d axes", IR_MAX_RANK);
+        ok = false;
+        continue;
+      }
+      for (unsigned k = 0; k < x->rank; k++) dim[rank++] = x->dim[k];
+    }
+    check_bounds(c, sub, x, extent, base, axis);
+  }
+  if (s && s->type && ok) elements_read(c, s, subs, e->at);
+  if (!ok) return check_error(c, e);
+  for (; axis < t->rank; axis++) {
+    if (rank == IR_MAX_RANK) {
+      cx_error(c, "E0513", e->at, "an array has at most %d axes", IR_MAX_RANK);
+      return check_error(c, e);
+    }
+    dim[rank++] = t->dim[axis];
+  }
+  if (t->kind == TY_INT && t->support == IR_SUP_FINITE) {
+    ty_info *out = ty_new(c->st, TY_INT, (int)rank, dim);
+    out->support = t->support;
+    out->spin = t->spin;
+    out->lo = t->lo;
+    out->hi = t->hi;
+    out->count = t->count;
+    return set_type(e, out);
+  }
+  return set_type(e, rank ? ty_new(c->st, t->kind, (int)rank, dim) : ty_scalar(c->st, t->kind));
+}

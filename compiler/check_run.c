@@ -1,0 +1,356 @@
+/* check_run.c: inference statements: models, data, methods and their options.
+ *
+ * Options are compared with the methods' own tables here.  What an option's value means belongs to the driver of the method,
+ * which reads the literal. */
+#include "compiler/check_state.h"
+
+#include <string.h>
+
+typedef enum want { WANT_COUNT, WANT_REAL, WANT_NAMES, WANT_WORD, WANT_ANY } want;
+
+typedef struct option {
+  const char *name;
+  want want;
+  const char *methods; /* "" for all; else " nuts hmc " */
+} option;
+
+static const option options[] = {
+    {"seed", WANT_COUNT, ""},
+    {"threads", WANT_COUNT, ""},
+    {"save", WANT_NAMES, ""},
+    {"draws", WANT_COUNT, " prior importance mh gibbs slice hmc nuts smc pmmh pgas tempering laplace pathfinder vi cycle "},
+    {"chains", WANT_COUNT, " mh gibbs slice hmc nuts pmmh pgas cycle "},
+    {"warmup", WANT_COUNT, " mh gibbs slice hmc nuts pmmh pgas tempering cycle "},
+    {"thin", WANT_COUNT, " mh gibbs slice hmc nuts pmmh pgas tempering cycle "},
+    {"target_accept", WANT_REAL, " nuts hmc mh "},
+    {"max_depth", WANT_COUNT, " nuts "},
+    {"metric", WANT_WORD, " nuts hmc "},
+    {"step_size", WANT_REAL, " nuts hmc "},
+    {"steps", WANT_COUNT, " hmc "},
+    {"particles", WANT_COUNT, " importance smc pmmh pgas "},
+    {"scale", WANT_REAL, " mh "},
+    {"over", WANT_ANY, " smc pmmh pgas "},
+    {"resample", WANT_ANY, " smc pmmh pgas "},
+    {"blocks", WANT_NAMES, " gibbs "},
+    {"beta", WANT_ANY, " tempering "},
+    {"rungs", WANT_COUNT, " tempering "},
+    {"iterations", WANT_COUNT, " map laplace pathfinder vi "},
+    {"tolerance", WANT_REAL, " map laplace vi "},
+    {"paths", WANT_COUNT, " pathfinder "},
+    {"family", WANT_WORD, " vi "},
+    {"centred", WANT_NAMES, " nuts hmc "},
+    {"noncentred", WANT_NAMES, " nuts hmc "},
+    {"sum_out", WANT_NAMES, " nuts hmc "},
+};
+enum { NOPTIONS = sizeof options / sizeof options[0] };
+
+static const char *const methods[] = {"prior", "importance", "mh", "gibbs", "slice", "hmc", "nuts", "smc", "pmmh", "pgas",
+                                      "tempering", "map", "laplace", "pathfinder", "vi", "cycle", "auto"};
+enum { NMETHODS = sizeof methods / sizeof methods[0] };
+
+static bool takes(const option *o, const char *method) {
+  if (!o->methods[0] || strcmp(method, "auto") == 0) return true;
+  char word[32] = " ";
+  size_t n = strlen(method);
+  if (n + 3 > sizeof word) return false;
+  memcpy(word + 1, method, n);
+  word[n + 1] = ' ';
+  word[n + 2] = '\0';
+  return strstr(o->methods, word) != NULL;
+}
+
+static symbol *model_name(const check_model *m, const char *name) {
+  for (size_t i = 0; i < m->nsites; i++)
+    if (m->sites[i].sym->name == name) return m->sites[i].sym;
+  for (size_t i = 0; i < m->ndata; i++)
+    if (m->data[i]->name == name) return m->data[i];
+  return NULL;
+}
+
+static void check_saved(ctx *c, const ast_expr *e, const check_model *m) {
+  if (e->kind != EXPR_NAME || name_missing(&e->name)) {
+    if (e->kind != EXPR_NAME && e->kind != EXPR_ERROR) {
+      diag *d = cx_error(c, "E0808", e->at, "this list holds names of the model");
+      cx_help(c, d, "such as `[theta, mu]`");
+    }
+    return;
+  }
+  if (model_name(m, e->name.name) || ptr_map_get(&c->tracks, e->name.name)) return;
+  diag *d = cx_error(c, "E0807", e->at, "model `%s` has no quantity called `%s`", m->sym->name, e->name.name);
+  size_t n = 0;
+  const char **words = ARENA_ARRAY(c->a, const char *, m->nsites + 1);
+  for (size_t i = 0; i < m->nsites; i++) words[n++] = m->sites[i].sym->name;
+  const char *near = nearest_of(e->name.name, words, n);
+  if (near) cx_help(c, d, "did you mean `%s`?", near);
+}
+
+static void check_value(ctx *c, const option *o, const ast_arg *a, const check_model *m) {
+  const ast_expr *e = a->value;
+  double x;
+  if (e->kind == EXPR_ERROR) return;
+  switch (o->want) {
+  case WANT_COUNT:
+    if (e->kind == EXPR_INT) {
+      if (e->integer.value >= (strcmp(o->name, "warmup") == 0 || strcmp(o->name, "seed") == 0 || strcmp(o->name, "threads") == 0 ? 0 : 1))
+        return;
+    }
+    cx_error(c, "E0808", e->at, "`%s` must be a whole number%s", o->name, strcmp(o->name, "warmup") == 0 ? "" : " from 1 up");
+    return;
+  case WANT_REAL:
+    if (!const_of_expr(e, &x)) {
+      cx_error(c, "E0808", e->at, "`%s` must be a number", o->name);
+      return;
+    }
+    if (strcmp(o->name, "target_accept") == 0 && (x <= 0 || x >= 1)) {
+      diag *d = cx_error(c, "E0808", e->at, "`target_accept` must lie between 0 and 1");
+      cx_help(c, d, "0.8 is usual, 0.95 for difficult posteriors");
+    } else if (x <= 0) cx_error(c, "E0808", e->at, "`%s` must be larger than 0", o->name);
+    return;
+  case WANT_NAMES: {
+    if (e->kind != EXPR_ARRAY) {
+      diag *d = cx_error(c, "E0808", e->at, "`%s` takes a list of names", o->name);
+      if (e->kind == EXPR_NAME) cx_help(c, d, "write `%s = [%s]`", o->name, e->name.name);
+      return;
+    }
+    for (size_t i = 0; i < e->array.elems.n; i++)
+      if (m) check_saved(c, e->array.elems.items[i], m);
+    return;
+  }
+  case WANT_WORD: {
+    static const char *const metrics[] = {"diagonal", "dense", "unit"};
+    const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : NULL;
+    if (!word) {
+      cx_error(c, "E0808", e->at, "`%s` must be a word", o->name);
+      return;
+    }
+    if (strcmp(o->name, "metric") != 0) return;
+    for (size_t i = 0; i < 3; i++)
+      if (strcmp(metrics[i], word) == 0) return;
+    diag *d = cx_error(c, "E0808", e->at, "there is no metric called `%s`", word);
+    const char *near = nearest_of(word, metrics, 3);
+    if (near) cx_help(c, d, "did you mean `%s`?", near);
+    else cx_help(c, d, "metrics are `diagonal`, `dense` and `unit`");
+    return;
+  }
+  case WANT_ANY: return;
+  }
+}
+
+static void check_option(ctx *c, const ast_arg *a, const char *method, const check_model *m) {
+  const char *name = a->name.name;
+  const char *words[NOPTIONS];
+  size_t n = 0;
+  for (size_t i = 0; i < NOPTIONS; i++) {
+    if (strcmp(options[i].name, name) == 0) {
+      if (takes(&options[i], method)) {
+        check_value(c, &options[i], a, m);
+        return;
+      }
+      diag *d = cx_error(c, "E0804", a->name.at, "`%s` has no option called `%s`", method, name);
+      strbuf b;
+      strbuf_init(&b, c->a);
+      for (size_t k = 0, seen = 0; k < NMETHODS; k++)
+        if (takes(&options[i], methods[k]) && strcmp(methods[k], "auto") != 0) strbuf_printf(&b, "%s%s", seen++ ? ", " : "", methods[k]);
+      cx_help(c, d, "it belongs to %s", b.s);
+      return;
+    }
+    if (takes(&options[i], method)) words[n++] = options[i].name;
+  }
+  diag *d = cx_error(c, "E0804", a->name.at, "`%s` has no option called `%s`", method, name);
+  static const struct { const char *other, *ours; } habits[] = {
+      {"num_samples", "draws"}, {"iter", "draws"}, {"samples", "draws"}, {"iter_sampling", "draws"}, {"iter_warmup", "warmup"},
+      {"num_warmup", "warmup"}, {"tune", "warmup"}, {"burnin", "warmup"}, {"burn_in", "warmup"}, {"num_chains", "chains"},
+      {"adapt_delta", "target_accept"}, {"delta", "target_accept"}, {"max_treedepth", "max_depth"}, {"max_tree_depth", "max_depth"},
+      {"cores", "threads"}, {"random_seed", "seed"}, {"rng_seed", "seed"}, {"target_accept_prob", "target_accept"}};
+  const char *near = NULL;
+  for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
+    if (strcmp(habits[i].other, name) == 0) near = habits[i].ours;
+  if (!near) near = nearest_of(name, words, n);
+  if (near) {
+    cx_help(c, d, "did you mean `%s`?", near);
+    return;
+  }
+  strbuf b;
+  strbuf_init(&b, c->a);
+  for (size_t i = 0; i < n; i++) strbuf_printf(&b, "%s%s", i ? ", " : "", words[i]);
+  cx_help(c, d, "its options are %s", b.s);
+}
+
+/* The method's name, or NULL after a report. */
+static const char *check_method(ctx *c, ast_expr *e, const check_model *m) {
+  const char *name = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_CALL ? e->call.fn.name : NULL;
+  if (!name) {
+    if (e->kind != EXPR_ERROR) {
+      diag *d = cx_error(c, "E0803", e->at, "behind `with` stands a method");
+      cx_help(c, d, "such as `nuts`, `nuts(draws = 2000)` or `gibbs`");
+    }
+    return NULL;
+  }
+  if (!name[0]) return NULL;
+  bool found = false;
+  for (size_t i = 0; i < NMETHODS; i++) found |= strcmp(methods[i], name) == 0;
+  if (!found) {
+    diag *d = cx_error(c, "E0803", e->at, "there is no method called `%s`", name);
+    static const struct { const char *other, *ours; } habits[] = {
+        {"metropolis", "mh"}, {"metropolis_hastings", "mh"}, {"sample", "nuts"}, {"sampling", "nuts"}, {"mcmc", "nuts"},
+        {"advi", "vi"}, {"optimize", "map"}, {"optimizing", "map"}, {"mle", "map"}, {"variational", "vi"}, {"NUTS", "nuts"},
+        {"HMC", "hmc"}, {"particle_filter", "smc"}, {"stan", "nuts"}};
+    const char *near = NULL;
+    for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
+      if (strcmp(habits[i].other, name) == 0) near = habits[i].ours;
+    if (!near) near = nearest_of(name, methods, NMETHODS);
+    if (near) cx_help(c, d, "did you mean `%s`?", near);
+    else cx_help(c, d, "methods are nuts, hmc, gibbs, slice, mh, smc, pmmh, pgas, importance, prior, tempering, map, laplace, pathfinder, vi");
+    return NULL;
+  }
+  if (e->kind != EXPR_CALL) return name;
+  for (size_t i = 0; i < e->call.args.n; i++) {
+    const ast_arg *a = &e->call.args.items[i];
+    if (a->name.name) check_option(c, a, name, m);
+    else if (strcmp(name, "cycle") == 0) check_method(c, a->value, m);
+    else if (a->value->kind == EXPR_ARRAY)
+      for (size_t k = 0; k < a->value->array.elems.n && m; k++) check_saved(c, a->value->array.elems.items[k], m);
+    else {
+      diag *d = cx_error(c, "E0804", a->at, "options of a method have names");
+      cx_help(c, d, "such as `%s(draws = 1000)`", name);
+    }
+  }
+  return name;
+}
+
+/* The value of a binding names columns of the data file, which are not known here.  Only what can be told from the text is
+ * checked: calls of unknown functions. */
+static void check_bindings(ctx *c, ast_run *r, const check_model *m) {
+  ptr_map seen;
+  ptr_map_init(&seen, c->a);
+  for (size_t i = 0; i < r->on.n; i++) {
+    const ast_arg *a = &r->on.items[i];
+    if (!a->name.name) {
+      if (a->value->kind != EXPR_STRING && a->value->kind != EXPR_ERROR) {
+        diag *d = cx_error(c, "E0808", a->at, "behind `on` stand files and bindings");
+        cx_help(c, d, "such as `on \"data.csv\", y = height, K = 2`");
+      }
+      continue;
+    }
+    const ast_arg *before = ptr_map_get(&seen, a->name.name);
+    if (before) {
+      diag *d = cx_error(c, "E0805", a->name.at, "`%s` is bound twice", a->name.name);
+      cx_point(c, d, before->at, "first here");
+    }
+    ptr_map_put(&seen, a->name.name, (void *)a);
+    bool known = false;
+    for (size_t k = 0; k < m->ndata; k++) known |= m->data[k]->name == a->name.name;
+    for (size_t k = 0; k < m->nsize_syms; k++) known |= m->size_syms[k]->name == a->name.name;
+    if (known) continue;
+    diag *d = cx_error(c, "E0802", a->name.at, "model `%s` has no data called `%s`", m->sym->name, a->name.name);
+    const char **words = ARENA_ARRAY(c->a, const char *, m->ndata + 1);
+    for (size_t k = 0; k < m->ndata; k++) words[k] = m->data[k]->name;
+    const char *near = nearest_of(a->name.name, words, m->ndata);
+    symbol *s = model_name(m, a->name.name);
+    if (s) cx_help(c, d, "`%s` is a latent: `given %s = ...` fixes it", s->name, s->name);
+    else if (near) cx_help(c, d, "did you mean `%s`?", near);
+    cx_point(c, d, m->sym->at, "the model is declared here");
+  }
+}
+
+static void check_given(ctx *c, ast_run *r, const check_model *m) {
+  for (size_t i = 0; i < r->given.n; i++) {
+    const ast_arg *a = &r->given.items[i];
+    if (!a->name.name) {
+      diag *d = cx_error(c, "E0806", a->at, "`given` fixes latents by name");
+      cx_help(c, d, "such as `given phi = 0.98`");
+      continue;
+    }
+    symbol *s = model_name(m, a->name.name);
+    if (s && s->kind == SYM_LATENT) continue;
+    diag *d = cx_error(c, "E0806", a->name.at, s ? "`%s` of model `%s` is not a latent" : "no `%s` in model `%s` could be given", a->name.name,
+                       m->sym->name);
+    if (s) {
+      cx_point(c, d, s->at, "%s", sym_noun(s));
+      if (s->kind == SYM_DATA) cx_help(c, d, "data are set behind `on`: `on ..., %s = ...`", s->name);
+      continue;
+    }
+    const char **words = ARENA_ARRAY(c->a, const char *, m->nsites + 1);
+    size_t n = 0;
+    for (size_t k = 0; k < m->nsites; k++)
+      if (m->sites[k].role == IR_LATENT) words[n++] = m->sites[k].sym->name;
+    const char *near = nearest_of(a->name.name, words, n);
+    if (near) cx_help(c, d, "did you mean `%s`?", near);
+  }
+}
+
+static symbol *find_model(ctx *c, ast_run *r) {
+  check_state *st = c->st;
+  if (name_missing(&r->model)) return NULL;
+  symbol *s = ptr_map_get(&st->user, r->model.name);
+  bool agent = r->verb == VERB_SIMULATE;
+  const char *noun = agent ? "agent or model" : "model";
+  if (s && (s->kind == SYM_MODEL || (s->kind == SYM_OTHER && s->decl->kind != DECL_SCHEDULE))) {
+    r->model.sym = s;
+    return s;
+  }
+  diag *d = s ? cx_error(c, "E0809", r->model.at, "`%s` is %s, not a model", s->name, sym_noun(s))
+              : cx_error(c, "E0801", r->model.at, "there is no %s called `%s`", noun, r->model.name);
+  if (s) cx_point(c, d, s->at, "declared here");
+  const char **words = ARENA_ARRAY(c->a, const char *, st->ndecls + 1);
+  size_t n = 0;
+  for (size_t i = 0; i < st->ndecls; i++)
+    if (st->decls[i]->kind == SYM_MODEL || (agent && st->decls[i]->kind == SYM_OTHER)) words[n++] = st->decls[i]->name;
+  const char *near = nearest_of(r->model.name, words, n);
+  if (near) cx_help(c, d, "did you mean `%s`?", near);
+  else if (n == 1) cx_help(c, d, "this file has `%s`", words[0]);
+  return NULL;
+}
+
+static void add_result(ctx *c, ast_decl *d, const char *method) {
+  ast_run *r = d->run;
+  const char *name = r->as.name;
+  if (!name) name = intern(c->p->names, arena_printf(c->a, "%s_%s", r->model.name, method ? method : "auto"));
+  if (!name[0]) return;
+  ast_decl *before = ptr_map_get(&c->st->results, name);
+  if (before) {
+    diag *g = cx_error(c, "E0805", r->as.name ? r->as.at : d->at, "two results are called `%s`", name);
+    cx_point(c, g, before->at, "the first one");
+    cx_help(c, g, "name this one: `... as another_name`");
+    return;
+  }
+  ptr_map_put(&c->st->results, name, d);
+}
+
+void check_run_decl(check_state *st, ast_decl *decl) {
+  ast_run *r = decl->run;
+  ctx c;
+  ctx_init(&c, st, CTX_RUN, NULL);
+  symbol *s = find_model(&c, r);
+  if (!s) return;
+  if (s->kind == SYM_OTHER || r->verb != VERB_INFER) {
+    diag *d = cx_error(&c, "E0690", decl->at, "`%s` is not available yet", ast_verb_text(r->verb));
+    if (s->kind == SYM_OTHER) cx_point(&c, d, s->at, "%s", sym_noun(s));
+    else if (r->verb == VERB_ANNEAL) cx_help(&c, d, "`infer` draws from the model");
+    return;
+  }
+  if (name_present(&r->world)) cx_error(&c, "E0690", r->world.at, "worlds are not available yet");
+  const check_model *m = sym_of(s)->model;
+  if (!m) return;
+  c.tracks = sym_of(s)->tracks;
+  check_bindings(&c, r, m);
+  check_given(&c, r, m);
+  const char *method = NULL;
+  bool bad = false;
+  for (size_t i = 0; i < r->with.n; i++) {
+    ast_arg *a = &r->with.items[i];
+    if (!a->name.name) {
+      if (i > 0) {
+        cx_error(&c, "E0803", a->at, "one run has one method");
+        continue;
+      }
+      method = check_method(&c, a->value, m);
+      bad = method == NULL;
+    }
+  }
+  for (size_t i = 0; i < r->with.n && !bad; i++)
+    if (r->with.items[i].name.name) check_option(&c, &r->with.items[i], method ? method : "auto", m);
+  if (r->using_) cx_error(&c, "E0690", r->using_->at, "`using` belongs to `anneal`, which is not available yet");
+  if (r->steps) cx_error(&c, "E0809", r->steps->at, "`for ... steps` belongs to `simulate`");
+  add_result(&c, decl, method);
+}

@@ -1,0 +1,328 @@
+/* check_site.c: `~`: what stands left of it, and whether it goes with what stands right.
+ *
+ * A name of the signature, or a `let` over data, is observed; a new name becomes a latent, or inside `predict` a prediction.
+ * The right side may be repeated along leading axes of the left, never the other way round. */
+#include "compiler/check_state.h"
+
+check_site *site_add(ctx *c, symbol *s, ir_site_role role, const ty_info *type, span at) {
+  if (!c->model) return NULL;
+  if (s->site == 0) {
+    check_site x = {.sym = s, .role = role, .at = at};
+    ARENA_PUSH(c->a, c->model->sites, c->model->nsites, c->cap_sites, x);
+    s->site = (uint32_t)c->model->nsites;
+  }
+  check_site *x = &c->model->sites[s->site - 1];
+  if (type) x->type = (ty_info *)type;
+  return x;
+}
+
+static void check_subs(ctx *c, const ast_target *t) {
+  for (size_t i = 0; i < t->subs.n; i++) {
+    ast_expr *e = t->subs.items[i];
+    if (e->kind == EXPR_ALL || e->kind == EXPR_RANGE) continue;
+    check_int(c, e, "an index");
+  }
+}
+
+/* The shape on the right must end the shape on the left. */
+static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, const drawn *d) {
+  ty_info right = {.kind = d->event.kind, .support = IR_SUP_REAL};
+  unsigned n = d->batch.rank + d->event.rank;
+  if (n > IR_MAX_RANK) {
+    cx_error(c, "E0513", s->sample.dist->at, "an array has at most %d axes", IR_MAX_RANK);
+    return false;
+  }
+  right.rank = (uint8_t)n;
+  for (unsigned k = 0; k < d->batch.rank; k++) right.dim[k] = d->batch.dim[k];
+  for (unsigned k = 0; k < d->event.rank; k++) right.dim[d->batch.rank + k] = d->event.dim[k];
+  bool fits = right.rank <= left->rank;
+  for (unsigned k = 0; k < right.rank && fits; k++) fits = left->dim[left->rank - right.rank + k] == right.dim[k];
+  if (fits) return true;
+  const ast_target *t = &s->sample.target;
+  diag *g;
+  if (right.rank > left->rank) {
+    g = cx_error(c, "E0603", s->sample.dist->at, "the right side of `~` is larger than the left: %s against %s", ty_print(c->p, &right),
+                 ty_print(c->p, left));
+    cx_point(c, g, t->at, "this is %s", ty_print(c->p, left));
+  } else {
+    g = cx_error(c, "E0502", s->sample.dist->at, "the sides of `~` do not go together: %s ~ %s", ty_print(c->p, left),
+                 ty_print(c->p, &right));
+    cx_point(c, g, t->at, "this is %s", ty_print(c->p, left));
+  }
+  const ast_args *args = &s->sample.dist->call.args;
+  for (size_t i = 0; i < args->n; i++)
+    if (ty_of(args->items[i].value) && ty_of(args->items[i].value)->rank > 0) point_shape(c, g, args->items[i].value);
+  if (c->loops && right.rank > left->rank) cx_help(c, g, "inside a loop, give the arguments their subscripts too");
+  return false;
+}
+
+/* The left side of an observation: the declared array, less its subscripted axes. */
+static bool observed_shape(ctx *c, const ast_target *t, symbol *s, ty_info *out) {
+  *out = *s->type;
+  if (ty_is_error(s->type)) return false;
+  if (t->subs.n > s->type->rank) {
+    diag *d = cx_error(c, "E0506", t->at, "%zu subscript%s on `%s`, which is %s", t->subs.n, t->subs.n == 1 ? "" : "s", s->name,
+                       ty_print(c->p, s->type));
+    cx_point(c, d, s->at, "declared here");
+    return false;
+  }
+  unsigned rank = 0;
+  bool ok = true;
+  ast_expr base = {.kind = EXPR_NAME, .at = t->name.at};
+  base.name = t->name;
+  base.name.sym = s;
+  base.info = (ty_info *)s->type;
+  for (unsigned k = 0; k < s->type->rank; k++) {
+    ast_expr *sub = k < t->subs.n ? t->subs.items[k] : NULL;
+    if (!sub || sub->kind == EXPR_ALL) {
+      out->dim[rank++] = s->type->dim[k];
+      continue;
+    }
+    if (sub->kind == EXPR_RANGE) {
+      ok = check_int(c, sub->range.lo, "the start of a slice") && check_int(c, sub->range.hi, "the end of a slice") && ok;
+      ir_size n = ok ? range_extent(c, sub->range.lo, sub->range.hi) : IR_SIZE_NONE;
+      if (ok && n == IR_SIZE_NONE) cx_error(c, "E0509", sub->at, "the length of a slice must be known before the run");
+      ok = ok && n != IR_SIZE_NONE;
+      out->dim[rank++] = n;
+      continue;
+    }
+    const ty_info *x = check_expr(c, sub);
+    if (ty_is_error(x)) ok = false;
+    else if (x->kind != TY_INT || x->rank) {
+      diag *d = cx_error(c, "E0505", sub->at, "left of `~` an index must be one integer, not %s", ty_print(c->p, x));
+      if (x->rank) cx_help(c, d, "write the loop with a plate");
+      ok = false;
+    } else check_bounds(c, sub, x, s->type->dim[k], &base, k);
+  }
+  out->rank = (uint8_t)rank;
+  return ok;
+}
+
+static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
+  ast_target *t = &s->sample.target;
+  sym_of(sym)->used = true;
+  if (t->type) {
+    diag *d = cx_error(c, "E0607", t->type->at, "`%s` has its type from the signature", sym->name);
+    cx_point(c, d, sym->at, "declared here");
+  }
+  drawn d;
+  ty_info left;
+  if (!sym->type) return;
+  if (sym->kind == SYM_LET && sym->stochastic) {
+    check_drawn(c, s->sample.dist, &d);
+    diag *g = cx_error(c, "E0602", s->sample.tilde, "`%s` depends on a latent, so it cannot be observed", sym->name);
+    cx_point(c, g, sym->at, "computed here");
+    cx_help(c, g, "`factor logpdf(%s(...), %s)` adds this density; mind the Jacobian if you mean a density of `%s`",
+            s->sample.dist->kind == EXPR_CALL ? s->sample.dist->call.fn.name : "D", sym->name, sym->name);
+    return;
+  }
+  bool ok = observed_shape(c, t, sym, &left);
+  ok = check_drawn(c, s->sample.dist, &d) && ok;
+  if (t->subs.n == 0) {
+    if (sym_of(sym)->whole) {
+      diag *g = cx_error(c, "E0615", t->at, "`%s` is observed twice", sym->name);
+      cx_point(c, g, c->model->sites[sym->site - 1].at, "first here");
+      cx_help(c, g, "a quantity comes from one distribution; `factor` adds further terms");
+    }
+    sym_of(sym)->whole = true;
+  }
+  if (sym->elementwise) {
+    ast_exprs subs = t->subs;
+    elements_read(c, sym, t->subs.n ? &subs : NULL, t->at);
+  }
+  sym->observed = true;
+  site_add(c, sym, IR_OBSERVED, sym->type, t->at);
+  if (!ok) return;
+  check_sizes(c, s, &left, &d);
+  check_support(c, t->at, &left, sym->param ? sym->param->type : NULL, &d, s->sample.dist, true);
+}
+
+/* The type of what a new name holds at one position. */
+static const ty_info *drawn_type(ctx *c, ast_stmt *s, const drawn *d, bool ok) {
+  ast_target *t = &s->sample.target;
+  if (t->type) {
+    const ty_info *declared = check_type(c, t->type);
+    if (ty_is_error(declared) || !ok) return declared;
+    if (!check_sizes(c, s, declared, d)) return declared;
+    if (!check_support(c, t->at, declared, t->type, d, s->sample.dist, false)) return declared;
+    if (d->event.rank <= declared->event_rank) return declared;
+    ty_info *out = ARENA_NEW(c->a, ty_info);
+    *out = *declared;
+    out->event_rank = d->event.rank;
+    return out;
+  }
+  if (!ok) return ty_scalar(c->st, TY_ERROR);
+  if (d->batch.rank > 0) {
+    diag *g = cx_error(c, "E0604", t->at, "`%s` needs a declared shape, since its distribution has arrays as arguments", t->name.name);
+    const ast_args *args = &s->sample.dist->call.args;
+    for (size_t i = 0; i < args->n; i++) {
+      const ast_expr *a = args->items[i].value;
+      if (ty_of(a)->rank > 0) cx_point(c, g, a->at, "%s", ty_print(c->p, ty_of(a)));
+    }
+    ty_info want = {.kind = d->event.kind, .support = IR_SUP_REAL, .rank = d->batch.rank};
+    for (unsigned k = 0; k < d->batch.rank; k++) want.dim[k] = d->batch.dim[k];
+    if (t->subs.n == 0 && d->event.rank == 0) cx_help(c, g, "write `%s: %s ~ ...`", t->name.name, ty_print(c->p, &want));
+    else if (t->subs.n) cx_help(c, g, "give the arguments their subscripts too");
+    return ty_scalar(c->st, TY_ERROR);
+  }
+  ty_info *out = ARENA_NEW(c->a, ty_info);
+  *out = *ty_scalar(c->st, d->event.kind);
+  out->rank = d->event.rank;
+  for (unsigned k = 0; k < d->event.rank; k++) out->dim[k] = d->event.dim[k];
+  out->event_rank = d->event.rank;
+  if (d->event.kind == TY_INT && d->event.count != IR_SIZE_NONE) out->count = d->event.count;
+  return out;
+}
+
+static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
+  ast_target *t = &s->sample.target;
+  ir_site_role role = c->in_predict ? IR_PREDICTED : IR_LATENT;
+  sym_kind kind = c->in_predict ? SYM_PREDICT : SYM_LATENT;
+  drawn d;
+  if (t->subs.n == 0) {
+    bool ok = check_drawn(c, s->sample.dist, &d);
+    symbol *sym = sym_new(c->st, kind, t->name.name, t->name.at);
+    t->name.sym = sym;
+    sym->stochastic = true;
+    sym->type = drawn_type(c, s, &d, ok);
+    if (c->loops) {
+      diag *g = cx_error(c, "E0616", t->at, "every iteration over `%s` would draw `%s` again", c->loops->range->var.name, sym->name);
+      cx_point(c, g, c->loops->range->at, "the loop over `%s`", c->loops->range->var.name);
+      cx_help(c, g, "`%s[%s]` gives every iteration its own; one for all is drawn before the loop", sym->name, c->loops->range->var.name);
+      sym->type = ty_scalar(c->st, TY_ERROR);
+    } else if (c->conds && role == IR_LATENT) {
+      diag *g = cx_error(c, "E0531", t->at, "`%s` is drawn under a condition only", sym->name);
+      cx_help(c, g, "draw it always, and choose where it is used");
+      sym->type = ty_scalar(c->st, TY_ERROR);
+    }
+    if (!c->loops && c->in_predict) site_add(c, sym, role, sym->type, t->at);
+    else if (!c->loops) site_add(c, sym, role, sym->type, t->at);
+    value_add(c, sym);
+    return;
+  }
+  check_subs(c, t);
+  elements *e = elements_of(c, t, true, continues);
+  symbol *sym = e ? elements_symbol(e) : NULL;
+  if (!e) {
+    /* Reported: know the name, so that nothing else is. */
+    bool ok = check_drawn(c, s->sample.dist, &d);
+    drawn_type(c, s, &d, ok);
+    if (!ptr_map_get(&c->names, t->name.name) || continues) {
+      sym = sym_new(c->st, kind, t->name.name, t->name.at);
+      sym->type = ty_scalar(c->st, TY_ERROR);
+      sym->stochastic = true;
+      sym->elementwise = true;
+      t->name.sym = sym;
+      value_hide(c, sym);
+    }
+    return;
+  }
+  if (!sym) {
+    sym = sym_new(c->st, kind, t->name.name, t->name.at);
+    sym->stochastic = true;
+    sym_of(sym)->continues = continues;
+    elements_start(c, e, sym);
+    site_add(c, sym, role, NULL, t->at);
+    value_hide(c, sym);
+    /* A forecast may read the array that it continues from the first statement on. */
+    if (continues && continues->type) {
+      const ty_info *whole = continues->type;
+      ty_info *element = ARENA_NEW(c->a, ty_info);
+      *element = *whole;
+      element->rank = (uint8_t)(whole->rank - t->subs.n);
+      for (unsigned k = 0; k < element->rank; k++) element->dim[k] = whole->dim[t->subs.n + k];
+      elements_typed(c, e, element, continues->at);
+    }
+  }
+  t->name.sym = sym;
+  bool ok = check_drawn(c, s->sample.dist, &d);
+  const ty_info *element = elements_element(e), *mine;
+  if (element && !t->type && ok && !ty_is_error(element)) {
+    /* The first element's type is everybody's. */
+    if (check_sizes(c, s, element, &d)) check_support(c, t->at, element, NULL, &d, s->sample.dist, false);
+  } else {
+    mine = drawn_type(c, s, &d, ok);
+    elements_typed(c, e, mine, t->at);
+  }
+  if (sym->type) site_add(c, sym, role, sym->type, t->at);
+  elements_visited(e, t);
+}
+
+static void check_sample_member(ctx *c, ast_stmt *s) {
+  ast_target *t = &s->sample.target;
+  drawn d;
+  if (t->subs.n) {
+    diag *g = cx_error(c, "E0607", t->at, "in `sample` a draw has no subscripts");
+    cx_help(c, g, "`[draw_normal() for i in 1..N]` draws an array");
+    check_subs(c, t);
+  }
+  bool ok = check_drawn(c, s->sample.dist, &d);
+  symbol *sym = sym_new(c->st, SYM_LET, t->name.name, t->name.at);
+  sym->stochastic = true;
+  sym->type = drawn_type(c, s, &d, ok);
+  if (t->subs.n) sym->type = ty_scalar(c->st, TY_ERROR);
+  t->name.sym = sym;
+  value_add(c, sym);
+}
+
+void check_sample(ctx *c, ast_stmt *s) {
+  ast_target *t = &s->sample.target;
+  size_t mark = scope_enter(c), n = s->sample.iter.n ? iter_enter(c, &s->sample.iter, LOOP_PLATE) : 0;
+  bool plain = n == 0;
+  if (plain) {
+    /* No scope of its own: the name outlives the statement. */
+    scope_leave(c, mark);
+  }
+  c->conds += s->sample.iter.cond != NULL;
+  symbol *sym = ptr_map_get(&c->names, t->name.name);
+  drawn d;
+  if (name_missing(&t->name)) check_drawn(c, s->sample.dist, &d);
+  else if (c->in_sample) check_sample_member(c, s);
+  else if (!c->model) {
+    check_drawn(c, s->sample.dist, &d);
+    diag *g = cx_error(c, "E0607", s->sample.tilde, "a function cannot draw");
+    cx_help(c, g, "`~` belongs to models and to the `sample` of a distribution");
+  } else if (!sym) check_new(c, s, NULL);
+  else {
+    bool same = sym->elementwise && sym_of(sym)->elems && ptr_map_get(&c->arrays, t) == (void *)sym_of(sym)->elems;
+    bool broken = sym->type && ty_is_error(sym->type);
+    switch ((sym_kind)sym->kind) {
+    case SYM_DATA: case SYM_LET: case SYM_LATENT: case SYM_PREDICT:
+      if (same && sym->kind != SYM_LET) {
+        check_new(c, s, sym_of(sym)->continues);
+        break;
+      }
+      if (c->in_predict && sym->kind != SYM_PREDICT && t->subs.n) {
+        check_new(c, s, sym);
+        break;
+      }
+      if (c->in_predict || sym->kind == SYM_LATENT || sym->kind == SYM_PREDICT) {
+        check_subs(c, t);
+        check_drawn(c, s->sample.dist, &d);
+        if (broken) break;
+        diag *g = cx_error(c, "E0615", t->at, "`%s` is %s", sym->name,
+                           c->in_predict && sym->kind != SYM_PREDICT ? "already part of the model" : "drawn twice");
+        cx_point(c, g, sym->at, "first here");
+        if (c->in_predict && (sym->observed || sym->kind == SYM_DATA)) cx_help(c, g, "`predict %s` replicates an observed quantity", sym->name);
+        else if (c->in_predict) cx_help(c, g, "give the prediction a name of its own");
+        else cx_help(c, g, "a quantity comes from one distribution; `factor` adds further terms");
+        break;
+      }
+      t->name.sym = sym;
+      check_observed(c, s, sym);
+      break;
+    default: {
+      check_subs(c, t);
+      check_drawn(c, s->sample.dist, &d);
+      diag *g = cx_error(c, "E0607", t->at, "`%s` is %s and cannot be drawn", sym->name, sym_noun(sym));
+      cx_point(c, g, sym->at, "declared here");
+      if (sym->kind == SYM_SIZE) cx_help(c, g, "sizes are read from the extents of the data");
+    }
+    }
+  }
+  c->conds -= s->sample.iter.cond != NULL;
+  if (!plain) {
+    iter_leave(c, n);
+    scope_leave(c, mark);
+  }
+}
