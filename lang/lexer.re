@@ -203,7 +203,9 @@ token lex_next(lexer *l) {
         lex_skip_line(l);
         const char *close = from + 3;
         while (close < l->at && memcmp(close, "\xe2\x80", 2) != 0 && *close != '"') close++;
-        if (close < l->at) l->at = close + (*close == '"' ? 1 : 3);
+        /* The last character of the line may be cut off in its middle. */
+        if (close < l->at && *close == '"') l->at = close + 1;
+        else if (l->at - close >= 3) l->at = close + 3;
         return meant(l, T_STR, from, "typographic quotes", "strings stand between plain quotes: \"...\"");
       }
 

@@ -94,6 +94,14 @@ static void test_bytes(void **state) {
   assert_non_null(strstr(got, "byte 0xf6 is not valid UTF-8"));
   assert_non_null(strstr(got, "save the file as UTF-8"));
   arena_free(&s.a);
+  /* A closing quote cut off by the end of the file: nothing behind it is read. */
+  static const char cut[] = "infer m on \xe2\x80\x9c" "a\xe2\x80";
+  for (size_t n = 11; n < sizeof cut; n++) {
+    begin(&s);
+    messages(&s, "t.aim", cut, n, NULL);
+    assert_true(s.diags.errors > 0);
+    arena_free(&s.a);
+  }
   /* An escape sequence in a source must not reach the terminal. */
   static const char escape[] = "model m() { a ~ D(\x1b[31m) `\x1b[2J` }";
   begin(&s);
