@@ -8,6 +8,7 @@
 
 #include "compiler/lower.h"
 
+#include <math.h>
 #include <string.h>
 
 bool derive_is_discrete(const ir_site *site) { return site->support >= IR_SUP_INT; }
@@ -40,8 +41,22 @@ ir_axes derive_get_axes(derivation *d, const ir_axes *axes) {
 
 static void add_part(derivation *d, ir_builder *b, int part, ir_val v) {
   if (d->form == FORM_LOGDENS) part = PART_PRIOR;
-  if (d->form != FORM_DENSITY && d->form != FORM_LOGDENS) return;
-  d->part[part] = d->part[part] ? ir_op2(b, IR_ADD_OP, d->part[part], v) : v;
+  if (d->form != FORM_DENSITY && d->form != FORM_LOGDENS && d->form != FORM_BOUNDS) return;
+  ir_code join = d->form == FORM_BOUNDS ? IR_MAX_OP : IR_ADD_OP;
+  d->part[part] = d->part[part] ? ir_op2(b, join, d->part[part], v) : v;
+}
+
+/* The bounds of this element if it is the one asked for, else -inf: the largest over all elements is the answer. */
+static void add_bounds(derivation *d, ir_builder *b, const ir_tilde *t) {
+  ir_val here = ir_bool(b, true);
+  for (uint32_t k = 0; k < t->axes.n; k++)
+    here = ir_op2(b, IR_AND_OP, here, ir_op2(b, IR_EQ_OP, derive_get(d, t->axes.at[k]), d->index[k]));
+  for (int side = 0; side < 2; side++) {
+    ir_val v = derive_get(d, side == 0 ? t->lo : t->hi);
+    if (v && ir_type_of(d->fn, v).elem == IR_INT) v = ir_op1(b, IR_TO_REAL_OP, v);
+    if (!v) v = ir_real(b, side == 0 ? -(double)INFINITY : (double)INFINITY);
+    add_part(d, b, side, ir_op3(b, IR_SELECT_OP, here, v, ir_real(b, -(double)INFINITY)));
+  }
 }
 
 /* An argument at a position of the event that a scalar distribution is spread over. */
@@ -218,6 +233,7 @@ static bool given(const derivation *d, const ir_site *site) {
   if (!site || site->role != IR_LATENT) return false;
   switch (d->form) {
   case FORM_DENSITY:
+  case FORM_BOUNDS:
   case FORM_OUTPUTS: return true;
   case FORM_LOGDENS:
   case FORM_CONSTRAIN: return site->support == IR_SUP_REAL || derive_is_discrete(site);
@@ -257,6 +273,7 @@ static void sample(derivation *d, ir_builder *b, const ir_op *op) {
     v = given(d, site) ? u : constrain(d, b, op, u, &jacobian);
     if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS) add_part(d, b, PART_PRIOR, derive_term(d, b, op, v));
     if (jacobian) add_part(d, b, PART_PRIOR, jacobian);
+    if (site == d->target) add_bounds(d, b, t);
   }
   ir_map_set(&d->c.map, op->res[0], v);
 }
@@ -307,7 +324,7 @@ static void walk_loop(derivation *d, ir_builder *b, const ir_op *op) {
   }
   for (uint32_t k = 0; k < from->nout; k++) use_image(d, b, op->res[k]);
   for (int k = 0; k < PART_COUNT; k++)
-    if (part[k]) add_part(d, b, k, ir_loop_out(d->fn, loop, IR_SUM, 0, NULL, part[k]));
+    if (part[k]) add_part(d, b, k, ir_loop_out(d->fn, loop, d->form == FORM_BOUNDS ? IR_MAX : IR_SUM, 0, NULL, part[k]));
 }
 
 static void walk_if(derivation *d, ir_builder *b, const ir_op *op) {
@@ -323,7 +340,8 @@ static void walk_if(derivation *d, ir_builder *b, const ir_op *op) {
   }
   for (int k = 0; k < PART_COUNT; k++) {
     if (!part[0][k] && !part[1][k]) continue;
-    ir_val x = part[0][k] ? part[0][k] : ir_real(&then_, 0.0), y = part[1][k] ? part[1][k] : ir_real(&else_, 0.0);
+    double none = d->form == FORM_BOUNDS ? -(double)INFINITY : 0.0;
+    ir_val x = part[0][k] ? part[0][k] : ir_real(&then_, none), y = part[1][k] ? part[1][k] : ir_real(&else_, none);
     add_part(d, b, k, ir_if_out(d->fn, branch, x, y));
   }
 }
@@ -337,7 +355,9 @@ static void walk_block(derivation *d, ir_builder *b, const ir_block *block) {
       if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS)
         add_part(d, b, PART_LIKELIHOOD, derive_term(d, b, op, derive_get(d, op->args[0])));
       break;
-    case IR_FACTOR_OP: add_part(d, b, PART_FACTOR, derive_get(d, op->args[0])); break;
+    case IR_FACTOR_OP:
+      if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS) add_part(d, b, PART_FACTOR, derive_get(d, op->args[0]));
+      break;
     case IR_TRACK_OP:
       if (d->form == FORM_OUTPUTS) ARENA_PUSH(d->m->mem, d->track, d->ntracks, d->cap_tracks, derive_get(d, op->args[0]));
       break;
@@ -454,4 +474,72 @@ ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model) {
   memcpy(ret, d->track, d->ntracks * sizeof *ret);
   return_sites(d, IR_PREDICTED, d->ntracks, ret);
   return d->fn;
+}
+
+/* ---- one element's bounds, and one event's bijector */
+
+typedef struct tilde_search {
+  const ir_site *site;
+  const ir_tilde *found;
+  uint32_t count;
+} tilde_search;
+
+static void see_tilde(void *user, ir_op *op) {
+  tilde_search *s = user;
+  if (op->code != IR_SAMPLE_OP || op->u.tilde->site != s->site) return;
+  s->found = op->u.tilde;
+  s->count++;
+}
+
+static bool at_top(const ir_fn *fn, ir_val v) {
+  const ir_op *op = ir_def_op(fn, v);
+  return v == 0 || ir_value_of(fn, v)->def == IR_DEF_PARAM || (op && op->block == &fn->body);
+}
+
+/* Bounds that do not vary from element to element stand at the top of the model. */
+static const ir_tilde *common_bounds(const ir_fn *model, const ir_site *site) {
+  tilde_search s = {.site = site};
+  ir_visit_ops((ir_block *)&model->body, see_tilde, &s);
+  return s.count == 1 && at_top(model, s.found->lo) && at_top(model, s.found->hi) ? s.found : NULL;
+}
+
+static void add_index_params(derivation *d, const ir_site *site) {
+  static const char *const names[] = {"i", "j", "k", "l", "m", "n"};
+  for (int k = 0; k < site->type.rank - site->event_rank; k++)
+    d->index[k] = ir_param_add(d->fn, IR_ROLE_INDEX, names[k], ir_scalar(IR_INT));
+}
+
+ir_fn *derive_bounds(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site) {
+  derivation *d = derive_begin(p, m, model, arena_printf(m->mem, "bounds.%s", site->name), FORM_BOUNDS);
+  add_index_params(d, site);
+  const ir_tilde *common = common_bounds(model, site);
+  if (!common) d->target = site;
+  derive_walk(d);
+  ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
+  if (common)
+    for (int side = 0; side < 2; side++) {
+      ir_val v = derive_get(d, side == 0 ? common->lo : common->hi);
+      if (v && ir_type_of(d->fn, v).elem == IR_INT) v = ir_op1(&b, IR_TO_REAL_OP, v);
+      d->part[side] = v;
+    }
+  for (int side = 0; side < 2; side++)
+    if (!d->part[side]) d->part[side] = ir_real(&b, side == 0 ? -(double)INFINITY : (double)INFINITY);
+  ir_return(d->fn, 2, d->part);
+  return d->fn;
+}
+
+ir_fn *derive_point(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site) {
+  if (site->support <= IR_SUP_INTERVAL || derive_is_discrete(site)) return NULL;
+  tilde_search s = {.site = site};
+  ir_visit_ops((ir_block *)&model->body, see_tilde, &s);
+  bool lower = s.found && site->support == IR_SUP_ORDERED && s.found->lo;
+  ir_type event = ir_array(IR_REAL, site->event_rank, site->type.dim + (site->type.rank - site->event_rank));
+  ir_fn *f = lower_bijector(p, m, (ir_support)site->support, lower, event);
+  ir_fn *fn = ir_fn_new(m, arena_printf(m->mem, "point.%s", site->name), false);
+  ir_val args[2] = {ir_param_add(fn, IR_ROLE_UNCON, site->name, ir_type_of(f, f->param[0].val)),
+                    ir_param_add(fn, IR_ROLE_LATENT, "lo", ir_scalar(IR_REAL))};
+  ir_builder b = ir_builder_at_end(fn, &fn->body);
+  ir_op *call = ir_call(&b, f, lower ? 2 : 1, args);
+  ir_return(fn, 2, call->res);
+  return fn;
 }

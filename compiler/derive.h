@@ -22,11 +22,15 @@ ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir
 /* @outputs(latents, key) -> tracked quantities, then predicted sites.  NULL if there are neither. */
 ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model);
 
-/* @local.<site>(latents, index...) -> the terms of @density that depend on this element of the site, summed.
- * `local` tells whether that avoids going through the whole model. */
-ir_fn *derive_local(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site, bool *local);
+/* @local.<site>(latents, index...) -> the terms of @density that depend on this element of the site, summed.  `density` is
+ * @density after inlining and the structural passes, before fma is formed.  Index lists of gathers become frame values:
+ * *prepare is extended, or made.  *local tells whether no loop over the whole model is left. */
+ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool *local);
 /* @bounds.<site>(latents, index...) -> lower and upper end of the element's support (-inf, inf where there is none). */
 ir_fn *derive_bounds(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site);
+/* @point.<site>(u, lo) -> one event of a site with a support of vectors or matrices, and the log Jacobian.  lo is there for every
+ * site and is read by bounded ordered ones.  NULL for scalar and discrete sites. */
+ir_fn *derive_point(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site);
 
 /* The parameter of a site on the unconstrained space: batch axes, then the axes of one unconstrained event.  Discrete
  * sites have none: rank and elem are those of the site. */

@@ -17,7 +17,7 @@ site_image *derive_images(arena *mem, const ir_fn *model);
 /* a and b compute the same from the same. */
 bool derive_same_value(const ir_fn *fn, ir_val a, ir_val b);
 
-typedef enum derive_form { FORM_DENSITY, FORM_LOGDENS, FORM_CONSTRAIN, FORM_PRIOR, FORM_OUTPUTS } derive_form;
+typedef enum derive_form { FORM_DENSITY, FORM_LOGDENS, FORM_CONSTRAIN, FORM_PRIOR, FORM_OUTPUTS, FORM_BOUNDS } derive_form;
 
 enum { PART_PRIOR, PART_LIKELIHOOD, PART_FACTOR, PART_COUNT };
 
@@ -30,10 +30,12 @@ typedef struct derivation {
   site_image *image;
   ir_val *site_param;   /* of fn, by site number */
   ir_val key;
-  ir_val part[PART_COUNT]; /* terms of the block that is being walked */
+  ir_val part[PART_COUNT]; /* terms of the block that is being walked; FORM_BOUNDS: the bounds, largest of what matches */
   ir_val *track;        /* images of tracked values */
   uint32_t ntracks, cap_tracks;
   const ir_site *undrawable;
+  const ir_site *target;   /* FORM_BOUNDS: whose bounds; at this index */
+  ir_val index[IR_MAX_RANK];
   ir_cloner c;
 } derivation;
 

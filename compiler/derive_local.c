@@ -1,0 +1,455 @@
+/* derive_local.c: the part of a log density that one element of a site can change.
+ *
+ * @density is a sum of terms, most of them sums over plates.  A plate whose body reads the site only at a known place is
+ * narrowed to the iterations that read the element asked for:
+ *
+ *   at [i + c, ...]   affine: the iteration i = j - c, if there is one; several offsets give several iterations
+ *   at [k(i), ...]    gather: the iterations in bucket j of the inverse of k, which is computed from data in @prepare
+ *
+ * Terms that do not depend on the site are left out, others are taken whole.  This is done on references, never per element. */
+#include "compiler/derive.h"
+
+#include <string.h>
+
+enum { MAX_OFFSETS = 8 };
+
+typedef struct term {
+  ir_val v, scale; /* of the density function; scale 0: 1 */
+  bool minus;
+} term;
+
+typedef struct localiser {
+  ir_module *m;
+  const ir_fn *d;      /* the density */
+  ir_fn *fn;           /* what is being made */
+  ir_fn **prepare;
+  const ir_site *site;
+  ir_val param;        /* the site's, in d */
+  bool *dep, *latent;  /* by value of d: depends on the site; on any latent */
+  ir_cloner c;         /* d to fn; top-level values are mapped */
+  ir_builder b;
+  ir_val index[IR_MAX_RANK];
+  term *terms;
+  size_t nterms, cap_terms;
+} localiser;
+
+/* ---- dependence */
+
+typedef struct reach {
+  const bool *from;
+  bool hit;
+} reach;
+
+static void see_use(void *user, ir_val *use) {
+  reach *r = user;
+  r->hit = r->hit || (*use && r->from[*use]);
+}
+
+static bool any_use(const ir_op *op, const bool *from) {
+  reach r = {from, false};
+  ir_visit_uses((ir_op *)op, see_use, &r);
+  return r.hit;
+}
+
+static bool set(bool *flags, ir_val v, bool on) {
+  if (!v || !on || flags[v]) return false;
+  flags[v] = true;
+  return true;
+}
+
+/* One pass over a block; true if it marked something. */
+static bool spread_block(bool *flags, const ir_block *block) {
+  bool changed = false;
+  for (const ir_op *op = block->first; op; op = op->next) {
+    if (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP) {
+      const ir_loop *loop = op->u.loop;
+      for (uint32_t k = 0; k < loop->nout; k++)
+        if (loop->out[k].state) changed |= set(flags, loop->out[k].state, loop->out[k].init && flags[loop->out[k].init]);
+      changed |= spread_block(flags, &loop->body);
+      bool extents = false;
+      for (uint32_t k = 0; k < loop->rank; k++) extents = extents || flags[loop->extent[k]];
+      for (uint32_t k = 0; k < loop->nout; k++) {
+        const ir_out *out = &loop->out[k];
+        bool on = extents || flags[out->yield] || (out->init && flags[out->init]);
+        for (uint32_t a = 0; a < out->axes.n; a++) on = on || (out->axes.at[a] && flags[out->axes.at[a]]);
+        changed |= set(flags, op->res[k], on);
+        if (out->state) changed |= set(flags, out->state, on);
+      }
+    } else if (op->code == IR_IF_OP) {
+      changed |= spread_block(flags, &op->u.branch->then_) | spread_block(flags, &op->u.branch->else_);
+      for (uint32_t k = 0; k < op->nres; k++)
+        changed |= set(flags, op->res[k], flags[op->args[0]] || flags[op->u.branch->then_yield[k]] || flags[op->u.branch->else_yield[k]]);
+    } else if (any_use(op, flags)) {
+      for (uint32_t k = 0; k < op->nres; k++) changed |= set(flags, op->res[k], true);
+    }
+  }
+  return changed;
+}
+
+static void spread(bool *flags, const ir_fn *fn) {
+  while (spread_block(flags, &fn->body)) {}
+}
+
+/* ---- terms */
+
+static void split(localiser *l, ir_val v, ir_val scale, bool minus) {
+  if (!l->dep[v]) return;
+  const ir_op *op = ir_def_op(l->d, v);
+  switch (op ? op->code : IR_OP_COUNT) {
+  case IR_ADD_OP:
+    split(l, op->args[0], scale, minus);
+    split(l, op->args[1], scale, minus);
+    return;
+  case IR_SUB_OP:
+    split(l, op->args[0], scale, minus);
+    split(l, op->args[1], scale, !minus);
+    return;
+  case IR_NEG_OP: split(l, op->args[0], scale, !minus); return;
+  case IR_MUL_OP:
+    if (scale) break;
+    for (int k = 0; k < 2; k++)
+      if (!l->dep[op->args[k]]) {
+        split(l, op->args[1 - k], op->args[k], minus);
+        return;
+      }
+    break;
+  default: break;
+  }
+  term t = {v, scale, minus};
+  ARENA_PUSH(l->m->mem, l->terms, l->nterms, l->cap_terms, t);
+}
+
+/* ---- how a plate reads the site */
+
+static void want_use(void *user, ir_val *use) { ((bool *)user)[*use] = true; }
+static void want_op(void *user, ir_op *op) { ir_visit_uses(op, want_use, user); }
+
+/* Operations of the plate's body that an output needs, in order. */
+static const ir_op **needed_ops(localiser *l, const ir_op *plate, uint32_t out, size_t *count) {
+  bool *wanted = ARENA_ARRAY(l->m->mem, bool, l->d->nvals);
+  wanted[plate->u.loop->out[out].yield] = true;
+  size_t n = 0, k;
+  for (const ir_op *op = plate->u.loop->body.first; op; op = op->next) n++;
+  const ir_op **ops = ARENA_ARRAY(l->m->mem, const ir_op *, n);
+  k = n;
+  for (ir_op *op = plate->u.loop->body.last; op; op = op->prev) {
+    bool need = false;
+    for (uint32_t r = 0; r < op->nres; r++) need = need || wanted[op->res[r]];
+    if (!need) continue;
+    ops[--k] = op;
+    want_op(wanted, op);
+    if (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP) ir_visit_ops(&op->u.loop->body, want_op, wanted);
+    if (op->code == IR_IF_OP) {
+      ir_visit_ops(&op->u.branch->then_, want_op, wanted);
+      ir_visit_ops(&op->u.branch->else_, want_op, wanted);
+    }
+  }
+  *count = n - k;
+  return ops + k;
+}
+
+typedef enum place_kind { PLACE_OTHER, PLACE_AFFINE, PLACE_KEY } place_kind;
+
+/* One axis of the site, over all reads. */
+typedef struct place {
+  place_kind kind;
+  uint32_t plate_axis;
+  int64_t offset[MAX_OFFSETS];
+  uint32_t noffsets;
+  ir_val key;
+} place;
+
+typedef struct reads {
+  localiser *l;
+  const ir_op *plate;
+  bool *inside; /* values defined in the plate */
+  place axis[IR_MAX_RANK];
+  uint32_t count;
+  bool fail; /* the site is read in a way that says nothing about where */
+} reads;
+
+static bool affine(const reads *r, ir_val v, uint32_t *axis, int64_t *offset) {
+  const ir_fn *d = r->l->d;
+  *offset = 0;
+  const ir_op *op = ir_def_op(d, v);
+  int64_t c;
+  if (op && (op->code == IR_ADD_OP || op->code == IR_SUB_OP)) {
+    if (ir_is_int(d, op->args[1], &c)) *offset = op->code == IR_ADD_OP ? c : -c, v = op->args[0];
+    else if (op->code == IR_ADD_OP && ir_is_int(d, op->args[0], &c)) *offset = c, v = op->args[1];
+    else return false;
+  }
+  for (*axis = 0; *axis < r->plate->u.loop->rank; ++*axis)
+    if (r->plate->u.loop->index[*axis] == v) return true;
+  return false;
+}
+
+static void see_place(reads *r, place *p, ir_val v) {
+  uint32_t axis;
+  int64_t offset;
+  bool first = r->count == 0;
+  if (v && affine(r, v, &axis, &offset)) {
+    if (first) *p = (place){.kind = PLACE_AFFINE, .plate_axis = axis};
+    if (p->kind != PLACE_AFFINE || p->plate_axis != axis) {
+      p->kind = PLACE_OTHER;
+      return;
+    }
+    for (uint32_t k = 0; k < p->noffsets; k++)
+      if (p->offset[k] == offset) return;
+    if (p->noffsets == MAX_OFFSETS) p->kind = PLACE_OTHER;
+    else p->offset[p->noffsets++] = offset;
+  } else if (v && r->inside[v] && !r->l->latent[v]) {
+    if (first) *p = (place){.kind = PLACE_KEY, .key = v};
+    else if (p->kind != PLACE_KEY || p->key != v) p->kind = PLACE_OTHER;
+  } else {
+    p->kind = PLACE_OTHER;
+  }
+}
+
+typedef struct foreign {
+  const reads *r;
+  const ir_op *op;
+  bool hit;
+} foreign;
+
+/* A use of something outside that depends on the site, other than an element of the site's own array. */
+static void see_foreign(void *user, ir_val *use) {
+  foreign *f = user;
+  if (!*use || f->r->inside[*use] || !f->r->l->dep[*use]) return;
+  if (f->op->code == IR_AT_OP && use == &f->op->args[0] && *use == f->r->l->param) return;
+  f->hit = true;
+}
+
+static void see_read(void *user, ir_op *op) {
+  reads *r = user;
+  foreign f = {r, op, false};
+  ir_visit_uses(op, see_foreign, &f);
+  if (f.hit) r->fail = true;
+  if (op->code != IR_AT_OP || op->args[0] != r->l->param) return;
+  for (uint32_t a = 0; a < op->u.axes.n; a++) see_place(r, &r->axis[a], op->u.axes.at[a]);
+  r->count++;
+}
+
+static void mark_inside(void *user, ir_op *op) {
+  bool *inside = user;
+  for (uint32_t k = 0; k < op->nres; k++) inside[op->res[k]] = true;
+  if (op->code != IR_PLATE_OP && op->code != IR_SCAN_OP) return;
+  for (uint32_t k = 0; k < op->u.loop->rank; k++) inside[op->u.loop->index[k]] = true;
+  for (uint32_t k = 0; k < op->u.loop->nout; k++)
+    if (op->u.loop->out[k].state) inside[op->u.loop->out[k].state] = true;
+}
+
+static void find_reads(reads *r, const ir_op **ops, size_t n) {
+  r->inside = ARENA_ARRAY(r->l->m->mem, bool, r->l->d->nvals);
+  for (uint32_t k = 0; k < r->plate->u.loop->rank; k++) r->inside[r->plate->u.loop->index[k]] = true;
+  ir_visit_ops((ir_block *)&r->plate->u.loop->body, mark_inside, r->inside);
+  for (size_t k = 0; k < n; k++) {
+    see_read(r, (ir_op *)ops[k]);
+    if (ops[k]->code == IR_PLATE_OP || ops[k]->code == IR_SCAN_OP) ir_visit_ops(&ops[k]->u.loop->body, see_read, r);
+    if (ops[k]->code == IR_IF_OP) {
+      ir_visit_ops(&ops[k]->u.branch->then_, see_read, r);
+      ir_visit_ops(&ops[k]->u.branch->else_, see_read, r);
+    }
+  }
+}
+
+/* ---- narrowed plates */
+
+typedef struct body {
+  localiser *l;
+  const ir_op *plate;
+  uint32_t out;
+  const ir_op **ops;
+  size_t n;
+} body;
+
+/* The output's value in iteration at[] (of fn; 0: an axis to run over). */
+static ir_val iterate(const body *x, ir_builder *b, const ir_val *at) {
+  localiser *l = x->l;
+  const ir_loop *from = x->plate->u.loop;
+  ir_val extent[IR_MAX_RANK];
+  uint32_t rank = 0, axis[IR_MAX_RANK];
+  for (uint32_t k = 0; k < from->rank; k++) {
+    if (at[k]) ir_map_set(&l->c.map, from->index[k], at[k]);
+    else axis[rank] = k, extent[rank++] = ir_map_get(&l->c.map, from->extent[k]);
+  }
+  ir_op *loop = rank ? ir_loop_begin(b, IR_PLATE_OP, rank, extent) : NULL;
+  ir_builder in = loop ? ir_builder_in(b, &loop->u.loop->body) : *b;
+  for (uint32_t k = 0; k < rank; k++) ir_map_set(&l->c.map, from->index[axis[k]], loop->u.loop->index[k]);
+  for (size_t k = 0; k < x->n; k++) ir_clone_op(&l->c, &in, x->ops[k]);
+  ir_val v = ir_map_get(&l->c.map, from->out[x->out].yield);
+  if (!loop) {
+    *b = in;
+    return v;
+  }
+  return ir_loop_out(l->fn, loop, IR_SUM, 0, NULL, v);
+}
+
+static ir_val affine_term(const body *x, const reads *r, uint32_t site_axis) {
+  localiser *l = x->l;
+  const ir_loop *from = x->plate->u.loop;
+  const place *p = &r->axis[site_axis];
+  ir_val total = 0;
+  for (uint32_t k = 0; k < p->noffsets; k++) {
+    ir_val at[IR_MAX_RANK] = {0}, ok = 0;
+    ir_builder *b = &l->b;
+    for (uint32_t a = 0; a < r->l->site->type.rank; a++) {
+      const place *q = &r->axis[a];
+      bool main = a == site_axis;
+      if (!main && (q->kind != PLACE_AFFINE || q->noffsets != 1 || q->plate_axis == p->plate_axis || at[q->plate_axis] || !l->index[a])) continue;
+      int64_t offset = main ? p->offset[k] : q->offset[0];
+      uint32_t pa = q->plate_axis;
+      ir_val i = offset ? ir_op2(b, IR_SUB_OP, l->index[a], ir_int(b, offset)) : l->index[a];
+      at[pa] = i;
+      if (offset == 0 && ir_size_of(l->d, from->extent[pa]) == l->site->type.dim[a]) continue; /* always inside */
+      ir_val low = ir_op2(b, IR_LE_OP, ir_int(b, 0), i), high = ir_op2(b, IR_LT_OP, i, ir_map_get(&l->c.map, from->extent[pa]));
+      ir_val both = ir_op2(b, IR_AND_OP, low, high);
+      ok = ok ? ir_op2(b, IR_AND_OP, ok, both) : both;
+    }
+    ir_val v;
+    if (ok) {
+      ir_op *branch = ir_if_begin(b, ok);
+      ir_builder then_ = ir_builder_in(b, &branch->u.branch->then_), else_ = ir_builder_in(b, &branch->u.branch->else_);
+      v = iterate(x, &then_, at);
+      v = ir_if_out(l->fn, branch, v, ir_real(&else_, 0.0));
+    } else {
+      v = iterate(x, b, at);
+    }
+    total = total ? ir_op2(b, IR_ADD_OP, total, v) : v;
+  }
+  return total;
+}
+
+/* The result of @prepare that a frame parameter stands for. */
+static ir_val frame_result(const ir_fn *prepare, const char *name) {
+  unsigned r = 0;
+  for (const char *c = name + strlen("frame."); *c >= '0' && *c <= '9'; c++) r = 10 * r + (unsigned)(*c - '0');
+  return r >= 1 && r <= prepare->nret ? prepare->ret[r - 1] : 0;
+}
+
+/* d's data and frame in terms of @prepare, and d's top-level operations that depend on nothing else. */
+static ir_cloner into_prepare(localiser *l, ir_builder *b) {
+  ir_fn *prepare = *l->prepare;
+  if (!prepare) {
+    prepare = *l->prepare = ir_fn_new(l->m, "prepare", false);
+    ir_return(prepare, 0, NULL);
+  }
+  ir_cloner c = {.from = l->d, .map = ir_map_new(l->m->mem, l->d)};
+  for (uint32_t k = 0; k < l->d->nparams; k++) {
+    const ir_param *p = &l->d->param[k];
+    ir_val v = 0;
+    if (p->role == IR_ROLE_FRAME) v = frame_result(prepare, p->name);
+    if (p->role == IR_ROLE_DATA) {
+      for (uint32_t q = 0; q < prepare->nparams; q++)
+        if (strcmp(prepare->param[q].name, p->name) == 0) v = prepare->param[q].val;
+      if (!v) v = ir_param_add(prepare, IR_ROLE_DATA, p->name, ir_type_of(l->d, p->val));
+    }
+    if (v) ir_map_set(&c.map, p->val, v);
+  }
+  *b = ir_builder_at_end(prepare, &prepare->body);
+  for (const ir_op *op = l->d->body.first; op; op = op->next) {
+    bool pure = op->nres > 0;
+    for (uint32_t k = 0; k < op->nres; k++) pure = pure && !l->latent[op->res[k]];
+    if (pure) ir_clone_op(&c, b, op);
+  }
+  return c;
+}
+
+static ir_val add_frame(localiser *l, ir_val v) {
+  ir_fn *prepare = *l->prepare;
+  ir_val *ret = ARENA_ARRAY(l->m->mem, ir_val, prepare->nret + 1);
+  memcpy(ret, prepare->ret, prepare->nret * sizeof *ret);
+  ret[prepare->nret] = v;
+  uint32_t n = prepare->nret + 1;
+  ir_return(prepare, n, ret);
+  return ir_param_add(l->fn, IR_ROLE_FRAME, arena_printf(l->m->mem, "frame.%u", n), ir_type_of(prepare, v));
+}
+
+static ir_val gather_term(const body *x, const reads *r, uint32_t site_axis) {
+  localiser *l = x->l;
+  const ir_loop *from = x->plate->u.loop;
+  ir_builder b;
+  ir_cloner c = into_prepare(l, &b);
+  ir_val extent = ir_map_get(&c.map, from->extent[0]);
+  ir_op *keys = ir_loop_begin(&b, IR_PLATE_OP, 1, &extent);
+  ir_builder in = ir_builder_in(&b, &keys->u.loop->body);
+  ir_map_set(&c.map, from->index[0], keys->u.loop->index[0]);
+  for (size_t k = 0; k < x->n; k++) {
+    bool pure = true;
+    for (uint32_t q = 0; q < x->ops[k]->nres; q++) pure = pure && !l->latent[x->ops[k]->res[q]];
+    if (pure) ir_clone_op(&c, &in, x->ops[k]);
+  }
+  ir_val key = ir_loop_out(*l->prepare, keys, IR_STACK, 0, NULL, ir_map_get(&c.map, r->axis[site_axis].key));
+  ir_val buckets = ir_size_val(&b, l->site->type.dim[site_axis]);
+  ir_val ptr = add_frame(l, ir_inverse(&b, IR_INV_PTR_OP, key, buckets));
+  ir_val list = add_frame(l, ir_inverse(&b, IR_INV_LIST_OP, key, buckets));
+
+  ir_val j = l->index[site_axis];
+  ir_val lo = ir_at1(&l->b, ptr, j), hi = ir_at1(&l->b, ptr, ir_op2(&l->b, IR_ADD_OP, j, ir_int(&l->b, 1)));
+  ir_val count = ir_op2(&l->b, IR_SUB_OP, hi, lo);
+  ir_op *loop = ir_loop_begin(&l->b, IR_PLATE_OP, 1, &count);
+  ir_builder each = ir_builder_in(&l->b, &loop->u.loop->body);
+  ir_val at[IR_MAX_RANK] = {ir_at1(&each, list, ir_op2(&each, IR_ADD_OP, lo, loop->u.loop->index[0]))};
+  ir_val v = iterate(x, &each, at);
+  return ir_loop_out(l->fn, loop, IR_SUM, 0, NULL, v);
+}
+
+/* The term narrowed to the element, or 0. */
+static ir_val narrow(localiser *l, ir_val v) {
+  const ir_op *op = ir_def_op(l->d, v);
+  if (!op || op->code != IR_PLATE_OP || op->block != &l->d->body) return 0;
+  uint32_t out = ir_value_of(l->d, v)->slot;
+  if (op->u.loop->out[out].mode != IR_SUM || ir_type_of(l->d, v).rank) return 0;
+  for (uint32_t k = 0; k < op->u.loop->rank; k++)
+    if (l->dep[op->u.loop->extent[k]]) return 0;
+  body x = {.l = l, .plate = op, .out = out};
+  x.ops = needed_ops(l, op, out, &x.n);
+  reads r = {.l = l, .plate = op};
+  find_reads(&r, x.ops, x.n);
+  if (r.fail || r.count == 0) return 0;
+  for (uint32_t a = 0; a < l->site->type.rank; a++)
+    if (l->index[a] && r.axis[a].kind == PLACE_AFFINE) return affine_term(&x, &r, a);
+  for (uint32_t a = 0; a < l->site->type.rank && op->u.loop->rank == 1; a++)
+    if (l->index[a] && r.axis[a].kind == PLACE_KEY) return gather_term(&x, &r, a);
+  return 0;
+}
+
+ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool *local) {
+  localiser l = {.m = m, .d = density, .prepare = prepare, .site = site};
+  l.fn = ir_fn_new(m, arena_printf(m->mem, "local.%s", site->name), false);
+  l.dep = ARENA_ARRAY(m->mem, bool, density->nvals);
+  l.latent = ARENA_ARRAY(m->mem, bool, density->nvals);
+  l.c = (ir_cloner){.from = density, .map = ir_map_new(m->mem, density)};
+  for (uint32_t k = 0; k < density->nparams; k++) {
+    const ir_param *p = &density->param[k];
+    ir_map_set(&l.c.map, p->val, ir_param_add(l.fn, (ir_role)p->role, p->name, ir_type_of(density, p->val)));
+    l.latent[p->val] = p->role == IR_ROLE_LATENT;
+    if (p->role == IR_ROLE_LATENT && strcmp(p->name, site->name) == 0) l.param = p->val;
+  }
+  static const char *const names[] = {"i", "j", "k", "l", "m", "n"};
+  for (int k = 0; k < site->type.rank - site->event_rank; k++)
+    l.index[k] = ir_param_add(l.fn, IR_ROLE_INDEX, names[k], ir_scalar(IR_INT));
+  l.dep[l.param] = true;
+  spread(l.dep, density);
+  spread(l.latent, density);
+  for (uint32_t k = 0; k < density->nret; k++) split(&l, density->ret[k], 0, false);
+
+  l.b = ir_builder_at_end(l.fn, &l.fn->body);
+  ir_clone_block(&l.c, &l.b, &density->body);
+  *local = true;
+  ir_val total = 0;
+  for (size_t k = 0; k < l.nterms; k++) {
+    const term *t = &l.terms[k];
+    ir_val v = narrow(&l, t->v);
+    if (!v) {
+      const ir_op *op = ir_def_op(density, t->v);
+      if (op && (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP || op->code == IR_IF_OP)) *local = false;
+      v = ir_map_get(&l.c.map, t->v);
+    }
+    if (t->scale) v = ir_op2(&l.b, IR_MUL_OP, v, ir_map_get(&l.c.map, t->scale));
+    if (t->minus) v = ir_op1(&l.b, IR_NEG_OP, v);
+    total = total ? ir_op2(&l.b, IR_ADD_OP, total, v) : v;
+  }
+  if (!total) total = ir_real(&l.b, 0.0);
+  ir_return(l.fn, 1, &total);
+  return l.fn;
+}

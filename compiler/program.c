@@ -1,0 +1,181 @@
+/* program.c: the pipeline from text to derived functions (program.h). */
+#include "compiler/program.h"
+
+#include "compiler/bind.h"
+#include "compiler/derive.h"
+#include "compiler/grad.h"
+#include "compiler/lower.h"
+#include "compiler/passes.h"
+#include "lang/parse.h"
+
+#include <string.h>
+
+bool program_open(program *p, arena *mem, const char *name, const char *text, size_t len) {
+  memset(p, 0, sizeof *p);
+  p->mem = mem;
+  source_map_init(&p->sources, mem);
+  intern_init(&p->names, mem);
+  diag_init(&p->diags, mem);
+  p->sizes = size_table_new(mem);
+  p->file = source_add(&p->sources, name, text, len);
+  if (!p->file) {
+    diag_add(&p->diags, DIAG_ERROR, "E0101", (span){0}, "%s is larger than %zu MiB", name, SOURCE_MAX_BYTES >> 20);
+    return false;
+  }
+  ast_file *file = parse_file(mem, &p->names, &p->sources, p->file, &p->diags);
+  p->check = (check_program){.mem = mem, .sources = &p->sources, .names = &p->names, .diags = &p->diags, .sizes = p->sizes, .file = file};
+  if (p->diags.errors == 0) p->ok = check_file(&p->check);
+  return p->ok;
+}
+
+const check_model *program_model(program *p, const ast_decl *run) {
+  const ast_file *f = p->check.file;
+  if (run) {
+    const symbol *s = run->run->model.sym;
+    return s && s->decl ? check_model_of(&p->check, s->decl) : NULL;
+  }
+  for (size_t k = f->n; k-- > 0;)
+    if (f->items[k]->kind == DECL_MODEL) return check_model_of(&p->check, f->items[k]);
+  return NULL;
+}
+
+bool program_bind(program *p, const check_model *model, const ast_decl *run, data_set *data) {
+  p->model = model;
+  return bind_data(p, model, run, data);
+}
+
+static bool given(void *user, const char *name) {
+  const program *p = user;
+  for (size_t k = 0; k < p->ndata; k++)
+    if (strcmp(p->data[k].name, name) == 0) return true;
+  return false;
+}
+
+/* A size that makes no sense, and an array too large to count, are errors in the data. */
+static bool count_cells(program *p, const char *name, span at, ir_type t, int64_t *dim, size_t *cells) {
+  size_t n = 1;
+  for (int k = 0; k < t.rank; k++) {
+    int64_t d = size_eval(p->sizes, t.dim[k]);
+    if (d < 0) d = 0;
+    if (d != 0 && n > ((size_t)1 << 40) / (size_t)d) {
+      diag_add(&p->diags, DIAG_ERROR, "E0790", at, "`%s` would have more than 2^40 elements", name);
+      return false;
+    }
+    dim[k] = d;
+    n *= (size_t)d;
+  }
+  *cells = n;
+  return true;
+}
+
+static bool describe_sites(program *p) {
+  p->site = ARENA_ARRAY(p->mem, program_site, p->ir->nsites);
+  for (uint32_t k = 0; k < p->ir->nsites; k++) {
+    const ir_site *s = p->ir->site[k];
+    if (s->role != IR_LATENT) continue;
+    program_site *x = &p->site[p->nsites++];
+    x->site = s;
+    x->name = s->name;
+    x->discrete = derive_is_discrete(s);
+    x->rank = s->type.rank;
+    x->batch_rank = s->type.rank - s->event_rank;
+    if (!count_cells(p, s->name, s->where, s->type, x->dim, &x->cells)) return false;
+    x->batch = x->event = 1;
+    for (uint32_t a = 0; a < x->rank; a++) *(a < x->batch_rank ? &x->batch : &x->event) *= (size_t)x->dim[a];
+    ir_type u = derive_uncon_type(p->module, s);
+    int64_t dim[IR_MAX_RANK];
+    size_t free;
+    if (!count_cells(p, s->name, s->where, u, dim, &free)) return false;
+    x->free = x->discrete || x->batch == 0 ? 0 : free / x->batch;
+    x->at = p->cells;
+    x->at_free = p->dim;
+    p->cells += x->cells;
+    p->dim += x->discrete ? 0 : free;
+  }
+  return true;
+}
+
+
+static bool add_output(program *p, const char *name, bool tracked, span at, ir_type t) {
+  program_output *o = &p->output[p->noutputs++];
+  o->name = name;
+  o->tracked = tracked;
+  o->elem = (ir_elem)t.elem;
+  o->rank = t.rank;
+  return count_cells(p, name, at, t, o->dim, &o->cells);
+}
+
+static bool describe_outputs(program *p, const ir_fn *outputs) {
+  p->output = ARENA_ARRAY(p->mem, program_output, outputs->nret);
+  uint32_t n = 0;
+  for (const ir_op *op = p->ir->body.first; op; op = op->next)
+    if (op->code == IR_TRACK_OP && !add_output(p, op->u.name, true, op->where, ir_type_of(outputs, outputs->ret[n++]))) return false;
+  for (uint32_t k = 0; k < p->ir->nsites; k++) {
+    const ir_site *s = p->ir->site[k];
+    if (s->role == IR_PREDICTED && !add_output(p, s->name, false, s->where, ir_type_of(outputs, outputs->ret[n++]))) return false;
+  }
+  return true;
+}
+
+static void structural_passes(ir_module *m, ir_fn *fn) {
+  pass_inline(m, fn);
+  pass_fold(m, fn);
+  pass_cse(m, fn);
+  pass_dce(m, fn);
+  pass_copy(m, fn);
+  pass_hoist(m, fn);
+  pass_cse(m, fn);
+  pass_dce(m, fn);
+}
+
+bool program_build(program *p, unsigned need) {
+  ir_module *m = p->module = ir_module_new(p->mem);
+  m->sizes = p->sizes;
+  lower_options options = {.given = given, .user = p};
+  p->ir = lower_model(&p->check, m, p->model, &options);
+  if (!p->ir) return false;
+  pass_cse(m, p->ir);
+  pass_dce(m, p->ir);
+  ir_fn *prepare = derive_prepare(m, p->ir);
+  if (!describe_sites(p)) return false;
+
+  ir_fn *run[8];
+  size_t n = 0;
+  if (need & (NEED_LOGDENS | NEED_GRAD)) {
+    ir_fn *f = derive_logdens(&p->check, m, p->ir);
+    if (need & NEED_GRAD) {
+      structural_passes(m, f);
+      run[n++] = grad_derive(m, f, "grad");
+    }
+    run[n++] = f;
+    run[n++] = derive_constrain(&p->check, m, p->ir);
+  }
+  if (need & NEED_PRIOR) {
+    const ir_site *why = NULL;
+    ir_fn *f = derive_prior(&p->check, m, p->ir, &why);
+    if (f) run[n++] = f;
+  }
+  if (need & NEED_OUTPUTS) {
+    ir_fn *f = derive_outputs(&p->check, m, p->ir);
+    if (f) {
+      if (!describe_outputs(p, f)) return false;
+      run[n++] = f;
+    }
+  }
+  ir_fn *density = NULL;
+  if (need & (NEED_DENSITY | NEED_LOCAL)) density = derive_density(&p->check, m, p->ir);
+  if (need & NEED_LOCAL) {
+    structural_passes(m, density);
+    for (size_t k = 0; k < p->nsites; k++) {
+      const ir_site *s = p->site[k].site;
+      passes_run(m, derive_local(m, density, &prepare, s, &p->site[k].local));
+      passes_run(m, derive_bounds(&p->check, m, p->ir, s));
+      ir_fn *point = derive_point(&p->check, m, p->ir, s);
+      if (point) passes_run(m, point);
+    }
+  }
+  if (density) run[n++] = density;
+  if (prepare) run[n++] = prepare;
+  for (size_t k = 0; k < n; k++) passes_run(m, run[k]);
+  return true;
+}
