@@ -6,6 +6,7 @@
  *  - The same bits everywhere: only +, -, *, /, sqrt, explicit fma, integer operations and selects, each correctly rounded by IEEE 754, with
  *    -ffp-contract=off; never libm, rsqrt or tables.  x86-64-v2, v3 and v4 agree, and so do compilers.  (NaN payloads and signs are not defined.)
  *  - Rounding to nearest, denormals on.  Flags are not kept.  NaN in gives NaN out (pow has C's two exceptions), and a domain error gives NaN.
+ *  - Polynomials are split into even and odd powers, two independent chains of fma: half the latency of Horner's rule at the price of a product.
  *  - Polynomial coefficients come from interpolation at Chebyshev nodes in 90-digit arithmetic, rounded to double.
  *
  * The error bound of each function stands at its definition, in ulp of the result; tests/unit/test_rt_math.c holds each to it against MPFR.

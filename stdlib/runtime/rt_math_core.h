@@ -72,19 +72,22 @@ RT_FN double rt_scale(double p, double k)
     return p * f1 * f2;
 }
 
-/* (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, relative error 2^-52 (which weighs 2^-4 in e^r). */
+/* (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, relative error 2^-57. */
 RT_FN double rt_exp_poly(double r)
 {
-    double p = 0x1.af38d53857513p-26;
-    p = rt_fma(p, r, 0x1.2891a8c1d838dp-22);
-    p = rt_fma(p, r, 0x1.71de0d9c145dp-19);
-    p = rt_fma(p, r, 0x1.a019b8ef67c6cp-16);
-    p = rt_fma(p, r, 0x1.a01a01a7c8d47p-13);
-    p = rt_fma(p, r, 0x1.6c16c17893833p-10);
-    p = rt_fma(p, r, 0x1.11111111109adp-7);
-    p = rt_fma(p, r, 0x1.5555555553d4fp-5);
-    p = rt_fma(p, r, 0x1.5555555555556p-3);
-    p = rt_fma(p, r, 0x1.0000000000001p-1);
+    double r_sq = r * r;
+    double p = 0x1.1f731ea510b96p-29;
+    p = rt_fma(p, r_sq, 0x1.27e4db574447dp-22);
+    p = rt_fma(p, r_sq, 0x1.a01a01a6dcafep-16);
+    p = rt_fma(p, r_sq, 0x1.6c16c16c162ccp-10);
+    p = rt_fma(p, r_sq, 0x1.5555555555556p-5);
+    p = rt_fma(p, r_sq, 0x1p-1);
+    double p_odd = 0x1.af4e196027428p-26;
+    p_odd = rt_fma(p_odd, r_sq, 0x1.71de021a90822p-19);
+    p_odd = rt_fma(p_odd, r_sq, 0x1.a01a01abef415p-13);
+    p_odd = rt_fma(p_odd, r_sq, 0x1.11111111100cep-7);
+    p_odd = rt_fma(p_odd, r_sq, 0x1.5555555555557p-3);
+    p = rt_fma(p_odd, r, p);
     return p;
 }
 
@@ -106,7 +109,7 @@ RT_FN double rt_exp_sum(double x, double lo)
     return rt_scale(h + (e + rt_fma(rl, r + t, rl) + t), k);
 }
 
-/* e^x.  0.8 ulp; overflows to inf, underflows through the denormals to 0. */
+/* e^x.  1 ulp; overflows to inf, underflows through the denormals to 0. */
 RT_FN double rt_exp(double x)
 {
     double y = x < -800.0 ? -800.0 : x;
@@ -180,13 +183,15 @@ RT_FN double rt_log_join(double k, double f, double c)
 {
     double s = f / (2.0 + f);
     double z = s * s;
+    double z_sq = z * z;
     double p = 0x1.2b5f68a50d903p-3;
-    p = rt_fma(p, z, 0x1.39fdcceb4bb45p-3);
-    p = rt_fma(p, z, 0x1.7462b91b8df65p-3);
-    p = rt_fma(p, z, 0x1.c71c62d5e53ep-3);
-    p = rt_fma(p, z, 0x1.2492492dfd86cp-2);
-    p = rt_fma(p, z, 0x1.9999999995273p-2);
-    p = rt_fma(p, z, 0x1.5555555555558p-1);
+    p = rt_fma(p, z_sq, 0x1.7462b91b8df65p-3);
+    p = rt_fma(p, z_sq, 0x1.2492492dfd86cp-2);
+    p = rt_fma(p, z_sq, 0x1.5555555555558p-1);
+    double p_odd = 0x1.39fdcceb4bb45p-3;
+    p_odd = rt_fma(p_odd, z_sq, 0x1.c71c62d5e53ep-3);
+    p_odd = rt_fma(p_odd, z_sq, 0x1.9999999995273p-2);
+    p = rt_fma(p_odd, z, p);
     double h = 0.5 * f * f;
     double t = rt_fma(s, rt_fma(p, z, h), rt_fma(k, RT_LN2_LO, c));
     return rt_fma(k, RT_LN2_HI, f - (h - t));
@@ -310,13 +315,15 @@ RT_FN double rt_pow(double x, double y)
     double z = s * s;
     double zl = rt_fma(s, s, -z) + 2.0 * s * sl;
     /* log m = s (2 + z (2/3 + z T)), T to double precision, the rest in pairs. */
+    double z_sq = z * z;
     double p = 0x1.087e4945615c6p-3;
-    p = rt_fma(p, z, 0x1.1018374c7f117p-3);
-    p = rt_fma(p, z, 0x1.3b18bc82cc745p-3);
-    p = rt_fma(p, z, 0x1.745d09e3d8241p-3);
-    p = rt_fma(p, z, 0x1.c71c71d7fbbacp-3);
-    p = rt_fma(p, z, 0x1.249249248e4d8p-2);
-    p = rt_fma(p, z, 0x1.999999999999fp-2);
+    p = rt_fma(p, z_sq, 0x1.3b18bc82cc745p-3);
+    p = rt_fma(p, z_sq, 0x1.c71c71d7fbbacp-3);
+    p = rt_fma(p, z_sq, 0x1.999999999999fp-2);
+    double p_odd = 0x1.1018374c7f117p-3;
+    p_odd = rt_fma(p_odd, z_sq, 0x1.745d09e3d8241p-3);
+    p_odd = rt_fma(p_odd, z_sq, 0x1.249249248e4d8p-2);
+    p = rt_fma(p_odd, z, p);
     double zt = z * p;
     double ch = 0x1.5555555555555p-1 + zt;
     double cl = (0x1.5555555555555p-1 - ch) + zt + 0x1.5555555555555p-55;

@@ -34,25 +34,29 @@ RT_FN rt_quadrant rt_reduce_pio2(double x)
 RT_FN rt_pair rt_sin_reduced(double h, double l)
 {
     double z = h * h;
+    double z_sq = z * z;
     double p = -0x1.ab16f5caa198ap-41;
-    p = rt_fma(p, z, 0x1.61217d9252c03p-33);
-    p = rt_fma(p, z, -0x1.ae645410e937bp-26);
-    p = rt_fma(p, z, 0x1.71de3a545f836p-19);
-    p = rt_fma(p, z, -0x1.a01a01a01992fp-13);
-    p = rt_fma(p, z, 0x1.111111111111p-7);
-    p = rt_fma(p, z, -0x1.5555555555555p-3);
+    p = rt_fma(p, z_sq, -0x1.ae645410e937bp-26);
+    p = rt_fma(p, z_sq, -0x1.a01a01a01992fp-13);
+    p = rt_fma(p, z_sq, -0x1.5555555555555p-3);
+    double p_odd = 0x1.61217d9252c03p-33;
+    p_odd = rt_fma(p_odd, z_sq, 0x1.71de3a545f836p-19);
+    p_odd = rt_fma(p_odd, z_sq, 0x1.111111111111p-7);
+    p = rt_fma(p_odd, z, p);
     return (rt_pair){h, rt_fma(h * z, p, rt_fma(-0.5 * z, l, l))};
 }
 
 RT_FN rt_pair rt_cos_reduced(double h, double l)
 {
     double z = h * h;
-    double p = -0x1.907cd8ff5ede7p-37;
-    p = rt_fma(p, z, 0x1.1eeb67d026ec6p-29);
-    p = rt_fma(p, z, -0x1.27e4fa16cc2d1p-22);
-    p = rt_fma(p, z, 0x1.a01a019f4ddfdp-16);
-    p = rt_fma(p, z, -0x1.6c16c16c16963p-10);
-    p = rt_fma(p, z, 0x1.5555555555555p-5);
+    double z_sq = z * z;
+    double p = 0x1.1eeb67d026ec6p-29;
+    p = rt_fma(p, z_sq, 0x1.a01a019f4ddfdp-16);
+    p = rt_fma(p, z_sq, 0x1.5555555555555p-5);
+    double p_odd = -0x1.907cd8ff5ede7p-37;
+    p_odd = rt_fma(p_odd, z_sq, -0x1.27e4fa16cc2d1p-22);
+    p_odd = rt_fma(p_odd, z_sq, -0x1.6c16c16c16963p-10);
+    p = rt_fma(p_odd, z, p);
     double half = 0.5 * z;
     double w = 1.0 - half;
     double e = (1.0 - w) - half;
@@ -143,17 +147,19 @@ RT_FN double rt_angle(double a, double b)
     double t = n * inv;
     double tl = (rt_fma(-t, d, n) + rt_fma(-t, dl, nl)) * inv;
     double z = t * t;
+    double z_sq = z * z;
     double p = -0x1.39f38ad451ea6p-6;
-    p = rt_fma(p, z, 0x1.41495cefb6c73p-5);
-    p = rt_fma(p, z, -0x1.a090d1950d2b4p-5);
-    p = rt_fma(p, z, 0x1.dfe49b2919c4ep-5);
-    p = rt_fma(p, z, -0x1.10fa5ee9ab25cp-4);
-    p = rt_fma(p, z, 0x1.3b126143b5cbcp-4);
-    p = rt_fma(p, z, -0x1.745d0b153ffadp-4);
-    p = rt_fma(p, z, 0x1.c71c7184c32bfp-4);
-    p = rt_fma(p, z, -0x1.24924924355d5p-3);
-    p = rt_fma(p, z, 0x1.999999999933dp-3);
-    p = rt_fma(p, z, -0x1.5555555555555p-2);
+    p = rt_fma(p, z_sq, -0x1.a090d1950d2b4p-5);
+    p = rt_fma(p, z_sq, -0x1.10fa5ee9ab25cp-4);
+    p = rt_fma(p, z_sq, -0x1.745d0b153ffadp-4);
+    p = rt_fma(p, z_sq, -0x1.24924924355d5p-3);
+    p = rt_fma(p, z_sq, -0x1.5555555555555p-2);
+    double p_odd = 0x1.41495cefb6c73p-5;
+    p_odd = rt_fma(p_odd, z_sq, 0x1.dfe49b2919c4ep-5);
+    p_odd = rt_fma(p_odd, z_sq, 0x1.3b126143b5cbcp-4);
+    p_odd = rt_fma(p_odd, z_sq, 0x1.c71c7184c32bfp-4);
+    p_odd = rt_fma(p_odd, z_sq, 0x1.999999999933dp-3);
+    p = rt_fma(p_odd, z, p);
     double tail = rt_fma(t * z, p, tl + base_lo);
     rt_pair r = rt_two_sum(base, t);
     return r.hi + (r.lo + tail);
@@ -173,12 +179,11 @@ RT_FN double rt_atan(double x)
 RT_FN double rt_atan2(double y, double x)
 {
     double a = rt_abs(y), b = rt_abs(x);
-    int inf_a = a == RT_INF, inf_b = b == RT_INF;
-    int any = inf_a | inf_b;
-    double ai = inf_a ? 1.0 : 0.0, bi = inf_b ? 1.0 : 0.0;
-    a = any ? ai : a;
-    b = any ? bi : b;
-    b = ((a == 0.0) & (b == 0.0)) ? 1.0 : b;
+    /* Infinities by the limits of the ratio: (inf, inf) as (1, 1), (inf, x) as (1, 0), (y, inf) as (0, 1). */
+    double big = rt_max(a, b);
+    a = big == RT_INF ? (a == RT_INF ? 1.0 : 0.0) : a;
+    b = big == RT_INF ? (b == RT_INF ? 1.0 : 0.0) : b;
+    b = big == 0.0 ? 1.0 : b;
     /* Scaling keeps sums and remainders clear of overflow and underflow; where both cannot be had, the small one is negligible. */
     double top = a > b ? a : b;
     double s = top > 0x1p900 ? 0x1p-200 : 1.0;
@@ -190,27 +195,28 @@ RT_FN double rt_atan2(double y, double x)
     r = q < 0x1p-60 ? q : r;
     /* x < 0, and -0 counts: pi - r. */
     double back = (0x1.921fb54442d18p+1 - r) + 0x1.1a62633145c07p-53;
-    int left = (int64_t)rt_bits_of(x) < 0;
-    r = left ? back : r;
+    r = rt_copysign(1.0, x) < 0.0 ? back : r;
     return ((x != x) | (y != y)) ? x + y : rt_copysign(r, y);
 }
 
 /* (asin(s) - s) / s^3 at z = s^2 <= 1/4, relative error 2^-52. */
 RT_FN double rt_asin_poly(double z)
 {
+    double z_sq = z * z;
     double p = 0x1.d78189767524ep-6;
-    p = rt_fma(p, z, -0x1.e7a24f548c99fp-7);
-    p = rt_fma(p, z, 0x1.1d661531b222ep-6);
-    p = rt_fma(p, z, 0x1.653a8f8cfd43cp-8);
-    p = rt_fma(p, z, 0x1.524ea8b3aad31p-7);
-    p = rt_fma(p, z, 0x1.78246f32d075cp-7);
-    p = rt_fma(p, z, 0x1.c9cf3759fd8ffp-7);
-    p = rt_fma(p, z, 0x1.1c4d343fa57f6p-6);
-    p = rt_fma(p, z, 0x1.6e8bb1d89492bp-6);
-    p = rt_fma(p, z, 0x1.f1c71c1d4aa0dp-6);
-    p = rt_fma(p, z, 0x1.6db6db6e3292ep-5);
-    p = rt_fma(p, z, 0x1.3333333332ec4p-4);
-    p = rt_fma(p, z, 0x1.5555555555556p-3);
+    p = rt_fma(p, z_sq, 0x1.1d661531b222ep-6);
+    p = rt_fma(p, z_sq, 0x1.524ea8b3aad31p-7);
+    p = rt_fma(p, z_sq, 0x1.c9cf3759fd8ffp-7);
+    p = rt_fma(p, z_sq, 0x1.6e8bb1d89492bp-6);
+    p = rt_fma(p, z_sq, 0x1.6db6db6e3292ep-5);
+    p = rt_fma(p, z_sq, 0x1.5555555555556p-3);
+    double p_odd = -0x1.e7a24f548c99fp-7;
+    p_odd = rt_fma(p_odd, z_sq, 0x1.653a8f8cfd43cp-8);
+    p_odd = rt_fma(p_odd, z_sq, 0x1.78246f32d075cp-7);
+    p_odd = rt_fma(p_odd, z_sq, 0x1.1c4d343fa57f6p-6);
+    p_odd = rt_fma(p_odd, z_sq, 0x1.f1c71c1d4aa0dp-6);
+    p_odd = rt_fma(p_odd, z_sq, 0x1.3333333332ec4p-4);
+    p = rt_fma(p_odd, z, p);
     return p;
 }
 
