@@ -11,6 +11,9 @@ static ptrdiff_t tile_start(ptrdiff_t j, ptrdiff_t n, int *skip, int *w)
     return start;
 }
 
+/* Up to here a tile's set-up costs more than it saves. */
+enum { SMALL = 12 };
+
 static int factor_small(double *L, ptrdiff_t n)
 {
     for (ptrdiff_t j = 0; j < n; j++) {
@@ -35,7 +38,7 @@ int RT_LV(rt_k_cholesky)(double *L, const double *A, ptrdiff_t n)
         for (ptrdiff_t i = 0; i < n; i++)
             for (ptrdiff_t j = 0; j <= i; j++)
                 L[i * n + j] = A[i * n + j];
-    if (n < RT_TILE)
+    if (n <= SMALL)
         return factor_small(L, n);
     for (ptrdiff_t j = 0; j < n; j++) {
         double *row = L + j * n;

@@ -121,7 +121,7 @@ RT_INLINE double rt_view_block_dot(const double *a, ptrdiff_t sa, const double *
     return rt_lanes_halve(acc, n);
 }
 
-/* S_k a[k sa] b[k sb], for any strides and any n.  Up to four terms need no lanes; the final + 0.0 is what makes an all-negative-zero sum +0.0. */
+/* S_k a[k sa] b[k sb], for any strides and any n.  A few terms need no lanes; the final + 0.0 is what makes a sum of negative zeros +0.0. */
 static inline double rt_view_dot(const double *a, ptrdiff_t sa, const double *b, ptrdiff_t sb, ptrdiff_t n)
 {
     if (n <= 4) {
@@ -130,6 +130,15 @@ static inline double rt_view_dot(const double *a, ptrdiff_t sa, const double *b,
         double p2 = n > 2 ? a[2 * sa] * b[2 * sb] : 0.0;
         double p3 = n > 3 ? a[3 * sa] * b[3 * sb] : 0.0;
         return ((p0 + p2) + (p1 + p3)) + 0.0;
+    }
+    if (n <= 8) {
+        double p4 = a[4 * sa] * b[4 * sb];
+        double p5 = n > 5 ? a[5 * sa] * b[5 * sb] : 0.0;
+        double p6 = n > 6 ? a[6 * sa] * b[6 * sb] : 0.0;
+        double p7 = n > 7 ? a[7 * sa] * b[7 * sb] : 0.0;
+        double q0 = a[0] * b[0] + p4, q1 = a[sa] * b[sb] + p5;
+        double q2 = a[2 * sa] * b[2 * sb] + p6, q3 = a[3 * sa] * b[3 * sb] + p7;
+        return ((q0 + q2) + (q1 + q3)) + 0.0;
     }
     if (n <= RT_SUM_BLOCK)
         return rt_view_block_dot(a, sa, b, sb, n);
