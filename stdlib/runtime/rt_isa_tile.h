@@ -50,46 +50,69 @@ RT_INLINE void rt_tile_store(double *p, const rt_tile_row *t, int w)
     }
 }
 
+/* acc[r] += a(r, k) b(k, .) for the rows of a tile. */
+RT_INLINE void rt_tile_term(rt_tile_row *acc, int rows, const double *ap, ptrdiff_t a_row, const rt_tile_row *t)
+{
+    for (int r = 0; r < rows; r++) {
+        double x = ap[r * a_row];
+        for (int v = 0; v < RT_TV; v++)
+            acc[r].v[v] += x * t->v[v];
+    }
+}
+
+RT_INLINE void rt_tile_zero(rt_tile_row *acc, int rows)
+{
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < RT_TV; v++)
+            acc[r].v[v] = (rt_vec){0};
+}
+
+RT_INLINE void rt_tile_halve(rt_tile_row *acc, int rows, int h)
+{
+    for (int i = 0; i < h * rows; i++)
+        for (int v = 0; v < RT_TV; v++)
+            acc[i].v[v] += acc[i + h * rows].v[v];
+}
+
 /* One block of n <= RT_SUM_BLOCK terms; rows is a constant, at most 4, and full says that b's rows are contiguous and eight wide. */
 RT_INLINE void rt_tile_body(rt_tile_row *out, int rows, rt_view a, rt_view b, ptrdiff_t n, int w, int full)
 {
-    rt_tile_row acc[RT_SUM_LANES][4];
-    rt_vec zero = {0};
-    ptrdiff_t first = n < RT_SUM_LANES ? n : RT_SUM_LANES;
-    ptrdiff_t lanes = 1;
-    while (lanes < first)
-        lanes *= 2;
-    for (ptrdiff_t k = 0; k < lanes; k++) {
-        if (k < first) {
-            rt_tile_row t;
-            rt_tile_load(&t, b.p + k * b.row, b.col, w, full);
-            for (int r = 0; r < rows; r++)
-                for (int v = 0; v < RT_TV; v++)
-                    acc[k][r].v[v] = zero + a.p[r * a.row + k * a.col] * t.v[v];
-        } else {
-            for (int r = 0; r < rows; r++)
-                for (int v = 0; v < RT_TV; v++)
-                    acc[k][r].v[v] = zero;
+    rt_tile_row acc[RT_SUM_LANES * 4];
+    rt_tile_row t;
+    if (n <= 8) {
+        /* Unrolled, in registers. */
+        for (int k = 0; k < 8; k++) {
+            rt_tile_zero(acc + k * rows, rows);
+            if (k < n) {
+                rt_tile_load(&t, b.p + k * b.row, b.col, w, full);
+                rt_tile_term(acc + k * rows, rows, a.p + k * a.col, a.row, &t);
+            }
         }
-    }
-    for (ptrdiff_t k0 = RT_SUM_LANES; k0 < n; k0 += RT_SUM_LANES) {
-        ptrdiff_t len = n - k0 < RT_SUM_LANES ? n - k0 : RT_SUM_LANES;
-        const double *ap = a.p + k0 * a.col, *bp = b.p + k0 * b.row;
-        for (ptrdiff_t l = 0; l < len; l++, ap += a.col, bp += b.row) {
-            rt_tile_row t;
-            rt_tile_load(&t, bp, b.col, w, full);
-            for (int r = 0; r < rows; r++)
-                for (int v = 0; v < RT_TV; v++)
-                    acc[l][r].v[v] += ap[r * a.row] * t.v[v];
+        if (n > 4)
+            rt_tile_halve(acc, rows, 4);
+        rt_tile_halve(acc, rows, 2);
+        rt_tile_halve(acc, rows, 1);
+    } else {
+        int lanes = n > 16 ? 32 : 16;
+        for (int k = 0; k < lanes; k++)
+            rt_tile_zero(acc + k * rows, rows);
+        for (ptrdiff_t k0 = 0; k0 < n; k0 += RT_SUM_LANES) {
+            int len = n - k0 < RT_SUM_LANES ? (int)(n - k0) : RT_SUM_LANES;
+            const double *ap = a.p + k0 * a.col, *bp = b.p + k0 * b.row;
+            for (int l = 0; l < len; l++, ap += a.col, bp += b.row) {
+                rt_tile_load(&t, bp, b.col, w, full);
+                rt_tile_term(acc + l * rows, rows, ap, a.row, &t);
+            }
         }
+        if (lanes == 32)
+            rt_tile_halve(acc, rows, 16);
+        rt_tile_halve(acc, rows, 8);
+        rt_tile_halve(acc, rows, 4);
+        rt_tile_halve(acc, rows, 2);
+        rt_tile_halve(acc, rows, 1);
     }
-    for (ptrdiff_t h = lanes / 2; h > 0; h /= 2)
-        for (ptrdiff_t l = 0; l < h; l++)
-            for (int r = 0; r < rows; r++)
-                for (int v = 0; v < RT_TV; v++)
-                    acc[l][r].v[v] += acc[l + h][r].v[v];
     for (int r = 0; r < rows; r++)
-        out[r] = acc[0][r];
+        out[r] = acc[r];
 }
 
 static __attribute__((noinline, unused)) void rt_tile_block1(rt_tile_row *out, rt_view a, rt_view b, ptrdiff_t n, int w)
