@@ -72,11 +72,18 @@ lib-compiler: $B/libcompiler.a
 lib-vm: $B/libvm.a
 .PHONY: lib-rt lib-lang lib-compiler lib-vm
 
+# --- what tests share: the generator of IR, the reference evaluator.  Programs with a main of their own are not in it.
+TEST_OBJ := $(patsubst %.c,$B/%.o,$(filter-out tests/check_posterior.c,$(wildcard tests/*.c)))
+$B/libtest.a: $(TEST_OBJ)
+	$(archive)
+lib-test: $B/libtest.a
+.PHONY: lib-test
+
 # --- tests: tests/unit/test_rt_*.c link the runtime alone, test_lang_*.c lang, test_compiler_*.c compiler too, others all.
 PARTS_rt       := $B/librt.a
 PARTS_lang     := $B/liblang.a
-PARTS_compiler := $B/libcompiler.a $B/liblang.a $B/librt.a
-PARTS_vm       := $B/libvm.a $B/libcompiler.a $B/liblang.a $B/librt.a
+PARTS_compiler := $B/libtest.a $B/libcompiler.a $B/liblang.a $B/librt.a
+PARTS_vm       := $B/libtest.a $B/libvm.a $B/libcompiler.a $B/liblang.a $B/librt.a
 define test_rules
 $B/tests/test_$(1)_%: tests/unit/test_$(1)_%.c $$(PARTS_$(1))
 	@mkdir -p $$(@D)

@@ -1,0 +1,86 @@
+/* pass_sum.c: sums over a loop of what does not vary in it become products.
+ *
+ * With n iterations, v and c defined outside the loop:
+ *     sum of v         n v, and 0 when n = 0 (where v may be infinite)
+ *     sum of a + c     sum of a, plus the above for c; likewise a - c, c - a
+ *     sum of k a       k times the sum of a, for a finite literal k
+ * Other roundings than the sums they replace: part of the canonical pipeline, before any engine sees the function.  needs
+ * pass_hoist before it; leaves dead outputs for pass_dce. */
+#include "compiler/ir_uses.h"
+#include "compiler/passes.h"
+
+static ir_val repeated(ir_builder *b, const ir_loop *loop, ir_val v) {
+  ir_val n = ir_iterations(b, loop);
+  if (ir_type_of(b->fn, v).elem == IR_INT) return ir_op2(b, IR_MUL_OP, n, v);
+  ir_val product = ir_op2(b, IR_MUL_OP, ir_op1(b, IR_TO_REAL_OP, n), v), zero = ir_real(b, 0.0);
+  return ir_op3(b, IR_SELECT_OP, ir_op2(b, IR_LT_OP, ir_int(b, 0), n), product, zero);
+}
+
+static bool inside(const ir_fn *fn, const ir_op *loop, ir_val v) { return ir_block_within(ir_home(fn, v), &loop->u.loop->body); }
+
+static bool finite_literal(const ir_fn *fn, ir_val v) {
+  double x;
+  return ir_is_real(fn, v, &x) && x - x == 0;
+}
+
+/* Rewrites output k of loop once; true if it did. */
+static bool split(ir_fn *fn, ir_op *loop, uint32_t k, const uint32_t *uses, uint32_t nuses) {
+  ir_out *out = &loop->u.loop->out[k];
+  ir_type t = ir_type_of(fn, out->yield);
+  if (out->mode != IR_SUM || t.rank || (t.elem != IR_REAL && t.elem != IR_INT)) return false;
+  ir_builder after = {.fn = fn, .block = loop->block, .before = loop->next, .where = loop->where};
+  ir_val old = loop->res[k], whole;
+  if (!inside(fn, loop, out->yield)) {
+    ir_replace_uses(fn, old, repeated(&after, loop->u.loop, out->yield));
+    out->mode = IR_MAX; /* dead; and no sum to be looked at again */
+    return true;
+  }
+  ir_op *def = ir_def_op(fn, out->yield);
+  if (!def || out->yield >= nuses || uses[out->yield] != 1 || !ir_block_within(def->block, &loop->u.loop->body)) return false;
+  if (def->code != IR_ADD_OP && def->code != IR_SUB_OP && def->code != IR_MUL_OP && def->code != IR_NEG_OP) return false;
+  ir_val a = def->args[0], b = def->nargs > 1 ? def->args[1] : 0;
+  bool va = inside(fn, loop, a), vb = b && inside(fn, loop, b);
+  if (def->code == IR_NEG_OP) {
+    out->yield = a;
+    whole = ir_op1(&after, IR_NEG_OP, old);
+  } else if (va == vb) {
+    return false;
+  } else if (def->code == IR_MUL_OP) {
+    ir_val literal = va ? b : a;
+    if (t.elem == IR_REAL && !finite_literal(fn, literal)) return false;
+    out->yield = va ? a : b;
+    whole = ir_op2(&after, IR_MUL_OP, literal, old);
+  } else {
+    out->yield = va ? a : b;
+    ir_val rest = repeated(&after, loop->u.loop, va ? b : a);
+    whole = va ? ir_op2(&after, (ir_code)def->code, old, rest) : ir_op2(&after, (ir_code)def->code, rest, old);
+  }
+  /* Every use but the one just made. */
+  ir_op *last = ir_def_op(fn, whole);
+  ir_replace_uses(fn, old, whole);
+  for (uint32_t j = 0; j < last->nargs; j++)
+    if (last->args[j] == whole) last->args[j] = old;
+  return true;
+}
+
+typedef struct summer {
+  ir_fn *fn;
+  const uint32_t *uses;
+  uint32_t nuses;
+  bool changed;
+} summer;
+
+static void split_sums(void *user, ir_op *op) {
+  summer *s = user;
+  if (!ir_is_loop(op)) return;
+  for (uint32_t k = 0; k < op->nres; k++) {
+    if (s->uses[op->res[k]] == 0) continue;
+    while (split(s->fn, op, k, s->uses, s->nuses)) s->changed = true;
+  }
+}
+
+bool pass_sum(ir_module *m, ir_fn *fn) {
+  summer s = {fn, ir_use_counts(fn, m->mem), fn->nvals, false};
+  ir_visit_ops(&fn->body, split_sums, &s);
+  return s.changed;
+}
