@@ -184,24 +184,8 @@ INTERP_RUN(interp_run *r) {
   }
   OP(LSUMC) D.real = k->sum(&PA->real, vn); GO;
   OP(LDOT) D.real = k->dot(&PA->real, SA, &PB->real, SB, vn); GO;
-  OP(LMAX) {
-    for (uint32_t j = 0; j < in->x; j++) {
-      const cell *row = &PA[(int64_t)j * in->u.i];
-      double m = PD[j].real;
-      for (int64_t l = 0, n = in->s ? vn : 1; l < n; l++) m = rt_max(m, row[l].real);
-      PD[j].real = m;
-    }
-    GO;
-  }
-  OP(LMIN) {
-    for (uint32_t j = 0; j < in->x; j++) {
-      const cell *row = &PA[(int64_t)j * in->u.i];
-      double m = PD[j].real;
-      for (int64_t l = 0, n = in->s ? vn : 1; l < n; l++) m = rt_min(m, row[l].real);
-      PD[j].real = m;
-    }
-    GO;
-  }
+  OP(LMAX) for (uint32_t j = 0; j < in->x; j++) PD[j].real = interp_lanes_max(PD[j].real, &PA[(int64_t)j * in->u.i].real, in->s ? vn : 1); GO;
+  OP(LMIN) for (uint32_t j = 0; j < in->x; j++) PD[j].real = interp_lanes_min(PD[j].real, &PA[(int64_t)j * in->u.i].real, in->s ? vn : 1); GO;
 
   OP(DOT) D.real = k->dot(&PA->real, 1, &PB->real, 1, in->u.i); GO;
   OP(GEMV) {
@@ -286,6 +270,11 @@ INTERP_RUN(interp_run *r) {
   }
   OP(V_BOUND) {
     const int64_t *a = &PA->integer, *b = &PB->integer;
+    if (SA && !SB && *b >= 0) { /* the usual case without a branch for each lane */
+      uint64_t outside = 0, n = (uint64_t)*b;
+      for (int64_t l = 0; l < vn; l++) outside |= (uint64_t)a[l] >= n;
+      if (!outside) GO;
+    }
     for (int64_t l = 0; l < vn; l++) {
       int64_t i = a[l * SA], n = b[l * SB];
       if (i >= 0 && i < n) continue;

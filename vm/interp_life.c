@@ -2,19 +2,24 @@
  *
  * Operations and ends of blocks are numbered in the order in which they are emitted.  The last use of a value is counted at
  * the level of the block that defines it: a use inside a loop is a use by the loop.  What may read a value's memory under
- * another name (an element, a slice, a checked index) prolongs its life. */
+ * another name (an element seen in place, a slice, a checked index) prolongs its life; a slice that is not made reads its
+ * position late, so it prolongs the life of that too. */
 #include "vm/interp_compile.h"
 
 static void note_use(icomp *c, ir_val v) {
   if (!v) return;
   ival *x = &c->v[v];
   uint32_t n = c->stack[x->depth].number;
-  if (x->last == n) x->last_uses++;
-  else x->last = n, x->last_uses = 1;
+  if (x->last == n && x->last_uses > 0) { /* what stands behind v was noted with the first of these uses */
+    x->last_uses++;
+    return;
+  }
+  x->last = n;
+  x->last_uses = 1;
   const ir_op *def = c->fn->val[v].def == IR_DEF_RESULT ? c->fn->val[v].op : NULL;
   if (def && (def->code == IR_AT_OP || def->code == IR_BOUND_OP)) {
     note_use(c, def->args[0]);
-    if (def->code == IR_AT_OP)
+    if (def->code == IR_AT_OP && ir_type_of(c->fn, v).rank > 0)
       for (uint32_t k = 0; k < def->u.axes.n; k++) note_use(c, def->u.axes.at[k]);
   }
 }

@@ -458,6 +458,14 @@ static const char *const programs[] = {
     "  %b = scan %j < %n -> sum {\n %u = at %y, %j\n %r = plate %i < %two -> stack {\n %v = at %x, %i\n %uv = mul %u, %v\n yield %uv\n }\n yield %r\n }\n"
     "  %c = scan %j < %n -> sum {\n %u = at %y, %j\n yield %u\n }\n"
     "  return %a, %b, %c\n}\n",
+    /* extremes of zeros of both signs, and of arrays */
+    "func @f(%y: real[N] data, %x: real[N, K] data, %h: real uncon) -> (real, real, real[K], real[K], real, real[N]) {\n"
+    "  %n = size N\n %k = size K\n %z = real 0.0\n %nan = real nan\n"
+    "  %a, %b, %c, %d = plate %i < %n -> max, min, max, min {\n %v = at %y, %i\n %zv = mul %v, %z\n %p = max %zv, %z\n %av = abs %v\n"
+    "    %w = plate %q < %k -> stack {\n %u = at %x, %i, %q\n %uz = mul %u, %z\n yield %uz\n }\n %m = mul %av, %z\n %mm = sub %z, %m\n yield %zv, %mm, %w, %w\n  }\n"
+    "  %e, %f = plate %i < %n -> max, stack {\n %v = at %y, %i\n %c1 = lt %h, %v\n %s = select %c1, %v, %nan\n"
+    "    %g = plate %q < %k -> min {\n %u = at %x, %i, %q\n %us = mul %u, %s\n yield %us\n }\n yield %s, %g\n  }\n"
+    "  return %a, %b, %c, %d, %e, %f\n}\n",
     /* extents known only at the call; negative ones count as none */
     "func @f(%y: real[N] data, %e: int index) -> (real, real, real, real) {\n"
     "  %n = size N\n %m = imod %e, %n\n %neg = neg %m\n %two = int 2\n"
