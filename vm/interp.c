@@ -98,11 +98,18 @@ static void ports_in(const exec_worker *w, const interp_fn *f, cell *c, cell **p
   }
 }
 
+/* Results that are computed where the caller wants them. */
+static void ports_direct(const exec_worker *w, const interp_fn *f, cell **p, const exec_arg *out, size_t lane) {
+  for (uint32_t k = 0; k < f->nout; k++)
+    if (f->out[k].direct) p[f->out[k].at] = out[k].stride == 1 ? out[k].p + lane : w->work + f->out[k].stage;
+}
+
 static void ports_out(const interp_fn *f, const cell *c, cell *const *p, const exec_arg *out, size_t lane) {
   for (uint32_t k = 0; k < f->nout; k++) {
     const interp_port *q = &f->out[k];
     cell *to = out[k].p + lane;
     if (!q->array) *to = c[q->at];
+    else if (p[q->at] == to) continue;
     else if (out[k].stride == 1) memcpy(to, p[q->at], (size_t)q->cells * sizeof(cell));
     else for (int64_t e = 0; e < q->cells; e++) to[(size_t)e * out[k].stride] = p[q->at][e];
   }
@@ -114,6 +121,7 @@ static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in
   exec_status status = EXEC_OK;
   for (size_t lane = 0; lane < lanes && status == EXEC_OK; lane++) {
     ports_in(w, r.fn, r.c, r.p, in, lane);
+    ports_direct(w, r.fn, r.p, out, lane);
     status = run(program, &r);
     if (status == EXEC_OK) ports_out(r.fn, r.c, r.p, out, lane);
   }

@@ -78,7 +78,6 @@ typedef exec_cell cell;
   X(LSUM0) X(LSUMPUSH) /* p[a], rs u, ls s */ X(LSUMEND) /* p[d] from p[a] */                                        \
   X(LSUM1)    /* p[d][j] = sum of row j of p[a], x rows, rs u, ls s: all lanes are there */                          \
   X(LSUMC)    /* c[d] = sum of column p[a] */                                                                        \
-  X(LDOT)     /* c[d] = sum of the products of p[a], p[b] */                                                         \
   X(LMAX) X(LMIN) /* p[d][j] = the larger (smaller) of itself and row j of p[a], x rows, rs u, ls s */               \
   /* dense */                                                                                                        \
   X(DOT)      /* c[d] = p[a] . p[b], u elements */                                                                   \
@@ -210,10 +209,10 @@ typedef struct interp_const {
 
 typedef struct interp_port { /* a call-time parameter or a result */
   bool array;
-  bool direct;    /* a result whose slot is the caller's memory when its stride is 1 */
+  bool direct;    /* a result whose slot is the caller's memory when its stride there is 1 */
   uint32_t at;    /* cell or slot */
   int64_t cells;
-  int64_t stage;  /* cell of the worker's memory for arrays with a stride; -1: none */
+  int64_t stage;  /* cell of the worker's memory, for parameters with a stride and direct results without; -1: none */
 } interp_port;
 
 typedef struct interp_fn {

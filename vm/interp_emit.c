@@ -527,6 +527,10 @@ void interp_compile(icomp *c, interp_fn *out, const ir_fn *fn, size_t ndata, con
     bool array = fn->val[fn->ret[k]].type.rank > 0;
     uint32_t at = array ? interp_as_array(c, x).slot : interp_as_cell(c, x);
     out->out[k] = (interp_port){.array = array, .at = at, .cells = x->cells, .stage = -1};
+    /* All that touches the memory of an owned array does so through its slot, so the caller's memory can stand in for it. */
+    bool twice = false;
+    for (uint32_t q = 0; q < k; q++) twice |= out->out[q].direct && out->out[q].at == at;
+    if (array && x->kind == K_ARR && x->own && !twice) out->out[k].direct = true, out->out[k].stage = x->off;
   }
   interp_put(c, I_RET, 0, 0, 0);
   for (uint32_t k = 0; k < out->nin; k++) {
