@@ -197,7 +197,7 @@ static void see_place(reads *r, place *p, ir_val v) {
       if (p->offset[k] == offset) return;
     if (p->noffsets == MAX_OFFSETS) p->kind = PLACE_OTHER;
     else p->offset[p->noffsets++] = offset;
-  } else if (v && r->inside[v] && !r->l->latent[v]) {
+  } else if (v && !r->l->latent[v] && ir_def_op(r->l->d, v) && ir_def_op(r->l->d, v)->block == &r->plate->u.loop->body) {
     if (first) *p = (place){.kind = PLACE_KEY, .key = v};
     else if (p->kind != PLACE_KEY || p->key != v) p->kind = PLACE_OTHER;
   } else {

@@ -291,7 +291,7 @@ static bool fold_size(folder *f, ir_op *op) {
   size_table *t = f->fn->module->sizes;
   ir_size s = IR_SIZE_NONE;
   int64_t n;
-  if (op->nargs == 2 && ir_type_of(f->fn, op->res[0]).elem == IR_INT) {
+  if (op->nargs == 2 && op->nres == 1 && ir_type_of(f->fn, op->res[0]).elem == IR_INT) {
     ir_size a = ir_size_of(f->fn, op->args[0]), b = ir_size_of(f->fn, op->args[1]);
     if (!a || !b) return false;
     if (op->code == IR_ADD_OP) s = size_add(t, a, b);

@@ -21,11 +21,16 @@ static void settle(ir_module *m, ir_fn *fn) {
   }
 }
 
-void passes_run(ir_module *m, ir_fn *fn) {
+void passes_structural(ir_module *m, ir_fn *fn) {
   pass_inline(m, fn);
   settle(m, fn);
   if (pass_sum(m, fn)) settle(m, fn);
-  pass_fma(m, fn);
+}
+
+void passes_run(ir_module *m, ir_fn *fn) {
+  passes_structural(m, fn);
+  /* The negations that fma makes may not vary in their loop. */
+  if (pass_fma(m, fn)) pass_hoist(m, fn);
   pass_cse(m, fn);
   pass_dce(m, fn);
 }

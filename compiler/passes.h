@@ -32,5 +32,7 @@ extern const size_t pass_count;
 /* The pipeline: all of the above in their order, the structural ones to a fixed point (bounded).  For every function on its
  * way to an engine; what derivations need beforehand (inlining, say) they call by name. */
 void passes_run(ir_module *m, ir_fn *fn);
+/* All of it but fma: for a function that another is derived from. */
+void passes_structural(ir_module *m, ir_fn *fn);
 
 #endif

@@ -88,8 +88,8 @@ ir_fn *derive_prepare(ir_module *m, ir_fn *model) {
     if (p->role == IR_ROLE_DATA) ir_map_set(&c.map, p->val, ir_param_add(fn, IR_ROLE_DATA, p->name, ir_type_of(model, p->val)));
   }
   ir_builder b = ir_builder_at_end(fn, &fn->body);
-  ir_val *ret = NULL;
-  size_t nret = 0, cap = 0;
+  ir_val *ret = NULL, *crossing = NULL;
+  size_t nret = 0, cap = 0, ncrossing = 0, cap_crossing = 0;
   for (ir_op *op = model->body.first, *next; op; op = next) {
     next = op->next;
     bool moved = op->nres > 0;
@@ -100,9 +100,12 @@ ir_fn *derive_prepare(ir_module *m, ir_fn *model) {
     for (uint32_t k = 0; k < op->nres; k++) {
       if (!wanted[op->res[k]]) continue;
       ARENA_PUSH(m->mem, ret, nret, cap, ir_map_get(&c.map, op->res[k]));
-      ir_val frame = ir_param_add(model, IR_ROLE_FRAME, arena_printf(m->mem, "frame.%zu", nret), ir_type_of(model, op->res[k]));
-      ir_replace_uses(model, op->res[k], frame);
+      ARENA_PUSH(m->mem, crossing, ncrossing, cap_crossing, op->res[k]);
     }
+  }
+  for (size_t k = 0; k < ncrossing; k++) {
+    const char *name = arena_printf(m->mem, "frame.%zu", k + 1);
+    ir_replace_uses(model, crossing[k], ir_param_add(model, IR_ROLE_FRAME, name, ir_type_of(model, crossing[k])));
   }
   for (ir_op *op = model->body.last, *prev; op; op = prev) {
     prev = op->prev;

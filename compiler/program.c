@@ -117,25 +117,14 @@ static bool describe_outputs(program *p, const ir_fn *outputs) {
   return true;
 }
 
-static void structural_passes(ir_module *m, ir_fn *fn) {
-  pass_inline(m, fn);
-  pass_fold(m, fn);
-  pass_cse(m, fn);
-  pass_dce(m, fn);
-  pass_copy(m, fn);
-  pass_hoist(m, fn);
-  pass_cse(m, fn);
-  pass_dce(m, fn);
-}
-
 bool program_build(program *p, unsigned need) {
   ir_module *m = p->module = ir_module_new(p->mem);
   m->sizes = p->sizes;
-  lower_options options = {.given = given, .user = p};
-  p->ir = lower_model(&p->check, m, p->model, &options);
+  lower_options given_data = {.given = given, .user = p};
+  p->ir = lower_model(&p->check, m, p->model, &given_data);
   if (!p->ir) return false;
-  pass_cse(m, p->ir);
-  pass_dce(m, p->ir);
+  pass_fold(m, p->ir);
+  pass_cse(m, p->ir); /* not dce: what only collects a site is read by the derivations */
   ir_fn *prepare = derive_prepare(m, p->ir);
   if (!describe_sites(p)) return false;
 
@@ -144,8 +133,14 @@ bool program_build(program *p, unsigned need) {
   if (need & (NEED_LOGDENS | NEED_GRAD)) {
     ir_fn *f = derive_logdens(&p->check, m, p->ir);
     if (need & NEED_GRAD) {
-      structural_passes(m, f);
-      run[n++] = grad_derive(m, f, "grad");
+      passes_structural(m, f);
+      grad_options options = {0};
+      ir_fn *g = grad_derive_with(m, f, "grad", &options);
+      if (!g) {
+        diag_add(&p->diags, DIAG_ERROR, "E0902", options.where, "there is no gradient of this model: %s", options.message);
+        return false;
+      }
+      run[n++] = g;
     }
     run[n++] = f;
     run[n++] = derive_constrain(&p->check, m, p->ir);
@@ -165,7 +160,7 @@ bool program_build(program *p, unsigned need) {
   ir_fn *density = NULL;
   if (need & (NEED_DENSITY | NEED_LOCAL)) density = derive_density(&p->check, m, p->ir);
   if (need & NEED_LOCAL) {
-    structural_passes(m, density);
+    passes_structural(m, density);
     for (size_t k = 0; k < p->nsites; k++) {
       const ir_site *s = p->site[k].site;
       passes_run(m, derive_local(m, density, &prepare, s, &p->site[k].local));
