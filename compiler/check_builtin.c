@@ -112,7 +112,9 @@ const ty_info *check_reduce(ctx *c, ast_expr *e) {
   const char *name = e->reduce.fn.name;
   ast_iter *it = &e->reduce.iter;
   size_t mark = scope_enter(c), n = iter_enter(c, it, LOOP_LOCAL);
+  c->guards += it->cond != NULL;
   const ty_info *t = check_expr(c, e->reduce.body);
+  c->guards -= it->cond != NULL;
   iter_leave(c, n);
   scope_leave(c, mark);
   if (!name[0]) return check_error(c, e);

@@ -203,6 +203,21 @@ static void cannot_tell(ctx *c, const elements *e, span at, const char *why) {
   cx_help(c, d, "elements are set at `[i]` or `[i + 1]` with i in a range of sizes; a comprehension `[... for i in 1..N]` builds an array at once");
 }
 
+/* Whether e reads something that was reported already. */
+static bool silenced(ctx *c, const ast_expr *e) {
+  switch (e->kind) {
+  case EXPR_ERROR: return true;
+  case EXPR_NAME: {
+    symbol *s = ptr_map_get(&c->names, e->name.name);
+    return !s || (s->type && ty_is_error(s->type));
+  }
+  case EXPR_INDEX: return silenced(c, e->index.base);
+  case EXPR_UNARY: return silenced(c, e->unary.arg);
+  case EXPR_BINARY: return silenced(c, e->binary.lhs) || silenced(c, e->binary.rhs);
+  default: return false;
+  }
+}
+
 static bool resolve_piece(ctx *c, elements *e, piece *p) {
   const ast_exprs *subs = &p->target->subs;
   size_table *t = c->p->sizes;
@@ -247,7 +262,7 @@ static bool resolve_piece(ctx *c, elements *e, piece *p) {
     lo = size_of_expr(c, by < 0 ? r->hi : r->lo);
     hi = size_of_expr(c, by < 0 ? r->lo : r->hi);
     if (lo == IR_SIZE_NONE || hi == IR_SIZE_NONE) {
-      cannot_tell(c, e, r->at, "these bounds are not sizes");
+      if (!silenced(c, r->lo) && !silenced(c, r->hi)) cannot_tell(c, e, r->at, "these bounds are not sizes");
       return false;
     }
     p->lo[a] = size_add(t, lo, p->off[a]);
@@ -501,17 +516,12 @@ typedef struct reading {
   ir_size lo, hi; /* over all iterations of its loop */
 } reading;
 
-typedef enum standing { SET, EARLIER, ANOTHER /* iteration of a plate */, LATER, UNKNOWN } standing;
+typedef enum standing { SET, EARLIER, ANOTHER /* iteration of a plate */, LATER } standing;
 
 static const loop *open_loop(const ctx *c, const ast_range *r) {
   for (const loop *l = c->loops; l; l = l->outer)
     if (l->range == r) return l;
   return NULL;
-}
-
-static bool at_most(ctx *c, ir_size a, ir_size b) {
-  int64_t d;
-  return size_difference(c->st, a, b, &d) && d <= 0;
 }
 
 /* Compares what is read with what a piece has set by now.  axis: where an earlier iteration decides. */
@@ -529,7 +539,7 @@ static standing compare(ctx *c, const elements *e, const piece *p, const reading
     if (!l) break;
     int64_t lo, hi;
     bool same = r[a].known && r[a].to.loop == l && size_difference(c->st, r[a].to.off, p->off[a], &hi);
-    if (!same) return UNKNOWN;
+    if (!same) return LATER;
     bool point = r[a].from.loop == l && size_difference(c->st, r[a].from.off, p->off[a], &lo);
     if (point && lo == 0 && hi == 0) {
       tied[a] = true;
@@ -543,40 +553,64 @@ static standing compare(ctx *c, const elements *e, const piece *p, const reading
   return p->visited ? SET : LATER;
 }
 
-static bool contains(ctx *c, const elements *e, const piece *p, const bool *tied, const reading *r, size_t but) {
-  for (size_t a = 0; a < e->naxes; a++) {
-    if (a == but || tied[a]) continue;
-    if (!r[a].known || !at_most(c, p->lo[a], r[a].lo) || !at_most(c, r[a].hi, p->hi[a])) return false;
-  }
-  return true;
+/* A box of positions: what is read, or what a piece has set by now. */
+typedef struct box {
+  ir_size lo[IR_MAX_RANK], hi[IR_MAX_RANK];
+  bool any[IR_MAX_RANK];     /* a piece: this axis agrees with what is read */
+  bool no_hi[IR_MAX_RANK];   /* a piece: everything from lo to what is read was set by earlier iterations */
+  bool no_lo[IR_MAX_RANK];   /* the same, counting down */
+} box;
+
+typedef enum part { NONE, FULL, LOW, HIGH } part;
+
+/* How much of b along an axis p has.  LOW leaves what is above p.hi, HIGH what is below p.lo; claiming less than there is does
+ * no harm, so only the end that must be certain is compared. */
+static part part_of(ctx *c, const box *p, const box *b, size_t a) {
+  if (p->any[a]) return FULL;
+  bool low = p->no_lo[a] || size_never_above(c->st, p->lo[a], b->lo[a]);
+  bool high = p->no_hi[a] || size_never_above(c->st, b->hi[a], p->hi[a]);
+  return low && high ? FULL : low ? LOW : high ? HIGH : NONE;
 }
 
-/* Whether the set pieces cover from..to along axis.  Starts at `from`, or at `to` going down. */
-static bool covered(ctx *c, const elements *e, const standing *st, bool (*tied)[IR_MAX_RANK], const reading *r, size_t axis,
-                    ir_size from, ir_size to) {
+/* Whether the boxes together have all of b. */
+static bool cover(ctx *c, const box *set, size_t n, size_t naxes, const box *b, int depth, size_t *budget) {
   size_table *t = c->p->sizes;
   ir_size one = size_const(t, 1);
-  for (size_t steps = 0; steps <= e->n; steps++) {
-    if (at_most(c, size_add(t, to, one), from)) return true;
-    const piece *next = NULL;
-    for (size_t i = 0; i < e->n && !next; i++) {
-      const piece *p = &e->pieces[i];
-      if (st[i] == SET && !tied[i][axis] && at_most(c, p->lo[axis], from) && at_most(c, from, p->hi[axis]) &&
-          contains(c, e, p, tied[i], r, axis))
-        next = p;
-    }
-    if (!next) {
-      /* The symbols at the upper end may differ while the lower end is certain: come from above. */
-      for (size_t i = 0; i < e->n && !next; i++) {
-        const piece *p = &e->pieces[i];
-        if (st[i] == SET && !tied[i][axis] && at_most(c, p->lo[axis], to) && at_most(c, to, p->hi[axis]) &&
-            contains(c, e, p, tied[i], r, axis))
-          next = p;
+  int64_t d;
+  for (size_t a = 0; a < naxes; a++)
+    if (size_difference(c->st, b->lo[a], b->hi[a], &d) && d > 0) return true;
+  part parts[IR_MAX_RANK];
+  for (int full = 1; full >= 0; full--)
+    for (size_t i = 0; i < n; i++) {
+      if (*budget == 0 || (!full && depth == 0)) return false;
+      (*budget)--;
+      bool touches = true, all = true;
+      for (size_t a = 0; a < naxes && touches; a++) {
+        parts[a] = part_of(c, &set[i], b, a);
+        touches = parts[a] != NONE;
+        all &= parts[a] == FULL;
       }
-      if (!next) return false;
-      to = size_sub(t, next->lo[axis], one);
-    } else from = size_add(t, next->hi[axis], one);
-  }
+      if (!touches) continue;
+      if (all) return true;
+      if (full) continue;
+      box rest = *b;
+      bool ok = true;
+      for (size_t a = 0; a < naxes && ok; a++) {
+        if (parts[a] == FULL) continue;
+        box part = rest;
+        if (parts[a] == LOW) {
+          part.lo[a] = size_add(t, set[i].hi[a], one);
+          ok = part.lo[a] != rest.lo[a];
+          rest.hi[a] = set[i].hi[a];
+        } else {
+          part.hi[a] = size_sub(t, set[i].lo[a], one);
+          ok = part.hi[a] != rest.hi[a];
+          rest.lo[a] = set[i].lo[a];
+        }
+        ok = ok && cover(c, set, n, naxes, &part, depth - 1, budget);
+      }
+      if (ok) return true;
+    }
   return false;
 }
 
@@ -600,40 +634,49 @@ void elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
       r[a].hi = g->loop ? size_add(t, g->loop->hi, g->off) : g->off;
     }
   }
-  standing *st = ARENA_ARRAY(c->a, standing, e->n);
-  bool(*tied)[IR_MAX_RANK] = arena_alloc(c->a, e->n, sizeof *tied);
-  size_t axis = 0, earlier_axis = 0;
+  box *set = ARENA_ARRAY(c->a, box, e->n);
+  size_t nset = 0, axis = 0, earlier_axis = 0;
   const piece *earlier = NULL, *another = NULL, *later = NULL;
-  bool all = true, any = false;
+  bool known = true;
+  for (size_t a = 0; a < e->naxes; a++) known &= r[a].known;
+  size_t done = 0;
   for (size_t i = 0; i < e->n; i++) {
-    st[i] = compare(c, e, &e->pieces[i], r, &axis, tied[i]);
-    any |= st[i] == SET;
-    /* Set as a whole: no loop around this place is still setting elements. */
-    bool open = false;
-    for (size_t a = 0; a < e->naxes; a++) open |= tied[i][a];
-    all &= st[i] == SET && !open;
-    if (st[i] == SET && contains(c, e, &e->pieces[i], tied[i], r, (size_t)-1)) return;
-    if (st[i] == EARLIER && !earlier) earlier = &e->pieces[i], earlier_axis = axis;
-    if (st[i] == ANOTHER && !another) another = &e->pieces[i];
-    if (st[i] != SET && st[i] != EARLIER && !later) later = &e->pieces[i];
+    const piece *p = &e->pieces[i];
+    bool tied[IR_MAX_RANK], open = false;
+    standing st = compare(c, e, p, r, &axis, tied);
+    for (size_t a = 0; a < e->naxes; a++) open |= tied[a];
+    done += st == SET && !open;
+    if (st == ANOTHER && !another) another = p;
+    if (st == EARLIER && !earlier) earlier = p, earlier_axis = axis;
+    if (st != SET && st != EARLIER) {
+      if (!later) later = p;
+      continue;
+    }
+    box *b = &set[nset++];
+    for (size_t a = 0; a < e->naxes; a++) {
+      b->lo[a] = p->lo[a];
+      b->hi[a] = p->hi[a];
+      b->any[a] = tied[a];
+      if (st == EARLIER && a == axis) b->no_hi[a] = !p->down[a], b->no_lo[a] = p->down[a];
+    }
   }
-  if (all && e->n > 0) return;
-  for (size_t a = 0; a < e->naxes && any; a++)
-    if (r[a].known && !r[a].from.loop == !r[a].to.loop && covered(c, e, st, tied, r, a, r[a].lo, r[a].hi)) return;
+  /* Complete: a subscript that is not known is then a matter of its range only. */
+  if (done == e->n) return;
+  size_t budget = 4096;
+  box want = {0};
+  for (size_t a = 0; a < e->naxes; a++) {
+    want.lo[a] = r[a].lo;
+    want.hi[a] = r[a].hi;
+  }
+  if (known && cover(c, set, nset, e->naxes, &want, 8, &budget)) return;
   diag *d;
-  if (earlier) {
+  if (earlier && known) {
     size_t a = earlier_axis;
     const loop *l = open_loop(c, earlier->range[a]);
-    /* What the first iteration reads, below its own first element (above, when it counts down). */
-    ir_size own = size_add(t, l->down ? l->hi : l->lo, earlier->off[a]);
-    ir_size first = l->down ? size_add(t, l->hi, r[a].to.off)
-                  : r[a].from.loop == l ? size_add(t, l->lo, r[a].from.off) : r[a].lo;
-    ir_size from = l->down ? size_add(t, own, one) : first, to = l->down ? first : size_sub(t, own, one);
+    ir_size first = l->down ? r[a].hi : r[a].lo;
     int64_t n;
-    if (!l->down && size_is_const(t, to, &n) && n < 1) {
-      /* Below 1: check_bounds says so where it has the type. */
-      if (s->type) return;
-    } else if (covered(c, e, st, tied, r, a, from, to)) return;
+    /* Below 1: check_bounds says so where it has the type. */
+    if (s->type && !l->down && size_is_const(t, first, &n) && n < 1) return;
     d = cx_error(c, "E0524", at, "the first iteration reads `%s[%s%s]`, which is not set yet", e->name, a ? "..., " : "",
                  size_text(c->st, first));
     cx_point(c, d, earlier->range[a]->at, "`%s` starts at %s", earlier->range[a]->var.name, size_text(c->st, l->down ? l->hi : l->lo));
@@ -651,9 +694,7 @@ void elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
     cx_help(c, d, "what depends on the step before is a `for`");
     return;
   }
-  bool unknown = false;
-  for (size_t a = 0; a < e->naxes; a++) unknown |= !r[a].known;
-  if (unknown && !(later && !later->visited))
+  if (!known && !(later && !later->visited))
     d = cx_error(c, "E0524", at, "it cannot be told that this element of `%s` is already set", e->name);
   else d = cx_error(c, "E0524", at, "`%s` is read before %s set", e->name, subs ? "this element is" : "all of its elements are");
   if (later && later->target) cx_point(c, d, later->target->at, "set here");

@@ -314,7 +314,9 @@ static const ty_info *check_comprehension(ctx *c, ast_expr *e) {
   size_t mark = scope_enter(c), n = iter_enter(c, it, LOOP_LOCAL);
   ir_size dim[IR_MAX_RANK];
   bool ok = iter_extents(c, it, c->loops, dim, "an array");
+  c->guards += it->cond != NULL;
   const ty_info *t = check_expr(c, e->comprehension.body);
+  c->guards -= it->cond != NULL;
   iter_leave(c, n);
   scope_leave(c, mark);
   if (ty_is_error(t) || !ok || !value_expected(c, e->comprehension.body, t, "an element")) return check_error(c, e);
@@ -328,7 +330,9 @@ static const ty_info *check_comprehension(ctx *c, ast_expr *e) {
 
 static const ty_info *check_if(ctx *c, ast_expr *e) {
   check_cond(c, e->if_.cond, "the condition of `if`");
+  c->guards++;
   const ty_info *a = check_expr(c, e->if_.then), *b = check_expr(c, e->if_.else_);
+  c->guards--;
   if (ty_is_error(a) || ty_is_error(b)) return check_error(c, e);
   if (!value_expected(c, e->if_.then, a, "a branch of `if`") || !value_expected(c, e->if_.else_, b, "a branch of `if`"))
     return check_error(c, e);

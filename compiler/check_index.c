@@ -61,6 +61,7 @@ void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent,
   size_table *sizes = c->p->sizes;
   int64_t d;
   if (t->rank == 0 && affine_of_expr(c, sub, &a)) {
+    if (a.loop && (c->guards || c->conds)) return;
     ir_size lo = a.off, hi = a.off;
     if (a.loop) {
       if (a.loop->lo != IR_SIZE_NONE) lo = size_add(sizes, a.loop->lo, a.off);

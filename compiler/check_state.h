@@ -114,6 +114,7 @@ struct ctx {
   bool in_sample;     /* the sample() member of a distribution */
   bool may_dist;      /* a distribution may stand here: right of ~, argument of logpdf */
   unsigned conds;     /* ifs and filters around this statement */
+  unsigned guards;    /* conditions around this expression: an index may be outside where it is not evaluated */
   ptr_map tracks;     /* names of tracked quantities: ast_arg */
   ast_name **replicas; /* `predict y` */
   size_t nreplicas, cap_replicas;

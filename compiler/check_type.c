@@ -51,6 +51,15 @@ static void mark_sizes(ctx *c, ast_expr *e) {
   }
   case EXPR_UNARY: mark_sizes(c, e->unary.arg); return;
   case EXPR_BINARY: mark_sizes(c, e->binary.lhs); mark_sizes(c, e->binary.rhs); return;
+  case EXPR_INDEX:
+    /* len[d] of a ragged array: known by name, so that its uses are not reported as well. */
+    if (e->index.base->kind == EXPR_NAME && c->auto_sizes && e->index.base->name.name[0] &&
+        !ptr_map_get(&c->names, e->index.base->name.name)) {
+      symbol *s = sym_new(c->st, SYM_DATA, e->index.base->name.name, e->index.base->at);
+      s->type = ty_scalar(c->st, TY_ERROR);
+      value_hide(c, s);
+    }
+    return;
   default: return;
   }
 }
@@ -59,7 +68,7 @@ void type_mark_sizes(ctx *c, ast_type *t) {
   if (!t || t->kind == TYPE_ERROR) return;
   for (size_t i = 0; i < t->args.n; i++) mark_sizes(c, t->args.items[i]);
   for (size_t i = 0; i < t->dims.n; i++)
-    if (!t->dims.items[i].var.name) mark_sizes(c, t->dims.items[i].size);
+    mark_sizes(c, t->dims.items[i].size);
 }
 
 static ir_size check_extent(ctx *c, ast_expr *e, const char *what) {
