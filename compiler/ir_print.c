@@ -109,7 +109,9 @@ static void print_real(double x, strbuf *out) {
     return;
   }
   char text[40];
-  for (int digits = 1; digits <= 17; digits++) {
+  bool whole = fabs(x) < 1e15 && x == floor(x); /* 100.0 rather than 1e+02 */
+  if (whole) snprintf(text, sizeof text, "%.0f", x);
+  for (int digits = 1; digits <= 17 && !whole; digits++) {
     snprintf(text, sizeof text, "%.*g", digits, x);
     if (strtod(text, NULL) == x) break;
   }

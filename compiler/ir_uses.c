@@ -80,8 +80,8 @@ ir_val ir_iterations(ir_builder *b, const ir_loop *loop) {
   for (uint32_t k = 0; k < loop->rank; k++) {
     ir_val n = loop->extent[k];
     int64_t known;
-    /* Extents that are sizes are checked when data is bound; others may be negative. */
-    bool plain = ir_is_int(b->fn, n, &known) ? known >= 0 : false;
+    /* A symbol is the length of an axis of data; other sizes and values may be negative. */
+    bool plain = ir_is_int(b->fn, n, &known) ? known >= 0 : size_is_symbol(b->fn->module->sizes, ir_size_of(b->fn, n), NULL);
     if (!plain) n = ir_op2(b, IR_MAX_OP, n, ir_int(b, 0));
     product = product ? ir_op2(b, IR_MUL_OP, product, n) : n;
   }

@@ -4,6 +4,7 @@
  *     sum of v         n v, and 0 when n = 0 (where v may be infinite)
  *     sum of a + c     sum of a, plus the above for c; likewise a - c, c - a
  *     sum of k a       k times the sum of a, for a finite literal k
+ *     sum of guard c, a   the guard of the sum, where n > 0: the same value, counted once if c fails
  * Other roundings than the sums they replace: part of the canonical pipeline, before any engine sees the function.  needs
  * pass_hoist before it; leaves dead outputs for pass_dce. */
 #include "compiler/ir_uses.h"
@@ -37,7 +38,9 @@ static bool split(ir_fn *fn, ir_op *loop, uint32_t k, const uint32_t *uses, uint
   }
   ir_op *def = ir_def_op(fn, out->yield);
   if (!def || out->yield >= nuses || uses[out->yield] != 1 || !ir_block_within(def->block, &loop->u.loop->body)) return false;
-  if (def->code != IR_ADD_OP && def->code != IR_SUB_OP && def->code != IR_MUL_OP && def->code != IR_NEG_OP) return false;
+  if (def->code != IR_ADD_OP && def->code != IR_SUB_OP && def->code != IR_MUL_OP && def->code != IR_NEG_OP &&
+      def->code != IR_GUARD_OP)
+    return false;
   ir_val a = def->args[0], b = def->nargs > 1 ? def->args[1] : 0;
   bool va = inside(fn, loop, a), vb = b && inside(fn, loop, b);
   if (def->code == IR_NEG_OP) {
@@ -45,6 +48,12 @@ static bool split(ir_fn *fn, ir_op *loop, uint32_t k, const uint32_t *uses, uint
     whole = ir_op1(&after, IR_NEG_OP, old);
   } else if (va == vb) {
     return false;
+  } else if (def->code == IR_GUARD_OP) {
+    if (va) return false;
+    out->yield = b;
+    ir_val none = ir_op2(&after, IR_LE_OP, ir_iterations(&after, loop->u.loop), ir_int(&after, 0));
+    whole = ir_op2(&after, IR_GUARD_OP, ir_op2(&after, IR_OR_OP, a, none), old);
+    ir_def_op(fn, whole)->where = def->where;
   } else if (def->code == IR_MUL_OP) {
     ir_val literal = va ? b : a;
     if (t.elem == IR_REAL && !finite_literal(fn, literal)) return false;

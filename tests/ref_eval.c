@@ -47,18 +47,25 @@ static _Noreturn void out_of_bounds(evaluator *ev, const ir_op *op, int64_t inde
 }
 
 /* Sizes are numbers only through the bindings above: the symbols that a callee shares by name with its caller are replaced
- * by constants, and what is left is evaluated as a constant. */
-static int64_t size_number(evaluator *ev, const ir_op *op, ir_size s) {
+ * by constants, and what is left is evaluated as a constant.  May be negative. */
+static int64_t size_bound_value(evaluator *ev, const ir_op *op, ir_size s) {
+  size_table *t = ev->m->sizes;
   int64_t n;
-  if (size_is_const(ev->m->sizes, s, &n)) return n;
-  if (!ev->bindings) {
-    n = size_eval(ev->m->sizes, s);
-  } else {
+  if (size_is_const(t, s, &n)) return n;
+  if (ev->bindings) {
     ir_size *to = arena_alloc(ev->mem, ev->bindings->n, sizeof *to);
-    for (size_t k = 0; k < ev->bindings->n; k++) to[k] = size_const(ev->m->sizes, ev->bindings->number[k]);
-    n = size_eval(ev->m->sizes, size_substitute(ev->m->sizes, s, ev->bindings->n, ev->bindings->symbol, to));
+    for (size_t k = 0; k < ev->bindings->n; k++) to[k] = size_const(t, ev->bindings->number[k]);
+    s = size_substitute(t, s, ev->bindings->n, ev->bindings->symbol, to);
   }
-  if (n < 0) refuse(ev, op, "an extent that is unbound or negative");
+  n = size_eval(t, s);
+  /* -1 may be the value, or say that there is none: then one more has none either. */
+  if (n == IR_SIZE_UNBOUND && size_eval(t, size_add(t, s, size_const(t, 1))) != 0) refuse(ev, op, "a size that is unbound");
+  return n;
+}
+
+static int64_t size_number(evaluator *ev, const ir_op *op, ir_size s) {
+  int64_t n = size_bound_value(ev, op, s);
+  if (n < 0) refuse(ev, op, "an extent that is negative");
   return n;
 }
 
@@ -67,7 +74,7 @@ static void bind_call(evaluator *ev, const ir_fn *caller, const ir_op *op) {
   ir_size *to;
   b->n = ir_call_sizes(caller, op->u.callee, op->nargs, op->args, &b->symbol, &to);
   b->number = ARENA_ARRAY(ev->mem, int64_t, b->n);
-  for (size_t k = 0; k < b->n; k++) b->number[k] = size_number(ev, op, to[k]);
+  for (size_t k = 0; k < b->n; k++) b->number[k] = size_bound_value(ev, op, to[k]);
   b->outer = ev->bindings;
   ev->bindings = b;
 }

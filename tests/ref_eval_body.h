@@ -85,7 +85,7 @@ static void NAME(scalar_op)(NAME(frame) *f, const ir_op *op) {
   case IR_REAL_OP: r->real = op->u.real; return;
   case IR_INT_OP:
   case IR_BOOL_OP: r->integer = op->u.integer; return;
-  case IR_SIZE_OP: r->integer = size_number(f->ev, op, op->u.size); return;
+  case IR_SIZE_OP: r->integer = size_bound_value(f->ev, op, op->u.size); return;
   case IR_EQ_OP: r->integer = reals ? NAME(real)(f, x[0]) == NAME(real)(f, x[1]) : NAME(integer)(f, x[0]) == NAME(integer)(f, x[1]); return;
   case IR_NE_OP: r->integer = reals ? NAME(real)(f, x[0]) != NAME(real)(f, x[1]) : NAME(integer)(f, x[0]) != NAME(integer)(f, x[1]); return;
   case IR_LT_OP: r->integer = reals ? NAME(real)(f, x[0]) < NAME(real)(f, x[1]) : NAME(integer)(f, x[0]) < NAME(integer)(f, x[1]); return;

@@ -1,0 +1,185 @@
+/* test_compiler_pass.c: passes on texts with known results, and on random programs.
+ *
+ * Random programs: printing and parsing is the identity; each pass alone, and the pipeline, keeps what ir_verify checks and
+ * the value, in the same bits where the pass promises so.  argv[1] is the number of programs (500). */
+#include "compiler/passes.h"
+#include "tests/gen_ir.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/golden.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned long programs = 500;
+
+static void *host_realloc(void *user, void *ptr, size_t old_size, size_t size) {
+  (void)user;
+  (void)old_size;
+  if (size) return realloc(ptr, size);
+  free(ptr);
+  return NULL;
+}
+static const aim_alloc heap = {host_realloc, NULL};
+
+/* ---- random programs */
+
+static gen_options options_for(uint64_t seed) {
+  gen_options o = gen_default();
+  o.size = 10 + (int)(seed % 7) * 8;
+  o.smooth = seed % 3 == 0;
+  o.draws = seed % 5 == 0;
+  return o;
+}
+
+static bool same_bits(long double a, long double b) {
+  if (a != a || b != b) return a != a && b != b;
+  return a == b && signbit(a) == signbit(b);
+}
+
+/* Roundings of the sums that fma and products replace: of the program's size, on values of moderate magnitude, through
+ * functions whose derivative may be some hundreds. */
+static bool close_to(long double a, long double b) {
+  if (a != a || b != b) return a != a && b != b;
+  return a == b || fabsl(a - b) <= 1e-8L * (1 + fabsl(a));
+}
+
+
+static long double value_of(const ir_fn *fn, arena *mem, const ref_array *in, ref_status *status) {
+  ref_array out = {0};
+  *status = ref_eval(REF_DOUBLE, fn, mem, in, &out, NULL);
+  return *status == REF_OK ? out.cell[0].real : 0;
+}
+
+static void complain(arena *mem, uint64_t seed, const char *pass, const char *what, const ir_fn *fn) {
+  strbuf text;
+  strbuf_init(&text, mem);
+  ir_print_fn(fn, &text);
+  print_error("seed %llu, pass %s: %s\n%s", (unsigned long long)seed, pass, what, text.n < 20000 ? text.s : "");
+  fail();
+}
+
+static void random_program(uint64_t seed, arena *mem) {
+  gen_options o = options_for(seed);
+  ref_array *in;
+  ref_status status;
+  ir_module *m = ir_module_new(mem);
+  ir_fn *fn = gen_fn(m, seed, &o, mem, &in);
+  const char *fault = ir_verify(fn);
+  if (fault) complain(mem, seed, "none", fault, fn);
+  long double want = value_of(fn, mem, in, &status);
+  if (status != REF_OK) complain(mem, seed, "none", "does not run", fn);
+
+  strbuf text, again;
+  strbuf_init(&text, mem);
+  ir_print(m, &text);
+  ir_module *copy = ir_module_new(mem);
+  const char *error;
+  if (!ir_parse(copy, text.s, text.n, &error)) complain(mem, seed, "print and parse", error, fn);
+  strbuf_init(&again, mem);
+  ir_print(copy, &again);
+  if (strcmp(text.s, again.s) != 0) complain(mem, seed, "print and parse", again.s, fn);
+
+  for (size_t p = 0; p <= pass_count; p++) {
+    pass_info pass = p < pass_count ? pass_table[p] : (pass_info){"all", NULL, false};
+    ir_module *mp = ir_module_new(mem);
+    ir_fn *fp = gen_fn(mp, seed, &o, mem, &in);
+    /* Inlined first: loops meet loops. */
+    if (p > 0 && p < pass_count && seed % 2) pass_inline(mp, fp);
+    if (pass.run) pass.run(mp, fp);
+    else passes_run(mp, fp);
+    fault = ir_verify(fp);
+    if (fault) complain(mem, seed, pass.name, fault, fp);
+    long double got = value_of(fp, mem, in, &status);
+    if (status != REF_OK) complain(mem, seed, pass.name, "does not run any more", fp);
+    if (pass.exact ? !same_bits(want, got) : !close_to(want, got)) {
+      print_error("want %.17Lg, got %.17Lg\n", want, got);
+      complain(mem, seed, pass.name, "another value", fp);
+    }
+    /* What is done stays done: dead code elimination and common subexpressions are projections. */
+    if (pass.run == pass_dce || pass.run == pass_cse) assert_false(pass.run(mp, fp));
+  }
+}
+
+static void test_random(void **state) {
+  (void)state;
+  for (uint64_t seed = 1; seed <= programs; seed++) {
+    arena mem;
+    arena_init(&mem, &heap, 0);
+    if (ARENA_TRY(&mem)) fail_msg("out of memory");
+    random_program(seed, &mem);
+    arena_free(&mem);
+  }
+}
+
+/* ---- texts: tests/ir/pass_<passes>[-<what>].ir and what comes out of it */
+
+static ir_module *parse_text(arena *mem, const char *text, size_t n) {
+  ir_module *m = ir_module_new(mem);
+  const char *error;
+  if (!ir_parse(m, text, n, &error)) fail_msg("%s", error);
+  for (uint32_t k = 0; k < m->nfns; k++) {
+    error = ir_verify(m->fn[k]);
+    if (error) fail_msg("%s", error);
+  }
+  return m;
+}
+
+/* The file's name names the pass, or "all"; its last function is what the pass is run on and what is compared. */
+static void golden(const char *file) {
+  char path[300], pass[64];
+  size_t n;
+  snprintf(path, sizeof path, "tests/ir/%s", file);
+  char *text = golden_read(path, &n);
+  assert_non_null(text);
+  snprintf(pass, sizeof pass, "%.*s", (int)strcspn(file + 5, ".-"), file + 5);
+  arena mem;
+  arena_init(&mem, &heap, 0);
+  if (ARENA_TRY(&mem)) fail_msg("out of memory");
+  ir_module *m = parse_text(&mem, text, n);
+  ir_fn *fn = m->fn[m->nfns - 1];
+  bool found = strcmp(pass, "all") == 0;
+  if (found) passes_run(m, fn);
+  for (size_t p = 0; p < pass_count; p++) {
+    if (strcmp(pass, pass_table[p].name) != 0) continue;
+    found = true;
+    assert_true(pass_table[p].run(m, fn));
+    if (pass_table[p].run != pass_dce) pass_dce(m, fn);
+  }
+  if (!found) fail_msg("%s: no pass has this name", file);
+  const char *fault = ir_verify(fn);
+  if (fault) fail_msg("%s", fault);
+  strbuf out;
+  strbuf_init(&out, &mem);
+  ir_print_fn(fn, &out);
+  if (!golden_equal(golden_path(path, sizeof path, "tests/ir", file, ".expected"), out.s)) fail_msg("%s", file);
+  arena_free(&mem);
+  free(text);
+}
+
+static void test_goldens(void **state) {
+  (void)state;
+  size_t n, seen = 0;
+  char **names = golden_list("tests/ir", ".ir", &n);
+  for (size_t k = 0; k < n; k++)
+    if (strncmp(names[k], "pass_", 5) == 0) {
+      golden(names[k]);
+      seen++;
+    }
+  golden_list_free(names, n);
+  assert_true(seen >= pass_count);
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1) programs = strtoul(argv[1], NULL, 10);
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_goldens), cmocka_unit_test(test_random)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
