@@ -1,11 +1,23 @@
-# AIM. `make demo` installs what is missing, builds, and runs eight schools; `make test` does the same and passes the tests.
+# AIM.  `make demo` installs what is missing, builds, and runs eight schools; `make test` does the same and passes the tests.
 #
-#   all  demo  test  bench  fuzz  lint  install  deps  clean
-#   B=dir         build directory (default build)
-#   SAN=address,undefined | thread     sanitizer build, in its own directory
-#   CC=gcc|clang-19
+#   all          the command $B/aimc and the library $B/libaim.a
+#   demo         Rubin's eight schools: examples/eight_schools.aim
+#   test         every test and lint; the last line is `N passed, N failed`
+#   test-update  rewrites golden files; review the diff
+#   test-X       one program, tests/unit/test_X.c
+#   posteriordb  draws for the reference posteriors, each checked (minutes)
+#   fuzz         every target of tests/fuzz for FUZZ_SECONDS (60), with clang-19
+#   lint         rules of the house that a grep or nm can check
+#   install      command, library, header and aim.pc below DESTDIR and PREFIX
+#   deps         installs the Debian packages that are missing; deps-fuzz those of fuzz
+#   clean        removes this configuration's build directory
+#
+#   B=dir                            build directory (default build)
+#   SAN=address,undefined | thread   sanitizer build, in a directory of its own
+#   CC=gcc | clang-19                compiler
+#   WERROR=1                         warnings are errors
+#   JOBS=n                           how much runs at a time (default: the number of processors)
 
-CC      ?= gcc
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
@@ -13,20 +25,78 @@ SAN     ?=
 comma   := ,
 B       ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 PREFIX  ?= /usr/local
+JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 VERSION := 0.1.0
 
-WARN    := -std=c11 -Wall -Wextra -Wno-missing-field-initializers
+WARN    := -std=c11 -Wall -Wextra -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 SANF    := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 CFLAGS  ?= -O2 -g
 # One numeric mode for every object: no contraction, so that fma happens where it is written and nowhere else.
 NUMERIC := -ffp-contract=off -fno-math-errno -fno-trapping-math
 BASE    := $(WARN) $(CFLAGS) $(SANF) $(NUMERIC) -fPIC -fvisibility=hidden -D_GNU_SOURCE -DAIM_VERSION='"$(VERSION)"' -I. -I$B -pthread
+# Evaluated when something is linked, so that a machine without pkg-config gets as far as `deps`.
 JANSSON  = $(shell pkg-config --libs jansson)
-LIBS     = $(JANSSON) -lm -ldl -pthread
+LIBS     = $(JANSSON) -lm -pthread
+
+DEPS      := gcc libc6-dev make git pkg-config re2c lemon libjansson-dev
+DEPS_TEST := libcmocka-dev libmpfr-dev
+DEPS_FUZZ := clang-19 libclang-rt-19-dev
 
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
+.PHONY: all demo test test-update posteriordb fuzz lint install deps deps-test deps-fuzz clean
 
 include build.mk
+
+all: $B/aimc $B/libaim.a
+
+# A goal that may first have to install its tools builds in a second make, which starts when they are there.  It brings its own
+# number of jobs unless -j was given.
+SUBMAKE = +$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
+
+demo: deps
+	$(SUBMAKE) all
+	$B/aimc run examples/eight_schools.aim
+
+test: deps-test
+	$(SUBMAKE) all test-programs
+	B=$B JOBS=$(JOBS) CC="$(CC)" SAN="$(SAN)" sh tests/run_all.sh $(TEST_JOBS)
+
+test-update: deps-test
+	$(SUBMAKE) all test-programs
+	UPDATE=1 B=$B JOBS=$(JOBS) CC="$(CC)" SAN="$(SAN)" sh tests/run_all.sh $(TEST_JOBS)
+
+posteriordb: deps
+	$(SUBMAKE) all $B/check_posterior
+	B=$B sh tests/posteriors/run.sh
+
+# A build directory of its own: every object is compiled with the fuzzer's counters.
+fuzz: deps-fuzz
+	$(SUBMAKE) B=$B-fuzz CC=clang-19 SAN=address,undefined FUZZ=1 fuzz-programs
+	sh tests/fuzz/run.sh $B-fuzz $B/fuzz $(or $(FUZZ_SECONDS),60) $(FUZZ_ONLY)
+
+lint: deps
+	$(SUBMAKE) all
+	B=$B sh tests/lint.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $B/aimc $(DESTDIR)$(PREFIX)/bin/aimc
+	install -m 644 $B/libaim.a $(DESTDIR)$(PREFIX)/lib/libaim.a
+	install -m 644 vm/aim.h $(DESTDIR)$(PREFIX)/include/aim.h
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: AIM' \
+	  'Description: models, plates and annealing schedules, embedded' 'Version: $(VERSION)' 'Requires.private: jansson' \
+	  'Libs: -L$${libdir} -laim' 'Libs.private: -lm -pthread' 'Cflags: -I$${includedir}' \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/aim.pc
+
+deps:
+	@sh .ci/deps $(DEPS)
+deps-test:
+	@sh .ci/deps $(DEPS) $(DEPS_TEST)
+deps-fuzz:
+	@sh .ci/deps $(DEPS) $(DEPS_FUZZ)
+
+clean:
+	rm -rf $B

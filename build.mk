@@ -1,5 +1,9 @@
 # build.mk: how objects, libraries, tools and tests are made from the folders.  Goals stand in the Makefile.
 
+ifdef FUZZ
+BASE += -fsanitize=fuzzer-no-link
+endif
+
 # --- stdlib/runtime: portable C.  Files named rt_isa_*.c are compiled once for each instruction-set level, with the level's
 # suffix on their exported names; the rest once, for the baseline.
 ISA_SRC  := $(wildcard stdlib/runtime/rt_isa_*.c)
@@ -7,7 +11,9 @@ RT_SRC   := $(filter-out $(ISA_SRC),$(wildcard stdlib/runtime/*.c))
 ISA_v2   := -march=x86-64-v2
 ISA_v3   := -march=x86-64-v3
 ISA_v4   := -march=x86-64-v4 -mprefer-vector-width=512
-RT_OBJ   := $(RT_SRC:%.c=$B/%.o) $(foreach v,v2 v3 v4,$(ISA_SRC:%.c=$B/%.$v.o))
+ISA_generic :=
+LEVELS   := $(if $(filter x86_64 amd64,$(shell uname -m)),v2 v3 v4,generic)
+RT_OBJ   := $(RT_SRC:%.c=$B/%.o) $(foreach v,$(LEVELS),$(ISA_SRC:%.c=$B/%.$v.o))
 
 $B/stdlib/runtime/%.o: stdlib/runtime/%.c
 	@mkdir -p $(@D)
@@ -17,11 +23,12 @@ $B/stdlib/runtime/%.$(1).o: stdlib/runtime/%.c
 	@mkdir -p $$(@D)
 	$$(CC) $$(BASE) -O3 $$(ISA_$(1)) -DRT_ISA=$(1) -MMD -MP -c $$< -o $$@
 endef
-$(foreach v,v2 v3 v4,$(eval $(call isa_rule,$v)))
+$(foreach v,$(LEVELS),$(eval $(call isa_rule,$v)))
 
 # --- lang: lexer and parser are generated into the build directory.
 LANG_SRC := $(wildcard lang/*.c)
-LANG_OBJ := $(LANG_SRC:%.c=$B/%.o) $(if $(wildcard lang/lexer.re),$B/lang/lexer.o) $(if $(wildcard lang/grammar.y),$B/lang/grammar.o)
+LANG_OBJ := $(LANG_SRC:%.c=$B/%.o) $B/lang/lexer.o $B/lang/grammar.o
+LEMON_TEMPLATE := /usr/share/lemon/lempar.c
 
 $B/lang/lexer.c: lang/lexer.re
 	@mkdir -p $(@D)
@@ -30,7 +37,6 @@ $B/lang/grammar.c: lang/grammar.y
 	@mkdir -p $(@D)
 	cp $< $B/lang/grammar.y && cd $B/lang && lemon -q -T$(LEMON_TEMPLATE) grammar.y
 $B/lang/grammar.h: $B/lang/grammar.c
-LEMON_TEMPLATE := /usr/share/lemon/lempar.c
 $B/lang/lexer.o: $B/lang/lexer.c $B/lang/grammar.h
 	$(CC) $(BASE) -MMD -MP -c $< -o $@
 $B/lang/grammar.o: $B/lang/grammar.c
@@ -38,10 +44,10 @@ $B/lang/grammar.o: $B/lang/grammar.c
 
 # --- the prelude is embedded as bytes.
 PRELUDE  := $(sort $(wildcard stdlib/prelude/*.aim))
+STD_OBJ  := $B/stdlib/prelude.o
 $B/stdlib/prelude.c: $(PRELUDE) stdlib/embed.sh
 	@mkdir -p $(@D)
 	sh stdlib/embed.sh $(PRELUDE) > $@
-STD_OBJ  := $(if $(PRELUDE),$B/stdlib/prelude.o)
 $B/stdlib/prelude.o: $B/stdlib/prelude.c
 	$(CC) $(BASE) -MMD -MP -c $< -o $@
 
@@ -49,10 +55,11 @@ COMPILER_OBJ := $(patsubst %.c,$B/%.o,$(wildcard compiler/*.c))
 VM_OBJ       := $(patsubst %.c,$B/%.o,$(wildcard vm/*.c))
 AIMC_OBJ     := $(patsubst %.c,$B/%.o,$(wildcard aimc/*.c))
 
-$B/%.o: %.c $(if $(wildcard lang/grammar.y),| $B/lang/grammar.h)
+$B/%.o: %.c | $B/lang/grammar.h
 	@mkdir -p $(@D)
 	$(CC) $(BASE) -MMD -MP -c $< -o $@
 
+# --- one archive for each folder, which the command and the tests link.
 define archive
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -71,27 +78,49 @@ lib-lang: $B/liblang.a
 lib-compiler: $B/libcompiler.a
 lib-vm: $B/libvm.a
 .PHONY: lib-rt lib-lang lib-compiler lib-vm
+ALL_PARTS := $B/libvm.a $B/libcompiler.a $B/liblang.a $B/librt.a
 
-# --- what tests share: the generator of IR, the reference evaluator.  Programs with a main of their own are not in it.
-TEST_OBJ := $(patsubst %.c,$B/%.o,$(filter-out tests/check_posterior.c,$(wildcard tests/*.c)))
-$B/libtest.a: $(TEST_OBJ)
-	$(archive)
-lib-test: $B/libtest.a
-.PHONY: lib-test
+# --- what is installed: one object in which only the names of aim.h are visible, so that a host's own names cannot clash.
+$B/libaim.a: $(VM_OBJ) $(COMPILER_OBJ) $(STD_OBJ) $(LANG_OBJ) $(RT_OBJ)
+	ld -r -o $B/libaim.o $^
+	objcopy --localize-hidden $B/libaim.o
+	@rm -f $@
+	ar rcs $@ $B/libaim.o
+$B/aimc: $(AIMC_OBJ) $(ALL_PARTS)
+	$(CC) $(BASE) -o $@ $^ $(LIBS)
 
-# --- tests: tests/unit/test_rt_*.c link the runtime alone, test_lang_*.c lang, test_compiler_*.c compiler too, others all.
+# --- tests: tests/unit/test_rt_*.c link the runtime alone, test_lang_*.c lang, test_compiler_*.c the compiler too, test_vm_*.c all
+# archives, and test_aim_*.c the library as a host does.
 PARTS_rt       := $B/librt.a
 PARTS_lang     := $B/liblang.a
-PARTS_compiler := $B/libtest.a $B/libcompiler.a $B/liblang.a $B/librt.a
-PARTS_vm       := $B/libtest.a $B/libvm.a $B/libcompiler.a $B/liblang.a $B/librt.a
+PARTS_compiler := $B/libcompiler.a $B/liblang.a $B/librt.a
+PARTS_vm       := $(ALL_PARTS)
+PARTS_aim      := $B/libaim.a
 define test_rules
 $B/tests/test_$(1)_%: tests/unit/test_$(1)_%.c $$(PARTS_$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(BASE) -MMD -MP $$< -o $$@ $$(PARTS_$(1)) -lcmocka $$(if $$(filter rt,$(1)),-lmpfr -lgmp) $$(LIBS)
+	$$(CC) $$(BASE) -MMD -MP -MT $$@ -MF $$@.d $$< -o $$@ $$(PARTS_$(1)) -lcmocka $$(if $$(filter rt,$(1)),-lmpfr -lgmp) $$(LIBS)
 test-$(1)_%: $B/tests/test_$(1)_%
 	$$<
 endef
-$(foreach p,rt lang compiler vm,$(eval $(call test_rules,$p)))
+$(foreach p,rt lang compiler vm aim,$(eval $(call test_rules,$p)))
+
+TEST_PROGRAMS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
+TEST_SCRIPTS  := $(wildcard tests/lint.sh tests/docs.sh tests/install.sh tests/examples.sh tests/cli/run.sh)
+TEST_JOBS     := $(TEST_PROGRAMS) $(TEST_SCRIPTS)
+test-programs: $(TEST_PROGRAMS)
+.PHONY: test-programs
+
+$B/check_posterior: tests/check_posterior.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE) -MMD -MP -MT $@ -MF $@.d $< -o $@ $(LIBS)
+
+# --- fuzz targets: built by the goal `fuzz` in its own directory.
+FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
+$B/fuzz_%: tests/fuzz/fuzz_%.c $(ALL_PARTS)
+	$(CC) $(BASE) -fsanitize=fuzzer -MMD -MP -MT $@ -MF $@.d $< -o $@ $(ALL_PARTS) $(LIBS)
+fuzz-programs: $(FUZZ_PROGRAMS)
+.PHONY: fuzz-programs
 
 DEPS_FILES := $(shell find $B -name '*.d' 2>/dev/null)
 -include $(DEPS_FILES)

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Runs fuzz targets: run.sh PROGRAMS CORPUS SECONDS [NAME...], where a target tests/fuzz/fuzz_NAME.c has been built as
+# PROGRAMS/fuzz_NAME.  What a run learns stays in CORPUS/NAME; an input that breaks something stays beside it as a file.
+set -u
+programs=$1 corpus=$2 seconds=$3
+shift 3
+[ $# -gt 0 ] || set -- $(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_||; s|\.c$||')
+broken=0
+for name in "$@"; do
+  mkdir -p "$corpus/$name"
+  # What the tests hold of this kind is where a corpus starts.
+  case $name in
+    json | csv) seeds=tests/data_bad ;;
+    ir*) seeds=tests/ir ;;
+    *) seeds="tests/parse tests/diag/parse" ;;
+  esac
+  if [ "$name" = parse ] || [ "$name" = lex ] || [ "$name" = check ]; then dict=-dict=tests/fuzz/aim.dict; else dict=; fi
+  echo "fuzz_$name: $seconds s"
+  "$programs/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 -verbosity=0 $dict \
+    -artifact_prefix="$corpus/$name-" "$corpus/$name" $seeds || broken=$((broken + 1))
+done
+echo "$# targets, $broken with findings"
+[ $broken -eq 0 ]
