@@ -308,6 +308,7 @@ bool check_file(check_program *p) {
   if (!p->sizes) p->sizes = size_table_new(p->mem);
   state_init(p);
   check_state *st = p->state;
+  st->syntax_errors = errors > 0;
   load_prelude(st);
   ast_file *f = p->file;
   for (size_t i = 0; i < f->n; i++) declare(st, f->items[i], false);

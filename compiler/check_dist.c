@@ -21,6 +21,7 @@ check_dist *dist_parts(check_state *st, symbol *s) {
   d->discrete = ty_is_integer(d->on);
   ctx c;
   ctx_init(&c, st, CTX_DIST, s);
+  size_t errors = st->p->diags->errors;
   ast_stmt **slot[NMEMBERS] = {&d->logpdf, &d->cdf, &d->logccdf, &d->quantile, &d->sample, &d->valid};
   const ast_block *b = s->decl->body;
   for (size_t i = 0; b && i < b->n; i++) {
@@ -51,7 +52,7 @@ check_dist *dist_parts(check_state *st, symbol *s) {
     }
     *slot[k] = m;
   }
-  if (!d->logpdf && b) {
+  if (!d->logpdf && b && st->p->diags->errors == errors) {
     diag *g = cx_error(&c, "E0608", s->decl->head.len ? s->decl->head : s->at, "distribution `%s` has no `logpdf`", s->name);
     cx_help(&c, g, "add `logpdf(x) = ...`, the log density of x");
   }
@@ -178,8 +179,10 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
       cx_help(c, d, "write `%s(...)`", e->name.name);
       check_error(c, e);
     } else if (!ty_is_error(t)) {
-      diag *d = cx_error(c, "E0612", e->at, "right of `~` stands a distribution, this is %s", ty_print(c->p, t));
-      if (e->kind == EXPR_IF) cx_help(c, d, "use the statement: `if c { x ~ A } else { x ~ B }`");
+      diag *d = c->distfn ? cx_error(c, "E0612", e->at, "`%s` takes a distribution first, this is %s", c->distfn, ty_print(c->p, t))
+                          : cx_error(c, "E0612", e->at, "right of `~` stands a distribution, this is %s", ty_print(c->p, t));
+      if (c->distfn) cx_help(c, d, "it is `%s(Normal(0, 1), x)`", c->distfn);
+      else if (e->kind == EXPR_IF) cx_help(c, d, "use the statement: `if c { x ~ A } else { x ~ B }`");
       else cx_help(c, d, "`let x = ...` names a value; `factor e` adds to the log density");
     }
     return false;
@@ -225,7 +228,10 @@ const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
   }
   drawn dr;
   ast_expr *dist = e->call.args.items[0].value, *x = e->call.args.items[1].value;
+  const char *outer = c->distfn;
+  c->distfn = name;
   bool ok = check_drawn(c, dist, &dr);
+  c->distfn = outer;
   const ty_info *t = check_expr(c, x);
   if (!ok || ty_is_error(t) || !value_expected(c, x, t, "the value")) return check_error(c, e);
   if (callee->builtin != BUILTIN_LOGPDF && !dr.parts->cdf && !(callee->builtin == BUILTIN_LOGCCDF && dr.parts->logccdf)) {
@@ -335,9 +341,7 @@ bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, cons
   /* Structured supports: the same structure, or a density of the elements that the structure conditions. */
   bool structured_event = support_text(&d->event) != NULL;
   if (special && t->support != IR_SUP_ORDERED) {
-    bool same = structured_event && d->event.support == t->support;
-    bool cov_from_cholesky = false;
-    if (!same && !cov_from_cholesky) {
+    if (!structured_event || d->event.support != t->support) {
       diag *g = cx_error(c, "E0614", at, "a `%s` cannot be drawn from `%s`, which draws %s", special, name, event_text(c, d));
       if (type) cx_point(c, g, type->at, "declared here");
       cx_help(c, g, t->support == IR_SUP_SIMPLEX ? "`Dirichlet(alpha)` draws a simplex; `Flat()` with `factor` gives any density"
@@ -356,15 +360,12 @@ bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, cons
   const ast_expr *lo = drawn_bound(d, d->event.lo), *hi = drawn_bound(d, d->event.hi);
   bool cut_lo = cuts(t->lo, lo, true), cut_hi = t->count == IR_SIZE_NONE && cuts(t->hi, hi, false);
   double a, b;
-  const ast_expr *floor_ = t->lo ? t->lo : lo, *ceil_ = t->hi && t->count == IR_SIZE_NONE ? t->hi : hi;
   if ((cut_lo || cut_hi) && ((t->lo && hi && const_of_expr(t->lo, &a) && const_of_expr(hi, &b) && a >= b) ||
                              (t->hi && lo && const_of_expr(t->hi, &a) && const_of_expr(lo, &b) && a <= b))) {
     diag *g = cx_error(c, "E0605", at, "`%s` draws nothing within these bounds", name);
     if (type) cx_point(c, g, type->at, "declared here");
     return false;
   }
-  (void)floor_;
-  (void)ceil_;
   bool latent = d->stochastic || (cut_lo && depends_on_latent(t->lo)) || (cut_hi && depends_on_latent(t->hi));
   if ((cut_lo || cut_hi) && latent && !d->parts->cdf) {
     diag *g = cx_error(c, "E0605", at, "the bounds cut `%s`, and what is left of it depends on a latent", name);

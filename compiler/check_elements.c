@@ -462,6 +462,7 @@ void elements_typed(ctx *c, elements *e, const ty_info *element, span at) {
                        ty_print(c->p, element));
     cx_point(c, d, e->element_at, "%s here", ty_print(c->p, e->element));
     if (shape_equal(e->element, element)) cx_help(c, d, "make the first one a real: `1.0` instead of `1`");
+    e->element = e->sym->type = ty_scalar(c->st, TY_ERROR);
   }
 }
 
@@ -614,9 +615,9 @@ static bool cover(ctx *c, const box *set, size_t n, size_t naxes, const box *b, 
   return false;
 }
 
-void elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
+bool elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
   elements *e = sym_of(s)->elems;
-  if (!e || e->broken || !e->resolved || (s->type && ty_is_error(s->type))) return;
+  if (!e || e->broken || !e->resolved || (s->type && ty_is_error(s->type))) return false;
   reading r[IR_MAX_RANK];
   size_table *t = c->p->sizes;
   ir_size one = size_const(t, 1);
@@ -661,14 +662,14 @@ void elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
     }
   }
   /* Complete: a subscript that is not known is then a matter of its range only. */
-  if (done == e->n) return;
+  if (done == e->n) return false;
   size_t budget = 4096;
   box want = {0};
   for (size_t a = 0; a < e->naxes; a++) {
     want.lo[a] = r[a].lo;
     want.hi[a] = r[a].hi;
   }
-  if (known && cover(c, set, nset, e->naxes, &want, 8, &budget)) return;
+  if (known && cover(c, set, nset, e->naxes, &want, 8, &budget)) return false;
   diag *d;
   if (earlier && known) {
     size_t a = earlier_axis;
@@ -676,12 +677,12 @@ void elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
     ir_size first = l->down ? r[a].hi : r[a].lo;
     int64_t n;
     /* Below 1: check_bounds says so where it has the type. */
-    if (s->type && !l->down && size_is_const(t, first, &n) && n < 1) return;
+    if (s->type && !l->down && size_is_const(t, first, &n) && n < 1) return false;
     d = cx_error(c, "E0524", at, "the first iteration reads `%s[%s%s]`, which is not set yet", e->name, a ? "..., " : "",
                  size_text(c->st, first));
     cx_point(c, d, earlier->range[a]->at, "`%s` starts at %s", earlier->range[a]->var.name, size_text(c->st, l->down ? l->hi : l->lo));
     cx_help(c, d, "set the first elements before the loop, and start it after them");
-    return;
+    return true;
   }
   if (another) {
     d = cx_error(c, "E0525", at, "an iteration of a plate reads an element of `%s` that another one sets", e->name);
@@ -692,13 +693,14 @@ void elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
         break;
       }
     cx_help(c, d, "what depends on the step before is a `for`");
-    return;
+    return true;
   }
-  if (!known && !(later && !later->visited))
+  if (!known)
     d = cx_error(c, "E0524", at, "it cannot be told that this element of `%s` is already set", e->name);
   else d = cx_error(c, "E0524", at, "`%s` is read before %s set", e->name, subs ? "this element is" : "all of its elements are");
   if (later && later->target) cx_point(c, d, later->target->at, "set here");
   if (c->loops && later && later->loops && open_loop(c, later->range[0] ? later->range[0] : NULL))
     cx_help(c, d, "inside the loop that builds it, read `%s[t - 1]` or another element of an iteration before", e->name);
   else cx_help(c, d, "move the statement that sets it up");
+  return true;
 }

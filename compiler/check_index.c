@@ -178,7 +178,8 @@ const ty_info *check_index(ctx *c, ast_expr *e) {
   if (ok && t->rank < subs->n) {
     diag *d = t->rank ? cx_error(c, "E0506", e->at, "%zu subscripts on %s, which has %u %s", subs->n, ty_print(c->p, t), t->rank,
                                  t->rank == 1 ? "axis" : "axes")
-                      : cx_error(c, "E0506", e->at, "%s has no elements: it is one %s", base_text(base) ? base_text(base) : "this",
+                      : cx_error(c, "E0506", e->at, "%s has no elements: it is one %s",
+                                 base_text(base) ? arena_printf(c->a, "`%s`", base_text(base)) : "this",
                                  ty_print(c->p, t));
     if (base->kind == EXPR_NAME && base->name.sym && base->name.sym->at.file == base->at.file)
       cx_point(c, d, base->name.sym->at, "`%s` is %s", base->name.name, ty_print(c->p, t));
@@ -226,10 +227,13 @@ const ty_info *check_index(ctx *c, ast_expr *e) {
       }
       for (unsigned k = 0; k < x->rank; k++) dim[rank++] = x->dim[k];
     }
-    check_bounds(c, sub, x, extent, base, axis);
   }
-  if (s && s->type && ok) elements_read(c, s, subs, e->at);
+  if (s && s->type && ok && elements_read(c, s, subs, e->at)) ok = false;
   if (!ok) return check_error(c, e);
+  for (size_t i = 0; i < subs->n; i++) {
+    const ast_expr *sub = subs->items[i];
+    if (sub->kind != EXPR_ALL && sub->kind != EXPR_RANGE) check_bounds(c, sub, ty_of(sub), t->dim[i], base, (unsigned)i);
+  }
   for (; axis < t->rank; axis++) {
     if (rank == IR_MAX_RANK) {
       cx_error(c, "E0513", e->at, "an array has at most %d axes", IR_MAX_RANK);

@@ -39,9 +39,9 @@ void check_model_body(check_state *st, symbol *model) {
   m->decl = d;
   m->sym = model;
   c.model = m;
+  size_t errors = st->p->diags->errors;
   model_signature(&c);
   elements_collect(&c, d->body);
-  size_t errors = st->p->diags->errors;
   check_block(&c, d->body);
   for (size_t i = 0; i < c.nreplicas; i++) {
     symbol *y = c.replicas[i]->sym;

@@ -205,16 +205,17 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
   symbol *sym = e ? elements_symbol(e) : NULL;
   if (!e) {
     /* Reported: know the name, so that nothing else is. */
-    bool ok = check_drawn(c, s->sample.dist, &d);
-    drawn_type(c, s, &d, ok);
     if (!ptr_map_get(&c->names, t->name.name) || continues) {
       sym = sym_new(c->st, kind, t->name.name, t->name.at);
       sym->type = ty_scalar(c->st, TY_ERROR);
       sym->stochastic = true;
       sym->elementwise = true;
+      sym_of(sym)->home = c->in_predict ? c->predict_depth : 0;
       t->name.sym = sym;
       value_hide(c, sym);
     }
+    bool ok = check_drawn(c, s->sample.dist, &d);
+    drawn_type(c, s, &d, ok);
     return;
   }
   if (!sym) {
@@ -279,9 +280,11 @@ void check_sample(ctx *c, ast_stmt *s) {
   if (name_missing(&t->name)) check_drawn(c, s->sample.dist, &d);
   else if (c->in_sample) check_sample_member(c, s);
   else if (!c->model) {
+    /* The parser has said that a function cannot draw. */
     check_drawn(c, s->sample.dist, &d);
-    diag *g = cx_error(c, "E0607", s->sample.tilde, "a function cannot draw");
-    cx_help(c, g, "`~` belongs to models and to the `sample` of a distribution");
+    symbol *x = sym_new(c->st, SYM_LET, t->name.name, t->name.at);
+    x->type = ty_scalar(c->st, TY_ERROR);
+    if (!sym) value_hide(c, x);
   } else if (!sym) check_new(c, s, NULL);
   else {
     bool same = sym->elementwise && sym_of(sym)->elems && ptr_map_get(&c->arrays, t) == (void *)sym_of(sym)->elems;

@@ -78,7 +78,7 @@ typedef struct check_state {
   symbol **decls;        /* of the user's file, in order */
   size_t ndecls, cap_decls;
   ty_info scalars[TY_NONE + 1];
-  ty_info index_type;
+  bool syntax_errors;    /* statements may be missing from the tree */
   const char *flat, *upper, *lower; /* interned words */
 } check_state;
 
@@ -112,7 +112,7 @@ struct ctx {
   bool stochastic;    /* something read since this was cleared depends on a latent */
   bool in_predict;
   bool in_sample;     /* the sample() member of a distribution */
-  bool may_dist;      /* a distribution may stand here: right of ~, argument of logpdf */
+  const char *distfn; /* logpdf, ...: whose first argument is checked */
   unsigned conds;     /* ifs and filters around this statement */
   unsigned guards;    /* conditions around this expression: an index may be outside where it is not evaluated */
   ptr_map tracks;     /* names of tracked quantities: ast_arg */
@@ -280,8 +280,9 @@ const ty_info *elements_element(const elements *e);
 /* A guess at the kind of all elements from the right sides of their `let`s, before these are checked. */
 ty_kind elements_guess(ctx *c, const elements *e);
 void elements_visited(elements *e, const ast_target *t);
-/* Reports a read of elements that may not be set yet.  subs may be shorter than the array's rank; n 0: the whole. */
-void elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at);
+/* Reports a read of elements that may not be set yet, and returns whether it did.  subs may be shorter than the array's rank; NULL: the
+ * whole. */
+bool elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at);
 
 /* ---- check_stmt.c, check_site.c */
 

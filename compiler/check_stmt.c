@@ -246,7 +246,7 @@ void check_returning(ctx *c, ast_expr *value, ast_block *body, const char *name)
     elements_collect(c, body);
     check_block(c, body);
     size_t errors = c->p->diags->errors;
-    if (!ends_in_return(c, body, true) && c->p->diags->errors == errors) {
+    if (!ends_in_return(c, body, true) && c->p->diags->errors == errors && (!c->st->syntax_errors || c->library)) {
       span end = {body->at.file, body->at.off + (body->at.len ? body->at.len - 1 : 0), 1};
       diag *d = cx_error(c, "E0518", end, "`%s` ends without a `return`", name);
       cx_help(c, d, "add `return` and the value as the last statement");
