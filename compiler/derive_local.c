@@ -14,7 +14,8 @@
 enum { MAX_OFFSETS = 8 };
 
 typedef struct term {
-  ir_val v, scale; /* of the density function; scale 0: 1 */
+  ir_val v;            /* of the density function */
+  ir_val scale, guard; /* of the function being made: factors and conditions that do not depend on the site; 0: none */
   bool minus;
 } term;
 
@@ -92,30 +93,38 @@ static void spread(bool *flags, const ir_fn *fn) {
 
 /* ---- terms */
 
-static void split(localiser *l, ir_val v, ir_val scale, bool minus) {
+static void split(localiser *l, ir_val v, term t) {
   if (!l->dep[v]) return;
   const ir_op *op = ir_def_op(l->d, v);
+  term other = t;
   switch (op ? op->code : IR_OP_COUNT) {
+  case IR_SUB_OP: other.minus = !t.minus; /* fall through */
   case IR_ADD_OP:
-    split(l, op->args[0], scale, minus);
-    split(l, op->args[1], scale, minus);
+    split(l, op->args[0], t);
+    split(l, op->args[1], other);
     return;
-  case IR_SUB_OP:
-    split(l, op->args[0], scale, minus);
-    split(l, op->args[1], scale, !minus);
+  case IR_NEG_OP:
+    t.minus = !t.minus;
+    split(l, op->args[0], t);
     return;
-  case IR_NEG_OP: split(l, op->args[0], scale, !minus); return;
   case IR_MUL_OP:
-    if (scale) break;
-    for (int k = 0; k < 2; k++)
-      if (!l->dep[op->args[k]]) {
-        split(l, op->args[1 - k], op->args[k], minus);
-        return;
-      }
+    for (int k = 0; k < 2; k++) {
+      if (l->dep[op->args[k]]) continue;
+      ir_val factor = ir_map_get(&l->c.map, op->args[k]);
+      t.scale = t.scale ? ir_op2(&l->b, IR_MUL_OP, t.scale, factor) : factor;
+      split(l, op->args[1 - k], t);
+      return;
+    }
     break;
+  case IR_GUARD_OP:
+    if (l->dep[op->args[0]]) break;
+    ir_val cond = ir_map_get(&l->c.map, op->args[0]);
+    t.guard = t.guard ? ir_op2(&l->b, IR_AND_OP, t.guard, cond) : cond;
+    split(l, op->args[1], t);
+    return;
   default: break;
   }
-  term t = {v, scale, minus};
+  t.v = v;
   ARENA_PUSH(l->m->mem, l->terms, l->nterms, l->cap_terms, t);
 }
 
@@ -413,6 +422,16 @@ static ir_val narrow(localiser *l, ir_val v) {
   return 0;
 }
 
+/* v is computed from the site through a loop over the model. */
+static bool through_loop(const localiser *l, ir_val v, int depth) {
+  const ir_op *op = ir_def_op(l->d, v);
+  if (!op || !l->dep[v]) return false;
+  if (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP || op->code == IR_IF_OP || depth == 0) return true;
+  for (uint32_t k = 0; k < op->nargs; k++)
+    if (through_loop(l, op->args[k], depth - 1)) return true;
+  return false;
+}
+
 ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool *local) {
   localiser l = {.m = m, .d = density, .prepare = prepare, .site = site};
   l.fn = ir_fn_new(m, arena_printf(m->mem, "local.%s", site->name), false);
@@ -431,21 +450,21 @@ ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const i
   l.dep[l.param] = true;
   spread(l.dep, density);
   spread(l.latent, density);
-  for (uint32_t k = 0; k < density->nret; k++) split(&l, density->ret[k], 0, false);
 
   l.b = ir_builder_at_end(l.fn, &l.fn->body);
   ir_clone_block(&l.c, &l.b, &density->body);
+  for (uint32_t k = 0; k < density->nret; k++) split(&l, density->ret[k], (term){0});
   *local = true;
   ir_val total = 0;
   for (size_t k = 0; k < l.nterms; k++) {
     const term *t = &l.terms[k];
     ir_val v = narrow(&l, t->v);
     if (!v) {
-      const ir_op *op = ir_def_op(density, t->v);
-      if (op && (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP || op->code == IR_IF_OP)) *local = false;
+      if (through_loop(&l, t->v, 12)) *local = false;
       v = ir_map_get(&l.c.map, t->v);
     }
-    if (t->scale) v = ir_op2(&l.b, IR_MUL_OP, v, ir_map_get(&l.c.map, t->scale));
+    if (t->scale) v = ir_op2(&l.b, IR_MUL_OP, v, t->scale);
+    if (t->guard) v = ir_op2(&l.b, IR_GUARD_OP, t->guard, v);
     if (t->minus) v = ir_op1(&l.b, IR_NEG_OP, v);
     total = total ? ir_op2(&l.b, IR_ADD_OP, total, v) : v;
   }
