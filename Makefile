@@ -33,7 +33,8 @@ SANF    := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-r
 CFLAGS  ?= -O2 -g
 # One numeric mode for every object: no contraction, so that fma happens where it is written and nowhere else.
 NUMERIC := -ffp-contract=off -fno-math-errno -fno-trapping-math
-BASE    := $(WARN) $(CFLAGS) $(SANF) $(NUMERIC) -fPIC -fvisibility=hidden -D_GNU_SOURCE -DAIM_VERSION='"$(VERSION)"' -I. -I$B -pthread
+# Asserts stand in sanitizer builds only: a library never aborts its host.
+BASE    := $(WARN) $(CFLAGS) $(SANF) $(NUMERIC) -fPIC -fvisibility=hidden -D_GNU_SOURCE $(if $(SAN),,-DNDEBUG) -DAIM_VERSION='"$(VERSION)"' -I. -I$B -pthread
 # Evaluated when something is linked, so that a machine without pkg-config gets as far as `deps`.
 JANSSON  = $(shell pkg-config --libs jansson)
 LIBS     = $(JANSSON) -lm -pthread

@@ -1,0 +1,95 @@
+#!/bin/sh
+# Rules of the house that text and symbols can show.  Each is one test; what breaks it is printed.  Reads $B (default build),
+# which must be built; where it is a sanitizer build (SAN), whose objects hold other symbols, the checks of objects are skipped.
+set -u
+B=${B:-build}
+SAN=${SAN:-}
+passed=0 failed=0 skipped=0
+scratch=$B/lint
+mkdir -p "$scratch"
+
+# What is in $scratch/found breaks the rule named.
+verdict() {
+  if [ -s "$scratch/found" ]; then
+    echo "lint: $1"
+    sed 's/^/    /' "$scratch/found"
+    failed=$((failed + 1))
+  else
+    passed=$((passed + 1))
+  fi
+}
+
+# --- text
+sources=$(find lang compiler vm codegen aimc stdlib tests examples docs .ci Makefile build.mk README.md -type f \
+  \( -name '*.c' -o -name '*.h' -o -name '*.re' -o -name '*.y' -o -name '*.aim' -o -name '*.sh' -o -name '*.mk' -o -name '*.md' \
+  -o -name Makefile -o -path '.ci/*' \) ! -path 'tests/parse/*' ! -path 'tests/diag/*' ! -path 'tests/data_bad/*' | sort)
+
+grep -n '[[:blank:]]$' $sources >"$scratch/found"
+verdict "no line ends in white space"
+
+wc -l $sources | awk '$1 > 900 && $2 != "total" { print $2 ": " $1 " lines" }' >"$scratch/found"
+verdict "a file has one responsibility, and at most 900 lines"
+
+# Includes run one way.  A folder, and the folders it may include.
+chain() {
+  folder=$1 allowed=$2
+  find "$folder" -maxdepth 1 \( -name '*.c' -o -name '*.h' -o -name '*.re' -o -name '*.y' \) -exec grep -nH '^ *# *include *"' {} + 2>/dev/null |
+    grep -vE "\"($allowed)/[^\"]*\"" >>"$scratch/found"
+}
+: >"$scratch/found"
+chain stdlib/runtime 'stdlib/runtime'
+chain lang 'lang'
+chain compiler 'lang|compiler|stdlib/runtime'
+chain vm 'lang|compiler|vm|stdlib/runtime'
+chain codegen 'lang|compiler|codegen|stdlib/runtime'
+chain aimc 'lang|compiler|vm|codegen|aimc'
+verdict "includes run lang -> compiler -> {vm, codegen} -> aimc, from the root of the repository"
+
+grep -n '^ *# *include *"' vm/aim.h >"$scratch/found"
+verdict "aim.h includes nothing of ours"
+
+grep -nE '^ *# *include *<' stdlib/runtime/*.[ch] | grep -vE '<(stdint|stddef)\.h>' >"$scratch/found"
+verdict "the runtime includes no header of libc but stdint.h and stddef.h"
+
+grep -nE '\b(getenv|printf|puts|putchar|exit|_exit|abort|system|popen)[[:blank:]]*\(' lang/*.[chy]* compiler/*.[ch] vm/*.[ch] stdlib/runtime/*.[ch] |
+  grep -vE '^[^:]*:[0-9]+: *(/?\*|//)|format\(printf' >"$scratch/found"
+verdict "library code neither prints, exits, aborts nor reads the environment"
+
+# --- objects
+if [ -n "$SAN" ]; then
+  skipped=5
+else
+  objects=$(find "$B"/lang "$B"/compiler "$B"/vm "$B"/stdlib -name '*.o')
+
+  # What needs relocation only (.data.rel.ro) is const.
+  for o in $objects; do
+    size -A "$o" | awk -v o="$o" '($1 ~ /^\.(data|bss|tdata|tbss)(\.|$)/ && $1 !~ /^\.data\.rel\.ro/ && $2 > 0) { print o ": " $2 " bytes in " $1 }'
+    nm "$o" | awk -v o="$o" '$(NF - 1) == "C" { print o ": " $NF " is common" }'
+  done >"$scratch/found"
+  verdict "no object of the library has a variable that can change"
+
+  # One line for each undefined symbol: object, symbol.
+  for o in $objects; do
+    nm -u "$o" | awk -v o="${o#"$B"/}" '{ print o, $NF }'
+  done >"$scratch/undefined"
+  awk '$2 ~ /^(_*(printf|vprintf|puts|putchar|fputs|fputc|fwrite|fprintf|vfprintf|stdout|stderr|stdin)(_chk)?|exit|_exit|_Exit|abort|__assert_fail|getenv|secure_getenv|setlocale|system|popen|fork|signal|sigaction|rand|random|srand|time|clock|clock_gettime|gettimeofday|strtok|strerror)$/' \
+    "$scratch/undefined" >"$scratch/found"
+  verdict "library objects call nothing that prints, exits, aborts, or reads environment, clock or process state"
+
+  # The host's allocator is reached through aim_alloc; the default of aim.h is in the one file named here.
+  awk '$2 ~ /^(malloc|calloc|realloc|free|aligned_alloc|posix_memalign|strdup|strndup|asprintf|getline|mmap)$/ && $1 !~ /^vm\/aim_[a-z]*\.o$/' "$scratch/undefined" >"$scratch/found"
+  verdict "memory comes from the host's allocator"
+
+  # memcpy and memset, which compilers call by themselves, fma, which is an instruction from v3 on, and the processor's model.
+  nm -u $(find "$B/stdlib/runtime" -name '*.o') | awk 'NF && $1 == "U" { print $2 }' | sort -u >"$scratch/needs"
+  nm --defined-only $(find "$B/stdlib/runtime" -name '*.o') | awk 'NF == 3 { print $3 }' | sort -u >"$scratch/has"
+  comm -23 "$scratch/needs" "$scratch/has" | grep -vxE 'memcpy|memset|memmove|memcmp|fma|__cpu_model|__cpu_indicator_init|_GLOBAL_OFFSET_TABLE_' >"$scratch/found"
+  verdict "the runtime needs nothing but itself"
+
+  nm -g --defined-only "$B/libaim.a" | awk 'NF == 3 && $3 !~ /^aim_/ { print $3 }' >"$scratch/found"
+  nm -g --defined-only "$B/libaim.a" | grep -q ' T aim_run$' || echo "aim_run is not there" >>"$scratch/found"
+  verdict "libaim.a exports the names of aim.h"
+fi
+
+if [ $skipped -gt 0 ]; then echo "$passed passed, $failed failed, $skipped skipped"; else echo "$passed passed, $failed failed"; fi
+[ $failed -eq 0 ]
