@@ -51,7 +51,9 @@ const ty_info *elements_element(const elements *e) { return e->element; }
 
 typedef struct collector {
   ctx *c;
-  ptr_map by_name; /* name -> ptr_map of home -> elements */
+  /* name -> ptr_map of home -> elements.  What is drawn is kept apart from what is computed: `ly[i] ~ D` observes the
+   * elements that `let ly[i] = ..` has set. */
+  ptr_map lets, draws;
   pre_loop *loops;
   const ast_stmt *branch_of;
   bool otherwise;
@@ -92,11 +94,12 @@ static void collect_target(collector *k, const ast_target *t, const ast_expr *va
   if (t->subs.n == 0) return;
   pre_loop *home = k->loops;
   while (home && home->range && target_uses(t, home)) home = home->outer;
-  ptr_map *homes = ptr_map_get(&k->by_name, t->name.name);
+  ptr_map *by_name = value ? &k->lets : &k->draws;
+  ptr_map *homes = ptr_map_get(by_name, t->name.name);
   if (!homes) {
     homes = ARENA_NEW(c->a, ptr_map);
     ptr_map_init(homes, c->a);
-    ptr_map_put(&k->by_name, t->name.name, homes);
+    ptr_map_put(by_name, t->name.name, homes);
   }
   const void *key = home ? (const void *)home : (const void *)k;
   elements *e = ptr_map_get(homes, key);
@@ -165,7 +168,8 @@ static void collect_block(collector *k, const ast_block *b) {
 
 void elements_collect(ctx *c, const ast_block *body) {
   collector k = {.c = c};
-  ptr_map_init(&k.by_name, c->a);
+  ptr_map_init(&k.lets, c->a);
+  ptr_map_init(&k.draws, c->a);
   collect_block(&k, body);
 }
 
@@ -529,13 +533,13 @@ static const loop *open_loop(const ctx *c, const ast_range *r) {
 static standing compare(ctx *c, const elements *e, const piece *p, const reading *r, size_t *axis, bool *tied) {
   for (size_t a = 0; a < e->naxes; a++) tied[a] = false;
   if (!p->target) return SET;
-  const pre_loop *order[64];
-  size_t n = 0;
-  for (const pre_loop *l = p->loops; l && l->range && n < 64; l = l->outer) order[n++] = l;
+  /* The axes in the order of the loops that move along them, innermost first. */
+  size_t order[IR_MAX_RANK], n = 0;
+  for (const pre_loop *l = p->loops; l && l->range; l = l->outer)
+    for (size_t a = 0; a < e->naxes; a++)
+      if (p->range[a] == l->range) order[n++] = a;
   while (n-- > 0) {
-    size_t a = 0;
-    while (a < e->naxes && p->range[a] != order[n]->range) a++;
-    if (a == e->naxes) continue;
+    size_t a = order[n];
     const loop *l = open_loop(c, p->range[a]);
     if (!l) break;
     int64_t lo, hi;

@@ -61,6 +61,10 @@ bool size_never_above(check_state *st, ir_size a, ir_size b) {
   size_table *t = st->p->sizes;
   int64_t d;
   if (size_difference(st, a, b, &d)) return d <= 0;
+  const char *name;
+  if (size_is_symbol(t, a, &name)) {
+    if (size_is_symbol(t, b, &name) || size_is_const(t, b, &d)) return false;
+  } else if (size_is_const(t, a, &d) && size_is_symbol(t, b, &name)) return d <= 1;
   ir_size diff = size_sub(t, a, b);
   size_t n = size_symbol_count(t);
   ir_size *from = ARENA_ARRAY(st->p->mem, ir_size, n), *to = ARENA_ARRAY(st->p->mem, ir_size, n);
