@@ -70,12 +70,12 @@ static void csum_take(const interp_csum *s, const rt_kernels *k, cell *acc, int 
 }
 
 void interp_csum_push(const interp_csum *s, const rt_kernels *k, cell *acc, const cell *v, int64_t vn) {
-  csum_take(s, k, acc, 0, &v->real, s->width ? s->width : vn);
+  csum_take(s, k, acc, 0, &v->real, s->width >= 0 ? s->width : vn);
 }
 
 void interp_csum_value(const interp_csum *s, const rt_kernels *k, cell *d, cell *acc, int64_t vn) {
   static const double zero = 0.0;
-  int64_t width = s->width ? s->width : vn;
+  int64_t width = s->width >= 0 ? s->width : vn;
   int level = 0;
   for (; level + 1 < s->levels && acc[level + 1].integer > 0; level++) {
     double *rows = csum_level(s, acc, level);
@@ -169,7 +169,7 @@ void interp_keys_add(const interp_keys *s, cell *const *p, cell *d, const cell *
 
 void interp_matmul_lanes(const interp_vmat *m, const rt_kernels *k, cell *const *p, cell *d, const cell *a, const cell *b, int64_t vn) {
   cell *scratch = p[m->scratch];
-  interp_csum sum = {.width = 0, .row = m->drs, .levels = INTERP_CSUM_LEVELS, .lanes = RT_SUM_LANES};
+  interp_csum sum = {.width = INTERP_CSUM_LANES, .row = m->drs, .levels = INTERP_CSUM_LEVELS, .lanes = RT_SUM_LANES};
   if (m->k <= RT_SUM_BLOCK) sum.levels = 1;
   cell *acc = scratch + m->drs;
   for (int64_t i = 0; i < m->m; i++)

@@ -185,9 +185,9 @@ typedef struct interp_sum {
 } interp_sum;
 
 /* A sum of columns: levels of 32 accumulator rows of `width` cells.  Counts stand before the rows, one cell a level. */
-enum { INTERP_CSUM_LEVELS = 3 };
+enum { INTERP_CSUM_LEVELS = 3, INTERP_CSUM_LANES = -1 };
 typedef struct interp_csum {
-  int64_t width, row; /* cells added, or 0 for vn; distance of rows */
+  int64_t width, row; /* cells added, or INTERP_CSUM_LANES for vn; distance of rows */
   int levels, lanes;  /* accumulators kept on a level: min(32, terms) when one level is enough */
 } interp_csum;
 

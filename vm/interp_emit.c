@@ -289,7 +289,7 @@ static void emit_matmul(icomp *c, const ir_op *op) {
     array_operand a = interp_as_array(c, &c->v[op->args[0]]), b = interp_as_array(c, &c->v[op->args[1]]);
     interp_vmat v = {.m = m, .n = n, .k = k, .as = at ? 1 : k, .at = at ? m : 1, .bs = bt ? 1 : n, .bt = bt ? k : 1,
                      .ars = a.rs, .als = a.ls, .brs = b.rs, .bls = b.ls, .drs = c->lane.block};
-    interp_csum sum = {.row = c->lane.block, .levels = INTERP_CSUM_LEVELS, .lanes = RT_SUM_LANES};
+    interp_csum sum = {.width = INTERP_CSUM_LANES, .row = c->lane.block, .levels = INTERP_CSUM_LEVELS, .lanes = RT_SUM_LANES};
     v.scratch = interp_temp(c, c->lane.block + interp_csum_cells(&sum));
     interp_make(c, r, true);
     interp_put(c, I_V_MATMUL, c->v[r].at, a.slot, b.slot)->u.shape = interp_keep(c, &v, sizeof v);
@@ -381,6 +381,7 @@ typedef struct watch_list {
 } watch_list;
 
 static void watch_value(watch_list *w, ir_val v) {
+  while (v && w->c->v[v].kind == K_SLICE) v = w->c->v[v].of;
   if (v && watchable(w->c, v)) ARENA_PUSH(w->c->tmp, w->v, w->n, w->cap, v);
 }
 
@@ -429,8 +430,8 @@ void interp_op(icomp *c, const ir_op *op) {
     case IR_INT_OP: set_known(c, r, op->u.integer, true); break;
     case IR_BOOL_OP: set_known(c, r, op->u.integer != 0, false); break;
     case IR_SIZE_OP: {
-      int64_t n = size_eval(c->fn->module->sizes, op->u.size);
-      if (n == IR_SIZE_UNBOUND) interp_refuse(c, "a size has no number");
+      int64_t n;
+      if (!size_value(c->fn->module->sizes, op->u.size, &n)) interp_refuse(c, "a size has no number");
       set_known(c, r, n, true);
       break;
     }

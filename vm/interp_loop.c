@@ -97,7 +97,7 @@ static void start_out(icomp *c, const ir_op *op, uint32_t k, building *b, uint32
       } else {
         int64_t lanes = vary ? c->lane.block : 1;
         int64_t cells = interp_mul(c, x->cells, lanes);
-        b->csum = csum_for(c, loop, x->kind == K_COL ? 0 : cells, cells);
+        b->csum = csum_for(c, loop, x->kind == K_COL ? INTERP_CSUM_LANES : cells, cells);
         interp_mul(c, cells, 33 * INTERP_CSUM_LEVELS);
         b->shape = interp_keep(c, &b->csum, sizeof b->csum);
         b->sum = interp_temp(c, interp_csum_cells(&b->csum));

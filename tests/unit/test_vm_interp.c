@@ -466,6 +466,12 @@ static const char *const programs[] = {
     "  %e, %f = plate %i < %n -> max, stack {\n %v = at %y, %i\n %c1 = lt %h, %v\n %s = select %c1, %v, %nan\n"
     "    %g = plate %q < %k -> min {\n %u = at %x, %i, %q\n %us = mul %u, %s\n yield %us\n }\n yield %s, %g\n  }\n"
     "  return %a, %b, %c, %d, %e, %f\n}\n",
+    /* sums of arrays without elements, next to others */
+    "func @f(%x: real[N, K] data, %z: real[N, 0] data, %v: real[K] uncon) -> (real[N, 0], real[0], real[N], real[0]) {\n"
+    "  %n = size N\n %k = size K\n %nz = new real[0]\n"
+    "  %a, %b, %c = plate %i < %n -> stack, sum, stack {\n %row = at %z, %i, :\n"
+    "    %s, %t, %m = plate %q < %k -> sum, sum, max {\n %u = at %x, %i, %q\n yield %row, %u, %nz\n }\n yield %s, %row, %t\n  }\n"
+    "  return %a, %b, %c, %b\n}\n",
     /* extents known only at the call; negative ones count as none */
     "func @f(%y: real[N] data, %e: int index) -> (real, real, real, real) {\n"
     "  %n = size N\n %m = imod %e, %n\n %neg = neg %m\n %two = int 2\n"
