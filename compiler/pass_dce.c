@@ -103,9 +103,12 @@ static bool sweep(marker *k, ir_block *block) {
       continue;
     }
     if (ir_is_loop(op)) {
-      changed |= sweep(k, &op->u.loop->body) | shrink_loop(k, op);
+      changed |= sweep(k, &op->u.loop->body);
+      changed |= shrink_loop(k, op);
     } else if (op->code == IR_IF_OP) {
-      changed |= sweep(k, &op->u.branch->then_) | sweep(k, &op->u.branch->else_) | shrink_if(k, op);
+      changed |= sweep(k, &op->u.branch->then_);
+      changed |= sweep(k, &op->u.branch->else_);
+      changed |= shrink_if(k, op);
     }
     if (ir_is_loop(op) || op->code == IR_IF_OP) op->flags &= (uint8_t)~KEEP;
   }
