@@ -93,7 +93,8 @@ void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent,
     else
       e = cx_error(c, "E0528", sub->at, "index `%s` runs over %s..%s here, but %s has %s elements", var, size_text(c->st, a.loop->lo),
                    size_text(c->st, a.loop->hi), array, size_text(c->st, extent));
-    if (axis > 0) cx_say(c, e, "subscript %u", axis + 1);
+    cx_say(c, e, "%s against %s%s", size_text(c->st, hi), size_text(c->st, extent),
+           axis > 0 ? arena_printf(c->a, ", subscript %u", axis + 1) : "");
     point_shape(c, e, base);
     cx_point(c, e, a.loop->range->at, "`%s` runs here", var);
     /* Another array that has the right extent. */
@@ -113,6 +114,7 @@ void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent,
     if (!constant && (!only_extents(c, t->count) || !only_extents(c, extent))) return;
     diag *e = cx_error(c, "E0528", sub->at, "this index runs over 1..%s, but %s has %s elements", size_text(c->st, t->count), array,
                        size_text(c->st, extent));
+    cx_say(c, e, "%s against %s", size_text(c->st, t->count), size_text(c->st, extent));
     point_shape(c, e, sub);
     point_shape(c, e, base);
   }

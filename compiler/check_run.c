@@ -332,6 +332,11 @@ void check_run_decl(check_state *st, ast_decl *decl) {
   if (name_present(&r->world)) cx_error(&c, "E0690", r->world.at, "worlds are not available yet");
   const check_model *m = sym_of(s)->model;
   if (!m) return;
+  if (sym_of(s)->energy) {
+    diag *d = cx_error(&c, "E0690", r->model.at, "model `%s` has an `energy` and cannot be run yet", s->name);
+    cx_point(&c, d, s->at, "declared here");
+    return;
+  }
   c.tracks = sym_of(s)->tracks;
   check_bindings(&c, r, m);
   check_given(&c, r, m);

@@ -58,6 +58,7 @@ typedef struct sym_info {
   check_dist *dist;
   check_model *model;
   ptr_map tracks;         /* SYM_MODEL: what it tracks and predicts */
+  bool energy;            /* SYM_MODEL: it has one */
   bool queued;            /* its body is checked, or will be */
   symbol **callees;       /* SYM_FN, SYM_DIST: what its body calls */
   size_t ncallees, cap_callees;

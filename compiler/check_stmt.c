@@ -196,8 +196,9 @@ void check_stmt(ctx *c, ast_stmt *s) {
   }
   case STMT_ENERGY: {
     scalar_value(c, s->value, "an energy");
-    diag *w = diag_add(c->p->diags, DIAG_WARNING, "W0690", s->at, "a model with an `energy` cannot be run yet");
-    (void)w;
+    if (!c->owner || sym_of(c->owner)->energy) break;
+    sym_of(c->owner)->energy = true;
+    diag_add(c->p->diags, DIAG_WARNING, "W0690", s->at, "a model with an `energy` cannot be run yet");
     break;
   }
   case STMT_FACTOR: scalar_value(c, s->value, "a factor"); break;
