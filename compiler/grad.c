@@ -41,7 +41,7 @@ static bool set(bool *flag, bool value) {
 }
 
 static bool activate(grad *g, ir_val v, bool value) {
-  return v && ir_type_of(g->f, v).elem == IR_REAL && set(&g->info[v].active, value);
+  return v && ir_type_of(g->f, v).elem == IR_REAL && !g->info[v].constant && set(&g->info[v].active, value);
 }
 
 /* One pass forward; true if a value became active. */
@@ -73,17 +73,17 @@ static bool activate_block(grad *g, const ir_block *block) {
   return changed;
 }
 
-/* One pass backward; true if a value became useful. */
+/* One pass backward; true if a value became useful.  What is not active passes no adjoint on. */
 static bool use_block(grad *g, const ir_block *block) {
   bool changed = false;
   for (const ir_op *op = block->last; op; op = op->prev) {
     bool any = false;
-    for (uint32_t k = 0; k < op->nres; k++) any |= g->info[op->res[k]].useful;
+    for (uint32_t k = 0; k < op->nres; k++) any |= grad_needed(g, op->res[k]);
     if (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP) {
       const ir_loop *loop = op->u.loop;
       for (uint32_t k = 0; k < loop->nout; k++) {
         const ir_out *out = &loop->out[k];
-        bool on = g->info[op->res[k]].useful || (out->state && g->info[out->state].useful);
+        bool on = grad_needed(g, op->res[k]) || grad_needed(g, out->state);
         changed |= set(&g->info[out->yield].useful, on);
         if (out->init) changed |= set(&g->info[out->init].useful, on);
       }
@@ -91,8 +91,8 @@ static bool use_block(grad *g, const ir_block *block) {
     } else if (op->code == IR_IF_OP) {
       const ir_if *branch = op->u.branch;
       for (uint32_t k = 0; k < op->nres; k++) {
-        changed |= set(&g->info[branch->then_yield[k]].useful, g->info[op->res[k]].useful);
-        changed |= set(&g->info[branch->else_yield[k]].useful, g->info[op->res[k]].useful);
+        changed |= set(&g->info[branch->then_yield[k]].useful, grad_needed(g, op->res[k]));
+        changed |= set(&g->info[branch->else_yield[k]].useful, grad_needed(g, op->res[k]));
       }
       changed |= use_block(g, &branch->then_);
       changed |= use_block(g, &branch->else_);
@@ -210,6 +210,7 @@ static bool analyse(grad *g, grad_options *options) {
   }
   uint32_t order = 0;
   place_block(g, &f->body, &order);
+  grad_find_shifts(g);
   g->info[f->ret[0]].useful = true;
   while (activate_block(g, &f->body)) {}
   while (use_block(g, &f->body)) {}

@@ -10,6 +10,7 @@
  *   a ^ b               d/da = 0 where b = 0; d/db = 0 where a = 0
  *   log, log1p, sqrt, pow, asin, acos, inv_phi: an incoming adjoint of 0 contributes 0 even where the derivative is
  *                       infinite, so that log(0) = -inf under a log_sum_exp leaves the gradient finite
+ *   c + log sum exp(x[i] - c)   does not depend on c: the maximum that log_sum_exp subtracts is not differentiated
  *   guard c, x          the adjoint passes where c holds, else 0
  *   select c, a, b      the adjoint goes to the arm taken, 0 to the other.  Zero times an infinite factor further up that
  *                       other arm (x / y at y = 0) is still NaN: such an arm belongs under `if`, whose untaken block is not

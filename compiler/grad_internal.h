@@ -36,7 +36,8 @@ typedef struct grad_seed grad_seed;
 typedef struct grad_info {
   const ir_block *home;  /* the source block that defines the value */
   uint32_t order;        /* of its defining operation in the text; 0 for parameters */
-  bool active, useful;   /* depends on a differentiated parameter; reaches the result */
+  bool constant;         /* counts as one: grad_shift.c */
+  bool active, useful;   /* depends on a differentiated parameter; the result depends on it */
   bool fused;            /* result of a loop or if whose adjoint was emitted with it */
   grad_seed *seed;
   grad_adjoint *adjoint;
@@ -84,6 +85,9 @@ typedef enum grad_kind {
   GRAD_REFUSE  /* no derivative, or not of a derived function */
 } grad_kind;
 extern const uint8_t grad_kind_table[IR_OP_COUNT];
+
+/* ---- grad_shift.c: marks values that cancel as constant. */
+void grad_find_shifts(grad *g);
 
 /* ---- grad_rules.c: adds the adjoints of the operands of op, whose result has the adjoint r. */
 void grad_rule(grad *g, grad_scope *s, const ir_op *op, ir_val r);

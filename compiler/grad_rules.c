@@ -201,6 +201,10 @@ void grad_rule(grad *g, grad_scope *s, const ir_op *op, ir_val r) {
     break;
   case IR_FMA_OP: give(u, 2, r); /* fallthrough */
   case IR_MUL_OP:
+    if (op->args[0] == op->args[1]) {
+      give(u, 0, mul(u, mul(u, r, num(u, 2)), a));
+      break;
+    }
     if (wants(u, 0)) give(u, 0, mul(u, r, b));
     if (wants(u, 1)) give(u, 1, mul(u, r, a));
     break;
