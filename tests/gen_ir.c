@@ -371,6 +371,61 @@ static void dense(generator *g, ir_builder *b) {
   add_real(g, ir_matmul(b, x, row, 0), 1e5);
 }
 
+/* x0 and k0 as the parameters they are. */
+static ir_val param_of(const generator *g, int k) { return g->fn->param[k].val; }
+
+/* Loops that passes and derivations treat apart: copies, arrays placed element by element, arrays carried, contributions
+ * by lists of keys, and buckets of an index array, whose loops have extents known only when they run. */
+static void rebuild(generator *g, ir_builder *b) {
+  item a = g->arrays.it[pick(g, (int)g->arrays.n)];
+  ir_type t = ir_type_of(g->fn, a.v);
+  int what = pick(g, 6);
+  ir_val extent[IR_MAX_RANK], one = ir_int(b, 1);
+  for (int d = 0; d < t.rank; d++) extent[d] = ir_size_val(b, t.dim[d]);
+  if (g->work > 40) return;
+  if (what < 2 || (what == 2 && t.rank == 1)) {
+    ir_val start = what ? ir_new_array(b, t) : 0;
+    ir_op *op = ir_loop_begin(b, what == 2 ? IR_SCAN_OP : IR_PLATE_OP, t.rank, extent);
+    ir_builder in = ir_builder_in(b, &op->u.loop->body);
+    ir_axes axes = {.n = t.rank};
+    for (int d = 0; d < t.rank; d++) axes.at[d] = op->u.loop->index[d];
+    if (what == 2) op->u.loop->down = pick(g, 2);
+    ir_val e = ir_at(&in, a.v, axes);
+    if (what) e = ir_op1(&in, IR_SIN_OP, e);
+    add_array(g, ir_loop_out(g->fn, op, what ? IR_INTO : IR_STACK, start, what ? &axes : NULL, e), what ? 1 : a.most);
+  } else if (what == 3) {
+    ir_val n = ir_size_val(b, g->size[1]), ptr = ir_inverse(b, IR_INV_PTR_OP, g->gather, n), list = ir_inverse(b, IR_INV_LIST_OP, g->gather, n);
+    item scale = tame(g, b, some_real(g, b), 10);
+    ir_op *buckets = ir_loop_begin(b, IR_PLATE_OP, 1, &n);
+    ir_builder in = ir_builder_in(b, &buckets->u.loop->body);
+    ir_val k = buckets->u.loop->index[0], lo = ir_at1(&in, ptr, k), hi = ir_at1(&in, ptr, ir_op2(&in, IR_ADD_OP, k, one));
+    ir_val count = ir_op2(&in, IR_SUB_OP, hi, lo);
+    ir_op *members = ir_loop_begin(&in, IR_PLATE_OP, 1, &count);
+    ir_builder inner = ir_builder_in(&in, &members->u.loop->body);
+    ir_val p = ir_at1(&inner, list, ir_op2(&inner, IR_ADD_OP, lo, members->u.loop->index[0]));
+    ir_val x = ir_op2(&inner, IR_MUL_OP, scale.v, ir_at1(&inner, param_of(g, 0), p));
+    ir_val sum = ir_loop_out(g->fn, members, IR_SUM, 0, NULL, x);
+    add_array(g, ir_loop_out(g->fn, buckets, IR_STACK, 0, NULL, sum), 2000);
+  } else if (what == 4) {
+    ir_val three = ir_int(b, 3), start = ir_new_array(b, ir_array(IR_REAL, 1, &g->size[1]));
+    ir_op *op = ir_loop_begin(b, IR_PLATE_OP, 1, &three);
+    ir_axes axes = {.n = 1, .at = {g->gather}};
+    add_array(g, ir_loop_out(g->fn, op, IR_KEYED, start, &axes, param_of(g, 0)), 600);
+  } else {
+    ir_val start = param_of(g, 6); /* v1 [N1] */
+    item x = tame(g, b, some_real(g, b), 10);
+    ir_val n = ir_size_val(b, g->size[1]);
+    ir_op *op = ir_loop_begin(b, IR_SCAN_OP, 1, &n);
+    uint32_t carry = ir_loop_state(g->fn, op, IR_CARRY, start);
+    ir_builder in = ir_builder_in(b, &op->u.loop->body);
+    ir_axes axes = {.n = 1, .at = {op->u.loop->index[0]}};
+    ir_val old = ir_at(&in, op->u.loop->out[carry].state, axes);
+    ir_val e = ir_op1(&in, IR_TANH_OP, ir_op2(&in, IR_MUL_OP, old, x.v));
+    ir_loop_finish(g->fn, op, carry, NULL, ir_put(&in, op->u.loop->out[carry].state, axes, e));
+    add_array(g, op->res[carry], 2);
+  }
+}
+
 static void draw(generator *g, ir_builder *b) {
   ir_val index = g->nindices ? g->index[pick(g, (int)g->nindices)].index : ir_int(b, pick(g, 5));
   ir_val key = pick(g, 2) ? g->key : ir_op2(b, IR_FOLD_OP, g->key, index);
@@ -409,7 +464,7 @@ static void call(generator *g, ir_builder *b) {
 
 static void step(generator *g, ir_builder *b) {
   item x;
-  int what = pick(g, 24);
+  int what = pick(g, 26);
   g->budget--;
   if (what < 6) {
     x = unary(g, b);
@@ -422,6 +477,7 @@ static void step(generator *g, ir_builder *b) {
     else if (what == 20 && g->opt.loops && g->loops < 2) scan(g, b);
     else if (what == 21 && g->loops < 4) branch(g, b);
     else if (what == 22 && g->opt.dense && g->loops < 1) dense(g, b);
+    else if (what >= 24 && g->opt.loops && g->loops < 2) rebuild(g, b);
     else if (what == 23 && g->opt.draws) draw(g, b);
     else if (what == 23 && g->ncallees) call(g, b);
     return;
