@@ -1,0 +1,241 @@
+/* eval.c: calls into an engine with arguments laid out beforehand (eval.h). */
+#include "vm/eval.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- loading */
+
+typedef struct reads {
+  const ir_fn *fn;
+  bool latent, index;
+} reads;
+
+static void see_use(reads *r, ir_val v) {
+  const ir_value *x = ir_value_of(r->fn, v);
+  if (v == 0 || x->def != IR_DEF_PARAM) return;
+  for (uint32_t k = 0; k < r->fn->nparams; k++) {
+    if (r->fn->param[k].val != v) continue;
+    r->latent |= r->fn->param[k].role == IR_ROLE_LATENT;
+    r->index |= r->fn->param[k].role == IR_ROLE_INDEX;
+  }
+}
+
+static void visit_use(void *user, ir_val *use) { see_use(user, *use); }
+static void visit_op(void *user, ir_op *op) { ir_visit_uses(op, visit_use, user); }
+
+/* Whether bounds have to be asked for again before every step. */
+static void study_bounds(const program *p, const char *name, eval_site *x) {
+  const ir_fn *fn = ir_fn_find(p->module, name);
+  reads r = {.fn = fn};
+  if (!fn) return;
+  ir_visit_ops((ir_block *)&fn->body, visit_op, &r);
+  for (uint32_t k = 0; k < fn->nret; k++) see_use(&r, fn->ret[k]);
+  x->bounds_move = r.latent;
+  x->bounds_vary = r.latent || r.index;
+}
+
+exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *engine, int isa, size_t memory,
+                            const aim_alloc *alloc, const char **message) {
+  *m = (eval_model){.p = p, .engine = engine};
+  *message = NULL;
+  m->site = ARENA_ARRAY(p->mem, eval_site, p->nsites + 1);
+  exec_options o = {.isa = isa, .memory = memory};
+  exec_status st = engine->load(p->module, p->ndata, p->data, &o, alloc, &m->loaded, message);
+  if (st != EXEC_OK) {
+    m->loaded = NULL;
+    return st;
+  }
+  m->grad = engine->find(m->loaded, "grad");
+  m->constrain = engine->find(m->loaded, "constrain");
+  m->prior = engine->find(m->loaded, "prior");
+  m->density = engine->find(m->loaded, "density");
+  m->outputs = engine->find(m->loaded, "outputs");
+  for (size_t k = 0; k < p->noutputs; k++) m->output_cells += p->output[k].cells;
+  for (size_t k = 0; k < p->nsites; k++) {
+    eval_site *x = &m->site[k];
+    const char *name = p->site[k].name;
+    x->local = engine->find(m->loaded, arena_printf(p->mem, "local.%s", name));
+    const char *bounds = arena_printf(p->mem, "bounds.%s", name);
+    x->bounds = engine->find(m->loaded, bounds);
+    x->point = engine->find(m->loaded, arena_printf(p->mem, "point.%s", name));
+    study_bounds(p, bounds, x);
+  }
+  return EXEC_OK;
+}
+
+void eval_model_unload(eval_model *m) {
+  if (m->loaded) m->engine->unload(m->loaded);
+  m->loaded = NULL;
+}
+
+/* ---- workers */
+
+bool eval_worker_init(eval_worker *w, const eval_model *m, const aim_alloc *alloc) {
+  *w = (eval_worker){.m = m, .alloc = alloc};
+  w->n_in = m->p->nsites + IR_MAX_RANK + 1;
+  w->n_out = m->p->nsites + m->p->noutputs + 3;
+  w->in = alloc_get(alloc, w->n_in, sizeof *w->in);
+  w->out = alloc_get(alloc, w->n_out, sizeof *w->out);
+  w->outputs = alloc_get(alloc, m->output_cells + 1, sizeof *w->outputs);
+  for (size_t k = 0; k < m->p->nsites; k++)
+    if (m->p->site[k].discrete && m->p->site[k].cells > w->n_ones) w->n_ones = m->p->site[k].cells;
+  w->ones = alloc_get(alloc, w->n_ones + 1, sizeof *w->ones);
+  for (size_t k = 0; w->ones && k < w->n_ones; k++) w->ones[k].integer = 1;
+  w->w = m->engine->worker_new(m->loaded);
+  if (w->in && w->out && w->outputs && w->ones && w->w) return true;
+  eval_worker_free(w);
+  return false;
+}
+
+void eval_worker_free(eval_worker *w) {
+  if (!w->m) return;
+  if (w->w) w->m->engine->worker_free(w->w);
+  alloc_put(w->alloc, w->in, w->n_in * sizeof *w->in);
+  alloc_put(w->alloc, w->out, w->n_out * sizeof *w->out);
+  alloc_put(w->alloc, w->outputs, (w->m->output_cells + 1) * sizeof *w->outputs);
+  alloc_put(w->alloc, w->ones, (w->n_ones + 1) * sizeof *w->ones);
+  memset(w, 0, sizeof *w);
+}
+
+void eval_faults_clear(eval_worker *w) {
+  memset(&w->faults, 0, sizeof w->faults);
+  w->nan_sought = false;
+}
+
+void eval_faults_merge(eval_faults *into, const eval_faults *from) {
+  if (into->guard_where.file == 0) into->guard_where = from->guard_where;
+  if (into->nan_where.file == 0) into->nan_where = from->nan_where;
+  if (into->stopped == EXEC_OK && from->stopped != EXEC_OK) {
+    into->stopped = from->stopped;
+    into->where = from->where;
+    into->index = from->index;
+    into->extent = from->extent;
+  }
+  into->guards += from->guards;
+  into->nans += from->nans;
+}
+
+static bool stopped(eval_worker *w, exec_status st, const exec_report *r) {
+  if (w->faults.stopped == EXEC_OK) {
+    w->faults.stopped = st;
+    w->faults.where = r->where;
+    w->faults.index = r->index;
+    w->faults.extent = r->extent;
+  }
+  return false;
+}
+
+static inline bool call(eval_worker *w, int fn, size_t lanes) {
+  exec_report r = {0};
+  exec_status st = w->m->engine->call(w->w, fn, lanes, w->in, w->out, &r);
+  if (__builtin_expect(r.guards != 0, 0)) {
+    if (w->faults.guards == 0) w->faults.guard_where = r.guard_where;
+    w->faults.guards += r.guards;
+  }
+  return __builtin_expect(st == EXEC_OK, 1) || stopped(w, st, &r);
+}
+
+/* The arguments are still those of the call. */
+static void met_nan(eval_worker *w, int fn) {
+  w->faults.nans++;
+  if (w->nan_sought) return;
+  w->nan_sought = true;
+  exec_report r = {0};
+  if (w->m->engine->find_nan(w->w, fn, w->in, &r)) w->faults.nan_where = r.where;
+}
+
+static void set_point(eval_worker *w, size_t stride, const double *q) {
+  const program *p = w->m->p;
+  for (size_t k = 0; k < p->nsites; k++) {
+    const program_site *s = &p->site[k];
+    w->in[k] = s->discrete ? (exec_arg){w->ones, 1} : (exec_arg){(exec_cell *)(void *)(q + s->at_free * stride), stride};
+  }
+}
+
+void eval_frame_set(eval_worker *w, const exec_cell *frame) {
+  const program *p = w->m->p;
+  for (size_t k = 0; k < p->nsites; k++) w->in[k] = (exec_arg){(exec_cell *)frame + p->site[k].at, 1};
+}
+
+bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, double *lp, double *grad) {
+  const program *p = w->m->p;
+  set_point(w, stride, q);
+  w->out[0] = (exec_arg){(exec_cell *)(void *)lp, stride};
+  for (size_t k = 0; k < p->nsites; k++) w->out[k + 1] = (exec_arg){(exec_cell *)(void *)(grad + p->site[k].at_free * stride), stride};
+  if (!call(w, w->m->grad, lanes)) return false;
+  if (lanes == 1 && isnan(*lp)) met_nan(w, w->m->grad);
+  return true;
+}
+
+bool eval_constrain(eval_worker *w, const double *q, exec_cell *frame) {
+  const program *p = w->m->p;
+  set_point(w, 1, q);
+  for (size_t k = 0; k < p->nsites; k++) w->out[k] = (exec_arg){frame + p->site[k].at, 1};
+  return call(w, w->m->constrain, 1);
+}
+
+bool eval_prior(eval_worker *w, uint64_t key, exec_cell *frame) {
+  const program *p = w->m->p;
+  w->key.integer = (int64_t)key;
+  w->in[0] = (exec_arg){&w->key, 1};
+  for (size_t k = 0; k < p->nsites; k++) w->out[k] = (exec_arg){frame + p->site[k].at, 1};
+  return call(w, w->m->prior, 1);
+}
+
+bool eval_density(eval_worker *w, const exec_cell *frame, double part[3]) {
+  eval_frame_set(w, frame);
+  for (int k = 0; k < 3; k++) w->out[k] = (exec_arg){&w->result[k], 1};
+  if (!call(w, w->m->density, 1)) return false;
+  for (int k = 0; k < 3; k++) part[k] = w->result[k].real;
+  if (isnan(part[0] + part[1] + part[2]) && (isnan(part[0]) || isnan(part[1]) || isnan(part[2]))) met_nan(w, w->m->density);
+  return true;
+}
+
+bool eval_outputs(eval_worker *w, const exec_cell *frame, uint64_t key) {
+  const program *p = w->m->p;
+  eval_frame_set(w, frame);
+  w->key.integer = (int64_t)key;
+  w->in[p->nsites] = (exec_arg){&w->key, 1};
+  exec_cell *at = w->outputs;
+  for (size_t k = 0; k < p->noutputs; at += p->output[k++].cells) w->out[k] = (exec_arg){at, 1};
+  return call(w, w->m->outputs, 1);
+}
+
+/* ---- one element */
+
+static void set_index(eval_worker *w, const program_site *s, const int64_t *at) {
+  for (uint32_t k = 0; k < s->batch_rank; k++) {
+    w->index[k].integer = at[k];
+    w->in[w->m->p->nsites + k] = (exec_arg){&w->index[k], 1};
+  }
+}
+
+bool eval_local(eval_worker *w, size_t s, const int64_t *at, double *terms) {
+  set_index(w, &w->m->p->site[s], at);
+  w->out[0] = (exec_arg){&w->result[0], 1};
+  if (!call(w, w->m->site[s].local, 1)) return false;
+  *terms = w->result[0].real;
+  if (__builtin_expect(isnan(*terms), 0)) met_nan(w, w->m->site[s].local);
+  return true;
+}
+
+bool eval_bounds(eval_worker *w, size_t s, const int64_t *at, double *lo, double *hi) {
+  set_index(w, &w->m->p->site[s], at);
+  for (int k = 0; k < 2; k++) w->out[k] = (exec_arg){&w->result[k], 1};
+  if (!call(w, w->m->site[s].bounds, 1)) return false;
+  *lo = w->result[0].real;
+  *hi = w->result[1].real;
+  return true;
+}
+
+bool eval_point(eval_worker *w, size_t s, const double *u, double lo, double *event, double *jacobian) {
+  exec_cell at_lo = {.real = lo};
+  exec_arg in[2] = {{(exec_cell *)(void *)u, 1}, {&at_lo, 1}};
+  exec_arg out[2] = {{(exec_cell *)(void *)event, 1}, {&w->result[1], 1}};
+  exec_report r = {0};
+  exec_status st = w->m->engine->call(w->w, w->m->site[s].point, 1, in, out, &r);
+  if (st != EXEC_OK) return stopped(w, st, &r);
+  *jacobian = w->result[1].real;
+  return true;
+}

@@ -1,0 +1,93 @@
+/* eval.h: the derived functions of one bound model, as drivers of inference call them.
+ *
+ * eval_model is a built program loaded into an engine; it is read only afterwards and shared by all threads.  eval_worker is
+ * one thread's way to call it: argument lists are laid out once, so that a call costs what the engine's call costs and
+ * allocates nothing.
+ *
+ * The latents of a model stand in one flat frame of cells (program_site.at), an unconstrained point in one flat array of doubles
+ * (program_site.at_free).  Functions read both in place.
+ *
+ * Faults.  A worker counts what goes wrong in calls: guards (invalid parameters, which give -inf) and NaN, each with the place of the
+ * first.  The engine is asked for the place of a NaN once in a worker's life, since that runs the function again. */
+#ifndef AIM_VM_EVAL_H
+#define AIM_VM_EVAL_H
+
+#include "compiler/program.h"
+
+#include <stdbool.h>
+
+typedef struct eval_site {
+  int local, bounds, point;    /* numbers of its functions, -1 where there is none */
+  bool bounds_move;            /* bounds depend on other latents */
+  bool bounds_vary;            /* or on the element */
+} eval_site;
+
+typedef struct eval_model {
+  const program *p;
+  const exec_engine *engine;
+  exec_program *loaded;
+  int grad, constrain, prior, density, outputs; /* numbers of functions; -1: not derived, or the model has none */
+  eval_site *site;             /* [p->nsites] */
+  size_t output_cells;
+} eval_model;
+
+typedef struct eval_faults {
+  uint64_t guards, nans;
+  span guard_where, nan_where; /* file 0: none, or not known */
+  exec_status stopped;         /* EXEC_BOUND: where, index and extent tell which */
+  span where;
+  int64_t index, extent;
+} eval_faults;
+
+typedef struct eval_worker {
+  const eval_model *m;
+  const aim_alloc *alloc;
+  exec_worker *w;
+  exec_arg *in, *out;          /* room for every function's arguments */
+  size_t n_in, n_out;
+  exec_cell index[IR_MAX_RANK], key, result[3];
+  exec_cell *outputs;          /* [output_cells]: results of @outputs, one after the other */
+  exec_cell *ones;             /* stands for a discrete site where a function of the unconstrained point wants its values: 1 is
+                                  in every finite support */
+  size_t n_ones;
+  bool nan_sought;
+  eval_faults faults;
+} eval_worker;
+
+/* Loads what program_build derived.  Tables live in p->mem (whose owner has set ARENA_TRY).  EXEC_OK, or the engine's status with
+ * *message where it has one. */
+exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *engine, int isa, size_t memory,
+                            const aim_alloc *alloc, const char **message);
+void eval_model_unload(eval_model *m); /* a zeroed struct is fine */
+
+/* False if memory fails; w is then empty and eval_worker_free may still be called. */
+bool eval_worker_init(eval_worker *w, const eval_model *m, const aim_alloc *alloc);
+void eval_worker_free(eval_worker *w); /* a zeroed struct is fine */
+/* Forgets counted faults, e.g. between chains. */
+void eval_faults_clear(eval_worker *w);
+void eval_faults_merge(eval_faults *into, const eval_faults *from);
+
+/* Each returns true, or false when the engine stopped (an index out of range; see faults).
+ *
+ * Log density at a point and its gradient, `lanes` points at a stride (contract.h). */
+bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, double *lp, double *grad);
+bool eval_constrain(eval_worker *w, const double *q, exec_cell *frame);
+bool eval_prior(eval_worker *w, uint64_t key, exec_cell *frame);
+/* part: log prior, log likelihood, log factors. */
+bool eval_density(eval_worker *w, const exec_cell *frame, double part[3]);
+/* Fills w->outputs. */
+bool eval_outputs(eval_worker *w, const exec_cell *frame, uint64_t key);
+
+/* Functions of one element (event) of site s: the frame is set once, then calls name the element by its multi-index `at`
+ * [batch_rank].  eval_frame_set must be called again after any of the functions above. */
+void eval_frame_set(eval_worker *w, const exec_cell *frame);
+bool eval_local(eval_worker *w, size_t s, const int64_t *at, double *terms);
+bool eval_bounds(eval_worker *w, size_t s, const int64_t *at, double *lo, double *hi);
+/* u [free] -> event [event cells], and the log Jacobian. */
+bool eval_point(eval_worker *w, size_t s, const double *u, double lo, double *event, double *jacobian);
+
+static inline double eval_cell_real(const program_site *s, exec_cell c) {
+  return s->site->type.elem == IR_REAL ? c.real : (double)c.integer;
+}
+
+#endif

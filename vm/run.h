@@ -1,0 +1,128 @@
+/* run.h: one run of a method over a bound model: what the drivers (run_nuts.c, run_mh.c, run_importance.c, run_prior.c) share.
+ *
+ * A driver makes jobs, one for each chain or block of particles, and run_jobs gives them to threads.  A job depends on its number
+ * alone, never on the thread, so results are the same for any number of threads.  Finished draws go through run_keep to the
+ * store and to the chain's CSV file.  All memory is taken before the first transition: an iteration calls no allocator.
+ *
+ * Keys.  The key of chain c is fold(seed, c); what the chain uses it for is folded in next (RUN_KEY_*), then the sweep or draw, so no
+ * two draws share an address. */
+#ifndef AIM_VM_RUN_H
+#define AIM_VM_RUN_H
+
+#include "compiler/plan.h"
+#include "vm/csv_writer.h"
+#include "vm/draws.h"
+#include "vm/eval.h"
+
+#include <stdatomic.h>
+
+#define RUN_KEY_OUTPUTS UINT64_C(0x6f75747075747301)
+#define RUN_KEY_PRIOR UINT64_C(0x7072696f72000001)
+#define RUN_KEY_SWEEP UINT64_C(0x7377656570000001)
+#define RUN_KEY_INIT UINT64_C(0x696e697400000001)
+#define RUN_KEY_RESAMPLE UINT64_C(0x726573616d706c01)
+
+/* The set of program_need that a method has of a program. */
+unsigned run_method_needs(plan_method m);
+
+/* A plan's numbers, wide enough to be multiplied. */
+typedef struct run_options {
+  plan_method method;
+  uint64_t seed;
+  int64_t chains, warmup, draws, thin, particles; /* chains 1 for prior and importance: draws are all in one */
+  int64_t threads; /* 0: as many as there are processors, at most one a job */
+  int64_t max_depth;
+  double target_accept, step_size, init_radius, scale;
+  const char *const *save; /* names; all when nsave is 0 */
+  size_t nsave;
+} run_options;
+
+run_options run_options_of(const plan *pl);
+
+typedef enum run_status {
+  RUN_OK,
+  RUN_STOPPED,
+  RUN_E_MEMORY,
+  RUN_E_IO,       /* run.io_errno */
+  RUN_E_INIT,     /* no initial point with a finite density */
+  RUN_E_BOUND,    /* an index out of range: run.faults */
+  RUN_E_METHOD,   /* this method does not fit the model: run.why */
+  RUN_E_INTERNAL
+} run_status;
+
+/* One chain.  The atomic fields are read by the thread that watches; the rest is written by the chain's thread and read after it. */
+typedef struct run_chain {
+  _Atomic uint64_t done;      /* transitions */
+  _Atomic uint64_t divergent; /* after warm-up */
+  _Atomic int warm;           /* warm-up is over */
+  run_status status;
+  double step_size;
+  uint64_t work[2];           /* gradients or densities, in warm-up and after it */
+  uint64_t n_max_depth, n_nan;
+  double accept_sum;          /* over kept transitions */
+  eval_faults faults;
+  double seconds[2];
+  csv_writer *csv;            /* NULL: no files */
+  double *row;                /* [cells of all quantities] row-major, the draw being written */
+  exec_cell *frame;           /* [program.cells] */
+  int flushed;                /* the tick of the last flush */
+} run_chain;
+
+typedef struct run_progress {
+  uint64_t done, total, divergent;
+  int chains, warming_up;
+} run_progress;
+
+typedef struct run {
+  const eval_model *m;
+  const aim_alloc *alloc;
+  arena *mem;                 /* for tables; used before and after the jobs only */
+  run_options o;
+  const bool *kept;           /* [nsites + noutputs]; made by run_begin */
+  bool outputs;               /* some output is kept */
+  size_t cells;               /* of one kept draw */
+  draws *store;
+  run_chain *chain;           /* [o.chains] */
+  uint64_t total;             /* transitions of all chains */
+  _Atomic int *stop;          /* set: end at the next draw */
+  _Atomic int tick;           /* counts seconds: files are flushed when it moves */
+  int (*progress)(void *user, const run_progress *p); /* may be NULL */
+  void *progress_user;
+  double (*clock)(void *user); /* may be NULL */
+  void *clock_user;
+
+  run_status status;
+  int io_errno;
+  const char *why;            /* in mem */
+  eval_faults faults;         /* of all chains, in their order */
+
+  double log_evidence, log_evidence_se, weight_ess; /* importance */
+} run;
+
+/* Makes store and chains for r->m, r->alloc, r->mem, r->o (set by the caller, the rest zero). */
+run_status run_begin(run *r);
+/* Frees what run_begin made but the store, which stays with the caller. */
+void run_end(run *r);
+
+/* The drivers.  Each returns r->status. */
+run_status run_nuts(run *r);
+run_status run_mh(run *r);
+run_status run_importance(run *r);
+run_status run_prior(run *r);
+
+/* ---- for drivers */
+
+typedef void run_job(void *ctx, size_t job, size_t thread, eval_worker *w);
+size_t run_threads(const run *r, size_t jobs);
+/* Runs job 0 .. jobs - 1 on run_threads(r, jobs) threads while the calling thread watches.  RUN_OK, or RUN_E_MEMORY before any
+ * job has run.  Statuses of jobs are the driver's affair. */
+run_status run_jobs(run *r, size_t jobs, run_job *job, void *ctx);
+static inline bool run_stopping(const run *r) { return atomic_load_explicit(r->stop, memory_order_relaxed) != 0; }
+
+/* Keeps the draw in `frame` as the next of chain c.  Makes the outputs, adds the row, writes it.  stats [DRAWS_N_STATS]. */
+run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats);
+double run_now(const run *r);
+/* Joins the statuses and faults of the chains: the first error, else RUN_STOPPED, else RUN_OK. */
+run_status run_join(run *r);
+
+#endif

@@ -1,0 +1,131 @@
+/* run_importance.c: importance sampling from the prior.
+ *
+ * Particle i is drawn from the prior under its own key and weighted by its likelihood and factors.  Only the weights are kept: a
+ * particle that resampling chooses is drawn again from its key, so memory does not grow with the size of the model.
+ *
+ *     log Z   = log mean w                                          unbiased in Z, not in log Z
+ *     se      = sqrt((mean w^2 / (mean w)^2 - 1) / (N - 1))         of log Z, by the delta method
+ *     ESS     = (sum w)^2 / sum w^2                                 Kong 1992
+ *
+ * Draws are resampled systematically (one uniform for all of them; Douc, Cappe and Moulines 2005) and then shuffled, since
+ * systematic resampling yields them sorted and chains should look alike. */
+#include "vm/run.h"
+
+#include "stdlib/runtime/rt_math.h"
+#include "stdlib/runtime/rt_sample.h"
+
+#include <math.h>
+
+enum { BLOCK = 256 };
+
+typedef struct importance {
+  run *r;
+  size_t n, blocks;
+  double *logw;         /* [n] */
+  eval_faults *faults;  /* [blocks] */
+  run_status *status;   /* [blocks] */
+  exec_cell **frame;    /* [threads] */
+  uint64_t *parent;     /* [chains * draws] */
+  uint64_t key;
+} importance;
+
+static void weigh(void *ctx, size_t job, size_t thread, eval_worker *w) {
+  importance *m = ctx;
+  run *r = m->r;
+  size_t end = (job + 1) * BLOCK < m->n ? (job + 1) * BLOCK : m->n;
+  for (size_t i = job * BLOCK; i < end && m->status[job] == RUN_OK; i++) {
+    double part[3];
+    if (run_stopping(r)) m->status[job] = RUN_STOPPED;
+    else if (!eval_prior(w, rt_key_fold(m->key, i), m->frame[thread]) || !eval_density(w, m->frame[thread], part)) m->status[job] = RUN_E_BOUND;
+    else m->logw[i] = isnan(part[1] + part[2]) || part[1] + part[2] == INFINITY ? -INFINITY : part[1] + part[2];
+  }
+  m->faults[job] = w->faults;
+  atomic_fetch_add_explicit(&r->chain[0].done, end - job * BLOCK, memory_order_relaxed);
+}
+
+static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
+  (void)thread;
+  importance *m = ctx;
+  run *r = m->r;
+  run_chain *x = &r->chain[job];
+  atomic_store(&x->warm, 1);
+  for (int64_t k = 0; k < r->o.draws; k++) {
+    uint64_t i = m->parent[(int64_t)job * r->o.draws + k];
+    double part[3];
+    if (!eval_prior(w, rt_key_fold(m->key, i), x->frame) || !eval_density(w, x->frame, part)) {
+      x->status = RUN_E_BOUND;
+      break;
+    }
+    const double lp = part[0] + part[1] + part[2];
+    const double stats[DRAWS_N_STATS] = {lp, 1.0, 0.0, 0.0, 0.0, 0.0, -lp};
+    if ((x->status = run_keep(r, (int)job, w, x->frame, stats)) != RUN_OK) break;
+    x->accept_sum += 1.0;
+    atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
+    if (run_stopping(r)) {
+      x->status = RUN_STOPPED;
+      break;
+    }
+  }
+}
+
+/* False if no weight is positive. */
+static bool estimate(importance *m) {
+  double top = -INFINITY, sum = 0.0, squares = 0.0, n = (double)m->n;
+  for (size_t i = 0; i < m->n; i++) top = m->logw[i] > top ? m->logw[i] : top;
+  if (top == -INFINITY) return false;
+  for (size_t i = 0; i < m->n; i++) {
+    double w = rt_exp(m->logw[i] - top);
+    sum += w;
+    squares += w * w;
+  }
+  m->r->log_evidence = top + rt_log(sum / n);
+  m->r->weight_ess = sum * sum / squares;
+  double spread = n * squares / (sum * sum) - 1.0;
+  m->r->log_evidence_se = m->n > 1 ? sqrt((spread > 0 ? spread : 0) / (n - 1.0)) : NAN;
+
+  uint64_t key = rt_key_fold(m->r->o.seed, RUN_KEY_RESAMPLE);
+  size_t want = (size_t)(m->r->o.chains * m->r->o.draws), i = 0;
+  double u = rt_draw_uniform((rt_draw_addr){key, 0, 0}), below = rt_exp(m->logw[0] - top);
+  size_t last = 0; /* rounding may leave the last few without a weight of their own */
+  for (size_t k = 0; k < want; k++) {
+    double at = ((double)k + u) / (double)want * sum;
+    while (below <= at && i + 1 < m->n) below += rt_exp(m->logw[++i] - top);
+    if (m->logw[i] > -INFINITY) last = i;
+    m->parent[k] = last;
+  }
+  for (size_t k = want; k > 1; k--) {
+    size_t j = (size_t)(rt_draw_uniform((rt_draw_addr){key, 1, k}) * (double)k);
+    uint64_t t = m->parent[k - 1];
+    m->parent[k - 1] = m->parent[j];
+    m->parent[j] = t;
+  }
+  return true;
+}
+
+run_status run_importance(run *r) {
+  if (r->m->prior < 0) {
+    r->why = "importance draws its particles from the prior, and some latent has no prior that can be drawn";
+    return r->status = RUN_E_METHOD;
+  }
+  importance m = {.r = r, .n = (size_t)r->o.particles};
+  m.blocks = (m.n + BLOCK - 1) / BLOCK;
+  size_t threads = run_threads(r, m.blocks);
+  m.key = rt_key_fold(r->o.seed, RUN_KEY_PRIOR);
+  m.logw = ARENA_ARRAY(r->mem, double, m.n);
+  m.faults = ARENA_ARRAY(r->mem, eval_faults, m.blocks);
+  m.status = ARENA_ARRAY(r->mem, run_status, m.blocks);
+  m.parent = ARENA_ARRAY(r->mem, uint64_t, (size_t)(r->o.chains * r->o.draws));
+  m.frame = ARENA_ARRAY(r->mem, exec_cell *, threads);
+  for (size_t k = 0; k < threads; k++) m.frame[k] = ARENA_ARRAY(r->mem, exec_cell, r->m->p->cells);
+  r->total = m.n + (uint64_t)(r->o.chains * r->o.draws);
+
+  run_status st = run_jobs(r, m.blocks, weigh, &m);
+  for (size_t b = 0; b < m.blocks; b++) {
+    eval_faults_merge(&r->faults, &m.faults[b]);
+    if (st == RUN_OK) st = m.status[b];
+  }
+  if (st != RUN_OK) return r->status = st;
+  if (!estimate(&m)) return r->status = RUN_E_INIT;
+  st = run_jobs(r, (size_t)r->o.chains, keep, &m);
+  return st == RUN_OK ? run_join(r) : (r->status = st);
+}

@@ -1,0 +1,136 @@
+/* run_nuts.c: chains of NUTS on threads. */
+#include "vm/run.h"
+
+#include "vm/nuts_chain.h"
+
+#include <math.h>
+
+typedef struct nuts_run {
+  run *r;
+  size_t dim;
+  double **work; /* [threads] */
+} nuts_run;
+
+typedef struct nuts_job {
+  nuts_run *n;
+  run_chain *x;
+  eval_worker *w;
+  int chain;
+  nuts_result result;
+  run_status status;  /* why on_draw ended the chain */
+  uint64_t divergent;
+  double began, warmed;
+} nuts_job;
+
+static int density(void *user, size_t lanes, size_t stride, const double *q, double *lp, double *grad) {
+  nuts_job *j = user;
+  return eval_grad(j->w, lanes, stride, q, lp, grad) ? 0 : 1;
+}
+
+/* The first draw after warm-up: the file gets its adaptation. */
+static run_status warm_up_over(nuts_job *j) {
+  run *r = j->n->r;
+  j->warmed = run_now(r);
+  atomic_store_explicit(&j->x->warm, 1, memory_order_relaxed);
+  if (!j->x->csv) return RUN_OK;
+  return csv_adaptation(j->x->csv, j->result.step_size, j->result.metric, j->n->dim) ? RUN_E_IO : RUN_OK;
+}
+
+static int on_draw(void *user, uint32_t index, bool warmup, const double *q, const rt_nuts_stats *s) {
+  nuts_job *j = user;
+  run *r = j->n->r;
+  atomic_fetch_add_explicit(&j->x->done, 1, memory_order_relaxed);
+  if (!warmup) {
+    if (index == 0 && (j->status = warm_up_over(j)) != RUN_OK) return 1;
+    if (s->divergent) atomic_fetch_add_explicit(&j->x->divergent, 1, memory_order_relaxed);
+    j->x->accept_sum += s->accept_stat;
+    if ((index + 1) % (uint32_t)r->o.thin == 0) {
+      const double stats[DRAWS_N_STATS] = {s->log_density, s->accept_stat, s->step_size, s->depth,
+                                           s->n_leapfrog,  s->divergent,   s->energy};
+      if (!eval_constrain(j->w, q, j->x->frame)) j->status = RUN_E_BOUND;
+      else j->status = run_keep(r, j->chain, j->w, j->x->frame, stats);
+      if (j->status != RUN_OK) return 1;
+    }
+  }
+  if (!run_stopping(r)) return 0;
+  j->status = RUN_STOPPED;
+  return 1;
+}
+
+static run_status status_of(const nuts_job *j, nuts_status st) {
+  switch (st) {
+  case NUTS_OK: return RUN_OK;
+  case NUTS_STOPPED: return j->status;
+  case NUTS_E_DENSITY: return RUN_E_BOUND;
+  case NUTS_E_INIT: return RUN_E_INIT;
+  default: return RUN_E_INTERNAL;
+  }
+}
+
+static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
+  nuts_run *n = ctx;
+  run *r = n->r;
+  run_chain *x = &r->chain[job];
+  nuts_job j = {.n = n, .x = x, .w = w, .chain = (int)job, .began = run_now(r)};
+  nuts_options o;
+  nuts_options_init(&o, rt_key_fold(r->o.seed, job));
+  o.warmup = (uint32_t)r->o.warmup;
+  o.draws = (uint32_t)(r->o.draws * r->o.thin);
+  o.max_depth = (uint32_t)r->o.max_depth;
+  o.delta = r->o.target_accept;
+  o.step_size = r->o.step_size;
+  o.init_radius = r->o.init_radius;
+  nuts_target t = {.dim = n->dim, .density = density, .density_user = &j, .on_draw = on_draw, .draw_user = &j};
+  x->status = status_of(&j, nuts_chain_run(&o, &t, n->work[thread], &j.result));
+  double end = run_now(r);
+  x->step_size = j.result.step_size;
+  for (int k = 0; k < 2; k++) x->work[k] = j.result.n_leapfrog[k];
+  x->n_max_depth = j.result.n_max_depth[1];
+  x->n_nan = j.result.n_nan;
+  x->seconds[0] = (j.warmed > 0 ? j.warmed : end) - j.began;
+  x->seconds[1] = j.warmed > 0 ? end - j.warmed : 0;
+  x->faults = w->faults;
+  if (x->csv) csv_elapsed(x->csv, x->seconds[0], x->seconds[1]);
+}
+
+/* A model without latents has nothing to move: its draws are its outputs. */
+static void no_latents(void *ctx, size_t job, size_t thread, eval_worker *w) {
+  (void)thread;
+  run *r = ((nuts_run *)ctx)->r;
+  run_chain *x = &r->chain[job];
+  double part[3] = {0};
+  if (!eval_density(w, x->frame, part)) x->status = RUN_E_BOUND;
+  const double lp = part[0] + part[1] + part[2];
+  const double stats[DRAWS_N_STATS] = {lp, 1.0, 0.0, 0.0, 0.0, 0.0, -lp};
+  atomic_store(&x->warm, 1);
+  for (int64_t k = 0; k < r->o.draws && x->status == RUN_OK; k++) {
+    x->status = run_keep(r, (int)job, w, x->frame, stats);
+    atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
+    if (x->status == RUN_OK && run_stopping(r)) x->status = RUN_STOPPED;
+  }
+  x->faults = w->faults;
+}
+
+run_status run_nuts(run *r) {
+  const program *p = r->m->p;
+  for (size_t k = 0; k < p->nsites; k++)
+    if (p->site[k].discrete) {
+      r->why = arena_printf(r->mem, "nuts moves real numbers only, and `%s` is discrete", p->site[k].name);
+      return r->status = RUN_E_METHOD;
+    }
+  size_t chains = (size_t)r->o.chains, threads = run_threads(r, chains);
+  nuts_run n = {.r = r, .dim = p->dim};
+  r->total = (uint64_t)r->o.chains * (uint64_t)(r->o.warmup + r->o.draws * r->o.thin);
+  run_status st;
+  if (n.dim == 0) {
+    r->total = (uint64_t)(r->o.chains * r->o.draws);
+    st = run_jobs(r, chains, no_latents, &n);
+  } else {
+    size_t doubles = nuts_chain_doubles(n.dim, (uint32_t)r->o.max_depth);
+    if (doubles == 0) return r->status = RUN_E_MEMORY;
+    n.work = ARENA_ARRAY(r->mem, double *, threads);
+    for (size_t k = 0; k < threads; k++) n.work[k] = ARENA_ARRAY(r->mem, double, doubles);
+    st = run_jobs(r, chains, chain, &n);
+  }
+  return st == RUN_OK ? run_join(r) : (r->status = st);
+}

@@ -1,0 +1,42 @@
+/* run_prior.c: independent draws from the prior, the outputs with them: prior and prior predictive simulation. */
+#include "vm/run.h"
+
+#include "stdlib/runtime/rt_philox.h"
+
+static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
+  (void)thread;
+  run *r = ctx;
+  run_chain *x = &r->chain[job];
+  const uint64_t key = rt_key_fold(rt_key_fold(r->o.seed, job), RUN_KEY_PRIOR);
+  const double began = run_now(r);
+  atomic_store(&x->warm, 1);
+  for (int64_t k = 0; k < r->o.draws; k++) {
+    double part[3];
+    if (!eval_prior(w, rt_key_fold(key, (uint64_t)k), x->frame) || !eval_density(w, x->frame, part)) {
+      x->status = RUN_E_BOUND;
+      break;
+    }
+    /* lp__ is the log density of what was drawn, the prior: the data have no part in it. */
+    const double stats[DRAWS_N_STATS] = {part[0], 1.0, 0.0, 0.0, 0.0, 0.0, -part[0]};
+    if ((x->status = run_keep(r, (int)job, w, x->frame, stats)) != RUN_OK) break;
+    x->accept_sum += 1.0;
+    atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
+    if (run_stopping(r)) {
+      x->status = RUN_STOPPED;
+      break;
+    }
+  }
+  x->seconds[1] = run_now(r) - began;
+  x->faults = w->faults;
+  if (x->csv) csv_elapsed(x->csv, 0.0, x->seconds[1]);
+}
+
+run_status run_prior(run *r) {
+  if (r->m->prior < 0) {
+    r->why = "some latent has no prior that can be drawn (a Flat one, or one bounded without a cdf)";
+    return r->status = RUN_E_METHOD;
+  }
+  r->total = (uint64_t)(r->o.chains * r->o.draws);
+  run_status st = run_jobs(r, (size_t)r->o.chains, chain, r);
+  return st == RUN_OK ? run_join(r) : (r->status = st);
+}
