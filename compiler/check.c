@@ -356,6 +356,8 @@ check_dist *check_dist_of(check_program *p, const symbol *dist) {
 
 check_call *check_call_of(check_program *p, const ast_expr *call) { return ptr_map_get(&p->state->calls, call); }
 
+symbol *check_continued(const symbol *s) { return sym_of((symbol *)s)->continues; }
+
 symbol *check_find(check_program *p, const char *name) {
   name = intern(p->names, name);
   symbol *s = ptr_map_get(&p->state->user, name);

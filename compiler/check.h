@@ -81,6 +81,9 @@ typedef struct check_call {
   ast_expr **args;
   size_t nargs;
   bool lifted; /* a function of scalars applied element by element, with broadcasting */
+  /* The callee's generic sizes (M of real[M], and its ints that are extents) in terms of the caller's, for size_substitute. */
+  const ir_size *size_from, *size_to;
+  size_t nsizes;
 } check_call;
 
 /* A site of a model, as declared. */
@@ -130,6 +133,9 @@ bool check_file(check_program *p);
 check_model *check_model_of(check_program *p, const ast_decl *decl);
 check_dist *check_dist_of(check_program *p, const symbol *dist);
 check_call *check_call_of(check_program *p, const ast_expr *call);
+/* The array whose end a prediction continues: `predict { for t in T + 1..T + 9 { h[t] ~ .. } }` makes a new symbol h of T + 9
+ * elements, the first T of which are those of the latent or data h.  NULL for other symbols. */
+symbol *check_continued(const symbol *s);
 symbol *check_find(check_program *p, const char *name); /* a top-level name; NULL if unknown */
 
 static inline const ty_info *ty_of(const ast_expr *e) { return e->info; }

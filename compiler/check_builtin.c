@@ -39,7 +39,7 @@ static const ty_info *result(ctx *c, ast_expr *e, symbol *callee, const ty_info 
   size_t n = e->call.args.n;
   ast_expr **args = ARENA_ARRAY(c->a, ast_expr *, n);
   for (size_t i = 0; i < n; i++) args[i] = arg(e, i);
-  call_record(c, e, callee, args, n, false);
+  call_record(c, e, callee, args, n, false, NULL);
   return set_type(e, t);
 }
 

@@ -6,9 +6,14 @@
 
 #include <string.h>
 
-void call_record(ctx *c, const ast_expr *e, symbol *callee, ast_expr **args, size_t n, bool lifted) {
+void call_record(ctx *c, const ast_expr *e, symbol *callee, ast_expr **args, size_t n, bool lifted, const size_solution *sizes) {
   check_call *r = ARENA_NEW(c->a, check_call);
-  *r = (check_call){callee, args, n, lifted};
+  *r = (check_call){callee, args, n, lifted, NULL, NULL, 0};
+  if (sizes) {
+    r->size_from = sizes->from;
+    r->size_to = sizes->to;
+    r->nsizes = sizes->n;
+  }
   ptr_map_put(&c->st->calls, e, r);
 }
 
@@ -271,7 +276,7 @@ static const ty_info *check_fn_call(ctx *c, ast_expr *e, symbol *fn) {
   size_solution sol;
   if (!unify_args(c, e, fn, sig, args, sig->lifts ? &batch : NULL, &sol)) return check_error(c, e);
   bool lifted = sig->lifts && batch.rank > 0;
-  call_record(c, e, fn, args, sig->n, lifted);
+  call_record(c, e, fn, args, sig->n, lifted, &sol);
   const ty_info *r = sig->result;
   if (!r || ty_is_error(r)) return check_error(c, e);
   if (lifted) return set_type(e, ty_new(c->st, r->kind, batch.rank, batch.dim));

@@ -203,7 +203,7 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
   ast_expr **args;
   if (!sig || !parts || !match_args(c, e, s, sig, &args) || !ok) return false;
   if (!unify_args(c, e, s, sig, args, &out->batch, &out->sizes) || ty_is_error(parts->on)) return false;
-  call_record(c, e, s, args, sig->n, out->batch.rank > 0);
+  call_record(c, e, s, args, sig->n, out->batch.rank > 0, &out->sizes);
   out->dist = s;
   out->parts = parts;
   out->args = args;
@@ -257,7 +257,7 @@ const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
   ast_expr **args = ARENA_ARRAY(c->a, ast_expr *, 2);
   args[0] = dist;
   args[1] = x;
-  call_record(c, e, callee, args, 2, both.rank > 0);
+  call_record(c, e, callee, args, 2, both.rank > 0, NULL);
   return set_type(e, both.rank ? ty_new(c->st, TY_REAL, both.rank, both.dim) : ty_scalar(c->st, TY_REAL));
 }
 
@@ -335,6 +335,17 @@ bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, cons
     cx_point(c, g, dist->at, "draws %s", event_text(c, d));
     if (type) cx_point(c, g, type->at, "declared here");
     cx_help(c, g, t->kind == TY_BOOL ? "`Bernoulli` draws truth values" : "declare it as `real`, or draw it from a distribution of integers");
+    return false;
+  }
+  /* Integers of another kind: counts for a truth value, 0 and 1 for a spin, 1..J for 1..K. */
+  bool ranges = t->count != IR_SIZE_NONE && d->event.count != IR_SIZE_NONE && t->count != d->event.count;
+  if (discrete && (ranges || (t->kind == TY_BOOL && d->event.kind != TY_BOOL) || (t->spin && !d->event.spin))) {
+    const char *draws = d->event.count != IR_SIZE_NONE ? arena_printf(c->a, "1..%s", size_text(c->st, d->event.count)) : event_text(c, d);
+    diag *g = cx_error(c, "E0601", at, "`%s` draws %s, but this is declared %s", name, draws, ty_print(c->p, t));
+    cx_point(c, g, dist->at, "draws %s", draws);
+    if (type) cx_point(c, g, type->at, "declared here");
+    for (size_t i = 0; ranges && i < d->parts->nparams; i++) point_shape(c, g, d->args[i]);
+    if (t->spin) cx_help(c, g, "`Flat()` draws a spin; `2 * b - 1` is -1 or 1 for a truth value b");
     return false;
   }
   if (observed) return true;

@@ -241,7 +241,8 @@ typedef struct size_solution {
 bool unify_args(ctx *c, const ast_expr *call, symbol *callee, const signature *sig, ast_expr **args, ty_info *batch,
                 size_solution *sol);
 ty_info *ty_substitute(check_state *st, const ty_info *t, const size_solution *sol);
-void call_record(ctx *c, const ast_expr *e, symbol *callee, ast_expr **args, size_t n, bool lifted);
+/* sizes may be NULL. */
+void call_record(ctx *c, const ast_expr *e, symbol *callee, ast_expr **args, size_t n, bool lifted, const size_solution *sizes);
 
 /* ---- check_dist.c */
 

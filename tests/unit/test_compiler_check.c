@@ -277,6 +277,35 @@ static void test_annotations(void **state) {
   arena_free(&s.a);
 }
 
+static void test_sizes_of_calls(void **state) {
+  (void)state;
+  static const char text[] = "fn pad(v: real[M]): real[M + 1] = [if k <= M { v[k] } else { 0.0 } for k in 1..M + 1]\n"
+                             "model m(y: real[M]) { h[1] ~ Normal(0, 1); for t in 2..M { h[t] ~ Normal(h[t - 1], 1) }\n"
+                             "  let p = pad(pad(y)); y ~ Normal(h + p[1], 1); predict { h[M + 1] ~ Normal(h[M], 1) } }\n";
+  check_session s;
+  assert_true(check_text(&s, &alloc, "m.aim", text, sizeof text - 1));
+  if (!s.ok) fprintf(stderr, "%s", s.messages);
+  assert_true(s.ok);
+  const ast_block *b = s.program.file->items[1]->body;
+  size_table *t = s.program.sizes;
+  ir_size m = size_symbol(t, "M"), m1 = size_add(t, m, size_const(t, 1));
+  /* The caller's M is no trouble: the outer call's M is M + 1. */
+  check_call *outer = check_call_of(&s.program, b->items[2]->let.value);
+  assert_non_null(outer);
+  assert_int_equal(outer->nsizes, 1);
+  assert_int_equal(outer->size_from[0], m);
+  assert_int_equal(outer->size_to[0], m1);
+  check_call *inner = check_call_of(&s.program, outer->args[0]);
+  assert_int_equal(inner->size_to[0], m);
+  assert_int_equal(ty_of(b->items[2]->let.value)->dim[0], size_add(t, m1, size_const(t, 1)));
+  const symbol *longer = b->items[4]->predict.body->items[0]->sample.target.name.sym;
+  assert_int_equal(longer->kind, SYM_PREDICT);
+  assert_int_equal(longer->type->dim[0], m1);
+  assert_ptr_equal(check_continued(longer), b->items[0]->sample.target.name.sym);
+  assert_null(check_continued(check_continued(longer)));
+  arena_free(&s.a);
+}
+
 /* --- memory and time */
 
 static const char *const sample_text =
@@ -366,7 +395,7 @@ static void test_linear(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_messages),    cmocka_unit_test(test_codes_covered), cmocka_unit_test(test_correct), cmocka_unit_test(test_prelude),
-      cmocka_unit_test(test_annotations), cmocka_unit_test(test_memory),        cmocka_unit_test(test_linear),
+      cmocka_unit_test(test_annotations), cmocka_unit_test(test_sizes_of_calls), cmocka_unit_test(test_memory),        cmocka_unit_test(test_linear),
   };
   return cmocka_run_group_tests_name("check", tests, NULL, NULL);
 }
