@@ -391,7 +391,7 @@ static void lanes_sum(icomp *c, ival *x, const ival *y, building *b, bool single
   in->u.i = a.rs;
 }
 
-/* p holds the iteration's position in the whole box, for stacks. */
+/* place: the cell with the position of lane 0 in the whole box, for stacks. */
 static void lanes_out(icomp *c, const ir_op *op, uint32_t k, building *b, uint32_t place, bool single) {
   const ir_out *o = &op->u.loop->out[k];
   ir_val r = op->res[k];
