@@ -110,15 +110,20 @@ static void random_program(uint64_t seed, arena *mem) {
   }
 }
 
+/* Runs f with an arena of its own. */
+static void in_arena(void (*f)(arena *mem, const void *what), const void *what) {
+  arena mem;
+  arena_init(&mem, &heap, 0);
+  if (ARENA_TRY(&mem)) fail_msg("out of memory");
+  f(&mem, what);
+  arena_free(&mem);
+}
+
+static void random_seed(arena *mem, const void *seed) { random_program(*(const uint64_t *)seed, mem); }
+
 static void test_random(void **state) {
   (void)state;
-  for (uint64_t seed = 1; seed <= programs; seed++) {
-    arena mem;
-    arena_init(&mem, &heap, 0);
-    if (ARENA_TRY(&mem)) fail_msg("out of memory");
-    random_program(seed, &mem);
-    arena_free(&mem);
-  }
+  for (uint64_t seed = 1; seed <= programs; seed++) in_arena(random_seed, &seed);
   /* A pass that found nothing to do has not been tested. */
   for (size_t p = 0; p < pass_count; p++) {
     print_message("%s: %lu of %lu programs\n", pass_table[p].name, changed[p], programs);
@@ -140,17 +145,14 @@ static ir_module *parse_text(arena *mem, const char *text, size_t n) {
 }
 
 /* The file's name names the pass, or "all"; its last function is what the pass is run on and what is compared. */
-static void golden(const char *file) {
+static void golden(arena *mem, const char *file) {
   char path[300], pass[64];
   size_t n;
   snprintf(path, sizeof path, "tests/ir/%s", file);
   char *text = golden_read(path, &n);
   assert_non_null(text);
   snprintf(pass, sizeof pass, "%.*s", (int)strcspn(file + 5, ".-"), file + 5);
-  arena mem;
-  arena_init(&mem, &heap, 0);
-  if (ARENA_TRY(&mem)) fail_msg("out of memory");
-  ir_module *m = parse_text(&mem, text, n);
+  ir_module *m = parse_text(mem, text, n);
   ir_fn *fn = m->fn[m->nfns - 1];
   bool found = strcmp(pass, "all") == 0;
   if (found) passes_run(m, fn);
@@ -164,12 +166,13 @@ static void golden(const char *file) {
   const char *fault = ir_verify(fn);
   if (fault) fail_msg("%s", fault);
   strbuf out;
-  strbuf_init(&out, &mem);
+  strbuf_init(&out, mem);
   ir_print_fn(fn, &out);
   if (!golden_equal(golden_path(path, sizeof path, "tests/ir", file, ".expected"), out.s)) fail_msg("%s", file);
-  arena_free(&mem);
   free(text);
 }
+
+static void golden_file(arena *mem, const void *file) { golden(mem, file); }
 
 static void test_goldens(void **state) {
   (void)state;
@@ -177,7 +180,7 @@ static void test_goldens(void **state) {
   char **names = golden_list("tests/ir", ".ir", &n);
   for (size_t k = 0; k < n; k++)
     if (strncmp(names[k], "pass_", 5) == 0) {
-      golden(names[k]);
+      in_arena(golden_file, names[k]);
       seen++;
     }
   golden_list_free(names, n);
