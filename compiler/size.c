@@ -539,6 +539,12 @@ int64_t size_eval(const size_table *t, ir_size s) {
   return evaluate(t, s, &n) ? n : IR_SIZE_UNBOUND;
 }
 
+bool size_value(const size_table *t, ir_size s, int64_t *n) { return s != IR_SIZE_NONE && evaluate(t, s, n); }
+
+void size_unbind_all(size_table *t) {
+  for (uint32_t k = 0; k < t->natoms; k++) t->atom[k].bound = false;
+}
+
 /* The one unbound symbol in s, its atom id in *atom; false when a second one is found. */
 static bool find_unbound(const size_table *t, ir_size s, uint32_t *atom) {
   const size_poly *p = &t->poly[s];

@@ -45,6 +45,10 @@ ir_size size_symbol_at(const size_table *t, size_t k);
  * returned as it is, for the caller to report. */
 void size_bind(size_table *t, ir_size symbol, int64_t n);
 int64_t size_eval(const size_table *t, ir_size s);
+/* The same for numbers that may be negative, such as the value of an int of the signature: false when there is none. */
+bool size_value(const size_table *t, ir_size s, int64_t *n /* OUT */);
+/* Takes all numbers away, before other data is bound. */
+void size_unbind_all(size_table *t);
 
 /* Solves s == n for the single unbound symbol in s, when s is linear in it with an integral solution: what reading
  * `real[K - 1]` from an array with 4 elements does.  False if there is none. */
