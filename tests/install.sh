@@ -1,0 +1,63 @@
+#!/bin/sh
+# What `make install` installs is enough: the C program of README.md compiles against it, as C and with strict warnings, and runs; the
+# header is C++ too where there is a C++ compiler; a host may have names of its own that the library uses inside.  Reads $B.
+set -u
+B=${B:-build}
+CC=${CC:-gcc}
+passed=0 failed=0 skipped=0
+stage=$PWD/$B/stage
+rm -rf "$stage"
+
+ok() { passed=$((passed + 1)); }
+bad() { echo "install: $1"; failed=$((failed + 1)); }
+
+if [ -n "${SAN:-}" ]; then
+  echo "0 passed, 0 failed, 4 skipped"
+  exit 0
+fi
+
+# MAKEFLAGS are those of the make that runs this, which is none of the inner one's business.
+if env -u MAKEFLAGS -u MFLAGS make -s B="$B" CC="$CC" DESTDIR="$stage" PREFIX=/usr install >"$B/stage.log" 2>&1; then
+  files=$(cd "$stage" && find . -type f | sort | tr '\n' ' ')
+  want="./usr/bin/aimc ./usr/include/aim.h ./usr/lib/libaim.a ./usr/lib/pkgconfig/aim.pc "
+  if [ "$files" = "$want" ]; then ok; else bad "installed are $files"; fi
+else
+  bad "make install fails"
+  tail -n 20 "$B/stage.log"
+fi
+
+flags=$(PKG_CONFIG_SYSROOT_DIR=$stage PKG_CONFIG_PATH=$stage/usr/lib/pkgconfig PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 \
+  pkg-config --static --cflags --libs aim)
+
+awk '/^```c$/ { inside = 1; next } /^```/ { inside = 0 } inside' README.md >"$B/stage.c"
+# shellcheck disable=SC2086
+if $CC -std=c11 -Wall -Wextra -Werror -pedantic -o "$B/stage-host" "$B/stage.c" $flags && said=$("$B/stage-host"); then
+  case $said in
+    "p is 0.6"[0-9]", give or take 0.1"[0-9]) ok ;;
+    *) bad "the program of README.md says: $said" ;;
+  esac
+else
+  bad "the program of README.md does not compile and run"
+fi
+
+# Names that the library uses inside, with another meaning.
+cat >"$B/stage-names.c" <<'END'
+#include <aim.h>
+#include <stdio.h>
+int lex_next, arena_alloc, ir_print, vm_run, size_add, intern, draws_init, parse_file, diag_add, rt_exp;
+int main(void) { return puts(aim_version()) < 0; }
+END
+# shellcheck disable=SC2086
+if $CC -o "$B/stage-names" "$B/stage-names.c" $flags && "$B/stage-names" >/dev/null; then ok; else bad "a host's names clash with the library's"; fi
+
+if command -v g++ >/dev/null 2>&1; then
+  echo '#include <aim.h>
+int main() { return aim_version() == nullptr; }' >"$B/stage-cxx.cc"
+  # shellcheck disable=SC2086
+  if g++ -Wall -Wextra -Werror -pedantic -o "$B/stage-cxx" "$B/stage-cxx.cc" $flags && "$B/stage-cxx"; then ok; else bad "aim.h is not C++"; fi
+else
+  skipped=$((skipped + 1))
+fi
+
+if [ $skipped -gt 0 ]; then echo "$passed passed, $failed failed, $skipped skipped"; else echo "$passed passed, $failed failed"; fi
+[ $failed -eq 0 ]
