@@ -89,12 +89,19 @@ $B/libaim.a: $(VM_OBJ) $(COMPILER_OBJ) $(STD_OBJ) $(LANG_OBJ) $(RT_OBJ)
 $B/aimc: $(AIMC_OBJ) $(ALL_PARTS)
 	$(CC) $(BASE) -o $@ $^ $(LIBS)
 
+# --- what tests share: the generator of IR, the reference evaluator.  Programs with a main of their own are not in it.
+TEST_OBJ := $(patsubst %.c,$B/%.o,$(filter-out tests/check_posterior.c,$(wildcard tests/*.c)))
+$B/libtest.a: $(TEST_OBJ)
+	$(archive)
+lib-test: $B/libtest.a
+.PHONY: lib-test
+
 # --- tests: tests/unit/test_rt_*.c link the runtime alone, test_lang_*.c lang, test_compiler_*.c the compiler too, test_vm_*.c all
 # archives, and test_aim_*.c the library as a host does.
 PARTS_rt       := $B/librt.a
 PARTS_lang     := $B/liblang.a
-PARTS_compiler := $B/libcompiler.a $B/liblang.a $B/librt.a
-PARTS_vm       := $(ALL_PARTS)
+PARTS_compiler := $B/libtest.a $B/libcompiler.a $B/liblang.a $B/librt.a
+PARTS_vm       := $B/libtest.a $(ALL_PARTS)
 PARTS_aim      := $B/libaim.a
 define test_rules
 $B/tests/test_$(1)_%: tests/unit/test_$(1)_%.c $$(PARTS_$(1))
