@@ -174,31 +174,41 @@ AIM_API aim_status aim_data_i32(aim_task *t, const char *name, const int32_t *ce
 AIM_API aim_status aim_data_missing(aim_task *t, const char *name, const uint8_t *mask);
 /* Reads a file by its ending (.json, .csv, .tsv).  AIM_E_PROGRAM with a diagnostic when it cannot be read. */
 AIM_API aim_status aim_data_file(aim_task *t, const char *path);
-/* One value as JSON text: "2", "[1, 2.5]". */
-AIM_API aim_status aim_data_json(aim_task *t, const char *name, const char *value);
+/* What stands behind `--data`: "K = 2", "x = eruptions" (as a binding of a statement), or a file. */
+AIM_API aim_status aim_data_text(aim_task *t, const char *text);
+/* Lets data files of statements lie outside the folder of the program. */
+AIM_API aim_status aim_data_anywhere(aim_task *t);
 
-/* Options, before the run; they override those of the statement.  AIM_E_USAGE for a name or value that no method has.
+/* Options, before the run; they override those of the statement.  AIM_E_PROGRAM with a diagnostic for a name or value that is not
+ * possible.
  *
- *     "method"   text: nuts, mh, importance, prior, auto
- *     "seed"     any 64 bits                              default 1
- *     "chains"   1 to 1024                                4
- *     "warmup"   transitions (nuts), sweeps (mh)          1000
- *     "draws"    kept in each chain                       1000
- *     "thin"     transitions or sweeps between kept draws 1
- *     "particles" importance only                         10000
- *     "threads"  0: one for each chain, as far as there are processors
- *     "delta"    nuts: target acceptance in (0, 1)        0.8
- *     "max_depth" nuts: 1 to 20                           10
- *     "step_size" nuts: where the search starts           1
- *     "init_radius" initial points are uniform on (-r, r) of the unconstrained space  2
- *     "output"   text: a directory for one CSV file a chain and run.json, made if absent; none by default */
+ *     "method"        text: nuts, mh, importance, prior, auto
+ *     "seed"          1 to 2^63 - 1; 0: one is chosen when the run begins         default 1
+ *     "chains"        nuts, mh: 1 to 1024                                         4
+ *     "warmup"        transitions (nuts), sweeps (mh)                             1000
+ *     "draws"         kept in each chain; of prior and importance: all            1000
+ *     "thin"          transitions or sweeps to a kept draw                        1
+ *     "threads"       0: as many as there are processors                          0
+ *     "target_accept" nuts: in (0, 1)                                             0.8
+ *     "max_depth"     nuts: 1 to 20                                               10
+ *     "step_size"     nuts: where the search starts
+ *     "init_radius"   initial points are uniform on (-r, r) of the unconstrained space  2
+ *     "scale"         mh: of the first proposals, on the unconstrained scale      1
+ *     "particles"     importance                                                  10000
+ *     "output"        text: a directory for a CSV file of each chain and run.json, made if absent; none by default
+ *
+ * One sweep of mh visits every element of every latent once. */
 AIM_API aim_status aim_set_int(aim_task *t, const char *option, int64_t value);
 AIM_API aim_status aim_set_real(aim_task *t, const char *option, double value);
 AIM_API aim_status aim_set_text(aim_task *t, const char *option, const char *value);
-/* The option as it will be used. */
-AIM_API aim_status aim_get_int(const aim_task *t, const char *option, int64_t *out /* OUT */);
-AIM_API aim_status aim_get_real(const aim_task *t, const char *option, double *out /* OUT */);
-AIM_API const char *aim_get_text(const aim_task *t, const char *option);
+/* What will be, or was, used.  The method that `auto` stands for and a chosen seed are known after aim_bind. */
+typedef struct aim_plan {
+  const char *name, *model, *method;
+  uint64_t seed, particles;
+  uint32_t chains, warmup, draws, thin, max_depth;
+  double target_accept;
+} aim_plan;
+AIM_API aim_status aim_plan_get(const aim_task *t, aim_plan *out /* OUT */);
 
 /* Checks the data against the signature and makes the program ready to run. */
 AIM_API aim_status aim_bind(aim_task *t);
@@ -286,16 +296,19 @@ AIM_API aim_status aim_evidence_get(const aim_task *t, aim_evidence *out /* OUT 
 
 /* ---- densities: for hosts that bring their own sampler or optimiser */
 
-/* One for each thread.  The task is bound first if need be and outlives the evaluator. */
+/* One for each thread.  The task is bound first if need be, outlives the evaluator, and then has all that evaluators offer; a
+ * task that was bound by aim_bind or aim_run under another method than nuts has no aim_log_density and no aim_constrain. */
 AIM_API aim_status aim_evaluator_new(aim_task *t, aim_evaluator **out /* OUT */);
 AIM_API void aim_evaluator_free(aim_evaluator *e);
+/* What stopped the last call that returned AIM_E_PROGRAM: "model.aim:7:12: index 9 is outside 1..8".  "" if none did. */
+AIM_API const char *aim_evaluator_error(const aim_evaluator *e);
 
 /* Coordinates of the unconstrained space; cells of all latents together, in the order of the quantities. */
 AIM_API size_t aim_dimension(const aim_evaluator *e);
 AIM_API size_t aim_cells(const aim_evaluator *e);
 /* Log density at q [dimension], Jacobian of the constraints included, up to no constant; gradient [dimension] unless NULL.
- * -INFINITY outside the support, or where a parameter is invalid.  Allocates nothing.  AIM_E_PROGRAM with a diagnostic if an index is
- * out of range; AIM_E_USAGE if latents are discrete. */
+ * -INFINITY outside the support, or where a parameter is invalid.  Allocates nothing.  AIM_E_PROGRAM if an index is out of
+ * range; AIM_E_USAGE if latents are discrete. */
 AIM_API aim_status aim_log_density(aim_evaluator *e, const double *q, double *lp /* OUT */, double *gradient /* OUT */);
 /* The latents [cells] at q. */
 AIM_API aim_status aim_constrain(aim_evaluator *e, const double *q, double *latents /* OUT */);

@@ -66,7 +66,7 @@ static run_status make_store(run *r) {
 run_status run_begin(run *r) {
   run_status st = make_store(r);
   if (st != RUN_OK) return st;
-  r->chain = ARENA_ARRAY(r->mem, run_chain, (size_t)r->o.chains);
+  r->chain = ARENA_ARRAY(r->mem, chain_state, (size_t)r->o.chains);
   for (int64_t c = 0; c < r->o.chains; c++) {
     r->chain[c].row = ARENA_ARRAY(r->mem, double, r->cells);
     r->chain[c].frame = ARENA_ARRAY(r->mem, exec_cell, r->m->p->cells);
@@ -86,7 +86,7 @@ void run_end(run *r) {
 double run_now(const run *r) { return r->clock ? r->clock(r->clock_user) : 0.0; }
 
 static run_status csv_put(run *r, int c) {
-  run_chain *x = &r->chain[c];
+  chain_state *x = &r->chain[c];
   int tick = atomic_load_explicit(&r->tick, memory_order_relaxed);
   int e = csv_row_of(x->csv, r->store, c, draws_count(r->store, c) - 1);
   if (e == 0 && tick != x->flushed) {
@@ -98,7 +98,7 @@ static run_status csv_put(run *r, int c) {
 
 run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats) {
   const program *p = r->m->p;
-  run_chain *x = &r->chain[c];
+  chain_state *x = &r->chain[c];
   double *row = x->row;
   for (size_t k = 0; k < p->nsites; k++) {
     const program_site *s = &p->site[k];
@@ -124,7 +124,7 @@ run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const
 run_status run_join(run *r) {
   run_status st = RUN_OK;
   for (int64_t c = 0; c < r->o.chains; c++) {
-    const run_chain *x = &r->chain[c];
+    const chain_state *x = &r->chain[c];
     eval_faults_merge(&r->faults, &x->faults);
     if (x->status == RUN_OK) continue;
     if (st == RUN_OK || (st == RUN_STOPPED && x->status != RUN_STOPPED)) st = x->status;

@@ -51,7 +51,7 @@ typedef enum run_status {
 } run_status;
 
 /* One chain.  The atomic fields are read by the thread that watches; the rest is written by the chain's thread and read after it. */
-typedef struct run_chain {
+typedef struct chain_state {
   _Atomic uint64_t done;      /* transitions */
   _Atomic uint64_t divergent; /* after warm-up */
   _Atomic int warm;           /* warm-up is over */
@@ -66,7 +66,7 @@ typedef struct run_chain {
   double *row;                /* [cells of all quantities] row-major, the draw being written */
   exec_cell *frame;           /* [program.cells] */
   int flushed;                /* the tick of the last flush */
-} run_chain;
+} chain_state;
 
 typedef struct run_progress {
   uint64_t done, total, divergent;
@@ -82,7 +82,7 @@ typedef struct run {
   bool outputs;               /* some output is kept */
   size_t cells;               /* of one kept draw */
   draws *store;
-  run_chain *chain;           /* [o.chains] */
+  chain_state *chain;           /* [o.chains] */
   uint64_t total;             /* transitions of all chains */
   _Atomic int *stop;          /* set: end at the next draw */
   _Atomic int tick;           /* counts seconds: files are flushed when it moves */

@@ -47,7 +47,7 @@ static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
   (void)thread;
   importance *m = ctx;
   run *r = m->r;
-  run_chain *x = &r->chain[job];
+  chain_state *x = &r->chain[job];
   atomic_store(&x->warm, 1);
   for (int64_t k = 0; k < r->o.draws; k++) {
     uint64_t i = m->parent[(int64_t)job * r->o.draws + k];

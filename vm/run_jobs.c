@@ -57,7 +57,7 @@ static void report(run *r) {
   if (!r->progress) return;
   run_progress p = {.total = r->total, .chains = (int)r->o.chains};
   for (int64_t c = 0; c < r->o.chains; c++) {
-    run_chain *x = &r->chain[c];
+    chain_state *x = &r->chain[c];
     p.done += atomic_load_explicit(&x->done, memory_order_relaxed);
     p.divergent += atomic_load_explicit(&x->divergent, memory_order_relaxed);
     p.warming_up += !atomic_load_explicit(&x->warm, memory_order_relaxed);

@@ -49,7 +49,7 @@ typedef struct mh_run {
 typedef struct mh_chain {
   const mh_run *m;
   run *r;
-  run_chain *x;
+  chain_state *x;
   eval_worker *w;
   mh_scratch *s;
   exec_cell *frame;
@@ -296,7 +296,7 @@ static bool keep_draw(mh_chain *c, int chain) {
 
 static void run_chain_of(mh_chain *c, int chain) {
   run *r = c->r;
-  run_chain *x = c->x;
+  chain_state *x = c->x;
   const int64_t warmup = r->o.warmup, total = warmup + r->o.draws * r->o.thin;
   const double began = run_now(r);
   double warmed = began;
@@ -329,7 +329,7 @@ static void run_chain_of(mh_chain *c, int chain) {
 static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   mh_run *m = ctx;
   run *r = m->r;
-  run_chain *x = &r->chain[job];
+  chain_state *x = &r->chain[job];
   mh_chain c = {.m = m, .r = r, .x = x, .w = w, .s = &m->scratch[thread], .frame = x->frame, .key = rt_key_fold(r->o.seed, job)};
   run_chain_of(&c, (int)job);
   x->status = c.status;

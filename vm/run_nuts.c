@@ -13,7 +13,7 @@ typedef struct nuts_run {
 
 typedef struct nuts_job {
   nuts_run *n;
-  run_chain *x;
+  chain_state *x;
   eval_worker *w;
   int chain;
   nuts_result result;
@@ -70,7 +70,7 @@ static run_status status_of(const nuts_job *j, nuts_status st) {
 static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   nuts_run *n = ctx;
   run *r = n->r;
-  run_chain *x = &r->chain[job];
+  chain_state *x = &r->chain[job];
   nuts_job j = {.n = n, .x = x, .w = w, .chain = (int)job, .began = run_now(r)};
   nuts_options o;
   nuts_options_init(&o, rt_key_fold(r->o.seed, job));
@@ -97,7 +97,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
 static void no_latents(void *ctx, size_t job, size_t thread, eval_worker *w) {
   (void)thread;
   run *r = ((nuts_run *)ctx)->r;
-  run_chain *x = &r->chain[job];
+  chain_state *x = &r->chain[job];
   double part[3] = {0};
   if (!eval_density(w, x->frame, part)) x->status = RUN_E_BOUND;
   const double lp = part[0] + part[1] + part[2];

@@ -6,7 +6,7 @@
 static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   (void)thread;
   run *r = ctx;
-  run_chain *x = &r->chain[job];
+  chain_state *x = &r->chain[job];
   const uint64_t key = rt_key_fold(rt_key_fold(r->o.seed, job), RUN_KEY_PRIOR);
   const double began = run_now(r);
   atomic_store(&x->warm, 1);

@@ -1,0 +1,83 @@
+/* api.h: what stands behind the handles of aim.h. */
+#ifndef AIM_VM_API_H
+#define AIM_VM_API_H
+
+#include "compiler/bind.h"
+#include "compiler/plan.h"
+#include "vm/aim.h"
+#include "vm/run.h"
+#include "vm/run_json.h"
+#include "vm/summary.h"
+#include "vm/diagnose.h"
+
+struct aim_vm {
+  aim_config config;
+  aim_alloc alloc;
+  const exec_engine *engine;
+};
+
+/* Runs programs of this vm on another engine, a compiler to machine code, say.  Before the first task. */
+void vm_engine_set(aim_vm *vm, const exec_engine *engine);
+
+struct aim_program {
+  aim_vm *vm;
+  arena mem;
+  program p;
+  char *name, *text; /* kept for tasks, which check it anew: sizes and data of one task are no affair of another */
+  size_t length;
+  const ast_decl **run; /* [n_runs] statements; one entry of NULL for a file that has none but has a model */
+  plan *plans;          /* [n_runs] */
+  size_t n_runs;
+  const check_model **model;
+  size_t n_models;
+  int io_errno;
+};
+
+typedef enum task_state { TASK_NEW, TASK_BOUND, TASK_DONE, TASK_BROKEN } task_state;
+
+struct aim_task {
+  aim_vm *vm;
+  aim_program *of;
+  arena mem;
+  program p;
+  data_set data;
+  plan plan;
+  task_state state;
+  char *output;            /* directory, or NULL */
+  eval_model model;
+  unsigned needs;          /* that were built */
+  run run;
+  summary_row *rows;       /* of all columns, once asked for */
+  size_t n_rows;
+  _Atomic int stop;
+  int io_errno;
+  const char *started;
+};
+
+struct aim_evaluator {
+  aim_task *t;
+  eval_worker w;
+  exec_cell *frame; /* [cells] */
+  double *spare;    /* [dim]: a gradient nobody asked for */
+  char error[512];
+};
+
+aim_status api_status(run_status st);
+/* Binds with further needs; see aim_bind. */
+aim_status api_bind(aim_task *t, unsigned more);
+/* What ended or hurt a run, as diagnostics of the task. */
+void api_report_stop(aim_task *t, const eval_faults *f);
+void api_report_init(aim_task *t);
+/* "model.aim:7:12", in mem; "" without a place. */
+const char *api_place(source_map *m, span at, arena *mem);
+aim_status api_diagnostic(program *p, size_t k, aim_diagnostic *out);
+aim_status api_messages(program *p, const aim_alloc *alloc, unsigned flags, aim_write *write, void *user);
+
+/* Fills t->rows.  The run is over. */
+aim_status api_summaries(aim_task *t);
+
+/* Files of a run: run_files.c. */
+run_status run_files_begin(aim_task *t, int *lock);
+run_status run_files_end(aim_task *t, double seconds);
+
+#endif

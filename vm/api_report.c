@@ -1,0 +1,192 @@
+/* api_report.c: diagnostics of programs and tasks as records and as text, and what a run has to say about itself. */
+#include "vm/api.h"
+
+#include "lang/render.h"
+#include "vm/diagnose.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+aim_status api_status(run_status st) {
+  switch (st) {
+  case RUN_OK: return AIM_OK;
+  case RUN_STOPPED: return AIM_STOPPED;
+  case RUN_E_MEMORY: return AIM_E_MEMORY;
+  case RUN_E_IO: return AIM_E_IO;
+  case RUN_E_INIT:
+  case RUN_E_BOUND:
+  case RUN_E_METHOD: return AIM_E_PROGRAM;
+  default: return AIM_E_INTERNAL;
+  }
+}
+
+const char *api_place(source_map *m, span at, arena *mem) {
+  const source_file *f = source_get(m, at.file);
+  if (!f) return "";
+  source_place x = source_locate(m, at.file, at.off);
+  return arena_printf(mem, "%s:%u:%u", f->name, x.line, x.column);
+}
+
+aim_status api_diagnostic(program *p, size_t k, aim_diagnostic *out) {
+  if (ARENA_TRY(p->mem)) return AIM_E_MEMORY;
+  const diag *d = p->diags.items[k];
+  *out = (aim_diagnostic){.severity = d->severity == DIAG_ERROR ? AIM_ERROR : AIM_WARNING, .code = d->code, .message = d->message};
+  for (size_t r = 0; r < d->nremarks && !out->help; r++)
+    if (d->remarks[r].kind == DIAG_HELP) out->help = d->remarks[r].text;
+  const source_file *f = source_get(&p->sources, d->at.file);
+  if (!f) return AIM_OK;
+  source_place at = source_locate(&p->sources, d->at.file, d->at.off);
+  out->file = f->name;
+  out->line = at.line;
+  out->column = at.column;
+  out->length = d->at.len;
+  return AIM_OK;
+}
+
+aim_status api_messages(program *p, const aim_alloc *alloc, unsigned flags, aim_write *write, void *user) {
+  arena mem;
+  arena_init(&mem, alloc, 0);
+  if (ARENA_TRY(&mem) || ARENA_TRY(p->mem)) {
+    arena_free(&mem);
+    return AIM_E_MEMORY;
+  }
+  strbuf b;
+  strbuf_init(&b, &mem);
+  render_options o = {.colour = (flags & AIM_COLOUR) != 0};
+  render_list(&b, &p->sources, &p->diags, &o);
+  if (b.n) write(user, b.s, b.n);
+  arena_free(&mem);
+  return AIM_OK;
+}
+
+size_t aim_task_diagnostic_count(const aim_task *t) { return t && t->p.diags.a ? t->p.diags.n : 0; }
+
+aim_status aim_task_diagnostic(aim_task *t, size_t k, aim_diagnostic *out) {
+  if (k >= aim_task_diagnostic_count(t)) return AIM_E_USAGE;
+  return api_diagnostic(&t->p, k, out);
+}
+
+aim_status aim_task_messages(aim_task *t, unsigned flags, aim_write *write, void *user) {
+  if (!t || !write) return AIM_E_USAGE;
+  return t->p.diags.a ? api_messages(&t->p, &t->vm->alloc, flags, write, user) : AIM_OK;
+}
+
+/* ---- what ended a run */
+
+void api_report_stop(aim_task *t, const eval_faults *f) {
+  diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0910", f->where, "index %lld is outside 1..%lld", (long long)f->index + 1,
+                     (long long)f->extent);
+  diag_say(&t->p.diags, d, "in this run");
+}
+
+/* Looks at a point near the origin again, part by part, to say which part of the model is to blame. */
+static void blame(aim_task *t, diag *d) {
+  diag_list *l = &t->p.diags;
+  eval_worker w;
+  if (t->model.density < 0 || t->model.prior < 0 || !eval_worker_init(&w, &t->model, &t->vm->alloc)) return;
+  exec_cell *frame = alloc_get(&t->vm->alloc, t->p.cells + 1, sizeof *frame);
+  double part[3];
+  if (frame && eval_prior(&w, 1, frame) && eval_density(&w, frame, part)) {
+    static const char *const name[] = {"log prior", "log likelihood", "sum of factors and energies"};
+    for (int k = 0; k < 3; k++)
+      if (!isfinite(part[k])) {
+        /* The arena may jump from here: nothing of this function may be lost with it. */
+        alloc_put(&t->vm->alloc, frame, (t->p.cells + 1) * sizeof *frame);
+        eval_worker_free(&w);
+        diag_note(l, d, "at a draw from the prior the %s is %s", name[k], isnan(part[k]) ? "NaN" : part[k] > 0 ? "inf" : "-inf");
+        return;
+      }
+  }
+  alloc_put(&t->vm->alloc, frame, (t->p.cells + 1) * sizeof *frame);
+  eval_worker_free(&w);
+}
+
+void api_report_init(aim_task *t) {
+  const eval_faults *f = &t->run.faults;
+  diag_list *l = &t->p.diags;
+  span at = f->nan_where.file ? f->nan_where : f->guard_where.file ? f->guard_where : t->p.model->decl->name.at;
+  const char *what = t->plan.method == PLAN_IMPORTANCE ? "every particle has weight 0" : "no initial point has a finite log density";
+  diag *d = diag_add(l, DIAG_ERROR, "E0911", at, "%s", what);
+  if (f->nan_where.file) diag_say(l, d, "this became NaN first (%llu evaluations in all)", (unsigned long long)f->nans);
+  else if (f->guard_where.file) diag_say(l, d, "a parameter was invalid here, which gives -inf (%llu times)", (unsigned long long)f->guards);
+  if (f->nan_where.file && f->guard_where.file)
+    diag_point(l, d, f->guard_where, "a parameter was invalid here (%llu times)", (unsigned long long)f->guards);
+  blame(t, d);
+  diag_help(l, d, "check that the data can arise under the model's supports, or give narrower priors or a smaller init_radius");
+}
+
+/* ---- advice */
+
+static size_t advise_faults(aim_task *t, strbuf *b) {
+  const eval_faults *f = &t->run.faults;
+  size_t n = 0;
+  if (f->guards) {
+    n++;
+    strbuf_printf(b, "%llu evaluations met an invalid parameter, first at %s; such points have density 0. ", (unsigned long long)f->guards,
+                  api_place(&t->p.sources, f->guard_where, b->a));
+    strbuf_puts(b, "A few in warm-up are harmless; declare the bound if they persist.\n");
+  }
+  if (f->nans) {
+    n++;
+    const char *at = api_place(&t->p.sources, f->nan_where, b->a);
+    strbuf_printf(b, "%llu evaluations gave NaN%s%s; they were taken as density 0. Something there is computed outside its domain.\n",
+                  (unsigned long long)f->nans, *at ? ", first at " : "", at);
+  }
+  if (t->plan.method == PLAN_IMPORTANCE && t->run.weight_ess < 100) {
+    n++;
+    strbuf_printf(b, "The weights of %lld particles are worth %.1f: few particles carry all the weight. Use nuts or mh, or more particles.\n",
+                  (long long)t->run.o.particles, t->run.weight_ess);
+  }
+  return n;
+}
+
+aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, void *user) {
+  if (findings) *findings = 0;
+  if (!t || t->state != TASK_DONE || !write) return AIM_E_USAGE;
+  aim_status st = api_summaries(t);
+  if (st != AIM_OK) return st;
+  arena mem;
+  arena_init(&mem, &t->vm->alloc, 0);
+  if (ARENA_TRY(&mem) || ARENA_TRY(&t->mem)) {
+    arena_free(&mem);
+    return AIM_E_MEMORY;
+  }
+  const run *r = &t->run;
+  strbuf b;
+  strbuf_init(&b, &mem);
+  size_t chains = (size_t)r->o.chains, n = 0;
+  diagnose_run d = {.chains = chains, .draws = draws_count(r->store, 0), .max_depth = (uint32_t)r->o.max_depth, .delta = r->o.target_accept};
+  double *ebfmi = ARENA_ARRAY(&mem, double, chains);
+  for (size_t c = 0; c < chains; c++) {
+    const chain_state *x = &r->chain[c];
+    if (draws_count(r->store, (int)c) < d.draws) d.draws = draws_count(r->store, (int)c);
+    d.n_divergent += atomic_load(&x->divergent);
+    d.n_max_depth += x->n_max_depth;
+    ebfmi[c] = t->plan.method == PLAN_NUTS ? diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), draws_count(r->store, (int)c), 1) : NAN;
+  }
+  d.ebfmi = ebfmi;
+  /* Independent draws need no convergence; NaN has a line of its own. */
+  bool markov = t->plan.method == PLAN_NUTS || t->plan.method == PLAN_MH;
+  size_t columns = draws_columns(r->store);
+  const char **names = ARENA_ARRAY(&mem, const char *, columns);
+  diagnose_summary *s = ARENA_ARRAY(&mem, diagnose_summary, columns);
+  for (size_t k = 0; markov && k < columns; k++) {
+    char buffer[512];
+    draws_name(r->store, k, buffer, sizeof buffer);
+    names[k] = arena_strndup(&mem, buffer, strlen(buffer));
+    const summary_row *row = &t->rows[k];
+    s[k] = (diagnose_summary){.mean = row->mean, .sd = row->sd, .median = row->q50, .q5 = row->q5, .q95 = row->q95, .rhat = row->rhat,
+                              .ess_bulk = row->ess_bulk, .ess_tail = row->ess_tail, .mcse_mean = row->mcse};
+    if (isnan(row->rhat)) s[k].fault = isnan(row->mean) ? DIAGNOSE_NONFINITE : d.draws < 4 ? DIAGNOSE_FEW : DIAGNOSE_CONSTANT;
+  }
+  d.n_names = markov ? columns : 0;
+  d.names = names;
+  d.summaries = s;
+  if (markov) n += diagnose_advise(&d, &b);
+  n += advise_faults(t, &b);
+  if (b.n) write(user, b.s, b.n);
+  if (findings) *findings = n;
+  arena_free(&mem);
+  return AIM_OK;
+}

@@ -1,0 +1,286 @@
+/* api_task.c: tasks of aim.h: data, options, binding and the run. */
+#include "vm/api.h"
+
+#include "vm/number_text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* ---- new and free */
+
+static const ast_decl *nth_run(const ast_file *f, size_t n) {
+  for (size_t k = 0; k < f->n; k++)
+    if (f->items[k]->kind == DECL_RUN && n-- == 0) return f->items[k];
+  return NULL;
+}
+
+static const ast_decl *model_named(const ast_file *f, const char *name) {
+  for (size_t k = 0; k < f->n; k++)
+    if (f->items[k]->kind == DECL_MODEL && strcmp(f->items[k]->name.name, name) == 0) return f->items[k];
+  return NULL;
+}
+
+/* The task's own copy of the checked program, and its plan. */
+static aim_status open_task(aim_task *t, size_t statement, const char *model) {
+  if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
+  if (!program_open(&t->p, &t->mem, t->of->name, t->of->text, t->of->length)) return AIM_E_INTERNAL;
+  data_init(&t->data, &t->mem, &t->p.diags);
+  const ast_decl *decl = model ? model_named(t->p.check.file, model) : NULL;
+  const ast_decl *run = statement == (size_t)-1 ? NULL : nth_run(t->p.check.file, statement);
+  if (!plan_make(&t->p, run, decl ? check_model_of(&t->p.check, decl) : NULL, &t->plan)) return AIM_E_PROGRAM;
+  return AIM_OK;
+}
+
+static aim_status task_new(aim_program *p, size_t statement, const char *model, aim_task **out) {
+  aim_task *t = alloc_get(&p->vm->alloc, 1, sizeof *t);
+  if (!t) return AIM_E_MEMORY;
+  memset(t, 0, sizeof *t);
+  t->vm = p->vm;
+  t->of = p;
+  arena_init(&t->mem, &p->vm->alloc, p->vm->config.memory);
+  aim_status st = open_task(t, statement, model);
+  if (st != AIM_OK) {
+    aim_task_free(t);
+    return st;
+  }
+  *out = t;
+  return AIM_OK;
+}
+
+aim_status aim_task_statement(aim_program *p, size_t statement, aim_task **out) {
+  *out = NULL;
+  if (!p || p->p.diags.errors || statement >= p->n_runs) return AIM_E_USAGE;
+  return task_new(p, statement, NULL, out);
+}
+
+aim_status aim_task_model(aim_program *p, const char *model, aim_task **out) {
+  *out = NULL;
+  if (!p || p->p.diags.errors || p->n_models == 0) return AIM_E_USAGE;
+  if (model && !model_named(p->p.check.file, model)) return AIM_E_USAGE;
+  return task_new(p, (size_t)-1, model, out);
+}
+
+void aim_task_free(aim_task *t) {
+  if (!t) return;
+  aim_alloc a = t->vm->alloc;
+  draws_free(t->run.store);
+  eval_model_unload(&t->model);
+  arena_free(&t->mem);
+  alloc_put(&a, t, sizeof *t);
+}
+
+int aim_task_errno(const aim_task *t) { return t ? t->io_errno : 0; }
+
+/* ---- data */
+
+/* Wraps calls that take memory: 0 or -1 become a status. */
+#define DATA_CALL(t, call)                                            \
+  do {                                                                \
+    if (!(t) || (t)->state != TASK_NEW) return AIM_E_USAGE;           \
+    if (ARENA_TRY(&(t)->mem)) return AIM_E_MEMORY;                    \
+    return (call) == 0 ? AIM_OK : AIM_E_PROGRAM;                      \
+  } while (0)
+
+aim_status aim_data_f64(aim_task *t, const char *name, const double *cells, int rank, const int64_t *dims) {
+  DATA_CALL(t, data_bind_f64(&t->data, name, cells, rank, dims));
+}
+
+aim_status aim_data_i64(aim_task *t, const char *name, const int64_t *cells, int rank, const int64_t *dims) {
+  DATA_CALL(t, data_bind_i64(&t->data, name, cells, rank, dims));
+}
+
+aim_status aim_data_i32(aim_task *t, const char *name, const int32_t *cells, int rank, const int64_t *dims) {
+  DATA_CALL(t, data_bind_i32(&t->data, name, cells, rank, dims));
+}
+
+aim_status aim_data_missing(aim_task *t, const char *name, const uint8_t *mask) {
+  DATA_CALL(t, data_bind_missing(&t->data, name, mask));
+}
+
+aim_status aim_data_file(aim_task *t, const char *path) { DATA_CALL(t, data_read_file(&t->data, path)); }
+
+aim_status aim_data_text(aim_task *t, const char *text) { DATA_CALL(t, bind_override(&t->p, &t->data, text) ? 0 : -1); }
+
+aim_status aim_data_anywhere(aim_task *t) {
+  if (!t || t->state != TASK_NEW) return AIM_E_USAGE;
+  t->p.any_path = true;
+  return AIM_OK;
+}
+
+/* ---- options */
+
+aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
+  if (!t || !option || !value || t->state == TASK_DONE) return AIM_E_USAGE;
+  if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
+  if (strcmp(option, "output") == 0) {
+    t->output = arena_strndup(&t->mem, value, strlen(value));
+    return AIM_OK;
+  }
+  if (t->state != TASK_NEW && strcmp(option, "method") == 0) return AIM_E_USAGE;
+  return plan_override(&t->p, &t->plan, option, value) ? AIM_OK : AIM_E_PROGRAM;
+}
+
+aim_status aim_set_int(aim_task *t, const char *option, int64_t value) {
+  char text[32];
+  snprintf(text, sizeof text, "%lld", (long long)value);
+  return aim_set_text(t, option, text);
+}
+
+aim_status aim_set_real(aim_task *t, const char *option, double value) {
+  char text[NUMBER_TEXT_SIZE];
+  number_text(text, value);
+  return aim_set_text(t, option, text);
+}
+
+aim_status aim_plan_get(const aim_task *t, aim_plan *out) {
+  if (!t) return AIM_E_USAGE;
+  const plan *p = &t->plan;
+  *out = (aim_plan){p->name,   p->model->decl->name.name, plan_method_name(p->method), p->seed, p->particles, p->chains, p->warmup, p->draws,
+                    p->thin,   p->max_depth,              p->target_accept};
+  return AIM_OK;
+}
+
+/* ---- binding */
+
+static bool choose_seed(plan *p) {
+  uint64_t s = 0;
+  while (p->seed == 0) {
+    if (getrandom(&s, sizeof s, 0) != sizeof s) return false;
+    p->seed = s >> 1;
+  }
+  return true;
+}
+
+static aim_status load(aim_task *t, unsigned needs) {
+  const char *message = NULL;
+  t->needs = needs;
+  if (!program_build(&t->p, needs)) return AIM_E_PROGRAM;
+  switch (eval_model_load(&t->model, &t->p, t->vm->engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message)) {
+  case EXEC_OK: return AIM_OK;
+  case EXEC_MEMORY: return AIM_E_MEMORY;
+  default:
+    diag_add(&t->p.diags, DIAG_ERROR, "E0901", t->plan.model->decl->name.at, "this model cannot be run: %s",
+             message ? message : "the engine gave no reason");
+    return AIM_E_PROGRAM;
+  }
+}
+
+static aim_status bind(aim_task *t, unsigned more) {
+  if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
+  if (!plan_check(&t->p, &t->plan) || !program_bind(&t->p, t->plan.model, t->plan.run, &t->data)) return AIM_E_PROGRAM;
+  if (!choose_seed(&t->plan)) {
+    t->io_errno = errno;
+    return AIM_E_IO;
+  }
+  return load(t, run_method_needs(t->plan.method) | more);
+}
+
+aim_status api_bind(aim_task *t, unsigned more) {
+  if (t->state == TASK_BOUND || t->state == TASK_DONE) return AIM_OK;
+  if (t->state == TASK_BROKEN) return AIM_E_USAGE;
+  aim_status st = bind(t, more);
+  t->state = st == AIM_OK ? TASK_BOUND : TASK_BROKEN;
+  /* Line tables are built now, so that evaluators only read them. */
+  if (st == AIM_OK && ARENA_TRY(&t->mem) == 0)
+    for (size_t k = 1; k <= t->p.sources.n; k++) source_locate(&t->p.sources, (uint32_t)k, 0);
+  return st;
+}
+
+aim_status aim_bind(aim_task *t) { return t ? api_bind(t, 0) : AIM_E_USAGE; }
+
+/* ---- the run */
+
+static run_status drive(run *r) {
+  switch (r->o.method) {
+  case PLAN_NUTS: return run_nuts(r);
+  case PLAN_MH: return run_mh(r);
+  case PLAN_IMPORTANCE: return run_importance(r);
+  case PLAN_PRIOR: return run_prior(r);
+  default: return r->status = RUN_E_INTERNAL;
+  }
+}
+
+typedef struct watch_bridge {
+  const aim_watch *w;
+} watch_bridge;
+
+static int progress(void *user, const run_progress *p) {
+  const aim_watch *w = ((watch_bridge *)user)->w;
+  aim_progress q = {p->done, p->total, p->chains, p->warming_up, p->divergent};
+  return w->progress(w->user, &q);
+}
+
+static run_status run_task(aim_task *t) {
+  run *r = &t->run;
+  volatile int lock = -1;
+  if (ARENA_TRY(&t->mem)) {
+    run_end(r);
+    if (lock >= 0) csv_lock_drop(lock);
+    return RUN_E_MEMORY;
+  }
+  double began = run_now(r);
+  run_status st = run_begin(r);
+  if (st == RUN_OK && t->output) {
+    int taken = -1;
+    st = run_files_begin(t, &taken);
+    lock = taken;
+  }
+  if (st == RUN_OK) {
+    drive(r);
+    run_end(r);
+    st = r->status;
+    if (t->output && (st == RUN_OK || st == RUN_STOPPED)) {
+      run_status files = run_files_end(t, run_now(r) - began);
+      if (files != RUN_OK) st = files;
+    }
+  } else {
+    run_end(r);
+  }
+  if (lock >= 0) csv_lock_drop(lock);
+  return st;
+}
+
+static void report(aim_task *t, run_status st) {
+  if (ARENA_TRY(&t->mem)) return;
+  run *r = &t->run;
+  if (st == RUN_E_BOUND) api_report_stop(t, &r->faults);
+  if (st == RUN_E_INIT) api_report_init(t);
+  if (st == RUN_E_METHOD) diag_add(&t->p.diags, DIAG_ERROR, "E0912", t->plan.model->decl->name.at, "%s", r->why);
+  if (st == RUN_E_IO && t->output && t->io_errno == 0) {
+    t->io_errno = r->io_errno ? r->io_errno : EIO;
+    char buffer[128];
+    diag_add(&t->p.diags, DIAG_ERROR, "E0930", (span){0}, "the draws could not be written to \"%s\": %s", t->output,
+             strerror_r(t->io_errno, buffer, sizeof buffer));
+  }
+}
+
+aim_status aim_run(aim_task *t, const aim_watch *watch) {
+  if (!t || t->state == TASK_DONE || (watch && watch->size != sizeof *watch)) return AIM_E_USAGE;
+  aim_status st = api_bind(t, 0);
+  if (st != AIM_OK) return st;
+  /* Options may have been set since the task was bound. */
+  if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
+  if (!plan_check(&t->p, &t->plan)) return AIM_E_PROGRAM;
+  if (!choose_seed(&t->plan)) {
+    t->io_errno = errno;
+    return AIM_E_IO;
+  }
+  watch_bridge bridge = {watch};
+  t->run = (run){.m = &t->model, .alloc = &t->vm->alloc, .mem = &t->mem, .o = run_options_of(&t->plan), .stop = &t->stop,
+                 .clock = t->vm->config.clock, .clock_user = t->vm->config.clock_user};
+  if (watch && watch->progress) {
+    t->run.progress = progress;
+    t->run.progress_user = &bridge;
+  }
+  run_status rs = run_task(t);
+  t->run.progress = NULL;
+  t->state = rs == RUN_OK || rs == RUN_STOPPED ? TASK_DONE : TASK_BROKEN;
+  report(t, rs);
+  return api_status(rs);
+}
+
+void aim_stop(aim_task *t) {
+  if (t) atomic_store_explicit(&t->stop, 1, memory_order_relaxed);
+}

@@ -1,0 +1,122 @@
+/* run_files.c: the output directory of a task: one CSV file a chain, run.json and summary.csv. */
+#include "vm/api.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static run_status io(aim_task *t, int e, const char *path) {
+  char buffer[128];
+  t->io_errno = e;
+  if (e == EWOULDBLOCK) {
+    diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0931", (span){0}, "another run is writing into \"%s\"", path);
+    diag_help(&t->p.diags, d, "wait for it, or give this run a directory of its own");
+  } else {
+    diag_add(&t->p.diags, DIAG_ERROR, "E0930", (span){0}, "\"%s\" cannot be written: %s", path, strerror_r(e, buffer, sizeof buffer));
+  }
+  return RUN_E_IO;
+}
+
+/* mkdir -p. */
+static int make_directory(char *path) {
+  for (char *s = path + 1; *s; s++) {
+    if (*s != '/') continue;
+    *s = '\0';
+    int r = mkdir(path, 0777);
+    *s = '/';
+    if (r && errno != EEXIST) return errno;
+  }
+  struct stat st;
+  if (mkdir(path, 0777) && errno != EEXIST) return errno;
+  if (stat(path, &st)) return errno;
+  return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+}
+
+static char *csv_path(aim_task *t, int64_t chain) {
+  return arena_printf(&t->mem, "%s/%s-%lld.csv", t->output, t->plan.name, (long long)chain + 1);
+}
+
+/* Names of the data files of the statement and of the host, for headers. */
+static const char *data_name(const aim_task *t) {
+  for (size_t k = 0; k < t->data.n; k++)
+    if (t->data.arrays[k]->origin.file) return t->data.arrays[k]->origin.file;
+  const ast_decl *run = t->plan.run;
+  for (size_t k = 0; run && k < run->run->on.n; k++) {
+    const ast_arg *a = &run->run->on.items[k];
+    if (!a->name.name && a->value->kind == EXPR_STRING) return a->value->string.bytes;
+  }
+  return "";
+}
+
+run_status run_files_begin(aim_task *t, int *lock) {
+  run *r = &t->run;
+  int e = make_directory(arena_strndup(&t->mem, t->output, strlen(t->output)));
+  if (e == 0) e = csv_lock_take(t->output, lock);
+  if (e) return io(t, e, t->output);
+  for (int64_t c = 0; c < r->o.chains; c++) {
+    csv_info info = {.model = t->plan.model->decl->name.name, .version = AIM_VERSION, .data = data_name(t), .seed = r->o.seed,
+                     .chain = (int)c + 1, .warmup = r->o.warmup, .samples = r->o.draws * r->o.thin, .thin = r->o.thin,
+                     .delta = r->o.target_accept, .max_depth = (int)r->o.max_depth, .stepsize = r->o.step_size};
+    char *path = csv_path(t, c);
+    if ((e = csv_open(&r->chain[c].csv, &t->vm->alloc, path, r->store, &info))) return e == ENOMEM ? RUN_E_MEMORY : io(t, e, path);
+  }
+  return RUN_OK;
+}
+
+static run_chain *chains_of(aim_task *t) {
+  run *r = &t->run;
+  run_chain *out = ARENA_ARRAY(&t->mem, run_chain, (size_t)r->o.chains);
+  for (int64_t c = 0; c < r->o.chains; c++) {
+    const chain_state *x = &r->chain[c];
+    size_t n = draws_count(r->store, (int)c);
+    const double *accept = draws_stat_of(r->store, (int)c, DRAWS_ACCEPT_STAT);
+    double sum = 0.0;
+    for (size_t k = 0; k < n; k++) sum += accept[k];
+    out[c] = (run_chain){.chain = (int)c + 1, .stepsize = x->step_size, .draws = (int64_t)n, .divergent = (int64_t)atomic_load(&x->divergent),
+                         .max_treedepth_hits = (int64_t)x->n_max_depth, .leapfrogs = (int64_t)(x->work[0] + x->work[1]),
+                         .accept_stat = n ? sum / (double)n : NAN, .ebfmi = NAN, .warmup_seconds = x->seconds[0],
+                         .sampling_seconds = x->seconds[1], .file = csv_path(t, c)};
+    if (r->o.method == PLAN_NUTS) out[c].ebfmi = diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), n, 1);
+  }
+  return out;
+}
+
+static const char *worst(aim_task *t, run_info *info) {
+  const summary_row *worst = NULL;
+  info->max_rhat = info->min_ess_bulk = info->min_ess_tail = NAN;
+  for (size_t k = 0; k < t->n_rows; k++) {
+    const summary_row *x = &t->rows[k];
+    if (isnan(x->rhat)) continue;
+    if (!worst || x->rhat > worst->rhat) worst = x;
+    if (!(x->ess_bulk >= info->min_ess_bulk)) info->min_ess_bulk = x->ess_bulk;
+    if (!(x->ess_tail >= info->min_ess_tail)) info->min_ess_tail = x->ess_tail;
+  }
+  if (!worst) return NULL;
+  char name[512];
+  info->max_rhat = worst->rhat;
+  draws_name(t->run.store, worst->column, name, sizeof name);
+  return arena_strndup(&t->mem, name, strlen(name));
+}
+
+run_status run_files_end(aim_task *t, double seconds) {
+  run *r = &t->run;
+  t->rows = summary_compute(r->store, &t->mem, &t->n_rows);
+  const char *data = data_name(t);
+  run_info info = {.model = t->plan.model->decl->name.name, .file = t->of->name, .method = plan_method_name(t->plan.method),
+                   .version = AIM_VERSION, .build = t->vm->engine->name, .data = &data, .n_data = *data ? 1 : 0, .seed = r->o.seed,
+                   .warmup = r->o.warmup, .draws = r->o.draws, .thin = r->o.thin, .target_accept = r->o.target_accept,
+                   .max_depth = (int)r->o.max_depth, .chain = chains_of(t), .n_chains = (size_t)r->o.chains, .total_seconds = seconds,
+                   .interrupted = r->status == RUN_STOPPED};
+  info.worst = worst(t, &info);
+  char *path = arena_printf(&t->mem, "%s/run.json", t->output);
+  int e = run_json_write(&info, path, &t->mem);
+  if (e) return io(t, e, path);
+  strbuf b;
+  strbuf_init(&b, &t->mem);
+  summary_csv(&b, r->store, t->rows, t->n_rows);
+  path = arena_printf(&t->mem, "%s/summary.csv", t->output);
+  e = run_file_write(path, b.s, b.n, &t->mem);
+  return e ? io(t, e, path) : RUN_OK;
+}
