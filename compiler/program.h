@@ -56,6 +56,11 @@ typedef struct program {
   int file;
   bool ok;                        /* checked without an error */
 
+  /* For program_bind: what a command line sets (bind.h), and whether data files of a statement may lie outside the folder of
+   * the program. */
+  ast_args overrides;
+  bool any_path;
+
   /* program_bind */
   const check_model *model;
   exec_data *data;

@@ -1,0 +1,169 @@
+/* bind.c: the steps of binding, and the places that its messages name (bind.h). */
+#include "compiler/bind_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+diag *bind_error(binder *b, const char *code, span at, const char *format, ...) {
+  va_list args, again;
+  va_start(args, format);
+  va_copy(again, args);
+  int n = vsnprintf(NULL, 0, format, args);
+  char *text = ARENA_ARRAY(b->a, char, (size_t)(n > 0 ? n : 0) + 1);
+  vsnprintf(text, (size_t)(n > 0 ? n : 0) + 1, format, again);
+  va_end(again);
+  va_end(args);
+  return diag_add(&b->p->diags, DIAG_ERROR, code, at, "%s", text);
+}
+
+span bind_type_span(const symbol *s) {
+  if (s->param && s->param->type) return s->param->type->at;
+  return s->at;
+}
+
+bound *bind_of(const binder *b, const symbol *s) {
+  for (size_t k = 0; k < b->n; k++)
+    if (b->of[k].sym == s) return &b->of[k];
+  return NULL;
+}
+
+/* `, element [2, 1]`, by the leading indices. */
+static const char *element_text(binder *b, const data_array *x, size_t cell, int rank) {
+  strbuf s;
+  strbuf_init(&s, b->a);
+  int64_t at[DATA_MAX_RANK];
+  for (int i = x->rank - 1; i >= 0; i--) {
+    at[i] = (int64_t)(cell % (size_t)x->dims[i]) + 1;
+    cell /= (size_t)x->dims[i];
+  }
+  for (int i = 0; i < rank; i++) strbuf_printf(&s, "%s%lld", i ? ", " : ", element [", (long long)at[i]);
+  if (rank) strbuf_putc(&s, ']');
+  return s.s;
+}
+
+const char *bind_event_where(binder *b, const bound *y, size_t cell, int batch_rank) {
+  return arena_printf(b->a, "%s%s", bind_where(b, y, (size_t)-1), element_text(b, y->x, cell, batch_rank));
+}
+
+const char *bind_where(binder *b, const bound *y, size_t cell) {
+  const data_array *x = y->x;
+  bool whole = cell == (size_t)-1;
+  if (y->written)
+    return arena_printf(b->a, "the binding of `%s`%s", y->sym->name, whole ? "" : element_text(b, x, cell, x->rank));
+  if (y->ncolumns) {
+    x = y->columns[whole ? 0 : cell % y->ncolumns];
+    if (!whole) cell /= y->ncolumns;
+  }
+  const char *where = whole ? data_array_where(x, b->a) : data_cell_where(x, cell, b->a);
+  return x->origin.file ? arena_printf(b->a, "%s, %s", x->origin.file, where) : where;
+}
+
+void bind_point_binding(binder *b, diag *d, const bound *y) {
+  if (y->at.file) bind_point(b, d, y->at, "bound here");
+}
+
+const char *bind_shape_text(binder *b, const data_array *x) {
+  if (x->rank == 0) return arena_printf(b->a, "one %s", data_kind_name(x->kind));
+  strbuf s;
+  strbuf_init(&s, b->a);
+  strbuf_printf(&s, "%s[", data_kind_name(x->kind));
+  for (int k = 0; k < x->rank; k++) strbuf_printf(&s, "%s%lld", k ? ", " : "", (long long)x->dims[k]);
+  strbuf_putc(&s, ']');
+  return s.s;
+}
+
+const char *bind_real_text(binder *b, double x) {
+  if (x != x) return "NaN";
+  if (x - x != 0) return x > 0 ? "Inf" : "-Inf";
+  char text[64];
+  for (int digits = 6; digits <= 17; digits++) {
+    snprintf(text, sizeof text, "%.*g", digits, x);
+    if (strtod(text, NULL) == x) break;
+  }
+  /* Whatever is not part of a number in the C locale is the locale's decimal point. */
+  char *out = ARENA_ARRAY(b->a, char, sizeof text), *to = out;
+  for (const char *from = text; *from; from++) {
+    if (strchr("0123456789+-e", *from)) *to++ = *from;
+    else if (to == out || to[-1] != '.') *to++ = '.';
+  }
+  *to = '\0';
+  return out;
+}
+
+/* Latents that a statement fixes would have to become data of another model. */
+static bool refuse_given(binder *b) {
+  if (!b->run || b->run->given.n == 0) return true;
+  for (size_t k = 0; k < b->run->given.n; k++) {
+    const ast_arg *g = &b->run->given.items[k];
+    diag *d = bind_error(b, "E0781", g->at, "fixing a latent by `given` is not available yet");
+    if (g->name.name) bind_help(b, d, "until then, make `%s` a name of the signature and bind it behind `on`", g->name.name);
+  }
+  return false;
+}
+
+static bool refuse_unknown_overrides(binder *b) {
+  bool ok = true;
+  for (size_t k = 0; k < b->p->overrides.n; k++) {
+    const ast_arg *a = &b->p->overrides.items[k];
+    const char **words = ARENA_ARRAY(b->a, const char *, b->n);
+    bool known = false;
+    for (size_t i = 0; i < b->n; i++) words[i] = b->of[i].sym->name, known |= b->of[i].sym->name == a->name.name;
+    if (known) continue;
+    diag *d = bind_error(b, "E0786", a->at, "model `%s` has no data called `%s`", b->model->sym->name, a->name.name);
+    const char *near = diag_nearest(a->name.name, words, b->n);
+    if (near) bind_help(b, d, "did you mean `%s`?", near);
+    ok = false;
+  }
+  return ok;
+}
+
+bool bind_absent(binder *b, const bound *y) {
+  const symbol *s = y->sym;
+  diag *d = bind_error(b, "E0771", s->at, "there are no data for `%s`", s->name);
+  bind_say(b, d, "%s", ty_print(&b->p->check, s->type));
+  const char *near = bind_nearest(b, s->name);
+  bool nothing = b->files.n == 0 && (!b->given || b->given->n == 0);
+  if (near) bind_help(b, d, "the data have `%s`: bind it by `on ..., %s = %s`", near, s->name, near);
+  else if (nothing && !b->run) bind_help(b, d, "name a file in a statement: `infer %s on \"data.json\"`", b->model->sym->name);
+  else if (nothing) bind_help(b, d, "name a file or a value behind `on`: `on \"data.json\"`, `on %s = ...`", s->name);
+  else bind_help(b, d, "bind it by `on ..., %s = ...`", s->name);
+  return false;
+}
+
+bool bind_data(program *p, const check_model *model, const ast_decl *run, data_set *data) {
+  binder b = {.p = p, .a = p->mem, .model = model, .run = run ? run->run : NULL, .given = data};
+  p->data = NULL;
+  p->ndata = 0;
+  data_init(&b.files, p->mem, &p->diags);
+  if (data) b.files.max_file = data->max_file;
+  b.n = model->ndata + model->nsize_syms;
+  b.of = ARENA_ARRAY(b.a, bound, b.n);
+  for (size_t k = 0; k < b.n; k++) b.of[k].sym = k < model->ndata ? model->data[k] : model->size_syms[k - model->ndata];
+
+  bool ok = refuse_given(&b);
+  ok &= refuse_unknown_overrides(&b);
+  ok &= bind_read_files(&b);
+  if (!ok) return false;
+
+  for (size_t k = 0; k < b.n; k++) {
+    bound *y = &b.of[k];
+    bool found = bind_find(&b, y);
+    if (found && y->x) found = bind_missing(&b, y) && bind_shape(&b, y);
+    else if (found && y->sym->size == IR_SIZE_NONE && !y->sym->param->default_) found = bind_absent(&b, y);
+    ok &= found;
+  }
+  if (!ok || !bind_sizes(&b)) return false;
+
+  for (size_t k = 0; k < model->ndata; k++) ok &= bind_convert(&b, &b.of[k]);
+  if (!ok) return false;
+  for (size_t k = 0; k < model->ndata; k++) ok &= bind_support(&b, &b.of[k]);
+  ok &= bind_check_sites(&b);
+  if (!ok) return false;
+
+  bind_say_guesses(&b);
+  p->data = ARENA_ARRAY(b.a, exec_data, model->ndata);
+  for (size_t k = 0; k < model->ndata; k++)
+    if (b.of[k].cells) p->data[p->ndata++] = (exec_data){.name = b.of[k].sym->name, .p = b.of[k].cells};
+  return true;
+}

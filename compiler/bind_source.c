@@ -1,0 +1,368 @@
+/* bind_source.c: where data come from: the files of a statement, its bindings, and overrides of a command line. */
+#include "compiler/bind_state.h"
+
+#include "lang/parse.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* --- files */
+
+/* Whether a relative path stays in its folder, by its text: `a/../b` does, `../b` and `a/../../b` do not. */
+static bool stays_inside(const char *path) {
+  int depth = 0;
+  if (path[0] == '/') return false;
+  while (*path) {
+    size_t n = strcspn(path, "/");
+    if (n == 2 && path[0] == '.' && path[1] == '.') depth--;
+    else if (n > 0 && !(n == 1 && path[0] == '.')) depth++;
+    if (depth < 0) return false;
+    path += n;
+    path += *path == '/';
+  }
+  return true;
+}
+
+static const char *beside_program(binder *b, const char *path) {
+  const source_file *f = source_get(&b->p->sources, (uint32_t)b->p->file);
+  const char *slash = f ? strrchr(f->name, '/') : NULL;
+  if (!slash || path[0] == '/') return path;
+  return arena_printf(b->a, "%.*s/%s", (int)(slash - f->name), f->name, path);
+}
+
+static bool read_before(const binder *b, const char *path, const char *full) {
+  for (size_t k = 0; b->given && k < b->given->n; k++) {
+    const char *file = b->given->arrays[k]->origin.file;
+    if (file && (strcmp(file, path) == 0 || strcmp(file, full) == 0)) return true;
+  }
+  return false;
+}
+
+bool bind_read_files(binder *b) {
+  bool ok = true;
+  for (size_t k = 0; b->run && k < b->run->on.n; k++) {
+    const ast_arg *a = &b->run->on.items[k];
+    if (a->name.name || a->value->kind != EXPR_STRING) continue;
+    const char *path = a->value->string.bytes, *full = beside_program(b, path);
+    if (read_before(b, path, full)) continue;
+    if (!b->p->any_path && !stays_inside(path)) {
+      diag *d = bind_error(b, "E0779", a->at, "a program may read only files of its own folder");
+      bind_say(b, d, "%s", path[0] == '/' ? "an absolute path" : "this leaves the folder");
+      bind_help(b, d, "give the file on the command line: `--data %s`", path);
+      ok = false;
+      continue;
+    }
+    size_t before = b->p->diags.n;
+    if (data_read_file(&b->files, full) == 0) continue;
+    ok = false;
+    if (b->p->diags.n == before) continue;
+    diag *d = b->p->diags.items[b->p->diags.n - 1];
+    if (strcmp(d->code, "E0750") == 0) {
+      /* The reader knows paths of a command line only. */
+      d->nremarks = 0;
+      bind_help(b, d, "paths of a statement are relative to the folder of the program");
+    }
+    bind_point(b, d, a->at, "read here");
+  }
+  return ok;
+}
+
+/* Files of the statement give way to those of the flags. */
+const data_array *bind_array(const binder *b, const char *name) {
+  const data_array *x = b->given ? data_find(b->given, name) : NULL;
+  return x ? x : data_find(&b->files, name);
+}
+
+const char *bind_nearest(binder *b, const char *name) {
+  size_t most = b->files.n + (b->given ? b->given->n : 0), n = 0;
+  const char **words = ARENA_ARRAY(b->a, const char *, most);
+  for (size_t k = 0; b->given && k < b->given->n; k++) words[n++] = b->given->arrays[k]->name;
+  for (size_t k = 0; k < b->files.n; k++) words[n++] = b->files.arrays[k]->name;
+  /* What a message shows of a file are names only that look like names. */
+  for (size_t k = 0; k < n; k++)
+    if (!*data_name_shown(words[k], b->a)) words[k] = NULL;
+  return diag_nearest(name, words, n);
+}
+
+/* --- bindings */
+
+static const data_array *named(binder *b, const char *name, span at) {
+  const data_array *x = bind_array(b, name);
+  if (x) return x;
+  diag *d = bind_error(b, "E0771", at, "the data have no `%s`", name);
+  const char *near = bind_nearest(b, name);
+  if (near) bind_help(b, d, "did you mean `%s`?", near);
+  return NULL;
+}
+
+typedef struct literal {
+  binder *b;
+  int rank; /* -1 until the first scalar */
+  int64_t dims[DATA_MAX_RANK];
+  bind_num *cells;
+  size_t n, cap;
+  bool real, all_bool;
+} literal;
+
+static bool read_literal(literal *l, const ast_expr *e, int depth) {
+  binder *b = l->b;
+  if (e->kind == EXPR_ERROR) return false;
+  if (e->kind == EXPR_ARRAY) {
+    if (depth == DATA_MAX_RANK) {
+      bind_error(b, "E0782", e->at, "an array has at most %d axes", DATA_MAX_RANK);
+      return false;
+    }
+    if (l->rank >= 0 && depth >= l->rank) {
+      bind_error(b, "E0782", e->at, "an array stands where one value is expected, as the first at this depth is");
+      return false;
+    }
+    int64_t n = (int64_t)e->array.elems.n;
+    if (l->rank < 0 && l->dims[depth] < 0) l->dims[depth] = n;
+    if (l->dims[depth] != n) {
+      diag *d = bind_error(b, "E0782", e->at, "this row has %lld element%s, the first has %lld", (long long)n, n == 1 ? "" : "s",
+                           (long long)l->dims[depth]);
+      bind_help(b, d, "rows of an array are equally long");
+      return false;
+    }
+    if (n == 0 && l->rank < 0) l->rank = depth + 1;
+    for (size_t k = 0; k < e->array.elems.n; k++)
+      if (!read_literal(l, e->array.elems.items[k], depth + 1)) return false;
+    return true;
+  }
+  bind_num x;
+  span at = e->at;
+  const char *why = bind_eval(b, e, &x, &at);
+  if (why) {
+    diag *d = bind_error(b, "E0782", at, "%s", why);
+    bind_help(b, d, "a binding is a name of the data, a number, an array of numbers or `columns(a, b)`; compute in the model with `let`");
+    return false;
+  }
+  if (l->rank < 0) l->rank = depth;
+  if (l->rank != depth) {
+    bind_error(b, "E0782", e->at, "one value stands where an array is expected, as the first at this depth is");
+    return false;
+  }
+  l->real |= x.kind == DATA_REAL;
+  l->all_bool &= x.kind == DATA_BOOL;
+  ARENA_PUSH(b->a, l->cells, l->n, l->cap, x);
+  return true;
+}
+
+static bool bind_literal(binder *b, bound *y, const ast_expr *e) {
+  literal l = {.b = b, .rank = -1, .all_bool = true};
+  for (int k = 0; k < DATA_MAX_RANK; k++) l.dims[k] = -1;
+  if (!read_literal(&l, e, 0)) return false;
+  data_array *x = ARENA_NEW(b->a, data_array);
+  x->name = y->sym->name;
+  x->rank = l.rank;
+  int64_t *dims = ARENA_ARRAY(b->a, int64_t, DATA_MAX_RANK);
+  memcpy(dims, l.dims, sizeof l.dims);
+  x->dims = dims;
+  x->cells = l.n;
+  x->kind = l.real ? DATA_REAL : l.all_bool && l.n ? DATA_BOOL : DATA_INT;
+  if (l.real) {
+    double *f = ARENA_ARRAY(b->a, double, l.n);
+    for (size_t k = 0; k < l.n; k++) f[k] = bind_num_real(l.cells[k]);
+    x->f64 = f;
+  } else {
+    int64_t *i = ARENA_ARRAY(b->a, int64_t, l.n);
+    for (size_t k = 0; k < l.n; k++) i[k] = l.cells[k].i;
+    x->i64 = i;
+  }
+  y->x = x;
+  y->written = true;
+  return true;
+}
+
+typedef struct column_list {
+  const data_array **items;
+  size_t n, cap;
+} column_list;
+
+static bool add_column(binder *b, column_list *l, const data_array *x, span at) {
+  const char *why = x->rank != 1 ? "is not a column" : x->kind == DATA_TEXT ? "is a column of texts" : NULL;
+  if (why) {
+    diag *d = bind_error(b, "E0783", at, "`%s` %s, but %s", x->name, why, bind_shape_text(b, x));
+    if (x->kind == DATA_TEXT) {
+      d->message = arena_printf(b->a, "`%s` holds texts, which are not numbers", x->name);
+      bind_help(b, d, "declare it as `index(K)[N]` and bind it by a name of its own");
+    }
+    return false;
+  }
+  if (l->n && l->items[0]->dims[0] != x->dims[0]) {
+    bind_error(b, "E0783", at, "`%s` has %lld elements, and `%s` has %lld", x->name, (long long)x->dims[0], l->items[0]->name,
+               (long long)l->items[0]->dims[0]);
+    return false;
+  }
+  if (x->n_missing) {
+    size_t cell = 0;
+    while (!x->missing[cell]) cell++;
+    bind_error(b, "E0770", at, "missing values in `%s` are not available yet: %s%s%s", x->name, x->origin.file ? x->origin.file : "",
+               x->origin.file ? ", " : "", data_cell_where(x, cell, b->a));
+    return false;
+  }
+  ARENA_PUSH(b->a, l->items, l->n, l->cap, x);
+  return true;
+}
+
+/* `columns(a..d)`: the columns of one file from a to d, as they stand there. */
+static bool add_range(binder *b, column_list *l, const ast_expr *e) {
+  const ast_expr *end[2] = {e->range.lo, e->range.hi};
+  const data_array *x[2];
+  for (int k = 0; k < 2; k++) {
+    if (end[k]->kind == EXPR_ERROR) return false;
+    if (end[k]->kind != EXPR_NAME) {
+      bind_error(b, "E0783", end[k]->at, "a range of columns goes from one name to another");
+      return false;
+    }
+    x[k] = named(b, end[k]->name.name, end[k]->at);
+    if (!x[k]) return false;
+    if (x[k]->origin.source != DATA_FROM_CSV) {
+      diag *d = bind_error(b, "E0783", end[k]->at, "`%s` is not a column of a CSV file, so nothing stands beside it", end[k]->name.name);
+      bind_help(b, d, "list the names: `columns(a, b, c)`");
+      return false;
+    }
+  }
+  if (strcmp(x[0]->origin.file, x[1]->origin.file) != 0) {
+    bind_error(b, "E0783", e->at, "`%s` is a column of %s, and `%s` of %s", x[0]->name, x[0]->origin.file, x[1]->name, x[1]->origin.file);
+    return false;
+  }
+  if (x[0]->origin.column > x[1]->origin.column) {
+    diag *d = bind_error(b, "E0783", e->at, "`%s` stands behind `%s` in %s", x[0]->name, x[1]->name, x[0]->origin.file);
+    bind_help(b, d, "write `%s..%s`", x[1]->name, x[0]->name);
+    return false;
+  }
+  const data_set *sets[2] = {b->given, &b->files};
+  for (int s = 0; s < 2; s++)
+    for (size_t k = 0; sets[s] && k < sets[s]->n; k++) {
+      const data_array *c = sets[s]->arrays[k];
+      if (c->origin.source != DATA_FROM_CSV || c->origin.column < x[0]->origin.column || c->origin.column > x[1]->origin.column) continue;
+      if (strcmp(c->origin.file, x[0]->origin.file) == 0 && !add_column(b, l, c, e->at)) return false;
+    }
+  return true;
+}
+
+static bool bind_columns(binder *b, bound *y, const ast_expr *e) {
+  column_list l = {0};
+  for (size_t k = 0; k < e->call.args.n; k++) {
+    const ast_arg *a = &e->call.args.items[k];
+    if (a->name.name) {
+      bind_error(b, "E0783", a->at, "`columns` takes names of columns");
+      return false;
+    }
+    if (a->value->kind == EXPR_ERROR) return false;
+    if (a->value->kind == EXPR_RANGE) {
+      if (!add_range(b, &l, a->value)) return false;
+    } else if (a->value->kind == EXPR_NAME) {
+      const data_array *x = named(b, a->value->name.name, a->value->at);
+      if (!x || !add_column(b, &l, x, a->value->at)) return false;
+    } else {
+      diag *d = bind_error(b, "E0783", a->value->at, "`columns` takes names of columns here");
+      bind_help(b, d, "take the columns as data and compute in the model: `let X = columns(a / 100, log(b))`");
+      return false;
+    }
+  }
+  if (l.n == 0) {
+    diag *d = bind_error(b, "E0783", e->at, "`columns` needs at least one column");
+    bind_help(b, d, "write `columns(a, b)`, or `columns(a..d)` for neighbours");
+    return false;
+  }
+  data_array *x = ARENA_NEW(b->a, data_array);
+  int64_t *dims = ARENA_ARRAY(b->a, int64_t, 2);
+  size_t rows = (size_t)l.items[0]->dims[0];
+  dims[0] = (int64_t)rows;
+  dims[1] = (int64_t)l.n;
+  *x = (data_array){.name = y->sym->name, .rank = 2, .dims = dims, .cells = rows * l.n, .kind = DATA_BOOL, .origin = l.items[0]->origin};
+  for (size_t k = 0; k < l.n; k++)
+    if (l.items[k]->kind == DATA_REAL) x->kind = DATA_REAL;
+    else if (l.items[k]->kind == DATA_INT && x->kind == DATA_BOOL) x->kind = DATA_INT;
+  if (x->kind == DATA_REAL) {
+    double *f = ARENA_ARRAY(b->a, double, x->cells);
+    for (size_t i = 0; i < x->cells; i++) f[i] = bind_num_real(bind_cell(l.items[i % l.n], i / l.n));
+    x->f64 = f;
+  } else {
+    int64_t *i64 = ARENA_ARRAY(b->a, int64_t, x->cells);
+    for (size_t i = 0; i < x->cells; i++) i64[i] = l.items[i % l.n]->i64[i / l.n];
+    x->i64 = i64;
+  }
+  y->x = x;
+  y->columns = l.items;
+  y->ncolumns = l.n;
+  return true;
+}
+
+static bool bind_binding(binder *b, bound *y, const ast_arg *a) {
+  const ast_expr *e = a->value;
+  y->at = a->at;
+  switch (e->kind) {
+  case EXPR_ERROR: return false;
+  case EXPR_NAME: y->x = named(b, e->name.name, e->at); return y->x != NULL;
+  case EXPR_STRING: {
+    diag *d = bind_error(b, "E0782", e->at, "a name is bound to data, and this is a text");
+    bind_help(b, d, "name the file by itself, then its column: `on \"%s\", %s = ...`", e->string.bytes, y->sym->name);
+    return false;
+  }
+  case EXPR_CALL:
+    if (strcmp(e->call.fn.name, "columns") == 0) return bind_columns(b, y, e);
+    break;
+  default: break;
+  }
+  return bind_literal(b, y, e);
+}
+
+static const ast_arg *argument(const ast_args *args, const char *name) {
+  for (size_t k = args->n; k-- > 0;) /* the last one said counts */
+    if (args->items[k].name.name == name) return &args->items[k];
+  return NULL;
+}
+
+bool bind_find(binder *b, bound *y) {
+  const char *name = y->sym->name;
+  const ast_arg *a = argument(&b->p->overrides, name);
+  if (a) return bind_binding(b, y, a);
+  const data_array *x = b->given ? data_find(b->given, name) : NULL;
+  if (!x || x->origin.source != DATA_FROM_HOST) {
+    a = b->run ? argument(&b->run->on, name) : NULL;
+    if (a) return bind_binding(b, y, a);
+    x = bind_array(b, name);
+  }
+  /* A size is not declared, so an array that happens to have its name is something else. */
+  if (y->sym->kind == SYM_SIZE && x && (x->rank > 0 || x->kind != DATA_INT)) x = NULL;
+  y->x = x;
+  return true;
+}
+
+/* --- overrides */
+
+/* Length of the name in front of `=`, or 0 when the text is no binding.  `==` and an `=` inside a path are none. */
+static size_t binding_name(const char *text) {
+  size_t n = 0;
+  while ((text[n] >= 'a' && text[n] <= 'z') || (text[n] >= 'A' && text[n] <= 'Z') || (text[n] >= '0' && text[n] <= '9') ||
+         text[n] == '_' || (unsigned char)text[n] >= 0x80)
+    n++;
+  size_t end = n;
+  while (text[end] == ' ') end++;
+  return text[end] == '=' && text[end + 1] != '=' ? n : 0;
+}
+
+bool bind_override(program *p, data_set *data, const char *text) {
+  size_t n = binding_name(text);
+  if (n == 0) {
+    if (*text != '=' || strchr(text, '.')) return data_read_file(data, text) == 0;
+    diag_add(&p->diags, DIAG_ERROR, "E0786", (span){0}, "a binding is written `name = value`");
+    return false;
+  }
+  const char *value = strchr(text, '=') + 1;
+  while (*value == ' ') value++;
+  const char *name = intern_bytes(&p->names, text, n);
+  int file = source_add(&p->sources, arena_printf(p->mem, "--data %s", name), value, strlen(value));
+  if (!file) {
+    diag_add(&p->diags, DIAG_ERROR, "E0786", (span){0}, "the value of `%s` is longer than %zu MiB", name, SOURCE_MAX_BYTES >> 20);
+    return false;
+  }
+  ast_expr *e = parse_expr(p->mem, &p->names, &p->sources, file, &p->diags);
+  if (!e) return false;
+  ast_arg a = {.name = {.name = name, .at = e->at}, .value = e, .at = e->at};
+  ARENA_PUSH(p->mem, p->overrides.items, p->overrides.n, p->overrides.cap, a);
+  return true;
+}

@@ -1,0 +1,131 @@
+/* bind_value.c: cells as the model reads them: reals as double, all else as int64_t, without a copy where the kinds agree. */
+#include "compiler/bind_state.h"
+
+#include <strings.h>
+
+bool bind_missing(binder *b, const bound *y) {
+  const data_array *x = y->x;
+  if (x->n_missing == 0) return true;
+  size_t cell = 0;
+  while (!x->missing[cell]) cell++;
+  diag *d = bind_error(b, "E0770", bind_type_span(y->sym), "%s: missing values in `%s` are not available yet", bind_where(b, y, cell), y->sym->name);
+  if (x->n_missing > 1) bind_say(b, d, "%zu values are missing, the first of them there", x->n_missing);
+  else bind_say(b, d, "one value is missing");
+  bind_point_binding(b, d, y);
+  bind_help(b, d, "leave such rows out of the data");
+  return false;
+}
+
+static bool wrong(binder *b, const bound *y, size_t cell, const char *found, const char *help) {
+  const symbol *s = y->sym;
+  diag *d = bind_error(b, cell == (size_t)-1 ? "E0772" : "E0777", bind_type_span(s), "%s: %s, and `%s` is %s", bind_where(b, y, cell), found,
+                       s->name, ty_print(&b->p->check, s->type));
+  bind_say(b, d, "declared here");
+  bind_point_binding(b, d, y);
+  if (help) bind_help(b, d, "%s", help);
+  return false;
+}
+
+/* The integer that a real stands for, when it has no fraction and is exact. */
+static bool whole(double r, int64_t *n) {
+  if (!(r >= -9007199254740992.0 && r <= 9007199254740992.0)) return false;
+  *n = (int64_t)r;
+  return (double)*n == r;
+}
+
+static bool is_index(const ty_info *t) { return t->kind == TY_INT && t->support == IR_SUP_FINITE && !t->spin; }
+
+static bool no_texts(binder *b, const bound *y) {
+  const ty_info *t = y->sym->type;
+  const char *help = t->kind == TY_BOOL ? "texts that read as bool are no and yes, or false and true"
+                     : t->kind == TY_INT && !t->spin ? "`index(K)` takes texts: each distinct one gets a number" : NULL;
+  return wrong(b, y, (size_t)-1, "texts were found", help);
+}
+
+bool bind_int(binder *b, const bound *y, int64_t *n) {
+  const data_array *x = y->x;
+  if (x->kind == DATA_TEXT) return no_texts(b, y);
+  if (x->kind != DATA_REAL) {
+    *n = x->i64[0];
+    return true;
+  }
+  if (whole(x->f64[0], n)) return true;
+  return wrong(b, y, 0, arena_printf(b->a, "%s is not an integer", bind_real_text(b, x->f64[0])), NULL);
+}
+
+static bool to_reals(binder *b, bound *y) {
+  if (y->x->kind == DATA_TEXT) return no_texts(b, y);
+  y->cells = (const exec_cell *)data_reals(y->x, b->a);
+  return true;
+}
+
+static bool to_ints(binder *b, bound *y) {
+  const data_array *x = y->x;
+  if (x->kind == DATA_TEXT && !is_index(y->sym->type)) return no_texts(b, y);
+  if (x->kind != DATA_REAL) {
+    y->cells = (const exec_cell *)x->i64;
+    return true;
+  }
+  int64_t *cells = ARENA_ARRAY(b->a, int64_t, x->cells);
+  for (size_t k = 0; k < x->cells; k++)
+    if (!whole(x->f64[k], &cells[k]))
+      return wrong(b, y, k, arena_printf(b->a, "%s is not an integer", bind_real_text(b, x->f64[k])), NULL);
+  y->cells = (const exec_cell *)cells;
+  return true;
+}
+
+/* 0 and 1 for no and yes, whichever way they are spelt; -1 for any other text. */
+static int truth(const char *text) {
+  static const char *const words[] = {"no", "yes", "false", "true"};
+  for (int k = 0; k < 4; k++)
+    if (strcasecmp(text, words[k]) == 0) return k % 2;
+  return -1;
+}
+
+static bool to_bools(binder *b, bound *y) {
+  const data_array *x = y->x;
+  if (x->kind == DATA_BOOL) {
+    y->cells = (const exec_cell *)x->i64;
+    return true;
+  }
+  if (x->kind == DATA_TEXT) {
+    for (size_t k = 0; k < x->n_levels; k++)
+      if (truth(x->levels[k]) < 0) return no_texts(b, y);
+    int64_t *cells = ARENA_ARRAY(b->a, int64_t, x->cells);
+    for (size_t k = 0; k < x->cells; k++) cells[k] = truth(x->levels[x->i64[k] - 1]);
+    y->cells = (const exec_cell *)cells;
+    return true;
+  }
+  int64_t *copy = x->kind == DATA_REAL ? ARENA_ARRAY(b->a, int64_t, x->cells) : NULL;
+  for (size_t k = 0; k < x->cells; k++) {
+    bind_num v = bind_cell(x, k);
+    if (x->kind == DATA_REAL ? v.r != 0 && v.r != 1 : v.i != 0 && v.i != 1)
+      return wrong(b, y, k, arena_printf(b->a, "%s is neither 0 nor 1", bind_num_text(b, v)),
+                   !y->written && v.kind == DATA_INT && v.i == 2 ? "if 1 and 2 stand for no and yes, subtract 1 in the data" : NULL);
+    if (copy) copy[k] = v.r == 1;
+  }
+  y->cells = (const exec_cell *)(copy ? copy : x->i64);
+  return true;
+}
+
+static bool fill(binder *b, bound *y) {
+  size_t n = 1;
+  for (int k = 0; k < y->rank; k++) {
+    int64_t d = 0;
+    if (!size_value(b->p->sizes, y->sym->type->dim[k], &d) || d < 0 || (d > 0 && n > ((size_t)1 << 40) / (size_t)d)) {
+      bind_error(b, "E0775", bind_type_span(y->sym), "`%s` cannot have these extents", y->sym->name);
+      return false;
+    }
+    n *= (size_t)d;
+  }
+  exec_cell *cells = ARENA_ARRAY(b->a, exec_cell, n);
+  for (size_t k = 0; k < n; k++) cells[k] = y->cells[0];
+  y->cells = cells;
+  return true;
+}
+
+bool bind_convert(binder *b, bound *y) {
+  if (!y->x || (y->sym->size != IR_SIZE_NONE && y->sym->type->rank == 0)) return true;
+  bool ok = y->sym->type->kind == TY_REAL ? to_reals(b, y) : y->sym->type->kind == TY_BOOL ? to_bools(b, y) : to_ints(b, y);
+  return ok && (!y->fill || fill(b, y));
+}
