@@ -1,0 +1,299 @@
+/* plan.c: run statements as numbers (plan.h). */
+#include "compiler/plan.h"
+
+#include "lang/parse.h"
+
+#include <string.h>
+
+static const char *const method_names[] = {"auto", "prior", "importance", "mh", "nuts"};
+enum { NMETHODS = sizeof method_names / sizeof method_names[0] };
+
+const char *plan_method_name(plan_method m) { return method_names[m]; }
+
+/* --- options: where each is kept, and its limits */
+
+typedef enum field_kind { FIELD_U32, FIELD_U64, FIELD_REAL } field_kind;
+
+typedef struct field {
+  const char *name;
+  field_kind kind;
+  size_t offset;
+  double least, most; /* of a real: open at 0 below; the ends of an interval are said by range_text */
+  bool open;          /* the ends themselves are excluded */
+} field;
+
+#define FIELD(name, kind, least, most, open) {#name, kind, offsetof(plan, name), least, most, open}
+static const field fields[] = {
+    FIELD(chains, FIELD_U32, 1, 1024, false),       FIELD(warmup, FIELD_U32, 0, 1e7, false),
+    FIELD(draws, FIELD_U32, 1, 1e8, false),         FIELD(thin, FIELD_U32, 1, 1e6, false),
+    FIELD(threads, FIELD_U32, 0, 4096, false),      FIELD(seed, FIELD_U64, 0, 9223372036854775807.0, false),
+    FIELD(target_accept, FIELD_REAL, 0, 1, true),   FIELD(max_depth, FIELD_U32, 1, 20, false),
+    FIELD(init_radius, FIELD_REAL, 0, 100, false),  FIELD(step_size, FIELD_REAL, 0, 1e6, true),
+    FIELD(scale, FIELD_REAL, 0, 1e6, true),         FIELD(particles, FIELD_U64, 1, 1e9, false),
+};
+#undef FIELD
+enum { NFIELDS = sizeof fields / sizeof fields[0] };
+
+static const field *field_of(const char *name) {
+  for (size_t k = 0; k < NFIELDS; k++)
+    if (strcmp(fields[k].name, name) == 0) return &fields[k];
+  return NULL;
+}
+
+static diag *error(program *p, const char *code, span at, const char *text) {
+  return diag_add(&p->diags, DIAG_ERROR, code, at, "%s", text);
+}
+
+/* A literal with a sign in front of it. */
+static bool literal(const ast_expr *e, bool *whole, int64_t *n, double *r) {
+  bool minus = e->kind == EXPR_UNARY && e->unary.op == OP_NEG;
+  if (minus) e = e->unary.arg;
+  *whole = e->kind == EXPR_INT;
+  if (e->kind == EXPR_INT) {
+    *n = minus ? -e->integer.value : e->integer.value;
+    *r = (double)*n;
+    return true;
+  }
+  if (e->kind != EXPR_REAL) return false;
+  *r = minus ? -e->real.value : e->real.value;
+  return true;
+}
+
+static bool set_field(program *p, plan *pl, const field *f, const ast_expr *e) {
+  bool whole = false;
+  int64_t n = 0;
+  double r = 0;
+  const char *want = f->kind == FIELD_REAL ? "a number" : "a whole number";
+  if (!literal(e, &whole, &n, &r) || (f->kind != FIELD_REAL && !whole)) {
+    error(p, "E0821", e->at, arena_printf(p->mem, "`%s` must be %s", f->name, want));
+    return false;
+  }
+  if (f->open ? !(r > f->least && r < f->most) : !(r >= f->least && r <= f->most)) {
+    const char *text = f->kind == FIELD_U64 && f->most > 1e18
+                           ? arena_printf(p->mem, "`%s` must be a whole number from 0 up", f->name)
+                           : arena_printf(p->mem, "`%s` must lie %s %.0f and %.0f", f->name, f->open ? "strictly between" : "between", f->least,
+                                          f->most);
+    error(p, "E0821", e->at, text);
+    return false;
+  }
+  char *to = (char *)pl + f->offset;
+  if (f->kind == FIELD_U32) *(uint32_t *)(void *)to = (uint32_t)n;
+  else if (f->kind == FIELD_U64) *(uint64_t *)(void *)to = (uint64_t)n;
+  else *(double *)(void *)to = r;
+  return true;
+}
+
+static bool set_save(program *p, plan *pl, const ast_expr *e) {
+  if (e->kind != EXPR_ARRAY) {
+    error(p, "E0821", e->at, "`save` takes a list of names");
+    return false;
+  }
+  const char **names = ARENA_ARRAY(p->mem, const char *, e->array.elems.n);
+  for (size_t k = 0; k < e->array.elems.n; k++) {
+    const ast_expr *x = e->array.elems.items[k];
+    if (x->kind != EXPR_NAME) {
+      error(p, "E0821", x->at, "`save` takes a list of names");
+      return false;
+    }
+    names[k] = x->name.name;
+  }
+  pl->save = names;
+  pl->nsave = e->array.elems.n;
+  return true;
+}
+
+static bool not_yet(program *p, span at, const char *what) {
+  diag *d = error(p, "E0820", at, arena_printf(p->mem, "%s is not available yet", what));
+  diag_help(&p->diags, d, "methods that run are nuts, mh, importance and prior");
+  return false;
+}
+
+static bool set_method(program *p, plan *pl, const char *name, span at) {
+  static const char *const later[] = {"gibbs", "slice", "hmc", "smc", "pmmh", "pgas", "tempering", "map", "laplace", "pathfinder", "vi", "cycle"};
+  for (size_t k = 0; k < NMETHODS; k++)
+    if (strcmp(method_names[k], name) == 0) {
+      pl->method = (plan_method)k;
+      pl->automatic = pl->method == PLAN_AUTO;
+      return true;
+    }
+  for (size_t k = 0; k < sizeof later / sizeof later[0]; k++)
+    if (strcmp(later[k], name) == 0) return not_yet(p, at, arena_printf(p->mem, "the method `%s`", name));
+  diag *d = error(p, "E0827", at, arena_printf(p->mem, "there is no method called `%s`", name));
+  const char *near = diag_nearest(name, method_names, NMETHODS);
+  if (near) diag_help(&p->diags, d, "did you mean `%s`?", near);
+  return false;
+}
+
+static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e, span at) {
+  const field *f = field_of(name);
+  if (f) return set_field(p, pl, f, e);
+  if (strcmp(name, "save") == 0) return set_save(p, pl, e);
+  if (strcmp(name, "metric") == 0 && e->kind == EXPR_NAME && strcmp(e->name.name, "diagonal") == 0) return true;
+  error(p, "E0826", at, arena_printf(p->mem, strcmp(name, "metric") == 0 ? "the option `%s` knows only `diagonal` yet"
+                                                                        : "the option `%s` is not available yet", name));
+  return false;
+}
+
+/* --- making a plan */
+
+static const ast_expr *method_expr(const ast_run *r) {
+  for (size_t k = 0; k < r->with.n; k++)
+    if (!r->with.items[k].name.name) return r->with.items[k].value;
+  return NULL;
+}
+
+static const char *method_word(const ast_run *r) {
+  const ast_expr *e = method_expr(r);
+  return !e ? "auto" : e->kind == EXPR_CALL ? e->call.fn.name : e->kind == EXPR_NAME ? e->name.name : "auto";
+}
+
+static size_t count_runs(const program *p) {
+  size_t n = 0;
+  for (size_t k = 0; k < p->check.file->n; k++) n += p->check.file->items[k]->kind == DECL_RUN;
+  return n;
+}
+
+static const char *result_name(program *p, const ast_decl *run, const char *model) {
+  if (!run) return model;
+  const ast_run *r = run->run;
+  if (name_present(&r->as)) return r->as.name;
+  return count_runs(p) == 1 ? model : arena_printf(p->mem, "%s_%s", model, method_word(r));
+}
+
+static bool set_options(program *p, plan *pl, const ast_args *args, const ast_args *before) {
+  bool ok = true;
+  for (size_t k = 0; k < args->n; k++) {
+    const ast_arg *a = &args->items[k];
+    if (!a->name.name) continue;
+    const ast_arg *first = before ? ast_args_find(before, a->name.name) : NULL;
+    for (size_t i = 0; i < k && !first; i++)
+      if (args->items[i].name.name == a->name.name) first = &args->items[i];
+    if (first) {
+      diag *d = error(p, "E0822", a->name.at, arena_printf(p->mem, "`%s` is set twice", a->name.name));
+      diag_point(&p->diags, d, first->at, "first here");
+      ok = false;
+    } else ok &= set_option(p, pl, a->name.name, a->value, a->name.at);
+  }
+  return ok;
+}
+
+bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *out) {
+  *out = (plan){.verb = run ? run->run->verb : VERB_INFER, .run = run, .method = PLAN_AUTO, .automatic = true, .chains = 4, .warmup = 1000,
+                .draws = 1000, .thin = 1, .seed = 1, .target_accept = 0.8, .max_depth = 10, .init_radius = 2, .scale = 1, .particles = 10000};
+  out->model = run || !model ? program_model(p, run) : model;
+  if (!out->model) {
+    error(p, "E0825", (span){0}, "the program has no model to run");
+    return false;
+  }
+  out->name = result_name(p, run, out->model->sym->name);
+  if (!run) return true;
+  const ast_run *r = run->run;
+  if (r->verb != VERB_INFER) return not_yet(p, run->at, arena_printf(p->mem, "`%s`", ast_verb_text(r->verb)));
+  bool ok = true;
+  if (r->until) {
+    error(p, "E0826", r->until->at, "`until` is not available yet");
+    ok = false;
+  }
+  const ast_expr *e = method_expr(r);
+  if (e && !set_method(p, out, method_word(r), e->at)) return false;
+  const ast_args *own = e && e->kind == EXPR_CALL ? &e->call.args : NULL;
+  if (own) ok &= set_options(p, out, own, NULL);
+  return set_options(p, out, &r->with, own) && ok;
+}
+
+static bool is_discrete(const check_site *s) { return s->type && (s->type->kind == TY_INT || s->type->kind == TY_BOOL); }
+
+static const check_site *first_discrete(const check_model *m) {
+  for (size_t k = 0; k < m->nsites; k++)
+    if (m->sites[k].role == IR_LATENT && is_discrete(&m->sites[k])) return &m->sites[k];
+  return NULL;
+}
+
+plan *plan_all(program *p, const char *only, size_t *n) {
+  const ast_file *f = p->check.file;
+  size_t runs = count_runs(p), kept = 0;
+  plan *out = ARENA_ARRAY(p->mem, plan, runs + 1);
+  const char **names = ARENA_ARRAY(p->mem, const char *, runs + 1);
+  const ast_decl **at = ARENA_ARRAY(p->mem, const ast_decl *, runs + 1);
+  size_t count = 0;
+  *n = 0;
+  bool ok = true;
+  for (size_t k = 0; k < (runs ? f->n : 1); k++) {
+    const ast_decl *run = runs ? f->items[k] : NULL;
+    if (run && run->kind != DECL_RUN) continue;
+    const check_model *m = program_model(p, run);
+    const char *name = m ? result_name(p, run, m->sym->name) : "";
+    for (size_t i = 0; i < count; i++)
+      if (strcmp(names[i], name) == 0) {
+        diag *d = error(p, "E0828", run->at, arena_printf(p->mem, "two results are called `%s`", name));
+        diag_point(&p->diags, d, at[i]->at, "the first one");
+        diag_help(&p->diags, d, "name this one: `... as another_name`");
+        ok = false;
+      }
+    names[count] = name;
+    at[count++] = run;
+    if (only && strcmp(only, name) != 0) continue;
+    ok &= plan_make(p, run, NULL, &out[kept++]);
+  }
+  if (!ok) return NULL;
+  if (kept == 0) {
+    diag *d = error(p, "E0824", (span){0}, arena_printf(p->mem, "no statement gives a result called `%s`", only));
+    const char *near = diag_nearest(only, names, count);
+    if (near) diag_help(&p->diags, d, "did you mean `%s`?", near);
+    else {
+      strbuf s;
+      strbuf_init(&s, p->mem);
+      for (size_t k = 0; k < count && k < 16; k++) strbuf_printf(&s, "%s`%s`", k ? ", " : "", names[k]);
+      diag_help(&p->diags, d, "the results of this program are %s%s", s.s, count > 16 ? ", ..." : "");
+    }
+    return NULL;
+  }
+  *n = kept;
+  return out;
+}
+
+/* --- flags */
+
+bool plan_override(program *p, plan *pl, const char *key, const char *value) {
+  int file = source_add(&p->sources, arena_printf(p->mem, "--%s", key), value, strlen(value));
+  const ast_expr *e = file ? parse_expr(p->mem, &p->names, &p->sources, file, &p->diags) : NULL;
+  if (!e) {
+    if (!file) error(p, "E0827", (span){0}, arena_printf(p->mem, "the value of `--%s` is too long", key));
+    return false;
+  }
+  if (strcmp(key, "method") == 0) {
+    if (e->kind == EXPR_NAME) return set_method(p, pl, e->name.name, e->at);
+    diag *d = error(p, "E0827", e->at, "`--method` takes the name of a method");
+    diag_help(&p->diags, d, "options have flags of their own, such as `--draws 2000`");
+    return false;
+  }
+  if (field_of(key) || strcmp(key, "save") == 0) return set_option(p, pl, key, e, e->at);
+  diag *d = error(p, "E0827", e->at, arena_printf(p->mem, "there is no option called `%s`", key));
+  const char *words[NFIELDS + 2] = {"method", "save"};
+  for (size_t k = 0; k < NFIELDS; k++) words[k + 2] = fields[k].name;
+  const char *near = diag_nearest(key, words, NFIELDS + 2);
+  if (near) diag_help(&p->diags, d, "did you mean `%s`?", near);
+  return false;
+}
+
+/* --- against the model */
+
+bool plan_check(program *p, plan *pl) {
+  const check_site *k = first_discrete(pl->model);
+  const ast_expr *e = pl->run ? method_expr(pl->run->run) : NULL;
+  span at = e ? e->at : pl->run ? pl->run->at : pl->model->sym->at;
+  if (pl->automatic) {
+    pl->method = k ? PLAN_MH : PLAN_NUTS;
+    if (!k) return true;
+    diag *d = diag_add(&p->diags, DIAG_NOTE, "N0829", k->at, "the method is mh, since `%s` is discrete", k->sym->name);
+    diag_note(&p->diags, d, "summing discrete latents out is not available yet; nuts moves continuous ones only");
+    return true;
+  }
+  if (pl->method == PLAN_NUTS && k) {
+    diag *d = error(p, "E0823", at, arena_printf(p->mem, "nuts cannot move `%s`, which is discrete", k->sym->name));
+    diag_point(&p->diags, d, k->at, "`%s` is %s", k->sym->name, ty_print(&p->check, k->type));
+    diag_help(&p->diags, d, "use `with mh`; summing discrete latents out is not available yet");
+    return false;
+  }
+  return true;
+}

@@ -1,0 +1,60 @@
+/* plan.h: what a run statement asks for, as numbers: the model, the method, its options with their defaults, the name of the
+ * result.
+ *
+ * A plan is made from a checked program (check_run.c has compared options with methods and their kinds); flags of a command
+ * line change it afterwards by plan_override, and plan_check compares the numbers with their limits and with the model.  Nothing here
+ * needs data, and a host that has no statement makes its plan from the model alone.
+ *
+ * A run repeats: without a seed the seed is 1.  `seed = 0` asks the driver to choose one, which it must report. */
+#ifndef AIM_COMPILER_PLAN_H
+#define AIM_COMPILER_PLAN_H
+
+#include "compiler/program.h"
+
+typedef enum plan_method {
+  PLAN_AUTO, /* never in a plan that was checked */
+  PLAN_PRIOR,
+  PLAN_IMPORTANCE,
+  PLAN_MH,
+  PLAN_NUTS
+} plan_method;
+
+typedef struct plan {
+  ast_verb verb;
+  const ast_decl *run;      /* NULL: the file has no statement */
+  const check_model *model;
+  plan_method method;
+  bool automatic;           /* the method was chosen by plan_check */
+  const char *name;         /* of the result; a file name without ending */
+  uint32_t chains;          /* 1..1024; 4 */
+  uint32_t warmup;          /* per chain, 0..10^7; 1000 */
+  uint32_t draws;           /* kept per chain, 1..10^8; 1000; of prior and importance: all */
+  uint32_t thin;            /* every thin-th draw is kept, 1..10^6; 1 */
+  uint32_t threads;         /* 0: one for each processor; ..4096 */
+  uint64_t seed;            /* 1; 0: the driver chooses and reports it */
+  double target_accept;     /* nuts: 0.8 */
+  uint32_t max_depth;       /* nuts: 1..20; 10 */
+  double init_radius;       /* nuts: initial points are uniform on (-r, r); 0..100; 2 */
+  double step_size;         /* nuts: where the first search starts; 0: chosen */
+  double scale;             /* mh: of the first proposals; 1 */
+  uint64_t particles;       /* importance: proposals, 1..10^9; 10000 */
+  const char *const *save;  /* [nsave] names of what is kept; all when nsave is 0 */
+  size_t nsave;
+} plan;
+
+/* The plans of a file in the order of its statements; only (may be NULL) picks the result of that name.  A file without a
+ * statement gives one plan: its last model under auto.  NULL after a diagnostic (E0820 to E0829); else *n >= 1. */
+plan *plan_all(program *p, const char *only, size_t *n /* OUT */);
+/* The plan of one statement, or of a model without any (run NULL; model NULL: the last one).  False after a diagnostic. */
+bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *out);
+
+/* Sets chains, warmup, draws, thin, seed, threads, method, or any other option by the text that stands behind a flag.  False after a
+ * diagnostic. */
+bool plan_override(program *p, plan *pl, const char *key, const char *value);
+/* Limits, and the method against the model; auto becomes a method here, with a note when that is not nuts.  The last step before
+ * a run, and the only one that must not be left out. */
+bool plan_check(program *p, plan *pl);
+
+const char *plan_method_name(plan_method m);
+
+#endif
