@@ -436,16 +436,18 @@ ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model) {
   return finish_density(derive_begin(p, m, model, "logdens", FORM_LOGDENS), 1);
 }
 
-static void return_sites(derivation *d, ir_site_role role, uint32_t n, ir_val *ret) {
+static void return_latents(derivation *d) {
+  ir_val *ret = ARENA_ARRAY(d->m->mem, ir_val, d->model->nsites);
+  uint32_t n = 0;
   for (uint32_t k = 0; k < d->model->nsites; k++)
-    if (d->model->site[k]->role == role) ret[n++] = derive_site_value(d, d->model->site[k]);
+    if (d->model->site[k]->role == IR_LATENT) ret[n++] = derive_site_value(d, d->model->site[k]);
   ir_return(d->fn, n, ret);
 }
 
 ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model) {
   derivation *d = derive_begin(p, m, model, "constrain", FORM_CONSTRAIN);
   derive_walk(d);
-  return_sites(d, IR_LATENT, 0, ARENA_ARRAY(m->mem, ir_val, model->nsites));
+  return_latents(d);
   return d->fn;
 }
 
@@ -457,22 +459,18 @@ ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir
     m->nfns--; /* the newest function of the module: forget it */
     return NULL;
   }
-  return_sites(d, IR_LATENT, 0, ARENA_ARRAY(m->mem, ir_val, model->nsites));
+  return_latents(d);
   return d->fn;
 }
 
 ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model) {
   derivation *d = derive_begin(p, m, model, "outputs", FORM_OUTPUTS);
   derive_walk(d);
-  uint32_t predicted = 0;
-  for (uint32_t k = 0; k < model->nsites; k++) predicted += model->site[k]->role == IR_PREDICTED;
-  if (d->ntracks + predicted == 0) {
+  if (d->ntracks == 0) {
     m->nfns--;
     return NULL;
   }
-  ir_val *ret = ARENA_ARRAY(m->mem, ir_val, d->ntracks + predicted);
-  memcpy(ret, d->track, d->ntracks * sizeof *ret);
-  return_sites(d, IR_PREDICTED, d->ntracks, ret);
+  ir_return(d->fn, d->ntracks, d->track);
   return d->fn;
 }
 

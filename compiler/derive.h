@@ -19,7 +19,7 @@ ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model);
 ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model);
 /* @prior(key) -> latents drawn from the prior.  NULL with *why (a site that cannot be drawn) if there is none. */
 ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir_site **why);
-/* @outputs(latents, key) -> tracked quantities, then predicted sites.  NULL if there are neither. */
+/* @outputs(latents, key) -> what the model tracks, predicted sites among it, in order.  NULL if there is nothing. */
 ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model);
 
 /* @local.<site>(latents, index...) -> the terms of @density that depend on this element of the site, summed.  `density` is

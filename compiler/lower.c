@@ -172,7 +172,9 @@ static void make_sites(lower *l, const check_model *model) {
   l->replica_site = ARENA_ARRAY(l->mem, ir_site *, n + 1);
   for (size_t k = 0; k < n; k++) {
     const check_site *s = &model->sites[k];
-    l->site[k] = ir_site_new(l->fn, s->sym->name, s->role, site_support_of(s->type), lower_type(l, s->type), s->type->event_rank);
+    /* A forecast continues an array of the same name; what is reported has both, under a name of its own. */
+    const char *name = check_continued(s->sym) ? arena_printf(l->mem, "%s_forecast", s->sym->name) : s->sym->name;
+    l->site[k] = ir_site_new(l->fn, name, s->role, site_support_of(s->type), lower_type(l, s->type), s->type->event_rank);
     l->site[k]->where = s->at;
   }
 }
@@ -192,6 +194,17 @@ static void find_replicas(lower *l, const check_model *model) {
     l->replica[site] = r;
     l->replica_site[site] = ir_site_new(l->fn, r->name, IR_PREDICTED, (ir_support)y->support, y->type, y->event_rank);
     l->replica_site[site]->where = s->at;
+  }
+}
+
+/* Predicted arrays are reported like tracked ones, by their sites' names. */
+static void track_predicted(lower *l, const check_model *model) {
+  for (size_t k = 0; k < model->nsites; k++) {
+    const symbol *s = model->sites[k].role == IR_PREDICTED ? model->sites[k].sym : l->replica[k];
+    const ir_site *site = model->sites[k].role == IR_PREDICTED ? l->site[k] : l->replica_site[k];
+    if (!s) continue;
+    l->b.where = site->where;
+    ir_track(&l->b, site->name, lower_read_all(l, s));
   }
 }
 
@@ -227,6 +240,7 @@ ir_fn *lower_model(check_program *p, ir_module *m, const check_model *model, con
   make_sites(&l, model);
   find_replicas(&l, model);
   lower_block(&l, model->decl->body);
+  if (!l.refused) track_predicted(&l, model);
   return l.refused ? NULL : l.fn;
 }
 

@@ -118,12 +118,12 @@ static ir_dist *instance(lower *l, const check_dist *d, const ir_type *params, i
 
 /* ---- arguments */
 
-enum { MAX_ARGS = 16 };
+enum { MAX_ARGS = 14 };
 
 typedef struct draw_from {
   const check_dist *d;
   const check_call *call;
-  ir_val args[MAX_ARGS];
+  ir_val args[MAX_ARGS + 2]; /* and the bounds that cut */
   ir_type types[MAX_ARGS];
   uint32_t n;
 } draw_from;
@@ -232,20 +232,104 @@ static bounds intersect(lower *l, const draw_from *f, const ty_info *type, uint3
   return b;
 }
 
-/* A type narrower than the distribution conditions it: divide by the mass between the bounds.  Without a cdf the
- * mass is a constant (the checker saw to that) and is left out. */
-static void normalise(lower *l, const draw_from *f, const ir_dist *d, const bounds *b) {
-  if ((!b->cut_lo && !b->cut_hi) || !d->cdf || d->discrete) return;
-  ir_val args[MAX_ARGS + 1], mass[2] = {0, 0};
-  memcpy(args + 1, f->args, f->n * sizeof *args);
-  for (int side = 0; side < 2; side++) {
-    if (!(side == 0 ? b->cut_lo : b->cut_hi)) continue;
-    args[0] = side == 0 ? b->lo : b->hi;
-    mass[side] = ir_call(&l->b, d->cdf, f->n + 1, args)->res[0];
-  }
-  ir_val m = mass[1] ? mass[1] : ir_real(&l->b, 1.0);
-  if (mass[0]) m = ir_op2(&l->b, IR_SUB_OP, m, mass[0]);
-  ir_factor(&l->b, ir_op1(&l->b, IR_NEG_OP, ir_op1(&l->b, IR_LOG_OP, m)));
+/* ---- truncation
+ *
+ * A type narrower than the distribution conditions it: the density is divided by the mass between the bounds.  The site
+ * then has a distribution of its own, with the bounds that cut as further parameters, so that the mass is part of the
+ * site's term wherever that goes.  Without a cdf the mass is a constant (the checker saw to that) and is left out. */
+
+static ir_fn *log_cdf_of(lower *l, const check_dist *d, const ir_dist *r, const ir_type *params, ir_type x) {
+  const char *name = member_name(l, r->name, "logcdf");
+  ir_fn *fn = ir_fn_find(l->m, name);
+  return fn || !d->logcdf ? fn : member(l, d, d->logcdf, name, params, &x);
+}
+
+static ir_fn *log_ccdf_of(lower *l, const check_dist *d, const ir_dist *r, const ir_type *params, ir_type x) {
+  const char *name = member_name(l, r->name, "logccdf");
+  ir_fn *fn = ir_fn_find(l->m, name);
+  return fn || !d->logccdf ? fn : member(l, d, d->logccdf, name, params, &x);
+}
+
+typedef struct tails {
+  ir_fn *cdf, *logcdf, *logccdf; /* the last two may be NULL */
+  uint32_t n;
+  ir_val args[MAX_ARGS + 1];     /* x goes in front */
+} tails;
+
+static ir_val tail(ir_builder *b, tails *t, ir_fn *fn, ir_val x) {
+  t->args[0] = x;
+  return ir_call(b, fn, t->n + 1, t->args)->res[0];
+}
+
+/* log(exp(big) - exp(small)) */
+static ir_val log_difference(ir_builder *b, ir_val big, ir_val small) {
+  ir_val d = ir_op1(b, IR_EXPM1_OP, ir_op2(b, IR_SUB_OP, small, big));
+  return ir_op2(b, IR_ADD_OP, big, ir_op1(b, IR_LOG_OP, ir_op1(b, IR_NEG_OP, d)));
+}
+
+/* Zero mass, as far as the cdf can tell, is outside the support of whatever decided on the bounds. */
+static ir_val log_of_mass(ir_builder *b, ir_val mass) {
+  return ir_op2(b, IR_GUARD_OP, ir_op2(b, IR_LT_OP, ir_real(b, 0.0), mass), ir_op1(b, IR_LOG_OP, mass));
+}
+
+/* The log of the mass, from the tail that it lies in where the distribution knows the log of that. */
+static ir_val log_mass(ir_builder *b, tails *t, ir_val lo, ir_val hi) {
+  if (!hi) return t->logccdf ? tail(b, t, t->logccdf, lo) : log_of_mass(b, ir_op2(b, IR_SUB_OP, ir_real(b, 1.0), tail(b, t, t->cdf, lo)));
+  if (!lo) return t->logcdf ? tail(b, t, t->logcdf, hi) : log_of_mass(b, tail(b, t, t->cdf, hi));
+  if (!t->logcdf && !t->logccdf) return log_of_mass(b, ir_op2(b, IR_SUB_OP, tail(b, t, t->cdf, hi), tail(b, t, t->cdf, lo)));
+  if (!t->logcdf) return log_difference(b, tail(b, t, t->logccdf, lo), tail(b, t, t->logccdf, hi));
+  if (!t->logccdf) return log_difference(b, tail(b, t, t->logcdf, hi), tail(b, t, t->logcdf, lo));
+  ir_op *upper = ir_if_begin(b, ir_op2(b, IR_LT_OP, ir_real(b, 0.5), tail(b, t, t->cdf, lo)));
+  ir_builder above = ir_builder_in(b, &upper->u.branch->then_), below = ir_builder_in(b, &upper->u.branch->else_);
+  ir_val x = log_difference(&above, tail(&above, t, t->logccdf, lo), tail(&above, t, t->logccdf, hi));
+  ir_val y = log_difference(&below, tail(&below, t, t->logcdf, hi), tail(&below, t, t->logcdf, lo));
+  return ir_if_out(b->fn, upper, x, y);
+}
+
+/* A function with the parameters of a member and then the bounds; all [at least n + 2] gets them in order. */
+static ir_fn *with_bounds(lower *l, const char *name, const ir_fn *like, const bounds *b, ir_val *all, ir_val *lo, ir_val *hi) {
+  ir_fn *fn = ir_fn_new(l->m, name, false);
+  for (uint32_t k = 0; k < like->nparams; k++)
+    all[k] = ir_param_add(fn, IR_ROLE_PLAIN, like->param[k].name, ir_type_of(like, like->param[k].val));
+  *lo = b->cut_lo ? ir_param_add(fn, IR_ROLE_PLAIN, "lo", ir_scalar(IR_REAL)) : 0;
+  *hi = b->cut_hi ? ir_param_add(fn, IR_ROLE_PLAIN, "hi", ir_scalar(IR_REAL)) : 0;
+  return fn;
+}
+
+/* The same member, which has no use for the bounds. */
+static ir_fn *forward(lower *l, const char *name, ir_fn *from, const bounds *b) {
+  if (!from) return NULL;
+  ir_val all[MAX_ARGS + 2], lo, hi;
+  ir_fn *fn = with_bounds(l, name, from, b, all, &lo, &hi);
+  ir_builder in = ir_builder_at_end(fn, &fn->body);
+  ir_val v = ir_call(&in, from, from->nparams, all)->res[0];
+  ir_return(fn, 1, &v);
+  return fn;
+}
+
+static ir_dist *truncated(lower *l, draw_from *f, ir_dist *d, const bounds *b, ir_type x) {
+  if ((!b->cut_lo && !b->cut_hi) || !d->cdf || d->discrete) return d;
+  const char *name = member_name(l, d->name, !b->cut_hi ? "above" : !b->cut_lo ? "below" : "between");
+  if (b->cut_lo) f->args[f->n++] = b->lo;
+  if (b->cut_hi) f->args[f->n++] = b->hi;
+  ir_dist *r = ir_dist_find(l->m, name);
+  if (r) return r;
+  tails t = {.cdf = d->cdf, .logcdf = log_cdf_of(l, f->d, d, f->types, x), .logccdf = log_ccdf_of(l, f->d, d, f->types, x), .n = d->nparams};
+  r = ir_dist_new(l->m, name);
+  r->support = d->support;
+  r->nparams = f->n;
+  ir_val all[MAX_ARGS + 2], lo, hi;
+  r->logpdf = with_bounds(l, member_name(l, name, "logpdf"), d->logpdf, b, all, &lo, &hi);
+  ir_builder in = ir_builder_at_end(r->logpdf, &r->logpdf->body);
+  ir_val v = ir_call(&in, d->logpdf, d->nparams + 1, all)->res[0];
+  memcpy(t.args, all, (d->nparams + 1) * sizeof *all);
+  v = ir_op2(&in, IR_SUB_OP, v, log_mass(&in, &t, lo, hi));
+  if (lo) v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LE_OP, lo, all[0]), v);
+  if (hi) v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LE_OP, all[0], hi), v);
+  ir_return(r->logpdf, 1, &v);
+  r->sample = forward(l, member_name(l, name, "sample"), d->sample, b);
+  r->valid = forward(l, member_name(l, name, "valid"), d->valid, b);
+  return r;
 }
 
 /* ---- the statement */
@@ -291,9 +375,9 @@ static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, 
   if (latent) {
     bounds b = intersect(l, &f, t->sym->type, n, idx);
     t->site->support = (uint8_t)b.support;
+    if (t->sym->kind == SYM_LATENT) d = truncated(l, &f, d, &b, x);
     ir_val v = ir_sample(&l->b, t->site, d, axes, b.lo, b.hi, f.n, f.args);
     ir_def_op(l->fn, v)->u.tilde->cut = b.cut_lo || b.cut_hi;
-    if (t->sym->kind == SYM_LATENT) normalise(l, &f, d, &b);
     return v;
   }
   ir_val y = lower_convert(l, lower_read(l, t->sym, axes.n, pos), (ir_elem)x.elem);
@@ -339,7 +423,30 @@ static void tilde_here(lower *l, void *user) {
   else lower_bind(l, into, v);
 }
 
+/* `u ~ D` in sample(): a draw of one event, with a key of its own. */
+static void draw_local(lower *l, const ast_stmt *s) {
+  const ast_expr *dist = s->sample.dist;
+  const symbol *u = s->sample.target.name.sym;
+  draw_from f = {0};
+  const check_call *call = check_call_of(l->p, dist);
+  const check_dist *cd = call ? check_dist_of(l->p, call->callee) : NULL;
+  if (!cd || !cd->sample || s->sample.target.subs.n || s->sample.iter.n || u->type->rank != cd->on->rank) {
+    lower_refuse(l, s->at, "drawing this in sample()");
+    return;
+  }
+  if (!arguments(l, &f, dist, 0, NULL, 0)) return;
+  ir_dist *d = instance(l, cd, f.types, lower_type(l, u->type));
+  ir_val args[MAX_ARGS + 2] = {ir_op2(&l->b, IR_FOLD_OP, l->key, ir_int(&l->b, ++l->draws)), l->index};
+  memcpy(args + 2, f.args, f.n * sizeof *args);
+  lower_bind(l, s->sample.target.name.sym, ir_call(&l->b, d->sample, f.n + 2, args)->res[0]);
+}
+
 void lower_sample(lower *l, const ast_stmt *s) {
+  if (!l->model) {
+    draw_local(l, s);
+    return;
+  }
+
   if (s->sample.iter.n) lower_ranges(l, &s->sample.iter, false, NULL, s, tilde_here, (void *)s);
   else tilde_here(l, (void *)s);
 }
@@ -373,10 +480,13 @@ ir_val lower_density_call(lower *l, const ast_expr *e) {
     ir_dist *d = instance(l, cd, f.types, ir_type_of(l->fn, args[0]));
     bool pdf = strcmp(c->callee->name, "logpdf") == 0, ccdf = strcmp(c->callee->name, "logccdf") == 0;
     if (pdf) v = ir_call(&l->b, d->logpdf, f.n + 1, args)->res[0];
-    else if (d->cdf) {
-      v = ir_call(&l->b, d->cdf, f.n + 1, args)->res[0];
-      v = ccdf ? ir_op1(&l->b, IR_LOG1P_OP, ir_op1(&l->b, IR_NEG_OP, v)) : ir_op1(&l->b, IR_LOG_OP, v);
-    } else lower_refuse(l, e->at, "the distribution function of this distribution");
+    else {
+      ir_type t = ir_type_of(l->fn, args[0]);
+      ir_fn *own = ccdf ? log_ccdf_of(l, cd, d, f.types, t) : log_cdf_of(l, cd, d, f.types, t);
+      if (own || d->cdf) v = ir_call(&l->b, own ? own : d->cdf, f.n + 1, args)->res[0];
+      if (v && !own) v = ccdf ? ir_op1(&l->b, IR_LOG1P_OP, ir_op1(&l->b, IR_NEG_OP, v)) : ir_op1(&l->b, IR_LOG_OP, v);
+    }
+    if (!v) lower_refuse(l, e->at, "the distribution function of this distribution");
     if (v && d->valid) v = ir_op2(&l->b, IR_GUARD_OP, ir_call(&l->b, d->valid, f.n, f.args)->res[0], v);
   }
   if (!v) v = ir_real(&l->b, 0.0);

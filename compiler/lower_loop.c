@@ -33,10 +33,26 @@ void lower_box_end(lower *l, const lower_box *box) {
 
 /* ---- builds */
 
+/* A forecast starts from the array it continues: the first elements are that array's. */
+static ir_val forecast_base(lower *l, const symbol *s, ir_type whole) {
+  const symbol *base = check_continued(s);
+  if (!base) return 0;
+  ir_val from = lower_read_all(l, base);
+  ir_type t = ir_type_of(l->fn, from);
+  ir_val init = ir_new_array(&l->b, whole);
+  lower_box box = lower_box_begin(l, t.rank, t.dim);
+  ir_axes axes = {.n = t.rank};
+  memcpy(axes.at, box.idx, t.rank * sizeof *axes.at);
+  ir_val x = lower_convert(l, ir_at(&l->b, from, axes), (ir_elem)whole.elem);
+  lower_box_end(l, &box);
+  return ir_loop_out(l->fn, box.op, IR_INTO, init, &axes, x);
+}
+
 static build *build_new(lower *l, symbol *s) {
   build *b = ARENA_NEW(l->mem, build);
   b->sym = s;
   b->type = lower_type(l, s->type);
+  b->cur = forecast_base(l, s, b->type);
   for (uint8_t k = 0; k < IR_MAX_RANK; k++) b->axis[k] = k;
   return b;
 }
@@ -201,6 +217,17 @@ static void bind_range(lower *l, const ast_range *r, const span_range *m, ir_val
 
 /* ---- loops */
 
+/* An array whose subscripts use none of the loop's indices is local to its body. */
+static void keep_outer(defined_list *list, const ast_iter *iter) {
+  size_t n = 0;
+  for (size_t k = 0; k < list->n; k++) {
+    bool uses = false;
+    for (size_t r = 0; r < iter->n; r++) uses = uses || mentions_all(&list->items[k].target->subs, iter->items[r].var.sym);
+    if (uses) list->items[n++] = list->items[k];
+  }
+  list->n = n;
+}
+
 typedef struct loop_nest {
   const ast_iter *iter;
   bool scan;
@@ -354,5 +381,6 @@ void lower_ranges(lower *l, const ast_iter *iter, bool scan, const ast_block *de
   loop_nest s = {.iter = iter, .scan = scan, .body = body, .user = user};
   if (defines) find_in_block(l, defines, &s.defined);
   if (defining) find_in_stmt(l, defining, &s.defined);
+  keep_outer(&s.defined, iter);
   ranges_from(l, &s, 0);
 }

@@ -96,23 +96,18 @@ static bool describe_sites(program *p) {
 }
 
 
-static bool add_output(program *p, const char *name, bool tracked, span at, ir_type t) {
-  program_output *o = &p->output[p->noutputs++];
-  o->name = name;
-  o->tracked = tracked;
-  o->elem = (ir_elem)t.elem;
-  o->rank = t.rank;
-  return count_cells(p, name, at, t, o->dim, &o->cells);
-}
-
 static bool describe_outputs(program *p, const ir_fn *outputs) {
   p->output = ARENA_ARRAY(p->mem, program_output, outputs->nret);
-  uint32_t n = 0;
-  for (const ir_op *op = p->ir->body.first; op; op = op->next)
-    if (op->code == IR_TRACK_OP && !add_output(p, op->u.name, true, op->where, ir_type_of(outputs, outputs->ret[n++]))) return false;
-  for (uint32_t k = 0; k < p->ir->nsites; k++) {
-    const ir_site *s = p->ir->site[k];
-    if (s->role == IR_PREDICTED && !add_output(p, s->name, false, s->where, ir_type_of(outputs, outputs->ret[n++]))) return false;
+  for (const ir_op *op = p->ir->body.first; op; op = op->next) {
+    if (op->code != IR_TRACK_OP) continue;
+    ir_type t = ir_type_of(outputs, outputs->ret[p->noutputs]);
+    program_output *o = &p->output[p->noutputs++];
+    const ir_site *site = ir_site_find(p->ir, op->u.name);
+    o->name = op->u.name;
+    o->tracked = !site || site->role != IR_PREDICTED;
+    o->elem = (ir_elem)t.elem;
+    o->rank = t.rank;
+    if (!count_cells(p, o->name, op->where, t, o->dim, &o->cells)) return false;
   }
   return true;
 }
