@@ -35,7 +35,7 @@ void lower_box_end(lower *l, const lower_box *box) {
 
 /* A forecast starts from the array it continues: the first elements are that array's. */
 static ir_val forecast_base(lower *l, const symbol *s, ir_type whole) {
-  const symbol *base = check_continued(s);
+  const symbol *base = s->site && l->model && l->replica[s->site - 1] != s ? check_continued(s) : NULL;
   if (!base) return 0;
   ir_val from = lower_read_all(l, base);
   ir_type t = ir_type_of(l->fn, from);
