@@ -113,7 +113,7 @@ typedef struct check_dist {
   size_t nparams;
   const ty_info *on; /* the support, may name params */
   bool discrete;
-  ast_stmt *logpdf, *cdf, *logccdf, *quantile, *sample, *valid; /* STMT_MEMBER or NULL */
+  ast_stmt *logpdf, *cdf, *logcdf, *logccdf, *quantile, *sample, *valid; /* STMT_MEMBER or NULL */
 } check_dist;
 
 typedef struct check_program {

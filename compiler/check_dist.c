@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const members[] = {"logpdf", "cdf", "logccdf", "quantile", "sample", "valid"};
-enum { LOGPDF, CDF, LOGCCDF, QUANTILE, SAMPLE, VALID, NMEMBERS };
+static const char *const members[] = {"logpdf", "cdf", "logcdf", "logccdf", "quantile", "sample", "valid"};
+enum { LOGPDF, CDF, LOGCDF, LOGCCDF, QUANTILE, SAMPLE, VALID, NMEMBERS };
 
 check_dist *dist_parts(check_state *st, symbol *s) {
   sym_info *x = sym_of(s);
@@ -22,7 +22,7 @@ check_dist *dist_parts(check_state *st, symbol *s) {
   ctx c;
   ctx_init(&c, st, CTX_DIST, s);
   size_t errors = st->p->diags->errors;
-  ast_stmt **slot[NMEMBERS] = {&d->logpdf, &d->cdf, &d->logccdf, &d->quantile, &d->sample, &d->valid};
+  ast_stmt **slot[NMEMBERS] = {&d->logpdf, &d->cdf, &d->logcdf, &d->logccdf, &d->quantile, &d->sample, &d->valid};
   const ast_block *b = s->decl->body;
   for (size_t i = 0; b && i < b->n; i++) {
     ast_stmt *m = b->items[i];
@@ -35,7 +35,7 @@ check_dist *dist_parts(check_state *st, symbol *s) {
       if (strcmp(m->member.name.name, "pdf") == 0 || strcmp(m->member.name.name, "logpmf") == 0 || strcmp(m->member.name.name, "lpdf") == 0)
         near = "logpdf";
       if (near) cx_help(&c, g, "did you mean `%s`?", near);
-      else cx_help(&c, g, "members are logpdf(x), cdf(x), logccdf(x), quantile(p), sample() and valid()");
+      else cx_help(&c, g, "members are logpdf(x), cdf(x), logcdf(x), logccdf(x), quantile(p), sample() and valid()");
       continue;
     }
     if (*slot[k]) {
@@ -88,7 +88,7 @@ static void check_member(check_state *st, symbol *dist, ast_stmt *m, int k) {
 void check_dist_body(check_state *st, symbol *dist) {
   check_dist *d = dist_parts(st, dist);
   if (!d) return;
-  ast_stmt *all[NMEMBERS] = {d->logpdf, d->cdf, d->logccdf, d->quantile, d->sample, d->valid};
+  ast_stmt *all[NMEMBERS] = {d->logpdf, d->cdf, d->logcdf, d->logccdf, d->quantile, d->sample, d->valid};
   for (int k = 0; k < NMEMBERS; k++)
     if (all[k]) check_member(st, dist, all[k], k);
 }
@@ -234,7 +234,8 @@ const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
   c->distfn = outer;
   const ty_info *t = check_expr(c, x);
   if (!ok || ty_is_error(t) || !value_expected(c, x, t, "the value")) return check_error(c, e);
-  if (callee->builtin != BUILTIN_LOGPDF && !dr.parts->cdf && !(callee->builtin == BUILTIN_LOGCCDF && dr.parts->logccdf)) {
+  const ast_stmt *own = callee->builtin == BUILTIN_LOGCDF ? dr.parts->logcdf : dr.parts->logccdf;
+  if (callee->builtin != BUILTIN_LOGPDF && !dr.parts->cdf && !own) {
     diag *d = cx_error(c, "E0608", dist->at, "`%s` has no distribution function", dr.dist->name);
     cx_help(c, d, "`%s` needs a member `cdf(x)`", name);
     return check_error(c, e);

@@ -4,6 +4,7 @@
  * functions, so that their sizes are the model's own and inlining them is copying. */
 #include "compiler/lower_internal.h"
 
+#include <math.h>
 #include <string.h>
 
 /* The density is zero outside the bounds of the support. */
@@ -267,16 +268,11 @@ static ir_val log_difference(ir_builder *b, ir_val big, ir_val small) {
   return ir_op2(b, IR_ADD_OP, big, ir_op1(b, IR_LOG_OP, ir_op1(b, IR_NEG_OP, d)));
 }
 
-/* Zero mass, as far as the cdf can tell, is outside the support of whatever decided on the bounds. */
-static ir_val log_of_mass(ir_builder *b, ir_val mass) {
-  return ir_op2(b, IR_GUARD_OP, ir_op2(b, IR_LT_OP, ir_real(b, 0.0), mass), ir_op1(b, IR_LOG_OP, mass));
-}
-
 /* The log of the mass, from the tail that it lies in where the distribution knows the log of that. */
 static ir_val log_mass(ir_builder *b, tails *t, ir_val lo, ir_val hi) {
-  if (!hi) return t->logccdf ? tail(b, t, t->logccdf, lo) : log_of_mass(b, ir_op2(b, IR_SUB_OP, ir_real(b, 1.0), tail(b, t, t->cdf, lo)));
-  if (!lo) return t->logcdf ? tail(b, t, t->logcdf, hi) : log_of_mass(b, tail(b, t, t->cdf, hi));
-  if (!t->logcdf && !t->logccdf) return log_of_mass(b, ir_op2(b, IR_SUB_OP, tail(b, t, t->cdf, hi), tail(b, t, t->cdf, lo)));
+  if (!hi) return t->logccdf ? tail(b, t, t->logccdf, lo) : ir_op1(b, IR_LOG_OP, ir_op2(b, IR_SUB_OP, ir_real(b, 1.0), tail(b, t, t->cdf, lo)));
+  if (!lo) return t->logcdf ? tail(b, t, t->logcdf, hi) : ir_op1(b, IR_LOG_OP, tail(b, t, t->cdf, hi));
+  if (!t->logcdf && !t->logccdf) return ir_op1(b, IR_LOG_OP, ir_op2(b, IR_SUB_OP, tail(b, t, t->cdf, hi), tail(b, t, t->cdf, lo)));
   if (!t->logcdf) return log_difference(b, tail(b, t, t->logccdf, lo), tail(b, t, t->logccdf, hi));
   if (!t->logccdf) return log_difference(b, tail(b, t, t->logcdf, hi), tail(b, t, t->logcdf, lo));
   ir_op *upper = ir_if_begin(b, ir_op2(b, IR_LT_OP, ir_real(b, 0.5), tail(b, t, t->cdf, lo)));
@@ -323,7 +319,9 @@ static ir_dist *truncated(lower *l, draw_from *f, ir_dist *d, const bounds *b, i
   ir_builder in = ir_builder_at_end(r->logpdf, &r->logpdf->body);
   ir_val v = ir_call(&in, d->logpdf, d->nparams + 1, all)->res[0];
   memcpy(t.args, all, (d->nparams + 1) * sizeof *all);
-  v = ir_op2(&in, IR_SUB_OP, v, log_mass(&in, &t, lo, hi));
+  /* No mass, as far as the cdf can tell, or bounds the wrong way round (NaN): outside the support of what the bounds depend on. */
+  ir_val mass = log_mass(&in, &t, lo, hi);
+  v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LT_OP, ir_real(&in, -(double)INFINITY), mass), ir_op2(&in, IR_SUB_OP, v, mass));
   if (lo) v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LE_OP, lo, all[0]), v);
   if (hi) v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LE_OP, all[0], hi), v);
   ir_return(r->logpdf, 1, &v);
