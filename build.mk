@@ -53,7 +53,11 @@ $B/stdlib/prelude.o: $B/stdlib/prelude.c
 
 COMPILER_OBJ := $(patsubst %.c,$B/%.o,$(wildcard compiler/*.c))
 VM_OBJ       := $(patsubst %.c,$B/%.o,$(wildcard vm/*.c))
-AIMC_OBJ     := $(patsubst %.c,$B/%.o,$(wildcard aimc/*.c))
+# $B/aimc is the command, so its objects lie elsewhere.
+AIMC_OBJ     := $(patsubst %.c,$B/obj/%.o,$(wildcard aimc/*.c))
+$B/obj/aimc/%.o: aimc/%.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE) -MMD -MP -c $< -o $@
 
 $B/%.o: %.c | $B/lang/grammar.h
 	@mkdir -p $(@D)

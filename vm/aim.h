@@ -128,6 +128,7 @@ typedef struct aim_statement {
   const char *model;
   const char *method; /* as written; "auto" if none is */
   unsigned line;      /* 0: there is no statement in the file */
+  int named;          /* by `as` */
 } aim_statement;
 AIM_API size_t aim_statement_count(const aim_program *p);
 AIM_API aim_status aim_statement_get(const aim_program *p, size_t statement, aim_statement *out /* OUT */);

@@ -1,0 +1,37 @@
+/* aimc.h: the commands of aimc, one a file, and what they share.
+ *
+ * Exit statuses: 0 done; 1 the program, its data or the command line is wrong; 2 the host failed (a file, memory, a full disk); 3 a
+ * bug in AIM; 128 + n stopped by signal n, with complete rows in all files. */
+#ifndef AIMC_AIMC_H
+#define AIMC_AIMC_H
+
+#include "aimc/args.h"
+#include "vm/aim.h"
+
+#include <stdio.h>
+
+enum { EXIT_FINE = 0, EXIT_WRONG = 1, EXIT_HOST = 2, EXIT_BUG = 3 };
+
+int cmd_run(const args *a, aim_vm *vm);
+int cmd_check(const args *a, aim_vm *vm);
+int cmd_ir(const args *a, aim_vm *vm);
+int cmd_explain(const args *a, aim_vm *vm);
+int cmd_doctor(const args *a, aim_vm *vm);
+
+/* AIM_COLOUR or 0 for messages to f. */
+unsigned colour_of(const args *a, FILE *f);
+/* A writer for aim.h; user is a FILE. */
+void put_text(void *user, const char *text, size_t n);
+int exit_of(aim_status st);
+double now(void *unused);
+
+/* Loads a file and prints its messages; NULL after an error, with the exit status. */
+aim_program *load(const args *a, aim_vm *vm, const char *path, int *status /* OUT */);
+/* Applies --data and the options.  0, or an exit status after a message. */
+int prepare_task(const args *a, aim_task *t);
+/* The statements that --only picks: calls visit for each; stops at the first status that is not 0. */
+int each_statement(const args *a, aim_program *p, int (*visit)(const args *a, aim_program *p, size_t statement, size_t chosen));
+/* Prints the task's messages and, for errors that have none, a sentence; returns the exit status. */
+int report_task(const args *a, aim_task *t, aim_status st);
+
+#endif

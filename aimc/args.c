@@ -1,0 +1,115 @@
+/* args.c: the command line, by glibc's argp.  Nothing else in AIM knows how arguments are parsed. */
+#include "aimc/args.h"
+
+#include "aimc/aimc.h"
+
+#include <argp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_OPTION };
+
+/* Flags that are options of a statement, KEY_OPTION + their place here. */
+static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
+                                               "threads", "target_accept", "max_depth", "particles", "method"};
+enum { N_STATEMENT_OPTIONS = sizeof statement_option / sizeof statement_option[0] };
+
+static const struct argp_option options[] = {
+    {"data", 'd', "FILE | NAME=VALUE", 0, "data: a JSON or CSV file, or one binding; may be repeated", 1},
+    {"out", KEY_OUT, "DIR", 0, "write the draws of each chain as CSV (CmdStan's format), and run.json", 1},
+    {"only", KEY_ONLY, "NAME", 0, "run this statement of the file, by the name of its result", 1},
+    {"method", KEY_OPTION + 9, "METHOD", 0, "nuts, mh, importance, prior or auto", 2},
+    {"seed", KEY_OPTION + 0, "N", 0, "default 1; 0 chooses one", 2},
+    {"chains", KEY_OPTION + 1, "N", 0, NULL, 2},
+    {"warmup", KEY_OPTION + 2, "N", 0, "transitions (sweeps of mh) before draws are kept", 2},
+    {"draws", KEY_OPTION + 3, "N", 0, "kept draws of each chain", 2},
+    {"thin", KEY_OPTION + 4, "N", 0, "keep every Nth", 2},
+    {"threads", KEY_OPTION + 5, "N", 0, "default: one for each processor; draws do not depend on it", 2},
+    {"target-accept", KEY_OPTION + 6, "P", 0, NULL, 2},
+    {"max-depth", KEY_OPTION + 7, "N", 0, NULL, 2},
+    {"particles", KEY_OPTION + 8, "N", 0, "of importance", 2},
+    {"set", KEY_SET, "OPTION=VALUE", 0, "any other option of a statement", 2},
+    {"engine", KEY_ENGINE, "vm", 0, "what executes the model", 3},
+    {"isa", KEY_ISA, "2 | 3 | 4", 0, "x86-64 level of the kernels; draws do not depend on it", 3},
+    {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, local or all", 3},
+    {"any-path", KEY_ANY_PATH, NULL, 0, "let statements read data outside the folder of the program", 3},
+    {"quiet", 'q', NULL, 0, "no progress and no summary", 4},
+    {"color", KEY_COLOUR, "WHEN", 0, "auto, always or never", 4},
+    {0},
+};
+
+static void push(const char **list, size_t *n, const char *x, struct argp_state *s) {
+  if (*n == ARGS_MOST) argp_error(s, "more than %d of them", ARGS_MOST);
+  list[(*n)++] = x;
+}
+
+static void add_option(args *a, const char *name, const char *value, struct argp_state *s) {
+  if (a->n_options == ARGS_MOST) argp_error(s, "more than %d options", ARGS_MOST);
+  a->option[a->n_options++] = (arg_option){name, value};
+}
+
+static void set_option(args *a, char *text, struct argp_state *s) {
+  char *eq = strchr(text, '=');
+  if (!eq || eq == text) argp_error(s, "--set wants OPTION=VALUE, not `%s`", text);
+  *eq = '\0';
+  add_option(a, text, eq + 1, s);
+}
+
+static void set_colour(args *a, const char *text, struct argp_state *s) {
+  if (strcmp(text, "auto") == 0) a->colour = COLOUR_AUTO;
+  else if (strcmp(text, "always") == 0) a->colour = COLOUR_ALWAYS;
+  else if (strcmp(text, "never") == 0) a->colour = COLOUR_NEVER;
+  else argp_error(s, "--color wants auto, always or never, not `%s`", text);
+}
+
+static error_t parse_one(int key, char *arg, struct argp_state *s) {
+  args *a = s->input;
+  if (key >= KEY_OPTION && key < KEY_OPTION + N_STATEMENT_OPTIONS) {
+    add_option(a, statement_option[key - KEY_OPTION], arg, s);
+    return 0;
+  }
+  switch (key) {
+  case 'd': push(a->data, &a->n_data, arg, s); return 0;
+  case 'q': a->quiet = true; return 0;
+  case KEY_OUT: a->out = arg; return 0;
+  case KEY_ONLY: a->only = arg; return 0;
+  case KEY_STAGE: a->stage = arg; return 0;
+  case KEY_ANY_PATH: a->any_path = true; return 0;
+  case KEY_SET: set_option(a, arg, s); return 0;
+  case KEY_COLOUR: set_colour(a, arg, s); return 0;
+  case KEY_ENGINE:
+    if (strcmp(arg, "vm") != 0) argp_error(s, "there is no engine `%s` in this build; engines: vm", arg);
+    return 0;
+  case KEY_ISA:
+    if (strlen(arg) != 1 || arg[0] < '2' || arg[0] > '4') argp_error(s, "--isa wants 2, 3 or 4, not `%s`", arg);
+    a->isa = arg[0] - '0';
+    return 0;
+  case ARGP_KEY_ARG:
+    if (!a->command) a->command = arg;
+    else push(a->file, &a->n_files, arg, s);
+    return 0;
+  default: return ARGP_ERR_UNKNOWN;
+  }
+}
+
+int args_parse(args *a, int argc, char **argv) {
+  *a = (args){0};
+  if (argc < 2) {
+    help_print();
+    return EXIT_WRONG;
+  }
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0) {
+    help_print();
+    return EXIT_FINE;
+  }
+  if (strcmp(argv[1], "--version") == 0) argv[1] = "version";
+  static const struct argp parser = {.options = options, .parser = parse_one, .args_doc = "COMMAND FILE...",
+                                     .doc = "Runs generative models written in AIM.\vCommands: run, check, ir, explain, doctor, version, help."};
+  argp_err_exit_status = EXIT_WRONG;
+  if (argp_parse(&parser, argc, argv, 0, NULL, a)) return EXIT_WRONG;
+  if (!a->command) {
+    help_print();
+    return EXIT_WRONG;
+  }
+  return -1;
+}

@@ -1,0 +1,117 @@
+/* cmd_explain.c: aimc explain: what will be done with a statement, and why. */
+#include "aimc/aimc.h"
+
+#include "compiler/ir_cost.h"
+#include "compiler/ir_text.h"
+#include "vm/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *transform(const program_site *s) {
+  if (s->discrete) return "-";
+  switch ((ir_support)s->site->support) {
+  case IR_SUP_REAL: return "identity";
+  case IR_SUP_LOWER: return "log(x - lower)";
+  case IR_SUP_UPPER: return "log(upper - x)";
+  case IR_SUP_INTERVAL: return "logit";
+  case IR_SUP_SIMPLEX: return "simplex";
+  case IR_SUP_ORDERED: return "ordered";
+  case IR_SUP_UNIT_VECTOR: return "sphere";
+  case IR_SUP_CORR:
+  case IR_SUP_CHOLESKY_CORR: return "partial correlations";
+  default: return "Cholesky";
+  }
+}
+
+static void print_dims(const program_site *s, char *out, size_t size) {
+  size_t n = 0;
+  out[0] = '\0';
+  for (uint32_t k = 0; k < s->rank && n < size; k++)
+    n += (size_t)snprintf(out + n, size - n, "%s%lld%s", k ? ", " : "[", (long long)s->dim[k], k + 1 == s->rank ? "]" : "");
+}
+
+static void print_sites(const program *p, bool blankets) {
+  size_t width = 4;
+  for (size_t k = 0; k < p->nsites; k++)
+    if (strlen(p->site[k].name) > width) width = strlen(p->site[k].name);
+  printf("  %-*s  %-14s %-14s %-21s %-6s%s\n", (int)width, "site", "shape", "support", "transform", "free", blankets ? " blanket" : "");
+  for (size_t k = 0; k < p->nsites; k++) {
+    const program_site *s = &p->site[k];
+    char dims[128];
+    print_dims(s, dims, sizeof dims);
+    printf("  %-*s  %-14s %-14s %-21s %-6zu%s\n", (int)width, s->name, s->rank ? dims : "scalar", ir_support_name[s->site->support], transform(s),
+           s->free * s->batch, !blankets ? "" : s->local ? " local" : " whole model");
+  }
+  printf("  unconstrained dimension %zu, %zu cells\n", p->dim, p->cells);
+}
+
+static void print_cost(const program *p, const char *name, const char *what) {
+  ir_fn *fn = ir_fn_find(p->module, name);
+  ir_cost_number n;
+  if (!fn) return;
+  ir_cost c = ir_cost_fn(fn);
+  if (!ir_cost_eval(p->module, c, &n)) return;
+  printf("  %-28s %s%lld flops, %lld bytes read, %lld written\n", what, c.exact ? "" : "at least ", (long long)n.flops, (long long)n.read,
+         (long long)n.written);
+}
+
+static const char *reason(const aim_task *t) {
+  if (!t->plan.automatic) return "the statement says so";
+  return t->plan.method == PLAN_NUTS ? "chosen: every latent is continuous" : "chosen: some latent is discrete";
+}
+
+static void explain(aim_task *t, const char *name) {
+  const program *p = &t->p;
+  const plan *pl = &t->plan;
+  printf("%s: model %s by %s (%s)\n", name, pl->model->decl->name.name, plan_method_name(pl->method), reason(t));
+  if (pl->method == PLAN_NUTS || pl->method == PLAN_MH)
+    printf("  %u chains, %u warm-up, %u draws, thin %u, seed %llu\n", pl->chains, pl->warmup, pl->draws, pl->thin, (unsigned long long)pl->seed);
+  else if (pl->method == PLAN_IMPORTANCE)
+    printf("  %llu particles, %u draws, seed %llu\n", (unsigned long long)pl->particles, pl->draws, (unsigned long long)pl->seed);
+  else printf("  %u draws, seed %llu\n", pl->draws, (unsigned long long)pl->seed);
+  print_sites(p, pl->method == PLAN_MH);
+  print_cost(p, "prepare", "once, over data alone");
+  print_cost(p, "grad", "log density and gradient");
+  print_cost(p, "density", "log density");
+  for (size_t k = 0; k < p->nsites && pl->method == PLAN_MH; k++) {
+    char fn[300], what[330];
+    snprintf(fn, sizeof fn, "local.%s", p->site[k].name);
+    snprintf(what, sizeof what, "one element of %s", p->site[k].name);
+    print_cost(p, fn, what);
+  }
+  for (size_t k = 0; k < p->noutputs; k++) printf("  %s %s\n", p->output[k].tracked ? "tracks" : "predicts", p->output[k].name);
+  printf("  engine %s\n", t->vm->engine->name);
+}
+
+static int explain_statement(const args *a, aim_program *p, size_t k, size_t chosen) {
+  (void)chosen;
+  aim_task *t = NULL;
+  aim_status st = aim_task_statement(p, k, &t);
+  if (st != AIM_OK) {
+    fprintf(stderr, "aimc: %s\n", aim_status_text(st));
+    return exit_of(st);
+  }
+  int status = prepare_task(a, t);
+  if (status == EXIT_FINE) {
+    st = aim_bind(t);
+    status = report_task(a, t, st);
+    aim_statement s;
+    if (st == AIM_OK && aim_statement_get(p, k, &s) == AIM_OK) {
+      /* Costs are polynomials in the arena of the task. */
+      if (ARENA_TRY(&t->mem)) status = EXIT_HOST;
+      else explain(t, s.name);
+    }
+  }
+  aim_task_free(t);
+  return status;
+}
+
+int cmd_explain(const args *a, aim_vm *vm) {
+  int status;
+  aim_program *p = load(a, vm, a->file[0], &status);
+  if (!p) return status;
+  status = each_statement(a, p, explain_statement);
+  aim_program_free(p);
+  return status;
+}

@@ -1,0 +1,107 @@
+/* cmd_ir.c: aimc ir: what a model becomes, stage by stage.  Sizes stay symbols, so no data are needed. */
+#include "aimc/aimc.h"
+
+#include "compiler/plan.h"
+#include "vm/api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const stages[] = {"ast", "model", "prepare", "logdens", "grad", "density", "prior", "outputs", "local", "all"};
+enum { N_STAGES = sizeof stages / sizeof stages[0] };
+
+static bool known(const char *stage) {
+  for (int k = 0; k < N_STAGES; k++)
+    if (strcmp(stages[k], stage) == 0) return true;
+  return false;
+}
+
+static unsigned needs_of(const char *stage, const check_model *m) {
+  if (strcmp(stage, "density") == 0) return NEED_DENSITY;
+  if (strcmp(stage, "prior") == 0) return NEED_PRIOR;
+  if (strcmp(stage, "outputs") == 0) return NEED_OUTPUTS;
+  if (strcmp(stage, "logdens") == 0) return NEED_LOGDENS;
+  if (strcmp(stage, "grad") == 0) return NEED_GRAD;
+  if (strcmp(stage, "local") == 0) return NEED_LOCAL;
+  if (strcmp(stage, "all") != 0) return 0;
+  unsigned all = NEED_DENSITY | NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_LOCAL;
+  for (size_t k = 0; k < m->nsites; k++)
+    if (m->sites[k].role == IR_LATENT && m->sites[k].type->kind != TY_REAL) all &= ~(unsigned)NEED_GRAD;
+  return all;
+}
+
+static bool wanted(const char *stage, const program *p, const ir_fn *fn) {
+  if (strcmp(stage, "all") == 0) return true;
+  if (strcmp(stage, "model") == 0) return fn == p->ir;
+  if (strcmp(stage, "local") == 0)
+    return strncmp(fn->name, "local.", 6) == 0 || strncmp(fn->name, "bounds.", 7) == 0 || strncmp(fn->name, "point.", 6) == 0;
+  return strcmp(fn->name, stage) == 0;
+}
+
+/* Every input without a default counts as given, its cells unknown. */
+static void pretend_data(program *p) {
+  p->data = ARENA_ARRAY(p->mem, exec_data, p->model->ndata);
+  for (size_t k = 0; k < p->model->ndata; k++)
+    if (!p->model->data[k]->param || !p->model->data[k]->param->default_) p->data[p->ndata++].name = p->model->data[k]->name;
+}
+
+static bool show(aim_task *t, const char *stage, strbuf *out) {
+  program *p = &t->p;
+  if (strcmp(stage, "ast") == 0) {
+    ast_dump(out, p->check.file);
+    strbuf_putc(out, '\n');
+    return true;
+  }
+  p->model = t->plan.model;
+  pretend_data(p);
+  if (!program_build(p, needs_of(stage, p->model))) return false;
+  bool any = false;
+  for (uint32_t k = 0; k < p->module->nfns; k++) {
+    if (!wanted(stage, p, p->module->fn[k])) continue;
+    any = true;
+    ir_print_fn(p->module->fn[k], out);
+    strbuf_putc(out, '\n');
+  }
+  if (!any) strbuf_printf(out, "# %s has no @%s\n", p->model->decl->name.name, stage);
+  return true;
+}
+
+static int print_stage(const args *a, aim_task *t) {
+  if (ARENA_TRY(&t->mem)) {
+    fputs("aimc: memory is exhausted\n", stderr);
+    return EXIT_HOST;
+  }
+  strbuf out;
+  strbuf_init(&out, &t->mem);
+  bool ok = show(t, a->stage ? a->stage : "model", &out);
+  if (ok) fwrite(out.s, 1, out.n, stdout);
+  return report_task(a, t, ok ? AIM_OK : AIM_E_PROGRAM);
+}
+
+int cmd_ir(const args *a, aim_vm *vm) {
+  if (a->stage && !known(a->stage)) {
+    fprintf(stderr, "aimc: there is no stage `%s`; stages:", a->stage);
+    for (int k = 0; k < N_STAGES; k++) fprintf(stderr, " %s", stages[k]);
+    fputc('\n', stderr);
+    return EXIT_WRONG;
+  }
+  int status;
+  aim_program *p = load(a, vm, a->file[0], &status);
+  if (!p) return status;
+  size_t k = 0;
+  aim_statement s;
+  while (a->only && aim_statement_get(p, k, &s) == AIM_OK && strcmp(s.name, a->only) != 0) k++;
+  aim_task *t = NULL;
+  if (k >= aim_statement_count(p)) {
+    fprintf(stderr, "aimc: %s%s\n", a->only ? "no statement has a result named " : "there is no model in ", a->only ? a->only : a->file[0]);
+    status = EXIT_WRONG;
+  } else {
+    aim_status st = aim_task_statement(p, k, &t);
+    if (st == AIM_OK) status = print_stage(a, t);
+    else fprintf(stderr, "aimc: %s\n", aim_status_text(st)), status = exit_of(st);
+  }
+  aim_task_free(t);
+  aim_program_free(p);
+  return status;
+}

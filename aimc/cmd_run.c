@@ -1,0 +1,149 @@
+/* cmd_run.c: aimc run. */
+#include "aimc/aimc.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST_ROWS = 40 };
+
+/* The run under way, for the signal handler: the one piece of state that has to be global. */
+static aim_task *volatile running;
+static volatile sig_atomic_t caught;
+
+static void on_signal(int number) {
+  caught = number;
+  if (running) aim_stop(running);
+}
+
+/* A second signal takes its default action. */
+static void catch_signals(void) {
+  struct sigaction s = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+  sigemptyset(&s.sa_mask);
+  sigaction(SIGINT, &s, NULL);
+  sigaction(SIGTERM, &s, NULL);
+}
+
+typedef struct bar {
+  double began, shown;
+  bool drawn;
+} bar;
+
+static void draw_time(char *out, size_t n, double seconds) {
+  if (seconds < 100) snprintf(out, n, "%.0f s", seconds);
+  else if (seconds < 6000) snprintf(out, n, "%.0f min", seconds / 60);
+  else snprintf(out, n, "%.1f h", seconds / 3600);
+}
+
+/* One line that is written over, on a terminal only; short runs show none. */
+static int show_progress(void *user, const aim_progress *p) {
+  bar *b = user;
+  double t = now(NULL), elapsed = t - b->began;
+  if (elapsed < 0.5 || t - b->shown < 0.1 || p->total == 0) return 0;
+  b->shown = t;
+  b->drawn = true;
+  double part = (double)p->done / (double)p->total;
+  char line[64] = "", left[32] = "";
+  int full = (int)(30 * part);
+  for (int k = 0; k < 30; k++) line[k] = k < full ? '=' : ' ';
+  if (part > 0.01) draw_time(left, sizeof left, elapsed * (1 - part) / part);
+  fprintf(stderr, "\r[%s] %3.0f %%%s%s%s", line, 100 * part, p->warming_up ? "  warm-up" : "  draws  ", *left ? "  left: " : "", left);
+  if (p->divergent) fprintf(stderr, "  %llu divergent", (unsigned long long)p->divergent);
+  fputs("\x1b[K", stderr);
+  fflush(stderr);
+  return 0;
+}
+
+static void print_title(aim_task *t, double seconds) {
+  aim_plan p;
+  aim_plan_get(t, &p);
+  printf("%s: ", p.name);
+  if (strcmp(p.method, "importance") == 0) {
+    aim_evidence e;
+    aim_evidence_get(t, &e);
+    printf("importance, %llu particles, seed %llu, %.2f s\n", (unsigned long long)p.particles, (unsigned long long)p.seed, seconds);
+    printf("log evidence %.4f (standard error %.2g), effective particles %.1f\n\n", e.log_evidence, e.standard_error, e.ess);
+  } else if (strcmp(p.method, "prior") == 0) {
+    printf("prior, %zu draws, seed %llu, %.2f s\n\n", aim_draw_count(t, 0), (unsigned long long)p.seed, seconds);
+  } else {
+    size_t least = aim_draw_count(t, 0);
+    for (int c = 1; c < aim_chain_count(t); c++)
+      if (aim_draw_count(t, c) < least) least = aim_draw_count(t, c);
+    printf("%s, %d chains of %u + %zu, seed %llu, %.2f s\n\n", p.method, aim_chain_count(t), p.warmup, least, (unsigned long long)p.seed,
+           seconds);
+  }
+}
+
+static int print_result(const args *a, aim_task *t, double seconds) {
+  if (a->quiet) return EXIT_FINE;
+  print_title(t, seconds);
+  aim_status st = aim_summary_write(t, MOST_ROWS, put_text, stdout);
+  size_t findings = 0;
+  fputc('\n', stdout);
+  if (st == AIM_OK) st = aim_advice_write(t, &findings, put_text, stdout);
+  if (findings) fputc('\n', stdout);
+  return st == AIM_OK ? EXIT_FINE : report_task(a, t, st);
+}
+
+static int run_task(const args *a, aim_task *t, const char *out) {
+  int status = prepare_task(a, t);
+  if (status) return status;
+  if (out) aim_set_text(t, "output", out);
+  bar b = {.began = now(NULL)};
+  aim_watch watch = {.size = sizeof watch, .user = &b};
+  if (!a->quiet && isatty(STDERR_FILENO)) watch.progress = show_progress;
+  running = t;
+  if (caught) aim_stop(t);
+  aim_status st = aim_run(t, &watch);
+  running = NULL;
+  double seconds = now(NULL) - b.began;
+  if (b.drawn) fputs("\r\x1b[K", stderr);
+  status = report_task(a, t, st);
+  if (status) return status;
+  if (st == AIM_STOPPED && aim_draw_count(t, 0) == 0) status = EXIT_FINE;
+  else status = print_result(a, t, seconds);
+  if (st == AIM_STOPPED && caught) {
+    fprintf(stderr, "aimc: stopped by %s%s%s\n", caught == SIGINT ? "SIGINT" : "SIGTERM", out ? "; complete draws are in " : "", out ? out : "");
+    return 128 + caught;
+  }
+  return status;
+}
+
+static int run_statement(const args *a, aim_program *p, size_t k, size_t chosen) {
+  aim_task *t = NULL;
+  aim_status st = aim_task_statement(p, k, &t);
+  if (st != AIM_OK) {
+    fprintf(stderr, "aimc: %s\n", aim_status_text(st));
+    return exit_of(st);
+  }
+  aim_statement s;
+  aim_statement_get(p, k, &s);
+  char *folder = NULL;
+  const char *out = a->out;
+  if (out && (chosen > 1 || s.named)) {
+    size_t n = strlen(out) + strlen(s.name) + 2;
+    folder = malloc(n);
+    if (!folder) {
+      aim_task_free(t);
+      fputs("aimc: memory is exhausted\n", stderr);
+      return EXIT_HOST;
+    }
+    snprintf(folder, n, "%s/%s", out, s.name);
+    out = folder;
+  }
+  int status = run_task(a, t, out);
+  free(folder);
+  aim_task_free(t);
+  return status;
+}
+
+int cmd_run(const args *a, aim_vm *vm) {
+  int status;
+  aim_program *p = load(a, vm, a->file[0], &status);
+  if (!p) return status;
+  catch_signals();
+  status = each_statement(a, p, run_statement);
+  aim_program_free(p);
+  return status;
+}

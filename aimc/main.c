@@ -1,0 +1,149 @@
+/* main.c: picks the command, and what the commands share. */
+#include "aimc/aimc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+double now(void *unused) {
+  (void)unused;
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+unsigned colour_of(const args *a, FILE *f) {
+  if (a->colour != COLOUR_AUTO) return a->colour == COLOUR_ALWAYS ? AIM_COLOUR : 0;
+  const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+  return isatty(fileno(f)) && !(no && *no) && !(term && strcmp(term, "dumb") == 0) ? AIM_COLOUR : 0;
+}
+
+void put_text(void *user, const char *text, size_t n) { fwrite(text, 1, n, user); }
+
+int exit_of(aim_status st) {
+  switch (st) {
+  case AIM_OK:
+  case AIM_STOPPED: return EXIT_FINE;
+  case AIM_E_PROGRAM: return EXIT_WRONG;
+  case AIM_E_MEMORY:
+  case AIM_E_IO: return EXIT_HOST;
+  default: return EXIT_BUG;
+  }
+}
+
+static void say(aim_status st, int error, const char *what) {
+  if (st == AIM_E_MEMORY) fprintf(stderr, "aimc: memory is exhausted\n");
+  if (st == AIM_E_IO) fprintf(stderr, "aimc: %s: %s\n", what, strerror(error));
+  if (st == AIM_E_INTERNAL || st == AIM_E_USAGE)
+    fprintf(stderr, "aimc: %s: this is a bug in AIM %s; please report it with the model and its data\n", what, aim_version());
+}
+
+aim_program *load(const args *a, aim_vm *vm, const char *path, int *status) {
+  aim_program *p = NULL;
+  aim_status st = aim_load_file(vm, path, &p);
+  *status = exit_of(st);
+  if (p) aim_program_messages(p, colour_of(a, stderr), put_text, stderr);
+  say(st, p ? aim_program_errno(p) : 0, path);
+  if (st == AIM_OK) return p;
+  aim_program_free(p);
+  return NULL;
+}
+
+int report_task(const args *a, aim_task *t, aim_status st) {
+  size_t before = aim_task_diagnostic_count(t);
+  aim_task_messages(t, colour_of(a, stderr), put_text, stderr);
+  if (st != AIM_E_IO || before == 0) say(st, aim_task_errno(t), "run");
+  return exit_of(st);
+}
+
+int prepare_task(const args *a, aim_task *t) {
+  aim_status st = AIM_OK;
+  if (a->any_path) aim_data_anywhere(t);
+  for (size_t k = 0; k < a->n_data && st == AIM_OK; k++) st = aim_data_text(t, a->data[k]);
+  for (size_t k = 0; k < a->n_options && st == AIM_OK; k++) st = aim_set_text(t, a->option[k].name, a->option[k].value);
+  return st == AIM_OK ? EXIT_FINE : report_task(a, t, st);
+}
+
+int each_statement(const args *a, aim_program *p, int (*visit)(const args *, aim_program *, size_t, size_t)) {
+  size_t n = aim_statement_count(p), chosen = 0;
+  aim_statement s;
+  for (size_t k = 0; k < n; k++)
+    chosen += aim_statement_get(p, k, &s) == AIM_OK && (!a->only || strcmp(a->only, s.name) == 0);
+  if (chosen == 0) {
+    if (!a->only) {
+      fprintf(stderr, "aimc: there is no model in %s\n", a->file[0]);
+      return EXIT_WRONG;
+    }
+    fprintf(stderr, "aimc: no statement has a result named `%s`; there %s:", a->only, n == 1 ? "is" : "are");
+    for (size_t k = 0; k < n; k++)
+      if (aim_statement_get(p, k, &s) == AIM_OK) fprintf(stderr, " %s", s.name);
+    fputc('\n', stderr);
+    return EXIT_WRONG;
+  }
+  int status = 0;
+  for (size_t k = 0; k < n && status == 0; k++)
+    if (aim_statement_get(p, k, &s) == AIM_OK && (!a->only || strcmp(a->only, s.name) == 0)) status = visit(a, p, k, chosen);
+  return status;
+}
+
+typedef struct command {
+  const char *name;
+  int (*run)(const args *a, aim_vm *vm);
+  size_t least, most; /* files */
+} command;
+
+static const command commands[] = {
+    {"run", cmd_run, 1, 1},         {"check", cmd_check, 1, ARGS_MOST}, {"ir", cmd_ir, 1, 1},
+    {"explain", cmd_explain, 1, 1}, {"doctor", cmd_doctor, 0, 0},
+};
+
+static int dispatch(const args *a) {
+  if (strcmp(a->command, "version") == 0) {
+    printf("aimc %s\n", aim_version());
+    return EXIT_FINE;
+  }
+  if (strcmp(a->command, "help") == 0) {
+    help_print();
+    return EXIT_FINE;
+  }
+  const command *c = NULL;
+  for (size_t k = 0; k < sizeof commands / sizeof commands[0]; k++)
+    if (strcmp(a->command, commands[k].name) == 0) c = &commands[k];
+  if (!c) {
+    size_t n = strlen(a->command);
+    if (n > 4 && strcmp(a->command + n - 4, ".aim") == 0) fprintf(stderr, "aimc: to run it: aimc run %s\n", a->command);
+    else fprintf(stderr, "aimc: there is no command `%s`; commands: run, check, ir, explain, doctor, version, help\n", a->command);
+    return EXIT_WRONG;
+  }
+  if (a->n_files < c->least || a->n_files > c->most) {
+    if (c->most == 0) fprintf(stderr, "aimc: %s takes no file\n", c->name);
+    else fprintf(stderr, "aimc: %s wants %s: aimc %s model.aim\n", c->name, c->most == 1 ? "one file" : "a file", c->name);
+    return EXIT_WRONG;
+  }
+  aim_config config;
+  aim_config_init(&config);
+  config.clock = now;
+  config.isa = a->isa;
+  aim_vm *vm = aim_vm_new(&config);
+  if (!vm) {
+    fprintf(stderr, "aimc: memory is exhausted\n");
+    return EXIT_HOST;
+  }
+  int status = c->run(a, vm);
+  aim_vm_free(vm);
+  return status;
+}
+
+int main(int argc, char **argv) {
+  static args a;
+  int status = args_parse(&a, argc, argv);
+  if (status < 0) status = dispatch(&a);
+  errno = 0;
+  if ((fflush(stdout) || ferror(stdout)) && status < EXIT_HOST) {
+    fprintf(stderr, "aimc: the output cannot be written: %s\n", strerror(errno ? errno : EIO));
+    return EXIT_HOST;
+  }
+  return status;
+}
