@@ -4,6 +4,14 @@ ifdef FUZZ
 BASE += -fsanitize=fuzzer-no-link
 endif
 
+# --- objects depend on how they are compiled: other flags compile them again.
+FLAGS := $B/flags
+$(FLAGS): FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(subst ','\'',$(filter-out -Werror,$(BASE)))' | cmp -s - $@ || echo '$(CC) $(subst ','\'',$(filter-out -Werror,$(BASE)))' > $@
+FORCE:
+.PHONY: FORCE
+
 # --- stdlib/runtime: portable C.  Files named rt_isa_*.c are compiled once for each instruction-set level, with the level's
 # suffix on their exported names; the rest once, for the baseline.
 ISA_SRC  := $(wildcard stdlib/runtime/rt_isa_*.c)
@@ -15,11 +23,11 @@ ISA_generic :=
 LEVELS   := $(if $(filter x86_64 amd64,$(shell uname -m)),v2 v3 v4,generic)
 RT_OBJ   := $(RT_SRC:%.c=$B/%.o) $(foreach v,$(LEVELS),$(ISA_SRC:%.c=$B/%.$v.o))
 
-$B/stdlib/runtime/%.o: stdlib/runtime/%.c
+$B/stdlib/runtime/%.o: stdlib/runtime/%.c $(FLAGS)
 	@mkdir -p $(@D)
 	$(CC) $(BASE) -O3 -MMD -MP -c $< -o $@
 define isa_rule
-$B/stdlib/runtime/%.$(1).o: stdlib/runtime/%.c
+$B/stdlib/runtime/%.$(1).o: stdlib/runtime/%.c $$(FLAGS)
 	@mkdir -p $$(@D)
 	$$(CC) $$(BASE) -O3 $$(ISA_$(1)) -DRT_ISA=$(1) -MMD -MP -c $$< -o $$@
 endef
@@ -37,9 +45,9 @@ $B/lang/grammar.c: lang/grammar.y
 	@mkdir -p $(@D)
 	cp $< $B/lang/grammar.y && cd $B/lang && lemon -q -T$(LEMON_TEMPLATE) grammar.y
 $B/lang/grammar.h: $B/lang/grammar.c
-$B/lang/lexer.o: $B/lang/lexer.c $B/lang/grammar.h
+$B/lang/lexer.o: $B/lang/lexer.c $B/lang/grammar.h $(FLAGS)
 	$(CC) $(BASE) -MMD -MP -c $< -o $@
-$B/lang/grammar.o: $B/lang/grammar.c
+$B/lang/grammar.o: $B/lang/grammar.c $(FLAGS)
 	$(CC) $(BASE) -Wno-unused-parameter -Wno-unused-variable -MMD -MP -c $< -o $@
 
 # --- the prelude is embedded as bytes.
@@ -48,7 +56,7 @@ STD_OBJ  := $B/stdlib/prelude.o
 $B/stdlib/prelude.c: $(PRELUDE) stdlib/embed.sh
 	@mkdir -p $(@D)
 	sh stdlib/embed.sh $(PRELUDE) > $@
-$B/stdlib/prelude.o: $B/stdlib/prelude.c
+$B/stdlib/prelude.o: $B/stdlib/prelude.c $(FLAGS)
 	$(CC) $(BASE) -MMD -MP -c $< -o $@
 
 COMPILER_OBJ := $(patsubst %.c,$B/%.o,$(wildcard compiler/*.c))
@@ -59,7 +67,7 @@ $B/obj/aimc/%.o: aimc/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BASE) -MMD -MP -c $< -o $@
 
-$B/%.o: %.c | $B/lang/grammar.h
+$B/%.o: %.c $(FLAGS) | $B/lang/grammar.h
 	@mkdir -p $(@D)
 	$(CC) $(BASE) -MMD -MP -c $< -o $@
 
