@@ -43,6 +43,7 @@ struct aim_task {
   data_set data;
   plan plan;
   task_state state;
+  bool checked;            /* the plan, since the last option was set */
   char *output;            /* directory, or NULL */
   eval_model model;
   unsigned needs;          /* that were built */

@@ -119,6 +119,7 @@ aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
     return AIM_OK;
   }
   if (t->state != TASK_NEW && strcmp(option, "method") == 0) return AIM_E_USAGE;
+  t->checked = false;
   return plan_override(&t->p, &t->plan, option, value) ? AIM_OK : AIM_E_PROGRAM;
 }
 
@@ -167,13 +168,24 @@ static aim_status load(aim_task *t, unsigned needs) {
   }
 }
 
-static aim_status bind(aim_task *t, unsigned more) {
+/* Options may be set until the run, so this is done when a task is bound and again if one was set since. */
+static aim_status check_plan(aim_task *t) {
+  if (t->checked) return AIM_OK;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
-  if (!plan_check(&t->p, &t->plan) || !program_bind(&t->p, t->plan.model, t->plan.run, &t->data)) return AIM_E_PROGRAM;
+  if (!plan_check(&t->p, &t->plan)) return AIM_E_PROGRAM;
   if (!choose_seed(&t->plan)) {
     t->io_errno = errno;
     return AIM_E_IO;
   }
+  t->checked = true;
+  return AIM_OK;
+}
+
+static aim_status bind(aim_task *t, unsigned more) {
+  aim_status st = check_plan(t);
+  if (st != AIM_OK) return st;
+  if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
+  if (!program_bind(&t->p, t->plan.model, t->plan.run, &t->data)) return AIM_E_PROGRAM;
   return load(t, run_method_needs(t->plan.method) | more);
 }
 
@@ -260,13 +272,7 @@ aim_status aim_run(aim_task *t, const aim_watch *watch) {
   if (!t || t->state == TASK_DONE || (watch && watch->size != sizeof *watch)) return AIM_E_USAGE;
   aim_status st = api_bind(t, 0);
   if (st != AIM_OK) return st;
-  /* Options may have been set since the task was bound. */
-  if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
-  if (!plan_check(&t->p, &t->plan)) return AIM_E_PROGRAM;
-  if (!choose_seed(&t->plan)) {
-    t->io_errno = errno;
-    return AIM_E_IO;
-  }
+  if ((st = check_plan(t)) != AIM_OK) return st;
   watch_bridge bridge = {watch};
   t->run = (run){.m = &t->model, .alloc = &t->vm->alloc, .mem = &t->mem, .o = run_options_of(&t->plan), .stop = &t->stop,
                  .clock = t->vm->config.clock, .clock_user = t->vm->config.clock_user};

@@ -8,7 +8,8 @@
  *   real, bounds       a normal step on the unconstrained scale (log of the distance to a bound, logit between two); the Jacobian
  *                      stands in the ratio
  *   vectors, matrices  a normal step of all unconstrained coordinates of one event, taken to the support by @point.<site>
- *   finite             another value, uniformly
+ *   finite             another value, uniformly; of two values the heat bath, 1 / (1 + exp(-r)) in place of min(1, exp(r)), since a
+ *                      sweep that always flips what it may is nearly periodic (and is periodic where the values are alike)
  *   integers           a normal step rounded away from zero
  *
  * Each element has a scale of its own, found during warm-up by stochastic approximation (Robbins and Monro 1951) towards the
@@ -79,12 +80,14 @@ static bool stopped(mh_chain *c) {
 }
 
 /* Decides about the value that now stands in the frame.  log_ratio is what the proposal adds to the difference of the scores. */
-static bool decide(mh_chain *c, const mh_element *x, double old, double log_ratio, size_t mark, bool *accepted, double target) {
+static bool decide(mh_chain *c, const mh_element *x, double old, double log_ratio, size_t mark, bool *accepted, bool heat_bath,
+                   double target) {
   double now;
   *accepted = false;
   if (!eval_local(c->w, x->site, x->at, &now)) return stopped(c);
   double r = now - old + log_ratio;
   double p = r >= 0 ? 1.0 : r > -700 ? rt_exp(r) : 0.0; /* a NaN is 0 too */
+  if (heat_bath) p = p < 1.0 ? p / (1.0 + p) : 1.0 / (1.0 + rt_exp(-r));
   *accepted = p >= 1.0 || (p > 0 && rt_draw_uniform(address(c, x, 1, x->e)) < p);
   if (*accepted) undo_commit(&c->s->undo, mark);
   else undo_rollback(&c->s->undo, c->frame, mark);
@@ -122,18 +125,20 @@ static bool step_real(mh_chain *c, const mh_element *x) {
   undo_note(&c->s->undo, c->frame, cell);
   c->frame[cell].real = value;
   bool accepted;
-  return decide(c, x, old, ratio, mark, &accepted, 0.44);
+  return decide(c, x, old, ratio, mark, &accepted, false, 0.44);
 }
 
 static bool step_discrete(mh_chain *c, const mh_element *x) {
   size_t cell = x->p->at + x->e;
   const int64_t old_value = c->frame[cell].integer;
   const bool finite = x->p->site->support == IR_SUP_FINITE;
+  bool two = false;
   int64_t value;
   if (finite) {
     const bool spin = x->lo == -1.0 && x->hi == 1.0; /* -1 and 1, nothing between */
     double others = spin ? 1.0 : x->hi - x->lo;
     if (!(others >= 1.0)) return true;
+    two = others == 1.0;
     if (spin) value = -old_value;
     else {
       value = (int64_t)x->lo + (int64_t)(rt_draw_uniform(address(c, x, 0, x->e)) * others);
@@ -155,7 +160,7 @@ static bool step_discrete(mh_chain *c, const mh_element *x) {
   undo_note(&c->s->undo, c->frame, cell);
   c->frame[cell].integer = value;
   bool accepted;
-  return decide(c, x, old, 0.0, mark, &accepted, 0.44);
+  return decide(c, x, old, 0.0, mark, &accepted, two, 0.44);
 }
 
 /* A bounded ordered vector whose bound moved has other coordinates, its first being log(x[0] - lo). */
@@ -181,7 +186,7 @@ static bool step_point(mh_chain *c, const mh_element *x) {
   for (size_t k = 0; k < n; k++) undo_note(&s->undo, c->frame, cell + k);
   memcpy(c->frame + cell, s->event, n * sizeof *s->event);
   bool accepted;
-  if (!decide(c, x, old, jacobian - s->jacobian[x->number], mark, &accepted, free == 1 ? 0.44 : 0.27)) return false;
+  if (!decide(c, x, old, jacobian - s->jacobian[x->number], mark, &accepted, false, free == 1 ? 0.44 : 0.27)) return false;
   if (accepted) {
     memcpy(u, s->u_new, free * sizeof *u);
     s->jacobian[x->number] = jacobian;
