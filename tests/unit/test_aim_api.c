@@ -1,0 +1,576 @@
+/* test_aim_api.c: the library as a host uses it, through aim.h and nothing else. */
+#include "vm/aim.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const char schools[] =
+    "model schools(y: real[J], sigma: real<lower = 0>[J], prior_sd: real = 5) {\n"
+    "  mu  ~ Normal(0, prior_sd)\n"
+    "  tau ~ HalfCauchy(5)\n"
+    "  plate j in 1..J { theta[j] ~ Normal(mu, tau); y[j] ~ Normal(theta[j], sigma[j]) }\n"
+    "  track spread = tau^2\n"
+    "  predict { y_new[j] ~ Normal(theta[j], sigma[j]) for j in 1..J }\n"
+    "}\n"
+    "infer schools with nuts(chains = 3, warmup = 100, draws = 60)\n"
+    "infer schools with mh(draws = 70) as slow\n";
+static const char coin[] = "model coin(y: bool[N]) { p ~ Beta(1, 1); y ~ Bernoulli(p) }\n";
+static const double y8[8] = {28, 8, -3, 7, -1, 1, 18, 12}, sigma8[8] = {15, 10, 16, 11, 9, 11, 10, 18};
+static const int64_t J = 8;
+
+typedef struct text {
+  char s[8192];
+  size_t n;
+} text;
+
+static void keep(void *user, const char *s, size_t n) {
+  text *t = user;
+  if (n > sizeof t->s - 1 - t->n) n = sizeof t->s - 1 - t->n;
+  memcpy(t->s + t->n, s, n);
+  t->n += n;
+  t->s[t->n] = '\0';
+}
+
+/* An allocator that counts, and may fail from one call on or at one call. */
+typedef struct counter {
+  _Atomic long calls, live;
+  long fail_at; /* 0: never */
+  int persistent;
+} counter;
+
+static void *counting(void *user, void *ptr, size_t old_size, size_t size) {
+  counter *c = user;
+  if (size == 0) {
+    c->live -= (long)old_size;
+    free(ptr);
+    return NULL;
+  }
+  long n = atomic_fetch_add(&c->calls, 1) + 1;
+  if (c->fail_at && (c->persistent ? n >= c->fail_at : n == c->fail_at)) return NULL;
+  void *p = realloc(ptr, size);
+  if (p) c->live += (long)size - (long)old_size;
+  return p;
+}
+
+static aim_vm *vm_with(counter *c) {
+  aim_config config;
+  aim_config_init(&config);
+  config.alloc = counting;
+  config.alloc_user = c;
+  return aim_vm_new(&config);
+}
+
+static aim_program *load(aim_vm *vm, const char *source) {
+  aim_program *p;
+  aim_status st = aim_load(vm, "test.aim", source, strlen(source), &p);
+  text t = {0};
+  if (p) aim_program_messages(p, 0, keep, &t);
+  if (st != AIM_OK) print_error("%s\n", t.s);
+  assert_int_equal(st, AIM_OK);
+  return p;
+}
+
+static aim_task *task_of(aim_program *p) {
+  aim_task *t;
+  assert_int_equal(aim_task_model(p, NULL, &t), AIM_OK);
+  return t;
+}
+
+static void bind_schools(aim_task *t) {
+  assert_int_equal(aim_data_f64(t, "y", y8, 1, &J), AIM_OK);
+  assert_int_equal(aim_data_f64(t, "sigma", sigma8, 1, &J), AIM_OK);
+}
+
+static void run(aim_task *t, const char *method, int64_t draws) {
+  if (method) assert_int_equal(aim_set_text(t, "method", method), AIM_OK);
+  if (draws) assert_int_equal(aim_set_int(t, "draws", draws), AIM_OK);
+  aim_status st = aim_run(t, NULL);
+  text m = {0};
+  aim_task_messages(t, 0, keep, &m);
+  if (st != AIM_OK) print_error("%s\n", m.s);
+  assert_int_equal(st, AIM_OK);
+}
+
+/* ---- programs */
+
+static void lists_what_is_in_a_program(void **state) {
+  (void)state;
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, schools);
+  assert_int_equal(aim_model_count(p), 1);
+  assert_string_equal(aim_model_name(p, 0), "schools");
+  assert_null(aim_model_name(p, 1));
+  assert_int_equal(aim_input_count(p, 0), 3);
+  aim_input in;
+  assert_int_equal(aim_input_get(p, 0, 1, &in), AIM_OK);
+  assert_string_equal(in.name, "sigma");
+  assert_true(in.required);
+  assert_int_equal(aim_input_get(p, 0, 2, &in), AIM_OK);
+  assert_false(in.required);
+  assert_int_equal(aim_input_get(p, 0, 3, &in), AIM_E_USAGE);
+  assert_int_equal(aim_latent_count(p, 0), 3);
+  aim_latent l;
+  assert_int_equal(aim_latent_get(p, 0, 2, &l), AIM_OK);
+  assert_string_equal(l.name, "theta");
+  assert_string_equal(l.type, "real[J]");
+  assert_int_equal(aim_statement_count(p), 2);
+  aim_statement s;
+  assert_int_equal(aim_statement_get(p, 1, &s), AIM_OK);
+  assert_string_equal(s.name, "slow");
+  assert_string_equal(s.method, "mh");
+  assert_int_equal(s.line, 9);
+  assert_true(s.named);
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
+static void says_what_is_wrong_with_a_program(void **state) {
+  (void)state;
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p;
+  const char *wrong = "model m(y: real[N]) {\n  y ~ Normal(mu2, 1)\n}\n";
+  assert_int_equal(aim_load(vm, "wrong.aim", wrong, strlen(wrong), &p), AIM_E_PROGRAM);
+  assert_non_null(p);
+  aim_diagnostic d;
+  assert_true(aim_program_diagnostic_count(p) >= 1);
+  assert_int_equal(aim_program_diagnostic(p, 0, &d), AIM_OK);
+  assert_int_equal(d.severity, AIM_ERROR);
+  assert_string_equal(d.file, "wrong.aim");
+  assert_int_equal(d.line, 2);
+  assert_int_equal(d.column, 14);
+  assert_non_null(strstr(d.message, "mu2"));
+  text t = {0};
+  assert_int_equal(aim_program_messages(p, 0, keep, &t), AIM_OK);
+  assert_non_null(strstr(t.s, "wrong.aim:2:14"));
+  aim_task *task;
+  assert_int_equal(aim_task_model(p, NULL, &task), AIM_E_USAGE);
+  aim_program_free(p);
+  assert_int_equal(aim_load_file(vm, "no/such/file.aim", &p), AIM_E_IO);
+  assert_int_equal(aim_program_errno(p), 2);
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
+static void says_what_is_wrong_with_data_and_options(void **state) {
+  (void)state;
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, schools);
+  aim_task *t = task_of(p);
+  assert_int_equal(aim_data_f64(t, "y", y8, 1, &J), AIM_OK);
+  assert_int_equal(aim_run(t, NULL), AIM_E_PROGRAM);
+  text m = {0};
+  aim_task_messages(t, 0, keep, &m);
+  assert_non_null(strstr(m.s, "sigma"));
+  assert_int_equal(aim_run(t, NULL), AIM_E_USAGE); /* it stays broken */
+  aim_task_free(t);
+
+  t = task_of(p);
+  bind_schools(t);
+  assert_int_equal(aim_set_int(t, "no_such_option", 3), AIM_E_PROGRAM);
+  assert_int_equal(aim_quantity_count(t), 0); /* no draws before the run */
+  assert_null(aim_draws(t, 0, 0, 0));
+  aim_task_free(t);
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
+/* ---- runs */
+
+static void draws_can_be_read(void **state) {
+  (void)state;
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, schools);
+  aim_task *t;
+  assert_int_equal(aim_task_statement(p, 0, &t), AIM_OK);
+  bind_schools(t);
+  run(t, NULL, 0);
+  assert_int_equal(aim_chain_count(t), 3);
+  assert_int_equal(aim_draw_count(t, 2), 60);
+  assert_int_equal(aim_quantity_count(t), 5);
+  static const char *const name[] = {"mu", "tau", "theta", "spread", "y_new"};
+  static const aim_kind kind[] = {AIM_LATENT, AIM_LATENT, AIM_LATENT, AIM_TRACKED, AIM_PREDICTED};
+  aim_quantity q;
+  for (size_t k = 0; k < 5; k++) {
+    assert_int_equal(aim_quantity_get(t, k, &q), AIM_OK);
+    assert_string_equal(q.name, name[k]);
+    assert_int_equal(q.kind, kind[k]);
+    assert_int_equal(q.cells, k == 2 || k == 4 ? 8 : 1);
+  }
+  for (size_t k = 0; k < 60; k++) {
+    double tau = aim_draws(t, 1, 1, 0)[k], theta[8];
+    assert_true(aim_draws(t, 1, 3, 0)[k] == tau * tau);
+    assert_int_equal(aim_draw_get(t, 1, k, 2, theta), AIM_OK);
+    for (size_t j = 0; j < 8; j++) assert_true(aim_draws(t, 1, 2, j)[k] == theta[j]);
+    assert_true(aim_stats(t, 1, AIM_STAT_LEAPFROGS)[k] >= 1);
+  }
+  aim_summary s;
+  assert_int_equal(aim_summarise(t, 2, 7, &s), AIM_OK);
+  assert_true(s.q5 < s.median && s.median < s.q95);
+  assert_int_equal(aim_summarise(t, 2, 8, &s), AIM_E_USAGE);
+  text w = {0};
+  assert_int_equal(aim_summary_write(t, 0, keep, &w), AIM_OK);
+  assert_non_null(strstr(w.s, "theta[8]"));
+  assert_int_equal(aim_run(t, NULL), AIM_E_USAGE);
+  aim_task_free(t);
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
+/* All draws of a run as bits. */
+static double *draws_of(aim_program *p, const char *method, int64_t threads, int64_t seed, size_t *n) {
+  aim_task *t = task_of(p);
+  bind_schools(t);
+  aim_set_int(t, "threads", threads);
+  aim_set_int(t, "seed", seed);
+  aim_set_int(t, "warmup", 50);
+  aim_set_int(t, "particles", 600);
+  run(t, method, 40);
+  double *out = malloc(sizeof *out * 19 * 40 * 8);
+  *n = 0;
+  for (int c = 0; c < aim_chain_count(t); c++)
+    for (size_t q = 0; q < aim_quantity_count(t); q++) {
+      aim_quantity x;
+      aim_quantity_get(t, q, &x);
+      for (size_t e = 0; e < x.cells; e++, *n += 40) memcpy(out + *n, aim_draws(t, c, q, e), 40 * sizeof *out);
+    }
+  aim_task_free(t);
+  return out;
+}
+
+static void threads_do_not_change_draws(void **state) {
+  (void)state;
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, schools);
+  static const char *const method[] = {"nuts", "mh", "importance", "prior"};
+  for (int k = 0; k < 4; k++) {
+    size_t n1, n4, n5;
+    double *one = draws_of(p, method[k], 1, 7, &n1), *four = draws_of(p, method[k], 4, 7, &n4), *other = draws_of(p, method[k], 4, 8, &n5);
+    assert_int_equal(n1, n4);
+    assert_memory_equal(one, four, n1 * sizeof *one);
+    assert_memory_not_equal(one, other, n1 * sizeof *one);
+    free(one), free(four), free(other);
+  }
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
+/* Posterior of p after 3 of 4: Beta(4, 2), mean 2/3; the evidence of this sequence is B(4, 2) = 1/20.  Each check is a z of 4.9, a
+ * false alarm once in a million. */
+static void methods_agree_with_exact_results(void **state) {
+  (void)state;
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, coin);
+  const int32_t y[] = {1, 1, 0, 1};
+  const int64_t n = 4;
+  static const char *const method[] = {"nuts", "mh", "importance", "prior"};
+  static const double mean[] = {2.0 / 3, 2.0 / 3, 2.0 / 3, 0.5};
+  for (int k = 0; k < 4; k++) {
+    aim_task *t = task_of(p);
+    assert_int_equal(aim_data_i32(t, "y", y, 1, &n), AIM_OK);
+    aim_set_int(t, "particles", 40000);
+    run(t, method[k], 4000);
+    aim_summary s;
+    assert_int_equal(aim_summarise(t, 0, 0, &s), AIM_OK);
+    /* The draws of importance repeat particles, whose own error comes on top. */
+    double error = s.mcse + (k == 2 ? s.sd / sqrt(30000.0) : 0);
+    assert_true(fabs(s.mean - mean[k]) < 4.9 * error);
+    aim_evidence e;
+    assert_int_equal(aim_evidence_get(t, &e), k == 2 ? AIM_OK : AIM_E_USAGE);
+    if (k == 2) assert_true(fabs(exp(e.log_evidence) * 20 - 1) < 4.9 * e.standard_error);
+    aim_task_free(t);
+  }
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
+/* Latents of several kinds under mh against their exact means: a bounded, a count, an index, a pair of spins. */
+static void mh_moves_every_kind_of_latent(void **state) {
+  (void)state;
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, "model kinds() {\n"
+                            "  u: real<lower = 1, upper = 3> ~ Flat()\n"
+                            "  e ~ Exponential(2)\n"
+                            "  c ~ Poisson(2.5)\n"
+                            "  k ~ Categorical([0.2, 0.3, 0.5])\n"
+                            "  s: spin[2] ~ Flat()\n"
+                            "  w ~ Dirichlet([1.0, 2.0, 3.0])\n"
+                            "  factor 0.5 * s[1] * s[2]\n"
+                            "  track ss = s[1] * s[2] + 0.0\n"
+                            "}\n");
+  aim_task *t = task_of(p);
+  run(t, "mh", 10000);
+  static const struct { const char *name; size_t cell; double mean; } expect[] = {
+      {"u", 0, 2}, {"e", 0, 0.5}, {"c", 0, 2.5}, {"k", 0, 2.3}, {"s", 0, 0}, {"w", 0, 1.0 / 6}, {"w", 2, 0.5}, {"ss", 0, 0.46211715726000975}};
+  for (size_t k = 0; k < sizeof expect / sizeof *expect; k++) {
+    aim_summary s;
+    size_t q = aim_quantity_find(t, expect[k].name);
+    assert_int_equal(aim_summarise(t, q, expect[k].cell, &s), AIM_OK);
+    if (!(fabs(s.mean - expect[k].mean) < 4.9 * s.mcse)) print_error("%s: %g, not %g (mcse %g)\n", expect[k].name, s.mean, expect[k].mean, s.mcse);
+    assert_true(fabs(s.mean - expect[k].mean) < 4.9 * s.mcse);
+    assert_true(s.mcse < 0.1); /* what the check can see */
+  }
+  aim_task_free(t);
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
+/* ---- memory */
+
+static void an_iteration_allocates_nothing(void **state) {
+  (void)state;
+  static const char *const method[] = {"nuts", "mh", "importance", "prior"};
+  for (int k = 0; k < 4; k++) {
+    long calls[2];
+    for (int longer = 0; longer < 2; longer++) {
+      counter c = {0};
+      aim_vm *vm = vm_with(&c);
+      aim_program *p = load(vm, schools);
+      aim_task *t = task_of(p);
+      bind_schools(t);
+      aim_set_int(t, "warmup", 150);
+      aim_set_int(t, "particles", 512);
+      aim_set_int(t, "draws", longer ? 900 : 100);
+      aim_set_text(t, "method", method[k]);
+      assert_int_equal(aim_bind(t), AIM_OK);
+      long before = c.calls;
+      run(t, NULL, 0);
+      calls[longer] = c.calls - before;
+      aim_task_free(t);
+      aim_program_free(p);
+      aim_vm_free(vm);
+      assert_int_equal(c.live, 0);
+    }
+    if (calls[0] != calls[1]) print_error("%s: %ld calls for 100 draws, %ld for 900\n", method[k], calls[0], calls[1]);
+    assert_int_equal(calls[0], calls[1]);
+  }
+}
+
+static aim_status tiny_run(counter *c, const char *method) {
+  aim_vm *vm = vm_with(c);
+  aim_program *p = NULL;
+  aim_task *t = NULL;
+  aim_status st = vm ? aim_load(vm, "test.aim", schools, strlen(schools), &p) : AIM_E_MEMORY;
+  if (st == AIM_OK) st = aim_task_model(p, NULL, &t);
+  if (st == AIM_OK) st = aim_data_f64(t, "y", y8, 1, &J);
+  if (st == AIM_OK) st = aim_data_f64(t, "sigma", sigma8, 1, &J);
+  if (st == AIM_OK) st = aim_set_text(t, "method", method);
+  if (st == AIM_OK) st = aim_set_int(t, "draws", 5);
+  if (st == AIM_OK) st = aim_set_int(t, "warmup", 3);
+  if (st == AIM_OK) st = aim_set_int(t, "particles", 20);
+  if (st == AIM_OK) st = aim_run(t, NULL);
+  text w = {0};
+  if (st == AIM_OK) st = aim_summary_write(t, 0, keep, &w);
+  if (st == AIM_OK) st = aim_advice_write(t, NULL, keep, &w);
+  aim_evaluator *e = NULL;
+  if (st == AIM_OK) st = aim_evaluator_new(t, &e);
+  aim_evaluator_free(e);
+  aim_task_free(t);
+  aim_program_free(p);
+  aim_vm_free(vm);
+  return st;
+}
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  static const char *const method[] = {"nuts", "mh", "importance"};
+  for (int k = 0; k < 3; k++)
+    for (int persistent = 0; persistent < 2; persistent++) {
+      aim_status st = AIM_E_MEMORY;
+      long n = 0;
+      while (st != AIM_OK) {
+        counter c = {.fail_at = ++n, .persistent = persistent};
+        st = tiny_run(&c, method[k]);
+        if (st != AIM_OK) assert_int_equal(st, AIM_E_MEMORY);
+        assert_int_equal(c.live, 0);
+        assert_true(n < 100000);
+      }
+      assert_true(n > 20);
+    }
+}
+
+/* ---- stopping, and two at once */
+
+static int stop_soon(void *user, const aim_progress *p) {
+  (void)user;
+  return p->done > 200;
+}
+
+static void a_run_can_be_stopped(void **state) {
+  (void)state;
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, schools);
+  aim_task *t = task_of(p);
+  bind_schools(t);
+  aim_set_int(t, "draws", 1000000);
+  aim_set_int(t, "chains", 2);
+  aim_watch w = {.size = sizeof w, .progress = stop_soon};
+  assert_int_equal(aim_run(t, &w), AIM_STOPPED);
+  size_t n = aim_draw_count(t, 0);
+  assert_true(n < 1000000);
+  if (n) assert_true(isfinite(aim_draws(t, 0, 0, 0)[n - 1]));
+  aim_task_free(t);
+  t = task_of(p);
+  bind_schools(t);
+  aim_stop(t);
+  assert_int_equal(aim_run(t, NULL), AIM_STOPPED);
+  aim_task_free(t);
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
+static void *other_host(void *out) {
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p;
+  aim_task *t;
+  double *mean = out;
+  if (vm && aim_load(vm, "test.aim", schools, strlen(schools), &p) == AIM_OK && aim_task_model(p, NULL, &t) == AIM_OK) {
+    aim_data_f64(t, "y", y8, 1, &J);
+    aim_data_f64(t, "sigma", sigma8, 1, &J);
+    aim_set_int(t, "draws", 100);
+    aim_summary s;
+    if (aim_run(t, NULL) == AIM_OK && aim_summarise(t, 0, 0, &s) == AIM_OK) *mean = s.mean;
+    aim_task_free(t);
+    aim_program_free(p);
+  }
+  aim_vm_free(vm);
+  return NULL;
+}
+
+static void two_vms_coexist(void **state) {
+  (void)state;
+  pthread_t a, b;
+  double mean[3] = {NAN, NAN, NAN};
+  assert_int_equal(pthread_create(&a, NULL, other_host, &mean[0]), 0);
+  assert_int_equal(pthread_create(&b, NULL, other_host, &mean[1]), 0);
+  other_host(&mean[2]);
+  pthread_join(a, NULL);
+  pthread_join(b, NULL);
+  assert_true(isfinite(mean[0]) && mean[0] == mean[1] && mean[0] == mean[2]);
+}
+
+/* ---- densities */
+
+static void a_host_can_evaluate_densities(void **state) {
+  (void)state;
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, schools);
+  aim_task *t = task_of(p);
+  bind_schools(t);
+  aim_evaluator *e;
+  assert_int_equal(aim_evaluator_new(t, &e), AIM_OK);
+  assert_int_equal(aim_dimension(e), 10);
+  assert_int_equal(aim_cells(e), 10);
+  double q[10], g[10], x[10], lp, unused[10];
+  for (int k = 0; k < 10; k++) q[k] = 0.3 * k - 1;
+  assert_int_equal(aim_log_density(e, q, &lp, g), AIM_OK);
+  assert_int_equal(aim_constrain(e, q, x), AIM_OK);
+  assert_true(x[0] == q[0]);
+  aim_score s;
+  assert_int_equal(aim_score_get(e, x, &s), AIM_OK);
+  /* On the unconstrained scale log tau adds its Jacobian.  All terms are below 200, and each has a few roundings. */
+  assert_true(fabs(s.prior + s.likelihood + s.factors + q[1] - lp) < 1e-12);
+  for (int k = 0; k < 10; k++) {
+    double h = 1e-5, hi, lo, at = q[k];
+    q[k] = at + h;
+    aim_log_density(e, q, &hi, unused);
+    q[k] = at - h;
+    aim_log_density(e, q, &lo, NULL);
+    q[k] = at;
+    /* Central differences: h^2 of the third derivative and 1e-14 * 100 / h of rounding. */
+    assert_true(fabs((hi - lo) / (2 * h) - g[k]) < 1e-6 * (1 + fabs(g[k])));
+  }
+  double a[10], b[10];
+  assert_int_equal(aim_prior_draw(e, 5, 0, a), AIM_OK);
+  assert_int_equal(aim_prior_draw(e, 5, 1, b), AIM_OK);
+  assert_memory_not_equal(a, b, sizeof a);
+  assert_int_equal(aim_prior_draw(e, 5, 0, b), AIM_OK);
+  assert_memory_equal(a, b, sizeof a);
+  a[1] = -1; /* tau outside its support */
+  assert_int_equal(aim_score_get(e, a, &s), AIM_OK);
+  assert_true(s.prior + s.likelihood == -INFINITY);
+  aim_evaluator_free(e);
+  run(t, NULL, 20); /* the same task still runs */
+  aim_task_free(t);
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
+/* ---- runs that go wrong */
+
+static aim_status run_text(const char *source, const char *method, text *messages) {
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, source);
+  aim_task *t = task_of(p);
+  if (method) aim_set_text(t, "method", method);
+  aim_set_int(t, "draws", 50);
+  aim_set_int(t, "particles", 50);
+  aim_status st = aim_run(t, NULL);
+  if (st == AIM_OK) aim_advice_write(t, NULL, keep, messages);
+  else aim_task_messages(t, 0, keep, messages);
+  aim_task_free(t);
+  aim_program_free(p);
+  aim_vm_free(vm);
+  return st;
+}
+
+static void a_run_that_cannot_begin_says_where(void **state) {
+  (void)state;
+  static const char nowhere[] = "model m() {\n  a ~ Normal(0, 1)\n  factor if a * a < 0 { 0.0 } else { log(0.0) }\n}\n";
+  static const char *const method[] = {"nuts", "mh", "importance"};
+  for (int k = 0; k < 3; k++) {
+    text t = {0};
+    assert_int_equal(run_text(nowhere, method[k], &t), AIM_E_PROGRAM);
+    assert_non_null(strstr(t.s, "-inf"));
+  }
+  text t = {0};
+  static const char nan[] = "model m() {\n  a ~ Normal(0, 1)\n  factor log(-1 - a * a)\n}\n";
+  assert_int_equal(run_text(nan, "nuts", &t), AIM_E_PROGRAM);
+  assert_non_null(strstr(t.s, "test.aim:3:"));
+  assert_non_null(strstr(t.s, "NaN"));
+}
+
+static void invalid_parameters_are_reported_with_their_line(void **state) {
+  (void)state;
+  text t = {0};
+  static const char source[] = "model m() {\n  a ~ Normal(0, 1)\n  b ~ Normal(0, a)\n}\n";
+  assert_int_equal(run_text(source, "mh", &t), AIM_OK);
+  assert_non_null(strstr(t.s, "invalid parameter"));
+  assert_non_null(strstr(t.s, "test.aim:3:"));
+}
+
+static void methods_refuse_models_they_do_not_fit(void **state) {
+  (void)state;
+  text t = {0};
+  assert_int_equal(run_text("model m() { k ~ Poisson(3) }\n", "nuts", &t), AIM_E_PROGRAM);
+  assert_non_null(strstr(t.s, "k"));
+  assert_int_equal(run_text("model m() { u ~ Flat() }\n", "prior", &t), AIM_E_PROGRAM);
+  assert_int_equal(run_text("model m() { k ~ Poisson(3) }\n", NULL, &t), AIM_OK);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(lists_what_is_in_a_program),
+      cmocka_unit_test(says_what_is_wrong_with_a_program),
+      cmocka_unit_test(says_what_is_wrong_with_data_and_options),
+      cmocka_unit_test(draws_can_be_read),
+      cmocka_unit_test(threads_do_not_change_draws),
+      cmocka_unit_test(methods_agree_with_exact_results),
+      cmocka_unit_test(mh_moves_every_kind_of_latent),
+      cmocka_unit_test(an_iteration_allocates_nothing),
+      cmocka_unit_test(every_allocation_may_fail),
+      cmocka_unit_test(a_run_can_be_stopped),
+      cmocka_unit_test(two_vms_coexist),
+      cmocka_unit_test(a_host_can_evaluate_densities),
+      cmocka_unit_test(a_run_that_cannot_begin_says_where),
+      cmocka_unit_test(invalid_parameters_are_reported_with_their_line),
+      cmocka_unit_test(methods_refuse_models_they_do_not_fit),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
