@@ -16,6 +16,7 @@
 #   SAN=address,undefined | thread   sanitizer build, in a directory of its own
 #   CC=gcc | clang-19                compiler
 #   WERROR=1                         warnings are errors
+#   V=1                              shows commands in full
 #   JOBS=n                           how much runs at a time (default: the number of processors)
 
 ifeq ($(origin CC),default)
@@ -63,7 +64,7 @@ demo: deps
 
 test: deps-test
 	$(SUBMAKE) all test-programs
-	B=$B JOBS=$(JOBS) CC="$(CC)" SAN="$(SAN)" sh tests/run_all.sh $(TEST_JOBS)
+	$(Q)B=$B JOBS=$(JOBS) CC="$(CC)" SAN="$(SAN)" sh tests/run_all.sh $(TEST_JOBS)
 
 test-update: deps-test
 	$(SUBMAKE) all test-programs

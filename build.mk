@@ -1,5 +1,9 @@
 # build.mk: how objects, libraries, tools and tests are made from the folders.  Goals stand in the Makefile.
 
+# One short line for each command, or with V=1 the command itself.
+Q   := $(if $(V),,@)
+say  = @$(if $(V),:,printf '  %-5s %s\n' $(1) $@)
+
 ifdef FUZZ
 BASE += -fsanitize=fuzzer-no-link
 endif
@@ -25,11 +29,13 @@ RT_OBJ   := $(RT_SRC:%.c=$B/%.o) $(foreach v,$(LEVELS),$(ISA_SRC:%.c=$B/%.$v.o))
 
 $B/stdlib/runtime/%.o: stdlib/runtime/%.c $(FLAGS)
 	@mkdir -p $(@D)
-	$(CC) $(BASE) -O3 -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(BASE) -O3 -MMD -MP -c $< -o $@
 define isa_rule
 $B/stdlib/runtime/%.$(1).o: stdlib/runtime/%.c $$(FLAGS)
 	@mkdir -p $$(@D)
-	$$(CC) $$(BASE) -O3 $$(ISA_$(1)) -DRT_ISA=$(1) -MMD -MP -c $$< -o $$@
+	$$(call say,CC)
+	$$(Q)$$(CC) $$(BASE) -O3 $$(ISA_$(1)) -DRT_ISA=$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach v,$(LEVELS),$(eval $(call isa_rule,$v)))
 
@@ -40,42 +46,51 @@ LEMON_TEMPLATE := /usr/share/lemon/lempar.c
 
 $B/lang/lexer.c: lang/lexer.re
 	@mkdir -p $(@D)
-	re2c -W -Werror -i -8 --input-encoding utf8 --no-generation-date -o $@ $<
+	$(call say,RE2C)
+	$(Q)re2c -W -Werror -i -8 --input-encoding utf8 --no-generation-date -o $@ $<
 $B/lang/grammar.c: lang/grammar.y
 	@mkdir -p $(@D)
-	cp $< $B/lang/grammar.y && cd $B/lang && lemon -q -T$(LEMON_TEMPLATE) grammar.y
+	$(call say,LEMON)
+	$(Q)cp $< $B/lang/grammar.y && cd $B/lang && lemon -q -T$(LEMON_TEMPLATE) grammar.y
 $B/lang/grammar.h: $B/lang/grammar.c
 $B/lang/lexer.o: $B/lang/lexer.c $B/lang/grammar.h $(FLAGS)
-	$(CC) $(BASE) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(BASE) -MMD -MP -c $< -o $@
 $B/lang/grammar.o: $B/lang/grammar.c $(FLAGS)
-	$(CC) $(BASE) -Wno-unused-parameter -Wno-unused-variable -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(BASE) -Wno-unused-parameter -Wno-unused-variable -MMD -MP -c $< -o $@
 
 # --- the prelude is embedded as bytes.
 PRELUDE  := $(sort $(wildcard stdlib/prelude/*.aim))
 STD_OBJ  := $B/stdlib/prelude.o
 $B/stdlib/prelude.c: $(PRELUDE) stdlib/embed.sh
 	@mkdir -p $(@D)
-	sh stdlib/embed.sh $(PRELUDE) > $@
+	$(call say,GEN)
+	$(Q)sh stdlib/embed.sh $(PRELUDE) > $@
 $B/stdlib/prelude.o: $B/stdlib/prelude.c $(FLAGS)
-	$(CC) $(BASE) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(BASE) -MMD -MP -c $< -o $@
 
 COMPILER_OBJ := $(patsubst %.c,$B/%.o,$(wildcard compiler/*.c))
 VM_OBJ       := $(patsubst %.c,$B/%.o,$(wildcard vm/*.c))
 # $B/aimc is the command, so its objects lie elsewhere.
 AIMC_OBJ     := $(patsubst %.c,$B/obj/%.o,$(wildcard aimc/*.c))
-$B/obj/aimc/%.o: aimc/%.c
+$B/obj/aimc/%.o: aimc/%.c $(FLAGS)
 	@mkdir -p $(@D)
-	$(CC) $(BASE) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(BASE) -MMD -MP -c $< -o $@
 
 $B/%.o: %.c $(FLAGS) | $B/lang/grammar.h
 	@mkdir -p $(@D)
-	$(CC) $(BASE) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(BASE) -MMD -MP -c $< -o $@
 
 # --- one archive for each folder, which the command and the tests link.
 define archive
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 endef
 $B/librt.a: $(RT_OBJ)
 	$(archive)
@@ -94,12 +109,14 @@ ALL_PARTS := $B/libvm.a $B/libcompiler.a $B/liblang.a $B/librt.a
 
 # --- what is installed: one object in which only the names of aim.h are visible, so that a host's own names cannot clash.
 $B/libaim.a: $(VM_OBJ) $(COMPILER_OBJ) $(STD_OBJ) $(LANG_OBJ) $(RT_OBJ)
-	ld -r -o $B/libaim.o $^
-	objcopy --localize-hidden $B/libaim.o
+	$(call say,LD)
+	$(Q)ld -r -o $B/libaim.o $^
+	$(Q)objcopy --localize-hidden $B/libaim.o
 	@rm -f $@
-	ar rcs $@ $B/libaim.o
+	$(Q)ar rcs $@ $B/libaim.o
 $B/aimc: $(AIMC_OBJ) $(ALL_PARTS)
-	$(CC) $(BASE) -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(BASE) -o $@ $^ $(LIBS)
 
 # --- what tests share: the generator of IR, the reference evaluator.  Programs with a main of their own are not in it.
 TEST_OBJ := $(patsubst %.c,$B/%.o,$(filter-out tests/check_posterior.c,$(wildcard tests/*.c)))
@@ -118,7 +135,8 @@ PARTS_aim      := $B/libaim.a
 define test_rules
 $B/tests/test_$(1)_%: tests/unit/test_$(1)_%.c $$(PARTS_$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(BASE) -MMD -MP -MT $$@ -MF $$@.d $$< -o $$@ $$(PARTS_$(1)) -lcmocka $$(if $$(filter rt,$(1)),-lmpfr -lgmp) $$(LIBS)
+	$$(call say,LINK)
+	$$(Q)$$(CC) $$(BASE) -MMD -MP -MT $$@ -MF $$@.d $$< -o $$@ $$(PARTS_$(1)) -lcmocka $$(if $$(filter rt,$(1)),-lmpfr -lgmp) $$(LIBS)
 test-$(1)_%: $B/tests/test_$(1)_%
 	$$<
 endef
@@ -132,12 +150,14 @@ test-programs: $(TEST_PROGRAMS)
 
 $B/check_posterior: tests/check_posterior.c
 	@mkdir -p $(@D)
-	$(CC) $(BASE) -MMD -MP -MT $@ -MF $@.d $< -o $@ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(BASE) -MMD -MP -MT $@ -MF $@.d $< -o $@ $(LIBS)
 
 # --- fuzz targets: built by the goal `fuzz` in its own directory.
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 $B/fuzz_%: tests/fuzz/fuzz_%.c $(ALL_PARTS)
-	$(CC) $(BASE) -fsanitize=fuzzer -MMD -MP -MT $@ -MF $@.d $< -o $@ $(ALL_PARTS) $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(BASE) -fsanitize=fuzzer -MMD -MP -MT $@ -MF $@.d $< -o $@ $(ALL_PARTS) $(LIBS)
 fuzz-programs: $(FUZZ_PROGRAMS)
 .PHONY: fuzz-programs
 

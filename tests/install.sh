@@ -1,5 +1,5 @@
 #!/bin/sh
-# What `make install` installs is enough: the C program of README.md compiles against it, as C and with strict warnings, and runs; the
+# What `make install` installs is enough: the C programs of README.md and examples/ compile against it, with strict warnings, and run; the
 # header is C++ too where there is a C++ compiler; a host may have names of its own that the library uses inside.  Reads $B.
 set -u
 B=${B:-build}
@@ -12,7 +12,7 @@ ok() { passed=$((passed + 1)); }
 bad() { echo "install: $1"; failed=$((failed + 1)); }
 
 if [ -n "${SAN:-}" ]; then
-  echo "0 passed, 0 failed, 4 skipped"
+  echo "0 passed, 0 failed, 5 skipped"
   exit 0
 fi
 
@@ -39,6 +39,15 @@ if $CC -std=c11 -Wall -Wextra -Werror -pedantic -o "$B/stage-host" "$B/stage.c" 
 else
   bad "the program of README.md does not compile and run"
 fi
+
+for program in examples/*.c; do
+  # shellcheck disable=SC2086
+  if $CC -std=c11 -Wall -Wextra -Werror -pedantic -o "$B/stage-example" "$program" $flags && "$B/stage-example" >"$B/stage-example.log" 2>&1; then
+    ok
+  else
+    bad "$program does not compile and run"
+  fi
+done
 
 # Names that the library uses inside, with another meaning.
 cat >"$B/stage-names.c" <<'END'
