@@ -99,7 +99,7 @@ aim_status aim_summary_write(aim_task *t, size_t max_rows, aim_write *write, voi
   }
   strbuf b;
   strbuf_init(&b, &mem);
-  const char *where = t->output ? arena_printf(&mem, "%s/summary.csv", t->output) : NULL;
+  const char *where = t->output ? arena_printf(&mem, "%s/summary.tsv", t->output) : NULL;
   summary_text(&b, t->run.store, t->rows, t->n_rows, max_rows, where);
   write(user, b.s, b.n);
   arena_free(&mem);

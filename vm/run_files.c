@@ -1,4 +1,4 @@
-/* run_files.c: the output directory of a task: one CSV file a chain, run.json and summary.csv. */
+/* run_files.c: the output directory of a task: one CSV file a chain, run.json and summary.tsv. */
 #include "vm/api.h"
 
 #include <errno.h>
@@ -115,8 +115,8 @@ run_status run_files_end(aim_task *t, double seconds) {
   if (e) return io(t, e, path);
   strbuf b;
   strbuf_init(&b, &t->mem);
-  summary_csv(&b, r->store, t->rows, t->n_rows);
-  path = arena_printf(&t->mem, "%s/summary.csv", t->output);
+  summary_tsv(&b, r->store, t->rows, t->n_rows);
+  path = arena_printf(&t->mem, "%s/summary.tsv", t->output);
   e = run_file_write(path, b.s, b.n, &t->mem);
   return e ? io(t, e, path) : RUN_OK;
 }

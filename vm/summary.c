@@ -127,18 +127,17 @@ void summary_text(strbuf *out, const draws *d, const summary_row *rows, size_t n
   if (undefined) strbuf_puts(out, "- is not defined: the draws are constant, too few, or not finite\n");
 }
 
-void summary_csv(strbuf *out, const draws *d, const summary_row *rows, size_t n) {
-  strbuf_puts(out, "name,mean,mcse,sd,q5,q50,q95,ess_bulk,ess_tail,rhat\n");
+void summary_tsv(strbuf *out, const draws *d, const summary_row *rows, size_t n) {
+  strbuf_puts(out, "name\tmean\tmcse\tsd\tq5\tq50\tq95\tess_bulk\tess_tail\trhat\n");
   for (size_t k = 0; k < n; k++) {
     const char *name = name_of(d, rows[k].column, out->a);
-    bool quote = strchr(name, ',') != NULL;
-    strbuf_printf(out, quote ? "\"%s\"" : "%s", name);
+    strbuf_puts(out, name);
     double f[N_FIGURES];
     figures(&rows[k], f);
     for (int i = 0; i < N_FIGURES; i++) {
       char text[NUMBER_TEXT_SIZE];
       number_text(text, f[i]);
-      strbuf_printf(out, ",%s", text);
+      strbuf_printf(out, "\t%s", text);
     }
     strbuf_putc(out, '\n');
   }

@@ -23,7 +23,7 @@ summary_row *summary_compute(const draws *d, arena *a, size_t *n /* OUT */);
  * NULL. */
 void summary_text(strbuf *out, const draws *d, const summary_row *rows, size_t n, size_t max_rows, const char *where);
 
-/* All rows as CSV: name, mean, mcse, sd, q5, q50, q95, ess_bulk, ess_tail, rhat. */
-void summary_csv(strbuf *out, const draws *d, const summary_row *rows, size_t n);
+/* All rows, tab-separated (so that a pattern for the chains, *.csv, finds chains alone): name, mean, mcse, sd, q5, q50, q95, ess_bulk, ess_tail, rhat. */
+void summary_tsv(strbuf *out, const draws *d, const summary_row *rows, size_t n);
 
 #endif

@@ -531,7 +531,7 @@ static bool summary_survives(arena *a, const draws *d, strbuf *out) {
   summary_row *rows = summary_compute(d, a, &n);
   strbuf_init(out, a);
   summary_text(out, d, rows, n, 0, NULL);
-  summary_csv(out, d, rows, n);
+  summary_tsv(out, d, rows, n);
   return true;
 }
 
@@ -563,7 +563,7 @@ static void test_summary_text(void **state) {
   strbuf_putc(&b, '\n');
   summary_text(&b, d, rows, 0, 0, NULL);
   strbuf_putc(&b, '\n');
-  summary_csv(&b, d, rows, 7);
+  summary_tsv(&b, d, rows, 7);
   assert_true(golden_equal("tests/output/summary.txt", b.s));
   arena_free(&a);
   draws_free(d);
