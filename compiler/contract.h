@@ -49,6 +49,7 @@ typedef struct exec_report {
 typedef struct exec_options {
   int isa;        /* 0: the best of this machine; 2, 3, 4: x86-64-v2, v3, v4 */
   size_t memory;  /* limit in bytes for buffers; 0: none */
+  const void *user; /* exec_engine.user */
 } exec_options;
 
 typedef struct exec_program exec_program;
@@ -69,6 +70,7 @@ typedef struct exec_engine {
   exec_status (*call)(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report);
   /* Runs fn again watching every value: true and report->where if some operation made a NaN from operands without one. */
   bool (*find_nan)(exec_worker *w, int fn, const exec_arg *in, exec_report *report);
+  const void *user; /* how the engine was set up; load finds it in its options.  NULL where there is nothing to say */
 } exec_engine;
 
 #endif

@@ -291,4 +291,4 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   return EXEC_OK;
 }
 
-const exec_engine interp_engine = {"interpreter", load, unload, find, worker_new, worker_free, call, find_nan};
+const exec_engine interp_engine = {"interpreter", load, unload, find, worker_new, worker_free, call, find_nan, NULL};

@@ -1,0 +1,97 @@
+/* aim_cc.c: the compiler process.  A request on standard input, an object on standard output; on failure one line on standard
+ * error and status 1.  It limits its own time and memory, and its host kills it when it stays too long.
+ *
+ * Request: lines `cpu <name>`, `features <text>`, `width <bits>`, `fma <0|1>`, `bind <symbol> <n>`, then `ir` and the text to the end. */
+#include "codegen/emit.h"
+#include "lang/alloc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+extern const char aim_support_begin[], aim_support_end[];
+
+enum { SECONDS = 60, REQUEST_MOST = 64 << 20 };
+#define MEMORY_MOST (4ull << 30)
+
+static char *read_all(size_t *n) {
+  size_t cap = 1 << 16;
+  char *s = malloc(cap);
+  *n = 0;
+  while (s) {
+    ssize_t got = read(0, s + *n, cap - *n - 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return NULL;
+    if (got == 0) break;
+    *n += (size_t)got;
+    if (*n > REQUEST_MOST) return NULL;
+    if (*n + 1 == cap) s = realloc(s, cap *= 2);
+  }
+  if (s) s[*n] = '\0';
+  return s;
+}
+
+static int fail(const char *why) {
+  fprintf(stderr, "%s\n", why);
+  return 1;
+}
+
+static void *host_alloc(void *user, void *p, size_t old, size_t size) {
+  (void)user, (void)old;
+  if (size == 0) { free(p); return NULL; }
+  return realloc(p, size);
+}
+
+int main(int argc, char **argv) {
+  struct rlimit cpu = {SECONDS, SECONDS}, memory = {MEMORY_MOST, MEMORY_MOST}, core = {0, 0};
+  setrlimit(RLIMIT_CPU, &cpu);
+  setrlimit(RLIMIT_AS, &memory);
+  setrlimit(RLIMIT_CORE, &core);
+  size_t n;
+  char *s = read_all(&n);
+  if (!s) return fail("the request cannot be read");
+  aim_alloc alloc = {host_alloc, NULL};
+  arena mem;
+  arena_init(&mem, &alloc, 0);
+  if (ARENA_TRY(&mem)) return fail("out of memory");
+  ir_module *m = ir_module_new(&mem);
+  cg_target target = {.cpu = "x86-64-v2", .features = ""};
+  char *at = s;
+  for (;;) {
+    char *end = strchr(at, '\n');
+    if (!end) return fail("the request is incomplete");
+    *end = '\0';
+    if (strncmp(at, "cpu ", 4) == 0) target.cpu = at + 4;
+    else if (strncmp(at, "features ", 9) == 0) target.features = at + 9;
+    else if (strncmp(at, "width ", 6) == 0) target.width = atoi(at + 6);
+    else if (strncmp(at, "fma ", 4) == 0) target.has_fma = at[4] == '1';
+    else if (strncmp(at, "bind ", 5) == 0) {
+      char *gap = strchr(at + 5, ' ');
+      if (!gap) return fail("a size without a number");
+      *gap = '\0';
+      size_bind(m->sizes, size_symbol(m->sizes, at + 5), strtoll(gap + 1, NULL, 10));
+    } else if (strcmp(at, "ir") == 0) {
+      at = end + 1;
+      break;
+    }
+    at = end + 1;
+  }
+  const char *error = NULL;
+  if (!ir_parse(m, at, (size_t)(s + n - at), &error)) return fail(error);
+  char *object = NULL, *text = NULL;
+  size_t nobject = 0;
+  bool show = argc > 1 && strcmp(argv[1], "--llvm") == 0;
+  error = cg_emit(m, &target, aim_support_begin, (size_t)(aim_support_end - aim_support_begin), &object, &nobject, show ? &text : NULL);
+  if (text) fputs(text, stderr);
+  if (error) return fail(error);
+  for (size_t k = 0; k < nobject;) {
+    ssize_t put = write(1, object + k, nobject - k);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return fail("the object cannot be written");
+    k += (size_t)put;
+  }
+  return 0;
+}

@@ -1,0 +1,584 @@
+/* jit.c: programs and workers of compiled code. */
+#include "codegen/jit.h"
+
+#include "codegen/abi.h"
+#include "codegen/cache.h"
+#include "codegen/child.h"
+#include "codegen/loader.h"
+#include "stdlib/runtime/rt_kernels.h"
+#include "stdlib/runtime/rt_sample.h"
+
+#include <setjmp.h>
+#include <string.h>
+#include <time.h>
+
+enum { STATIC_MOST = 64, LINE = 8 /* cells */, SECONDS = 60 };
+
+typedef struct port {
+  bool array;
+  int64_t cells;
+  const cg_cell *from; /* data and frame; NULL: of the call */
+  int64_t stage;       /* cells of a worker's memory, for calls with a stride */
+} port;
+
+typedef struct jit_fn {
+  const char *name;
+  cg_fn *code;
+  port *in, *out;
+  uint32_t nin, nout, ncall; /* ncall: parameters of a call */
+  int64_t *size;
+  int64_t *slot;       /* offsets in a worker's memory */
+  uint32_t nsizes, nslots;
+  int64_t work;
+  span *where;         /* of operations, in ir_visit_ops order */
+  uint32_t nwhere;
+} jit_fn;
+
+struct exec_program {
+  aim_alloc alloc;
+  arena mem;
+  const jit_config *config;
+  const ir_module *module;
+  size_t ndata;
+  exec_data *data;
+  exec_options options;
+  cg_object object;
+  cg_host host;
+  jit_fn *fn;
+  uint32_t nfns;
+  int64_t work;
+  jit_stats stats;
+};
+
+struct exec_worker {
+  exec_program *program;
+  char *memory;
+  size_t bytes;
+  cg_cell *work;
+  cg_cell **slot;    /* [sum of nslots], a run for each function */
+  const cg_cell **in;
+  cg_cell **out;
+  exec_program *watched; /* the fallback's, made when a NaN is first looked for */
+  exec_worker *watcher;
+};
+
+/* ---- services */
+
+static void host_cholesky(const rt_kernels *k, double *d, const double *a, int64_t n) {
+  if (k->cholesky(d, a, n)) k->fill(d, __builtin_nan(""), n * n);
+}
+
+static void host_inverse(int64_t *ptr, int64_t *list, const int64_t *k, int64_t n, int64_t buckets) {
+  for (int64_t b = 0; b <= buckets; b++) ptr[b] = 0;
+  for (int64_t e = 0; e < n; e++) if (k[e] >= 0 && k[e] < buckets) ptr[k[e] + 1]++;
+  for (int64_t b = 0; b < buckets; b++) ptr[b + 1] += ptr[b];
+  if (!list) return;
+  for (int64_t e = 0; e < n; e++) list[e] = 0;
+  for (int64_t e = 0; e < n; e++) if (k[e] >= 0 && k[e] < buckets) list[ptr[k[e]]++] = e;
+}
+
+static int64_t bits_of(double x) {
+  int64_t n;
+  memcpy(&n, &x, sizeof n);
+  return n;
+}
+static double real_of(int64_t n) {
+  double x;
+  memcpy(&x, &n, sizeof x);
+  return x;
+}
+
+static int64_t host_draw(int64_t code, int64_t site, int64_t key, int64_t index, int64_t a, int64_t b) {
+  rt_draw_addr at = {(uint64_t)key, (uint32_t)site, (uint64_t)index};
+  switch (code) {
+    case IR_UNIFORM_OP: return bits_of(rt_draw_uniform(at));
+    case IR_NORMAL_OP: return bits_of(rt_draw_normal(at));
+    case IR_EXPONENTIAL_OP: return bits_of(rt_draw_exponential(at));
+    case IR_GAMMA_OP: return bits_of(rt_draw_gamma(at, real_of(a)));
+    case IR_LOG_GAMMA_OP: return bits_of(rt_draw_log_gamma(at, real_of(a)));
+    case IR_POISSON_OP: return rt_draw_poisson(at, real_of(a));
+    case IR_BINOMIAL_OP: return rt_draw_binomial(at, a, real_of(b));
+    default: return 0;
+  }
+}
+
+static int64_t host_categorical(int64_t site, int64_t key, int64_t index, const double *w, int64_t n) {
+  return rt_draw_categorical((rt_draw_addr){(uint64_t)key, (uint32_t)site, (uint64_t)index}, w, n);
+}
+
+/* The kernels of a level behind the signatures of abi.h, which pass everything as 64 bits. */
+#define SERVICES(v)                                                                                                                  \
+  static double dot_##v(const double *a, const double *b, int64_t n) { return rt_kernels_##v.dot(a, 1, b, 1, n); }                   \
+  static void gemv_##v(double *d, const double *a, const double *x, int64_t m, int64_t n, int64_t t) {                              \
+    rt_kernels_##v.gemv(d, a, x, m, n, (int)t);                                                                                      \
+  }                                                                                                                                  \
+  static void gemm_##v(double *d, const double *a, const double *b, int64_t m, int64_t n, int64_t k, int64_t ta, int64_t tb) {      \
+    rt_kernels_##v.gemm(d, a, b, m, n, k, (int)ta, (int)tb);                                                                         \
+  }                                                                                                                                  \
+  static void cholesky_##v(double *d, const double *a, int64_t n) { host_cholesky(&rt_kernels_##v, d, a, n); }                       \
+  static void chol_adj_##v(double *d, const double *l, const double *b, int64_t n) { rt_kernels_##v.cholesky_adjoint(d, l, b, n); }  \
+  static void trisolve_##v(double *d, const double *l, const double *b, int64_t n, int64_t m, int64_t t) {                          \
+    rt_kernels_##v.solve_lower(d, l, b, n, m, (int)t);                                                                               \
+  }                                                                                                                                  \
+  static const cg_host host_##v = {dot_##v, gemv_##v, gemm_##v, cholesky_##v, chol_adj_##v, trisolve_##v, host_inverse, host_draw, host_categorical};
+SERVICES(v2)
+SERVICES(v3)
+SERVICES(v4)
+
+static const cg_host *host_for(int level) { return level >= 4 ? &host_v4 : level == 3 ? &host_v3 : &host_v2; }
+
+/* ---- the request */
+
+static bool runs(const ir_fn *fn) {
+  if (fn->is_model) return false;
+  for (uint32_t k = 0; k < fn->nparams; k++) if (fn->param[k].role == IR_ROLE_PLAIN) return false;
+  return true;
+}
+
+#ifndef JIT_BUILD
+#define JIT_BUILD __DATE__ " " __TIME__
+#endif
+
+static void write_request(strbuf *s, const ir_module *m, int level) {
+  /* The build is part of the key of the cache; aim-cc does not read it. */
+  strbuf_printf(s, "aim-cc %d %s\n", CG_ABI, JIT_BUILD);
+  strbuf_printf(s, "cpu x86-64-v%d\nfeatures \nwidth %d\nfma %d\n", level, level >= 4 ? 512 : level == 3 ? 256 : 0, level >= 3);
+  for (size_t k = 0; k < size_symbol_count(m->sizes); k++) {
+    const char *name;
+    ir_size symbol = size_symbol_at(m->sizes, k);
+    int64_t n;
+    if (size_is_symbol(m->sizes, symbol, &name) && size_value(m->sizes, symbol, &n) && n <= STATIC_MOST && n >= -STATIC_MOST)
+      strbuf_printf(s, "bind %s %lld\n", name, (long long)n);
+  }
+  strbuf_puts(s, "ir\n");
+  for (uint32_t k = 0; k < m->nfns; k++) if (runs(m->fn[k])) ir_print_fn(m->fn[k], s);
+}
+
+/* ---- the description that an object carries */
+
+typedef struct setup {
+  exec_program *p;
+  const ir_module *m;
+  const char **message;
+  jmp_buf refused;
+} setup;
+
+static void say(const setup *s, const char *text) {
+  if (!s->message) return;
+  jmp_buf *outer = s->m->mem->oom, here;
+  if (setjmp(here) == 0) {
+    s->m->mem->oom = &here;
+    *s->message = arena_printf(s->m->mem, "%s", text);
+  }
+  s->m->mem->oom = outer;
+}
+
+static _Noreturn void refuse(setup *s, const char *text) {
+  say(s, text);
+  longjmp(s->refused, 1);
+}
+
+static int64_t number(setup *s, const char **at) {
+  ir_size z = size_parse(s->m->sizes, at);
+  int64_t n;
+  if (!z || !size_value(s->m->sizes, z, &n)) refuse(s, "an array has an extent that is unbound");
+  return n;
+}
+
+static int64_t integer(const char **at) {
+  int64_t n = 0;
+  while (**at == ' ') ++*at;
+  bool negative = **at == '-';
+  if (negative) ++*at;
+  for (; **at >= '0' && **at <= '9'; ++*at) n = n * 10 + (**at - '0');
+  return negative ? -n : n;
+}
+
+static void read_meta(setup *s, const char *text) {
+  exec_program *p = s->p;
+  jit_fn *f = NULL;
+  size_t cap_size = 0, cap_slot = 0, nsize = 0, nslot = 0;
+  uint32_t k = 0;
+  for (const char *at = text; *at;) {
+    const char *end = strchr(at, '\n');
+    if (!end) refuse(s, "the object's description is damaged");
+    if (strncmp(at, "fn ", 3) == 0) {
+      if (k == p->nfns) refuse(s, "the object's description is damaged");
+      f = &p->fn[k++];
+      nsize = nslot = cap_size = cap_slot = 0;
+    } else if (f && strncmp(at, "size ", 5) == 0) {
+      at += 5;
+      int64_t n = number(s, &at);
+      ARENA_PUSH(&p->mem, f->size, nsize, cap_size, n);
+      f->nsizes = (uint32_t)nsize;
+    } else if (f && strncmp(at, "slot ", 5) == 0) {
+      at += 5;
+      int64_t mul = integer(&at), add = integer(&at);
+      while (*at == ' ') at++;
+      int64_t n = number(s, &at), cells;
+      if (n < 0) refuse(s, "an array has an extent that is negative");
+      if (__builtin_mul_overflow(n, mul, &cells) || __builtin_add_overflow(cells, add, &cells) || cells > INT64_MAX / 64 || f->work > INT64_MAX / 64)
+        refuse(s, "an array is too large");
+      int64_t place = f->work;
+      f->work += (cells + LINE) / LINE * LINE; /* never empty: a failed check may read the first cell */
+      ARENA_PUSH(&p->mem, f->slot, nslot, cap_slot, place);
+      f->nslots = (uint32_t)nslot;
+    } else {
+      refuse(s, "the object's description is damaged");
+    }
+    at = end + 1;
+  }
+  if (k != p->nfns) refuse(s, "the object's description is damaged");
+}
+
+/* ---- functions */
+
+typedef struct collector {
+  jit_fn *f;
+  uint32_t n;
+} collector;
+static void count_op(void *user, ir_op *op) { (void)op, ++*(uint32_t *)user; }
+static void note_where(void *user, ir_op *op) {
+  collector *c = user;
+  c->f->where[c->n++] = op->where;
+}
+
+static int64_t cells_of(setup *s, ir_type t) {
+  int64_t n = 1;
+  for (int k = 0; k < t.rank; k++) {
+    int64_t d;
+    if (!size_value(s->m->sizes, t.dim[k], &d)) refuse(s, "an array has an extent that is unbound");
+    if (d < 0) refuse(s, "an array has an extent that is negative");
+    if (__builtin_mul_overflow(n, d, &n) || n > INT64_MAX / 64) refuse(s, "an array is too large");
+  }
+  return n;
+}
+
+static void describe(setup *s, jit_fn *f, const ir_fn *fn) {
+  arena *mem = &s->p->mem;
+  f->name = arena_strndup(mem, fn->name, strlen(fn->name));
+  ir_visit_ops((ir_block *)(uintptr_t)&fn->body, count_op, &f->nwhere);
+  f->where = arena_alloc(mem, f->nwhere + 1, sizeof *f->where);
+  collector c = {f, 0};
+  ir_visit_ops((ir_block *)(uintptr_t)&fn->body, note_where, &c);
+  f->nin = fn->nparams;
+  f->nout = fn->nret;
+  f->in = ARENA_ARRAY(mem, port, f->nin + 1);
+  f->out = ARENA_ARRAY(mem, port, f->nout + 1);
+  for (uint32_t k = 0; k < f->nin; k++) {
+    ir_type t = ir_type_of(fn, fn->param[k].val);
+    f->in[k] = (port){.array = t.rank > 0, .cells = cells_of(s, t)};
+  }
+  for (uint32_t k = 0; k < f->nout; k++) {
+    ir_type t = ir_type_of(fn, fn->ret[k]);
+    f->out[k] = (port){.array = t.rank > 0, .cells = cells_of(s, t)};
+  }
+}
+
+static const cg_cell nothing[LINE];
+
+static void connect(setup *s, jit_fn *f, const ir_fn *fn, uint32_t nframe, cg_cell *const *frame) {
+  for (uint32_t k = 0; k < f->nin; k++) {
+    const ir_param *q = &fn->param[k];
+    const void *x = NULL;
+    if (q->role == IR_ROLE_DATA) {
+      for (size_t d = 0; d < s->p->ndata; d++) if (strcmp(s->p->data[d].name, q->name) == 0) x = s->p->data[d].p ? (const void *)s->p->data[d].p : nothing;
+      if (!x) refuse(s, arena_printf(&s->p->mem, "no data is bound to `%s`", q->name));
+    } else if (q->role == IR_ROLE_FRAME) {
+      const char *at = q->name + 6;
+      int64_t r = strncmp(q->name, "frame.", 6) == 0 ? integer(&at) : 0;
+      if (r < 1 || r > nframe) refuse(s, arena_printf(&s->p->mem, "@prepare has no result for `%s`", q->name));
+      x = frame[r - 1];
+    } else {
+      f->ncall++;
+    }
+    f->in[k].from = x;
+  }
+}
+
+/* Room for the arguments of calls with a stride, behind the function's own. */
+static void add_stages(setup *s, jit_fn *f) {
+  for (uint32_t k = 0; k < f->nin + f->nout; k++) {
+    port *q = k < f->nin ? &f->in[k] : &f->out[k - f->nin];
+    if (!q->array || q->from) continue;
+    q->stage = f->work;
+    f->work += (q->cells + LINE) / LINE * LINE;
+    if (f->work > INT64_MAX / 64) refuse(s, "an array is too large");
+  }
+  if (f->work > s->p->work) s->p->work = f->work;
+}
+
+/* ---- workers: one block of this struct, the tables, and the cells that all functions share */
+
+static size_t table_bytes(const exec_program *p) {
+  size_t n = 0, in = 0, out = 0;
+  for (uint32_t k = 0; k < p->nfns; k++) {
+    n += p->fn[k].nslots;
+    if (p->fn[k].nin > in) in = p->fn[k].nin;
+    if (p->fn[k].nout > out) out = p->fn[k].nout;
+  }
+  return (n + in + out) * sizeof(void *);
+}
+
+static bool worker_bytes(const exec_program *p, size_t *bytes) {
+  size_t work;
+  if (__builtin_mul_overflow((size_t)p->work + LINE, sizeof(cg_cell), &work)) return false;
+  return !__builtin_add_overflow(work, sizeof(exec_worker) + table_bytes(p) + 2 * LINE * sizeof(cg_cell), bytes);
+}
+
+static exec_worker *worker_new(exec_program *p) {
+  size_t bytes;
+  if (!worker_bytes(p, &bytes)) return NULL;
+  char *memory = alloc_get(&p->alloc, bytes, 1);
+  if (!memory) return NULL;
+  exec_worker *w = (exec_worker *)(void *)memory;
+  *w = (exec_worker){.program = p, .memory = memory, .bytes = bytes};
+  void **table = (void **)(void *)(memory + sizeof *w);
+  char *after = memory + sizeof *w + table_bytes(p);
+  w->work = (cg_cell *)(((uintptr_t)after + 63) / 64 * 64);
+  w->slot = (cg_cell **)table;
+  size_t at = 0;
+  for (uint32_t k = 0; k < p->nfns; k++)
+    for (uint32_t q = 0; q < p->fn[k].nslots; q++) w->slot[at++] = w->work + p->fn[k].slot[q];
+  uint32_t in = 0;
+  for (uint32_t k = 0; k < p->nfns; k++) if (p->fn[k].nin > in) in = p->fn[k].nin;
+  w->in = (const cg_cell **)table + at;
+  w->out = (cg_cell **)table + at + in;
+  return w;
+}
+
+static void worker_free(exec_worker *w) {
+  if (!w) return;
+  const exec_engine *f = w->program->config->fallback;
+  if (w->watcher) f->worker_free(w->watcher);
+  if (w->watched) f->unload(w->watched);
+  alloc_put(&w->program->alloc, w->memory, w->bytes);
+}
+
+/* ---- calls */
+
+static span where_of(const jit_fn *f, int64_t k) { return k >= 0 && k < f->nwhere ? f->where[k] : (span){0}; }
+
+static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
+  const exec_program *p = w->program;
+  const jit_fn *f = &p->fn[fn];
+  cg_cell **slot = w->slot;
+  for (int k = 0; k < fn; k++) slot += p->fn[k].nslots;
+  cg_ctx c = {.size = f->size, .slot = slot, .in = w->in, .out = w->out, .host = &p->host};
+  exec_status status = EXEC_OK;
+  for (size_t lane = 0; lane < lanes && status == EXEC_OK; lane++) {
+    for (uint32_t k = 0, q = 0; k < f->nin; k++) {
+      const port *x = &f->in[k];
+      if (x->from) {
+        w->in[k] = x->from;
+        continue;
+      }
+      const exec_arg *a = &in[q++];
+      w->in[k] = a->p ? (const cg_cell *)(const void *)(a->p + lane) : nothing;
+      if (!x->array || a->stride == 1) continue;
+      cg_cell *to = w->work + x->stage;
+      for (int64_t e = 0; e < x->cells; e++) to[e].integer = a->p[(size_t)e * a->stride + lane].integer;
+      w->in[k] = to;
+    }
+    for (uint32_t k = 0; k < f->nout; k++) {
+      const port *x = &f->out[k];
+      w->out[k] = x->array && (out[k].stride != 1 || !out[k].p) ? w->work + x->stage : (cg_cell *)(void *)(out[k].p + lane);
+    }
+    if (f->code(&c)) {
+      status = EXEC_BOUND;
+      break;
+    }
+    for (uint32_t k = 0; k < f->nout; k++) {
+      const port *x = &f->out[k];
+      if (!x->array || out[k].stride == 1) continue;
+      const cg_cell *from = w->work + x->stage;
+      for (int64_t e = 0; e < x->cells; e++) out[k].p[(size_t)e * out[k].stride + lane].integer = from[e].integer;
+    }
+  }
+  if (report) {
+    *report = (exec_report){.guards = (uint64_t)c.guards};
+    if (c.guards) report->guard_where = where_of(f, c.guard_where);
+    if (status == EXEC_BOUND) report->where = where_of(f, c.where), report->index = c.index, report->extent = c.extent;
+  }
+  return status;
+}
+
+static bool find_nan(exec_worker *w, int fn, const exec_arg *in, exec_report *report) {
+  exec_program *p = w->program;
+  const exec_engine *f = p->config->fallback;
+  if (report) *report = (exec_report){.guards = 0};
+  if (!f) return false;
+  if (!w->watcher) {
+    exec_options o = p->options;
+    o.user = f->user;
+    if (!w->watched && f->load(p->module, p->ndata, p->data, &o, &p->alloc, &w->watched, NULL) != EXEC_OK) w->watched = NULL;
+    if (w->watched) w->watcher = f->worker_new(w->watched);
+  }
+  if (!w->watcher) return false;
+  int k = f->find(w->watched, p->fn[fn].name);
+  return k >= 0 && f->find_nan(w->watcher, k, in, report);
+}
+
+static int find(const exec_program *p, const char *name) {
+  for (uint32_t k = 0; k < p->nfns; k++) if (strcmp(p->fn[k].name, name) == 0) return (int)k;
+  return -1;
+}
+
+void jit_stats_of(const exec_program *p, jit_stats *out) { *out = p->stats; }
+
+/* ---- loading */
+
+static void unload(exec_program *p) {
+  if (!p) return;
+  aim_alloc alloc = p->alloc;
+  cg_object_free(&p->object);
+  arena_free(&p->mem);
+  alloc_put(&alloc, p, sizeof *p);
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+typedef struct bytes {
+  char *p;
+  size_t n, cap;
+} bytes;
+
+/* From the cache, or compiled and then stored. */
+static const char *object_get(exec_program *p, const strbuf *request, bytes *out, cg_reply *reply) {
+  const jit_config *j = p->config;
+  const char *off = NULL;
+  cg_cache cache = {-1};
+  if (j->cache) cache = cg_cache_open(j->cache, &off);
+  double t = now();
+  out->p = cg_cache_get(&cache, request->s, request->n, &p->alloc, &out->n);
+  out->cap = out->n;
+  p->stats.cached = out->p != NULL;
+  if (!out->p) {
+    cg_child_run(reply, j->compiler, request->s, request->n, j->seconds ? j->seconds : SECONDS, &p->alloc);
+    *out = (bytes){reply->object, reply->n, reply->cap};
+    if (out->p) cg_cache_put(&cache, request->s, request->n, out->p, out->n);
+  }
+  cg_cache_close(&cache);
+  p->stats.compile = now() - t;
+  p->stats.object = out->n;
+  return out->p ? NULL : reply->message;
+}
+
+static void take_object(setup *s, const bytes *o) {
+  exec_program *p = s->p;
+  const char *why = cg_object_load(&p->object, o->p, o->n);
+  if (why) refuse(s, why);
+  size_t size;
+  const char *meta = cg_object_find(&p->object, o->p, o->n, "aim_meta", &size);
+  if (!meta || size == 0 || meta[size - 1] != '\0') refuse(s, "the object has no description");
+  read_meta(s, meta);
+  for (uint32_t k = 0; k < p->nfns; k++) {
+    const void *code = cg_object_find(&p->object, o->p, o->n, arena_printf(&p->mem, "aim_fn_%u", k), &size);
+    if (!code) refuse(s, "the object lacks a function");
+    memcpy(&p->fn[k].code, &code, sizeof code);
+  }
+}
+
+/* Runs @prepare into memory of the program. */
+static exec_status prepare(setup *s, int k) {
+  exec_program *p = s->p;
+  jit_fn *f = &p->fn[k];
+  exec_worker *w = worker_new(p);
+  if (!w) return EXEC_MEMORY;
+  exec_arg *out = ARENA_ARRAY(&p->mem, exec_arg, f->nout + 1);
+  exec_report r;
+  for (uint32_t q = 0; q < f->nout; q++) out[q] = (exec_arg){ARENA_ARRAY(&p->mem, exec_cell, (size_t)f->out[q].cells + LINE), 1};
+  exec_status st = call(w, k, 1, NULL, out, &r);
+  worker_free(w);
+  if (st == EXEC_BOUND) refuse(s, "@prepare: an index made from the data is out of range");
+  cg_cell **frame = ARENA_ARRAY(&p->mem, cg_cell *, f->nout + 1);
+  for (uint32_t q = 0; q < f->nout; q++) frame[q] = (cg_cell *)(void *)out[q].p;
+  for (uint32_t q = 0, i = 0; q < s->m->nfns; q++)
+    if (runs(s->m->fn[q])) {
+      if ((int)i != k) connect(s, &p->fn[i], s->m->fn[q], f->nout, frame);
+      i++;
+    }
+  return EXEC_OK;
+}
+
+static exec_status set_up(setup *s, bytes *object, cg_reply *reply) {
+  exec_program *p = s->p;
+  strbuf request;
+  strbuf_init(&request, &p->mem);
+  write_request(&request, s->m, rt_kernels_for(p->options.isa)->level);
+  for (uint32_t k = 0; k < s->m->nfns; k++) p->nfns += runs(s->m->fn[k]);
+  p->fn = ARENA_ARRAY(&p->mem, jit_fn, p->nfns + 1);
+  int first = -1;
+  for (uint32_t k = 0, i = 0; k < s->m->nfns; k++) {
+    if (!runs(s->m->fn[k])) continue;
+    if (strcmp(s->m->fn[k]->name, "prepare") == 0) first = (int)i;
+    describe(s, &p->fn[i++], s->m->fn[k]);
+  }
+  const char *why = object_get(p, &request, object, reply);
+  if (why) refuse(s, why);
+  take_object(s, object);
+  for (uint32_t k = 0; k < p->nfns; k++) add_stages(s, &p->fn[k]);
+  size_t bytes;
+  if (!worker_bytes(p, &bytes) || (p->options.memory && bytes > p->options.memory)) refuse(s, "the arrays of the program do not fit in the memory limit");
+  for (uint32_t k = 0, i = 0; k < s->m->nfns; k++) {
+    if (!runs(s->m->fn[k])) continue;
+    if (first < 0 || (int)i == first) connect(s, &p->fn[i], s->m->fn[k], 0, NULL);
+    i++;
+  }
+  return first >= 0 ? prepare(s, first) : EXEC_OK;
+}
+
+static exec_status load(const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options, const aim_alloc *alloc,
+                        exec_program **out, const char **message) {
+  *out = NULL;
+  if (message) *message = NULL;
+  setup s = {.m = m, .message = message};
+#if !defined(__x86_64__)
+  say(&s, "machine code is made for x86-64 only");
+  return EXEC_REFUSED;
+#endif
+  if (!options || !options->user) {
+    say(&s, "the engine was not set up");
+    return EXEC_REFUSED;
+  }
+  exec_program *p = alloc_get(alloc, 1, sizeof *p);
+  if (!p) return EXEC_MEMORY;
+  memset(p, 0, sizeof *p);
+  p->alloc = *alloc;
+  p->options = *options;
+  p->config = options->user;
+  p->module = m;
+  p->host = *host_for(rt_kernels_for(options->isa)->level);
+  s.p = p;
+  arena_init(&p->mem, &p->alloc, options->memory);
+  bytes object = {NULL, 0, 0};
+  cg_reply reply = {NULL, 0, 0, ""};
+  exec_status status;
+  jmp_buf memory;
+  if (setjmp(memory)) {
+    status = EXEC_MEMORY;
+  } else {
+    p->mem.oom = &memory;
+    if (setjmp(s.refused)) {
+      status = EXEC_REFUSED;
+    } else {
+      p->data = ARENA_ARRAY(&p->mem, exec_data, ndata + 1);
+      if (ndata) memcpy(p->data, data, ndata * sizeof *data);
+      p->ndata = ndata;
+      status = set_up(&s, &object, &reply);
+    }
+  }
+  p->mem.oom = NULL;
+  alloc_put(&p->alloc, object.p, object.cap);
+  if (status == EXEC_OK) *out = p;
+  else unload(p);
+  return status;
+}
+
+exec_engine jit_engine(const jit_config *config) {
+  return (exec_engine){"jit", load, unload, find, worker_new, worker_free, call, find_nan, config};
+}

@@ -1,0 +1,337 @@
+/* support.c: what compiled code is made of besides itself: AIM's mathematics, canonical sums, and stand-ins for the few routines
+ * that a code generator calls without being asked.  Compiled to bitcode, embedded in aim-cc, and linked into every object, where
+ * what is used is inlined and the rest dropped. */
+#include "codegen/abi.h"
+#include "stdlib/runtime/rt_math.h"
+#include "stdlib/runtime/rt_philox.h"
+#include "stdlib/runtime/rt_sum.h"
+
+#define CG __attribute__((always_inline))
+#define CG_CALL __attribute__((noinline))
+
+/* ---- scalar functions */
+
+#define CG_UN(X)                                                                                                        \
+  X(sign) X(floor) X(ceil) X(round) X(sqrt) X(exp) X(log) X(log1p) X(expm1) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) \
+  X(sinh) X(cosh) X(tanh) X(erf) X(erfc) X(lgamma) X(digamma) X(trigamma) X(log1p_exp) X(inv_logit) X(phi) X(log_phi) X(inv_phi)
+#define X(name) CG double cg_##name(double x) { return rt_##name(x); }
+CG_UN(X)
+#undef X
+CG double cg_min(double a, double b) { return rt_min(a, b); }
+CG double cg_max(double a, double b) { return rt_max(a, b); }
+CG double cg_pow(double a, double b) { return rt_pow(a, b); }
+CG double cg_atan2(double a, double b) { return rt_atan2(a, b); }
+
+static inline int64_t wrap_neg(int64_t x) { return (int64_t)(0 - (uint64_t)x); }
+
+CG int64_t cg_idiv(int64_t x, int64_t y) {
+  if (y == 0) return 0;
+  if (y == -1) return wrap_neg(x);
+  int64_t q = x / y, r = x % y;
+  return q - (r != 0 && (r < 0) != (y < 0));
+}
+CG int64_t cg_imod(int64_t x, int64_t y) {
+  if (y == 0 || y == -1) return 0;
+  int64_t r = x % y;
+  return r != 0 && (r < 0) != (y < 0) ? r + y : r;
+}
+CG int64_t cg_to_int(double x) {
+  int fits = x >= -0x1p63 && x < 0x1p63;
+  int64_t v = (int64_t)(fits ? x : 0.0);
+  v = x >= 0x1p63 ? INT64_MAX : v;
+  return x < -0x1p63 ? INT64_MIN : v;
+}
+CG_CALL int64_t cg_fold(int64_t key, int64_t n) { return (int64_t)rt_key_fold((uint64_t)key, (uint64_t)n); }
+
+/* ---- checks */
+
+CG_CALL __attribute__((cold)) void cg_guard(cg_ctx *c, int64_t n, int64_t where) {
+  if (c->guards == 0) c->guard_where = where;
+  c->guards += n;
+}
+CG_CALL __attribute__((cold)) void cg_bound(cg_ctx *c, int64_t where, int64_t index, int64_t extent) {
+  c->where = where;
+  c->index = index;
+  c->extent = extent;
+}
+
+/* ---- canonical sums of scalars.  A sum in progress is a cg_sum; it starts with both counts 0 and the lanes cleared. */
+
+typedef double v8 __attribute__((vector_size(64), aligned(8)));
+
+typedef struct cg_sum {
+  double acc[RT_SUM_LANES];
+  int64_t count, blocks;
+  double up[2][RT_SUM_LANES]; /* levels of blocks: each holds up to 4096 terms */
+  int64_t upcount[2];
+} cg_sum;
+
+CG double cg_tree(const double *acc) {
+  v8 a = *(const v8 *)acc, b = *(const v8 *)(acc + 8), c = *(const v8 *)(acc + 16), d = *(const v8 *)(acc + 24);
+  a += c, b += d;
+  a += b;
+  double t0 = a[0] + a[4], t1 = a[1] + a[5], t2 = a[2] + a[6], t3 = a[3] + a[7];
+  t0 += t2, t1 += t3;
+  return t0 + t1;
+}
+
+CG void cg_lanes_clear(double *acc) {
+  v8 z = {0};
+  for (int k = 0; k < 4; k++) *(v8 *)(acc + 8 * k) = z;
+}
+
+CG void cg_sum_start(cg_sum *s) {
+  cg_lanes_clear(s->acc);
+  s->count = s->blocks = 0;
+}
+
+CG_CALL static void sum_up(cg_sum *s, int level, double term) {
+  if (s->upcount[level] == RT_SUM_BLOCK && level == 0) {
+    double t = cg_tree(s->up[0]);
+    if (s->upcount[1] == 0) cg_lanes_clear(s->up[1]);
+    s->up[1][s->upcount[1] % RT_SUM_LANES] += t;
+    s->upcount[1]++;
+    cg_lanes_clear(s->up[0]);
+    s->upcount[0] = 0;
+  }
+  s->up[level][s->upcount[level] % RT_SUM_LANES] += term;
+  s->upcount[level]++;
+}
+
+/* Hands the block on. */
+CG_CALL void cg_sum_flush(cg_sum *s) {
+  if (s->blocks == 0) {
+    cg_lanes_clear(s->up[0]);
+    s->upcount[0] = s->upcount[1] = 0;
+  }
+  double t = cg_tree(s->acc);
+  sum_up(s, 0, t);
+  s->blocks++;
+  cg_lanes_clear(s->acc);
+  s->count = 0;
+}
+
+CG void cg_sum_push1(cg_sum *s, double x) {
+  if (s->count == RT_SUM_BLOCK) cg_sum_flush(s);
+  s->acc[s->count % RT_SUM_LANES] += x;
+  s->count++;
+}
+
+/* Appends e[0 .. n). */
+CG_CALL void cg_sum_push(cg_sum *s, const double *e, int64_t n) {
+  while (n > 0) {
+    if (s->count == RT_SUM_BLOCK) cg_sum_flush(s);
+    int64_t room = RT_SUM_BLOCK - s->count, k = n < room ? n : room, at = s->count % RT_SUM_LANES, i = 0;
+    s->count += k;
+    if (at) {
+      for (; i < k && at < RT_SUM_LANES; i++, at++) s->acc[at] += e[i];
+    }
+    v8 a = *(v8 *)s->acc, b = *(v8 *)(s->acc + 8), c = *(v8 *)(s->acc + 16), d = *(v8 *)(s->acc + 24);
+    for (; i + RT_SUM_LANES <= k; i += RT_SUM_LANES) {
+      a += *(const v8 *)(e + i), b += *(const v8 *)(e + i + 8);
+      c += *(const v8 *)(e + i + 16), d += *(const v8 *)(e + i + 24);
+    }
+    *(v8 *)s->acc = a, *(v8 *)(s->acc + 8) = b, *(v8 *)(s->acc + 16) = c, *(v8 *)(s->acc + 24) = d;
+    if (i < k) {
+      if (at == RT_SUM_LANES) at = 0;
+      for (; i < k; i++, at++) s->acc[at] += e[i];
+    }
+    e += k;
+    n -= k;
+  }
+}
+
+CG_CALL static double sum_long(cg_sum *s) {
+  if (s->count) cg_sum_flush(s);
+  if (s->upcount[1] == 0) return cg_tree(s->up[0]);
+  double t = cg_tree(s->up[0]); /* never empty: a term follows each flush of the level */
+  s->up[1][s->upcount[1] % RT_SUM_LANES] += t;
+  return cg_tree(s->up[1]);
+}
+CG double cg_sum_value(cg_sum *s) { return s->blocks == 0 ? cg_tree(s->acc) : sum_long(s); }
+
+/* The sum of n <= 32 terms in memory of that length: for literal n, straight code. */
+CG double cg_sum_few(const double *e, int64_t n) {
+  double t[RT_SUM_LANES];
+  for (int64_t l = 0; l < n; l++) t[l] = 0.0 + e[l];
+  for (int64_t h = RT_SUM_LANES / 2; h > 0; h /= 2)
+    for (int64_t l = 0; l < h && l + h < n; l++) t[l] += t[l + h];
+  return n > 0 ? t[0] : 0.0;
+}
+
+/* ---- canonical sums of arrays of w cells: three counts, then levels of `lanes` rows */
+
+enum { CSUM_LEVELS = 3 };
+
+CG_CALL void cg_csum_start(int64_t *s, int64_t w, int64_t lanes) {
+  double *rows = (double *)(s + CSUM_LEVELS);
+  for (int k = 0; k < CSUM_LEVELS; k++) s[k] = 0;
+  for (int64_t k = 0; k < lanes * w; k++) rows[k] = 0.0;
+}
+
+static double *csum_rows(int64_t *s, int64_t w, int64_t lanes, int level) { return (double *)(s + CSUM_LEVELS) + (int64_t)level * lanes * w; }
+
+CG_CALL static void csum_fold(double *rows, int64_t w, int64_t lanes) {
+  for (int64_t h = RT_SUM_LANES / 2; h > 0; h /= 2)
+    for (int64_t l = 0; l < h && l + h < lanes; l++)
+      for (int64_t k = 0; k < w; k++) rows[l * w + k] += rows[(l + h) * w + k];
+}
+
+/* The sum of a full level becomes a term of the next.  Only where there are 32 lanes. */
+CG_CALL static void csum_pass(int64_t *s, int64_t w, int64_t lanes, int level) {
+  double *rows = csum_rows(s, w, lanes, level);
+  if (level + 1 < CSUM_LEVELS) {
+    csum_fold(rows, w, lanes);
+    if (s[level + 1] == RT_SUM_BLOCK && level + 2 < CSUM_LEVELS) csum_pass(s, w, lanes, level + 1);
+    double *up = csum_rows(s, w, lanes, level + 1);
+    if (s[level + 1] == 0) for (int64_t k = 0; k < lanes * w; k++) up[k] = 0.0;
+    up += s[level + 1] % RT_SUM_LANES * w;
+    for (int64_t k = 0; k < w; k++) up[k] += rows[k];
+    s[level + 1]++;
+  }
+  for (int64_t k = 0; k < lanes * w; k++) rows[k] = 0.0;
+  s[level] = 0;
+}
+
+CG void cg_csum_push(int64_t *s, const double *v, int64_t w, int64_t lanes) {
+  if (s[0] == RT_SUM_BLOCK) csum_pass(s, w, lanes, 0);
+  double *row = (double *)(s + CSUM_LEVELS) + s[0] % RT_SUM_LANES * w;
+  s[0]++;
+#pragma clang loop vectorize(assume_safety)
+  for (int64_t k = 0; k < w; k++) row[k] += v[k];
+}
+
+CG_CALL void cg_csum_value(double *d, int64_t *s, int64_t w, int64_t lanes) {
+  int level = 0;
+  for (; level + 1 < CSUM_LEVELS && s[level + 1] > 0; level++) csum_pass(s, w, lanes, level);
+  double *rows = csum_rows(s, w, lanes, level);
+  csum_fold(rows, w, lanes);
+  for (int64_t k = 0; k < w; k++) d[k] = rows[k];
+}
+
+/* ---- other reductions of a column */
+
+CG_CALL double cg_fold_max(double m, const double *v, int64_t n) {
+  for (int64_t l = 0; l < n; l++) m = rt_max(m, v[l]);
+  return m;
+}
+CG_CALL double cg_fold_min(double m, const double *v, int64_t n) {
+  for (int64_t l = 0; l < n; l++) m = rt_min(m, v[l]);
+  return m;
+}
+CG int64_t cg_fold_isum(int64_t m, const int64_t *v, int64_t n) {
+  for (int64_t l = 0; l < n; l++) m = (int64_t)((uint64_t)m + (uint64_t)v[l]);
+  return m;
+}
+CG int64_t cg_fold_imax(int64_t m, const int64_t *v, int64_t n) {
+  for (int64_t l = 0; l < n; l++) m = v[l] > m ? v[l] : m;
+  return m;
+}
+CG int64_t cg_fold_imin(int64_t m, const int64_t *v, int64_t n) {
+  for (int64_t l = 0; l < n; l++) m = v[l] < m ? v[l] : m;
+  return m;
+}
+CG void cg_scatter_add(double *d, const int64_t *at, const double *v, int64_t n) {
+#pragma clang loop unroll_count(4) vectorize(disable)
+  for (int64_t l = 0; l < n; l++) d[at[l]] += v[l];
+}
+CG void cg_iscatter_add(int64_t *d, const int64_t *at, const int64_t *v, int64_t n) {
+  for (int64_t l = 0; l < n; l++) d[at[l]] = (int64_t)((uint64_t)d[at[l]] + (uint64_t)v[l]);
+}
+
+/* ---- cells */
+
+CG_CALL void cg_copy(int64_t *restrict d, const int64_t *restrict a, int64_t n) {
+  for (int64_t k = 0; k < n; k++) d[k] = a[k];
+}
+CG_CALL void cg_fill(int64_t *d, int64_t v, int64_t n) {
+  for (int64_t k = 0; k < n; k++) d[k] = v;
+}
+
+/* ---- routines that LLVM may call by name */
+
+void *memcpy(void *d, const void *s, unsigned long n) {
+  char *to = d;
+  const char *from = s;
+#pragma clang loop vectorize(disable) unroll(disable)
+  for (unsigned long k = 0; k < n; k++) { to[k] = from[k]; __asm__ volatile("" ::: "memory"); }
+  return d;
+}
+void *memset(void *d, int v, unsigned long n) {
+  char *to = d;
+#pragma clang loop vectorize(disable) unroll(disable)
+  for (unsigned long k = 0; k < n; k++) { to[k] = (char)v; __asm__ volatile("" ::: "memory"); }
+  return d;
+}
+
+/* a b + c rounded once, for machines without the instruction: in integers.  A product of two 53-bit numbers has 106 bits; the
+ * sum is formed in 128 with what falls off below kept as one sticky bit, and rounded to nearest, ties to even. */
+typedef unsigned __int128 u128;
+
+static inline int top_bit(u128 m) {
+  uint64_t hi = (uint64_t)(m >> 64);
+  return hi ? 127 - __builtin_clzll(hi) : 63 - __builtin_clzll((uint64_t)m);
+}
+
+/* (-1)^neg m 2^e; m != 0. */
+static double round_pack(int neg, u128 m, int64_t e, int sticky) {
+  int top = top_bit(m);
+  int64_t drop = top - 52;
+  if (e + drop < -1074) drop = -1074 - e;
+  uint64_t r;
+  if (drop > 0) {
+    if (drop > 127) return neg ? -0.0 : 0.0;
+    r = (uint64_t)(m >> drop);
+    u128 rest = m & (((u128)1 << drop) - 1), half = (u128)1 << (drop - 1);
+    if (rest > half || (rest == half && (sticky || (r & 1)))) r++;
+    e += drop;
+  } else {
+    int64_t up = -drop;
+    if (e - up < -1074) up = e + 1074;
+    r = (uint64_t)(m << up);
+    e -= up;
+  }
+  if (r == 0) return neg ? -0.0 : 0.0;
+  if (r >> 53) r >>= 1, e++;
+  uint64_t bits;
+  if (!(r >> 52)) bits = r; /* denormal: e is -1074 */
+  else if (e + 52 > 1023) bits = 0x7ffull << 52;
+  else bits = ((uint64_t)(e + 1075) << 52) + (r - (1ull << 52));
+  return rt_from_bits(bits | (uint64_t)neg << 63);
+}
+
+double fma(double a, double b, double c) {
+  uint64_t ua = rt_bits_of(a), ub = rt_bits_of(b), uc = rt_bits_of(c);
+  int ea = (int)(ua >> 52 & 0x7ff), eb = (int)(ub >> 52 & 0x7ff), ec = (int)(uc >> 52 & 0x7ff);
+  if (ea == 0x7ff || eb == 0x7ff || a == 0.0 || b == 0.0) return a * b + c;
+  if (ec == 0x7ff) return c;
+  int neg = (int)((ua ^ ub) >> 63), negc = (int)(uc >> 63);
+  uint64_t ma = (ua & 0xfffffffffffffull) | (ea ? 1ull << 52 : 0), mb = (ub & 0xfffffffffffffull) | (eb ? 1ull << 52 : 0);
+  u128 p = (u128)ma * mb;
+  int64_t ep = (ea ? ea : 1) + (eb ? eb : 1) - 2 * 1075;
+  if (c == 0.0) return round_pack(neg, p, ep, 0);
+  uint64_t mc = (uc & 0xfffffffffffffull) | (ec ? 1ull << 52 : 0);
+  /* Both with the top bit at 124, so that a carry fits, and more than 64 bits below what can be kept of either. */
+  u128 q = mc;
+  int64_t eq = (ec ? ec : 1) - 1075;
+  int sp = 124 - top_bit(p), sq = 124 - top_bit(q);
+  p <<= sp, ep -= sp;
+  q <<= sq, eq -= sq;
+  if (ep < eq || (ep == eq && p < q)) {
+    u128 m = p; p = q; q = m;
+    int64_t e = ep; ep = eq; eq = e;
+    int s = neg; neg = negc; negc = s;
+  }
+  int64_t d = ep - eq;
+  u128 lost = 0;
+  if (d >= 128) lost = q, q = 0;
+  else if (d > 0) lost = q & (((u128)1 << d) - 1), q >>= d;
+  int sticky = lost != 0;
+  if (neg == negc) p += q;
+  else {
+    p -= q;
+    if (sticky) p -= 1; /* p - q - fraction lies strictly between two integers: the lower, and something above it */
+  }
+  if (p == 0) return 0.0;
+  return round_pack(neg, p, ep, sticky);
+}
