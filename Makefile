@@ -9,7 +9,7 @@
 #   fuzz         every target of tests/fuzz for FUZZ_SECONDS (60), with clang-19
 #   lint         rules of the house that a grep or nm can check
 #   install      command, library, header and aim.pc below DESTDIR and PREFIX
-#   deps         installs the Debian packages that are missing; deps-fuzz those of fuzz
+#   deps         installs the Debian packages that are missing; deps-jit those of aim-cc, deps-fuzz those of fuzz
 #   clean        removes this configuration's build directory
 #
 #   B=dir                            build directory (default build)
@@ -42,17 +42,19 @@ LIBS     = $(JANSSON) -lm -pthread
 
 DEPS      := gcc libc6-dev make git pkg-config re2c lemon libjansson-dev
 DEPS_TEST := libcmocka-dev libmpfr-dev
+# For machine code; without them the interpreter runs every model.
+DEPS_JIT  := llvm-19-dev clang-19 libxxhash-dev
 DEPS_FUZZ := clang-19 libclang-rt-19-dev
 
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-update posteriordb fuzz lint install deps deps-test deps-fuzz clean
+.PHONY: all demo test test-update posteriordb fuzz lint install deps deps-test deps-fuzz deps-jit clean
 
 include build.mk
 
-all: $B/aimc $B/libaim.a
+all: $B/aimc $B/libaim.a $(if $(JIT),$B/aim-cc)
 
 # A goal that may first have to install its tools builds in a second make, which starts when they are there.  It brings its own
 # number of jobs unless -j was given.
@@ -86,6 +88,7 @@ lint: deps
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $B/aimc $(DESTDIR)$(PREFIX)/bin/aimc
+	$(if $(JIT),install -m 755 $B/aim-cc $(DESTDIR)$(PREFIX)/bin/aim-cc)
 	install -m 644 $B/libaim.a $(DESTDIR)$(PREFIX)/lib/libaim.a
 	install -m 644 vm/aim.h $(DESTDIR)$(PREFIX)/include/aim.h
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: AIM' \
@@ -97,6 +100,8 @@ deps:
 	@sh .ci/deps $(DEPS)
 deps-test:
 	@sh .ci/deps $(DEPS) $(DEPS_TEST)
+deps-jit:
+	@sh .ci/deps $(DEPS) $(DEPS_JIT)
 deps-fuzz:
 	@sh .ci/deps $(DEPS) $(DEPS_FUZZ)
 

@@ -107,6 +107,39 @@ lib-vm: $B/libvm.a
 .PHONY: lib-rt lib-lang lib-compiler lib-vm
 ALL_PARTS := $B/libvm.a $B/libcompiler.a $B/liblang.a $B/librt.a
 
+# --- codegen: where LLVM 19 is there, on x86-64.  aim-cc alone links it; the command gets the engine.
+LLVM_CONFIG ?= llvm-config-19
+JIT_CLANG   ?= clang-19
+JIT := $(and $(filter x86_64 amd64,$(shell uname -m)),$(if $(FUZZ),,yes),$(shell command -v $(LLVM_CONFIG)),$(shell command -v $(JIT_CLANG)),$(wildcard /usr/include/xxhash.h))
+ifneq ($(JIT),)
+JIT_CC_SRC  := $(wildcard codegen/emit*.c) codegen/aim_cc.c
+JIT_CC_OBJ  := $(JIT_CC_SRC:%.c=$B/%.o) $B/codegen/support_bytes.o
+CODEGEN_OBJ := $(patsubst %.c,$B/%.o,$(filter-out $(JIT_CC_SRC) codegen/support.c,$(wildcard codegen/*.c)))
+LLVM_CFLAGS := $(patsubst -I%,-isystem %,$(filter -I%,$(shell $(LLVM_CONFIG) --cflags)))
+$(JIT_CC_SRC:%.c=$B/%.o): BASE += $(LLVM_CFLAGS)
+$B/codegen/support.bc: codegen/support.c $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(JIT_CLANG) -std=c11 -O2 -fno-vectorize -fno-slp-vectorize -fno-math-errno -ffp-contract=off -fno-builtin -fno-strict-aliasing -I. -MMD -MP -MT $@ -MF $(@:.bc=.d) -emit-llvm -c $< -o $@
+$B/codegen/support_bytes.o: codegen/support_bytes.S $B/codegen/support.bc
+	$(call say,CC)
+	$(Q)$(CC) -c -Wa,-I$B/codegen $< -o $@
+# What the cache is valid for: the sources of everything that shapes an object.
+$B/codegen/build_id.h: $(wildcard codegen/*.[chS] compiler/ir*.[ch] compiler/size.[ch] stdlib/runtime/rt_*.h) build.mk
+	@mkdir -p $(@D)
+	$(call say,GEN)
+	$(Q)printf '#define JIT_BUILD "%s"\n' "$$(cat $(sort $^) | sha256sum | cut -c1-32)" > $@
+$B/codegen/jit.o: $B/codegen/build_id.h
+$B/libcodegen.a: $(CODEGEN_OBJ)
+	$(archive)
+$B/aim-cc: $(JIT_CC_OBJ) $B/libcompiler.a $B/liblang.a $B/librt.a
+	$(call say,LINK)
+	$(Q)$(CC) $(BASE) -o $@ $^ $(shell $(LLVM_CONFIG) --ldflags --libs) -lm -pthread
+$(AIMC_OBJ): BASE += -DAIM_JIT
+lib-codegen: $B/libcodegen.a $B/aim-cc
+.PHONY: lib-codegen
+endif
+
 # --- what is installed: one object in which only the names of aim.h are visible, so that a host's own names cannot clash.
 $B/libaim.a: $(VM_OBJ) $(COMPILER_OBJ) $(STD_OBJ) $(LANG_OBJ) $(RT_OBJ)
 	$(call say,LD)
@@ -114,7 +147,7 @@ $B/libaim.a: $(VM_OBJ) $(COMPILER_OBJ) $(STD_OBJ) $(LANG_OBJ) $(RT_OBJ)
 	$(Q)objcopy --localize-hidden $B/libaim.o
 	@rm -f $@
 	$(Q)ar rcs $@ $B/libaim.o
-$B/aimc: $(AIMC_OBJ) $(ALL_PARTS)
+$B/aimc: $(AIMC_OBJ) $(if $(JIT),$B/libcodegen.a) $(ALL_PARTS)
 	$(call say,LINK)
 	$(Q)$(CC) $(BASE) -o $@ $^ $(LIBS)
 

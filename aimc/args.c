@@ -29,7 +29,7 @@ static const struct argp_option options[] = {
     {"max-depth", KEY_OPTION + 7, "N", 0, NULL, 2},
     {"particles", KEY_OPTION + 8, "N", 0, "of importance", 2},
     {"set", KEY_SET, "OPTION=VALUE", 0, "any other option of a statement", 2},
-    {"engine", KEY_ENGINE, "vm", 0, "what executes the model", 3},
+    {"engine", KEY_ENGINE, "vm | jit | auto", 0, "what executes the model; draws do not depend on it", 3},
     {"isa", KEY_ISA, "2 | 3 | 4", 0, "x86-64 level of the kernels; draws do not depend on it", 3},
     {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, local or all", 3},
     {"any-path", KEY_ANY_PATH, NULL, 0, "let statements read data outside the folder of the program", 3},
@@ -78,7 +78,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   case KEY_SET: set_option(a, arg, s); return 0;
   case KEY_COLOUR: set_colour(a, arg, s); return 0;
   case KEY_ENGINE:
-    if (strcmp(arg, "vm") != 0) argp_error(s, "there is no engine `%s` in this build; engines: vm", arg);
+    if (strcmp(arg, "vm") != 0 && strcmp(arg, "jit") != 0 && strcmp(arg, "auto") != 0)
+      argp_error(s, "--engine wants vm, jit or auto, not `%s`", arg);
+    a->engine = arg;
     return 0;
   case KEY_ISA:
     if (strlen(arg) != 1 || arg[0] < '2' || arg[0] > '4') argp_error(s, "--isa wants 2, 3 or 4, not `%s`", arg);

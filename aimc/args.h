@@ -21,7 +21,7 @@ typedef struct args {
   size_t n_data;
   arg_option option[ARGS_MOST];
   size_t n_options;
-  const char *out, *only, *stage;
+  const char *out, *only, *stage, *engine;
   int isa;
   bool quiet, any_path;
   arg_colour colour;

@@ -1,6 +1,8 @@
 /* main.c: picks the command, and what the commands share. */
 #include "aimc/aimc.h"
 
+#include "aimc/engine.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +133,8 @@ static int dispatch(const args *a) {
     fprintf(stderr, "aimc: memory is exhausted\n");
     return EXIT_HOST;
   }
-  int status = c->run(a, vm);
+  int status = engine_set_up(a, vm);
+  if (status == 0) status = c->run(a, vm);
   aim_vm_free(vm);
   return status;
 }

@@ -93,7 +93,11 @@ LV cg_memory(E *e, ir_val v) {
                             : cg_temp(e, ir_type_of(e->fn, v));
 }
 
-LV cg_alloca(E *e, LLVMTypeRef t, LV n) { return n ? LLVMBuildArrayAlloca(e->entry, t, n, "") : LLVMBuildAlloca(e->entry, t, ""); }
+LV cg_alloca(E *e, LLVMTypeRef t) {
+  LV v = LLVMBuildAlloca(e->entry, t, "");
+  if (LLVMGetTypeKind(t) == LLVMArrayTypeKind) LLVMSetAlignment(v, 64); /* columns: vectors that cross no line */
+  return v;
+}
 
 static void in_group(E *e, LV access) {
   if (e->group) LLVMSetMetadata(access, e->kind_group, e->group);

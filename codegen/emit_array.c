@@ -143,7 +143,7 @@ enum { HOST_DOT, HOST_GEMV, HOST_GEMM, HOST_CHOLESKY, HOST_CHOL_ADJ, HOST_TRISOL
 enum { DOT_INLINE = 32 };
 
 static LV short_dot(E *e, LV a, LV b, int64_t n) {
-  LV terms = cg_alloca(e, LLVMArrayType2(e->f64, (uint64_t)n), NULL);
+  LV terms = cg_alloca(e, LLVMArrayType2(e->f64, (uint64_t)n));
   cg_for f = cg_for_begin(e, cg_int(e, n));
   LV x = cg_load(e, IR_REAL, cg_gep(e, a, f.index)), y = cg_load(e, IR_REAL, cg_gep(e, b, f.index));
   cg_store(e, IR_REAL, LLVMBuildFMul(e->b, x, y, ""), cg_gep(e, terms, f.index));

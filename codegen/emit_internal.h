@@ -66,7 +66,7 @@ LV cg_load(E *e, int elem, LV address);
 void cg_store(E *e, int elem, LV value, LV address);
 LV cg_call(E *e, const char *name, unsigned n, LV *args);
 LV cg_host_call(E *e, unsigned field, LLVMTypeRef result, unsigned n, LV *args);
-LV cg_alloca(E *e, LLVMTypeRef t, LV n);
+LV cg_alloca(E *e, LLVMTypeRef t);
 LV cg_slot_scaled(E *e, int64_t mul, int64_t add, ir_type t); /* memory of mul * cells of t + add cells */
 LV cg_memory(E *e, ir_val v);             /* where v's array is to be built; sets root */
 LV cg_temp(E *e, ir_type t);

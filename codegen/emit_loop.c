@@ -73,7 +73,7 @@ static void result_begin(E *e, const ir_op *op, uint32_t k, result *r, int64_t t
   r->few = total >= 1 && total <= FEW;
   if (o->init) {
     if (t.rank == 0) {
-      r->to = cg_alloca(e, memory_type(e, t.elem), NULL);
+      r->to = cg_alloca(e, memory_type(e, t.elem));
       cg_store(e, t.elem, val(e, o->init), r->to);
     } else if (cg_takes(e, op, o->init)) {
       r->to = e->v[o->init].v;
@@ -82,7 +82,7 @@ static void result_begin(E *e, const ir_op *op, uint32_t k, result *r, int64_t t
       cg_copy_cells(e, r->to, val(e, o->init), cg_cells(e, t));
     }
   } else if (t.rank == 0) {
-    r->to = cg_alloca(e, memory_type(e, t.elem), NULL);
+    r->to = cg_alloca(e, memory_type(e, t.elem));
     if (o->mode == IR_MAX || o->mode == IR_MIN) LLVMBuildStore(e->b, extreme(e, t.elem, o->mode), r->to);
     else if (t.elem == IR_INT) LLVMBuildStore(e->b, cg_int(e, 0), r->to);
   } else {
@@ -96,7 +96,7 @@ static void result_begin(E *e, const ir_op *op, uint32_t k, result *r, int64_t t
   if (o->mode != IR_SUM || t.elem != IR_REAL) return;
   if (t.rank == 0) {
     if (r->few) {
-      r->sum = cg_alloca(e, LLVMArrayType2(e->f64, (uint64_t)total), NULL);
+      r->sum = cg_alloca(e, LLVMArrayType2(e->f64, (uint64_t)total));
     } else {
       r->sum = cg_slot_scaled(e, 0, SUM_CELLS, t);
       cg_call(e, "cg_sum_start", 1, &r->sum);
@@ -153,7 +153,7 @@ static void count_guards(E *e, const ir_block *b) {
   e->nguards = 0;
   for (const ir_op *op = b->first; op; op = op->next) {
     if (op->code != IR_GUARD_OP) continue;
-    struct guard_count g = {op, cg_alloca(e, e->i64, NULL)};
+    struct guard_count g = {op, cg_alloca(e, e->i64)};
     ARENA_PUSH(e->mem, e->guard, e->nguards, e->cap_guards, g);
   }
 }
@@ -219,12 +219,12 @@ static void loop_column(E *e, const ir_op *op) {
     uint8_t mode = loop->out[k].mode;
     if (mode == IR_STACK || mode == IR_INTO) continue;
     LLVMTypeRef t = LLVMArrayType2(real(e, loop->out[k].yield) ? e->f64 : e->i64, (uint64_t)chunk);
-    if (!(r[k].few && mode == IR_SUM && real(e, op->res[k]))) r[k].column = cg_alloca(e, t, NULL);
-    if (mode == IR_KEYED) r[k].at = cg_alloca(e, LLVMArrayType2(e->i64, (uint64_t)chunk), NULL);
+    if (!(r[k].few && mode == IR_SUM && real(e, op->res[k]))) r[k].column = cg_alloca(e, t);
+    if (mode == IR_KEYED) r[k].at = cg_alloca(e, LLVMArrayType2(e->i64, (uint64_t)chunk));
   }
   count_guards(e, &loop->body);
   bool bound = has_bound(&loop->body);
-  if (bound) e->failed = cg_alloca(e, e->i64, NULL);
+  if (bound) e->failed = cg_alloca(e, e->i64);
 
   cg_for outer[IR_MAX_RANK];
   LV row = cg_int(e, 0); /* number of the row's first iteration */

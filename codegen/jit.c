@@ -2,6 +2,7 @@
 #include "codegen/jit.h"
 
 #include "codegen/abi.h"
+#include "codegen/build_id.h"
 #include "codegen/cache.h"
 #include "codegen/child.h"
 #include "codegen/loader.h"
@@ -134,10 +135,6 @@ static bool runs(const ir_fn *fn) {
   for (uint32_t k = 0; k < fn->nparams; k++) if (fn->param[k].role == IR_ROLE_PLAIN) return false;
   return true;
 }
-
-#ifndef JIT_BUILD
-#define JIT_BUILD __DATE__ " " __TIME__
-#endif
 
 static void write_request(strbuf *s, const ir_module *m, int level) {
   /* The build is part of the key of the cache; aim-cc does not read it. */
