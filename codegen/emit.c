@@ -574,7 +574,7 @@ static uint32_t plates(const ir_module *m) {
 
 /* Access groups are distinct nodes, which the C API makes only by reading text. */
 static void make_groups(E *e) {
-  uint32_t n = plates(e->m) + 1;
+  uint32_t n = 8 * plates(e->m) + 64; /* a loop may be emitted more than once */
   strbuf s;
   strbuf_init(&s, e->mem);
   strbuf_puts(&s, "!aim.groups = !{");

@@ -19,7 +19,7 @@ LV cg_flat(E *e, ir_type t, const ir_axes *axes) {
   return at;
 }
 
-static bool trailing(const ir_axes *axes) {
+bool cg_in_place(const ir_axes *axes) {
   bool free = false;
   for (uint32_t k = 0; k < axes->n; k++) {
     if (!axes->at[k]) free = true;
@@ -59,7 +59,7 @@ void cg_at(E *e, const ir_op *op) {
     e->v[res].v = cg_load(e, r.elem, cg_gep(e, val(e, a), at));
     return;
   }
-  if (trailing(&op->u.axes)) {
+  if (cg_in_place(&op->u.axes)) {
     e->v[res].v = cg_gep(e, val(e, a), at);
     e->v[res].root = e->v[a].root;
     return;
@@ -143,6 +143,14 @@ enum { HOST_DOT, HOST_GEMV, HOST_GEMM, HOST_CHOLESKY, HOST_CHOL_ADJ, HOST_TRISOL
 enum { DOT_INLINE = 32 };
 
 static LV short_dot(E *e, LV a, LV b, int64_t n) {
+  if (e->column) {
+    LV t[DOT_INLINE];
+    for (int64_t k = 0; k < n; k++) {
+      LV x = cg_load(e, IR_REAL, cg_gep(e, a, cg_int(e, k)));
+      t[k] = LLVMBuildFMul(e->b, x, cg_load(e, IR_REAL, cg_gep(e, b, cg_int(e, k))), "");
+    }
+    return cg_tree(e, t, n);
+  }
   LV terms = cg_alloca(e, LLVMArrayType2(e->f64, (uint64_t)n));
   cg_for f = cg_for_begin(e, cg_int(e, n));
   LV x = cg_load(e, IR_REAL, cg_gep(e, a, f.index)), y = cg_load(e, IR_REAL, cg_gep(e, b, f.index));

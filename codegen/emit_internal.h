@@ -85,8 +85,10 @@ void cg_for_end_parallel(E *e, cg_for *f, LV group);
 void cg_emit_block(E *e, const ir_block *b);
 void cg_emit_op(E *e, const ir_op *op);
 void cg_emit_loop(E *e, const ir_op *op);
+LV cg_tree(E *e, LV *t, int64_t n); /* the canonical sum of n <= 32 terms, which it overwrites */
 /* emit_array.c */
 void cg_at(E *e, const ir_op *op);
+bool cg_in_place(const ir_axes *axes); /* the slice is seen where it stands */
 LV cg_flat(E *e, ir_type t, const ir_axes *axes); /* fixed axes' part of the position */
 typedef enum cg_place_mode { CG_STORE, CG_ADD } cg_place_mode;
 void cg_place(E *e, ir_type t, LV base, const ir_axes *axes, ir_type yt, LV y, cg_place_mode mode);

@@ -8,19 +8,59 @@
 
 #include "compiler/ir_uses.h"
 
-enum { CHUNK = 256, COLUMN_CELLS = 4096, FEW = 32 };
+enum { CHUNK = 256, COLUMN_CELLS = 4096, COLUMN_OPS = 1000, FEW = 32 };
 
 static LV val(E *e, ir_val v) { return e->v[v].v; }
 static bool real(E *e, ir_val v) { return ir_type_of(e->fn, v).elem == IR_REAL; }
 
 /* ---- which plates are columns */
 
-static bool straight(E *e, const ir_block *b) {
-  size_t n = 0;
+/* The number behind an extent or a size that is known while compiling; -1: none. */
+static int64_t known_extent(E *e, ir_val v) {
+  int64_t n;
+  if (ir_is_int(e->fn, v, &n)) return n < 0 ? 0 : n;
+  ir_size s = ir_size_of(e->fn, v);
+  return s != IR_SIZE_NONE && size_value(e->m->sizes, s, &n) && n >= 0 ? n : -1;
+}
+
+/* Iterations of a plate that can stand unrolled in a column: few, with results that are reductions of scalars; else 0. */
+static int64_t unrolls(E *e, const ir_op *op) {
+  const ir_loop *loop = op->u.loop;
+  int64_t total = 1;
+  for (uint32_t k = 0; k < loop->rank; k++) {
+    int64_t n = known_extent(e, loop->extent[k]);
+    if (n < 1 || n > FEW || (total *= n) > FEW) return 0;
+  }
+  for (uint32_t k = 0; k < loop->nout; k++) {
+    uint8_t mode = loop->out[k].mode;
+    if (ir_type_of(e->fn, op->res[k]).rank > 0 || (mode != IR_SUM && mode != IR_MAX && mode != IR_MIN)) return 0;
+  }
+  return total;
+}
+
+static bool short_dot(E *e, const ir_op *op) {
+  int64_t n;
+  ir_type a = ir_type_of(e->fn, op->args[0]), b = ir_type_of(e->fn, op->args[1]);
+  return !op->flags && a.rank == 1 && b.rank == 1 && size_value(e->m->sizes, a.dim[0], &n) && n >= 1 && n <= FEW;
+}
+
+/* *budget is what is left of the operations that a column may have. */
+static bool straight(E *e, const ir_block *b, int64_t times, int64_t *budget) {
   for (const ir_op *op = b->first; op; op = op->next) {
-    if (++n > 2000) return false;
+    if ((*budget -= times) < 0) return false;
     switch (op->code) {
-      case IR_PLATE_OP: case IR_SCAN_OP: case IR_IF_OP: case IR_CALL_OP: case IR_NEW_OP: case IR_PUT_OP: case IR_MATMUL_OP: case IR_CHOLESKY_OP:
+      case IR_PLATE_OP: {
+        int64_t total = unrolls(e, op);
+        if (total == 0 || !straight(e, &op->u.loop->body, times * total, budget)) return false;
+        continue;
+      }
+      case IR_MATMUL_OP:
+        if (!short_dot(e, op)) return false;
+        continue;
+      case IR_AT_OP:
+        if (ir_type_of(e->fn, op->res[0]).rank > 0 && !cg_in_place(&op->u.axes)) return false;
+        continue;
+      case IR_SCAN_OP: case IR_IF_OP: case IR_CALL_OP: case IR_NEW_OP: case IR_PUT_OP: case IR_CHOLESKY_OP:
       case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP: case IR_UNIFORM_OP: case IR_NORMAL_OP:
       case IR_EXPONENTIAL_OP: case IR_GAMMA_OP: case IR_LOG_GAMMA_OP: case IR_POISSON_OP: case IR_BINOMIAL_OP: case IR_CATEGORICAL_OP:
       case IR_FOLD_OP:
@@ -28,14 +68,15 @@ static bool straight(E *e, const ir_block *b) {
       default: break;
     }
     for (uint32_t k = 0; k < op->nres; k++)
-      if (ir_type_of(e->fn, op->res[k]).rank > 0) return false; /* slices are seen in place only where the loop is not a column's */
+      if (ir_type_of(e->fn, op->res[k]).rank > 0) return false;
   }
   return true;
 }
 
 static bool is_column(E *e, const ir_op *op) {
   const ir_loop *loop = op->u.loop;
-  if (op->code != IR_PLATE_OP || !straight(e, &loop->body)) return false;
+  int64_t budget = COLUMN_OPS;
+  if (op->code != IR_PLATE_OP || !straight(e, &loop->body, 1, &budget)) return false;
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *o = &loop->out[k];
     if (ir_type_of(e->fn, o->yield).rank > 0) return false;
@@ -150,8 +191,8 @@ static int64_t extents(E *e, const ir_loop *loop, LV *n) {
 /* ---- column plates */
 
 static void count_guards(E *e, const ir_block *b) {
-  e->nguards = 0;
   for (const ir_op *op = b->first; op; op = op->next) {
+    if (op->code == IR_PLATE_OP) count_guards(e, &op->u.loop->body);
     if (op->code != IR_GUARD_OP) continue;
     struct guard_count g = {op, cg_alloca(e, e->i64)};
     ARENA_PUSH(e->mem, e->guard, e->nguards, e->cap_guards, g);
@@ -159,7 +200,8 @@ static void count_guards(E *e, const ir_block *b) {
 }
 
 static bool has_bound(const ir_block *b) {
-  for (const ir_op *op = b->first; op; op = op->next) if (op->code == IR_BOUND_OP) return true;
+  for (const ir_op *op = b->first; op; op = op->next)
+    if (op->code == IR_BOUND_OP || (op->code == IR_PLATE_OP && has_bound(&op->u.loop->body))) return true;
   return false;
 }
 
@@ -196,6 +238,15 @@ static void column_flush(E *e, const ir_op *op, uint32_t k, result *r, LV len) {
   LLVMBuildStore(e->b, cg_call(e, fold, 3, (LV[]){old, r->column, len}), r->to);
 }
 
+/* Cells of a column that rows of n share: a multiple of both n and 32, so that sums stay aligned, where that is not large. */
+static int64_t shared_room(int64_t n) {
+  int64_t a = n, b = 32;
+  while (b) { int64_t c = a % b; a = b; b = c; }
+  int64_t both = n / a * 32;
+  if (both <= CHUNK) return CHUNK / both * both;
+  return both <= 4 * CHUNK ? both : CHUNK / n * n;
+}
+
 static void set_indices(E *e, const ir_loop *loop, const LV *index) {
   for (uint32_t k = 0; k < loop->rank; k++) e->v[loop->index[k]].v = index[k];
 }
@@ -215,13 +266,22 @@ static void loop_column(E *e, const ir_op *op) {
   int64_t known;
   bool once = cg_const(n[last], &known) && known <= chunk;
   if (once) chunk = known > 0 ? known : 1;
+  /* Short rows of a box share a column: it takes whole rows until the next would not fit. */
+  bool shared = once && last > 0 && known > 0;
+  int64_t room = shared ? shared_room(known) : chunk;
   for (uint32_t k = 0; k < loop->nout; k++) {
     uint8_t mode = loop->out[k].mode;
     if (mode == IR_STACK || mode == IR_INTO) continue;
-    LLVMTypeRef t = LLVMArrayType2(real(e, loop->out[k].yield) ? e->f64 : e->i64, (uint64_t)chunk);
+    LLVMTypeRef t = LLVMArrayType2(real(e, loop->out[k].yield) ? e->f64 : e->i64, (uint64_t)room);
     if (!(r[k].few && mode == IR_SUM && real(e, op->res[k]))) r[k].column = cg_alloca(e, t);
-    if (mode == IR_KEYED) r[k].at = cg_alloca(e, LLVMArrayType2(e->i64, (uint64_t)chunk));
+    if (mode == IR_KEYED) r[k].at = cg_alloca(e, LLVMArrayType2(e->i64, (uint64_t)room));
   }
+  LV filled = NULL;
+  if (shared) {
+    filled = cg_alloca(e, e->i64);
+    LLVMBuildStore(e->b, cg_int(e, 0), filled);
+  }
+  e->nguards = 0;
   count_guards(e, &loop->body);
   bool bound = has_bound(&loop->body);
   if (bound) e->failed = cg_alloca(e, e->i64);
@@ -245,6 +305,7 @@ static void loop_column(E *e, const ir_op *op) {
   for (size_t k = 0; k < e->nguards; k++) LLVMBuildStore(e->b, cg_int(e, 0), e->guard[k].count);
   if (bound) LLVMBuildStore(e->b, cg_int(e, 0), e->failed);
 
+  LV base = shared ? LLVMBuildLoad2(e->b, e->i64, filled, "") : cg_int(e, 0);
   cg_for f = cg_for_begin(e, len);
   if (e->next_group >= e->ngroups) cg_fail(e, "more loops than there are");
   e->group = e->groups[e->next_group++];
@@ -257,7 +318,7 @@ static void loop_column(E *e, const ir_op *op) {
     if (r[k].few && loop->out[k].mode == IR_SUM && real(e, op->res[k])) {
       cg_store(e, IR_REAL, val(e, loop->out[k].yield), cg_gep(e, r[k].sum, place));
     } else {
-      column_out(e, op, k, &r[k], f.index, place);
+      column_out(e, op, k, &r[k], cg_add(e, base, f.index), place);
     }
   }
   LV group = e->group;
@@ -286,9 +347,25 @@ static void loop_column(E *e, const ir_op *op) {
     LLVMBuildRet(e->b, cg_int(e, 1));
     LLVMPositionBuilderAtEnd(e->b, on);
   }
-  for (uint32_t k = 0; k < loop->nout; k++) column_flush(e, op, k, &r[k], len);
+  if (shared) {
+    LB full = cg_block(e, "full"), on = cg_block(e, "on");
+    LV now = cg_add(e, base, len);
+    LLVMBuildStore(e->b, now, filled);
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, now, cg_int(e, room - known), ""), full, on);
+    LLVMPositionBuilderAtEnd(e->b, full);
+    for (uint32_t k = 0; k < loop->nout; k++) column_flush(e, op, k, &r[k], now);
+    LLVMBuildStore(e->b, cg_int(e, 0), filled);
+    LLVMBuildBr(e->b, on);
+    LLVMPositionBuilderAtEnd(e->b, on);
+  } else {
+    for (uint32_t k = 0; k < loop->nout; k++) column_flush(e, op, k, &r[k], len);
+  }
   if (!once) cg_for_end(e, &chunks);
   for (uint32_t k = last; k-- > 0;) cg_for_end(e, &outer[k]);
+  if (shared) {
+    LV rest = LLVMBuildLoad2(e->b, e->i64, filled, "");
+    for (uint32_t k = 0; k < loop->nout; k++) column_flush(e, op, k, &r[k], rest);
+  }
   for (uint32_t k = 0; k < loop->nout; k++) result_end(e, op, k, &r[k], total);
 }
 
@@ -391,7 +468,41 @@ static void loop_single(E *e, const ir_op *op) {
   for (uint32_t k = 0; k < loop->nout; k++) result_end(e, op, k, &r[k], total);
 }
 
+/* ---- inside a column: iteration after iteration, in registers */
+
+LV cg_tree(E *e, LV *t, int64_t n) {
+  for (int64_t h = 16; h > 0; h /= 2)
+    for (int64_t l = 0; l < h && l + h < n; l++) t[l] = LLVMBuildFAdd(e->b, t[l], t[l + h], "");
+  return LLVMBuildFAdd(e->b, t[0], LLVMConstReal(e->f64, 0.0), ""); /* a sum starts at +0.0 */
+}
+
+static void loop_unrolled(E *e, const ir_op *op) {
+  const ir_loop *loop = op->u.loop;
+  int64_t n[IR_MAX_RANK], total = unrolls(e, op);
+  for (uint32_t k = 0; k < loop->rank; k++) n[k] = known_extent(e, loop->extent[k]);
+  LV (*y)[FEW] = (LV(*)[FEW])ARENA_ARRAY(e->mem, LV, (size_t)FEW * loop->nout + 1);
+  for (int64_t i = 0; i < total; i++) {
+    int64_t rest = i;
+    for (uint32_t k = loop->rank; k-- > 0; rest /= n[k]) e->v[loop->index[k]].v = cg_int(e, rest % n[k]);
+    cg_emit_block(e, &loop->body);
+    for (uint32_t k = 0; k < loop->nout; k++) y[k][i] = val(e, loop->out[k].yield);
+  }
+  for (uint32_t k = 0; k < loop->nout; k++) {
+    uint8_t mode = loop->out[k].mode;
+    bool f = real(e, op->res[k]);
+    LV r = mode == IR_SUM ? (f ? cg_tree(e, y[k], total) : cg_int(e, 0)) : extreme(e, f ? IR_REAL : IR_INT, mode);
+    for (int64_t i = 0; i < total && !(f && mode == IR_SUM); i++) {
+      LV x = y[k][i];
+      if (f) r = cg_call(e, mode == IR_MAX ? "cg_max" : "cg_min", 2, (LV[]){r, x});
+      else if (mode == IR_SUM) r = cg_add(e, r, x);
+      else r = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, mode == IR_MAX ? LLVMIntSGT : LLVMIntSLT, x, r, ""), x, r, "");
+    }
+    e->v[op->res[k]].v = r;
+  }
+}
+
 void cg_emit_loop(E *e, const ir_op *op) {
-  if (is_column(e, op)) loop_column(e, op);
+  if (e->column) loop_unrolled(e, op);
+  else if (is_column(e, op)) loop_column(e, op);
   else loop_single(e, op);
 }
