@@ -541,7 +541,7 @@ static void invalid_parameters_are_reported_with_their_line(void **state) {
   text t = {0};
   static const char source[] = "model m() {\n  a ~ Normal(0, 1)\n  b ~ Normal(0, a)\n}\n";
   assert_int_equal(run_text(source, "mh", &t), AIM_OK);
-  assert_non_null(strstr(t.s, "invalid parameter"));
+  assert_non_null(strstr(t.s, "parameter was invalid"));
   assert_non_null(strstr(t.s, "test.aim:3:"));
 }
 
