@@ -244,7 +244,7 @@ static void check_call(verifier *v, const ir_op *op) {
 static void check_bound(verifier *v, ir_val x, ir_elem elem, const char *of) {
   if (!x) return;
   ir_type t = use_type(v, x, of);
-  require(v, t.rank == 0 && t.elem == elem, "a bound that is not a scalar of the site's element type");
+  require(v, t.rank == 0 && t.elem == (elem == IR_BOOL ? IR_INT : elem), "a bound that is not a scalar of the site's element type, or an int for bool");
 }
 
 static void check_tilde(verifier *v, const ir_op *op) {
