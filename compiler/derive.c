@@ -258,6 +258,21 @@ static bool use_image(derivation *d, ir_builder *b, ir_val v) {
   return true;
 }
 
+/* Values given from outside may lie out of bounds, also because a latent that a bound reads has moved.  A distribution guards its
+ * own support only.  Of an ordered vector the first element meets the bound. */
+static ir_val inside(derivation *d, ir_builder *b, const ir_tilde *t, ir_val x, ir_val term) {
+  ir_val lo = derive_get(d, t->lo), hi = derive_get(d, t->hi);
+  ir_type type = ir_type_of(d->fn, x);
+  if ((!lo && !hi) || type.elem == IR_BOOL) return term;
+  if (type.rank == 1 && t->site->support == IR_SUP_ORDERED && lo) {
+    x = ir_at1(b, x, ir_int(b, 0));
+    hi = 0;
+  } else if (type.rank) {
+    return term;
+  }
+  return ir_op2(b, IR_GUARD_OP, in_bounds(b, x, lo, hi), term);
+}
+
 static void sample(derivation *d, ir_builder *b, const ir_op *op) {
   const ir_tilde *t = op->u.tilde;
   const ir_site *site = t->site;
@@ -271,7 +286,8 @@ static void sample(derivation *d, ir_builder *b, const ir_op *op) {
     axes.n = ir_type_of(d->fn, d->site_param[site->number]).rank;
     ir_val u = param_part(d, b, site, &axes), jacobian = 0;
     v = given(d, site) ? u : constrain(d, b, op, u, &jacobian);
-    if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS) add_part(d, b, PART_PRIOR, derive_term(d, b, op, v));
+    if (d->form == FORM_DENSITY) add_part(d, b, PART_PRIOR, inside(d, b, t, v, derive_term(d, b, op, v)));
+    if (d->form == FORM_LOGDENS) add_part(d, b, PART_PRIOR, derive_term(d, b, op, v));
     if (jacobian) add_part(d, b, PART_PRIOR, jacobian);
     if (site == d->target) add_bounds(d, b, t);
   }
