@@ -153,6 +153,22 @@ $B/check_posterior: tests/check_posterior.c
 	$(call say,LINK)
 	$(Q)$(CC) $(BASE) -MMD -MP -MT $@ -MF $@.d $< -o $@ $(LIBS)
 
+# --- benchmarks.  What AIM is measured against may use what AIM does not allow itself.
+BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCH_OBJ := $(patsubst %.c,$B/%.o,$(filter-out %/empty.c %/launch.c,$(BENCH_SRC)))
+$B/tests/bench/baseline.o: tests/bench/baseline.c $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(WARN) -g -O3 -march=native -ffast-math -I. -MMD -MP -c $< -o $@
+$B/bench/bench: $(BENCH_OBJ) $(ALL_PARTS)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(BASE) -o $@ $^ $(LIBS)
+$B/bench/empty $B/bench/launch: $B/bench/%: tests/bench/%.c $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(BASE) $< -o $@
+
 # --- fuzz targets: built by the goal `fuzz` in its own directory.
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 $B/fuzz_%: tests/fuzz/fuzz_%.c $(ALL_PARTS)
