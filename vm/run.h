@@ -122,6 +122,10 @@ static inline bool run_stopping(const run *r) { return atomic_load_explicit(r->s
 /* Keeps the draw in `frame` as the next of chain c.  Makes the outputs, adds the row, writes it.  stats [DRAWS_N_STATS]. */
 run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats);
 double run_now(const run *r);
+/* A chain that failed ends the others at their next draw: nobody waits for a run that is lost. */
+static inline void run_chain_over(run *r, const chain_state *x) {
+  if (x->status != RUN_OK && x->status != RUN_STOPPED) atomic_store_explicit(r->stop, 1, memory_order_relaxed);
+}
 /* Joins the statuses and faults of the chains: the first error, else RUN_STOPPED, else RUN_OK. */
 run_status run_join(run *r);
 

@@ -338,6 +338,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   mh_chain c = {.m = m, .r = r, .x = x, .w = w, .s = &m->scratch[thread], .frame = x->frame, .key = rt_key_fold(r->o.seed, job)};
   run_chain_of(&c, (int)job);
   x->status = c.status;
+  run_chain_over(r, x);
   x->faults = w->faults;
 }
 
