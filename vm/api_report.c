@@ -163,7 +163,7 @@ aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, voi
     if (draws_count(r->store, (int)c) < d.draws) d.draws = draws_count(r->store, (int)c);
     d.n_divergent += atomic_load(&x->divergent);
     d.n_max_depth += x->n_max_depth;
-    ebfmi[c] = t->plan.method == PLAN_NUTS ? diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), draws_count(r->store, (int)c), 1) : NAN;
+    ebfmi[c] = t->plan.method == PLAN_NUTS && t->p.dim ? diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), draws_count(r->store, (int)c), 1) : NAN;
   }
   d.ebfmi = ebfmi;
   /* Independent draws need no convergence; NaN has a line of its own. */

@@ -78,7 +78,7 @@ static run_chain *chains_of(aim_task *t) {
                          .max_treedepth_hits = (int64_t)x->n_max_depth, .leapfrogs = (int64_t)(x->work[0] + x->work[1]),
                          .accept_stat = n ? sum / (double)n : NAN, .ebfmi = NAN, .warmup_seconds = x->seconds[0],
                          .sampling_seconds = x->seconds[1], .file = csv_path(t, c)};
-    if (r->o.method == PLAN_NUTS) out[c].ebfmi = diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), n, 1);
+    if (r->o.method == PLAN_NUTS && t->p.dim) out[c].ebfmi = diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), n, 1);
   }
   return out;
 }
