@@ -530,3 +530,11 @@ const char *ir_verify(const ir_fn *fn) {
   check_recursion(v);
   return NULL;
 }
+
+bool ir_verify_after(ir_fn *fn, const char *step) {
+  ir_module *m = fn->module;
+  if (m->fault) return false;
+  const char *fault = ir_verify(fn);
+  if (fault) m->fault = arena_printf(m->mem, "%s: %s", step, fault);
+  return !fault;
+}

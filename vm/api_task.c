@@ -157,7 +157,7 @@ static bool choose_seed(plan *p) {
 static aim_status load(aim_task *t, unsigned needs) {
   const char *message = NULL;
   t->needs = needs;
-  if (!program_build(&t->p, needs)) return AIM_E_PROGRAM;
+  if (!program_build(&t->p, needs)) return t->p.broken ? AIM_E_INTERNAL : AIM_E_PROGRAM;
   switch (eval_model_load(&t->model, &t->p, t->vm->engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message)) {
   case EXEC_OK: return AIM_OK;
   case EXEC_MEMORY: return AIM_E_MEMORY;
