@@ -77,7 +77,8 @@ static bool spread_block(bool *flags, const ir_block *block) {
         if (out->state) changed |= set(flags, out->state, on);
       }
     } else if (op->code == IR_IF_OP) {
-      changed |= spread_block(flags, &op->u.branch->then_) | spread_block(flags, &op->u.branch->else_);
+      changed |= spread_block(flags, &op->u.branch->then_);
+      changed |= spread_block(flags, &op->u.branch->else_);
       for (uint32_t k = 0; k < op->nres; k++)
         changed |= set(flags, op->res[k], flags[op->args[0]] || flags[op->u.branch->then_yield[k]] || flags[op->u.branch->else_yield[k]]);
     } else if (any_use(op, flags)) {
