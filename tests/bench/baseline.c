@@ -83,7 +83,8 @@ double baseline_logit(const void *data, const double *q, double *g) {
 
 double baseline_radon(const void *data, const double *q, double *g) {
   const baseline_radon_data *d = data;
-  const double sa = exp(q[0]), sy = exp(q[1]), mu = q[2], b1 = q[3], b2 = q[4], *alpha = q + 5, wa = 1 / (sa * sa), wy = 1 / (sy * sy);
+  const double sa = exp(q[0]), sy = exp(q[1]), mu = q[2], b1 = q[3], b2 = q[4], *alpha = q + 5, wa = 1 / (sa * sa),
+               wy = 1 / (sy * sy);
   double ssa = 0, suma = 0, ss = 0, g1 = 0, g2 = 0;
   for (size_t j = 0; j < d->j; j++) {
     double e = alpha[j] - mu;
@@ -103,8 +104,8 @@ double baseline_radon(const void *data, const double *q, double *g) {
   g[2] = -mu / 100 + wa * suma;
   g[3] = -b1 / 100 + wy * g1;
   g[4] = -b2 / 100 + wy * g2;
-  return -0.5 * (sa * sa + sy * sy + mu * mu / 100 + (b1 * b1 + b2 * b2) / 100 + wa * ssa + wy * ss) + q[0] + q[1] - (double)d->j * q[0] -
-         (double)d->n * q[1];
+  return -0.5 * (sa * sa + sy * sy + mu * mu / 100 + (b1 * b1 + b2 * b2) / 100 + wa * ssa + wy * ss) + q[0] + q[1] -
+         (double)d->j * q[0] - (double)d->n * q[1];
 }
 
 double baseline_ark(const void *data, const double *q, double *g) {
@@ -207,8 +208,10 @@ double baseline_gp(const void *data, const double *q, double *g) {
       double s = 0, h = d->x[i] - d->x[j];
       for (size_t m = i; m < n; m++) s += inv[i * n + m] * inv[j * n + m];
       double bar = 0.5 * (a[i] * a[j] - s);
-      if (i == j) g_sigma += bar;
-      else bar *= 2;
+      if (i == j)
+        g_sigma += bar;
+      else
+        bar *= 2;
       g_alpha += bar * 2 * k[i * n + j];
       g_rho += bar * k[i * n + j] * h * h / (rho * rho);
     }
@@ -264,12 +267,12 @@ static double chain_local(const baseline_walk *w, size_t t, double v) {
   return -0.5 * s;
 }
 
-#define WALK(local)                                                                  \
-  for (; steps > 0; steps--) {                                                       \
-    size_t i = w->at;                                                                \
-    double v = w->x[i] + normal(&w->random), r = local(w, i, v) - local(w, i, w->x[i]); \
-    if (r >= 0 || uniform(&w->random) < exp(r)) w->x[i] = v;                          \
-    w->at = i + 1 == w->n ? 0 : i + 1;                                               \
+#define WALK(local)                                                                                                                \
+  for (; steps > 0; steps--) {                                                                                                     \
+    size_t i = w->at;                                                                                                              \
+    double v = w->x[i] + normal(&w->random), r = local(w, i, v) - local(w, i, w->x[i]);                                            \
+    if (r >= 0 || uniform(&w->random) < exp(r)) w->x[i] = v;                                                                       \
+    w->at = i + 1 == w->n ? 0 : i + 1;                                                                                             \
   }
 
 void baseline_hier_steps(baseline_walk *w, long steps) { WALK(hier_local) }

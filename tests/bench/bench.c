@@ -2,7 +2,8 @@
  *
  *     bench [-b build directory] [-c commit] [pattern]
  *
- * What it needs is in the build directory (aimc, check_posterior, bench/empty, bench/launch); bench.json goes there too.  Exit status: 0 all right, 1 a benchmark gave a wrong result, 2 a file or argument is wrong. */
+ * What it needs is in the build directory (aimc, check_posterior, bench/empty, bench/launch); bench.json goes there too.  Exit
+ * status: 0 all right, 1 a benchmark gave a wrong result, 2 a file or argument is wrong. */
 #include "tests/bench/bench.h"
 
 #include <errno.h>
@@ -100,8 +101,10 @@ static void bootstrap(const double *v, int n, double *lo, double *hi) {
 /* ---- the report */
 
 static void number(FILE *f, const char *key, double v) {
-  if (isfinite(v)) fprintf(f, ", \"%s\": %.6g", key, v);
-  else fprintf(f, ", \"%s\": null", key);
+  if (isfinite(v))
+    fprintf(f, ", \"%s\": %.6g", key, v);
+  else
+    fprintf(f, ", \"%s\": null", key);
 }
 
 static void text(FILE *f, const char *key, const char *s) {
@@ -157,8 +160,8 @@ void bench_record(bench *b, const bench_row *row, const double *value, const dou
   char ratio[32] = "", bar[32] = "";
   if (base && from != 0) snprintf(ratio, sizeof ratio, "%.3g", mid / from);
   if (row->bar != 0) snprintf(bar, sizeof bar, "%.4g", row->bar);
-  printf("%-40s %10.4g %-12s %10.4g %10.4g %4d  %6s  %8s %-6s  %s; %s\n", row->name, mid, row->unit, v[0], v[runs - 1], runs, ratio, bar, verdict,
-         row->baseline ? row->baseline : "no baseline", row->check);
+  printf("%-40s %10.4g %-12s %10.4g %10.4g %4d  %6s  %8s %-6s  %s; %s\n", row->name, mid, row->unit, v[0], v[runs - 1], runs, ratio,
+         bar, verdict, row->baseline ? row->baseline : "no baseline", row->check);
   fflush(stdout);
 }
 
@@ -264,9 +267,12 @@ int main(int argc, char **argv) {
   bench b = {.commit = "unknown"};
   const char *build = "build";
   for (int o; (o = getopt(argc, argv, "b:c:")) != -1;) {
-    if (o == 'b') build = optarg;
-    else if (o == 'c') b.commit = optarg;
-    else return 2;
+    if (o == 'b')
+      build = optarg;
+    else if (o == 'c')
+      b.commit = optarg;
+    else
+      return 2;
   }
   const char *out = bench_text("%s/bench.json", build);
   b.dir = bench_text("%s/bench", build);
@@ -288,7 +294,8 @@ int main(int argc, char **argv) {
   if (!b.json) return perror(out), 2;
   fputs("[\n", b.json);
   printf("%s; commit %s\n\n", b.machine, b.commit);
-  printf("%-40s %10s %-12s %10s %10s %4s  %6s  %8s %-6s  %s\n", "benchmark", "median", "unit", "min", "max", "runs", "ratio", "bar", "", "baseline; check");
+  printf("%-40s %10s %-12s %10s %10s %4s  %6s  %8s %-6s  %s\n", "benchmark", "median", "unit", "min", "max", "runs", "ratio", "bar",
+         "", "baseline; check");
   double began = bench_now();
   bench_density(&b);
   bench_sampling(&b);

@@ -4,9 +4,9 @@
  * baseline in turn (A B A B ...), so that what the machine does meanwhile falls on both, and reports the median with its spread.
  * Bodies run warm: the harness calls each once, finds how many iterations take a few milliseconds, and counts from there.
  *
- * Records go to bench.json as they are made.  `value` is a median, `min` and `max` are of single runs, `interval` is a 95 % bootstrap
- * interval of the median, `ratio` is the median over the median of the baseline.  Benchmarks use malloc and end the process when
- * memory or a file fails: they are no part of the library. */
+ * Records go to bench.json as they are made.  `value` is a median, `min` and `max` are of single runs, `interval` is a 95 %
+ * bootstrap interval of the median, `ratio` is the median over the median of the baseline.  Benchmarks use malloc and end the
+ * process when memory or a file fails: they are no part of the library. */
 #ifndef AIM_BENCH_H
 #define AIM_BENCH_H
 
@@ -65,7 +65,8 @@ const char *bench_aimc(const bench *b);
 const char *bench_empty(const bench *b);
 const char *bench_launch(const bench *b);
 const char *bench_check_posterior(const bench *b);
-/* Runs argv[0] to its end, standard output into the file `out`.  False unless it exits with 0.  Wall clock, where wanted (process.c). */
+/* Runs argv[0] to its end, standard output into the file `out`.  False unless it exits with 0.  Wall clock, where wanted
+ * (process.c). */
 bool bench_spawn(const char *const *argv, const char *out, double *seconds /* OUT */);
 /* A string that lives as long as the process. */
 const char *bench_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -77,7 +78,7 @@ void *bench_alloc(size_t count, size_t size);
 /* Data of a model, ended by a name that is NULL. */
 typedef struct bench_data {
   const char *name;
-  const double *real;     /* one of the two */
+  const double *real; /* one of the two */
   const int64_t *integer;
   int rank;
   int64_t dims[2];
@@ -103,15 +104,17 @@ extern const double bench_schools_y[8], bench_schools_sigma[8];
 extern const bench_data bench_schools_data[];
 
 /* Numbers for data: a stream of its own for each seed. */
-typedef struct bench_random { uint64_t state; } bench_random;
+typedef struct bench_random {
+  uint64_t state;
+} bench_random;
 double bench_uniform(bench_random *r);
 double bench_normal(bench_random *r);
 
 /* ---- the benchmarks, a file each */
-void bench_density(bench *b);     /* log density and gradient */
-void bench_sampling(bench *b);    /* mh, importance, prior */
-void bench_posteriors(bench *b);  /* effective draws a second */
-void bench_memory(bench *b);      /* traces, calls of the allocator */
-void bench_process(bench *b);     /* the command: start, memory, files */
+void bench_density(bench *b);    /* log density and gradient */
+void bench_sampling(bench *b);   /* mh, importance, prior */
+void bench_posteriors(bench *b); /* effective draws a second */
+void bench_memory(bench *b);     /* traces, calls of the allocator */
+void bench_process(bench *b);    /* the command: start, memory, files */
 
 #endif

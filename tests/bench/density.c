@@ -43,7 +43,9 @@ static void bench_plate(bench *b, size_t n, const char *name) {
   bench_data data[] = {{"y", y, NULL, 1, {(int64_t)n}}, {NULL}};
   bench_model m;
   plate p = {.y = y, .n = n, .at = {0.1, 1.5}};
-  if (!bench_model_open(&m, NULL, "model plate_of_normals(y: real[N]) { mu ~ Normal(0, 10)\n sigma ~ HalfNormal(5)\n y ~ Normal(mu, sigma) }", data) ||
+  if (!bench_model_open(&m, NULL,
+                        "model plate_of_normals(y: real[N]) { mu ~ Normal(0, 10)\n sigma ~ HalfNormal(5)\n y ~ Normal(mu, sigma) }",
+                        data) ||
       !bench_model_evaluator(&m, &p.e)) {
     bench_wrong(b, name, "the model does not bind");
     bench_model_close(&m);
@@ -52,9 +54,12 @@ static void bench_plate(bench *b, size_t n, const char *name) {
   aim_score s;
   aim_status st = aim_score_get(p.e, p.at, &s);
   double truth = baseline_normal(y, n, p.at[0], p.at[1]), error = fabs(s.likelihood / truth - 1);
-  if (st != AIM_OK || !(error < 1e-12)) bench_wrong(b, name, "log likelihood %.17g, by hand %.17g", s.likelihood, truth);
+  if (st != AIM_OK || !(error < 1e-12))
+    bench_wrong(b, name, "log likelihood %.17g, by hand %.17g", s.likelihood, truth);
   else
-    bench_three(b, &(bench_row){name, "M obs/s", BENCH_RATE, 1e-6 * (double)n, "C by hand, fast-math", 500, bench_text("value to %.1e", error)},
+    bench_three(b,
+                &(bench_row){name, "M obs/s", BENCH_RATE, 1e-6 * (double)n, "C by hand, fast-math", 500,
+                             bench_text("value to %.1e", error)},
                 (bench_side){plate_aim, &p}, (bench_side){plate_hand, &p}, "read_only", (bench_side){plate_read, &p}, RUNS);
   aim_evaluator_free(p.e);
   bench_model_close(&m);
@@ -114,8 +119,8 @@ static double gradient_error(gradient *x) {
 }
 
 /* bound: what the errors may be; rounding of the baseline's own reassociated sums and of its inverse matrices. */
-static void bench_gradient(bench *b, const char *name, const char *text, const bench_data *data, baseline_density *hand, const void *hand_data,
-                           double bound, double scale, const char *unit, double bar) {
+static void bench_gradient(bench *b, const char *name, const char *text, const bench_data *data, baseline_density *hand,
+                           const void *hand_data, double bound, double scale, const char *unit, double bar) {
   if (!bench_wanted(b, name)) return;
   bench_model m;
   gradient x = {.hand = hand, .data = hand_data};
@@ -125,7 +130,8 @@ static void bench_gradient(bench *b, const char *name, const char *text, const b
     return;
   }
   double error = gradient_error(&x);
-  if (!(error < bound)) bench_wrong(b, name, "value or gradient is off by %.3g", error);
+  if (!(error < bound))
+    bench_wrong(b, name, "value or gradient is off by %.3g", error);
   else {
     random_point(&x, 7, 0.5);
     bench_pair(b, &(bench_row){name, unit, BENCH_TIME, scale, "C by hand, fast-math", bar, bench_text("gradient to %.1e", error)},
@@ -147,8 +153,10 @@ static void schools(bench *b) {
       "model schools(y: real[J], sigma: real<lower = 0>[J]) {\n  mu ~ Normal(0, 5)\n  tau: real<lower = 0> ~ Cauchy(0, 5)\n"
       "  z: real[J] ~ Normal(0, 1)\n  let theta = mu + tau * z\n  y ~ Normal(theta, sigma)\n  track theta\n}\n";
   baseline_schools hand = {bench_schools_y, bench_schools_sigma};
-  bench_gradient(b, "gradient_eight_schools", bench_schools_text, bench_schools_data, baseline_schools_centered, &hand, 1e-12, 1e9, "ns", 227);
-  bench_gradient(b, "gradient_eight_schools_noncentered", noncentered, bench_schools_data, baseline_schools_noncentered, &hand, 1e-12, 1e9, "ns", 227);
+  bench_gradient(b, "gradient_eight_schools", bench_schools_text, bench_schools_data, baseline_schools_centered, &hand, 1e-12, 1e9,
+                 "ns", 227);
+  bench_gradient(b, "gradient_eight_schools_noncentered", noncentered, bench_schools_data, baseline_schools_noncentered, &hand,
+                 1e-12, 1e9, "ns", 227);
 }
 
 static void logistic(bench *b) {
@@ -165,7 +173,8 @@ static void logistic(bench *b) {
     y[i] = (double)(type[i] = bench_uniform(&r) < 1 / (1 + exp(-eta)));
   }
   bench_data data[] = {{"X", rows, NULL, 2, {N, D}}, {"y", NULL, type, 1, {N}}, {NULL}};
-  bench_gradient(b, "gradient_logistic_10000x20", "model logistic(X: real[N, D], y: bool[N]) { beta: real[D] ~ Normal(0, 1)\n y ~ Bernoulli(logit = X @ beta) }",
+  bench_gradient(b, "gradient_logistic_10000x20",
+                 "model logistic(X: real[N, D], y: bool[N]) { beta: real[D] ~ Normal(0, 1)\n y ~ Bernoulli(logit = X @ beta) }",
                  data, baseline_logit, &(baseline_logistic){N, D, columns, y}, 1e-11, 1e6, "us", 0);
 }
 
@@ -187,16 +196,18 @@ static void radon(bench *b) {
   for (size_t i = 0; i < N; i++) count[(int)(place[i] * place[i] * J)]++;
   for (size_t c = 0, i = 0; c < J; c++)
     for (int k = 0; k < count[c]; k++, i++) county[i] = (int)c, index[i] = (int64_t)c + 1;
-  bench_data data[] = {{"log_radon", y, NULL, 1, {N}}, {"floor_measure", f, NULL, 1, {N}}, {"log_uppm", u, NULL, 1, {N}},
-                       {"county_idx", NULL, index, 1, {N}}, {"J", NULL, &j, 0, {0}}, {NULL}};
-  bench_gradient(b, "gradient_radon", text, data, baseline_radon, &(baseline_radon_data){N, J, y, f, u, county}, 1e-11, 1e9, "ns", 0);
+  bench_data data[] = {{"log_radon", y, NULL, 1, {N}}, {"floor_measure", f, NULL, 1, {N}},
+                       {"log_uppm", u, NULL, 1, {N}},  {"county_idx", NULL, index, 1, {N}},
+                       {"J", NULL, &j, 0, {0}},        {NULL}};
+  bench_gradient(b, "gradient_radon", text, data, baseline_radon, &(baseline_radon_data){N, J, y, f, u, county}, 1e-11, 1e9, "ns",
+                 0);
 }
 
 static void series(bench *b) {
   enum { T = 200, K = 5 };
-  static const char ark[] =
-      "model ark(y: real[T], K: int) {\n  alpha ~ Normal(0, 10)\n  beta: real[K] ~ Normal(0, 10)\n  sigma: real<lower = 0> ~ Cauchy(0, 2.5)\n"
-      "  plate t in K + 1..T { y[t] ~ Normal(alpha + sum(beta[k] * y[t - k] for k in 1..K), sigma) }\n}\n";
+  static const char ark[] = "model ark(y: real[T], K: int) {\n  alpha ~ Normal(0, 10)\n  beta: real[K] ~ Normal(0, 10)\n  sigma: "
+                            "real<lower = 0> ~ Cauchy(0, 2.5)\n"
+                            "  plate t in K + 1..T { y[t] ~ Normal(alpha + sum(beta[k] * y[t - k] for k in 1..K), sigma) }\n}\n";
   static const char garch[] =
       "model garch(y: real[T], sigma1: real<lower = 0>) {\n  mu ~ Flat()\n  alpha0: real<lower = 0> ~ Flat()\n"
       "  alpha1: real<lower = 0, upper = 1> ~ Flat()\n  beta1: real<lower = 0, upper = 1 - alpha1> ~ Flat()\n  let s[1] = sigma1\n"
@@ -212,7 +223,8 @@ static void series(bench *b) {
 
 static void gp(bench *b, size_t n, const char *name) {
   static const char text[] =
-      "model gp(x: real[N], y: real[N]) {\n  rho ~ Gamma(25, 4)\n  alpha: real<lower = 0> ~ Normal(0, 2)\n  sigma: real<lower = 0> ~ Normal(0, 1)\n"
+      "model gp(x: real[N], y: real[N]) {\n  rho ~ Gamma(25, 4)\n  alpha: real<lower = 0> ~ Normal(0, 2)\n  sigma: real<lower = 0> "
+      "~ Normal(0, 1)\n"
       "  let S = [alpha^2 * exp(-(x[i] - x[j])^2 / (2 * rho^2)) + (if i == j { sigma } else { 0.0 }) for i in 1..N, j in 1..N]\n"
       "  y ~ MultiNormal(rep(0.0, size(x)), S)\n}\n";
   double *y = normals(51, n), *x = bench_alloc(n, sizeof *x);
@@ -225,13 +237,14 @@ static void gp(bench *b, size_t n, const char *name) {
 
 static void kidscore(bench *b) {
   enum { N = 434 };
-  static const char text[] =
-      "model kidscore(kid_score: real[N], mom_hs: real[N], mom_iq: real[N]) {\n  beta: real[3] ~ Flat()\n  sigma: real<lower = 0> ~ Cauchy(0, 2.5)\n"
-      "  kid_score ~ Normal(beta[1] + beta[2] * mom_hs + beta[3] * mom_iq, sigma)\n}\n";
+  static const char text[] = "model kidscore(kid_score: real[N], mom_hs: real[N], mom_iq: real[N]) {\n  beta: real[3] ~ Flat()\n  "
+                             "sigma: real<lower = 0> ~ Cauchy(0, 2.5)\n"
+                             "  kid_score ~ Normal(beta[1] + beta[2] * mom_hs + beta[3] * mom_iq, sigma)\n}\n";
   double *score = normals(61, N), *iq = normals(62, N), *hs = normals(63, N);
   for (size_t i = 0; i < N; i++) score[i] = 87 + 20 * score[i], iq[i] = 100 + 15 * iq[i], hs[i] = hs[i] > -0.8;
   bench_data data[] = {{"kid_score", score, NULL, 1, {N}}, {"mom_hs", hs, NULL, 1, {N}}, {"mom_iq", iq, NULL, 1, {N}}, {NULL}};
-  bench_gradient(b, "gradient_kidscore", text, data, baseline_kidscore, &(baseline_kid_data){N, score, hs, iq}, 1e-11, 1e9, "ns", 0);
+  bench_gradient(b, "gradient_kidscore", text, data, baseline_kidscore, &(baseline_kid_data){N, score, hs, iq}, 1e-11, 1e9, "ns",
+                 0);
 }
 
 void bench_density(bench *b) {

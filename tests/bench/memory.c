@@ -1,7 +1,7 @@
 /* memory.c: copies of traces, and calls of the allocator.
  *
- * Traces are below aim.h, so their rows use vm/trace.h directly; what is shipped on top of them (particles, replay) will have rows of
- * its own. */
+ * Traces are below aim.h, so their rows use vm/trace.h directly; what is shipped on top of them (particles, replay) will have rows
+ * of its own. */
 #include "tests/bench/bench.h"
 
 #include "vm/trace.h"
@@ -65,7 +65,8 @@ static size_t copied(frame *f, size_t at) {
 }
 
 static void traces(bench *b, size_t cells, const char *power) {
-  const char *name[] = {bench_text("trace_clone_%s", power), bench_text("trace_clone_write_%s", power), bench_text("trace_write_bytes_%s", power)};
+  const char *name[] = {bench_text("trace_clone_%s", power), bench_text("trace_clone_write_%s", power),
+                        bench_text("trace_write_bytes_%s", power)};
   if (!bench_wanted(b, name[0]) && !bench_wanted(b, name[1]) && !bench_wanted(b, name[2])) return;
   aim_alloc alloc = {host, NULL};
   trace_heap h;
@@ -80,13 +81,16 @@ static void traces(bench *b, size_t cells, const char *power) {
   bool written = trace_write(&f.t, 0, cells, f.flat);
   size_t bytes = written ? copied(&f, cells / 3) : 0;
   const char *check = "clone and source read what they should";
-  if (!bytes) bench_wrong(b, name[0], "a write to a clone shows in its source, or not in the clone");
+  if (!bytes)
+    bench_wrong(b, name[0], "a write to a clone shows in its source, or not in the clone");
   else {
     bench_side flat = {copy, &f};
     if (bench_wanted(b, name[0]))
-      bench_pair(b, &(bench_row){name[0], "ns", BENCH_TIME, 1e9, "memcpy of the frame", 20, check}, (bench_side){clone, &f}, flat, RUNS);
+      bench_pair(b, &(bench_row){name[0], "ns", BENCH_TIME, 1e9, "memcpy of the frame", 20, check}, (bench_side){clone, &f}, flat,
+                 RUNS);
     if (bench_wanted(b, name[1]))
-      bench_pair(b, &(bench_row){name[1], "ns", BENCH_TIME, 1e9, "memcpy of the frame", 0, check}, (bench_side){clone_write, &f}, flat, RUNS);
+      bench_pair(b, &(bench_row){name[1], "ns", BENCH_TIME, 1e9, "memcpy of the frame", 0, check}, (bench_side){clone_write, &f},
+                 flat, RUNS);
     if (bench_wanted(b, name[2])) {
       double v = (double)bytes, whole = 8 * (double)cells;
       bench_record(b, &(bench_row){name[2], "bytes", BENCH_TIME, 1, "bytes of the frame", 0, check}, &v, &whole, 1);
@@ -111,7 +115,8 @@ static bool calls_of(const char *method, int64_t draws, uint64_t *calls) {
   int64_t value[] = {draws, 100, 1};
   bench_model m;
   aim_vm *vm = aim_vm_new(&c);
-  bool right = vm && bench_model_open(&m, vm, bench_schools_text, bench_schools_data) && bench_model_run(&m, method, name, value) >= 0;
+  bool right =
+      vm && bench_model_open(&m, vm, bench_schools_text, bench_schools_data) && bench_model_run(&m, method, name, value) >= 0;
   aim_evidence e;
   right = right && (strcmp(method, "importance") == 0 ? aim_evidence_get(m.task, &e) == AIM_OK && e.particles == (uint64_t)draws
                                                       : aim_draw_count(m.task, 0) == (size_t)draws);
@@ -130,10 +135,13 @@ static void allocations(bench *b, const char *method) {
     return;
   }
   double v = ((double)many - (double)few) / MORE;
-  if (v != 0) bench_wrong(b, name, "%g calls of the allocator an iteration", v);
+  if (v != 0)
+    bench_wrong(b, name, "%g calls of the allocator an iteration", v);
   else
-    bench_record(b, &(bench_row){name, "calls/draw", BENCH_TIME, 1, NULL, 0, bench_text("%d further draws, %llu calls in all", MORE, (unsigned long long)many)}, &v,
-                 NULL, 1);
+    bench_record(b,
+                 &(bench_row){name, "calls/draw", BENCH_TIME, 1, NULL, 0,
+                              bench_text("%d further draws, %llu calls in all", MORE, (unsigned long long)many)},
+                 &v, NULL, 1);
 }
 
 void bench_memory(bench *b) {

@@ -4,18 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-const char bench_schools_text[] =
-    "model eight_schools(y: real[J], sigma: real<lower = 0>[J]) {\n"
-    "  mu  ~ Normal(0, 5)\n"
-    "  tau ~ HalfCauchy(5)\n"
-    "  plate j in 1..J {\n"
-    "    theta[j] ~ Normal(mu, tau)\n"
-    "    y[j]     ~ Normal(theta[j], sigma[j])\n"
-    "  }\n"
-    "}\n";
+const char bench_schools_text[] = "model eight_schools(y: real[J], sigma: real<lower = 0>[J]) {\n"
+                                  "  mu  ~ Normal(0, 5)\n"
+                                  "  tau ~ HalfCauchy(5)\n"
+                                  "  plate j in 1..J {\n"
+                                  "    theta[j] ~ Normal(mu, tau)\n"
+                                  "    y[j]     ~ Normal(theta[j], sigma[j])\n"
+                                  "  }\n"
+                                  "}\n";
 const double bench_schools_y[8] = {28, 8, -3, 7, -1, 1, 18, 12};
 const double bench_schools_sigma[8] = {15, 10, 16, 11, 9, 11, 10, 18};
-const bench_data bench_schools_data[] = {{"y", bench_schools_y, NULL, 1, {8}}, {"sigma", bench_schools_sigma, NULL, 1, {8}}, {NULL}};
+const bench_data bench_schools_data[] = {
+    {"y", bench_schools_y, NULL, 1, {8}}, {"sigma", bench_schools_sigma, NULL, 1, {8}}, {NULL}};
 
 static void put(void *user, const char *s, size_t n) { fwrite(s, 1, n, user); }
 static double seconds(void *user) {
@@ -27,8 +27,10 @@ static double seconds(void *user) {
 static bool right(bench_model *m, aim_status st) {
   if (st == AIM_OK) return true;
   fprintf(stderr, "bench: %s\n", aim_status_text(st));
-  if (m->task) aim_task_messages(m->task, 0, put, stderr);
-  else if (m->program) aim_program_messages(m->program, 0, put, stderr);
+  if (m->task)
+    aim_task_messages(m->task, 0, put, stderr);
+  else if (m->program)
+    aim_program_messages(m->program, 0, put, stderr);
   return false;
 }
 

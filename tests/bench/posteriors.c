@@ -1,7 +1,7 @@
 /* posteriors.c: effective draws a second for the posteriors of tests/posteriors, with the settings of their statements.
  *
- * Data and reference values are looked for in ../shared/posteriordb; a posterior that is not there is skipped.  The time is the wall
- * clock of aim_run, warm-up and files included; the draws are the smallest bulk effective sample size of any latent or tracked
+ * Data and reference values are looked for in ../shared/posteriordb; a posterior that is not there is skipped.  The time is the
+ * wall clock of aim_run, warm-up and files included; the draws are the smallest bulk effective sample size of any latent or tracked
  * cell.  Each run's files must pass check_posterior.  Runs differ by seed. */
 #include "tests/bench/bench.h"
 
@@ -50,22 +50,27 @@ static bool run_once(bench *b, const char *name, const char *posterior, int64_t 
   aim_program *p = NULL;
   aim_task *t = NULL;
   aim_plan plan;
-  bool right = vm && aim_load_file(vm, bench_text("%s/%s.aim", models, posterior), &p) == AIM_OK && aim_task_statement(p, 0, &t) == AIM_OK &&
-               aim_data_file(t, bench_text("%s/%s/data.json", references, posterior)) == AIM_OK && aim_set_int(t, "seed", seed) == AIM_OK &&
-               aim_set_int(t, "threads", 2) == AIM_OK && aim_set_text(t, "output", out) == AIM_OK && aim_bind(t) == AIM_OK;
+  bool right =
+      vm && aim_load_file(vm, bench_text("%s/%s.aim", models, posterior), &p) == AIM_OK && aim_task_statement(p, 0, &t) == AIM_OK &&
+      aim_data_file(t, bench_text("%s/%s/data.json", references, posterior)) == AIM_OK && aim_set_int(t, "seed", seed) == AIM_OK &&
+      aim_set_int(t, "threads", 2) == AIM_OK && aim_set_text(t, "output", out) == AIM_OK && aim_bind(t) == AIM_OK;
   if (right) {
     double began = bench_now();
     right = aim_run(t, NULL) == AIM_OK;
     *time = bench_now() - began;
   }
   if (!right) {
-    if (t) aim_task_messages(t, 0, put, stderr);
-    else if (p) aim_program_messages(p, 0, put, stderr);
+    if (t)
+      aim_task_messages(t, 0, put, stderr);
+    else if (p)
+      aim_program_messages(p, 0, put, stderr);
     bench_wrong(b, name, "the run failed");
   } else {
     *ess = smallest_ess(t);
-    right = aim_plan_get(t, &plan) == AIM_OK && draws_pass(b, bench_text("%s/%s/reference.json", references, posterior), out, &plan);
-    if (!right) bench_wrong(b, name, "seed %lld: check_posterior does not pass, smallest effective sample size %.0f", (long long)seed, *ess);
+    right =
+        aim_plan_get(t, &plan) == AIM_OK && draws_pass(b, bench_text("%s/%s/reference.json", references, posterior), out, &plan);
+    if (!right)
+      bench_wrong(b, name, "seed %lld: check_posterior does not pass, smallest effective sample size %.0f", (long long)seed, *ess);
   }
   aim_task_free(t);
   aim_program_free(p);
@@ -89,7 +94,10 @@ static void posterior(bench *b, const char *posterior) {
     total += time;
     least = fmin(least, ess);
   }
-  bench_record(b, &(bench_row){name, "ESS/s", BENCH_RATE, 1, NULL, 0, bench_text("check_posterior passes; ESS %.0f; %.2f s a run", least, total / n), true}, rate, NULL, n);
+  bench_record(b,
+               &(bench_row){name, "ESS/s", BENCH_RATE, 1, NULL, 0,
+                            bench_text("check_posterior passes; ESS %.0f; %.2f s a run", least, total / n), true},
+               rate, NULL, n);
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }

@@ -1,4 +1,5 @@
-/* process.c: the command as a process (start, whole run, memory), the way from a text to its first transition, and files of draws. */
+/* process.c: the command as a process (start, whole run, memory), the way from a text to its first transition, and files of draws.
+ */
 #include "tests/bench/bench.h"
 
 #include <fcntl.h>
@@ -94,14 +95,18 @@ static void command(bench *b, const char *name, const char *memory, const char *
     if (memory) m[k] *= 1e-6, e[k] *= 1e-6;
   }
   const char *check = bench_text("%ld draws in its file", draws);
-  if (bench_wanted(b, name)) bench_record(b, &(bench_row){name, "ms", BENCH_TIME, 1, "an empty process", bar, check, true}, v, w, runs);
-  if (memory && bench_wanted(b, memory)) bench_record(b, &(bench_row){memory, "MB", BENCH_TIME, 1, "an empty process", 0, check}, m, e, runs);
+  if (bench_wanted(b, name))
+    bench_record(b, &(bench_row){name, "ms", BENCH_TIME, 1, "an empty process", bar, check, true}, v, w, runs);
+  if (memory && bench_wanted(b, memory))
+    bench_record(b, &(bench_row){memory, "MB", BENCH_TIME, 1, "an empty process", 0, check}, m, e, runs);
 }
 
 static void commands(bench *b) {
   const char *model = bench_text("%s/eight_schools.aim", bench_dir(b)), *data = bench_text("%s/eight_schools.json", bench_dir(b));
-  const char *text = bench_text("%sinfer eight_schools on \"eight_schools.json\" with nuts(chains = 4, warmup = 1000, draws = 1000)\n", bench_schools_text);
-  if (!file_of(model, text) || !file_of(data, "{\"y\": [28, 8, -3, 7, -1, 1, 18, 12], \"sigma\": [15, 10, 16, 11, 9, 11, 10, 18]}\n")) {
+  const char *text = bench_text(
+      "%sinfer eight_schools on \"eight_schools.json\" with nuts(chains = 4, warmup = 1000, draws = 1000)\n", bench_schools_text);
+  if (!file_of(model, text) ||
+      !file_of(data, "{\"y\": [28, 8, -3, 7, -1, 1, 18, 12], \"sigma\": [15, 10, 16, 11, 9, 11, 10, 18]}\n")) {
     bench_wrong(b, "start", "%s cannot be written", model);
     return;
   }
@@ -121,8 +126,10 @@ static bool text_to(bool run, double *draw) {
   if (right && run) {
     right = bench_model_run(&m, "nuts", name, value) >= 0;
     const double *mu = right ? aim_draws(m.task, 0, aim_quantity_find(m.task, "mu"), 0) : NULL;
-    if (mu) *draw = mu[0];
-    else right = false;
+    if (mu)
+      *draw = mu[0];
+    else
+      right = false;
   } else if (right) {
     right = aim_set_text(m.task, "method", "nuts") == AIM_OK && aim_bind(m.task) == AIM_OK;
   }
@@ -141,10 +148,12 @@ static void first_transition(bench *b) {
   const char *name = "text_to_first_transition";
   if (!bench_wanted(b, name)) return;
   double once = 0, again = 1;
-  if (!text_to(true, &once) || !text_to(true, &again) || once != again) bench_wrong(b, name, "two runs of one seed differ, or fail");
+  if (!text_to(true, &once) || !text_to(true, &again) || once != again)
+    bench_wrong(b, name, "two runs of one seed differ, or fail");
   else
-    bench_three(b, &(bench_row){name, "us", BENCH_TIME, 1e6, NULL, 0, "one seed, one draw", true}, (bench_side){text_to_transition, &once}, (bench_side){0},
-                "text_to_bound", (bench_side){text_to_bound, &once}, RUNS);
+    bench_three(b, &(bench_row){name, "us", BENCH_TIME, 1e6, NULL, 0, "one seed, one draw", true},
+                (bench_side){text_to_transition, &once}, (bench_side){0}, "text_to_bound", (bench_side){text_to_bound, &once},
+                RUNS);
 }
 
 /* ---- rows of a CSV file a second: a run with files, less the same run without */
@@ -178,7 +187,8 @@ static double rows_by_hand(const char *path, int columns) {
 }
 
 static void csv(bench *b) {
-  const char *name = "csv_rows", *out = bench_text("%s/csv", bench_dir(b)), *path = bench_text("%s/csv/eight_schools-1.csv", bench_dir(b));
+  const char *name = "csv_rows", *out = bench_text("%s/csv", bench_dir(b)),
+             *path = bench_text("%s/csv/eight_schools-1.csv", bench_dir(b));
   if (!bench_wanted(b, name)) return;
   remove(path);
   enum { CSV_RUNS = 9 };
@@ -196,7 +206,8 @@ static void csv(bench *b) {
     v[k] = 1e-3 * ROWS / (with - without);
     w[k] = 1e-3 * ROWS / hand;
   }
-  bench_record(b, &(bench_row){name, "k rows/s", BENCH_RATE, 1, "fprintf of as many numbers", 0, bench_text("%d rows", ROWS)}, v, w, CSV_RUNS);
+  bench_record(b, &(bench_row){name, "k rows/s", BENCH_RATE, 1, "fprintf of as many numbers", 0, bench_text("%d rows", ROWS)}, v, w,
+               CSV_RUNS);
 }
 
 void bench_process(bench *b) {

@@ -29,13 +29,16 @@ static double run_job(const job *j, int64_t length, bench_model *keep) {
   value[n] = length;
   bench_model m;
   double t = bench_model_open(&m, NULL, j->text, j->data) ? bench_model_run(&m, j->method, name, value) : -1;
-  if (keep) *keep = m;
-  else bench_model_close(&m);
+  if (keep)
+    *keep = m;
+  else
+    bench_model_close(&m);
   return t;
 }
 
 /* Seconds of one more unit of length, `runs` times, each followed by seconds of an iteration of the baseline. */
-static bool differences(const job *j, int64_t small, int64_t large, bench_side base, long n, double *of_aim, double *of_base, int runs) {
+static bool differences(const job *j, int64_t small, int64_t large, bench_side base, long n, double *of_aim, double *of_base,
+                        int runs) {
   if (run_job(j, large, NULL) < 0) return false;
   base.body(base.ctx, n);
   for (int k = 0; k < runs; k++) {
@@ -55,8 +58,8 @@ static void scale(double *v, int n, double by) {
 
 /* ---- a hierarchy of normals with a known posterior */
 
-static const char hier_text[] =
-    "model hier(y: real[N]) {\n  mu ~ Normal(0, 1)\n  plate i in 1..N {\n    x[i] ~ Normal(mu, 1)\n    y[i] ~ Normal(x[i], 0.5)\n  }\n}\n";
+static const char hier_text[] = "model hier(y: real[N]) {\n  mu ~ Normal(0, 1)\n  plate i in 1..N {\n    x[i] ~ Normal(mu, 1)\n    "
+                                "y[i] ~ Normal(x[i], 0.5)\n  }\n}\n";
 
 static void hier_hand(void *ctx, long n) { baseline_hier_steps(ctx, n); }
 
@@ -68,7 +71,8 @@ static double hier_error(bench_model *m, const double *y, size_t n) {
   double mu = sum / 1.25 / (1 + (double)n / 1.25), worst = 0;
   for (size_t k = 0; k <= n; k++) {
     aim_summary s;
-    if (aim_summarise(m->task, aim_quantity_find(m->task, k ? "x" : "mu"), k ? k - 1 : 0, &s) != AIM_OK || !(s.mcse > 0)) return INFINITY;
+    if (aim_summarise(m->task, aim_quantity_find(m->task, k ? "x" : "mu"), k ? k - 1 : 0, &s) != AIM_OK || !(s.mcse > 0))
+      return INFINITY;
     worst = fmax(worst, fabs(s.mean - (k ? (mu + 4 * y[k - 1]) / 5 : mu)) / s.mcse);
   }
   return worst;
@@ -97,13 +101,15 @@ static void hier(bench *b, size_t n, const char *name, double bar) {
   }
   scale(v, RUNS, 1e6 * 100 / (double)(n + 1));
   scale(w, RUNS, 1e6 * 100);
-  bench_record(b, &(bench_row){name, "us/100 steps", BENCH_TIME, 1, "C by hand", bar, bench_text("means within %.1f standard errors", z)}, v, w, RUNS);
+  bench_record(
+      b, &(bench_row){name, "us/100 steps", BENCH_TIME, 1, "C by hand", bar, bench_text("means within %.1f standard errors", z)}, v,
+      w, RUNS);
 }
 
 /* ---- local dependence: the cost of a step does not depend on the length */
 
-static const char chain_text[] =
-    "model chain(y: real[T]) {\n  h[1] ~ Normal(0, 1)\n  for t in 2..T { h[t] ~ Normal(0.9 * h[t - 1], 1) }\n  plate t in 1..T { y[t] ~ Normal(h[t], 1) }\n}\n";
+static const char chain_text[] = "model chain(y: real[T]) {\n  h[1] ~ Normal(0, 1)\n  for t in 2..T { h[t] ~ Normal(0.9 * h[t - "
+                                 "1], 1) }\n  plate t in 1..T { y[t] ~ Normal(h[t], 1) }\n}\n";
 
 static void chain_hand(void *ctx, long n) { baseline_chain_steps(ctx, n); }
 
@@ -150,7 +156,8 @@ static void local(bench *b, size_t n, const char *name, int runs) {
   }
   scale(v, runs, 1e9 / (double)n);
   scale(w, runs, 1e9);
-  bench_record(b, &(bench_row){name, "ns/step", BENCH_TIME, 1, "C by hand", 0, bench_text("means within %.1f standard errors", z)}, v, w, runs);
+  bench_record(b, &(bench_row){name, "ns/step", BENCH_TIME, 1, "C by hand", 0, bench_text("means within %.1f standard errors", z)},
+               v, w, runs);
 }
 
 /* ---- independent draws of eight schools */
@@ -159,7 +166,8 @@ static void schools_hand(void *ctx, long n) { baseline_schools_draws(ctx, n); }
 
 /* Prior: P(mu < 0) = 1/2 and P(tau < 5) = 1/2, in standard errors. */
 static double prior_error(bench_model *m) {
-  const double *mu = aim_draws(m->task, 0, aim_quantity_find(m->task, "mu"), 0), *tau = aim_draws(m->task, 0, aim_quantity_find(m->task, "tau"), 0);
+  const double *mu = aim_draws(m->task, 0, aim_quantity_find(m->task, "mu"), 0),
+               *tau = aim_draws(m->task, 0, aim_quantity_find(m->task, "tau"), 0);
   size_t n = aim_draw_count(m->task, 0), below = 0, small = 0;
   if (!mu || !tau || n < 1000) return INFINITY;
   for (size_t k = 0; k < n; k++) below += mu[k] < 0, small += tau[k] < 5;
@@ -167,7 +175,8 @@ static double prior_error(bench_model *m) {
   return fmax(fabs((double)below - 0.5 * (double)n), fabs((double)small - 0.5 * (double)n)) / se;
 }
 
-/* Evidence: theta summed out by hand leaves y_j ~ Normal(mu, sqrt(tau^2 + sigma_j^2)); mu too, exactly; tau on a grid of quantiles. */
+/* Evidence: theta summed out by hand leaves y_j ~ Normal(mu, sqrt(tau^2 + sigma_j^2)); mu too, exactly; tau on a grid of quantiles.
+ */
 static double evidence_error(bench_model *m) {
   enum { GRID = 4000 };
   double z = 0;
@@ -184,7 +193,8 @@ static double evidence_error(bench_model *m) {
   return fabs(e.log_evidence - log(z)) / e.standard_error;
 }
 
-static void independent(bench *b, const char *name, const char *method, const char *length, double (*error)(bench_model *m), bool weigh) {
+static void independent(bench *b, const char *name, const char *method, const char *length, double (*error)(bench_model *m),
+                        bool weigh) {
   if (!bench_wanted(b, name)) return;
   job j = {bench_schools_text, method, length, bench_schools_data, {0}, {0}};
   bench_model m;
@@ -195,14 +205,20 @@ static void independent(bench *b, const char *name, const char *method, const ch
     return;
   }
   enum { ROOM = 1024 };
-  baseline_draws hand = {bench_schools_y, bench_schools_sigma, bench_alloc(10 * ROOM, sizeof(double)), weigh ? bench_alloc(ROOM, sizeof(double)) : NULL, ROOM, 1};
+  baseline_draws hand = {bench_schools_y,
+                         bench_schools_sigma,
+                         bench_alloc(10 * ROOM, sizeof(double)),
+                         weigh ? bench_alloc(ROOM, sizeof(double)) : NULL,
+                         ROOM,
+                         1};
   double v[RUNS], w[RUNS];
   if (!differences(&j, 1000, 11000, (bench_side){schools_hand, &hand}, 10000, v, w, RUNS)) {
     bench_wrong(b, name, "the run failed");
     return;
   }
   for (int k = 0; k < RUNS; k++) v[k] = 1e-6 / v[k], w[k] = 1e-6 / w[k];
-  bench_record(b, &(bench_row){name, "M draws/s", BENCH_RATE, 1, "C by hand", 0, bench_text("within %.1f standard errors", z)}, v, w, RUNS);
+  bench_record(b, &(bench_row){name, "M draws/s", BENCH_RATE, 1, "C by hand", 0, bench_text("within %.1f standard errors", z)}, v,
+               w, RUNS);
 }
 
 void bench_sampling(bench *b) {
