@@ -2,7 +2,7 @@
 #include "compiler/passes.h"
 
 const pass_info pass_table[] = {
-    {"inline", pass_inline, true}, {"fold", pass_fold, false}, {"cse", pass_cse, true},   {"dce", pass_dce, true}, {"hoist", pass_hoist, true},
+    {"inline", pass_inline, true}, {"fold", pass_fold, false}, {"cse", pass_cse, true},   {"dce", pass_dce, true}, {"hoist", pass_hoist, true}, {"lift", pass_lift, true},
     {"sum", pass_sum, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"fma", pass_fma, false},
 };
 const size_t pass_count = sizeof pass_table / sizeof *pass_table;
@@ -21,6 +21,7 @@ static void settle(ir_module *m, ir_fn *fn) {
   for (int round = 0; round < 6; round++) {
     bool changed = PASS(fold);
     changed |= PASS(hoist);
+    changed |= PASS(lift);
     changed |= PASS(cse);
     changed |= PASS(copy);
     changed |= PASS(fuse);
