@@ -88,3 +88,9 @@ test_colour() {
   expect 1 "$aimc" run coin.aim --data 'y = 3' --color auto
   grep -q "$(printf '\033')" err && fail "colour in a file"
 }
+# More than the memory of any machine: a message, not a kill.
+test_memory_of_the_machine() {
+  printf 'model m(N: int) {\n  x: real[N] ~ Normal(0, 1)\n  let z = rep(x[1], N)\n  y ~ Normal(z[1], 1)\n}\n' > m.aim
+  expect 2 "$aimc" run m.aim --data N=1000000000000 --method prior
+  says err 'memory is exhausted'
+}
