@@ -263,8 +263,12 @@ static void check_tilde(verifier *v, const ir_op *op) {
   for (uint32_t k = rank; k < t->site->type.rank; k++) event.dim[event.rank++] = t->site->type.dim[k];
   count_args(v, op, t->dist->nparams + observe);
   for (uint32_t k = 0; k < op->nargs; k++) use(v, op->args[k], operand(v, k));
-  if (observe) expect_type(v, ir_type_of(v->fn, op->args[0]), event, "the observed value");
-  else one_result(v, op, event);
+  if (observe) {
+    /* Integers and truth values may be observed as the reals that the distribution has. */
+    ir_type value = ir_type_of(v->fn, op->args[0]);
+    if (value.elem == IR_REAL) event.elem = IR_REAL;
+    expect_type(v, value, event, "the observed value");
+  } else one_result(v, op, event);
 }
 
 /* ---- regions */

@@ -381,6 +381,10 @@ static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, 
   ir_val y = lower_convert(l, lower_read(l, t->sym, axes.n, pos), (ir_elem)x.elem);
   ir_observe(&l->b, t->site, d, axes, y, f.n, f.args);
   uint32_t number = t->sym->site - 1;
+  if (l->replica[number] && l->replica_site[number]->type.elem != x.elem) {
+    lower_refuse(l, t->s->at, "`predict` of what has distributions of integers and of reals");
+    return 0;
+  }
   return l->replica[number] ? ir_sample(&l->b, l->replica_site[number], d, axes, 0, 0, f.n, f.args) : 0;
 }
 
