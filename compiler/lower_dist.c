@@ -464,7 +464,8 @@ static void tilde_here(lower *l, void *user) {
   }
   if (!v || l->refused) return;
   symbol *into = t.sym->kind == SYM_LATENT || t.sym->kind == SYM_PREDICT ? t.sym : l->replica[number];
-  if (nlead) lower_define(l, into, nlead, lead, v);
+  const binding *built = lower_find(l, into); /* also as a whole, when an `if` joins it */
+  if (nlead || (built && built->kind == BIND_BUILD)) lower_define(l, into, nlead, lead, v);
   else lower_bind(l, into, v);
 }
 
