@@ -6,6 +6,7 @@
 #   test-update  rewrites golden files; review the diff
 #   test-X       one program, tests/unit/test_X.c
 #   posteriordb  draws for the reference posteriors, each checked (minutes)
+#   bench        every benchmark into $B/bench.json; BENCH=pattern for a part
 #   fuzz         every target of tests/fuzz for FUZZ_SECONDS (60), with clang-19
 #   lint         rules of the house that a grep or nm can check
 #   install      command, library, header and aim.pc below DESTDIR and PREFIX
@@ -50,7 +51,7 @@ DEPS_FUZZ := clang-19 libclang-rt-19-dev
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-update posteriordb fuzz lint install deps deps-test deps-fuzz deps-jit clean
+.PHONY: all demo test test-update posteriordb bench fuzz lint install deps deps-test deps-fuzz deps-jit clean
 
 include build.mk
 
@@ -75,6 +76,10 @@ test-update: deps-test
 posteriordb: deps
 	$(SUBMAKE) all $B/check_posterior
 	B=$B sh tests/posteriors/run.sh
+
+bench: deps
+	$(SUBMAKE) all $B/bench/bench $B/bench/empty $B/bench/launch $B/check_posterior
+	$B/bench/bench -b $B -c "$$(git describe --always --dirty 2>/dev/null || echo unknown)" '$(BENCH)'
 
 # A build directory of its own: every object is compiled with the fuzzer's counters.
 fuzz: deps-fuzz

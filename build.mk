@@ -165,6 +165,7 @@ PARTS_lang     := $B/liblang.a
 PARTS_compiler := $B/libtest.a $B/libcompiler.a $B/liblang.a $B/librt.a
 PARTS_vm       := $B/libtest.a $(ALL_PARTS)
 PARTS_aim      := $B/libaim.a
+PARTS_codegen  := $B/libtest.a $(if $(JIT),$B/libcodegen.a) $(ALL_PARTS)
 define test_rules
 $B/tests/test_$(1)_%: tests/unit/test_$(1)_%.c $$(PARTS_$(1))
 	@mkdir -p $$(@D)
@@ -173,9 +174,10 @@ $B/tests/test_$(1)_%: tests/unit/test_$(1)_%.c $$(PARTS_$(1))
 test-$(1)_%: $B/tests/test_$(1)_%
 	$$<
 endef
-$(foreach p,rt lang compiler vm aim,$(eval $(call test_rules,$p)))
+$(foreach p,rt lang compiler vm aim $(if $(JIT),codegen),$(eval $(call test_rules,$p)))
+$(if $(JIT),$(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_codegen_*.c)): | $B/aim-cc)
 
-TEST_PROGRAMS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
+TEST_PROGRAMS := $(patsubst tests/unit/%.c,$B/tests/%,$(filter-out $(if $(JIT),,tests/unit/test_codegen_%),$(wildcard tests/unit/test_*.c)))
 TEST_SCRIPTS  := $(wildcard tests/lint.sh tests/docs.sh tests/install.sh tests/examples.sh tests/cli/run.sh)
 TEST_JOBS     := $(TEST_PROGRAMS) $(TEST_SCRIPTS)
 test-programs: $(TEST_PROGRAMS)
@@ -185,6 +187,22 @@ $B/check_posterior: tests/check_posterior.c
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(BASE) -MMD -MP -MT $@ -MF $@.d $< -o $@ $(LIBS)
+
+# --- benchmarks.  What AIM is measured against may use what AIM does not allow itself.
+BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCH_OBJ := $(patsubst %.c,$B/%.o,$(filter-out %/empty.c %/launch.c,$(BENCH_SRC)))
+$B/tests/bench/baseline.o: tests/bench/baseline.c $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(WARN) -g -O3 -march=native -ffast-math -I. -MMD -MP -c $< -o $@
+$B/bench/bench: $(BENCH_OBJ) $(ALL_PARTS)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(BASE) -o $@ $^ $(LIBS)
+$B/bench/empty $B/bench/launch: $B/bench/%: tests/bench/%.c $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(BASE) $< -o $@
 
 # --- fuzz targets: built by the goal `fuzz` in its own directory.
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -8,9 +8,18 @@
 #include "aimc/args.h"
 #include "vm/aim.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 enum { EXIT_FINE = 0, EXIT_WRONG = 1, EXIT_HOST = 2, EXIT_BUG = 3 };
+
+/* How much the vm uses, and may. */
+typedef struct memory {
+  _Atomic size_t used;
+  size_t most;
+} memory;
+/* Bounds what a vm of this config takes by the memory of the machine.  m: zeroed, outlives the vm. */
+void memory_limit(memory *m, aim_config *config);
 
 int cmd_run(const args *a, aim_vm *vm);
 int cmd_check(const args *a, aim_vm *vm);

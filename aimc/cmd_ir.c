@@ -76,7 +76,7 @@ static int print_stage(const args *a, aim_task *t) {
   strbuf_init(&out, &t->mem);
   bool ok = show(t, a->stage ? a->stage : "model", &out);
   if (ok) fwrite(out.s, 1, out.n, stdout);
-  return report_task(a, t, ok ? AIM_OK : AIM_E_PROGRAM);
+  return report_task(a, t, ok ? AIM_OK : t->p.broken ? AIM_E_INTERNAL : AIM_E_PROGRAM);
 }
 
 int cmd_ir(const args *a, aim_vm *vm) {

@@ -48,7 +48,7 @@ static int show_progress(void *user, const aim_progress *p) {
   int full = (int)(30 * part);
   for (int k = 0; k < 30; k++) line[k] = k < full ? '=' : ' ';
   if (part > 0.01) draw_time(left, sizeof left, elapsed * (1 - part) / part);
-  fprintf(stderr, "\r[%s] %3.0f %%%s%s%s", line, 100 * part, p->warming_up ? "  warm-up" : "  draws  ", *left ? "  left: " : "", left);
+  fprintf(stderr, "\r[%s] %3.0f %%%s%s%s", line, 100 * part, p->warming_up == p->chains ? "  warm-up" : "  draws  ", *left ? "  left: " : "", left);
   if (p->divergent) fprintf(stderr, "  %llu divergent", (unsigned long long)p->divergent);
   fputs("\x1b[K", stderr);
   fflush(stderr);

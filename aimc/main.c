@@ -127,6 +127,8 @@ static int dispatch(const args *a) {
   aim_config config;
   aim_config_init(&config);
   config.clock = now;
+  memory m = {0};
+  memory_limit(&m, &config);
   config.isa = a->isa;
   aim_vm *vm = aim_vm_new(&config);
   if (!vm) {

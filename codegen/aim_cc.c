@@ -45,14 +45,24 @@ static void *host_alloc(void *user, void *p, size_t old, size_t size) {
   return realloc(p, size);
 }
 
+static int compile(char *s, size_t n, bool show);
+
 int main(int argc, char **argv) {
   struct rlimit cpu = {SECONDS, SECONDS}, memory = {MEMORY_MOST, MEMORY_MOST}, core = {0, 0};
   setrlimit(RLIMIT_CPU, &cpu);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* whose shadows are larger than any limit */
   setrlimit(RLIMIT_AS, &memory);
+#else
+  (void)memory;
+#endif
   setrlimit(RLIMIT_CORE, &core);
   size_t n;
   char *s = read_all(&n);
   if (!s) return fail("the request cannot be read");
+  return compile(s, n, argc > 1 && strcmp(argv[1], "--llvm") == 0);
+}
+
+static int compile(char *s, size_t n, bool show) {
   aim_alloc alloc = {host_alloc, NULL};
   arena mem;
   arena_init(&mem, &alloc, 0);
@@ -60,6 +70,7 @@ int main(int argc, char **argv) {
   ir_module *m = ir_module_new(&mem);
   cg_target target = {.cpu = "x86-64-v2", .features = ""};
   char *at = s;
+  const char *const request_end = s + n;
   for (;;) {
     char *end = strchr(at, '\n');
     if (!end) return fail("the request is incomplete");
@@ -80,10 +91,9 @@ int main(int argc, char **argv) {
     at = end + 1;
   }
   const char *error = NULL;
-  if (!ir_parse(m, at, (size_t)(s + n - at), &error)) return fail(error);
+  if (!ir_parse(m, at, (size_t)(request_end - at), &error)) return fail(error);
   char *object = NULL, *text = NULL;
   size_t nobject = 0;
-  bool show = argc > 1 && strcmp(argv[1], "--llvm") == 0;
   error = cg_emit(m, &target, aim_support_begin, (size_t)(aim_support_end - aim_support_begin), &object, &nobject, show ? &text : NULL);
   if (text) fputs(text, stderr);
   if (error) return fail(error);

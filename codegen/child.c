@@ -62,7 +62,7 @@ static const char *talk(cg_reply *r, int in, int out, int err, const char *reque
       else if (k < 0 && errno != EAGAIN && errno != EINTR) close_at(&f[0]);
     }
     if (p[1].revents) {
-      if (!room(r, 1 << 16, alloc)) { why = "there is no memory for its object"; break; }
+      if (!room(r, 1 << 16, alloc)) { r->memory = true; why = "there is no memory for its object"; break; }
       ssize_t k = read(f[1], r->object + r->n, r->cap - r->n);
       if (k > 0) r->n += (size_t)k;
       else if (k == 0 || (errno != EAGAIN && errno != EINTR)) close_at(&f[1]);
@@ -83,7 +83,7 @@ static const char *talk(cg_reply *r, int in, int out, int err, const char *reque
 }
 
 void cg_child_run(cg_reply *r, const char *path, const void *request, size_t n, int seconds, const aim_alloc *alloc) {
-  *r = (cg_reply){NULL, 0, 0, ""};
+  *r = (cg_reply){NULL, 0, 0, "", false};
   int p[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
   bool ok = true;
   for (int k = 0; k < 3 && ok; k++) ok = pipe2(p[k], O_CLOEXEC) == 0;

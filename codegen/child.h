@@ -11,6 +11,7 @@ typedef struct cg_reply {
   char *object;       /* from alloc; NULL on failure */
   size_t n, cap;
   char message[256];  /* one line, on failure */
+  bool memory;        /* it failed for want of memory */
 } cg_reply;
 
 /* Runs the program at `path` with the request as its input, and kills it after `seconds`. */

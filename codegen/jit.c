@@ -516,6 +516,7 @@ static exec_status set_up(setup *s, bytes *object, cg_reply *reply) {
     describe(s, &p->fn[i++], s->m->fn[k]);
   }
   const char *why = object_get(p, &request, object, reply);
+  if (why && reply->memory) return EXEC_MEMORY;
   if (why) refuse(s, why);
   take_object(s, object);
   for (uint32_t k = 0; k < p->nfns; k++) add_stages(s, &p->fn[k]);
@@ -553,7 +554,7 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   s.p = p;
   arena_init(&p->mem, &p->alloc, options->memory);
   bytes object = {NULL, 0, 0};
-  cg_reply reply = {NULL, 0, 0, ""};
+  cg_reply reply = {NULL, 0, 0, "", false};
   exec_status status;
   jmp_buf memory;
   if (setjmp(memory)) {

@@ -20,7 +20,7 @@ typedef struct jit_stats {
 typedef struct jit_config {
   const char *compiler;        /* path of aim-cc */
   const char *cache;           /* directory; NULL: none */
-  const exec_engine *fallback; /* looks for NaNs; NULL: none are found */
+  const exec_engine *fallback; /* looks for NaNs, loaded in a worker when one is first sought; NULL: none are found */
   int seconds;                 /* a compilation may take; 0: 60 */
 } jit_config;
 

@@ -62,13 +62,18 @@ static void check_params(ctx *c, symbol **params, size_t n) {
   for (size_t i = 0; i < n; i++) type_mark_sizes(c, params[i]->param->type);
   bool sizes = c->auto_sizes;
   c->auto_sizes = false;
-  /* Scalars first, which may be extents and levels of the others; then those; then what has bounds, which may name any. */
+  /* Scalars first, which may be extents and levels of the others; then those; then once more what has bounds, which may name any. */
   for (int phase = 0; phase < 3; phase++)
     for (size_t i = 0; i < n; i++) {
       symbol *s = params[i];
       ast_type *t = s->param->type;
-      if (phase != (!t ? 0 : t->bounds.n ? 2 : t->args.n || t->dims.n ? 1 : 0)) continue;
-      if (t) s->type = check_type(c, t);
+      if (phase == 2 ? !t || !t->bounds.n || ty_is_error(s->type) : phase != (t && (t->args.n || t->dims.n))) continue;
+      if (t && t->bounds.n && phase < 2) {
+        size_t bounds = t->bounds.n;
+        t->bounds.n = 0;
+        s->type = check_type(c, t);
+        t->bounds.n = bounds;
+      } else if (t) s->type = check_type(c, t);
       else if (s->param->default_) s->type = ty_scalar(c->st, s->param->default_->kind == EXPR_INT ? TY_INT : TY_REAL);
       else {
         if (s->name[0]) {

@@ -92,6 +92,7 @@ typedef struct check_site {
   ir_site_role role;
   ty_info *type;   /* whole array; support: of the declared type, IR_SUP_REAL or _INT if none was written */
   span at;         /* the first statement */
+  bool as_real;    /* IR_OBSERVED: integers that a distribution of reals describes */
 } check_site;
 
 typedef struct check_model {

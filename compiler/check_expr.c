@@ -154,7 +154,12 @@ static const ty_info *check_name(ctx *c, ast_expr *e) {
   e->name.sym = s;
   if (s->stochastic) c->stochastic = true;
   if (s->elementwise) elements_read(c, s, NULL, e->at);
-  if (!s->type) return check_error(c, e);
+  if (!s->type) {
+    /* Other symbols get their types before anything can name them. */
+    diag *d = cx_error(c, "E0505", e->at, "the size of an array must be one integer, and `%s` is an array", name);
+    cx_point(c, d, s->at, "`%s` is declared here", name);
+    return check_error(c, e);
+  }
   return set_type(e, s->type);
 }
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-typedef enum want { WANT_COUNT, WANT_REAL, WANT_NAMES, WANT_WORD, WANT_ANY } want;
+typedef enum want { WANT_COUNT, WANT_WHOLE, WANT_REAL, WANT_NAMES, WANT_WORD, WANT_ANY } want;
 
 typedef struct option {
   const char *name;
@@ -15,18 +15,18 @@ typedef struct option {
 } option;
 
 static const option options[] = {
-    {"seed", WANT_COUNT, ""},
-    {"threads", WANT_COUNT, ""},
+    {"seed", WANT_WHOLE, ""},
+    {"threads", WANT_WHOLE, ""},
     {"save", WANT_NAMES, ""},
     {"draws", WANT_COUNT, " prior importance mh gibbs slice hmc nuts smc pmmh pgas tempering laplace pathfinder vi cycle "},
     {"chains", WANT_COUNT, " mh gibbs slice hmc nuts pmmh pgas cycle "},
-    {"warmup", WANT_COUNT, " mh gibbs slice hmc nuts pmmh pgas tempering cycle "},
+    {"warmup", WANT_WHOLE, " mh gibbs slice hmc nuts pmmh pgas tempering cycle "},
     {"thin", WANT_COUNT, " mh gibbs slice hmc nuts pmmh pgas tempering cycle "},
     {"target_accept", WANT_REAL, " nuts hmc mh "},
     {"max_depth", WANT_COUNT, " nuts "},
     {"metric", WANT_WORD, " nuts hmc "},
     {"step_size", WANT_REAL, " nuts hmc "},
-    {"steps", WANT_COUNT, " hmc "},
+    {"steps", WANT_WHOLE, " mh hmc "},
     {"particles", WANT_COUNT, " importance smc pmmh pgas "},
     {"scale", WANT_REAL, " mh "},
     {"over", WANT_ANY, " smc pmmh pgas "},
@@ -90,11 +90,9 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
   if (e->kind == EXPR_ERROR) return;
   switch (o->want) {
   case WANT_COUNT:
-    if (e->kind == EXPR_INT) {
-      if (e->integer.value >= (strcmp(o->name, "warmup") == 0 || strcmp(o->name, "seed") == 0 || strcmp(o->name, "threads") == 0 ? 0 : 1))
-        return;
-    }
-    cx_error(c, "E0808", e->at, "`%s` must be a whole number%s", o->name, strcmp(o->name, "warmup") == 0 ? "" : " from 1 up");
+  case WANT_WHOLE:
+    if (e->kind == EXPR_INT && e->integer.value >= (o->want == WANT_COUNT)) return;
+    cx_error(c, "E0808", e->at, "`%s` must be a whole number%s", o->name, o->want == WANT_COUNT ? " from 1 up" : "");
     return;
   case WANT_REAL:
     if (!const_of_expr(e, &x)) {

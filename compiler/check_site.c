@@ -131,8 +131,9 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
     elements_read(c, sym, t->subs.n ? &subs : NULL, t->at);
   }
   sym->observed = true;
-  site_add(c, sym, IR_OBSERVED, sym->type, t->at);
+  check_site *site = site_add(c, sym, IR_OBSERVED, sym->type, t->at);
   if (!ok) return;
+  if (site && sym->type->kind == TY_INT && d.event.kind == TY_REAL && !d.flat) site->as_real = true;
   check_sizes(c, s, &left, &d);
   check_support(c, t->at, &left, sym->param ? sym->param->type : NULL, &d, s->sample.dist, true);
 }

@@ -39,28 +39,15 @@ ir_axes derive_get_axes(derivation *d, const ir_axes *axes) {
 
 /* ---- terms */
 
-static void add_part(derivation *d, ir_builder *b, int part, ir_val v) {
+void derive_add_part(derivation *d, ir_builder *b, int part, ir_val v) {
   if (d->form == FORM_LOGDENS) part = PART_PRIOR;
   if (d->form != FORM_DENSITY && d->form != FORM_LOGDENS && d->form != FORM_BOUNDS) return;
   ir_code join = d->form == FORM_BOUNDS ? IR_MAX_OP : IR_ADD_OP;
   d->part[part] = d->part[part] ? ir_op2(b, join, d->part[part], v) : v;
 }
 
-/* The bounds of this element if it is the one asked for, else -inf: the largest over all elements is the answer. */
-static void add_bounds(derivation *d, ir_builder *b, const ir_tilde *t) {
-  ir_val here = ir_bool(b, true);
-  for (uint32_t k = 0; k < t->axes.n; k++)
-    here = ir_op2(b, IR_AND_OP, here, ir_op2(b, IR_EQ_OP, derive_get(d, t->axes.at[k]), d->index[k]));
-  for (int side = 0; side < 2; side++) {
-    ir_val v = derive_get(d, side == 0 ? t->lo : t->hi);
-    if (v && ir_type_of(d->fn, v).elem == IR_INT) v = ir_op1(b, IR_TO_REAL_OP, v);
-    if (!v) v = ir_real(b, side == 0 ? -(double)INFINITY : (double)INFINITY);
-    add_part(d, b, side, ir_op3(b, IR_SELECT_OP, here, v, ir_real(b, -(double)INFINITY)));
-  }
-}
-
 /* An argument at a position of the event that a scalar distribution is spread over. */
-static ir_val spread_arg(derivation *d, ir_builder *b, ir_val arg, uint32_t formal_rank, uint32_t nidx, const ir_val *idx) {
+ir_val derive_spread_arg(derivation *d, ir_builder *b, ir_val arg, uint32_t formal_rank, uint32_t nidx, const ir_val *idx) {
   ir_type t = ir_type_of(d->fn, arg);
   if (t.rank <= formal_rank) return arg;
   uint32_t n = t.rank - formal_rank;
@@ -69,10 +56,8 @@ static ir_val spread_arg(derivation *d, ir_builder *b, ir_val arg, uint32_t form
   return ir_at(b, arg, axes);
 }
 
-enum { MAX_ARGS = 17 };
-
 static ir_val density_of(ir_builder *b, const ir_dist *dist, ir_val x, uint32_t n, const ir_val *args) {
-  ir_val all[MAX_ARGS];
+  ir_val all[DERIVE_MAX_ARGS];
   all[0] = x;
   memcpy(all + 1, args, n * sizeof *args);
   ir_val lp = ir_call(b, dist->logpdf, n + 1, all)->res[0];
@@ -81,13 +66,13 @@ static ir_val density_of(ir_builder *b, const ir_dist *dist, ir_val x, uint32_t 
 }
 
 /* The parameters of a member after its own x, or key and index. */
-static uint32_t formal_rank(const ir_fn *member, uint32_t k) { return ir_type_of(member, member->param[k].val).rank; }
+uint32_t derive_formal_rank(const ir_fn *member, uint32_t k) { return ir_type_of(member, member->param[k].val).rank; }
 
 ir_val derive_term(derivation *d, ir_builder *b, const ir_op *op, ir_val value) {
   const ir_tilde *t = op->u.tilde;
   const ir_dist *dist = t->dist;
   uint32_t skip = op->code == IR_OBSERVE_OP ? 1 : 0, n = op->nargs - skip;
-  ir_val args[MAX_ARGS];
+  ir_val args[DERIVE_MAX_ARGS];
   for (uint32_t k = 0; k < n; k++) args[k] = derive_get(d, op->args[k + skip]);
   ir_type x = ir_type_of(d->fn, value);
   if (x.rank <= dist->event_rank) return density_of(b, dist, value, n, args);
@@ -100,7 +85,7 @@ ir_val derive_term(derivation *d, ir_builder *b, const ir_op *op, ir_val value) 
   memcpy(axes.at, loop->u.loop->index, spread * sizeof *axes.at);
   ir_val one = ir_at(&in, value, axes);
   for (uint32_t k = 0; k < n; k++)
-    args[k] = spread_arg(d, &in, args[k], formal_rank(dist->logpdf, k + 1), spread, loop->u.loop->index);
+    args[k] = derive_spread_arg(d, &in, args[k], derive_formal_rank(dist->logpdf, k + 1), spread, loop->u.loop->index);
   ir_val lp = density_of(&in, dist, one, n, args);
   return ir_loop_out(d->fn, loop, IR_SUM, 0, NULL, lp);
 }
@@ -140,92 +125,6 @@ static ir_val constrain(derivation *d, ir_builder *b, const ir_op *op, ir_val u,
   }
 }
 
-/* ---- drawing */
-
-static ir_val flat_index(derivation *d, ir_builder *b, const ir_site *site, const ir_axes *axes) {
-  ir_val i = ir_int(b, 0);
-  for (uint32_t k = 0; k < axes->n; k++)
-    i = ir_op2(b, IR_ADD_OP, ir_op2(b, IR_MUL_OP, i, ir_size_val(b, site->type.dim[k])), derive_get(d, axes->at[k]));
-  return i;
-}
-
-static ir_val call_sampler(ir_builder *b, const ir_dist *dist, ir_val key, ir_val index, uint32_t n, const ir_val *args) {
-  ir_val all[MAX_ARGS + 1] = {key, index};
-  memcpy(all + 2, args, n * sizeof *args);
-  return ir_call(b, dist->sample, n + 2, all)->res[0];
-}
-
-static ir_val in_bounds(ir_builder *b, ir_val x, ir_val lo, ir_val hi) {
-  ir_val ok = ir_bool(b, true);
-  if (lo) ok = ir_op2(b, IR_AND_OP, ok, ir_op2(b, IR_LE_OP, lo, x));
-  if (hi) ok = ir_op2(b, IR_AND_OP, ok, ir_op2(b, IR_LE_OP, x, hi));
-  return ok;
-}
-
-/* A site narrower than its distribution is drawn by rejection: the first of TRIES draws inside the bounds, and the
- * bound nearest to the last one if none was (for a mass of 1 % that happens once in 10^28 draws). */
-enum { TRIES = 6400 };
-
-static ir_val draw_bounded(ir_builder *b, const ir_dist *dist, ir_val key, ir_val index, uint32_t n, const ir_val *args, ir_val lo,
-                           ir_val hi) {
-  ir_val first = call_sampler(b, dist, key, index, n, args);
-  ir_op *miss = ir_if_begin(b, in_bounds(b, first, lo, hi));
-  ir_builder in = ir_builder_in(b, &miss->u.branch->else_);
-  ir_val count = ir_int(&in, TRIES);
-  ir_op *scan = ir_loop_begin(&in, IR_SCAN_OP, 1, &count);
-  ir_loop_state(b->fn, scan, IR_CARRY, first);
-  ir_val x = scan->u.loop->out[0].state;
-  ir_builder body = ir_builder_in(&in, &scan->u.loop->body);
-  ir_op *again = ir_if_begin(&body, in_bounds(&body, x, lo, hi));
-  ir_builder redo = ir_builder_in(&body, &again->u.branch->else_);
-  ir_val key2 = ir_op2(&redo, IR_FOLD_OP, key, ir_op2(&redo, IR_ADD_OP, scan->u.loop->index[0], ir_int(&redo, 1)));
-  ir_val y = call_sampler(&redo, dist, key2, index, n, args);
-  ir_loop_finish(b->fn, scan, 0, NULL, ir_if_out(b->fn, again, x, y));
-  ir_val z = scan->res[0];
-  if (lo) z = ir_op2(&in, IR_MAX_OP, z, lo);
-  if (hi) z = ir_op2(&in, IR_MIN_OP, z, hi);
-  return ir_if_out(b->fn, miss, first, z);
-}
-
-static ir_val draw_one(derivation *d, ir_builder *b, const ir_tilde *t, ir_val index, uint32_t n, const ir_val *args) {
-  ir_val lo = derive_get(d, t->lo), hi = derive_get(d, t->hi);
-  ir_val key = ir_op2(b, IR_FOLD_OP, d->key, ir_int(b, t->site->number));
-  ir_elem x = (ir_elem)ir_type_of(t->dist->sample, t->dist->sample->ret[0]).elem;
-  bool scalar = t->dist->event_rank == 0 && x != IR_BOOL && t->site->support != IR_SUP_ORDERED;
-  return scalar && t->cut ? draw_bounded(b, t->dist, key, index, n, args, lo, hi) : call_sampler(b, t->dist, key, index, n, args);
-}
-
-static ir_val dummy(ir_builder *b, ir_type t) {
-  if (t.rank) return ir_new_array(b, t);
-  return t.elem == IR_REAL ? ir_real(b, 0.0) : t.elem == IR_INT ? ir_int(b, 0) : ir_bool(b, false);
-}
-
-static ir_val draw(derivation *d, ir_builder *b, const ir_op *op) {
-  const ir_tilde *t = op->u.tilde;
-  const ir_dist *dist = t->dist;
-  ir_type x = ir_type_of(d->model, op->res[0]);
-  /* Elements drawn one by one have the right law only if nothing ties them together. */
-  bool tied = x.rank > dist->event_rank && t->site->support > IR_SUP_INTERVAL && t->site->support < IR_SUP_INT;
-  if (!dist->sample || tied) {
-    if (!d->undrawable) d->undrawable = t->site;
-    return dummy(b, x);
-  }
-  ir_val args[MAX_ARGS], index = flat_index(d, b, t->site, &t->axes);
-  for (uint32_t k = 0; k < op->nargs; k++) args[k] = derive_get(d, op->args[k]);
-  if (x.rank <= dist->event_rank) return draw_one(d, b, t, index, op->nargs, args);
-  uint32_t spread = x.rank - dist->event_rank;
-  ir_val extent[IR_MAX_RANK];
-  for (uint32_t k = 0; k < spread; k++) extent[k] = ir_size_val(b, x.dim[k]);
-  ir_op *loop = ir_loop_begin(b, IR_PLATE_OP, spread, extent);
-  ir_builder in = ir_builder_in(b, &loop->u.loop->body);
-  for (uint32_t k = 0; k < op->nargs; k++)
-    args[k] = spread_arg(d, &in, args[k], formal_rank(dist->sample, k + 2), spread, loop->u.loop->index);
-  for (uint32_t k = 0; k < spread; k++)
-    index = ir_op2(&in, IR_ADD_OP, ir_op2(&in, IR_MUL_OP, index, extent[k]), loop->u.loop->index[k]);
-  ir_val v = draw_one(d, &in, t, index, op->nargs, args);
-  return ir_loop_out(d->fn, loop, IR_STACK, 0, NULL, v);
-}
-
 /* ---- the walk */
 
 /* Whether a site's array is a parameter as it is. */
@@ -258,22 +157,38 @@ static bool use_image(derivation *d, ir_builder *b, ir_val v) {
   return true;
 }
 
+/* Values given from outside may lie out of bounds, also because a latent that a bound reads has moved.  A distribution guards its
+ * own support only.  Of an ordered vector the first element meets the bound. */
+static ir_val inside(derivation *d, ir_builder *b, const ir_tilde *t, ir_val x, ir_val term) {
+  ir_val lo = derive_get(d, t->lo), hi = derive_get(d, t->hi);
+  ir_type type = ir_type_of(d->fn, x);
+  if ((!lo && !hi) || type.elem == IR_BOOL) return term;
+  if (type.rank == 1 && t->site->support == IR_SUP_ORDERED && lo) {
+    x = ir_at1(b, x, ir_int(b, 0));
+    hi = 0;
+  } else if (type.rank) {
+    return term;
+  }
+  return ir_op2(b, IR_GUARD_OP, derive_in_bounds(b, x, lo, hi), term);
+}
+
 static void sample(derivation *d, ir_builder *b, const ir_op *op) {
   const ir_tilde *t = op->u.tilde;
   const ir_site *site = t->site;
   ir_val v;
   if (site->role == IR_PREDICTED) {
-    v = d->form == FORM_OUTPUTS ? draw(d, b, op) : dummy(b, ir_type_of(d->model, op->res[0]));
+    v = d->form == FORM_OUTPUTS ? derive_draw(d, b, op) : derive_blank(b, ir_type_of(d->model, op->res[0]));
   } else if (d->form == FORM_PRIOR) {
-    v = draw(d, b, op);
+    v = derive_draw(d, b, op);
   } else {
     ir_axes axes = t->axes;
     axes.n = ir_type_of(d->fn, d->site_param[site->number]).rank;
     ir_val u = param_part(d, b, site, &axes), jacobian = 0;
     v = given(d, site) ? u : constrain(d, b, op, u, &jacobian);
-    if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS) add_part(d, b, PART_PRIOR, derive_term(d, b, op, v));
-    if (jacobian) add_part(d, b, PART_PRIOR, jacobian);
-    if (site == d->target) add_bounds(d, b, t);
+    if (d->form == FORM_DENSITY) derive_add_part(d, b, PART_PRIOR, inside(d, b, t, v, derive_term(d, b, op, v)));
+    if (d->form == FORM_LOGDENS) derive_add_part(d, b, PART_PRIOR, derive_term(d, b, op, v));
+    if (jacobian) derive_add_part(d, b, PART_PRIOR, jacobian);
+    if (site == d->target) derive_add_bounds(d, b, t);
   }
   ir_map_set(&d->c.map, op->res[0], v);
 }
@@ -324,7 +239,7 @@ static void walk_loop(derivation *d, ir_builder *b, const ir_op *op) {
   }
   for (uint32_t k = 0; k < from->nout; k++) use_image(d, b, op->res[k]);
   for (int k = 0; k < PART_COUNT; k++)
-    if (part[k]) add_part(d, b, k, ir_loop_out(d->fn, loop, d->form == FORM_BOUNDS ? IR_MAX : IR_SUM, 0, NULL, part[k]));
+    if (part[k]) derive_add_part(d, b, k, ir_loop_out(d->fn, loop, d->form == FORM_BOUNDS ? IR_MAX : IR_SUM, 0, NULL, part[k]));
 }
 
 static void walk_if(derivation *d, ir_builder *b, const ir_op *op) {
@@ -342,7 +257,7 @@ static void walk_if(derivation *d, ir_builder *b, const ir_op *op) {
     if (!part[0][k] && !part[1][k]) continue;
     double none = d->form == FORM_BOUNDS ? -(double)INFINITY : 0.0;
     ir_val x = part[0][k] ? part[0][k] : ir_real(&then_, none), y = part[1][k] ? part[1][k] : ir_real(&else_, none);
-    add_part(d, b, k, ir_if_out(d->fn, branch, x, y));
+    derive_add_part(d, b, k, ir_if_out(d->fn, branch, x, y));
   }
 }
 
@@ -353,10 +268,10 @@ static void walk_block(derivation *d, ir_builder *b, const ir_block *block) {
     case IR_SAMPLE_OP: sample(d, b, op); break;
     case IR_OBSERVE_OP:
       if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS)
-        add_part(d, b, PART_LIKELIHOOD, derive_term(d, b, op, derive_get(d, op->args[0])));
+        derive_add_part(d, b, PART_LIKELIHOOD, derive_term(d, b, op, derive_get(d, op->args[0])));
       break;
     case IR_FACTOR_OP:
-      if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS) add_part(d, b, PART_FACTOR, derive_get(d, op->args[0]));
+      if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS) derive_add_part(d, b, PART_FACTOR, derive_get(d, op->args[0]));
       break;
     case IR_TRACK_OP:
       if (d->form == FORM_OUTPUTS) ARENA_PUSH(d->m->mem, d->track, d->ntracks, d->cap_tracks, derive_get(d, op->args[0]));
@@ -416,7 +331,7 @@ ir_val derive_site_value(derivation *d, const ir_site *site) {
       if (whole) return derive_get(d, op->res[k]);
     }
   ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
-  return dummy(&b, site->type);
+  return derive_blank(&b, site->type);
 }
 
 static ir_fn *finish_density(derivation *d, uint32_t n) {
@@ -472,72 +387,4 @@ ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model) {
   }
   ir_return(d->fn, d->ntracks, d->track);
   return d->fn;
-}
-
-/* ---- one element's bounds, and one event's bijector */
-
-typedef struct tilde_search {
-  const ir_site *site;
-  const ir_tilde *found;
-  uint32_t count;
-} tilde_search;
-
-static void see_tilde(void *user, ir_op *op) {
-  tilde_search *s = user;
-  if (op->code != IR_SAMPLE_OP || op->u.tilde->site != s->site) return;
-  s->found = op->u.tilde;
-  s->count++;
-}
-
-static bool at_top(const ir_fn *fn, ir_val v) {
-  const ir_op *op = ir_def_op(fn, v);
-  return v == 0 || ir_value_of(fn, v)->def == IR_DEF_PARAM || (op && op->block == &fn->body);
-}
-
-/* Bounds that do not vary from element to element stand at the top of the model. */
-static const ir_tilde *common_bounds(const ir_fn *model, const ir_site *site) {
-  tilde_search s = {.site = site};
-  ir_visit_ops((ir_block *)&model->body, see_tilde, &s);
-  return s.count == 1 && at_top(model, s.found->lo) && at_top(model, s.found->hi) ? s.found : NULL;
-}
-
-static void add_index_params(derivation *d, const ir_site *site) {
-  static const char *const names[] = {"i", "j", "k", "l", "m", "n"};
-  for (int k = 0; k < site->type.rank - site->event_rank; k++)
-    d->index[k] = ir_param_add(d->fn, IR_ROLE_INDEX, names[k], ir_scalar(IR_INT));
-}
-
-ir_fn *derive_bounds(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site) {
-  derivation *d = derive_begin(p, m, model, arena_printf(m->mem, "bounds.%s", site->name), FORM_BOUNDS);
-  add_index_params(d, site);
-  const ir_tilde *common = common_bounds(model, site);
-  if (!common) d->target = site;
-  derive_walk(d);
-  ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
-  if (common)
-    for (int side = 0; side < 2; side++) {
-      ir_val v = derive_get(d, side == 0 ? common->lo : common->hi);
-      if (v && ir_type_of(d->fn, v).elem == IR_INT) v = ir_op1(&b, IR_TO_REAL_OP, v);
-      d->part[side] = v;
-    }
-  for (int side = 0; side < 2; side++)
-    if (!d->part[side]) d->part[side] = ir_real(&b, side == 0 ? -(double)INFINITY : (double)INFINITY);
-  ir_return(d->fn, 2, d->part);
-  return d->fn;
-}
-
-ir_fn *derive_point(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site) {
-  if (site->support <= IR_SUP_INTERVAL || derive_is_discrete(site)) return NULL;
-  tilde_search s = {.site = site};
-  ir_visit_ops((ir_block *)&model->body, see_tilde, &s);
-  bool lower = s.found && site->support == IR_SUP_ORDERED && s.found->lo;
-  ir_type event = ir_array(IR_REAL, site->event_rank, site->type.dim + (site->type.rank - site->event_rank));
-  ir_fn *f = lower_bijector(p, m, (ir_support)site->support, lower, event);
-  ir_fn *fn = ir_fn_new(m, arena_printf(m->mem, "point.%s", site->name), false);
-  ir_val args[2] = {ir_param_add(fn, IR_ROLE_UNCON, site->name, ir_type_of(f, f->param[0].val)),
-                    ir_param_add(fn, IR_ROLE_LATENT, "lo", ir_scalar(IR_REAL))};
-  ir_builder b = ir_builder_at_end(fn, &fn->body);
-  ir_op *call = ir_call(&b, f, lower ? 2 : 1, args);
-  ir_return(fn, 2, call->res);
-  return fn;
 }

@@ -45,6 +45,18 @@ void derive_walk(derivation *d);
 /* The finished array of a site in fn. */
 ir_val derive_site_value(derivation *d, const ir_site *site);
 
+enum { DERIVE_MAX_ARGS = 17 }; /* of a distribution's member: its parameters, and x */
+
+/* Adds to the terms of the block that is being walked; does nothing where the form has none. */
+void derive_add_part(derivation *d, ir_builder *b, int part, ir_val v);
+void derive_add_bounds(derivation *d, ir_builder *b, const ir_tilde *t); /* FORM_BOUNDS */
+/* The value of a sample operation, drawn; notes in d->undrawable a site that cannot be. */
+ir_val derive_draw(derivation *d, ir_builder *b, const ir_op *op);
+ir_val derive_in_bounds(ir_builder *b, ir_val x, ir_val lo, ir_val hi); /* lo <= x <= hi; 0: no bound */
+ir_val derive_blank(ir_builder *b, ir_type t); /* 0, false, an array of them */
+/* An argument at a position of the event that a distribution of scalars is spread over; its parameters' ranks. */
+ir_val derive_spread_arg(derivation *d, ir_builder *b, ir_val arg, uint32_t formal_rank, uint32_t nidx, const ir_val *idx);
+uint32_t derive_formal_rank(const ir_fn *member, uint32_t k);
 /* Terms of one sample or observe operation, with arguments and value already in fn. */
 ir_val derive_term(derivation *d, ir_builder *b, const ir_op *op, ir_val value);
 /* The model's value in fn. */

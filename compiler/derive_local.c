@@ -77,7 +77,8 @@ static bool spread_block(bool *flags, const ir_block *block) {
         if (out->state) changed |= set(flags, out->state, on);
       }
     } else if (op->code == IR_IF_OP) {
-      changed |= spread_block(flags, &op->u.branch->then_) | spread_block(flags, &op->u.branch->else_);
+      changed |= spread_block(flags, &op->u.branch->then_);
+      changed |= spread_block(flags, &op->u.branch->else_);
       for (uint32_t k = 0; k < op->nres; k++)
         changed |= set(flags, op->res[k], flags[op->args[0]] || flags[op->u.branch->then_yield[k]] || flags[op->u.branch->else_yield[k]]);
     } else if (any_use(op, flags)) {
@@ -335,6 +336,38 @@ static ir_val frame_result(const ir_fn *prepare, const char *name) {
   return r >= 1 && r <= prepare->nret ? prepare->ret[r - 1] : 0;
 }
 
+/* Whether all that op reads from outside itself has been cloned.  That its results read no latent is not enough: a loop that
+ * computes something of a latent as well was left out. */
+typedef struct known_uses {
+  const ir_cloner *c;
+  const ir_op *root;
+  bool all;
+} known_uses;
+
+static void see_known(void *user, ir_val *use) {
+  known_uses *s = user;
+  if (!*use || ir_map_get(&s->c->map, *use)) return;
+  const ir_op *op = ir_value_of(s->c->from, *use)->op;
+  while (op && op != s->root) op = op->block ? op->block->owner : NULL;
+  if (!op) s->all = false;
+}
+
+static void see_known_op(void *user, ir_op *op) { ir_visit_uses(op, see_known, user); }
+
+static void clone_known(localiser *l, ir_cloner *c, ir_builder *b, const ir_op *op) {
+  if (op->nres == 0) return;
+  for (uint32_t k = 0; k < op->nres; k++)
+    if (l->latent[op->res[k]]) return;
+  known_uses s = {.c = c, .root = op, .all = true};
+  ir_visit_uses((ir_op *)op, see_known, &s);
+  if (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP) ir_visit_ops(&op->u.loop->body, see_known_op, &s);
+  if (op->code == IR_IF_OP) {
+    ir_visit_ops(&op->u.branch->then_, see_known_op, &s);
+    ir_visit_ops(&op->u.branch->else_, see_known_op, &s);
+  }
+  if (s.all) ir_clone_op(c, b, op);
+}
+
 /* d's data and frame in terms of @prepare, and d's top-level operations that depend on nothing else. */
 static ir_cloner into_prepare(localiser *l, ir_builder *b) {
   ir_fn *prepare = *l->prepare;
@@ -355,11 +388,7 @@ static ir_cloner into_prepare(localiser *l, ir_builder *b) {
     if (v) ir_map_set(&c.map, p->val, v);
   }
   *b = ir_builder_at_end(prepare, &prepare->body);
-  for (const ir_op *op = l->d->body.first; op; op = op->next) {
-    bool pure = op->nres > 0;
-    for (uint32_t k = 0; k < op->nres; k++) pure = pure && !l->latent[op->res[k]];
-    if (pure) ir_clone_op(&c, b, op);
-  }
+  for (const ir_op *op = l->d->body.first; op; op = op->next) clone_known(l, &c, b, op);
   return c;
 }
 
@@ -379,15 +408,14 @@ static ir_val gather_term(const body *x, const reads *r, uint32_t site_axis) {
   ir_builder b;
   ir_cloner c = into_prepare(l, &b);
   ir_val extent = ir_map_get(&c.map, from->extent[0]);
+  if (!extent) return 0;
   ir_op *keys = ir_loop_begin(&b, IR_PLATE_OP, 1, &extent);
   ir_builder in = ir_builder_in(&b, &keys->u.loop->body);
   ir_map_set(&c.map, from->index[0], keys->u.loop->index[0]);
-  for (size_t k = 0; k < x->n; k++) {
-    bool pure = true;
-    for (uint32_t q = 0; q < x->ops[k]->nres; q++) pure = pure && !l->latent[x->ops[k]->res[q]];
-    if (pure) ir_clone_op(&c, &in, x->ops[k]);
-  }
-  ir_val key = ir_loop_out(*l->prepare, keys, IR_STACK, 0, NULL, ir_map_get(&c.map, r->axis[site_axis].key));
+  for (size_t k = 0; k < x->n; k++) clone_known(l, &c, &in, x->ops[k]);
+  ir_val key = ir_map_get(&c.map, r->axis[site_axis].key);
+  if (!key) return 0; /* the loop, empty, is dead */
+  key = ir_loop_out(*l->prepare, keys, IR_STACK, 0, NULL, key);
   ir_val buckets = ir_size_val(&b, l->site->type.dim[site_axis]);
   ir_val ptr = add_frame(l, ir_inverse(&b, IR_INV_PTR_OP, key, buckets));
   ir_val list = add_frame(l, ir_inverse(&b, IR_INV_LIST_OP, key, buckets));

@@ -221,6 +221,7 @@ struct ir_module {
   uint32_t nfns, cap_fns;
   ir_dist **dist;
   uint32_t ndists, cap_dists;
+  const char *fault; /* the first broken rule that a check between steps found, a bug of the step it names; else NULL */
 };
 
 ir_module *ir_module_new(arena *mem);
@@ -352,5 +353,13 @@ bool ir_parse(ir_module *m, const char *text, size_t n, const char **error);
 /* ---- checking (ir_verify.c): NULL if fn keeps every rule of docs/ir.md, else a message in the module's arena */
 
 const char *ir_verify(const ir_fn *fn);
+/* The same after a step; a fault goes to the module's, unless one is there.  True if the module has none. */
+bool ir_verify_after(ir_fn *fn, const char *step);
+/* Only in builds with asserts, for steps whose work is checked at the end of the pipeline in any build. */
+#ifdef NDEBUG
+#define ir_verify_step(fn, step) ((void)(fn), (void)(step))
+#else
+#define ir_verify_step(fn, step) ((void)ir_verify_after(fn, step))
+#endif
 
 #endif

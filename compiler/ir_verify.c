@@ -244,7 +244,7 @@ static void check_call(verifier *v, const ir_op *op) {
 static void check_bound(verifier *v, ir_val x, ir_elem elem, const char *of) {
   if (!x) return;
   ir_type t = use_type(v, x, of);
-  require(v, t.rank == 0 && t.elem == elem, "a bound that is not a scalar of the site's element type");
+  require(v, t.rank == 0 && t.elem == (elem == IR_BOOL ? IR_INT : elem), "a bound that is not a scalar of the site's element type, or an int for bool");
 }
 
 static void check_tilde(verifier *v, const ir_op *op) {
@@ -263,8 +263,12 @@ static void check_tilde(verifier *v, const ir_op *op) {
   for (uint32_t k = rank; k < t->site->type.rank; k++) event.dim[event.rank++] = t->site->type.dim[k];
   count_args(v, op, t->dist->nparams + observe);
   for (uint32_t k = 0; k < op->nargs; k++) use(v, op->args[k], operand(v, k));
-  if (observe) expect_type(v, ir_type_of(v->fn, op->args[0]), event, "the observed value");
-  else one_result(v, op, event);
+  if (observe) {
+    /* Integers and truth values may be observed as the reals that the distribution has. */
+    ir_type value = ir_type_of(v->fn, op->args[0]);
+    if (value.elem == IR_REAL) event.elem = IR_REAL;
+    expect_type(v, value, event, "the observed value");
+  } else one_result(v, op, event);
 }
 
 /* ---- regions */
@@ -529,4 +533,12 @@ const char *ir_verify(const ir_fn *fn) {
   for (uint32_t k = 0; k < fn->nret; k++) use(v, fn->ret[k], "a returned value");
   check_recursion(v);
   return NULL;
+}
+
+bool ir_verify_after(ir_fn *fn, const char *step) {
+  ir_module *m = fn->module;
+  if (m->fault) return false;
+  const char *fault = ir_verify(fn);
+  if (fault) m->fault = arena_printf(m->mem, "%s: %s", step, fault);
+  return !fault;
 }

@@ -192,7 +192,17 @@ static void find_replicas(lower *l, const check_model *model) {
     r->kind = SYM_PREDICT;
     r->name = arena_printf(l->mem, "%s_rep", y->name);
     l->replica[site] = r;
-    l->replica_site[site] = ir_site_new(l->fn, r->name, IR_PREDICTED, (ir_support)y->support, y->type, y->event_rank);
+    ir_type type = y->type;
+    ir_support support = (ir_support)y->support;
+    if (model->sites[site].as_real) {
+      ty_info *real = ARENA_NEW(l->mem, ty_info);
+      *real = (ty_info){.kind = TY_REAL, .rank = r->type->rank, .support = IR_SUP_REAL, .count = IR_SIZE_NONE};
+      memcpy(real->dim, r->type->dim, sizeof real->dim);
+      r->type = real;
+      type.elem = IR_REAL;
+      support = IR_SUP_REAL;
+    }
+    l->replica_site[site] = ir_site_new(l->fn, r->name, IR_PREDICTED, support, type, y->event_rank);
     l->replica_site[site]->where = s->at;
   }
 }

@@ -340,8 +340,8 @@ typedef struct tilde {
   uint32_t event; /* axes of one event */
 } tilde;
 
-/* One draw, at `lead` given subscripts and `n` more positions of a batch. */
-static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, uint32_t n, const ir_val *idx) {
+/* One draw at position idx [n] of the batch: `lead` has what the subscripts make of that, the last `rest` positions pass through. */
+static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, uint32_t n, const ir_val *idx, uint32_t rest) {
   const ast_expr *dist = t->s->sample.dist;
   bool latent = t->sym->kind == SYM_LATENT || t->sym->kind == SYM_PREDICT;
   draw_from f = {0};
@@ -358,7 +358,7 @@ static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, 
   ir_axes axes = {0};
   lindex pos[IR_MAX_RANK];
   for (uint32_t k = 0; k < nlead; k++) pos[axes.n] = lead[k], axes.at[axes.n++] = lead[k].v;
-  for (uint32_t k = 0; k < n; k++) pos[axes.n] = lower_index_at(l, idx[k]), axes.at[axes.n++] = idx[k];
+  for (uint32_t k = n - rest; k < n; k++) pos[axes.n] = lower_index_at(l, idx[k]), axes.at[axes.n++] = idx[k];
 
   ir_type x = ir_scalar(flat ? (ir_elem)t->type.elem : lower_elem_kind(cd->on));
   if (!spread || flat) {
@@ -381,7 +381,34 @@ static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, 
   ir_val y = lower_convert(l, lower_read(l, t->sym, axes.n, pos), (ir_elem)x.elem);
   ir_observe(&l->b, t->site, d, axes, y, f.n, f.args);
   uint32_t number = t->sym->site - 1;
+  if (l->replica[number] && l->replica_site[number]->type.elem != x.elem) {
+    lower_refuse(l, t->s->at, "`predict` of what has distributions of integers and of reals");
+    return 0;
+  }
   return l->replica[number] ? ir_sample(&l->b, l->replica_site[number], d, axes, 0, 0, f.n, f.args) : 0;
+}
+
+/* A slice left of `~`: an axis of the batch. */
+typedef struct slice {
+  int axis;      /* of the batch; -1 for an index */
+  ir_size dim, extent;
+  ir_val first;  /* 0: the whole axis */
+  bool check;    /* its end may be outside */
+} slice;
+
+static slice slice_of(lower *l, const ast_expr *e, ir_size dim) {
+  size_table *t = l->m->sizes;
+  lindex lo = lower_index(l, e->range.lo, dim), hi = lower_index(l, e->range.hi, dim);
+  slice c = {.dim = dim, .first = lo.v, .check = ir_def_op(l->fn, hi.v) && ir_def_op(l->fn, hi.v)->code == IR_BOUND_OP};
+  if (lo.linear && hi.linear && lo.base == hi.base && lo.sign == hi.sign)
+    c.extent = size_add(t, size_sub(t, hi.offset, lo.offset), size_const(t, 1));
+  return c;
+}
+
+static lindex slice_at(lower *l, const slice *c, ir_val idx) {
+  if (!c->first) return lower_index_at(l, idx);
+  ir_val v = ir_op2(&l->b, IR_ADD_OP, c->first, idx);
+  return (lindex){.v = c->check ? ir_op2(&l->b, IR_BOUND_OP, v, ir_size_val(&l->b, c->dim)) : v};
 }
 
 /* The statement inside its `for`: positions that subscripts leave open become a plate. */
@@ -400,24 +427,45 @@ static void tilde_here(lower *l, void *user) {
   t.site->event_rank = (uint8_t)t.event;
 
   lindex lead[IR_MAX_RANK];
-  uint32_t nlead = 0;
-  for (; nlead < target->subs.n && nlead < IR_MAX_RANK; nlead++) lead[nlead] = lower_index(l, target->subs.items[nlead], t.type.dim[nlead]);
+  slice cut[IR_MAX_RANK];
+  ir_size extent[IR_MAX_RANK];
+  uint32_t nlead = 0, n = 0;
+  for (; nlead < target->subs.n && nlead < IR_MAX_RANK; nlead++) {
+    const ast_expr *sub = target->subs.items[nlead];
+    ir_size dim = t.type.dim[nlead];
+    cut[nlead] = (slice){.axis = -1};
+    if (sub->kind != EXPR_ALL && sub->kind != EXPR_RANGE) {
+      lead[nlead] = lower_index(l, sub, dim);
+      continue;
+    }
+    cut[nlead] = sub->kind == EXPR_ALL ? (slice){.dim = dim, .extent = dim} : slice_of(l, sub, dim);
+    if (cut[nlead].extent == IR_SIZE_NONE || l->replica[number]) {
+      lower_refuse(l, sub->at, "this slice left of `~`");
+      return;
+    }
+    cut[nlead].axis = (int)n;
+    extent[n++] = cut[nlead].extent;
+  }
   uint32_t rest = t.type.rank - t.event > nlead ? t.type.rank - t.event - nlead : 0;
+  for (uint32_t k = 0; k < rest; k++) extent[n++] = t.type.dim[nlead + k];
   ir_val v;
-  if (rest == 0) {
-    v = one(l, &t, nlead, lead, 0, NULL);
+  if (n == 0) {
+    v = one(l, &t, nlead, lead, 0, NULL, 0);
   } else {
     size_t mark = lower_mark(l);
     prepare_arguments(l, s->sample.dist);
-    lower_box box = lower_box_begin(l, rest, t.type.dim + nlead);
-    v = one(l, &t, nlead, lead, rest, box.idx);
+    lower_box box = lower_box_begin(l, n, extent);
+    for (uint32_t k = 0; k < nlead; k++)
+      if (cut[k].axis >= 0) lead[k] = slice_at(l, &cut[k], box.idx[cut[k].axis]);
+    v = one(l, &t, nlead, lead, n, box.idx, rest);
     lower_box_end(l, &box);
     lower_forget(l, mark);
     if (v) v = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
   }
   if (!v || l->refused) return;
   symbol *into = t.sym->kind == SYM_LATENT || t.sym->kind == SYM_PREDICT ? t.sym : l->replica[number];
-  if (nlead) lower_define(l, into, nlead, lead, v);
+  const binding *built = lower_find(l, into); /* also as a whole, when an `if` joins it */
+  if (nlead || (built && built->kind == BIND_BUILD)) lower_define(l, into, nlead, lead, v);
   else lower_bind(l, into, v);
 }
 

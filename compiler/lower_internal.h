@@ -143,6 +143,16 @@ typedef void lower_body(lower *l, void *user);
 void lower_ranges(lower *l, const ast_iter *iter, bool scan, const ast_block *defines, const ast_stmt *defining, lower_body *body,
                   void *user);
 void lower_define(lower *l, symbol *s, uint32_t n, const lindex *idx, ir_val v);
+/* An `if` statement that defines elements: each way starts from the arrays as built so far, and they go on as the way taken left
+ * them.  begin and end stand outside the branch, turn between its blocks. */
+typedef struct lower_join {
+  size_t n;
+  build **b;
+  ir_val *before, *then_;
+} lower_join;
+lower_join lower_join_begin(lower *l, const ast_block *then_, const ast_block *else_ /* or NULL */);
+void lower_join_turn(lower_join *j);
+void lower_join_end(lower *l, lower_join *j, ir_op *branch);
 typedef struct lower_box {
   ir_op *op;
   ir_builder outer;

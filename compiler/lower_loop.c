@@ -65,6 +65,11 @@ static build *build_of(lower *l, symbol *s) {
   return fresh;
 }
 
+/* What the elements hold that no statement sets. */
+static ir_val nothing_yet(lower *l, ir_type t) {
+  return t.rank ? ir_new_array(&l->b, t) : lower_convert(l, ir_int(&l->b, 0), (ir_elem)t.elem);
+}
+
 void lower_define(lower *l, symbol *s, uint32_t n, const lindex *idx, ir_val v) {
   build *b = build_of(l, s);
   v = lower_convert(l, v, (ir_elem)b->type.elem);
@@ -89,6 +94,7 @@ typedef struct defined {
 typedef struct defined_list {
   defined *items;
   size_t n, cap;
+  bool whole; /* replicas without subscripts, too */
 } defined_list;
 
 static void add_defined(lower *l, defined_list *list, symbol *s, const ast_target *t) {
@@ -107,8 +113,9 @@ static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
     break;
   case STMT_SAMPLE: {
     symbol *y = s->sample.target.name.sym;
-    if (!s->sample.target.subs.n || !y) break;
+    if (!y) break;
     bool latent = y->kind == SYM_LATENT || y->kind == SYM_PREDICT;
+    if (!s->sample.target.subs.n && !(list->whole && !latent)) break;
     if (latent) add_defined(l, list, y, &s->sample.target);
     else if (y->site && l->replica && l->replica[y->site - 1]) add_defined(l, list, l->replica[y->site - 1], &s->sample.target);
     break;
@@ -126,6 +133,34 @@ static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
 
 static void find_in_block(lower *l, const ast_block *block, defined_list *list) {
   for (size_t k = 0; k < block->n; k++) find_in_stmt(l, block->items[k], list);
+}
+
+/* ---- the two ways of an `if` */
+
+lower_join lower_join_begin(lower *l, const ast_block *then_, const ast_block *else_) {
+  defined_list list = {.whole = true};
+  find_in_block(l, then_, &list);
+  if (else_) find_in_block(l, else_, &list);
+  lower_join j = {.n = list.n, .b = ARENA_ARRAY(l->mem, build *, list.n)};
+  j.before = ARENA_ARRAY(l->mem, ir_val, list.n);
+  j.then_ = ARENA_ARRAY(l->mem, ir_val, list.n);
+  for (size_t k = 0; k < list.n; k++) {
+    build *b = j.b[k] = build_of(l, list.items[k].sym);
+    if (!b->cur) b->cur = nothing_yet(l, b->type);
+    j.before[k] = b->cur;
+  }
+  return j;
+}
+
+void lower_join_turn(lower_join *j) {
+  for (size_t k = 0; k < j->n; k++) {
+    j->then_[k] = j->b[k]->cur;
+    j->b[k]->cur = j->before[k];
+  }
+}
+
+void lower_join_end(lower *l, lower_join *j, ir_op *branch) {
+  for (size_t k = 0; k < j->n; k++) j->b[k]->cur = ir_if_out(l->fn, branch, j->then_[k], j->b[k]->cur);
 }
 
 /* ---- ranges */
@@ -357,7 +392,7 @@ static void ranges_from(lower *l, loop_nest *s, size_t from) {
   ranges_from(l, s, to);
 
   for (size_t k = 0; k < n; k++)
-    if (!child[k]->cur) child[k]->cur = child[k]->type.rank ? ir_new_array(&l->b, child[k]->type) : lower_convert(l, ir_int(&l->b, 0), (ir_elem)child[k]->type.elem);
+    if (!child[k]->cur) child[k]->cur = nothing_yet(l, child[k]->type);
   l->b = outer;
   l->nbind = binds;
   l->index = index_was;

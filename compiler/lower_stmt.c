@@ -73,9 +73,12 @@ static void branch(lower *l, const ast_stmt *s) {
     lower_refuse(l, s->at, "defining a variable inside an `if` statement");
     return;
   }
-  ir_op *op = ir_if_begin(&l->b, lower_scalar_as(l, s->if_.cond, IR_BOOL));
+  ir_val cond = lower_scalar_as(l, s->if_.cond, IR_BOOL);
+  lower_join join = lower_join_begin(l, s->if_.then, s->if_.else_);
+  ir_op *op = ir_if_begin(&l->b, cond);
   ir_builder outer = l->b;
   for (int k = 0; k < 2; k++) {
+    if (k == 1) lower_join_turn(&join);
     const ast_block *b = k == 0 ? s->if_.then : s->if_.else_;
     if (!b) continue;
     size_t binds = l->nbind, mark = lower_mark(l);
@@ -85,6 +88,7 @@ static void branch(lower *l, const ast_stmt *s) {
     lower_forget(l, mark);
   }
   l->b = outer;
+  lower_join_end(l, &join, op);
 }
 
 static ir_val sum_all(lower *l, const ast_expr *e) {

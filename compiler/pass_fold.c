@@ -368,6 +368,7 @@ static void fold_op(void *user, ir_op *op) {
     return;
   case IR_GUARD_OP:
     if (known && def->u.integer) becomes(f, op, b);
+    else if (ir_def_op(fn, b) && ir_def_op(fn, b)->code == IR_GUARD_OP && ir_def_op(fn, b)->args[0] == a) becomes(f, op, b);
     return;
   case IR_BOUND_OP:
     if (bound_holds(fn, a, b)) becomes(f, op, a);

@@ -2,35 +2,44 @@
 #include "compiler/passes.h"
 
 const pass_info pass_table[] = {
-    {"inline", pass_inline, true}, {"fold", pass_fold, false}, {"cse", pass_cse, true},   {"dce", pass_dce, true}, {"hoist", pass_hoist, true},
+    {"inline", pass_inline, true}, {"fold", pass_fold, false}, {"cse", pass_cse, true},   {"dce", pass_dce, true}, {"hoist", pass_hoist, true}, {"lift", pass_lift, true},
     {"sum", pass_sum, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"fma", pass_fma, false},
 };
 const size_t pass_count = sizeof pass_table / sizeof *pass_table;
+
+static bool checked(ir_fn *fn, const char *pass, bool changed) {
+  if (changed) ir_verify_step(fn, pass);
+  return changed;
+}
+
+/* A pass that breaks a rule of the IR is named in the module's fault. */
+#define PASS(name) checked(fn, "pass " #name, pass_##name(m, fn))
 
 /* Each pass makes work for others: a fused plate has common subexpressions, a folded condition unlocks a hoist.  Rounds end when one
  * changes nothing; the bound is there for functions that no pass was made for. */
 static void settle(ir_module *m, ir_fn *fn) {
   for (int round = 0; round < 6; round++) {
-    bool changed = pass_fold(m, fn);
-    changed |= pass_hoist(m, fn);
-    changed |= pass_cse(m, fn);
-    changed |= pass_copy(m, fn);
-    changed |= pass_fuse(m, fn);
-    changed |= pass_dce(m, fn);
+    bool changed = PASS(fold);
+    changed |= PASS(hoist);
+    changed |= PASS(lift);
+    changed |= PASS(cse);
+    changed |= PASS(copy);
+    changed |= PASS(fuse);
+    changed |= PASS(dce);
     if (!changed) return;
   }
 }
 
 void passes_structural(ir_module *m, ir_fn *fn) {
-  pass_inline(m, fn);
+  PASS(inline);
   settle(m, fn);
-  if (pass_sum(m, fn)) settle(m, fn);
+  if (PASS(sum)) settle(m, fn);
 }
 
 void passes_run(ir_module *m, ir_fn *fn) {
   passes_structural(m, fn);
   /* The negations that fma makes may not vary in their loop. */
-  if (pass_fma(m, fn)) pass_hoist(m, fn);
-  pass_cse(m, fn);
-  pass_dce(m, fn);
+  if (PASS(fma)) PASS(hoist);
+  PASS(cse);
+  PASS(dce);
 }

@@ -30,6 +30,7 @@ static const field fields[] = {
     FIELD(target_accept, FIELD_REAL, 0, 1, true),   FIELD(max_depth, FIELD_U32, 1, 20, false),
     FIELD(init_radius, FIELD_REAL, 0, 100, false),  FIELD(step_size, FIELD_REAL, 0, 1e6, true),
     FIELD(scale, FIELD_REAL, 0, 1e6, true),         FIELD(particles, FIELD_U64, 1, 1e9, false),
+    FIELD(steps, FIELD_U32, 0, 1e9, false),
 };
 #undef FIELD
 enum { NFIELDS = sizeof fields / sizeof fields[0] };

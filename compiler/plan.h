@@ -30,6 +30,7 @@ typedef struct plan {
   uint32_t warmup;          /* per chain, 0..10^7; 1000 */
   uint32_t draws;           /* kept per chain, 1..10^8; 1000; of prior and importance: all */
   uint32_t thin;            /* every thin-th draw is kept, 1..10^6; 1 */
+  uint32_t steps;           /* mh: single-site steps to a transition after warm-up, 0..10^9; 0: a sweep */
   uint32_t threads;         /* 0: one for each processor; ..4096 */
   uint64_t seed;            /* 1; 0: the driver chooses and reports it */
   double target_accept;     /* nuts: 0.8 */

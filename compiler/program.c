@@ -112,21 +112,41 @@ static bool describe_outputs(program *p, const ir_fn *outputs) {
   return true;
 }
 
+/* A function of the module, or NULL, as its derivation left it. */
+static ir_fn *derived(ir_fn *fn) {
+  if (fn) ir_verify_step(fn, "derived");
+  return fn;
+}
+
+/* The functions as an engine gets them are checked in every build: what follows believes the rules of the IR. */
+static bool verify(program *p) {
+  ir_module *m = p->module;
+  for (uint32_t k = 0; k < m->nfns && !m->fault; k++)
+    if (m->fn[k] != p->ir) ir_verify_after(m->fn[k], "derived and optimised");
+  if (!m->fault) return true;
+  diag *d = diag_add(&p->diags, DIAG_ERROR, "E0999", p->model->decl->name.at, "AIM has made a wrong program of model `%s`", p->model->decl->name.name);
+  diag_note(&p->diags, d, "%s", m->fault);
+  p->broken = true;
+  return false;
+}
+
 bool program_build(program *p, unsigned need) {
   ir_module *m = p->module = ir_module_new(p->mem);
   m->sizes = p->sizes;
   lower_options given_data = {.given = given, .user = p};
   p->ir = lower_model(&p->check, m, p->model, &given_data);
   if (!p->ir) return false;
+  if (!ir_verify_after(p->ir, "lowered")) return verify(p);
   pass_fold(m, p->ir);
   pass_cse(m, p->ir); /* not dce: what only collects a site is read by the derivations */
-  ir_fn *prepare = derive_prepare(m, p->ir);
+  ir_fn *prepare = derived(derive_prepare(m, p->ir));
+  if (!ir_verify_after(p->ir, "prepared")) return verify(p);
   if (!describe_sites(p)) return false;
 
   ir_fn *run[8];
   size_t n = 0;
   if (need & (NEED_LOGDENS | NEED_GRAD)) {
-    ir_fn *f = derive_logdens(&p->check, m, p->ir);
+    ir_fn *f = derived(derive_logdens(&p->check, m, p->ir));
     if (need & NEED_GRAD) {
       passes_structural(m, f);
       grad_options options = {0};
@@ -135,37 +155,37 @@ bool program_build(program *p, unsigned need) {
         diag_add(&p->diags, DIAG_ERROR, "E0902", options.where, "there is no gradient of this model: %s", options.message);
         return false;
       }
-      run[n++] = g;
+      run[n++] = derived(g);
     }
     run[n++] = f;
-    run[n++] = derive_constrain(&p->check, m, p->ir);
+    run[n++] = derived(derive_constrain(&p->check, m, p->ir));
   }
   if (need & NEED_PRIOR) {
     const ir_site *why = NULL;
-    ir_fn *f = derive_prior(&p->check, m, p->ir, &why);
+    ir_fn *f = derived(derive_prior(&p->check, m, p->ir, &why));
     if (f) run[n++] = f;
   }
   if (need & NEED_OUTPUTS) {
-    ir_fn *f = derive_outputs(&p->check, m, p->ir);
+    ir_fn *f = derived(derive_outputs(&p->check, m, p->ir));
     if (f) {
       if (!describe_outputs(p, f)) return false;
       run[n++] = f;
     }
   }
   ir_fn *density = NULL;
-  if (need & (NEED_DENSITY | NEED_LOCAL)) density = derive_density(&p->check, m, p->ir);
+  if (need & (NEED_DENSITY | NEED_LOCAL)) density = derived(derive_density(&p->check, m, p->ir));
   if (need & NEED_LOCAL) {
     passes_structural(m, density);
     for (size_t k = 0; k < p->nsites; k++) {
       const ir_site *s = p->site[k].site;
-      passes_run(m, derive_local(m, density, &prepare, s, &p->site[k].local));
-      passes_run(m, derive_bounds(&p->check, m, p->ir, s));
-      ir_fn *point = derive_point(&p->check, m, p->ir, s);
+      passes_run(m, derived(derive_local(m, density, &prepare, s, &p->site[k].local)));
+      passes_run(m, derived(derive_bounds(&p->check, m, p->ir, s)));
+      ir_fn *point = derived(derive_point(&p->check, m, p->ir, s));
       if (point) passes_run(m, point);
     }
   }
   if (density) run[n++] = density;
   if (prepare) run[n++] = prepare;
   for (size_t k = 0; k < n; k++) passes_run(m, run[k]);
-  return true;
+  return verify(p);
 }

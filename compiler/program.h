@@ -74,6 +74,7 @@ typedef struct program {
   size_t cells, dim;              /* of the frame of latents; of the unconstrained point */
   program_output *output;
   size_t noutputs;
+  bool broken;                    /* the pipeline broke a rule of the IR; the last diagnostic names the step */
 } program;
 
 /* Parses and checks.  Returns p->ok; messages are in p->diags either way. */
@@ -85,7 +86,7 @@ const check_model *program_model(program *p, const ast_decl *run);
 /* Binds data to the signature of the model: see bind.h.  `run` may be NULL (no statement).  False after a diagnostic. */
 bool program_bind(program *p, const check_model *model, const ast_decl *run, data_set *data);
 
-/* Lowers and derives; need is a set of program_need.  False after a diagnostic. */
+/* Lowers and derives; need is a set of program_need.  False after a diagnostic, which is about AIM if p->broken. */
 bool program_build(program *p, unsigned need);
 
 #endif

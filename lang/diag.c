@@ -122,7 +122,7 @@ static bool same_but_case(const char *a, const char *b) {
 
 const char *diag_nearest(const char *name, const char *const *candidates, size_t n) {
   size_t len = strlen(name);
-  unsigned limit = len <= 4 ? 1 : (unsigned)(len < LONGEST_NAME ? len / 3 : 1);
+  unsigned limit = len <= 3 ? 1 : (unsigned)(len < LONGEST_NAME ? (len + 2) / 3 : 1);
   /* Two names of one letter have nothing in common; offering one for the other is noise. */
   if (len <= 1) limit = 0;
   const char *best = NULL;

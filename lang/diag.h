@@ -63,7 +63,7 @@ void diag_note(diag_list *list, diag *d, const char *format, ...) __attribute__(
 void diag_help(diag_list *list, diag *d, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The candidate nearest to name by edits (insert, delete, replace, swap neighbours), the first of equals, or NULL when
- * none is near enough to be worth offering: at most one edit for names up to 4 bytes, a third of the length above.
+ * none is near enough to be worth offering: at most one edit for names up to 3 bytes, a third of the length (rounded up) above.
  * A candidate that differs in case only always counts.  NULL candidates are skipped. */
 const char *diag_nearest(const char *name, const char *const *candidates, size_t n);
 /* Edit distance as above, or limit + 1 when it is larger than limit; names over 64 bytes count as too far. */

@@ -62,16 +62,15 @@ else
   objects=$(find "$B"/lang "$B"/compiler "$B"/vm "$B"/stdlib -name '*.o')
 
   # What needs relocation only (.data.rel.ro) is const.
-  for o in $objects; do
-    size -A "$o" | awk -v o="$o" '($1 ~ /^\.(data|bss|tdata|tbss)(\.|$)/ && $1 !~ /^\.data\.rel\.ro/ && $2 > 0) { print o ": " $2 " bytes in " $1 }'
-    nm "$o" | awk -v o="$o" '$(NF - 1) == "C" { print o ": " $NF " is common" }'
-  done >"$scratch/found"
+  {
+    size -A $objects | awk 'NF == 2 && $2 == ":" { o = $1 }
+      $1 ~ /^\.(data|bss|tdata|tbss)(\.|$)/ && $1 !~ /^\.data\.rel\.ro/ && $2 > 0 { print o ": " $2 " bytes in " $1 }'
+    nm -A $objects | awk '$(NF - 1) == "C" { print $1 " is common" }'
+  } >"$scratch/found"
   verdict "no object of the library has a variable that can change"
 
   # One line for each undefined symbol: object, symbol.
-  for o in $objects; do
-    nm -u "$o" | awk -v o="${o#"$B"/}" '{ print o, $NF }'
-  done >"$scratch/undefined"
+  nm -A -u $objects | sed "s|^$B/||" | awk '{ sub(/:$/, "", $1); print $1, $NF }' >"$scratch/undefined"
   # run_jobs.c waits for threads until a moment in time.
   awk '$2 ~ /^(_*(printf|vprintf|puts|putchar|fputs|fputc|fwrite|fprintf|vfprintf|stdout|stderr|stdin)(_chk)?|exit|_exit|_Exit|abort|__assert_fail|getenv|secure_getenv|setlocale|system|popen|fork|signal|sigaction|rand|random|srand|time|clock|clock_gettime|gettimeofday|strtok|strerror)$/' \
     "$scratch/undefined" | grep -vx 'vm/run_jobs.o clock_gettime' >"$scratch/found"

@@ -54,6 +54,10 @@ bool model_try(model_run *r, const char *text, const char *json, unsigned need, 
     *messages = messages_of(r);
     return false;
   }
+  for (uint32_t k = 0; k < r->p.module->nfns; k++) {
+    const char *wrong = ir_verify(r->p.module->fn[k]);
+    if (wrong) fail_msg("@%s: %s\n%s", r->p.module->fn[k]->name, wrong, text);
+  }
   r->dim = r->p.dim;
   r->cells = r->p.cells;
   exec_options o = {.isa = isa};
@@ -76,10 +80,6 @@ bool model_try(model_run *r, const char *text, const char *json, unsigned need, 
 void model_open_isa(model_run *r, const char *text, const char *json, unsigned need, int isa) {
   const char *messages;
   if (!model_try(r, text, json, need, isa, &messages)) fail_msg("%s\n%s", messages, text);
-  for (uint32_t k = 0; k < r->p.module->nfns; k++) {
-    const char *wrong = ir_verify(r->p.module->fn[k]);
-    if (wrong) fail_msg("@%s: %s\n%s", r->p.module->fn[k]->name, wrong, text);
-  }
 }
 
 void model_open(model_run *r, const char *text, const char *json, unsigned need) { model_open_isa(r, text, json, need, 0); }

@@ -189,6 +189,7 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "warmup"        transitions (nuts), sweeps (mh)                             1000
  *     "draws"         kept in each chain; of prior and importance: all            1000
  *     "thin"          transitions or sweeps to a kept draw                        1
+ *     "steps"         mh: steps to a transition after warm-up; 0: a sweep         0
  *     "threads"       0: as many as there are processors                          0
  *     "target_accept" nuts: in (0, 1)                                             0.8
  *     "max_depth"     nuts: 1 to 20                                               10
@@ -198,7 +199,7 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "particles"     importance                                                  10000
  *     "output"        text: a directory for a CSV file of each chain and run.json, made if absent; none by default
  *
- * One sweep of mh visits every element of every latent once. */
+ * One sweep of mh visits every element of every latent once; steps go on with the sweep where the last draw left it. */
 AIM_API aim_status aim_set_int(aim_task *t, const char *option, int64_t value);
 AIM_API aim_status aim_set_real(aim_task *t, const char *option, double value);
 AIM_API aim_status aim_set_text(aim_task *t, const char *option, const char *value);
@@ -206,7 +207,7 @@ AIM_API aim_status aim_set_text(aim_task *t, const char *option, const char *val
 typedef struct aim_plan {
   const char *name, *model, *method;
   uint64_t seed, particles;
-  uint32_t chains, warmup, draws, thin, max_depth;
+  uint32_t chains, warmup, draws, thin, steps, max_depth;
   double target_accept;
 } aim_plan;
 AIM_API aim_status aim_plan_get(const aim_task *t, aim_plan *out /* OUT */);
@@ -258,7 +259,8 @@ AIM_API int aim_chain_count(const aim_task *t);
 /* Complete draws of a chain (from 0), warm-up left out. */
 AIM_API size_t aim_draw_count(const aim_task *t, int chain);
 /* The draws of one cell [aim_draw_count], one after the other; cell is the row-major place.  Borrowed until the task is freed;
- * NULL out of range. */
+ * NULL out of range, or where memory fails: draws of mh with few steps share what did not change, and the first call for a cell then
+ * copies it together. */
 AIM_API const double *aim_draws(const aim_task *t, int chain, size_t quantity, size_t cell);
 /* One draw of a quantity, as the row-major array [cells]. */
 AIM_API aim_status aim_draw_get(const aim_task *t, int chain, size_t draw, size_t quantity, double *out /* OUT */);

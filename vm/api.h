@@ -47,6 +47,7 @@ struct aim_task {
   char *output;            /* directory, or NULL */
   eval_model model;
   unsigned needs;          /* that were built */
+  run_keeping keep;        /* tests and benchmarks choose; else RUN_KEEP_AUTO */
   run run;
   summary_row *rows;       /* of all columns, once asked for */
   size_t n_rows;

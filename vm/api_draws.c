@@ -59,7 +59,7 @@ const double *aim_draws(const aim_task *t, int chain, size_t quantity, size_t ce
 aim_status aim_draw_get(const aim_task *t, int chain, size_t draw, size_t quantity, double *out) {
   aim_quantity q;
   if (draw >= aim_draw_count(t, chain) || aim_quantity_get(t, quantity, &q) != AIM_OK) return AIM_E_USAGE;
-  for (size_t e = 0; e < q.cells; e++) out[e] = draws_of(t->run.store, chain, draws_column(t->run.store, quantity, e))[draw];
+  draws_cells(t->run.store, chain, draw, quantity, out);
   return AIM_OK;
 }
 

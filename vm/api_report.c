@@ -109,9 +109,9 @@ void api_report_init(aim_task *t) {
   const char *what = t->plan.method == PLAN_IMPORTANCE ? "every particle has weight 0" : "no initial point has a finite log density";
   diag *d = diag_add(l, DIAG_ERROR, "E0911", at, "%s", what);
   if (f->nan_where.file) diag_say(l, d, "this became NaN first (%llu evaluations in all)", (unsigned long long)f->nans);
-  else if (f->guard_where.file) diag_say(l, d, "a parameter was invalid here, which gives -inf (%llu times)", (unsigned long long)f->guards);
+  else if (f->guard_where.file) diag_say(l, d, "a value outside the support or an invalid parameter, which gives -inf (%llu times)", (unsigned long long)f->guards);
   if (f->nan_where.file && f->guard_where.file)
-    diag_point(l, d, f->guard_where, "a parameter was invalid here (%llu times)", (unsigned long long)f->guards);
+    diag_point(l, d, f->guard_where, "a value outside the support or an invalid parameter (%llu times)", (unsigned long long)f->guards);
   blame(t, d);
   diag_help(l, d, "check that the data can arise under the model's supports, or give narrower priors or a smaller init_radius");
 }
@@ -123,9 +123,9 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
   size_t n = 0;
   if (f->guards) {
     n++;
-    strbuf_printf(b, "%llu evaluations met an invalid parameter, first at %s; such points have density 0. ", (unsigned long long)f->guards,
+    strbuf_printf(b, "%llu times a value was outside its support or a parameter was invalid, first at %s; such points have density 0. ", (unsigned long long)f->guards,
                   api_place(&t->p.sources, f->guard_where, b->a));
-    strbuf_puts(b, "A few in warm-up are harmless; declare the bound if they persist.\n");
+    strbuf_puts(b, "A few in warm-up are harmless; declare the bounds if there are many.\n");
   }
   if (f->nans) {
     n++;
@@ -163,7 +163,7 @@ aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, voi
     if (draws_count(r->store, (int)c) < d.draws) d.draws = draws_count(r->store, (int)c);
     d.n_divergent += atomic_load(&x->divergent);
     d.n_max_depth += x->n_max_depth;
-    ebfmi[c] = t->plan.method == PLAN_NUTS ? diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), draws_count(r->store, (int)c), 1) : NAN;
+    ebfmi[c] = t->plan.method == PLAN_NUTS && t->p.dim ? diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), draws_count(r->store, (int)c), 1) : NAN;
   }
   d.ebfmi = ebfmi;
   /* Independent draws need no convergence; NaN has a line of its own. */

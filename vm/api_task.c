@@ -139,7 +139,7 @@ aim_status aim_plan_get(const aim_task *t, aim_plan *out) {
   if (!t) return AIM_E_USAGE;
   const plan *p = &t->plan;
   *out = (aim_plan){p->name,   p->model->decl->name.name, plan_method_name(p->method), p->seed, p->particles, p->chains, p->warmup, p->draws,
-                    p->thin,   p->max_depth,              p->target_accept};
+                    p->thin,   p->steps, p->max_depth,              p->target_accept};
   return AIM_OK;
 }
 
@@ -157,7 +157,7 @@ static bool choose_seed(plan *p) {
 static aim_status load(aim_task *t, unsigned needs) {
   const char *message = NULL;
   t->needs = needs;
-  if (!program_build(&t->p, needs)) return AIM_E_PROGRAM;
+  if (!program_build(&t->p, needs)) return t->p.broken ? AIM_E_INTERNAL : AIM_E_PROGRAM;
   switch (eval_model_load(&t->model, &t->p, t->vm->engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message)) {
   case EXEC_OK: return AIM_OK;
   case EXEC_MEMORY: return AIM_E_MEMORY;
@@ -274,7 +274,7 @@ aim_status aim_run(aim_task *t, const aim_watch *watch) {
   if (st != AIM_OK) return st;
   if ((st = check_plan(t)) != AIM_OK) return st;
   watch_bridge bridge = {watch};
-  t->run = (run){.m = &t->model, .alloc = &t->vm->alloc, .mem = &t->mem, .o = run_options_of(&t->plan), .stop = &t->stop,
+  t->run = (run){.m = &t->model, .alloc = &t->vm->alloc, .mem = &t->mem, .o = run_options_of(&t->plan), .keep = t->keep, .stop = &t->stop,
                  .clock = t->vm->config.clock, .clock_user = t->vm->config.clock_user};
   if (watch && watch->progress) {
     t->run.progress = progress;

@@ -237,17 +237,16 @@ int csv_adaptation(csv_writer *w, double stepsize, const double *inverse_mass, s
   return w->status;
 }
 
-/* One row; value i of the columns is values[i * stride], of the statistics stats[i * stride]. */
-static int put_row(csv_writer *w, const double *values, const double *stats, size_t stride) {
+static int put_row(csv_writer *w, const double *values, bool row_major, const double *stats) {
   size_t columns = draws_columns(w->columns);
   char *at = room(w, (columns + DRAWS_N_STATS) * NUMBER_TEXT_SIZE + 1), *o = at;
   if (!at) return w->status;
   for (size_t k = 0; k < DRAWS_N_STATS; k++) {
-    o += number_text(o, stats[k * stride]);
+    o += number_text(o, stats[k]);
     *o++ = ',';
   }
   for (size_t k = 0; k < columns; k++) {
-    o += number_text(o, values[k * stride]);
+    o += number_text(o, values[row_major ? draws_place_of(w->columns, k) : k]);
     *o++ = ',';
   }
   o[-1] = '\n';
@@ -255,11 +254,8 @@ static int put_row(csv_writer *w, const double *values, const double *stats, siz
   return 0;
 }
 
-int csv_row(csv_writer *w, const double *values, const double *stats) { return put_row(w, values, stats, 1); }
-
-int csv_row_of(csv_writer *w, const draws *d, int chain, size_t row) {
-  return put_row(w, draws_of(d, chain, 0) + row, draws_stat_of(d, chain, DRAWS_LP) + row, draws_capacity(d));
-}
+int csv_row(csv_writer *w, const double *values, const double *stats) { return put_row(w, values, false, stats); }
+int csv_row_cells(csv_writer *w, const double *cells, const double *stats) { return put_row(w, cells, true, stats); }
 
 int csv_elapsed(csv_writer *w, double warmup, double sampling) {
   const double seconds[] = {warmup, sampling, warmup + sampling};

@@ -55,8 +55,8 @@ int csv_open(csv_writer **w /* OUT */, const aim_alloc *alloc, const char *path,
 int csv_adaptation(csv_writer *w, double stepsize, const double *inverse_mass, size_t n);
 /* One row: stats [DRAWS_N_STATS], values [draws_columns]. */
 int csv_row(csv_writer *w, const double *values, const double *stats);
-/* Row of a store: what draws_add put at `row`. */
-int csv_row_of(csv_writer *w, const draws *d, int chain, size_t row);
+/* The same from row-major cells of the quantities one after the other, as draws_add_cells takes them. */
+int csv_row_cells(csv_writer *w, const double *cells, const double *stats);
 int csv_flush(csv_writer *w);
 /* Elapsed seconds, at the end. */
 int csv_elapsed(csv_writer *w, double warmup, double sampling);

@@ -2,6 +2,7 @@
 #include "vm/draws.h"
 
 #include "lang/arena.h"
+#include "vm/history.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -10,6 +11,18 @@
 typedef struct chain_rows {
   _Alignas(64) atomic_size_t count;
 } chain_rows;
+
+/* What stands in frames. */
+typedef struct frame_part {
+  size_t columns;         /* [0, columns) of the store */
+  draws_place *place;     /* of the quantities */
+  size_t cells;
+  trace_history *history; /* [made] */
+  size_t made;
+  double **copy;          /* [chains][columns] of draws_of; NULL until one is asked for */
+  size_t *copied;         /* [chains][columns] doubles of each copy */
+  size_t copies;          /* bytes of these */
+} frame_part;
 
 struct draws {
   arena a; /* holds the rest */
@@ -20,8 +33,10 @@ struct draws {
   size_t *column_of; /* [columns] column of a row-major cell, quantities one after the other */
   size_t *cell_of;   /* [columns] inverse: row-major cell in its quantity */
   size_t *quantity;  /* [columns] */
-  double *cells;     /* [chains][columns + DRAWS_N_STATS][capacity] */
+  double *cells;     /* [chains][columns - in_frames + DRAWS_N_STATS][capacity] */
   chain_rows *rows;  /* [chains] */
+  frame_part *f;     /* NULL: all is flat */
+  size_t in_frames;  /* f->columns, or 0 */
   size_t taken;
 };
 
@@ -79,11 +94,20 @@ static void build(draws *d, const draws_quantity *q, size_t n) {
   char *raw = arena_alloc(a, (size_t)d->chains + 1, sizeof(chain_rows));
   d->rows = (chain_rows *)(raw + (64 - (uintptr_t)raw % 64) % 64);
   for (int c = 0; c < d->chains; c++) atomic_init(&d->rows[c].count, 0);
-  size_t series = alloc_bytes((size_t)d->chains, d->columns + DRAWS_N_STATS);
+  size_t series = alloc_bytes((size_t)d->chains, d->columns - d->in_frames + DRAWS_N_STATS);
   d->cells = arena_alloc(a, series ? series : (size_t)-1, alloc_bytes(d->capacity ? d->capacity : 1, sizeof(double)));
 }
 
-draws *draws_create(const aim_alloc *alloc, const draws_quantity *q, size_t n, int chains, size_t capacity) {
+static void build_frames(draws *d, const draws_frames *f) {
+  d->f = ARENA_ARRAY(&d->a, frame_part, 1);
+  d->f->columns = d->in_frames = d->first[f->n];
+  d->f->cells = f->cells;
+  d->f->place = ARENA_ARRAY(&d->a, draws_place, f->n);
+  memcpy(d->f->place, f->place, f->n * sizeof *f->place);
+  d->f->history = ARENA_ARRAY(&d->a, trace_history, (size_t)d->chains);
+}
+
+static draws *create(const aim_alloc *alloc, const draws_quantity *q, size_t n, int chains, size_t capacity, const draws_frames *f) {
   if (chains < 1 || capacity > (size_t)-1 / 64) return NULL;
   draws *d = alloc_get(alloc, 1, sizeof *d);
   if (!d) return NULL;
@@ -105,14 +129,55 @@ draws *draws_create(const aim_alloc *alloc, const draws_quantity *q, size_t n, i
     d->columns += cells;
   }
   d->first[n] = d->columns;
+  if (f) build_frames(d, f);
   build(d, q, n);
   d->taken = d->a.used + sizeof *d;
   return d;
 }
 
+draws *draws_create(const aim_alloc *alloc, const draws_quantity *q, size_t n, int chains, size_t capacity) {
+  return create(alloc, q, n, chains, capacity, NULL);
+}
+
+draws *draws_create_shared(const aim_alloc *alloc, const draws_quantity *q, size_t n, int chains, size_t capacity, const draws_frames *f) {
+  draws *d = create(alloc, q, n, chains, capacity, f);
+  if (!d) return NULL;
+  for (int c = 0; c < chains; c++) {
+    trace_history *h = &d->f->history[c];
+    bool made = trace_history_init(h, alloc, f->cells, NULL);
+    d->f->made += made;
+    if (!made || !trace_history_prewarm(h, capacity, f->window)) {
+      draws_free(d);
+      return NULL;
+    }
+  }
+  return d;
+}
+
+size_t draws_frames_bound(const aim_alloc *alloc, const draws_frames *f, int chains, size_t capacity) {
+  trace_history h;
+  if (!trace_history_init(&h, alloc, f->cells, NULL)) return 0;
+  size_t bytes = trace_history_bound(&h, capacity, f->window).bytes;
+  trace_history_free(&h);
+  return bytes > SIZE_MAX / (size_t)chains ? SIZE_MAX : bytes * (size_t)chains;
+}
+
+void draws_settle(draws *d) {
+  for (size_t c = 0; d->f && c < d->f->made; c++) trace_history_trim(&d->f->history[c]);
+}
+
+static void free_frames(frame_part *f, const aim_alloc *alloc, int chains) {
+  size_t n = (size_t)chains * f->columns;
+  for (size_t k = 0; f->copy && k < n; k++) alloc_put(alloc, f->copy[k], f->copied[k] * sizeof(double));
+  alloc_put(alloc, f->copy, n * sizeof *f->copy);
+  alloc_put(alloc, f->copied, n * sizeof *f->copied);
+  for (size_t c = 0; c < f->made; c++) trace_history_free(&f->history[c]);
+}
+
 void draws_free(draws *d) {
   if (!d) return;
   const aim_alloc *alloc = d->a.alloc;
+  if (d->f) free_frames(d->f, alloc, d->chains);
   arena_free(&d->a);
   alloc_put(alloc, d, sizeof *d);
 }
@@ -120,11 +185,21 @@ void draws_free(draws *d) {
 size_t draws_columns(const draws *d) { return d->columns; }
 int draws_chains(const draws *d) { return d->chains; }
 size_t draws_capacity(const draws *d) { return d->capacity; }
-size_t draws_bytes(const draws *d) { return d->taken; }
+bool draws_shared(const draws *d) { return d->f != NULL; }
+
+size_t draws_bytes(const draws *d) {
+  size_t bytes = d->taken + (d->f ? d->f->copies : 0);
+  for (size_t c = 0; d->f && c < d->f->made; c++) bytes += trace_history_bytes(&d->f->history[c]);
+  return bytes;
+}
+
 size_t draws_column(const draws *d, size_t q, size_t cell) { return d->column_of[d->first[q] + cell]; }
 size_t draws_quantity_of(const draws *d, size_t column) { return d->quantity[column]; }
 size_t draws_cell_of(const draws *d, size_t column) { return d->cell_of[column]; }
-size_t draws_chain_stride(const draws *d) { return (d->columns + DRAWS_N_STATS) * (d->capacity ? d->capacity : 1); }
+size_t draws_place_of(const draws *d, size_t column) { return d->first[d->quantity[column]] + d->cell_of[column]; }
+size_t draws_chain_stride(const draws *d) {
+  return (d->columns - d->in_frames + DRAWS_N_STATS) * (d->capacity ? d->capacity : 1);
+}
 
 /* --- names --------------------------------------------------------------------------------------------------------- */
 
@@ -187,23 +262,102 @@ size_t draws_find(const draws *d, const char *name) {
 
 /* --- rows ---------------------------------------------------------------------------------------------------------- */
 
+/* Of a column outside frames. */
 static double *series(const draws *d, int chain, size_t column) {
-  return d->cells + (size_t)chain * draws_chain_stride(d) + column * (d->capacity ? d->capacity : 1);
+  return d->cells + (size_t)chain * draws_chain_stride(d) + (column - d->in_frames) * (d->capacity ? d->capacity : 1);
+}
+
+/* The columns outside frames, and the row is complete. */
+static void put_rest(draws *d, int chain, size_t row, const double *values, const size_t *column_of, const double *stats) {
+  double *at = series(d, chain, d->in_frames) + row;
+  for (size_t k = d->in_frames; k < d->columns; k++)
+    at[((column_of ? column_of[k] : k) - d->in_frames) * d->capacity] = values[k - d->in_frames];
+  at += (d->columns - d->in_frames) * d->capacity;
+  for (size_t k = 0; k < DRAWS_N_STATS; k++) at[k * d->capacity] = stats[k];
+  atomic_store_explicit(&d->rows[chain].count, row + 1, memory_order_release);
 }
 
 static int add(draws *d, int chain, const double *values, const size_t *column_of, const double *stats) {
   size_t row = atomic_load_explicit(&d->rows[chain].count, memory_order_relaxed); /* this thread alone writes it */
-  if (row >= d->capacity) return -1;
-  double *at = series(d, chain, 0) + row;
-  for (size_t k = 0; k < d->columns; k++) at[(column_of ? column_of[k] : k) * d->capacity] = values[k];
-  for (size_t k = 0; k < DRAWS_N_STATS; k++) at[(d->columns + k) * d->capacity] = stats[k];
-  atomic_store_explicit(&d->rows[chain].count, row + 1, memory_order_release);
+  if (row >= d->capacity || d->f) return -1;
+  put_rest(d, chain, row, values, column_of, stats);
   return 0;
 }
 
 int draws_add(draws *d, int chain, const double *values, const double *stats) { return add(d, chain, values, NULL, stats); }
 int draws_add_cells(draws *d, int chain, const double *cells, const double *stats) { return add(d, chain, cells, d->column_of, stats); }
 
+int draws_add_frame(draws *d, int chain, const void *frame, const size_t *changed, size_t n, const double *rest, const double *stats) {
+  size_t row = atomic_load_explicit(&d->rows[chain].count, memory_order_relaxed);
+  if (row >= d->capacity || !d->f) return -1;
+  trace_history *h = &d->f->history[chain];
+  if (!(changed && row ? trace_history_append(h, frame, changed, n) : trace_history_append_frame(h, frame))) return 1;
+  put_rest(d, chain, row, rest, d->column_of, stats);
+  return 0;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------- */
+
 size_t draws_count(const draws *d, int chain) { return atomic_load_explicit(&d->rows[chain].count, memory_order_acquire); }
-const double *draws_of(const draws *d, int chain, size_t column) { return series(d, chain, column); }
 const double *draws_stat_of(const draws *d, int chain, draws_stat stat) { return series(d, chain, d->columns + (size_t)stat); }
+
+/* Cells that history.h copied to out [n]: integers become doubles where they lie. */
+static void as_doubles(double *out, size_t n, bool integer) {
+  for (size_t k = 0; integer && k < n; k++) {
+    int64_t x;
+    memcpy(&x, &out[k], sizeof x);
+    out[k] = (double)x;
+  }
+}
+
+void draws_series(const draws *d, int chain, size_t column, size_t n, double *out) {
+  if (column >= d->in_frames) {
+    memcpy(out, series(d, chain, column), n * sizeof *out);
+    return;
+  }
+  const draws_place *p = &d->f->place[d->quantity[column]];
+  trace_history_series(&d->f->history[chain], p->at + d->cell_of[column], 0, n, out);
+  as_doubles(out, n, p->integer);
+}
+
+static const double *copy_of(const draws *d, int chain, size_t column) {
+  frame_part *f = d->f;
+  const aim_alloc *alloc = d->a.alloc;
+  size_t n = (size_t)d->chains * f->columns, at = (size_t)chain * f->columns + column, rows = draws_count(d, chain);
+  if (!f->copy) {
+    double **copy = alloc_get(alloc, n, sizeof *copy);
+    size_t *copied = alloc_get(alloc, n, sizeof *copied);
+    if (!copy || !copied) {
+      alloc_put(alloc, copy, n * sizeof *copy);
+      alloc_put(alloc, copied, n * sizeof *copied);
+      return NULL;
+    }
+    for (size_t k = 0; k < n; k++) copy[k] = NULL;
+    f->copy = copy;
+    f->copied = copied;
+    f->copies = n * (sizeof *copy + sizeof *copied);
+  }
+  if (f->copy[at]) return f->copy[at];
+  f->copied[at] = rows ? rows : 1;
+  f->copy[at] = alloc_get(alloc, f->copied[at], sizeof(double));
+  if (!f->copy[at]) return NULL;
+  f->copies += f->copied[at] * sizeof(double);
+  draws_series(d, chain, column, rows, f->copy[at]);
+  return f->copy[at];
+}
+
+const double *draws_of(const draws *d, int chain, size_t column) {
+  return column < d->in_frames ? copy_of(d, chain, column) : series(d, chain, column);
+}
+
+void draws_cells(const draws *d, int chain, size_t draw, size_t q, double *out) {
+  size_t n = d->first[q + 1] - d->first[q];
+  if (d->first[q] < d->in_frames) {
+    trace_history_read(&d->f->history[chain], draw, d->f->place[q].at, n, out);
+    as_doubles(out, n, d->f->place[q].integer);
+    return;
+  }
+  for (size_t e = 0; e < n; e++) out[e] = series(d, chain, draws_column(d, q, e))[draw];
+}
+
+void draws_frame(const draws *d, int chain, size_t draw, void *out) { trace_history_read(&d->f->history[chain], draw, 0, d->f->cells, out); }

@@ -2,6 +2,7 @@
 #include "vm/history.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <string.h>
 
 enum { FIRST_DRAWS = 64 };
@@ -36,6 +37,41 @@ bool trace_history_reserve(trace_history *h, size_t n) {
   h->draws = draws;
   h->cap = n;
   return true;
+}
+
+static size_t times(size_t a, size_t b) { return a && b > SIZE_MAX / a ? SIZE_MAX : a * b; }
+static size_t plus(size_t a, size_t b) { return b > SIZE_MAX - a ? SIZE_MAX : a + b; }
+
+/* Blocks of a level with `count` blocks of `span` cells. */
+static size_t level_bound(const trace_heap *h, size_t count, size_t span, size_t n, size_t walk) {
+  size_t rounds = h->cells ? walk / h->cells + 2 : 1;
+  size_t entered = plus(plus(walk / span, rounds), n), all = times(n, count);
+  return plus(count, entered < all ? entered : all);
+}
+
+trace_history_need trace_history_bound(const trace_history *h, size_t n, size_t window) {
+  const trace_heap *heap = &h->heap;
+  size_t walk = times(n, window), count = heap->chunks, span = (size_t)1 << heap->shift;
+  trace_history_need need = {.chunks = level_bound(heap, count, span, n, walk)};
+  for (unsigned level = 1; level <= heap->depth; level++) {
+    count = (count + TRACE_FANOUT - 1) / TRACE_FANOUT;
+    span = times(span, TRACE_FANOUT);
+    need.nodes = plus(need.nodes, level_bound(heap, count, span, n, walk));
+  }
+  size_t blocks = plus(times(need.chunks, heap->chunk.block), times(need.nodes, heap->node.block));
+  need.bytes = plus(plus(blocks, times(n, sizeof *h->draws)), heap->chunk.block + heap->depth * heap->node.block);
+  return need;
+}
+
+bool trace_history_prewarm(trace_history *h, size_t n, size_t window) {
+  trace_history_need need = trace_history_bound(h, n, window);
+  return need.bytes != SIZE_MAX && trace_history_reserve(h, n) && pool_prewarm(&h->heap.chunk, need.chunks) &&
+         pool_prewarm(&h->heap.node, need.nodes);
+}
+
+void trace_history_trim(trace_history *h) {
+  pool_trim(&h->heap.chunk);
+  pool_trim(&h->heap.node);
 }
 
 /* A draw that is not in the table yet: a clone of the last one. */

@@ -33,6 +33,21 @@ void trace_history_clear(trace_history *h);
 /* Room in the table for n draws in all.  False if the host has no memory. */
 bool trace_history_reserve(trace_history *h, size_t n);
 
+/* Blocks and bytes that n draws take at most when the cells that change from one draw to the next lie in a window of `window`
+ * consecutive cells, and each window begins where the last one ended, going round the frame; the first draw is a whole frame.
+ * bytes is SIZE_MAX where that does not fit.
+ *
+ * On each level of the tree the walk through the frame enters at most walk / span blocks, one more for each round begun, and each end of a
+ * window within a block counts this block again. */
+typedef struct trace_history_need {
+  size_t chunks, nodes, bytes; /* bytes: of these, the tree of zeros and the table */
+} trace_history_need;
+trace_history_need trace_history_bound(const trace_history *h, size_t n, size_t window);
+/* Takes them from the host, so that n such appends call it no more.  False if it has not enough; what it gave is kept. */
+bool trace_history_prewarm(trace_history *h, size_t n, size_t window);
+/* Gives back what lies idle: no more draws come. */
+void trace_history_trim(trace_history *h);
+
 /* Appends a draw.  Each returns false if the host has no memory: the history is then as before.
  * frame    [cells]  the flat frame as it is now
  * changed  [n]      offsets of all cells written since the last append, in any order, repetitions allowed; the draw

@@ -23,6 +23,7 @@ run_options run_options_of(const plan *pl) {
                        .warmup = independent ? 0 : pl->warmup,
                        .draws = pl->draws,
                        .thin = independent ? 1 : pl->thin,
+                       .steps = pl->method == PLAN_MH ? pl->steps : 0,
                        .particles = (int64_t)pl->particles,
                        .threads = pl->threads,
                        .max_depth = pl->max_depth,
@@ -34,47 +35,20 @@ run_options run_options_of(const plan *pl) {
                        .nsave = pl->nsave};
 }
 
-static bool saved(const run_options *o, const char *name) {
-  bool hit = o->nsave == 0;
-  for (size_t k = 0; k < o->nsave && !hit; k++) hit = strcmp(o->save[k], name) == 0;
-  return hit;
-}
-
-static run_status make_store(run *r) {
-  const program *p = r->m->p;
-  size_t n = 0;
-  draws_quantity *q = ARENA_ARRAY(r->mem, draws_quantity, p->nsites + p->noutputs);
-  bool *kept = ARENA_ARRAY(r->mem, bool, p->nsites + p->noutputs);
-  for (size_t k = 0; k < p->nsites; k++) {
-    const program_site *s = &p->site[k];
-    if (!(kept[k] = saved(&r->o, s->name))) continue;
-    q[n++] = (draws_quantity){s->name, (int)s->rank, s->dim};
-    r->cells += s->cells;
-  }
-  for (size_t k = 0; k < p->noutputs; k++) {
-    const program_output *o = &p->output[k];
-    if (!(kept[p->nsites + k] = saved(&r->o, o->name))) continue;
-    q[n++] = (draws_quantity){o->name, (int)o->rank, o->dim};
-    r->cells += o->cells;
-    r->outputs = true;
-  }
-  r->kept = kept;
-  r->store = draws_create(r->alloc, q, n, (int)r->o.chains, (size_t)r->o.draws);
-  return r->store ? RUN_OK : RUN_E_MEMORY;
-}
-
 run_status run_begin(run *r) {
-  run_status st = make_store(r);
+  run_status st = run_store_make(r);
   if (st != RUN_OK) return st;
   r->chain = ARENA_ARRAY(r->mem, chain_state, (size_t)r->o.chains);
   for (int64_t c = 0; c < r->o.chains; c++) {
     r->chain[c].row = ARENA_ARRAY(r->mem, double, r->cells);
     r->chain[c].frame = ARENA_ARRAY(r->mem, exec_cell, r->m->p->cells);
+    if (r->window) r->chain[c].changed = ARENA_ARRAY(r->mem, size_t, r->window);
   }
   return RUN_OK;
 }
 
 void run_end(run *r) {
+  if (r->store) draws_settle(r->store);
   for (int64_t c = 0; r->chain && c < r->o.chains; c++) {
     int e = csv_close(r->chain[c].csv);
     r->chain[c].csv = NULL;
@@ -85,10 +59,10 @@ void run_end(run *r) {
 
 double run_now(const run *r) { return r->clock ? r->clock(r->clock_user) : 0.0; }
 
-static run_status csv_put(run *r, int c) {
+static run_status csv_put(run *r, int c, const double *stats) {
   chain_state *x = &r->chain[c];
   int tick = atomic_load_explicit(&r->tick, memory_order_relaxed);
-  int e = csv_row_of(x->csv, r->store, c, draws_count(r->store, c) - 1);
+  int e = csv_row_cells(x->csv, x->row, stats);
   if (e == 0 && tick != x->flushed) {
     x->flushed = tick;
     e = csv_flush(x->csv);
@@ -96,16 +70,22 @@ static run_status csv_put(run *r, int c) {
   return e == 0 ? RUN_OK : RUN_E_IO;
 }
 
-run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats) {
+static void put_latents(const run *r, const exec_cell *frame, double *row) {
   const program *p = r->m->p;
-  chain_state *x = &r->chain[c];
-  double *row = x->row;
   for (size_t k = 0; k < p->nsites; k++) {
     const program_site *s = &p->site[k];
     if (!r->kept[k]) continue;
     for (size_t e = 0; e < s->cells; e++) row[e] = eval_cell_real(s, frame[s->at + e]);
     row += s->cells;
   }
+}
+
+run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats) {
+  const program *p = r->m->p;
+  chain_state *x = &r->chain[c];
+  const bool shared = draws_shared(r->store);
+  double *row = x->row + r->latent_cells;
+  if (!shared || x->csv) put_latents(r, frame, x->row);
   if (r->outputs) {
     uint64_t key = rt_key_fold(rt_key_fold(r->o.seed, (uint64_t)c), RUN_KEY_OUTPUTS);
     if (!eval_outputs(w, frame, rt_key_fold(key, draws_count(r->store, c)))) return RUN_E_BOUND;
@@ -117,8 +97,11 @@ run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const
       row += o->cells;
     }
   }
-  if (draws_add_cells(r->store, c, x->row, stats)) return RUN_E_INTERNAL;
-  return x->csv ? csv_put(r, c) : RUN_OK;
+  int e = shared ? draws_add_frame(r->store, c, frame, x->changed, x->n_changed, x->row + r->latent_cells, stats)
+                 : draws_add_cells(r->store, c, x->row, stats);
+  if (e) return e > 0 ? RUN_E_MEMORY : RUN_E_INTERNAL;
+  x->n_changed = 0;
+  return x->csv ? csv_put(r, c, stats) : RUN_OK;
 }
 
 run_status run_join(run *r) {

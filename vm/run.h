@@ -30,6 +30,7 @@ typedef struct run_options {
   plan_method method;
   uint64_t seed;
   int64_t chains, warmup, draws, thin, particles; /* chains 1 for prior and importance: draws are all in one */
+  int64_t steps;   /* mh: to a transition after warm-up; 0: a sweep */
   int64_t threads; /* 0: as many as there are processors, at most one a job */
   int64_t max_depth;
   double target_accept, step_size, init_radius, scale;
@@ -50,6 +51,10 @@ typedef enum run_status {
   RUN_E_INTERNAL
 } run_status;
 
+/* How latents are kept.  Flat draws are fastest where most of a frame changes from draw to draw, shared ones where little does:
+ * run_store.c decides. */
+typedef enum run_keeping { RUN_KEEP_AUTO, RUN_KEEP_FLAT, RUN_KEEP_SHARED } run_keeping;
+
 /* One chain.  The atomic fields are read by the thread that watches; the rest is written by the chain's thread and read after it. */
 typedef struct chain_state {
   _Atomic uint64_t done;      /* transitions */
@@ -65,6 +70,8 @@ typedef struct chain_state {
   csv_writer *csv;            /* NULL: no files */
   double *row;                /* [cells of all quantities] row-major, the draw being written */
   exec_cell *frame;           /* [program.cells] */
+  size_t *changed;            /* [r->window] cells written since the last kept draw; NULL: not known */
+  size_t n_changed;
   int flushed;                /* the tick of the last flush */
 } chain_state;
 
@@ -80,7 +87,9 @@ typedef struct run {
   run_options o;
   const bool *kept;           /* [nsites + noutputs]; made by run_begin */
   bool outputs;               /* some output is kept */
-  size_t cells;               /* of one kept draw */
+  size_t cells, latent_cells; /* of one kept draw; of its latents, which stand first */
+  run_keeping keep;
+  size_t window;              /* of a shared store: draws_frames.window */
   draws *store;
   chain_state *chain;           /* [o.chains] */
   uint64_t total;             /* transitions of all chains */
@@ -99,7 +108,7 @@ typedef struct run {
   double log_evidence, log_evidence_se, weight_ess; /* importance */
 } run;
 
-/* Makes store and chains for r->m, r->alloc, r->mem, r->o (set by the caller, the rest zero). */
+/* Makes store and chains for r->m, r->alloc, r->mem, r->o, r->keep (set by the caller, the rest zero). */
 run_status run_begin(run *r);
 /* Frees what run_begin made but the store, which stays with the caller. */
 void run_end(run *r);
@@ -119,9 +128,15 @@ size_t run_threads(const run *r, size_t jobs);
 run_status run_jobs(run *r, size_t jobs, run_job *job, void *ctx);
 static inline bool run_stopping(const run *r) { return atomic_load_explicit(r->stop, memory_order_relaxed) != 0; }
 
+/* The store: run_store.c, called by run_begin. */
+run_status run_store_make(run *r);
 /* Keeps the draw in `frame` as the next of chain c.  Makes the outputs, adds the row, writes it.  stats [DRAWS_N_STATS]. */
 run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats);
 double run_now(const run *r);
+/* A chain that failed ends the others at their next draw: nobody waits for a run that is lost. */
+static inline void run_chain_over(run *r, const chain_state *x) {
+  if (x->status != RUN_OK && x->status != RUN_STOPPED) atomic_store_explicit(r->stop, 1, memory_order_relaxed);
+}
 /* Joins the statuses and faults of the chains: the first error, else RUN_STOPPED, else RUN_OK. */
 run_status run_join(run *r);
 

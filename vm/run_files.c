@@ -78,7 +78,7 @@ static run_chain *chains_of(aim_task *t) {
                          .max_treedepth_hits = (int64_t)x->n_max_depth, .leapfrogs = (int64_t)(x->work[0] + x->work[1]),
                          .accept_stat = n ? sum / (double)n : NAN, .ebfmi = NAN, .warmup_seconds = x->seconds[0],
                          .sampling_seconds = x->seconds[1], .file = csv_path(t, c)};
-    if (r->o.method == PLAN_NUTS) out[c].ebfmi = diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), n, 1);
+    if (r->o.method == PLAN_NUTS && t->p.dim) out[c].ebfmi = diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), n, 1);
   }
   return out;
 }
@@ -106,7 +106,7 @@ run_status run_files_end(aim_task *t, double seconds) {
   const char *data = data_name(t);
   run_info info = {.model = t->plan.model->decl->name.name, .file = t->of->name, .method = plan_method_name(t->plan.method),
                    .version = AIM_VERSION, .build = t->vm->engine->name, .data = &data, .n_data = *data ? 1 : 0, .seed = r->o.seed,
-                   .warmup = r->o.warmup, .draws = r->o.draws, .thin = r->o.thin, .target_accept = r->o.target_accept,
+                   .warmup = r->o.warmup, .draws = r->o.draws, .thin = r->o.thin, .steps = r->o.steps, .draws_bytes = draws_bytes(r->store), .target_accept = r->o.target_accept,
                    .max_depth = (int)r->o.max_depth, .chain = chains_of(t), .n_chains = (size_t)r->o.chains, .total_seconds = seconds,
                    .interrupted = r->status == RUN_STOPPED};
   info.worst = worst(t, &info);

@@ -66,6 +66,7 @@ static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
       break;
     }
   }
+  run_chain_over(r, x);
 }
 
 /* False if no weight is positive. */

@@ -118,6 +118,8 @@ char *run_json_text(const run_info *info, arena *a) {
   put_int(o, "warmup", info->warmup);
   put_int(o, "draws", info->draws);
   put_int(o, "thin", info->thin);
+  put_int(o, "steps", info->steps);
+  put_int(o, "draws_bytes", (int64_t)info->draws_bytes);
   put_real(o, "target_accept", info->target_accept);
   put_int(o, "max_depth", info->max_depth);
   put_real(o, "total_seconds", info->total_seconds);

@@ -26,7 +26,8 @@ typedef struct run_info {
   size_t n_data;
   uint64_t seed;
   int64_t warmup, draws;   /* per chain */
-  int64_t thin;
+  int64_t thin, steps;     /* steps: of mh, 0 for sweeps */
+  size_t draws_bytes;      /* of the store of draws */
   double target_accept;
   int max_depth;
   const run_chain *chain;  /* [n_chains] */

@@ -1,6 +1,7 @@
 /* run_mh.c: single-site Metropolis-Hastings.
  *
- * A sweep visits every element of every latent site once.  One *step* proposes a new value for one element and scores only what
+ * A sweep visits every element of every latent site once, and a transition is a sweep, or after warm-up as many steps as the option
+ * `steps` says: the scan then goes on where it stopped, so the chain is the same one, looked at more or less often.  One *step* proposes a new value for one element and scores only what
  * that element can change, @local.<site>, at the old and at the new value: the cost of a step does not grow with the model.  The
  * old score cannot be kept from the sweep before, since neighbours have moved meanwhile.
  *
@@ -16,9 +17,13 @@
  * acceptance that is best for its dimension (Roberts, Gelman and Gilks 1997), and frozen afterwards, so that what is kept
  * comes from one Markov chain.
  *
- * Latents stand in one flat frame, written in place; the undo log takes a rejected proposal back.  Kept draws go to the flat store:
- * after a sweep nearly every chunk of a shared frame has changed, and copy-on-write frames (vm/history.h) then take 1.05 of
- * the memory of flat ones and more time. */
+ * The log density of a kept draw is computed once a sweep; between, the differences of accepted proposals are added to it, since a
+ * few steps shall not cost what the model does.
+ *
+ * Latents stand in one flat frame, written in place; the undo log takes a rejected proposal back, and the cells of an accepted one are
+ * listed for the store, which may share the rest with the draw before (run_store.c).  An element is visited at most once between two
+ * such draws, so the list has no repetitions.  After a sweep nearly every chunk of a shared frame has changed: copy-on-write frames
+ * then take 1.05 of the memory of flat ones and more time, and draws are flat. */
 #include "vm/run.h"
 
 #include "stdlib/runtime/rt_math.h"
@@ -56,8 +61,13 @@ typedef struct mh_chain {
   exec_cell *frame;
   uint64_t key;     /* of the chain */
   uint64_t sweep_key;
+  uint64_t sweep;   /* the scan stands before element e of this site in this sweep */
+  size_t site, e;
   double gain;      /* of the adaptation in this sweep; 0: frozen */
-  double accept;    /* summed over the steps of this sweep */
+  double accept;    /* summed over the steps of this transition */
+  double lp;        /* log density of the frame, */
+  bool listed;      /* what changes goes to x->changed */
+  bool stale;       /* which is to be computed anew */
   run_status status;
 } mh_chain;
 
@@ -79,6 +89,11 @@ static bool stopped(mh_chain *c) {
   return false;
 }
 
+/* The event of x has a new value that stays. */
+static void list_event(chain_state *s, const mh_element *x) {
+  for (size_t k = 0; k < x->p->event; k++) s->changed[s->n_changed++] = x->p->at + x->e * x->p->event + k;
+}
+
 /* Decides about the value that now stands in the frame.  log_ratio is what the proposal adds to the difference of the scores. */
 static bool decide(mh_chain *c, const mh_element *x, double old, double log_ratio, size_t mark, bool *accepted, bool heat_bath,
                    double target) {
@@ -89,8 +104,13 @@ static bool decide(mh_chain *c, const mh_element *x, double old, double log_rati
   double p = r >= 0 ? 1.0 : r > -700 ? rt_exp(r) : 0.0; /* a NaN is 0 too */
   if (heat_bath) p = p < 1.0 ? p / (1.0 + p) : 1.0 / (1.0 + rt_exp(-r));
   *accepted = p >= 1.0 || (p > 0 && rt_draw_uniform(address(c, x, 1, x->e)) < p);
-  if (*accepted) undo_commit(&c->s->undo, mark);
-  else undo_rollback(&c->s->undo, c->frame, mark);
+  if (*accepted) {
+    undo_commit(&c->s->undo, mark);
+    c->lp += now - old;
+    if (c->listed) list_event(c->x, x);
+  } else {
+    undo_rollback(&c->s->undo, c->frame, mark);
+  }
   c->accept += p;
   if (c->gain > 0) c->s->log_scale[x->number] += c->gain * (p - target);
   return true;
@@ -209,24 +229,40 @@ static void element_next(mh_element *x) {
   }
 }
 
-/* Calls visit for every element of a site, with its bounds. */
-static bool each_element(mh_chain *c, size_t site, mh_step *visit) {
+/* Calls visit for n elements of a site from the first-th, each with its bounds. */
+static bool some_elements(mh_chain *c, size_t site, size_t first, size_t n, mh_step *visit) {
   const eval_site *es = &c->r->m->site[site];
-  mh_element x = {.site = site, .number = c->m->first[site], .p = &c->r->m->p->site[site], .lo = -INFINITY, .hi = INFINITY};
+  mh_element x = {.site = site, .number = c->m->first[site] + first, .p = &c->r->m->p->site[site], .e = first, .lo = -INFINITY, .hi = INFINITY};
   const bool ask = x.p->site->support != IR_SUP_REAL && es->bounds >= 0;
-  for (; x.e < x.p->batch; element_next(&x)) {
-    if (ask && (x.e == 0 || es->bounds_vary) && !eval_bounds(c->w, site, x.at, &x.lo, &x.hi)) return stopped(c);
+  size_t rest = first;
+  for (uint32_t k = x.p->batch_rank; k-- > 0 && rest; rest /= (size_t)x.p->dim[k]) x.at[k] = (int64_t)(rest % (size_t)x.p->dim[k]);
+  for (; x.e < first + n; element_next(&x)) {
+    if (ask && (x.e == first || es->bounds_vary) && !eval_bounds(c->w, site, x.at, &x.lo, &x.hi)) return stopped(c);
     if (!visit(c, &x)) return false;
   }
   return true;
 }
 
-static bool sweep(mh_chain *c, uint64_t number) {
-  c->sweep_key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_SWEEP), number);
+static bool each_element(mh_chain *c, size_t site, mh_step *visit) { return some_elements(c, site, 0, c->r->m->p->site[site].batch, visit); }
+
+/* The scan goes on for n steps; n is 0 if there are no elements. */
+static bool scan(mh_chain *c, size_t n) {
+  const program *p = c->r->m->p;
   c->accept = 0.0;
   eval_frame_set(c->w, c->frame);
-  for (size_t s = 0; s < c->r->m->p->nsites; s++)
-    if (!each_element(c, s, step_of(c->r->m, s))) return false;
+  while (n) {
+    size_t left = p->site[c->site].batch - c->e, take = left < n ? left : n;
+    c->sweep_key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_SWEEP), c->sweep);
+    if (!some_elements(c, c->site, c->e, take, step_of(c->r->m, c->site))) return false;
+    n -= take;
+    c->e += take;
+    if (take < left) continue;
+    c->e = 0;
+    if (++c->site < p->nsites) continue;
+    c->site = 0;
+    c->sweep++;
+    c->stale = true;
+  }
   return true;
 }
 
@@ -290,11 +326,15 @@ static bool find_point(mh_chain *c) {
 
 /* ---- chains */
 
-static bool keep_draw(mh_chain *c, int chain) {
-  double part[3];
-  if (!eval_density(c->w, c->frame, part)) return stopped(c);
-  const double lp = part[0] + part[1] + part[2], accept = c->m->elements ? c->accept / (double)c->m->elements : 1.0;
-  const double stats[DRAWS_N_STATS] = {lp, accept, 0.0, 0.0, 2.0 * (double)c->m->elements, 0.0, -lp};
+static bool keep_draw(mh_chain *c, int chain, size_t steps) {
+  if (c->stale) {
+    double part[3];
+    if (!eval_density(c->w, c->frame, part)) return stopped(c);
+    c->lp = part[0] + part[1] + part[2];
+    c->stale = false;
+  }
+  const double accept = steps ? c->accept / (double)steps : 1.0;
+  const double stats[DRAWS_N_STATS] = {c->lp, accept, 0.0, 0.0, 2.0 * (double)steps, 0.0, -c->lp};
   c->status = run_keep(c->r, chain, c->w, c->frame, stats);
   return c->status == RUN_OK;
 }
@@ -303,22 +343,26 @@ static void run_chain_of(mh_chain *c, int chain) {
   run *r = c->r;
   chain_state *x = c->x;
   const int64_t warmup = r->o.warmup, total = warmup + r->o.draws * r->o.thin;
+  const size_t sweep = c->m->elements, kept = sweep && r->o.steps ? (size_t)r->o.steps : sweep;
   const double began = run_now(r);
   double warmed = began;
   if (!find_point(c)) return;
-  for (size_t k = 0; k < c->m->elements; k++) c->s->log_scale[k] = rt_log(r->o.scale);
+  c->stale = true;
+  for (size_t k = 0; k < sweep; k++) c->s->log_scale[k] = rt_log(r->o.scale);
   for (int64_t t = 0; t < total; t++) {
     const bool warm = t >= warmup;
+    const size_t steps = warm ? kept : sweep;
     if (t == warmup) {
       atomic_store_explicit(&x->warm, 1, memory_order_relaxed);
       warmed = run_now(r);
+      c->listed = x->changed != NULL;
     }
     c->gain = warm ? 0.0 : 2.0 / rt_pow(1.0 + (double)t, 0.6);
-    if (!sweep(c, (uint64_t)t)) return;
-    x->work[warm] += 2 * c->m->elements;
+    if (!scan(c, steps)) return;
+    x->work[warm] += 2 * steps;
     if (warm) {
-      x->accept_sum += c->m->elements ? c->accept / (double)c->m->elements : 1.0;
-      if ((t - warmup + 1) % r->o.thin == 0 && !keep_draw(c, chain)) return;
+      x->accept_sum += steps ? c->accept / (double)steps : 1.0;
+      if ((t - warmup + 1) % r->o.thin == 0 && !keep_draw(c, chain, steps)) return;
     }
     atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
     if (run_stopping(r)) {
@@ -338,6 +382,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   mh_chain c = {.m = m, .r = r, .x = x, .w = w, .s = &m->scratch[thread], .frame = x->frame, .key = rt_key_fold(r->o.seed, job)};
   run_chain_of(&c, (int)job);
   x->status = c.status;
+  run_chain_over(r, x);
   x->faults = w->faults;
 }
 

@@ -82,6 +82,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   o.init_radius = r->o.init_radius;
   nuts_target t = {.dim = n->dim, .density = density, .density_user = &j, .on_draw = on_draw, .draw_user = &j};
   x->status = status_of(&j, nuts_chain_run(&o, &t, n->work[thread], &j.result));
+  run_chain_over(r, x);
   double end = run_now(r);
   x->step_size = j.result.step_size;
   for (int k = 0; k < 2; k++) x->work[k] = j.result.n_leapfrog[k];
@@ -109,6 +110,7 @@ static void no_latents(void *ctx, size_t job, size_t thread, eval_worker *w) {
     if (x->status == RUN_OK && run_stopping(r)) x->status = RUN_STOPPED;
   }
   x->faults = w->faults;
+  run_chain_over(r, x);
 }
 
 run_status run_nuts(run *r) {

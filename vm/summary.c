@@ -24,8 +24,11 @@ summary_row *summary_compute(const draws *d, arena *a, size_t *n) {
   summary_row *out = ARENA_ARRAY(a, summary_row, *n);
   size_t doubles = diagnose_doubles(chains, rows);
   double *work = ARENA_ARRAY(a, double, doubles ? doubles : (rows ? (size_t)-1 : 1));
+  double *series = draws_shared(d) ? ARENA_ARRAY(a, double, alloc_bytes(chains, rows)) : NULL;
   for (size_t k = 0; k < *n; k++) {
-    diagnose_draws x = {draws_of(d, 0, k), chains, rows, draws_chain_stride(d), 1};
+    diagnose_draws x = {series, chains, rows, rows, 1};
+    if (series) for (size_t c = 0; c < chains; c++) draws_series(d, (int)c, k, rows, series + c * rows);
+    else x = (diagnose_draws){draws_of(d, 0, k), chains, rows, draws_chain_stride(d), 1};
     diagnose_summary s;
     diagnose_summarise(&x, work, &s);
     out[k] = (summary_row){k, s.mean, s.mcse_mean, s.sd, s.q5, s.median, s.q95, s.ess_bulk, s.ess_tail, s.rhat};

@@ -14,6 +14,8 @@ typedef struct rt_view {
 
 enum { RT_TILE = 8, RT_TV = RT_TILE / RT_W };
 
+typedef int64_t rt_bits __attribute__((vector_size(RT_W * 8)));
+
 /* One row of the tile. */
 typedef struct rt_tile_row {
     rt_vec v[RT_TV];
@@ -34,6 +36,13 @@ RT_INLINE void rt_tile_load(rt_tile_row *t, const double *p, ptrdiff_t col, int 
         for (int v = 0; v < RT_TV; v++)
             t->v[v] = RT_VEC(e + v * RT_W);
     }
+}
+
+/* The same of a contiguous row of w < 8, where eight elements may be read: what is not the row's own becomes 0. */
+RT_INLINE void rt_tile_load_narrow(rt_tile_row *t, const double *p, const rt_bits *own)
+{
+    for (int v = 0; v < RT_TV; v++)
+        t->v[v] = (rt_vec)((rt_bits)RT_VEC(p + v * RT_W) & own[v]);
 }
 
 RT_INLINE void rt_tile_store(double *p, const rt_tile_row *t, int w)
@@ -74,9 +83,13 @@ RT_INLINE void rt_tile_halve(rt_tile_row *acc, int rows, int h)
             acc[i].v[v] += acc[i + h * rows].v[v];
 }
 
-/* One block of n <= RT_SUM_BLOCK terms; rows is a constant, at most 4, and full says that b's rows are contiguous and eight wide. */
-RT_INLINE void rt_tile_body(rt_tile_row *out, int rows, rt_view a, rt_view b, ptrdiff_t n, int w, int full)
+/* What rt_tile_body may take for granted of b's rows. */
+enum { RT_ROWS_ANY, RT_ROWS_FULL /* contiguous, eight wide */, RT_ROWS_NARROW /* contiguous */ };
+
+/* One block of n <= RT_SUM_BLOCK terms; rows is a constant, at most 4, and so is kind. */
+RT_INLINE void rt_tile_body(rt_tile_row *out, int rows, rt_view a, rt_view b, ptrdiff_t n, int w, int kind)
 {
+    const int full = kind == RT_ROWS_FULL;
     rt_tile_row acc[RT_SUM_LANES * 4];
     rt_tile_row t;
     if (n <= 8) {
@@ -94,13 +107,26 @@ RT_INLINE void rt_tile_body(rt_tile_row *out, int rows, rt_view a, rt_view b, pt
         rt_tile_halve(acc, rows, 1);
     } else {
         int lanes = n > 16 ? 32 : 16;
+        /* Narrow rows gathered element by element would stall on the stores, so they are read eight wide as long as that stays before the end of
+         * the last row. */
+        ptrdiff_t wide = 0;
+        rt_bits own[RT_TV];
+        if (kind == RT_ROWS_NARROW) {
+            ptrdiff_t room = (n - 1) * b.row + w - RT_TILE;
+            wide = b.row > 0 && room >= 0 ? room / b.row + 1 : 0;
+            for (int j = 0; j < RT_TILE; j++)
+                own[j / RT_W][j % RT_W] = j < w ? -1 : 0;
+        }
         for (int k = 0; k < lanes; k++)
             rt_tile_zero(acc + k * rows, rows);
         for (ptrdiff_t k0 = 0; k0 < n; k0 += RT_SUM_LANES) {
             int len = n - k0 < RT_SUM_LANES ? (int)(n - k0) : RT_SUM_LANES;
             const double *ap = a.p + k0 * a.col, *bp = b.p + k0 * b.row;
             for (int l = 0; l < len; l++, ap += a.col, bp += b.row) {
-                rt_tile_load(&t, bp, b.col, w, full);
+                if (kind == RT_ROWS_NARROW && k0 + l < wide)
+                    rt_tile_load_narrow(&t, bp, own);
+                else
+                    rt_tile_load(&t, bp, b.col, w, full);
                 rt_tile_term(acc + l * rows, rows, ap, a.row, &t);
             }
         }
@@ -118,17 +144,21 @@ RT_INLINE void rt_tile_body(rt_tile_row *out, int rows, rt_view a, rt_view b, pt
 static __attribute__((noinline, unused)) void rt_tile_block1(rt_tile_row *out, rt_view a, rt_view b, ptrdiff_t n, int w)
 {
     if (b.col == 1 && w == RT_TILE)
-        rt_tile_body(out, 1, a, b, n, w, 1);
+        rt_tile_body(out, 1, a, b, n, w, RT_ROWS_FULL);
+    else if (b.col == 1)
+        rt_tile_body(out, 1, a, b, n, w, RT_ROWS_NARROW);
     else
-        rt_tile_body(out, 1, a, b, n, w, 0);
+        rt_tile_body(out, 1, a, b, n, w, RT_ROWS_ANY);
 }
 
 static __attribute__((noinline, unused)) void rt_tile_block4(rt_tile_row *out, rt_view a, rt_view b, ptrdiff_t n, int w)
 {
     if (b.col == 1 && w == RT_TILE)
-        rt_tile_body(out, 4, a, b, n, w, 1);
+        rt_tile_body(out, 4, a, b, n, w, RT_ROWS_FULL);
+    else if (b.col == 1)
+        rt_tile_body(out, 4, a, b, n, w, RT_ROWS_NARROW);
     else
-        rt_tile_body(out, 4, a, b, n, w, 0);
+        rt_tile_body(out, 4, a, b, n, w, RT_ROWS_ANY);
 }
 
 /* S_k a[k sa] b[k sb] of one block, for any strides. */

@@ -312,6 +312,13 @@ static void test_corrupted(void **state) {
   FAULT(fn->ret[0] = d, fn->ret[0] = ret, "a returned value is not defined here");
   FAULT(fn->val[ret].type.dim[0] = 0; fn->val[ret].type.rank = 1, fn->val[ret].type.rank = 0, "");
 #undef FAULT
+  /* The first step at fault is the one named. */
+  assert_true(ir_verify_after(fn, "first"));
+  fn->ret[0] = d;
+  assert_false(ir_verify_after(fn, "second"));
+  fn->ret[0] = ret;
+  assert_false(ir_verify_after(fn, "third"));
+  assert_non_null(strstr(m->fault, "second: @"));
 }
 
 /* Values before and after a renaming, a removal, and a copy of a function into another one with other sizes. */

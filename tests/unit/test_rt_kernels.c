@@ -450,7 +450,8 @@ static void test_products(void **unused)
 {
     (void)unused;
     static const ptrdiff_t shapes[][3] = {{1, 1, 1}, {3, 2, 1}, {2, 3, 4}, {5, 7, 3}, {8, 8, 8}, {9, 17, 31}, {4, 8, 32}, {6, 9, 33}, {13, 12, 70},
-                                          {1, 9, 5000}, {5, 3, 4097}, {7, 1, 40}, {1, 8, 0}, {4, 20, 9000}};
+                                          {1, 9, 5000}, {5, 3, 4097}, {7, 1, 40}, {1, 8, 0}, {4, 20, 9000}, {40, 5, 40}, {37, 3, 4},
+                                          {9, 7, 1}, {33, 4, 17}, {5000, 6, 5}, {6, 7, 9}};
     for (size_t t = 0; t < sizeof shapes / sizeof *shapes; t++) {
         ptrdiff_t m = shapes[t][0], n = shapes[t][1], k = shapes[t][2];
         double *A = malloc((size_t)(m * k + 1) * 8), *B = malloc((size_t)(k * n + 1) * 8), *C = malloc((size_t)(m * n + 1) * 8), *D = malloc((size_t)(m * n) * 8);

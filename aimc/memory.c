@@ -1,0 +1,39 @@
+/* memory.c: the allocator of the command.
+ *
+ * Linux promises more memory than there is and kills whoever uses it.  A model whose arrays cannot fit ends with a message instead:
+ * what is in use is counted, and a request beyond the memory of the machine fails. */
+#include "aimc/aimc.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static bool reserve(memory *m, size_t n) {
+  size_t used = atomic_load(&m->used);
+  do
+    if (n > m->most - used) return false;
+  while (!atomic_compare_exchange_weak(&m->used, &used, used + n));
+  return true;
+}
+
+static void *resize(void *user, void *ptr, size_t old_size, size_t size) {
+  memory *m = user;
+  if (size == 0) {
+    free(ptr);
+    atomic_fetch_sub(&m->used, old_size);
+    return NULL;
+  }
+  if (size > old_size && !reserve(m, size - old_size)) return NULL;
+  void *p = realloc(ptr, size);
+  if (size > old_size && !p) atomic_fetch_sub(&m->used, size - old_size);
+  if (size < old_size && p) atomic_fetch_sub(&m->used, old_size - size);
+  return p;
+}
+
+void memory_limit(memory *m, aim_config *config) {
+  long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  m->most = pages > 0 && page > 0 && (size_t)pages <= SIZE_MAX / (size_t)page ? (size_t)pages * (size_t)page : SIZE_MAX;
+  config->alloc = resize;
+  config->alloc_user = m;
+}

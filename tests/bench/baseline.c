@@ -1,0 +1,295 @@
+/* baseline.c: densities, gradients and samplers by hand.  See baseline.h for the flags. */
+#include "tests/bench/baseline.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Longest series of the densities that need room for one; those of longer ones are 0, which no check passes. */
+enum { ROOM = 1024 };
+
+double baseline_sum(const double *y, size_t n) {
+  double s = 0;
+  for (size_t i = 0; i < n; i++) s += y[i];
+  return s;
+}
+
+double baseline_normal(const double *y, size_t n, double mu, double sigma) {
+  double s = 0;
+  for (size_t i = 0; i < n; i++) s += (y[i] - mu) * (y[i] - mu);
+  return -0.5 * s / (sigma * sigma) - (double)n * (log(sigma) + 0.91893853320467274178);
+}
+
+double baseline_schools_centered(const void *data, const double *q, double *g) {
+  const baseline_schools *d = data;
+  const double mu = q[0], tau = exp(q[1]), *theta = q + 2, w = 1 / (tau * tau);
+  double lp = -mu * mu / 50 - log(1 + tau * tau / 25) + q[1], ss = 0, sum = 0;
+  for (int j = 0; j < 8; j++) {
+    double v = 1 / (d->sigma[j] * d->sigma[j]), e = theta[j] - mu, f = d->y[j] - theta[j];
+    ss += e * e;
+    sum += e;
+    lp -= 0.5 * v * f * f;
+    g[2 + j] = v * f - w * e;
+  }
+  g[0] = -mu / 25 + w * sum;
+  g[1] = -2 * tau * tau / (25 + tau * tau) + 1 - 8 + w * ss;
+  return lp - 0.5 * w * ss - 8 * q[1];
+}
+
+double baseline_schools_noncentered(const void *data, const double *q, double *g) {
+  const baseline_schools *d = data;
+  const double mu = q[0], tau = exp(q[1]), *z = q + 2;
+  double lp = -mu * mu / 50 - log(1 + tau * tau / 25) + q[1], gm = 0, gt = 0;
+  for (int j = 0; j < 8; j++) {
+    double v = 1 / (d->sigma[j] * d->sigma[j]), f = d->y[j] - mu - tau * z[j], a = v * f;
+    lp -= 0.5 * (v * f * f + z[j] * z[j]);
+    gm += a;
+    gt += a * z[j];
+    g[2 + j] = a * tau - z[j];
+  }
+  g[0] = gm - mu / 25;
+  g[1] = -2 * tau * tau / (25 + tau * tau) + 1 + gt * tau;
+  return lp;
+}
+
+/* Tiles of rows: linear predictor, residual and its products with the columns while all of it is in the first cache. */
+enum { TILE = 256 };
+
+double baseline_logit(const void *data, const double *q, double *g) {
+  const baseline_logistic *l = data;
+  double lp = 0;
+  for (size_t k = 0; k < l->d; k++) lp -= 0.5 * q[k] * q[k], g[k] = -q[k];
+  for (size_t first = 0; first < l->n; first += TILE) {
+    size_t m = l->n - first < TILE ? l->n - first : TILE;
+    const double *y = l->y + first;
+    double eta[TILE] = {0}, r[TILE];
+    for (size_t k = 0; k < l->d; k++) {
+      const double *x = l->x + k * l->n + first, b = q[k];
+      for (size_t i = 0; i < m; i++) eta[i] += b * x[i];
+    }
+    for (size_t i = 0; i < m; i++) {
+      double e = exp(-fabs(eta[i])), p = 1 / (1 + e);
+      lp += y[i] * eta[i] - (eta[i] > 0 ? eta[i] : 0) - log(1 + e);
+      r[i] = y[i] - (eta[i] > 0 ? p : e * p);
+    }
+    for (size_t k = 0; k < l->d; k++) {
+      const double *x = l->x + k * l->n + first;
+      double s = 0;
+      for (size_t i = 0; i < m; i++) s += x[i] * r[i];
+      g[k] += s;
+    }
+  }
+  return lp;
+}
+
+double baseline_radon(const void *data, const double *q, double *g) {
+  const baseline_radon_data *d = data;
+  const double sa = exp(q[0]), sy = exp(q[1]), mu = q[2], b1 = q[3], b2 = q[4], *alpha = q + 5, wa = 1 / (sa * sa),
+               wy = 1 / (sy * sy);
+  double ssa = 0, suma = 0, ss = 0, g1 = 0, g2 = 0;
+  for (size_t j = 0; j < d->j; j++) {
+    double e = alpha[j] - mu;
+    ssa += e * e;
+    suma += e;
+    g[5 + j] = -wa * e;
+  }
+  for (size_t i = 0; i < d->n; i++) {
+    double r = d->y[i] - alpha[d->county[i]] - b1 * d->uppm[i] - b2 * d->floor[i];
+    ss += r * r;
+    g1 += r * d->uppm[i];
+    g2 += r * d->floor[i];
+    g[5 + d->county[i]] += wy * r;
+  }
+  g[0] = -sa * sa + 1 - (double)d->j + wa * ssa;
+  g[1] = -sy * sy + 1 - (double)d->n + wy * ss;
+  g[2] = -mu / 100 + wa * suma;
+  g[3] = -b1 / 100 + wy * g1;
+  g[4] = -b2 / 100 + wy * g2;
+  return -0.5 * (sa * sa + sy * sy + mu * mu / 100 + (b1 * b1 + b2 * b2) / 100 + wa * ssa + wy * ss) + q[0] + q[1] -
+         (double)d->j * q[0] - (double)d->n * q[1];
+}
+
+double baseline_ark(const void *data, const double *q, double *g) {
+  const baseline_series *d = data;
+  const size_t k = d->k, n = d->n - k;
+  const double alpha = q[0], *beta = q + 1, sigma = exp(q[1 + k]), w = 1 / (sigma * sigma);
+  double r[ROOM], ss = 0, sum = 0, lp = -alpha * alpha / 200 - log(1 + sigma * sigma / 6.25) + q[1 + k];
+  if (n > ROOM) return 0;
+  for (size_t t = 0; t < n; t++) r[t] = d->y[t + k] - alpha;
+  for (size_t j = 0; j < k; j++)
+    for (size_t t = 0; t < n; t++) r[t] -= beta[j] * d->y[t + k - 1 - j];
+  for (size_t t = 0; t < n; t++) ss += r[t] * r[t], sum += r[t];
+  for (size_t j = 0; j < k; j++) {
+    double s = 0;
+    for (size_t t = 0; t < n; t++) s += r[t] * d->y[t + k - 1 - j];
+    g[1 + j] = w * s - beta[j] / 100;
+    lp -= beta[j] * beta[j] / 200;
+  }
+  g[0] = w * sum - alpha / 100;
+  g[1 + k] = -2 * sigma * sigma / (6.25 + sigma * sigma) + 1 - (double)n + w * ss;
+  return lp - 0.5 * w * ss - (double)n * q[1 + k];
+}
+
+double baseline_garch(const void *data, const double *q, double *g) {
+  const baseline_series *d = data;
+  const size_t n = d->n;
+  const double mu = q[0], a0 = exp(q[1]), a1 = 1 / (1 + exp(-q[2])), u = 1 / (1 + exp(-q[3])), b1 = (1 - a1) * u;
+  double s2[ROOM], lp = 0, g_mu = 0, g_a0 = 0, g_a1 = 0, g_b1 = 0, bar = 0;
+  if (n > ROOM) return 0;
+  s2[0] = d->sigma1 * d->sigma1;
+  for (size_t t = 1; t < n; t++) {
+    double e = d->y[t - 1] - mu;
+    s2[t] = a0 + a1 * e * e + b1 * s2[t - 1];
+  }
+  for (size_t t = 0; t < n; t++) {
+    double e = d->y[t] - mu, w = 1 / s2[t];
+    lp -= 0.5 * (log(s2[t]) + w * e * e);
+    g_mu += w * e;
+  }
+  /* bar is the adjoint of s2[t]. */
+  for (size_t t = n - 1; t > 0; t--) {
+    double e = d->y[t] - mu, w = 1 / s2[t], before = d->y[t - 1] - mu;
+    bar = b1 * bar - 0.5 * w + 0.5 * w * w * e * e;
+    g_a0 += bar;
+    g_a1 += bar * before * before;
+    g_b1 += bar * s2[t - 1];
+    g_mu -= 2 * bar * a1 * before;
+  }
+  /* Jacobians: a0; a1 (1 - a1); (1 - a1) u (1 - u). */
+  lp += q[1] + log(a1) + 2 * log(1 - a1) + log(u * (1 - u));
+  g[0] = g_mu;
+  g[1] = g_a0 * a0 + 1;
+  g[2] = (g_a1 - g_b1 * u) * a1 * (1 - a1) + 1 - 3 * a1;
+  g[3] = g_b1 * (1 - a1) * u * (1 - u) + 1 - 2 * u;
+  return lp;
+}
+
+double baseline_gp(const void *data, const double *q, double *g) {
+  const baseline_gp_data *d = data;
+  const size_t n = d->n;
+  const double rho = exp(q[0]), alpha = exp(q[1]), sigma = exp(q[2]);
+  double *k = d->work, *l = k + n * n, *inv = l + n * n, *a = inv + n * n, lp = 0;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < n; j++) {
+      double h = d->x[i] - d->x[j];
+      k[i * n + j] = alpha * alpha * exp(-h * h / (2 * rho * rho));
+    }
+  /* l: Cholesky factor by rows; inv: its inverse, transposed, so that both inner loops run along rows. */
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j <= i; j++) {
+      double s = k[i * n + j] + (i == j ? sigma : 0);
+      for (size_t m = 0; m < j; m++) s -= l[i * n + m] * l[j * n + m];
+      l[i * n + j] = i == j ? sqrt(s) : s / l[j * n + j];
+    }
+  for (size_t j = 0; j < n; j++) {
+    for (size_t i = 0; i < j; i++) inv[j * n + i] = 0;
+    inv[j * n + j] = 1 / l[j * n + j];
+    for (size_t i = j + 1; i < n; i++) {
+      double s = 0;
+      for (size_t m = j; m < i; m++) s += l[i * n + m] * inv[j * n + m];
+      inv[j * n + i] = -s / l[i * n + i];
+    }
+    lp -= log(l[j * n + j]);
+  }
+  /* a = S^-1 y; the adjoint of S is (a a' - S^-1) / 2. */
+  double z[ROOM];
+  if (n > ROOM) return 0;
+  memset(z, 0, n * sizeof *z);
+  for (size_t j = 0; j < n; j++)
+    for (size_t i = j; i < n; i++) z[i] += inv[j * n + i] * d->y[j];
+  for (size_t i = 0; i < n; i++) lp -= 0.5 * z[i] * z[i];
+  for (size_t j = 0; j < n; j++) {
+    double s = 0;
+    for (size_t i = j; i < n; i++) s += inv[j * n + i] * z[i];
+    a[j] = s;
+  }
+  double g_rho = 0, g_alpha = 0, g_sigma = 0;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j <= i; j++) {
+      double s = 0, h = d->x[i] - d->x[j];
+      for (size_t m = i; m < n; m++) s += inv[i * n + m] * inv[j * n + m];
+      double bar = 0.5 * (a[i] * a[j] - s);
+      if (i == j)
+        g_sigma += bar;
+      else
+        bar *= 2;
+      g_alpha += bar * 2 * k[i * n + j];
+      g_rho += bar * k[i * n + j] * h * h / (rho * rho);
+    }
+  lp += 24 * q[0] - 4 * rho - 0.125 * alpha * alpha - 0.5 * sigma * sigma + q[0] + q[1] + q[2];
+  g[0] = g_rho + 25 - 4 * rho;
+  g[1] = g_alpha - 0.25 * alpha * alpha + 1;
+  g[2] = g_sigma * sigma - sigma * sigma + 1;
+  return lp;
+}
+
+double baseline_kidscore(const void *data, const double *q, double *g) {
+  const baseline_kid_data *d = data;
+  const double sigma = exp(q[3]), w = 1 / (sigma * sigma);
+  double ss = 0, s0 = 0, s1 = 0, s2 = 0;
+  for (size_t i = 0; i < d->n; i++) {
+    double r = d->score[i] - q[0] - q[1] * d->hs[i] - q[2] * d->iq[i];
+    ss += r * r;
+    s0 += r;
+    s1 += r * d->hs[i];
+    s2 += r * d->iq[i];
+  }
+  g[0] = w * s0;
+  g[1] = w * s1;
+  g[2] = w * s2;
+  g[3] = w * ss - (double)d->n + 1 - 2 * sigma * sigma / (6.25 + sigma * sigma);
+  return -0.5 * w * ss - (double)d->n * q[3] - log(1 + sigma * sigma / 6.25) + q[3];
+}
+
+/* ---- samplers */
+
+static double uniform(uint64_t *state) {
+  uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return ((double)((z ^ (z >> 31)) >> 11) + 0.5) * 0x1p-53;
+}
+
+static double normal(uint64_t *state) {
+  double u = uniform(state), v = uniform(state);
+  return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
+}
+
+static double hier_local(const baseline_walk *w, size_t i, double v) {
+  if (i > 0) return -0.5 * (v - w->x[0]) * (v - w->x[0]) - 2 * (w->y[i - 1] - v) * (w->y[i - 1] - v);
+  double s = v * v;
+  for (size_t k = 1; k < w->n; k++) s += (w->x[k] - v) * (w->x[k] - v);
+  return -0.5 * s;
+}
+
+static double chain_local(const baseline_walk *w, size_t t, double v) {
+  double e = t ? v - 0.9 * w->x[t - 1] : v, f = w->y[t] - v, s = e * e + f * f;
+  if (t + 1 < w->n) s += (w->x[t + 1] - 0.9 * v) * (w->x[t + 1] - 0.9 * v);
+  return -0.5 * s;
+}
+
+#define WALK(local)                                                                                                                \
+  for (; steps > 0; steps--) {                                                                                                     \
+    size_t i = w->at;                                                                                                              \
+    double v = w->x[i] + normal(&w->random), r = local(w, i, v) - local(w, i, w->x[i]);                                            \
+    if (r >= 0 || uniform(&w->random) < exp(r)) w->x[i] = v;                                                                       \
+    w->at = i + 1 == w->n ? 0 : i + 1;                                                                                             \
+  }
+
+void baseline_hier_steps(baseline_walk *w, long steps) { WALK(hier_local) }
+void baseline_chain_steps(baseline_walk *w, long steps) { WALK(chain_local) }
+
+void baseline_schools_draws(baseline_draws *d, long n) {
+  for (long k = 0; k < n; k++) {
+    double *x = d->ring + 10 * ((size_t)k % d->room), lw = 0;
+    x[0] = 5 * normal(&d->random);
+    x[1] = 5 * tan(1.5707963267948966 * uniform(&d->random));
+    for (int j = 0; j < 8; j++) {
+      x[2 + j] = x[0] + x[1] * normal(&d->random);
+      if (d->weight) {
+        double e = (d->y[j] - x[2 + j]) / d->sigma[j];
+        lw -= 0.5 * e * e + log(d->sigma[j]) + 0.91893853320467274178;
+      }
+    }
+    if (d->weight) d->weight[(size_t)k % d->room] = lw;
+  }
+}

@@ -1,0 +1,89 @@
+/* baseline.h: the same computations as straightforward C by hand, to measure against.
+ *
+ * baseline.c alone is compiled with -O3 -march=native -ffast-math, which AIM does not allow itself: gcc may reassociate sums,
+ * contract to fma and call libm's vector functions.  Layouts are those that suit the loops.  Gradients are derived by hand.
+ *
+ * A density returns its value up to a constant at the unconstrained point q, Jacobian included, and writes the gradient g. Positive
+ * parameters are exponentials of their coordinates, those in (0, b) are b times a logistic function. */
+#ifndef AIM_BENCH_BASELINE_H
+#define AIM_BENCH_BASELINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef double baseline_density(const void *data, const double *q, double *g);
+
+/* sum of y; value only */
+double baseline_sum(const double *y, size_t n);
+/* y ~ Normal(mu, sigma): value only */
+double baseline_normal(const double *y, size_t n, double mu, double sigma);
+
+/* Coordinates mu, tau, then theta or z [8]. */
+typedef struct baseline_schools {
+  const double *y, *sigma;
+} baseline_schools;
+baseline_density baseline_schools_centered, baseline_schools_noncentered;
+
+/* Coordinates beta [d].  x is column-major; y is 0 or 1. */
+typedef struct baseline_logistic {
+  size_t n, d;
+  const double *x, *y;
+} baseline_logistic;
+baseline_density baseline_logit;
+
+/* Coordinates sigma_alpha, sigma_y, mu_alpha, beta [2], alpha [j].  county counts from 0. */
+typedef struct baseline_radon_data {
+  size_t n, j;
+  const double *y, *floor, *uppm;
+  const int *county;
+} baseline_radon_data;
+baseline_density baseline_radon;
+
+/* Coordinates alpha, beta [k], sigma. */
+typedef struct baseline_series {
+  size_t n, k;
+  const double *y;
+  double sigma1;
+} baseline_series;
+baseline_density baseline_ark;
+/* Coordinates mu, alpha0, alpha1, beta1. */
+baseline_density baseline_garch;
+
+/* Coordinates rho, alpha, sigma.  work holds 3 n^2 + n doubles. */
+typedef struct baseline_gp_data {
+  size_t n;
+  const double *x, *y;
+  double *work;
+} baseline_gp_data;
+baseline_density baseline_gp;
+
+/* Coordinates beta [3], sigma. */
+typedef struct baseline_kid_data {
+  size_t n;
+  const double *score, *hs, *iq;
+} baseline_kid_data;
+baseline_density baseline_kidscore;
+
+/* Single-site Metropolis steps with proposals of scale 1, `steps` of them in the order of the sites, from where *at stands.
+ * hier: x[0] is mu ~ Normal(0, 1), x[i] ~ Normal(mu, 1), y[i - 1] ~ Normal(x[i], 0.5).  chain: x[0] ~ Normal(0, 1),
+ * x[t] ~ Normal(0.9 x[t - 1], 1), y[t] ~ Normal(x[t], 1). */
+typedef struct baseline_walk {
+  size_t n, at;
+  double *x;
+  const double *y;
+  uint64_t random;
+} baseline_walk;
+void baseline_hier_steps(baseline_walk *w, long steps);
+void baseline_chain_steps(baseline_walk *w, long steps);
+
+/* n draws of the centred eight schools from the prior, [10] each, kept in a ring of `room` draws; with weights [room] unless NULL.
+ */
+typedef struct baseline_draws {
+  const double *y, *sigma;
+  double *ring, *weight;
+  size_t room;
+  uint64_t random;
+} baseline_draws;
+void baseline_schools_draws(baseline_draws *d, long n);
+
+#endif

@@ -1,0 +1,2 @@
+/* empty.c: what starting a process costs. */
+int main(void) { return 0; }

@@ -1,0 +1,233 @@
+/* sampling.c: single-site Metropolis, importance sampling and prior draws, through aim_run.
+ *
+ * A run has a fixed part (threads, the store of draws, warm-up), so each figure is a difference: of two runs that differ in length
+ * alone, both warm, taken in turn. */
+#include "tests/bench/baseline.h"
+#include "tests/bench/bench.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { RUNS = 31, MAX_OPTIONS = 8 };
+
+/* A run of `length` in the unit of the option that is named, all else equal. */
+typedef struct job {
+  const char *text, *method, *length;
+  const bench_data *data;
+  const char *option[MAX_OPTIONS];
+  int64_t value[MAX_OPTIONS];
+} job;
+
+/* The model may stay open, for its draws to be looked at; NULL closes it. */
+static double run_job(const job *j, int64_t length, bench_model *keep) {
+  const char *name[MAX_OPTIONS + 2] = {0};
+  int64_t value[MAX_OPTIONS + 2];
+  int n = 0;
+  for (; n < MAX_OPTIONS && j->option[n]; n++) name[n] = j->option[n], value[n] = j->value[n];
+  name[n] = j->length;
+  value[n] = length;
+  bench_model m;
+  double t = bench_model_open(&m, NULL, j->text, j->data) ? bench_model_run(&m, j->method, name, value) : -1;
+  if (keep)
+    *keep = m;
+  else
+    bench_model_close(&m);
+  return t;
+}
+
+/* Seconds of one more unit of length, `runs` times, each followed by seconds of an iteration of the baseline. */
+static bool differences(const job *j, int64_t small, int64_t large, bench_side base, long n, double *of_aim, double *of_base,
+                        int runs) {
+  if (run_job(j, large, NULL) < 0) return false;
+  base.body(base.ctx, n);
+  for (int k = 0; k < runs; k++) {
+    double t = run_job(j, large, NULL), u = run_job(j, small, NULL);
+    if (t < 0 || u < 0) return false;
+    of_aim[k] = (t - u) / (double)(large - small);
+    double began = bench_cpu();
+    base.body(base.ctx, n);
+    of_base[k] = (bench_cpu() - began) / (double)n;
+  }
+  return true;
+}
+
+static void scale(double *v, int n, double by) {
+  for (int k = 0; k < n; k++) v[k] *= by;
+}
+
+/* ---- a hierarchy of normals with a known posterior */
+
+static const char hier_text[] = "model hier(y: real[N]) {\n  mu ~ Normal(0, 1)\n  plate i in 1..N {\n    x[i] ~ Normal(mu, 1)\n    "
+                                "y[i] ~ Normal(x[i], 0.5)\n  }\n}\n";
+
+static void hier_hand(void *ctx, long n) { baseline_hier_steps(ctx, n); }
+
+/* y_i | mu ~ Normal(mu, sqrt(1.25)); then mu has precision 1 + n / 1.25, and x_i | mu, y_i the mean (mu + 4 y_i) / 5.  The largest
+ * error of a mean, in its standard errors. */
+static double hier_error(bench_model *m, const double *y, size_t n) {
+  double sum = 0;
+  for (size_t i = 0; i < n; i++) sum += y[i];
+  double mu = sum / 1.25 / (1 + (double)n / 1.25), worst = 0;
+  for (size_t k = 0; k <= n; k++) {
+    aim_summary s;
+    if (aim_summarise(m->task, aim_quantity_find(m->task, k ? "x" : "mu"), k ? k - 1 : 0, &s) != AIM_OK || !(s.mcse > 0))
+      return INFINITY;
+    worst = fmax(worst, fabs(s.mean - (k ? (mu + 4 * y[k - 1]) / 5 : mu)) / s.mcse);
+  }
+  return worst;
+}
+
+static void hier(bench *b, size_t n, const char *name, double bar) {
+  if (!bench_wanted(b, name)) return;
+  bench_random r = {71};
+  double *y = bench_alloc(n, sizeof *y), *x = bench_alloc(n + 1, sizeof *x);
+  for (size_t i = 0; i < n; i++) y[i] = 0.8 + 1.1 * bench_normal(&r);
+  bench_data data[] = {{"y", y, NULL, 1, {(int64_t)n}}, {NULL}};
+  job j = {hier_text, "mh", "draws", data, {"chains", "warmup"}, {1, 200}};
+  bench_model m;
+  /* 4.9 standard errors, and half as much again because the error of a correlated chain is itself an estimate. */
+  double t = run_job(&j, 20000, &m), z = t < 0 ? INFINITY : hier_error(&m, y, n);
+  bench_model_close(&m);
+  if (!(z < 7.4)) {
+    bench_wrong(b, name, "a posterior mean is off by %.1f standard errors", z);
+    return;
+  }
+  baseline_walk hand = {n + 1, 0, x, y, 1};
+  double v[RUNS], w[RUNS];
+  if (!differences(&j, 200, 4200, (bench_side){hier_hand, &hand}, 20000, v, w, RUNS)) {
+    bench_wrong(b, name, "the run failed");
+    return;
+  }
+  scale(v, RUNS, 1e6 * 100 / (double)(n + 1));
+  scale(w, RUNS, 1e6 * 100);
+  bench_record(
+      b, &(bench_row){name, "us/100 steps", BENCH_TIME, 1, "C by hand", bar, bench_text("means within %.1f standard errors", z)}, v,
+      w, RUNS);
+}
+
+/* ---- local dependence: the cost of a step does not depend on the length */
+
+static const char chain_text[] = "model chain(y: real[T]) {\n  h[1] ~ Normal(0, 1)\n  for t in 2..T { h[t] ~ Normal(0.9 * h[t - "
+                                 "1], 1) }\n  plate t in 1..T { y[t] ~ Normal(h[t], 1) }\n}\n";
+
+static void chain_hand(void *ctx, long n) { baseline_chain_steps(ctx, n); }
+
+/* The posterior mean solves a tridiagonal system: precision 1 + 1 + 0.81 inside, 1 + 1 at the end, -0.9 beside (Thomas). */
+static double chain_error(bench_model *m, const double *y, size_t n) {
+  double *d = bench_alloc(n, sizeof *d), *h = bench_alloc(n, sizeof *h), worst = 0;
+  for (size_t t = 0; t < n; t++) {
+    d[t] = t + 1 < n ? 2.81 : 2, h[t] = y[t];
+    if (t) h[t] += 0.9 / d[t - 1] * h[t - 1], d[t] -= 0.81 / d[t - 1];
+  }
+  for (size_t t = n; t-- > 0;) h[t] = (h[t] + (t + 1 < n ? 0.9 * h[t + 1] : 0)) / d[t];
+  for (size_t t = 0; t < n; t++) {
+    aim_summary s;
+    if (aim_summarise(m->task, aim_quantity_find(m->task, "h"), t, &s) != AIM_OK || !(s.mcse > 0)) return INFINITY;
+    worst = fmax(worst, fabs(s.mean - h[t]) / s.mcse);
+  }
+  return worst;
+}
+
+static void local(bench *b, size_t n, const char *name, int runs) {
+  if (!bench_wanted(b, name)) return;
+  bench_random r = {72};
+  double *y = bench_alloc(n, sizeof *y), *x = bench_alloc(n, sizeof *x), h = 0;
+  for (size_t t = 0; t < n; t++) h = 0.9 * h + bench_normal(&r), y[t] = h + bench_normal(&r);
+  /* The longest chain is checked at the length of the second. */
+  size_t few = n < 1000 ? n : 1000;
+  bench_data data[] = {{"y", y, NULL, 1, {(int64_t)few}}, {NULL}};
+  job j = {chain_text, "mh", "draws", data, {"chains", "warmup", "thin"}, {1, 200, 1}};
+  bench_model m;
+  double t = run_job(&j, 2000, &m), z = t < 0 ? INFINITY : chain_error(&m, y, few);
+  bench_model_close(&m);
+  if (!(z < 7.4)) {
+    bench_wrong(b, name, "a posterior mean is off by %.1f standard errors", z);
+    return;
+  }
+  data[0].dims[0] = (int64_t)n;
+  int64_t sweeps = (int64_t)(n < 50000 ? 100000 / n : 4);
+  job timing = {chain_text, "mh", "thin", data, {"chains", "warmup", "draws"}, {1, 1, 1}};
+  baseline_walk hand = {n, 0, x, y, 1};
+  double v[RUNS], w[RUNS];
+  if (!differences(&timing, 1, 1 + sweeps, (bench_side){chain_hand, &hand}, 100000, v, w, runs)) {
+    bench_wrong(b, name, "the run failed");
+    return;
+  }
+  scale(v, runs, 1e9 / (double)n);
+  scale(w, runs, 1e9);
+  bench_record(b, &(bench_row){name, "ns/step", BENCH_TIME, 1, "C by hand", 0, bench_text("means within %.1f standard errors", z)},
+               v, w, runs);
+}
+
+/* ---- independent draws of eight schools */
+
+static void schools_hand(void *ctx, long n) { baseline_schools_draws(ctx, n); }
+
+/* Prior: P(mu < 0) = 1/2 and P(tau < 5) = 1/2, in standard errors. */
+static double prior_error(bench_model *m) {
+  const double *mu = aim_draws(m->task, 0, aim_quantity_find(m->task, "mu"), 0),
+               *tau = aim_draws(m->task, 0, aim_quantity_find(m->task, "tau"), 0);
+  size_t n = aim_draw_count(m->task, 0), below = 0, small = 0;
+  if (!mu || !tau || n < 1000) return INFINITY;
+  for (size_t k = 0; k < n; k++) below += mu[k] < 0, small += tau[k] < 5;
+  double se = sqrt(0.25 * (double)n);
+  return fmax(fabs((double)below - 0.5 * (double)n), fabs((double)small - 0.5 * (double)n)) / se;
+}
+
+/* Evidence: theta summed out by hand leaves y_j ~ Normal(mu, sqrt(tau^2 + sigma_j^2)); mu too, exactly; tau on a grid of quantiles.
+ */
+static double evidence_error(bench_model *m) {
+  enum { GRID = 4000 };
+  double z = 0;
+  for (int k = 0; k < GRID; k++) {
+    double tau = 5 * tan(1.5707963267948966 * (k + 0.5) / GRID), p = 1.0 / 25, s = 0, q = 0, ld = -log(25.0);
+    for (int j = 0; j < 8; j++) {
+      double v = tau * tau + bench_schools_sigma[j] * bench_schools_sigma[j];
+      p += 1 / v, s += bench_schools_y[j] / v, q += bench_schools_y[j] * bench_schools_y[j] / v, ld -= log(6.283185307179586 * v);
+    }
+    z += exp(0.5 * (ld - log(p) + s * s / p - q)) / GRID;
+  }
+  aim_evidence e;
+  if (aim_evidence_get(m->task, &e) != AIM_OK || !(e.standard_error > 0)) return INFINITY;
+  return fabs(e.log_evidence - log(z)) / e.standard_error;
+}
+
+static void independent(bench *b, const char *name, const char *method, const char *length, double (*error)(bench_model *m),
+                        bool weigh) {
+  if (!bench_wanted(b, name)) return;
+  job j = {bench_schools_text, method, length, bench_schools_data, {0}, {0}};
+  bench_model m;
+  double t = run_job(&j, 100000, &m), z = t < 0 ? INFINITY : error(&m);
+  bench_model_close(&m);
+  if (!(z < 4.9)) {
+    bench_wrong(b, name, "off by %.1f standard errors", z);
+    return;
+  }
+  enum { ROOM = 1024 };
+  baseline_draws hand = {bench_schools_y,
+                         bench_schools_sigma,
+                         bench_alloc(10 * ROOM, sizeof(double)),
+                         weigh ? bench_alloc(ROOM, sizeof(double)) : NULL,
+                         ROOM,
+                         1};
+  double v[RUNS], w[RUNS];
+  if (!differences(&j, 1000, 11000, (bench_side){schools_hand, &hand}, 10000, v, w, RUNS)) {
+    bench_wrong(b, name, "the run failed");
+    return;
+  }
+  for (int k = 0; k < RUNS; k++) v[k] = 1e-6 / v[k], w[k] = 1e-6 / w[k];
+  bench_record(b, &(bench_row){name, "M draws/s", BENCH_RATE, 1, "C by hand", 0, bench_text("within %.1f standard errors", z)}, v,
+               w, RUNS);
+}
+
+void bench_sampling(bench *b) {
+  hier(b, 20, "mh_hier20", 300);
+  hier(b, 50, "mh_hier50", 800);
+  local(b, 100, "mh_local_1e2", RUNS);
+  local(b, 1000, "mh_local_1e3", RUNS);
+  local(b, 10000, "mh_local_1e4", RUNS);
+  local(b, 100000, "mh_local_1e5", 15);
+  independent(b, "prior_eight_schools", "prior", "draws", prior_error, false);
+  independent(b, "importance_eight_schools", "importance", "particles", evidence_error, true);
+}

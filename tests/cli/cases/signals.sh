@@ -1,0 +1,24 @@
+# Stopping a run.
+
+# stop SIGNAL STATUS
+stop() {
+  # A non-interactive shell starts background jobs with SIGINT ignored; this gives it back.
+  env --default-signal=INT "$aimc" run coin.aim --out d --draws 5000 --thin 20000 --quiet > out 2> err &
+  pid=$!
+  n=0
+  while [ $n -lt 100 ]; do
+    [ -e d/coin-1.csv ] && [ "$(rows d/coin-1.csv)" -gt 0 ] && break
+    sleep 0.05
+    n=$((n + 1))
+  done
+  kill -"$1" $pid
+  wait $pid
+  got=$?
+  [ $got -eq "$2" ] || fail "status $got instead of $2"
+  says err "stopped by SIG$1"
+  says d/run.json '"interrupted": true'
+  [ "$(rows d/coin-1.csv)" -gt 0 ] || fail "no row was kept"
+  for c in 1 2 3 4; do whole d/coin-$c.csv || fail "chain $c has broken rows"; done
+}
+test_sigint() { stop INT 130; }
+test_sigterm() { stop TERM 143; }

@@ -1,0 +1,96 @@
+# Exit statuses: 0 done, 1 wrong program, data or usage, 2 the host.
+
+test_run_prints_a_table() {
+  expect 0 "$aimc" run eight_schools.aim
+  says out 'theta[8]'
+  says out 'ESS_bulk'
+  [ -s err ] && fail "there is text on stderr"
+}
+test_quiet_prints_nothing() {
+  expect 0 "$aimc" run coin.aim --quiet
+  [ -s out ] && fail "there is output"
+}
+test_wrong_program() {
+  printf 'model m(y: real[N]) {\n  y ~ Normal(nu, 1)\n}\n' > m.aim
+  expect 1 "$aimc" run m.aim
+  says err 'm.aim:2:14'
+  expect 1 "$aimc" check m.aim
+  says err 'm.aim:2:14'
+}
+test_wrong_data() {
+  expect 1 "$aimc" run eight_schools.aim --data 'y = [1, 2]'
+  says err '2 elements'
+  expect 1 "$aimc" run eight_schools.aim --data none.json
+  says err 'none.json'
+}
+test_wrong_usage() {
+  expect 1 "$aimc"
+  expect 1 "$aimc" run
+  expect 1 "$aimc" run coin.aim coin.aim
+  expect 1 "$aimc" sample coin.aim
+  says err 'there is no command `sample`'
+  expect 1 "$aimc" coin.aim
+  says err 'aimc run coin.aim'
+  expect 1 "$aimc" run coin.aim --no-such-flag
+  expect 1 "$aimc" run coin.aim --draws many
+  expect 1 "$aimc" run coin.aim --chains 0
+  expect 1 "$aimc" run coin.aim --method gibbz
+  expect 1 "$aimc" run coin.aim --engine jit
+  expect 1 "$aimc" run coin.aim --isa 7
+  expect 1 "$aimc" run coin.aim --only other
+  says err coin
+  expect 1 "$aimc" ir coin.aim --stage soup
+}
+test_help_teaches() {
+  expect 0 "$aimc" --help
+  sed -n '/model coin/,/infer coin/p' out > first.aim
+  expect 0 "$aimc" run first.aim
+  expect 0 "$aimc" run --help
+  says out '--method'
+  expect 0 "$aimc" version
+  expect 0 "$aimc" --version
+}
+test_missing_file() {
+  expect 2 "$aimc" run none.aim
+  says err 'No such file'
+  expect 2 "$aimc" check coin.aim none.aim
+}
+test_output_that_cannot_be_written() {
+  [ -e /dev/full ] || { skip; return; }
+  "$aimc" run coin.aim > /dev/full 2> err
+  [ $? -eq 2 ] || fail "no status 2"
+  says err 'No space left'
+  expect 2 "$aimc" run coin.aim --out coin.aim
+  expect 2 "$aimc" run coin.aim --out /proc/no/such
+}
+test_a_file_without_a_model() {
+  printf '# nothing\n' > empty.aim
+  expect 1 "$aimc" run empty.aim
+  expect 0 "$aimc" check empty.aim
+}
+test_other_commands() {
+  expect 0 "$aimc" check coin.aim eight_schools.aim
+  says out '-> p: real'
+  expect 0 "$aimc" explain eight_schools.aim
+  says out 'log(x - lower)'
+  expect 0 "$aimc" explain eight_schools.aim --method mh
+  says out 'local'
+  expect 0 "$aimc" doctor
+  says out 'self-test'
+  for stage in ast model prepare logdens grad density prior outputs local all; do
+    expect 0 "$aimc" ir eight_schools.aim --stage $stage
+    [ -s out ] || fail "stage $stage is empty"
+  done
+}
+test_colour() {
+  expect 1 "$aimc" run coin.aim --data 'y = 3' --color always
+  says err "$(printf '\033[')"
+  expect 1 "$aimc" run coin.aim --data 'y = 3' --color auto
+  grep -q "$(printf '\033')" err && fail "colour in a file"
+}
+# More than the memory of any machine: a message, not a kill.
+test_memory_of_the_machine() {
+  printf 'model m(N: int) {\n  x: real[N] ~ Normal(0, 1)\n  let z = rep(x[1], N)\n  y ~ Normal(z[1], 1)\n}\n' > m.aim
+  expect 2 "$aimc" run m.aim --data N=1000000000000 --method prior
+  says err 'memory is exhausted'
+}

@@ -1,0 +1,313 @@
+/* test_codegen_jit.c: machine code against the reference evaluator (engine_check.h) at every instruction-set level, and what
+ * stands between a model and its code: the loader, the cache, the compiler process.  argv[1]: random programs, 12 if not given;
+ * a second argument runs the programs at all extents. */
+#include "codegen/cache.h"
+#include "codegen/child.h"
+#include "codegen/jit.h"
+#include "codegen/loader.h"
+#include "vm/interp.h"
+
+#include "tests/unit/engine_check.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char compiler[4096], cache_dir[4096];
+static jit_config config;
+
+static aim_alloc plain(heap *h) { return (aim_alloc){heap_fn, h}; }
+
+/* ---- the compiler process */
+
+static const char request[] = "cpu x86-64-v2\nfeatures \nwidth 0\nfma 0\nir\nfunc @f(%x: real uncon) -> (real) {\n %y = exp %x\n return %y\n}\n";
+
+static cg_reply compile(heap *h, const char *path, const char *text) {
+  aim_alloc a = plain(h);
+  cg_reply r;
+  cg_child_run(&r, path, text, strlen(text), 60, &a);
+  return r;
+}
+
+static void test_child(void **state) {
+  (void)state;
+  heap h = {0};
+  aim_alloc a = plain(&h);
+  cg_reply r = compile(&h, compiler, request);
+  assert_non_null(r.object);
+  alloc_put(&a, r.object, r.cap);
+  r = compile(&h, compiler, "cpu x86-64-v2\nir\nfunc @f(%x: real uncon) -> (real) {\n %y = exq %x\n return %y\n}\n");
+  assert_null(r.object);
+  assert_non_null(strstr(r.message, "exq"));
+  assert_null(strchr(r.message, '\n'));
+  r = compile(&h, compiler, "nonsense");
+  assert_null(r.object);
+  assert_true(r.message[0]);
+  r = compile(&h, "/nonexistent/aim-cc", request);
+  assert_null(r.object);
+  r = compile(&h, "/bin/true", request); /* ends without reading */
+  assert_null(r.object);
+  cg_child_run(&r, "/bin/sleep", "", 0, 1, &a); /* without an operand it ends; what reads forever is killed */
+  assert_null(r.object);
+  assert_int_equal(h.live, 0);
+}
+
+static void write_file(const char *path, const char *text, int mode) {
+  int f = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+  assert_true(f >= 0);
+  assert_int_equal(write(f, text, strlen(text)), strlen(text));
+  close(f);
+}
+
+static void test_slow_child(void **state) {
+  (void)state;
+  char path[4200];
+  snprintf(path, sizeof path, "%s/slow", cache_dir);
+  write_file(path, "#!/bin/sh\nexec sleep 100\n", 0700);
+  heap h = {0};
+  aim_alloc a = plain(&h);
+  cg_reply r;
+  cg_child_run(&r, path, request, strlen(request), 1, &a);
+  assert_null(r.object);
+  assert_non_null(strstr(r.message, "too long"));
+  assert_int_equal(h.live, 0);
+  unlink(path);
+}
+
+/* ---- the loader: every byte of an object changed, in turn, is loaded or refused; loading reads and writes nothing else (run it
+ * under the address sanitizer).  What was changed is never run. */
+
+static void test_loader(void **state) {
+  (void)state;
+  heap h = {0};
+  aim_alloc a = plain(&h);
+  cg_reply r = compile(&h, compiler, request);
+  assert_non_null(r.object);
+  cg_object o;
+  assert_null(cg_object_load(&o, r.object, r.n));
+  size_t size;
+  assert_non_null(cg_object_find(&o, r.object, r.n, "aim_fn_0", &size));
+  assert_non_null(cg_object_find(&o, r.object, r.n, "aim_meta", &size));
+  assert_null(cg_object_find(&o, r.object, r.n, "aim_fn_1", &size));
+  cg_object_free(&o);
+  char *copy = malloc(r.n);
+  long refused = 0;
+  for (size_t n = 0; n < r.n; n += n < 64 ? 1 : 97) {
+    char *part = malloc(n + 1); /* exactly as long, for the sanitizer */
+    memcpy(part, r.object, n);
+    if (cg_object_load(&o, part, n)) refused++;
+    else cg_object_free(&o);
+    free(part);
+  }
+  assert_true(refused > 64);
+  uint64_t seed = 1;
+  for (int k = 0; k < 20000; k++) {
+    memcpy(copy, r.object, r.n);
+    for (int c = 0; c < 1 + k % 3; c++) {
+      seed = mix(seed);
+      /* Headers and section table more often than code. */
+      size_t at = k % 2 ? seed % r.n : k % 4 == 0 ? seed % 64 : r.n - 1 - seed % (r.n < 4000 ? r.n : 4000);
+      copy[at] = (char)(seed >> 40);
+    }
+    if (cg_object_load(&o, copy, r.n) == NULL) {
+      cg_object_find(&o, copy, r.n, "aim_meta", &size);
+      cg_object_free(&o);
+    }
+  }
+  /* A relocation to something undefined, and a section that can be written. */
+  memcpy(copy, r.object, r.n);
+  Elf64_Ehdr head;
+  memcpy(&head, copy, sizeof head);
+  for (size_t k = 0; k < head.e_shnum; k++) {
+    Elf64_Shdr s;
+    memcpy(&s, copy + head.e_shoff + k * sizeof s, sizeof s);
+    if (!(s.sh_flags & SHF_EXECINSTR) || s.sh_size == 0) continue;
+    s.sh_flags |= SHF_WRITE;
+    memcpy(copy + head.e_shoff + k * sizeof s, &s, sizeof s);
+  }
+  const char *why = cg_object_load(&o, copy, r.n);
+  assert_non_null(why);
+  assert_non_null(strstr(why, "written"));
+  free(copy);
+  alloc_put(&a, r.object, r.cap);
+  assert_int_equal(h.live, 0);
+}
+
+/* ---- the cache */
+
+static void forget(void) {
+  char command[4300];
+  snprintf(command, sizeof command, "rm -rf '%s'", cache_dir);
+  assert_int_equal(system(command), 0);
+}
+
+static void test_cache(void **state) {
+  (void)state;
+  heap h = {0};
+  aim_alloc a = plain(&h);
+  const char *why;
+  size_t n;
+  forget();
+  cg_cache c = cg_cache_open(cache_dir, &why);
+  assert_null(why);
+  assert_null(cg_cache_get(&c, "key", 3, &a, &n));
+  cg_cache_put(&c, "key", 3, "object", 6);
+  char *x = cg_cache_get(&c, "key", 3, &a, &n);
+  assert_non_null(x);
+  assert_int_equal(n, 6);
+  assert_memory_equal(x, "object", 6);
+  alloc_put(&a, x, n);
+  assert_null(cg_cache_get(&c, "kez", 3, &a, &n));
+
+  /* Any byte of the file changed, or the end cut off: as if it were not there. */
+  char command[4500];
+  snprintf(command, sizeof command, "ls '%s'", cache_dir);
+  FILE *ls = popen(command, "r");
+  char name[256] = "", path[4500];
+  assert_non_null(fgets(name, sizeof name, ls));
+  pclose(ls);
+  name[strcspn(name, "\n")] = '\0';
+  snprintf(path, sizeof path, "%s/%s", cache_dir, name);
+  struct stat s;
+  assert_int_equal(stat(path, &s), 0);
+  for (off_t at = 0; at < s.st_size; at++) {
+    int f = open(path, O_RDWR);
+    char b, d;
+    assert_int_equal(pread(f, &b, 1, at), 1);
+    d = (char)(b ^ 1);
+    assert_int_equal(pwrite(f, &d, 1, at), 1);
+    assert_null(cg_cache_get(&c, "key", 3, &a, &n));
+    assert_int_equal(pwrite(f, &b, 1, at), 1);
+    close(f);
+  }
+  assert_int_equal(truncate(path, s.st_size - 1), 0);
+  assert_null(cg_cache_get(&c, "key", 3, &a, &n));
+
+  /* Writers at once: whoever reads sees one whole object. */
+  for (int w = 0; w < 4; w++) {
+    pid_t pid = fork();
+    if (pid == 0) {
+      char object[5000];
+      memset(object, 'a' + w, sizeof object);
+      for (int k = 0; k < 200; k++) cg_cache_put(&c, "many", 4, object, sizeof object);
+      _exit(0);
+    }
+    assert_true(pid > 0);
+  }
+  for (int k = 0; k < 400; k++) {
+    x = cg_cache_get(&c, "many", 4, &a, &n);
+    if (!x) continue;
+    assert_int_equal(n, 5000);
+    for (size_t e = 1; e < n; e++) assert_int_equal(x[e], x[0]);
+    alloc_put(&a, x, n);
+  }
+  for (int w = 0; w < 4; w++) wait(NULL);
+  cg_cache_close(&c);
+
+  chmod(cache_dir, 0755);
+  c = cg_cache_open(cache_dir, &why);
+  assert_true(c.dir < 0 && why);
+  chmod(cache_dir, 0700);
+  char other[4200];
+  snprintf(other, sizeof other, "%s.link", cache_dir);
+  unlink(other);
+  assert_int_equal(symlink(cache_dir, other), 0);
+  c = cg_cache_open(other, &why);
+  assert_true(c.dir < 0 && why);
+  unlink(other);
+  assert_int_equal(h.live, 0);
+}
+
+/* Loaded again, a program comes from the cache; a damaged object is compiled again. */
+static void test_cached(void **state) {
+  (void)state;
+  forget();
+  for (int round = 0; round < 3; round++) {
+    world w;
+    pair_open(&w);
+    pair p;
+    pair_fill(&p);
+    exec_program *program;
+    const char *message;
+    exec_options o = {.user = engine.user};
+    assert_int_equal(engine.load(w.m, 2, p.data, &o, &w.alloc, &program, &message), EXEC_OK);
+    jit_stats s;
+    jit_stats_of(program, &s);
+    assert_int_equal(s.cached, round == 1);
+    engine.unload(program);
+    world_close(&w);
+    if (round != 1) continue;
+    char command[4400];
+    snprintf(command, sizeof command, "for f in '%s'/*; do printf x | dd of=$f bs=1 seek=900 conv=notrunc 2>/dev/null; done", cache_dir);
+    assert_int_equal(system(command), 0);
+  }
+}
+
+static void test_unsuited(void **state) {
+  (void)state;
+  world w;
+  world_open(&w);
+  parse(&w, "func @f(%x: real uncon) -> (real) {\n return %x\n}\n");
+  jit_config other = config;
+  other.compiler = "/nonexistent";
+  other.cache = NULL;
+  exec_engine e = jit_engine(&other);
+  exec_options o = {.user = e.user};
+  exec_program *program;
+  const char *message;
+  assert_int_equal(e.load(w.m, 0, NULL, &o, &w.alloc, &program, &message), EXEC_REFUSED);
+  assert_non_null(message);
+  o = (exec_options){0};
+  assert_int_equal(e.load(w.m, 0, NULL, &o, &w.alloc, &program, &message), EXEC_REFUSED);
+  world_close(&w);
+}
+
+/* The other engine looks for NaNs. */
+static void test_nan(void **state) {
+  (void)state;
+  world w;
+  world_open(&w);
+  parse(&w, "func @f(%x: real uncon) -> (real) {\n %y = log %x\n return %y\n}\n");
+  w.fn->body.first->where.off = 7;
+  jit_config other = config;
+  other.fallback = &interp_engine;
+  exec_engine e = jit_engine(&other);
+  exec_options o = {.user = e.user};
+  exec_program *program;
+  assert_int_equal(e.load(w.m, 0, NULL, &o, &w.alloc, &program, NULL), EXEC_OK);
+  exec_worker *worker = e.worker_new(program);
+  exec_cell x = {.real = -1.0};
+  exec_arg in = {&x, 1};
+  exec_report r;
+  assert_true(e.find_nan(worker, e.find(program, "f"), &in, &r));
+  assert_int_equal(r.where.off, 7);
+  x.real = 1.0;
+  assert_false(e.find_nan(worker, 0, &in, &r));
+  e.worker_free(worker);
+  e.unload(program);
+  world_close(&w);
+}
+
+int main(int argc, char **argv) {
+  random_count = argc > 1 ? atol(argv[1]) : 12;
+  few_extents = argc < 3;
+  ssize_t n = readlink("/proc/self/exe", compiler, sizeof compiler - 32);
+  if (n <= 0) return 1;
+  compiler[n] = '\0';
+  for (int k = 0; k < 2; k++) *strrchr(compiler, '/') = '\0';
+  snprintf(cache_dir, sizeof cache_dir, "%.4000s/jit-cache", compiler);
+  strcat(compiler, "/aim-cc");
+  config.compiler = compiler;
+  config.cache = cache_dir;
+  engine = jit_engine(&config);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_child),  cmocka_unit_test(test_loader), cmocka_unit_test(test_cache),  cmocka_unit_test(test_slow_child),
+      cmocka_unit_test(test_cached), cmocka_unit_test(test_unsuited), cmocka_unit_test(test_nan), cmocka_unit_test(test_values), cmocka_unit_test(test_frame),
+      cmocka_unit_test(test_memory), cmocka_unit_test(test_random), cmocka_unit_test(test_programs),
+  };
+  const struct CMUnitTest slow[] = {cmocka_unit_test(test_operations)};
+  if (!few_extents && cmocka_run_group_tests(slow, NULL, NULL)) return 1;
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
