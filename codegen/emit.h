@@ -11,7 +11,7 @@ typedef struct cg_target {
 } cg_target;
 
 /* Compiles every function of m; function k becomes the symbol aim_fn_<k>, and `aim_meta` describes what the host has to
- * provide (docs/internals-codegen.md).  Sizes bound in m's table become constants; the others are read at run time.
+ * provide (codegen/, in docs/internals.md).  Sizes bound in m's table become constants; the others are read at run time.
  * Returns NULL and the object in *object (malloc'd), or a message in m's arena. */
 const char *cg_emit(ir_module *m, const cg_target *target, const void *support, size_t nsupport, char **object, size_t *nobject, char **text);
 
