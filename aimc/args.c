@@ -29,7 +29,7 @@ static const struct argp_option options[] = {
     {"max-depth", KEY_OPTION + 7, "N", 0, NULL, 2},
     {"particles", KEY_OPTION + 8, "N", 0, "of importance", 2},
     {"set", KEY_SET, "OPTION=VALUE", 0, "any other option of a statement", 2},
-    {"engine", KEY_ENGINE, "vm | jit | auto", 0, "what executes the model; draws do not depend on it", 3},
+    {"engine", KEY_ENGINE, "vm | jit | auto", 0, "what executes the model, default vm; draws do not depend on it", 3},
     {"isa", KEY_ISA, "2 | 3 | 4", 0, "x86-64 level of the kernels; draws do not depend on it", 3},
     {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, local or all", 3},
     {"any-path", KEY_ANY_PATH, NULL, 0, "let statements read data outside the folder of the program", 3},

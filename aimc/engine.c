@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 /* One gradient below this many flops is not worth a compilation of some 100 ms, whatever the number of draws. */
-enum { PATH = 4096, LEAST_FLOPS = 2000 };
+enum { PATH = 4096, LEAST_FLOPS = 5000 };
 
 static char compiler[PATH], cache[PATH];
 static jit_config jit = {.fallback = &interp_engine};
@@ -52,8 +52,8 @@ static const char *find_cache(void) {
 static void refused(const char *message) { fprintf(stderr, "aimc: the interpreter runs this model: %s\n", message); }
 
 int engine_set_up(const args *a, aim_vm *vm) {
-  bool must = a->engine && strcmp(a->engine, "jit") == 0;
-  if (a->engine && strcmp(a->engine, "vm") == 0) return 0;
+  bool must = a->engine && strcmp(a->engine, "jit") == 0; /* auto chooses, and falls back without a word */
+  if (!a->engine || strcmp(a->engine, "vm") == 0) return 0;
   if (!find_compiler()) {
     if (!must) return 0;
     fprintf(stderr, "aimc: aim-cc, which compiles models, is not beside aimc\n");

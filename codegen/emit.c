@@ -541,7 +541,7 @@ static const char *emit_all(E *e, const cg_target *target, const void *support, 
   LLVMPassBuilderOptionsSetSLPVectorization(o, 1);
   LLVMPassBuilderOptionsSetLoopInterleaving(o, 1);
   LLVMPassBuilderOptionsSetLoopUnrolling(o, 1);
-  LLVMErrorRef failed = LLVMRunPasses(e->mod, "default<O2>", tm, o);
+  LLVMErrorRef failed = LLVMRunPasses(e->mod, "globaldce,default<O2>", tm, o);
   if (failed) cg_fail(e, "LLVM's passes failed");
   LLVMDisposePassBuilderOptions(o);
   if (text) *text = LLVMPrintModuleToString(e->mod);
