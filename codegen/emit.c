@@ -57,7 +57,7 @@ LV cg_size(E *e, ir_size s) {
   if (s >= e->nsize_cache) {
     uint32_t to = s + 64;
     LV *grown = ARENA_ARRAY(e->mem, LV, to);
-    memcpy(grown, e->size, e->nsize_cache * sizeof *grown);
+    if (e->nsize_cache) memcpy(grown, e->size, e->nsize_cache * sizeof *grown);
     e->size = grown;
     e->nsize_cache = to;
   }

@@ -484,16 +484,16 @@ static void take_object(setup *s, const bytes *o) {
 static exec_status prepare(setup *s, int k) {
   exec_program *p = s->p;
   jit_fn *f = &p->fn[k];
-  exec_worker *w = worker_new(p);
-  if (!w) return EXEC_MEMORY;
   exec_arg *out = ARENA_ARRAY(&p->mem, exec_arg, f->nout + 1);
   exec_report r;
   for (uint32_t q = 0; q < f->nout; q++) out[q] = (exec_arg){ARENA_ARRAY(&p->mem, exec_cell, (size_t)f->out[q].cells + LINE), 1};
+  cg_cell **frame = ARENA_ARRAY(&p->mem, cg_cell *, f->nout + 1);
+  for (uint32_t q = 0; q < f->nout; q++) frame[q] = (cg_cell *)(void *)out[q].p;
+  exec_worker *w = worker_new(p); /* nothing may jump while it is held */
+  if (!w) return EXEC_MEMORY;
   exec_status st = call(w, k, 1, NULL, out, &r);
   worker_free(w);
   if (st == EXEC_BOUND) refuse(s, "@prepare: an index made from the data is out of range");
-  cg_cell **frame = ARENA_ARRAY(&p->mem, cg_cell *, f->nout + 1);
-  for (uint32_t q = 0; q < f->nout; q++) frame[q] = (cg_cell *)(void *)out[q].p;
   for (uint32_t q = 0, i = 0; q < s->m->nfns; q++)
     if (runs(s->m->fn[q])) {
       if ((int)i != k) connect(s, &p->fn[i], s->m->fn[q], f->nout, frame);
