@@ -277,7 +277,8 @@ typedef enum aim_stat {
 /* [aim_draw_count]; borrowed as above. */
 AIM_API const double *aim_stats(const aim_task *t, int chain, aim_stat stat);
 
-/* Over all chains: Vehtari, Gelman, Simpson, Carpenter and Buerkner 2021.  NaN where undefined. */
+/* Over all chains: Vehtari, Gelman, Simpson, Carpenter and Buerkner 2021.  NaN where undefined.  Draws of importance repeat particles, so
+ * there mean, sd and mcse are those of the weighted particles, ess_bulk is aim_evidence.ess, and ess_tail that or the number of draws. */
 typedef struct aim_summary {
   double mean, mcse, sd, q5, median, q95, ess_bulk, ess_tail, rhat;
 } aim_summary;

@@ -70,10 +70,19 @@ const double *aim_stats(const aim_task *t, int chain, aim_stat stat) {
 
 /* ---- summaries */
 
+void api_rows(aim_task *t) {
+  const run *r = &t->run;
+  size_t n;
+  summary_row *rows = summary_compute(r->store, &t->mem, &n);
+  if (r->moments) summary_weigh(rows, n, r->store, r->moments, r->weight_ess);
+  t->rows = rows;
+  t->n_rows = n;
+}
+
 aim_status api_summaries(aim_task *t) {
   if (t->rows) return AIM_OK;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
-  t->rows = summary_compute(t->run.store, &t->mem, &t->n_rows);
+  api_rows(t);
   return AIM_OK;
 }
 

@@ -102,7 +102,7 @@ static const char *worst(aim_task *t, run_info *info) {
 
 run_status run_files_end(aim_task *t, double seconds) {
   run *r = &t->run;
-  t->rows = summary_compute(r->store, &t->mem, &t->n_rows);
+  api_rows(t);
   const char *data = data_name(t);
   run_info info = {.model = t->plan.model->decl->name.name, .file = t->of->name, .method = plan_method_name(t->plan.method),
                    .version = AIM_VERSION, .build = t->vm->engine->name, .data = &data, .n_data = *data ? 1 : 0, .seed = r->o.seed,
