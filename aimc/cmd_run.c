@@ -89,13 +89,14 @@ static int print_result(const args *a, aim_task *t, double seconds) {
 static int run_task(const args *a, aim_task *t, const char *out) {
   int status = prepare_task(a, t);
   if (status) return status;
-  if (out) aim_set_text(t, "output", out);
+  aim_status st = out ? aim_set_text(t, "output", out) : AIM_OK;
+  if (st != AIM_OK) return report_task(a, t, st);
   bar b = {.began = now(NULL)};
   aim_watch watch = {.size = sizeof watch, .user = &b};
   if (!a->quiet && isatty(STDERR_FILENO)) watch.progress = show_progress;
   running = t;
   if (caught) aim_stop(t);
-  aim_status st = aim_run(t, &watch);
+  st = aim_run(t, &watch);
   running = NULL;
   double seconds = now(NULL) - b.began;
   if (b.drawn) fputs("\r\x1b[K", stderr);

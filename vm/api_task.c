@@ -115,6 +115,10 @@ aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
   if (!t || !option || !value || t->state == TASK_DONE) return AIM_E_USAGE;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if (strcmp(option, "output") == 0) {
+    if (!*value) {
+      diag_add(&t->p.diags, DIAG_ERROR, "E0932", (span){0}, "the output directory has no name; `.` is the current one");
+      return AIM_E_PROGRAM;
+    }
     t->output = arena_strndup(&t->mem, value, strlen(value));
     return AIM_OK;
   }

@@ -40,6 +40,8 @@ test_wrong_usage() {
   expect 1 "$aimc" run coin.aim --only other
   says err coin
   expect 1 "$aimc" ir coin.aim --stage soup
+  expect 1 "$aimc" run coin.aim --out ''
+  says err 'no name'
 }
 test_help_teaches() {
   expect 0 "$aimc" --help
