@@ -11,3 +11,33 @@ END
   printf 'model whole(y: int[N]) { y[1] ~ Normal(0, 1); plate i in 2..N { y[i] ~ Poisson(2) }; predict y }\ninfer whole on y = [1, 2]\n' > both.aim
   expect 1 "$aimc" run both.aim
 }
+
+# What is tracked may be an expression without a name, and inside `predict` may depend on what is predicted.
+test_track_predicted() {
+  cat > check.aim <<'END'
+model check(y: real[N]) {
+  mu ~ Normal(0, 1)
+  y ~ Normal(mu, 1)
+  track mu + 1
+  predict {
+    plate i in 1..N { r[i] ~ Normal(mu, 1) }
+    let top = max(r)
+    track top, above = top > max(y)
+  }
+}
+infer check on y = [1, 2, 3] with nuts(warmup = 200, draws = 200)
+END
+  expect 0 "$aimc" run check.aim -o draws
+  says out "mu + 1"
+  says out "above"
+  [ -d draws ] && says "$(ls draws/*.csv | head -1)" "top"
+  [ -f draws.csv ] && says draws.csv "top"
+  printf 'model m(y: real[N]) { mu ~ Normal(0, 1); y ~ Normal(mu, 1); predict { plate i in 1..N { r[i] ~ Normal(mu, 1); track q = r[i] } } }\ninfer m on y = [1]\n' > inside.aim
+  expect 1 "$aimc" run inside.aim
+}
+
+# Where chains start can be said in the statement, as messages advise.
+test_init_radius_of_statement() {
+  printf 'model m(y: real[N]) { mu ~ Normal(0, 1); y ~ Normal(mu, 1) }\ninfer m on y = [1, 2] with nuts(init_radius = 0.1, warmup = 100, draws = 100)\n' > radius.aim
+  expect 0 "$aimc" run radius.aim
+}
