@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MOST_ROWS = 40 };
@@ -75,9 +76,32 @@ static void print_title(aim_task *t, double seconds) {
   }
 }
 
+/* "region: 1 East, 2 North, ...", a line at most. */
+static void print_levels(const aim_task *t) {
+  aim_levels l;
+  size_t k = 0;
+  for (; aim_levels_get(t, k, &l) == AIM_OK; k++) {
+    size_t width = strlen(l.name) + 1;
+    printf("%s:", l.name);
+    for (size_t i = 0; i < l.n; i++) {
+      width += strlen(l.text[i]) + 6;
+      if (i && width > 90) {
+        printf(", ... (%zu in all)", l.n);
+        break;
+      }
+      printf("%s %zu ", i ? "," : "", i + 1);
+      /* A terminal shall not obey what stands in data. */
+      for (const char *c = l.text[i]; *c; c++) putchar((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c);
+    }
+    putchar('\n');
+  }
+  if (k) putchar('\n');
+}
+
 static int print_result(const args *a, aim_task *t, double seconds) {
   if (a->quiet) return EXIT_FINE;
   print_title(t, seconds);
+  print_levels(t);
   aim_status st = aim_summary_write(t, MOST_ROWS, put_text, stdout);
   size_t findings = 0;
   fputc('\n', stdout);
@@ -91,6 +115,10 @@ static int run_task(const args *a, aim_task *t, const char *out) {
   if (status) return status;
   aim_status st = out ? aim_set_text(t, "output", out) : AIM_OK;
   if (st != AIM_OK) return report_task(a, t, st);
+  char started[32] = "";
+  time_t clock = time(NULL);
+  struct tm utc;
+  if (gmtime_r(&clock, &utc) && strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc)) aim_set_text(t, "started", started);
   bar b = {.began = now(NULL)};
   aim_watch watch = {.size = sizeof watch, .user = &b};
   if (!a->quiet && isatty(STDERR_FILENO)) watch.progress = show_progress;

@@ -135,6 +135,7 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   binder b = {.p = p, .a = p->mem, .model = model, .run = run ? run->run : NULL, .given = data};
   p->data = NULL;
   p->ndata = 0;
+  p->nlevels = 0;
   data_init(&b.files, p->mem, &p->diags);
   if (data) b.files.max_file = data->max_file;
   b.n = model->ndata + model->nsize_syms;
@@ -165,5 +166,11 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   p->data = ARENA_ARRAY(b.a, exec_data, model->ndata);
   for (size_t k = 0; k < model->ndata; k++)
     if (b.of[k].cells) p->data[p->ndata++] = (exec_data){.name = b.of[k].sym->name, .p = b.of[k].cells};
+  p->levels = ARENA_ARRAY(b.a, program_levels, model->ndata);
+  for (size_t k = 0; k < model->ndata; k++) {
+    const bound *y = &b.of[k];
+    if (y->cells && y->x && y->x->kind == DATA_TEXT && y->sym->type->kind == TY_INT)
+      p->levels[p->nlevels++] = (program_levels){y->sym->name, y->x->levels, y->x->n_levels};
+  }
   return true;
 }

@@ -197,7 +197,9 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "init_radius"   initial points are uniform on (-r, r) of the unconstrained space  2
  *     "scale"         mh: of the first proposals, on the unconstrained scale      1
  *     "particles"     importance                                                  10000
- *     "output"        text: a directory for a CSV file of each chain and run.json, made if absent; none by default
+ *     "output"        text: a directory for a CSV file of each chain and run.json, made if absent; none by default.  It holds the
+ *                     files of one result: older ones of the same result are removed, draws of another are AIM_E_IO
+ *     "started"       text: a time as run.json shall tell it, 2024-02-29T12:00:00Z; the library reads no calendar
  *
  * One sweep of mh visits every element of every latent once; steps go on with the sweep where the last draw left it. */
 AIM_API aim_status aim_set_int(aim_task *t, const char *option, int64_t value);
@@ -214,6 +216,16 @@ AIM_API aim_status aim_plan_get(const aim_task *t, aim_plan *out /* OUT */);
 
 /* Checks the data against the signature and makes the program ready to run. */
 AIM_API aim_status aim_bind(aim_task *t);
+
+/* A column of texts in the data became the numbers 1, 2, ... of an index: text [n] has what they stand for.  Known after aim_bind;
+ * borrowed until the task is freed. */
+typedef struct aim_levels {
+  const char *name;        /* in the signature */
+  const char *const *text; /* [n] */
+  size_t n;
+} aim_levels;
+AIM_API size_t aim_levels_count(const aim_task *t);
+AIM_API aim_status aim_levels_get(const aim_task *t, size_t k, aim_levels *out /* OUT */);
 
 /* ---- running */
 

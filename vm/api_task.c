@@ -122,6 +122,10 @@ aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
     t->output = arena_strndup(&t->mem, value, strlen(value));
     return AIM_OK;
   }
+  if (strcmp(option, "started") == 0) {
+    t->started = arena_strndup(&t->mem, value, strlen(value));
+    return AIM_OK;
+  }
   if (t->state != TASK_NEW && strcmp(option, "method") == 0) return AIM_E_USAGE;
   t->checked = false;
   return plan_override(&t->p, &t->plan, option, value) ? AIM_OK : AIM_E_PROGRAM;
@@ -205,6 +209,15 @@ aim_status api_bind(aim_task *t, unsigned more) {
 }
 
 aim_status aim_bind(aim_task *t) { return t ? api_bind(t, 0) : AIM_E_USAGE; }
+
+size_t aim_levels_count(const aim_task *t) { return t && (t->state == TASK_BOUND || t->state == TASK_DONE) ? t->p.nlevels : 0; }
+
+aim_status aim_levels_get(const aim_task *t, size_t k, aim_levels *out) {
+  if (k >= aim_levels_count(t)) return AIM_E_USAGE;
+  const program_levels *l = &t->p.levels[k];
+  *out = (aim_levels){l->name, l->text, l->n};
+  return AIM_OK;
+}
 
 /* ---- the run */
 

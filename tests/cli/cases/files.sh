@@ -22,6 +22,13 @@ test_threads_write_the_same_rows() {
   expect 0 "$aimc" run eight_schools.aim --out t2 --isa 2 --draws 100 --quiet
   for c in 1 2 3 4; do grep -v '^#' t2/eight_schools-$c.csv | cmp -s - t1.$c || fail "chain $c differs at level 2"; done
 }
+test_steps_of_mh() {
+  expect 0 "$aimc" run coin.aim --out s --method mh --steps 1 --draws 40 --quiet
+  [ "$(rows s/coin-4.csv)" = 40 ] || fail "$(rows s/coin-4.csv) rows"
+  says s/run.json '"steps": 1,'
+  says s/run.json '"draws_bytes": '
+  expect 1 "$aimc" run coin.aim --method mh --steps 2000000000
+}
 test_statements_in_order() {
   printf 'infer coin on y = [true] with prior(draws = 20) as before\ninfer coin on y = [false] with mh(draws = 30) as after\n' > tail
   sed -i '/^infer/d' coin.aim
@@ -55,4 +62,35 @@ test_full_disk() {
     whole "$f" || fail "$f has broken rows"
   done
   umount small
+}
+test_a_folder_holds_one_result() {
+  expect 0 "$aimc" run coin.aim --out d --draws 50 --quiet
+  printf 'x\n1\n' > d/survey-2020.csv
+  cp d/survey-2020.csv d/coin-9.csv
+  expect 0 "$aimc" run coin.aim --out d --draws 60 --chains 2 --quiet
+  for c in 1 2; do [ "$(rows d/coin-$c.csv)" = 60 ] || fail "chain $c is old"; done
+  [ -e d/coin-3.csv ] || [ -e d/coin-4.csv ] && fail "an old chain is left"
+  [ -e d/survey-2020.csv ] && [ -e d/coin-9.csv ] || fail "a file of the user is gone"
+  sed 's/coin/penny/' coin.aim > penny.aim
+  sum=$(cat d/* | cksum)
+  expect 2 "$aimc" run penny.aim --out d --quiet
+  says err 'd" holds draws of another result: coin-'
+  [ "$sum" = "$(cat d/* | cksum)" ] || fail "the folder has changed"
+}
+test_methods_tell_of_themselves() {
+  expect 0 "$aimc" run coin.aim --out i --method importance --particles 500 --quiet
+  for word in '"particles": 500' '"log_evidence": -' '"log_evidence_se"' '"effective_particles"' '"started": "20'; do says i/run.json "$word"; done
+  says i/coin-1.csv 'algorithm = importance'
+  expect 0 "$aimc" run coin.aim --out m --method mh --draws 50 --quiet
+  for file in i/run.json i/coin-1.csv m/run.json m/coin-1.csv; do
+    grep -v '^lp__' $file | grep -Eq 'hmc|nuts|delta|target_accept|max_depth|stepsize' && fail "$file claims to be of nuts"
+  done
+}
+test_levels_of_texts() {
+  printf 'model m(region: index(R)[N], y: real[N]) {\n  mu: real[R] ~ Normal(0, 5)\n  y ~ Normal(mu[region], 1)\n}\ninfer m on "d.csv"\n' > m.aim
+  printf 'region,y\nNorth,1\nEast,2\n"Sud ""x""",3\nEast,2.5\n' > d.csv
+  expect 0 "$aimc" run m.aim --out o --draws 100
+  says out 'region: 1 East, 2 North, 3 Sud "x"'
+  says o/run.json '"levels": {'
+  says o/run.json '"Sud \"x\""'
 }
