@@ -329,6 +329,26 @@ static void add_result(ctx *c, ast_decl *d, const char *method) {
   ptr_map_put(&c->st->results, name, d);
 }
 
+static bool has_factor(const ast_block *b) {
+  for (size_t i = 0; b && i < b->n; i++) {
+    const ast_stmt *s = b->items[i];
+    if (s->kind == STMT_FACTOR || s->kind == STMT_ERROR) return true;
+    if (s->kind == STMT_PLATE && has_factor(s->plate.body)) return true;
+    if (s->kind == STMT_FOR && has_factor(s->for_.body)) return true;
+    if (s->kind == STMT_IF && (has_factor(s->if_.then) || has_factor(s->if_.else_))) return true;
+  }
+  return false;
+}
+
+/* Data that no statement compares with the unknowns leave the prior as it was. */
+static void warn_unobserved(ctx *c, const ast_run *r, const check_model *m, const char *method) {
+  if (r->on.n == 0 || (method && strcmp(method, "prior") == 0) || has_factor(m->decl->body)) return;
+  for (size_t i = 0; i < m->nsites; i++)
+    if (m->sites[i].role == IR_OBSERVED) return;
+  diag *d = diag_add(c->p->diags, DIAG_WARNING, "W0801", r->model.at, "nothing is observed: model `%s` draws from its prior", m->sym->name);
+  if (m->ndata) cx_help(c, d, "an observation is written `%s ~ ...`", m->data[0]->name);
+}
+
 void check_run_decl(check_state *st, ast_decl *decl) {
   ast_run *r = decl->run;
   ctx c;
@@ -369,5 +389,6 @@ void check_run_decl(check_state *st, ast_decl *decl) {
     if (r->with.items[i].name.name) check_option(&c, &r->with.items[i], method ? method : "auto", m);
   if (r->using_) cx_error(&c, "E0690", r->using_->at, "`using` belongs to `anneal`, which is not available yet");
   if (r->steps) cx_error(&c, "E0809", r->steps->at, "`for ... steps` belongs to `simulate`");
+  if (!bad) warn_unobserved(&c, r, m, method);
   add_result(&c, decl, method);
 }

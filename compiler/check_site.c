@@ -24,6 +24,22 @@ static void check_subs(ctx *c, const ast_target *t) {
   }
 }
 
+/* A product of a matrix and a vector by `*`, somewhere in the sums and products of e. */
+static const ast_expr *product_in(const ast_expr *e, int depth) {
+  if (e->kind == EXPR_UNARY && depth < 40) return product_in(e->unary.arg, depth + 1);
+  if (e->kind != EXPR_BINARY || depth == 40) return NULL;
+  const ast_expr *l = e->binary.lhs, *r = e->binary.rhs;
+  if (e->binary.op == OP_MUL && ty_of(l) && ty_of(r) && ty_of(l)->rank == 2 && ty_of(r)->rank == 1) return e;
+  const ast_expr *found = product_in(l, depth + 1);
+  return found ? found : product_in(r, depth + 1);
+}
+
+static const ast_expr *matrix_times_vector(const ast_args *args) {
+  const ast_expr *found = NULL;
+  for (size_t i = 0; i < args->n && !found; i++) found = product_in(args->items[i].value, 0);
+  return found;
+}
+
 /* The shape on the right must end the shape on the left. */
 static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, const drawn *d) {
   ty_info right = {.kind = d->event.kind, .support = IR_SUP_REAL};
@@ -52,7 +68,16 @@ static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, const dr
   const ast_args *args = &s->sample.dist->call.args;
   for (size_t i = 0; i < args->n; i++)
     if (ty_of(args->items[i].value) && ty_of(args->items[i].value)->rank > 0) point_shape(c, g, args->items[i].value);
-  if (c->loops && right.rank > left->rank) cx_help(c, g, "inside a loop, give the arguments their subscripts too");
+  const ast_expr *product = right.rank > left->rank ? matrix_times_vector(args) : NULL;
+  if (product) {
+    strbuf text;
+    strbuf_init(&text, c->a);
+    ast_print_expr(&text, product->binary.lhs);
+    strbuf_puts(&text, " @ ");
+    ast_print_expr(&text, product->binary.rhs);
+    if (text.n > 60) strbuf_init(&text, c->a), strbuf_puts(&text, "X @ v");
+    cx_help(c, g, "`*` multiplies element by element: did you mean `%s`?", text.s);
+  } else if (c->loops && right.rank > left->rank) cx_help(c, g, "inside a loop, give the arguments their subscripts too");
   return false;
 }
 
@@ -269,6 +294,7 @@ static void check_sample_member(ctx *c, ast_stmt *s) {
 
 void check_sample(ctx *c, ast_stmt *s) {
   ast_target *t = &s->sample.target;
+  c->left = t;
   size_t mark = scope_enter(c), n = s->sample.iter.n ? iter_enter(c, &s->sample.iter, LOOP_PLATE) : 0;
   bool plain = n == 0;
   if (plain) {
@@ -324,6 +350,7 @@ void check_sample(ctx *c, ast_stmt *s) {
     }
     }
   }
+  c->left = NULL;
   c->conds -= s->sample.iter.cond != NULL;
   if (!plain) {
     iter_leave(c, n);

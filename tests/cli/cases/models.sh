@@ -27,11 +27,10 @@ model check(y: real[N]) {
 }
 infer check on y = [1, 2, 3] with nuts(warmup = 200, draws = 200)
 END
-  expect 0 "$aimc" run check.aim -o draws
+  expect 0 "$aimc" run check.aim --out=draws
   says out "mu + 1"
   says out "above"
-  [ -d draws ] && says "$(ls draws/*.csv | head -1)" "top"
-  [ -f draws.csv ] && says draws.csv "top"
+  says "$(ls draws/*.csv | head -n 1)" ",top,"
   printf 'model m(y: real[N]) { mu ~ Normal(0, 1); y ~ Normal(mu, 1); predict { plate i in 1..N { r[i] ~ Normal(mu, 1); track q = r[i] } } }\ninfer m on y = [1]\n' > inside.aim
   expect 1 "$aimc" run inside.aim
 }
