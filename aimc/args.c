@@ -11,7 +11,7 @@ enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_COLOUR, KEY_
 
 /* Flags that are options of a statement, KEY_OPTION + their place here. */
 static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
-                                               "threads", "target_accept", "max_depth", "particles", "method"};
+                                               "threads", "target_accept", "max_depth", "particles", "method", "steps"};
 enum { N_STATEMENT_OPTIONS = sizeof statement_option / sizeof statement_option[0] };
 
 static const struct argp_option options[] = {
@@ -24,6 +24,7 @@ static const struct argp_option options[] = {
     {"warmup", KEY_OPTION + 2, "N", 0, "transitions (sweeps of mh) before draws are kept", 2},
     {"draws", KEY_OPTION + 3, "N", 0, "kept draws of each chain", 2},
     {"thin", KEY_OPTION + 4, "N", 0, "keep every Nth", 2},
+    {"steps", KEY_OPTION + 10, "N", 0, "of mh: single-element steps to a transition, 0 for a sweep", 2},
     {"threads", KEY_OPTION + 5, "N", 0, "default: one for each processor; draws do not depend on it", 2},
     {"target-accept", KEY_OPTION + 6, "P", 0, NULL, 2},
     {"max-depth", KEY_OPTION + 7, "N", 0, NULL, 2},

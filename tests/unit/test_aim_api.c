@@ -223,6 +223,46 @@ static void draws_can_be_read(void **state) {
   aim_vm_free(vm);
 }
 
+/* Draws of a large model a few steps apart: the chain of sweeps, seen forty times as often. */
+static void steps_of_mh(void **state) {
+  (void)state;
+  static const char walk[] = "model walk(N: int) { x[1] ~ Normal(0, 1); for t in 2..N { x[t] ~ Normal(x[t - 1], 1) } }\n";
+  enum { N = 4000 };
+  const int64_t cells = N, steps[] = {0, N / 40};
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, walk);
+  aim_task *t[2];
+  for (int k = 0; k < 2; k++) {
+    t[k] = task_of(p);
+    assert_int_equal(aim_data_i64(t[k], "N", &cells, 0, NULL), AIM_OK);
+    aim_set_int(t[k], "chains", 2);
+    aim_set_int(t[k], "warmup", 2);
+    assert_int_equal(aim_set_int(t[k], "steps", -1), AIM_E_PROGRAM);
+    assert_int_equal(aim_set_int(t[k], "steps", steps[k]), AIM_OK);
+    aim_plan plan;
+    assert_int_equal(aim_plan_get(t[k], &plan), AIM_OK);
+    assert_int_equal(plan.steps, steps[k]);
+    assert_int_equal(aim_set_text(t[k], "method", "mh"), AIM_OK);
+    assert_int_equal(aim_set_int(t[k], "draws", k ? 200 : 5), AIM_OK);
+    assert_int_equal(aim_run(t[k], NULL), AIM_OK);
+  }
+  static double x[N], y[N];
+  for (int c = 0; c < 2; c++) {
+    for (size_t k = 0; k < 5; k++) {
+      assert_int_equal(aim_draw_get(t[0], c, k, 0, x), AIM_OK);
+      assert_int_equal(aim_draw_get(t[1], c, 40 * k + 39, 0, y), AIM_OK);
+      assert_memory_equal(x, y, sizeof x);
+      assert_true(aim_stats(t[0], c, AIM_STAT_LP)[k] == aim_stats(t[1], c, AIM_STAT_LP)[40 * k + 39]);
+      for (size_t e = 0; e < N; e += 57) assert_true(aim_draws(t[1], c, 0, e)[40 * k + 39] == x[e]);
+    }
+    assert_int_equal(aim_draw_get(t[1], c, 200, 0, y), AIM_E_USAGE);
+    assert_null(aim_draws(t[1], c, 0, N));
+  }
+  for (int k = 0; k < 2; k++) aim_task_free(t[k]);
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
 /* All draws of a run as bits. */
 static double *draws_of(aim_program *p, const char *method, int64_t threads, int64_t seed, size_t *n) {
   aim_task *t = task_of(p);
@@ -609,6 +649,7 @@ int main(void) {
       cmocka_unit_test(says_what_is_wrong_with_a_program),
       cmocka_unit_test(says_what_is_wrong_with_data_and_options),
       cmocka_unit_test(draws_can_be_read),
+      cmocka_unit_test(steps_of_mh),
       cmocka_unit_test(threads_do_not_change_draws),
       cmocka_unit_test(methods_agree_with_exact_results),
       cmocka_unit_test(mh_moves_every_kind_of_latent),

@@ -94,3 +94,30 @@ test_levels_of_texts() {
   says o/run.json '"levels": {'
   says o/run.json '"Sud \"x\""'
 }
+test_warnings_are_told_once() {
+  printf 'model m(y: real[N], k: real) { mu ~ Normal(0, 1); y ~ Normal(mu, 1) }\ninfer m on y = [1.0], k = 2\n' > m.aim
+  expect 0 "$aimc" run m.aim --draws 100
+  [ "$(grep -c 'is never used' err)" = 1 ] || fail "told $(grep -c 'is never used' err) times"
+}
+test_chains_of_independent_draws() {
+  expect 0 "$aimc" run coin.aim --method prior --chains 2 --draws 100
+  says err '`chains` has no effect on prior'
+  expect 0 "$aimc" run coin.aim --method prior --draws 100
+  [ -s err ] && fail "a warning without a reason"
+}
+test_nothing_to_infer() {
+  printf 'model m(y: real[N]) { y ~ Normal(0, 1); predict y; track two = 1.0 + 1.0 }\ninfer m on y = [1.0, 2.0]\n' > m.aim
+  expect 0 "$aimc" run m.aim --draws 200 --out o
+  says out 'nothing to infer; 200 draws of predictions'
+  [ "$(rows o/m-1.csv)" = 200 ] || fail "$(rows o/m-1.csv) rows"
+  grep -q BFMI out && fail "advice on energies"
+  printf 'model m(y: real[N]) { y ~ Normal(0, 1) }\ninfer m on y = [1.0, 2.0]\n' > m.aim
+  expect 0 "$aimc" run m.aim
+  says out 'nothing to infer and nothing to predict'
+  grep -q Mean out && fail "an empty table"
+}
+test_too_few_draws() {
+  expect 0 "$aimc" run coin.aim --draws 1
+  says out 'too few'
+  grep -q infinite out && fail "one draw is not infinite"
+}
