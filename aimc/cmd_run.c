@@ -56,15 +56,19 @@ static int show_progress(void *user, const aim_progress *p) {
   return 0;
 }
 
-static void print_title(aim_task *t, double seconds) {
+static void print_title(aim_task *t, size_t unknowns, double seconds) {
   aim_plan p;
   aim_plan_get(t, &p);
   printf("%s: ", p.name);
-  if (strcmp(p.method, "importance") == 0) {
+  if (unknowns == 0 && aim_quantity_count(t) == 0) {
+    printf("nothing to infer and nothing to predict\n");
+  } else if (strcmp(p.method, "importance") == 0) {
     aim_evidence e;
     aim_evidence_get(t, &e);
     printf("importance, %llu particles, seed %llu, %.2f s\n", (unsigned long long)p.particles, (unsigned long long)p.seed, seconds);
     printf("log evidence %.4f (standard error %.2g), effective particles %.1f\n\n", e.log_evidence, e.standard_error, e.ess);
+  } else if (unknowns == 0 && aim_quantity_count(t)) {
+    printf("nothing to infer; %zu draws of predictions, seed %llu, %.2f s\n\n", aim_draw_count(t, 0), (unsigned long long)p.seed, seconds);
   } else if (strcmp(p.method, "prior") == 0) {
     printf("prior, %zu draws, seed %llu, %.2f s\n\n", aim_draw_count(t, 0), (unsigned long long)p.seed, seconds);
   } else {
@@ -98,9 +102,10 @@ static void print_levels(const aim_task *t) {
   if (k) putchar('\n');
 }
 
-static int print_result(const args *a, aim_task *t, double seconds) {
+static int print_result(const args *a, aim_task *t, size_t unknowns, double seconds) {
   if (a->quiet) return EXIT_FINE;
-  print_title(t, seconds);
+  print_title(t, unknowns, seconds);
+  if (aim_quantity_count(t) == 0) return EXIT_FINE;
   print_levels(t);
   aim_status st = aim_summary_write(t, MOST_ROWS, put_text, stdout);
   size_t findings = 0;
@@ -110,7 +115,7 @@ static int print_result(const args *a, aim_task *t, double seconds) {
   return st == AIM_OK ? EXIT_FINE : report_task(a, t, st);
 }
 
-static int run_task(const args *a, aim_task *t, const char *out) {
+static int run_task(const args *a, aim_task *t, size_t unknowns, const char *out) {
   int status = prepare_task(a, t);
   if (status) return status;
   aim_status st = out ? aim_set_text(t, "output", out) : AIM_OK;
@@ -131,12 +136,18 @@ static int run_task(const args *a, aim_task *t, const char *out) {
   status = report_task(a, t, st);
   if (status) return status;
   if (st == AIM_STOPPED && aim_draw_count(t, 0) == 0) status = EXIT_FINE;
-  else status = print_result(a, t, seconds);
+  else status = print_result(a, t, unknowns, seconds);
   if (st == AIM_STOPPED && caught) {
     fprintf(stderr, "aimc: stopped by %s%s%s\n", caught == SIGINT ? "SIGINT" : "SIGTERM", out ? "; complete draws are in " : "", out ? out : "");
     return 128 + caught;
   }
   return status;
+}
+
+static size_t unknowns_of(const aim_program *p, const char *model) {
+  for (size_t k = 0; k < aim_model_count(p); k++)
+    if (strcmp(aim_model_name(p, k), model) == 0) return aim_latent_count(p, k);
+  return 0;
 }
 
 static int run_statement(const args *a, aim_program *p, size_t k, size_t chosen) {
@@ -161,7 +172,7 @@ static int run_statement(const args *a, aim_program *p, size_t k, size_t chosen)
     snprintf(folder, n, "%s/%s", out, s.name);
     out = folder;
   }
-  int status = run_task(a, t, out);
+  int status = run_task(a, t, unknowns_of(p, s.model), out);
   free(folder);
   aim_task_free(t);
   return status;

@@ -127,6 +127,7 @@ static bool set_method(program *p, plan *pl, const char *name, span at) {
 
 static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e, span at) {
   const field *f = field_of(name);
+  if (strcmp(name, "chains") == 0) pl->chains_set = true;
   if (f) return set_field(p, pl, f, e);
   if (strcmp(name, "save") == 0) return set_save(p, pl, e);
   if (strcmp(name, "metric") == 0 && e->kind == EXPR_NAME && strcmp(e->name.name, "diagonal") == 0) return true;
@@ -279,16 +280,30 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
 
 /* --- against the model */
 
+static bool has_unknowns(const check_model *m) {
+  for (size_t k = 0; k < m->nsites; k++)
+    if (m->sites[k].role == IR_LATENT) return true;
+  return false;
+}
+
 bool plan_check(program *p, plan *pl) {
   const check_site *k = first_discrete(pl->model);
   const ast_expr *e = pl->run ? method_expr(pl->run->run) : NULL;
   span at = e ? e->at : pl->run ? pl->run->at : pl->model->sym->at;
   if (pl->automatic) {
+    if (!has_unknowns(pl->model)) {
+      pl->method = PLAN_PRIOR;
+      return true;
+    }
     pl->method = k ? PLAN_MH : PLAN_NUTS;
     if (!k) return true;
     diag *d = diag_add(&p->diags, DIAG_NOTE, "N0829", k->at, "the method is mh, since `%s` is discrete", k->sym->name);
     diag_note(&p->diags, d, "summing discrete latents out is not available yet; nuts moves continuous ones only");
     return true;
+  }
+  if (pl->chains_set && pl->chains != 1 && (pl->method == PLAN_PRIOR || pl->method == PLAN_IMPORTANCE)) {
+    diag *d = diag_add(&p->diags, DIAG_WARNING, "W0830", at, "`chains` has no effect on %s: its draws are independent and stand in one file", plan_method_name(pl->method));
+    diag_help(&p->diags, d, "`draws` is the number of all of them");
   }
   if (pl->method == PLAN_NUTS && k) {
     diag *d = error(p, "E0823", at, arena_printf(p->mem, "nuts cannot move `%s`, which is discrete", k->sym->name));

@@ -117,7 +117,8 @@ void summary_text(strbuf *out, const draws *d, const summary_row *rows, size_t n
     if (w > name_width) name_width = w;
     for (int i = 0; i < N_FIGURES; i++) {
       figure_text(text, &rows[k], i);
-      undefined |= strcmp(text, "-") == 0;
+      /* Of independent draws R-hat is not asked. */
+      undefined |= strcmp(text, "-") == 0 && (i != 8 || isnan(rows[k].ess_bulk));
       if (strlen(text) > width[i]) width[i] = strlen(text);
     }
   }
