@@ -107,7 +107,7 @@ static int print_result(const args *a, aim_task *t, size_t unknowns, double seco
   print_title(t, unknowns, seconds);
   if (aim_quantity_count(t) == 0) return EXIT_FINE;
   print_levels(t);
-  aim_status st = aim_summary_write(t, MOST_ROWS, put_text, stdout);
+  aim_status st = aim_summary_write(t, a->all ? 0 : MOST_ROWS, put_text, stdout);
   size_t findings = 0;
   fputc('\n', stdout);
   if (st == AIM_OK) st = aim_advice_write(t, &findings, put_text, stdout);

@@ -295,7 +295,8 @@ typedef struct aim_summary {
   double mean, mcse, sd, q5, median, q95, ess_bulk, ess_tail, rhat;
 } aim_summary;
 AIM_API aim_status aim_summarise(aim_task *t, size_t quantity, size_t cell, aim_summary *out /* OUT */);
-/* The table of all quantities, at most max_rows of them (0: all). */
+/* The table: max_rows 0 gives every column in the order of the files.  Else at most so many rows, the quantities of few cells before the others,
+ * what is predicted last, and constant columns left out; lines below it say what is not shown. */
 AIM_API aim_status aim_summary_write(aim_task *t, size_t max_rows, aim_write *write, void *user);
 /* What is wrong with the run, a line each: divergences, chains that disagree, invalid parameters and NaN with their line.  Returns
  * the number of findings through *findings, which may be NULL. */

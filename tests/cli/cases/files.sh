@@ -121,3 +121,24 @@ test_too_few_draws() {
   says out 'too few'
   grep -q infinite out && fail "one draw is not infinite"
 }
+test_the_table_shows_what_matters() {
+  printf 'model m(y: real[N]) {\n  z: real[60] ~ Normal(0, 1)\n  mu ~ Normal(0, 1)\n  y ~ Normal(mu + z[1], 1)\n  track one = 1.0\n  track s = mu + 1\n  predict y\n}\ninfer m on y = [1.0, 2.0]\n' > m.aim
+  expect 0 "$aimc" run m.aim --out o --draws 100
+  [ "$(sed -n '4,6s/ .*//p' out | tr '\n' ' ')" = 'mu s z[1] ' ] || fail "order: $(sed -n '4,6p' out)"
+  says out '... and 24 more rows (all in o/summary.tsv)'
+  says out '1 constant column is not shown'
+  grep -q '^one' out && fail "a constant"
+  head -1 o/m-1.csv >/dev/null; grep -q 'energy__,z.1,z.2' o/m-1.csv || fail "order of the file"
+  expect 0 "$aimc" run m.aim --all --draws 100
+  [ "$(sed -n '4,$p' out | grep -cE '^(z|mu|one|s|y)')" = 65 ] || fail "not all"
+}
+test_help_of_a_command() {
+  expect 0 "$aimc" run --help
+  says out '--draws'
+  grep -q -- '--stage' out && fail "run has no stages"
+  expect 0 "$aimc" check --help
+  grep -q -- '--draws' out && fail "check draws nothing"
+  says out '--quiet'
+  expect 0 "$aimc" ir --help
+  says out '--stage'
+}
