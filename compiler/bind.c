@@ -127,6 +127,7 @@ bool bind_absent(binder *b, const bound *y) {
   if (near) bind_help(b, d, "the data have `%s`: bind it by `on ..., %s = %s`", near, s->name, near);
   else if (nothing && !b->run) bind_help(b, d, "name a file in a statement: `infer %s on \"data.json\"`", b->model->sym->name);
   else if (nothing) bind_help(b, d, "name a file or a value behind `on`: `on \"data.json\"`, `on %s = ...`", s->name);
+  else if (*bind_names(b)) bind_help(b, d, "bind it by `on ..., %s = ...`; the data have %s", s->name, bind_names(b));
   else bind_help(b, d, "bind it by `on ..., %s = ...`", s->name);
   return false;
 }
@@ -160,7 +161,7 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   if (!ok) return false;
   for (size_t k = 0; k < model->ndata; k++) ok &= bind_support(&b, &b.of[k]);
   ok &= bind_check_sites(&b);
-  if (!ok) return false;
+  if (!ok || !bind_possible(&b)) return false;
 
   bind_say_guesses(&b);
   p->data = ARENA_ARRAY(b.a, exec_data, model->ndata);

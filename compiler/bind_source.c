@@ -84,6 +84,22 @@ const char *bind_nearest(binder *b, const char *name) {
   return diag_nearest(name, words, n);
 }
 
+const char *bind_names(binder *b) {
+  enum { SHOWN = 8 };
+  strbuf s;
+  strbuf_init(&s, b->a);
+  size_t shown = 0, more = 0;
+  const data_set *sets[] = {b->given, &b->files};
+  for (size_t i = 0; i < 2; i++)
+    for (size_t k = 0; sets[i] && k < sets[i]->n; k++) {
+      const char *name = sets[i]->arrays[k]->name;
+      if (shown == SHOWN || !*data_name_shown(name, b->a)) more++;
+      else strbuf_printf(&s, "%s`%s`", shown++ ? ", " : "", name);
+    }
+  if (shown && more) strbuf_printf(&s, " and %zu more", more);
+  return s.s;
+}
+
 /* --- bindings */
 
 static const data_array *named(binder *b, const char *name, span at) {
@@ -92,6 +108,7 @@ static const data_array *named(binder *b, const char *name, span at) {
   diag *d = bind_error(b, "E0771", at, "the data have no `%s`", name);
   const char *near = bind_nearest(b, name);
   if (near) bind_help(b, d, "did you mean `%s`?", near);
+  else if (*bind_names(b)) bind_help(b, d, "they have %s", bind_names(b));
   return NULL;
 }
 

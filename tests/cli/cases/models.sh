@@ -40,3 +40,10 @@ test_init_radius_of_statement() {
   printf 'model m(y: real[N]) { mu ~ Normal(0, 1); y ~ Normal(mu, 1) }\ninfer m on y = [1, 2] with nuts(init_radius = 0.1, warmup = 100, draws = 100)\n' > radius.aim
   expect 0 "$aimc" run radius.aim
 }
+
+# Labels that were taken for counts show in the note on the number of groups.
+test_sparse_index() {
+  printf 'model m(y: real[N], g: index(J)[N]) { a: real[J] ~ Normal(0, 1); y ~ Normal(a[g], 1) }\ninfer m on y = [1, 2, 0], g = [7, 120, 7] with nuts(warmup = 50, draws = 50)\n' > labels.aim
+  expect 0 "$aimc" run labels.aim
+  says err "2 of 1..120 occur"
+}
