@@ -80,7 +80,7 @@ typedef struct aim_config {
   /* Seconds since any moment, never running back; used for elapsed times only.  Default: none, and no times are reported. */
   double (*clock)(void *user);
   void *clock_user;
-  size_t memory;  /* most bytes for one program or task; 0: no limit */
+  size_t memory;  /* most bytes for one program or task, and for its draws; 0: no limit */
   int isa;        /* x86-64 level of the kernels: 2, 3 or 4; 0: the best of this machine.  Results are the same */
 } aim_config;
 

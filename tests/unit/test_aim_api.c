@@ -484,6 +484,33 @@ static void every_allocation_may_fail(void **state) {
     }
 }
 
+static void draws_beyond_the_limit_are_refused(void **state) {
+  (void)state;
+  aim_config config;
+  aim_config_init(&config);
+  config.memory = 8 << 20;
+  aim_vm *vm = aim_vm_new(&config);
+  aim_program *p = load(vm, schools);
+  for (int late = 0; late < 2; late++) {
+    aim_task *t = task_of(p);
+    bind_schools(t);
+    if (late) assert_int_equal(aim_bind(t), AIM_OK); /* and then the option */
+    aim_set_int(t, "draws", 1000000);
+    assert_int_equal(aim_run(t, NULL), AIM_E_MEMORY);
+    aim_diagnostic d;
+    assert_int_equal(aim_task_diagnostic(t, aim_task_diagnostic_count(t) - 1, &d), AIM_OK);
+    assert_string_equal(d.code, "E0935");
+    assert_non_null(strstr(d.message, "`theta` has 8 elements"));
+    aim_task_free(t);
+  }
+  aim_task *t = task_of(p);
+  bind_schools(t);
+  run(t, NULL, 100);
+  aim_task_free(t);
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
 /* ---- stopping, and two at once */
 
 static int stop_soon(void *user, const aim_progress *p) {
@@ -660,6 +687,7 @@ int main(void) {
       cmocka_unit_test(a_host_can_evaluate_densities),
       cmocka_unit_test(a_run_that_cannot_begin_says_where),
       cmocka_unit_test(invalid_parameters_are_reported_with_their_line),
+      cmocka_unit_test(draws_beyond_the_limit_are_refused),
       cmocka_unit_test(importance_knows_its_error),
       cmocka_unit_test(methods_refuse_models_they_do_not_fit),
   };

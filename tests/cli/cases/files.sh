@@ -142,3 +142,11 @@ test_help_of_a_command() {
   expect 0 "$aimc" ir --help
   says out '--stage'
 }
+test_draws_that_cannot_fit() {
+  printf 'model m(N: int) {\n  x: real[N] ~ Normal(0, 1)\n}\ninfer m on N = 2000000000\n' > m.aim
+  expect 2 "$aimc" run m.aim
+  says err '`x` has 2000000000 elements: the draws would need'
+  grep -q 'exhausted' err && fail "said twice"
+  expect 2 "$aimc" run eight_schools.aim --draws 100000000 --chains 1000
+  says err 'elements: the draws would need'
+}
