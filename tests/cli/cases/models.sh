@@ -47,3 +47,11 @@ test_sparse_index() {
   expect 0 "$aimc" run labels.aim
   says err "2 of 1..120 occur"
 }
+
+# A file of a statement that nothing needs may be absent.
+test_file_not_needed() {
+  printf 'model m(y: real[N]) { mu ~ Normal(0, 1); y ~ Normal(mu, 1) }\ninfer m on "absent.json" with nuts(warmup = 50, draws = 50)\n' > file.aim
+  expect 0 "$aimc" run file.aim --data 'y = [1, 2]'
+  expect 1 "$aimc" run file.aim
+  says err "absent.json"
+}
