@@ -127,7 +127,6 @@ static bool set_method(program *p, plan *pl, const char *name, span at) {
 
 static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e, span at) {
   const field *f = field_of(name);
-  if (strcmp(name, "chains") == 0) pl->chains_set = true;
   if (f) return set_field(p, pl, f, e);
   if (strcmp(name, "save") == 0) return set_save(p, pl, e);
   if (strcmp(name, "metric") == 0 && e->kind == EXPR_NAME && strcmp(e->name.name, "diagonal") == 0) return true;
@@ -269,6 +268,7 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     diag_help(&p->diags, d, "options have flags of their own, such as `--draws 2000`");
     return false;
   }
+  if (strcmp(key, "chains") == 0) pl->chains_set = true;
   if (field_of(key) || strcmp(key, "save") == 0) return set_option(p, pl, key, e, e->at);
   diag *d = error(p, "E0827", e->at, arena_printf(p->mem, "there is no option called `%s`", key));
   const char *words[NFIELDS + 2] = {"method", "save"};
@@ -302,7 +302,7 @@ bool plan_check(program *p, plan *pl) {
     return true;
   }
   if (pl->chains_set && pl->chains != 1 && (pl->method == PLAN_PRIOR || pl->method == PLAN_IMPORTANCE)) {
-    diag *d = diag_add(&p->diags, DIAG_WARNING, "W0830", at, "`chains` has no effect on %s: its draws are independent and stand in one file", plan_method_name(pl->method));
+    diag *d = diag_add(&p->diags, DIAG_WARNING, "W0830", (span){0}, "`chains` has no effect on %s: its draws are independent and stand in one file", plan_method_name(pl->method));
     diag_help(&p->diags, d, "`draws` is the number of all of them");
   }
   if (pl->method == PLAN_NUTS && k) {

@@ -102,7 +102,7 @@ test_warnings_are_told_once() {
 test_chains_of_independent_draws() {
   expect 0 "$aimc" run coin.aim --method prior --chains 2 --draws 100
   says err '`chains` has no effect on prior'
-  expect 0 "$aimc" run coin.aim --method prior --draws 100
+  expect 0 "$aimc" run eight_schools.aim --method prior --draws 100 # whose statement has chains for its own method
   [ -s err ] && fail "a warning without a reason"
 }
 test_nothing_to_infer() {
@@ -149,4 +149,9 @@ test_draws_that_cannot_fit() {
   grep -q 'exhausted' err && fail "said twice"
   expect 2 "$aimc" run eight_schools.aim --draws 100000000 --chains 1000
   says err 'elements: the draws would need'
+}
+test_threads_give_the_same_moments() {
+  for n in 1 3; do expect 0 "$aimc" run eight_schools.aim --method importance --particles 5000 --threads $n --out t$n --quiet; done
+  cmp -s t1/summary.tsv t3/summary.tsv || fail "the table depends on threads"
+  awk -F'\t' 'NR == 2 && !($7 > 0 && $8 < 5000 && $10 == "nan") { exit 1 }' t1/summary.tsv || fail "$(sed -n 2p t1/summary.tsv)"
 }
