@@ -163,6 +163,14 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
   check_support(c, t->at, &left, sym->param ? sym->param->type : NULL, &d, s->sample.dist, true);
 }
 
+/* Notes the support of the distribution for a site without a type of its own. */
+static void note_event(ctx *c, check_site *site, const ast_target *t, const drawn *d, bool ok) {
+  if (!site || t->type || !ok || d->flat || site->event) return;
+  ty_info *event = ARENA_NEW(c->a, ty_info);
+  *event = d->event;
+  site->event = event;
+}
+
 /* The type of what a new name holds at one position. */
 static const ty_info *drawn_type(ctx *c, ast_stmt *s, const drawn *d, bool ok) {
   ast_target *t = &s->sample.target;
@@ -221,8 +229,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
       cx_help(c, g, "draw it always, and choose where it is used");
       sym->type = ty_scalar(c->st, TY_ERROR);
     }
-    if (!c->loops && c->in_predict) site_add(c, sym, role, sym->type, t->at);
-    else if (!c->loops) site_add(c, sym, role, sym->type, t->at);
+    if (!c->loops) note_event(c, site_add(c, sym, role, sym->type, t->at), t, &d, ok);
     value_add(c, sym);
     return;
   }
@@ -271,7 +278,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
     mine = drawn_type(c, s, &d, ok);
     elements_typed(c, e, mine, t->at);
   }
-  if (sym->type) site_add(c, sym, role, sym->type, t->at);
+  if (sym->type) note_event(c, site_add(c, sym, role, sym->type, t->at), t, &d, ok);
   elements_visited(e, t);
 }
 

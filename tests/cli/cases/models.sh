@@ -55,3 +55,10 @@ test_file_not_needed() {
   expect 1 "$aimc" run file.aim
   says err "absent.json"
 }
+
+# A listing has types in full: bounds, and the supports of distributions where no type was written.
+test_check_types() {
+  printf 'model m(n: int<lower = 0>[N], K: int) { s ~ HalfNormal(1); th ~ Dirichlet(rep(1.0, K)); r: real<upper = -1> ~ Flat(); n ~ Poisson(s) }\n' > types.aim
+  expect 0 "$aimc" check types.aim
+  says out "m(n: int<lower = 0>[N], K: int) -> s: real<lower = 0>, th: simplex(K), r: real<upper = -1>"
+}
