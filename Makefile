@@ -97,7 +97,7 @@ install: all
 	install -m 644 $B/libaim.a $(DESTDIR)$(PREFIX)/lib/libaim.a
 	install -m 644 vm/aim.h $(DESTDIR)$(PREFIX)/include/aim.h
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: AIM' \
-	  'Description: models, plates and annealing schedules, embedded' 'Version: $(VERSION)' 'Requires.private: jansson' \
+	  'Description: generative models, from text to posterior draws' 'Version: $(VERSION)' 'Requires.private: jansson' \
 	  'Libs: -L$${libdir} -laim' 'Libs.private: -lm -pthread' 'Cflags: -I$${includedir}' \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/aim.pc
 

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_OPTION };
+enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_OPTION };
 
 /* Flags that are options of a statement, KEY_OPTION + their place here. */
 static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
-                                               "threads", "target_accept", "max_depth", "particles", "method"};
+                                               "threads", "target_accept", "max_depth", "particles", "method", "steps"};
 enum { N_STATEMENT_OPTIONS = sizeof statement_option / sizeof statement_option[0] };
 
 static const struct argp_option options[] = {
@@ -24,6 +24,7 @@ static const struct argp_option options[] = {
     {"warmup", KEY_OPTION + 2, "N", 0, "transitions (sweeps of mh) before draws are kept", 2},
     {"draws", KEY_OPTION + 3, "N", 0, "kept draws of each chain", 2},
     {"thin", KEY_OPTION + 4, "N", 0, "keep every Nth", 2},
+    {"steps", KEY_OPTION + 10, "N", 0, "of mh: single-element steps to a transition, 0 for a sweep", 2},
     {"threads", KEY_OPTION + 5, "N", 0, "default: one for each processor; draws do not depend on it", 2},
     {"target-accept", KEY_OPTION + 6, "P", 0, NULL, 2},
     {"max-depth", KEY_OPTION + 7, "N", 0, NULL, 2},
@@ -33,6 +34,7 @@ static const struct argp_option options[] = {
     {"isa", KEY_ISA, "2 | 3 | 4", 0, "x86-64 level of the kernels; draws do not depend on it", 3},
     {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, local or all", 3},
     {"any-path", KEY_ANY_PATH, NULL, 0, "let statements read data outside the folder of the program", 3},
+    {"all", KEY_ALL, NULL, 0, "every row of the summary, in the order of the files", 4},
     {"quiet", 'q', NULL, 0, "no progress and no summary", 4},
     {"color", KEY_COLOUR, "WHEN", 0, "auto, always or never", 4},
     {0},
@@ -70,6 +72,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   }
   switch (key) {
   case 'd': push(a->data, &a->n_data, arg, s); return 0;
+  case KEY_ALL: a->all = true; return 0;
   case 'q': a->quiet = true; return 0;
   case KEY_OUT: a->out = arg; return 0;
   case KEY_ONLY: a->only = arg; return 0;
@@ -94,6 +97,30 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   }
 }
 
+/* What `aimc COMMAND --help` shows.  shown: keys; 'o' stands for the options of statements. */
+typedef struct command_help {
+  const char *name, *usage, *doc;
+  int shown[12];
+} command_help;
+
+static const command_help helps[] = {
+    {"run", "run FILE", "Runs the statements of a file: draws, summary, advice.",
+     {'d', KEY_OUT, KEY_ONLY, 'o', KEY_ENGINE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_COLOUR}},
+    {"check", "check FILE...", "Says what is wrong with models, without data.", {'q', KEY_COLOUR}},
+    {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 'o', KEY_ANY_PATH, KEY_COLOUR}},
+    {"ir", "ir FILE", "What a model becomes.", {'d', KEY_ONLY, 'o', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
+    {"doctor", "doctor", "This machine and this build.", {KEY_ISA, KEY_COLOUR}},
+};
+
+enum { N_OPTIONS = sizeof options / sizeof options[0], N_HELPS = sizeof helps / sizeof helps[0] };
+
+static bool is_shown(const command_help *h, int key) {
+  if (key >= KEY_OPTION || key == KEY_SET) key = 'o';
+  for (const int *k = h->shown; *k; k++)
+    if (*k == key) return true;
+  return false;
+}
+
 int args_parse(args *a, int argc, char **argv) {
   *a = (args){0};
   if (argc < 2) {
@@ -105,8 +132,17 @@ int args_parse(args *a, int argc, char **argv) {
     return EXIT_FINE;
   }
   if (strcmp(argv[1], "--version") == 0) argv[1] = "version";
-  static const struct argp parser = {.options = options, .parser = parse_one, .args_doc = "COMMAND FILE...",
-                                     .doc = "Runs generative models written in AIM.\vCommands: run, check, ir, explain, doctor, version, help."};
+  struct argp_option own[N_OPTIONS];
+  memcpy(own, options, sizeof own);
+  struct argp parser = {.options = own, .parser = parse_one, .args_doc = "COMMAND FILE...",
+                        .doc = "Runs generative models written in AIM.\vCommands: run, check, ir, explain, doctor, version, help."};
+  for (size_t k = 0; k < N_HELPS; k++) {
+    if (strcmp(argv[1], helps[k].name) != 0) continue;
+    parser.args_doc = helps[k].usage;
+    parser.doc = helps[k].doc;
+    for (size_t i = 0; i + 1 < N_OPTIONS; i++)
+      if (!is_shown(&helps[k], own[i].key)) own[i].flags |= OPTION_HIDDEN;
+  }
   argp_err_exit_status = EXIT_WRONG;
   if (argp_parse(&parser, argc, argv, 0, NULL, a)) return EXIT_WRONG;
   if (!a->command) {

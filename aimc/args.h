@@ -23,7 +23,7 @@ typedef struct args {
   size_t n_options;
   const char *out, *only, *stage, *engine;
   int isa;
-  bool quiet, any_path;
+  bool quiet, all, any_path;
   arg_colour colour;
 } args;
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MOST_ROWS = 40 };
@@ -55,15 +56,19 @@ static int show_progress(void *user, const aim_progress *p) {
   return 0;
 }
 
-static void print_title(aim_task *t, double seconds) {
+static void print_title(aim_task *t, size_t unknowns, double seconds) {
   aim_plan p;
   aim_plan_get(t, &p);
   printf("%s: ", p.name);
-  if (strcmp(p.method, "importance") == 0) {
+  if (unknowns == 0 && aim_quantity_count(t) == 0) {
+    printf("nothing to infer and nothing to predict\n");
+  } else if (strcmp(p.method, "importance") == 0) {
     aim_evidence e;
     aim_evidence_get(t, &e);
     printf("importance, %llu particles, seed %llu, %.2f s\n", (unsigned long long)p.particles, (unsigned long long)p.seed, seconds);
     printf("log evidence %.4f (standard error %.2g), effective particles %.1f\n\n", e.log_evidence, e.standard_error, e.ess);
+  } else if (unknowns == 0 && aim_quantity_count(t)) {
+    printf("nothing to infer; %zu draws of predictions, seed %llu, %.2f s\n\n", aim_draw_count(t, 0), (unsigned long long)p.seed, seconds);
   } else if (strcmp(p.method, "prior") == 0) {
     printf("prior, %zu draws, seed %llu, %.2f s\n\n", aim_draw_count(t, 0), (unsigned long long)p.seed, seconds);
   } else {
@@ -75,10 +80,34 @@ static void print_title(aim_task *t, double seconds) {
   }
 }
 
-static int print_result(const args *a, aim_task *t, double seconds) {
+/* "region: 1 East, 2 North, ...", a line at most. */
+static void print_levels(const aim_task *t) {
+  aim_levels l;
+  size_t k = 0;
+  for (; aim_levels_get(t, k, &l) == AIM_OK; k++) {
+    size_t width = strlen(l.name) + 1;
+    printf("%s:", l.name);
+    for (size_t i = 0; i < l.n; i++) {
+      width += strlen(l.text[i]) + 6;
+      if (i && width > 90) {
+        printf(", ... (%zu in all)", l.n);
+        break;
+      }
+      printf("%s %zu ", i ? "," : "", i + 1);
+      /* A terminal shall not obey what stands in data. */
+      for (const char *c = l.text[i]; *c; c++) putchar((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c);
+    }
+    putchar('\n');
+  }
+  if (k) putchar('\n');
+}
+
+static int print_result(const args *a, aim_task *t, size_t unknowns, double seconds) {
   if (a->quiet) return EXIT_FINE;
-  print_title(t, seconds);
-  aim_status st = aim_summary_write(t, MOST_ROWS, put_text, stdout);
+  print_title(t, unknowns, seconds);
+  if (aim_quantity_count(t) == 0) return EXIT_FINE;
+  print_levels(t);
+  aim_status st = aim_summary_write(t, a->all ? 0 : MOST_ROWS, put_text, stdout);
   size_t findings = 0;
   fputc('\n', stdout);
   if (st == AIM_OK) st = aim_advice_write(t, &findings, put_text, stdout);
@@ -86,28 +115,39 @@ static int print_result(const args *a, aim_task *t, double seconds) {
   return st == AIM_OK ? EXIT_FINE : report_task(a, t, st);
 }
 
-static int run_task(const args *a, aim_task *t, const char *out) {
+static int run_task(const args *a, aim_task *t, size_t unknowns, const char *out) {
   int status = prepare_task(a, t);
   if (status) return status;
-  if (out) aim_set_text(t, "output", out);
+  aim_status st = out ? aim_set_text(t, "output", out) : AIM_OK;
+  if (st != AIM_OK) return report_task(a, t, st);
+  char started[32] = "";
+  time_t clock = time(NULL);
+  struct tm utc;
+  if (gmtime_r(&clock, &utc) && strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc)) aim_set_text(t, "started", started);
   bar b = {.began = now(NULL)};
   aim_watch watch = {.size = sizeof watch, .user = &b};
   if (!a->quiet && isatty(STDERR_FILENO)) watch.progress = show_progress;
   running = t;
   if (caught) aim_stop(t);
-  aim_status st = aim_run(t, &watch);
+  st = aim_run(t, &watch);
   running = NULL;
   double seconds = now(NULL) - b.began;
   if (b.drawn) fputs("\r\x1b[K", stderr);
   status = report_task(a, t, st);
   if (status) return status;
   if (st == AIM_STOPPED && aim_draw_count(t, 0) == 0) status = EXIT_FINE;
-  else status = print_result(a, t, seconds);
+  else status = print_result(a, t, unknowns, seconds);
   if (st == AIM_STOPPED && caught) {
     fprintf(stderr, "aimc: stopped by %s%s%s\n", caught == SIGINT ? "SIGINT" : "SIGTERM", out ? "; complete draws are in " : "", out ? out : "");
     return 128 + caught;
   }
   return status;
+}
+
+static size_t unknowns_of(const aim_program *p, const char *model) {
+  for (size_t k = 0; k < aim_model_count(p); k++)
+    if (strcmp(aim_model_name(p, k), model) == 0) return aim_latent_count(p, k);
+  return 0;
 }
 
 static int run_statement(const args *a, aim_program *p, size_t k, size_t chosen) {
@@ -132,7 +172,7 @@ static int run_statement(const args *a, aim_program *p, size_t k, size_t chosen)
     snprintf(folder, n, "%s/%s", out, s.name);
     out = folder;
   }
-  int status = run_task(a, t, out);
+  int status = run_task(a, t, unknowns_of(p, s.model), out);
   free(folder);
   aim_task_free(t);
   return status;

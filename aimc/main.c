@@ -56,7 +56,7 @@ aim_program *load(const args *a, aim_vm *vm, const char *path, int *status) {
 int report_task(const args *a, aim_task *t, aim_status st) {
   size_t before = aim_task_diagnostic_count(t);
   aim_task_messages(t, colour_of(a, stderr), put_text, stderr);
-  if (st != AIM_E_IO || before == 0) say(st, aim_task_errno(t), "run");
+  if ((st != AIM_E_IO && st != AIM_E_MEMORY) || before == 0) say(st, aim_task_errno(t), "run");
   return exit_of(st);
 }
 

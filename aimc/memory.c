@@ -34,6 +34,7 @@ static void *resize(void *user, void *ptr, size_t old_size, size_t size) {
 void memory_limit(memory *m, aim_config *config) {
   long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
   m->most = pages > 0 && page > 0 && (size_t)pages <= SIZE_MAX / (size_t)page ? (size_t)pages * (size_t)page : SIZE_MAX;
+  config->memory = m->most / 5 * 4; /* of one task: what cannot fit is refused by name, before it is asked for */
   config->alloc = resize;
   config->alloc_user = m;
 }

@@ -127,6 +127,7 @@ bool bind_absent(binder *b, const bound *y) {
   if (near) bind_help(b, d, "the data have `%s`: bind it by `on ..., %s = %s`", near, s->name, near);
   else if (nothing && !b->run) bind_help(b, d, "name a file in a statement: `infer %s on \"data.json\"`", b->model->sym->name);
   else if (nothing) bind_help(b, d, "name a file or a value behind `on`: `on \"data.json\"`, `on %s = ...`", s->name);
+  else if (*bind_names(b)) bind_help(b, d, "bind it by `on ..., %s = ...`; the data have %s", s->name, bind_names(b));
   else bind_help(b, d, "bind it by `on ..., %s = ...`", s->name);
   return false;
 }
@@ -135,6 +136,7 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   binder b = {.p = p, .a = p->mem, .model = model, .run = run ? run->run : NULL, .given = data};
   p->data = NULL;
   p->ndata = 0;
+  p->nlevels = 0;
   data_init(&b.files, p->mem, &p->diags);
   if (data) b.files.max_file = data->max_file;
   b.n = model->ndata + model->nsize_syms;
@@ -159,11 +161,17 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   if (!ok) return false;
   for (size_t k = 0; k < model->ndata; k++) ok &= bind_support(&b, &b.of[k]);
   ok &= bind_check_sites(&b);
-  if (!ok) return false;
+  if (!ok || !bind_possible(&b)) return false;
 
   bind_say_guesses(&b);
   p->data = ARENA_ARRAY(b.a, exec_data, model->ndata);
   for (size_t k = 0; k < model->ndata; k++)
     if (b.of[k].cells) p->data[p->ndata++] = (exec_data){.name = b.of[k].sym->name, .p = b.of[k].cells};
+  p->levels = ARENA_ARRAY(b.a, program_levels, model->ndata);
+  for (size_t k = 0; k < model->ndata; k++) {
+    const bound *y = &b.of[k];
+    if (y->cells && y->x && y->x->kind == DATA_TEXT && y->sym->type->kind == TY_INT)
+      p->levels[p->nlevels++] = (program_levels){y->sym->name, y->x->levels, y->x->n_levels};
+  }
   return true;
 }

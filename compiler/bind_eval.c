@@ -93,6 +93,11 @@ static const char *arith(ast_op op, bind_num a, bind_num b, bind_num *out) {
 static const char *name_value(eval *v, const ast_expr *e, bind_num *out) {
   const symbol *s = e->name.sym;
   if (!s) return fail(v, e, "a name may stand in a binding only by itself");
+  for (size_t k = v->b->nlocals; k-- > 0;)
+    if (v->b->local[k].sym == s) {
+      *out = v->b->local[k].value;
+      return NULL;
+    }
   int64_t n;
   if (s->size != IR_SIZE_NONE) {
     if (size_value(v->b->p->sizes, s->size, &n)) {

@@ -164,6 +164,25 @@ static bool compare_levels(binder *b) {
   return true;
 }
 
+/* How many of 1..top stand in the arrays that index(count) describes. */
+static int64_t count_values(binder *b, ir_size count, int64_t top) {
+  enum { MOST = 1 << 24 };
+  if (top < 1 || top > MOST) return top;
+  uint8_t *seen = ARENA_ARRAY(b->a, uint8_t, (size_t)top);
+  int64_t n = 0;
+  for (size_t i = 0; i < b->model->ndata; i++) {
+    const bound *z = &b->of[i];
+    if (!is_index(z) || z->sym->type->count != count || z->x->kind != DATA_INT) continue;
+    for (size_t c = 0; c < z->x->cells; c++) {
+      int64_t v = z->x->i64[c];
+      if (v < 1 || v > top || seen[v - 1]) continue;
+      seen[v - 1] = 1;
+      n++;
+    }
+  }
+  return n;
+}
+
 /* The size that only index(K) mentions. */
 static bool number_indices(binder *b, bool *progress) {
   for (size_t k = 0; k < b->model->ndata && !*progress; k++) {
@@ -195,7 +214,7 @@ static bool number_indices(binder *b, bool *progress) {
                   : arena_printf(b->a, "the largest value of `%s` (%s)", most->sym->name, where));
     *progress = true;
     if (text) continue;
-    size_guess g = {.size = symbol, .n = n, .at = bind_type_span(most->sym), .where = where};
+    size_guess g = {.size = symbol, .n = n, .occur = count_values(b, count, top), .at = bind_type_span(most->sym), .where = where};
     ARENA_PUSH(b->a, b->guess, b->nguesses, b->cap_guesses, g);
   }
   return true;
@@ -206,7 +225,10 @@ void bind_say_guesses(binder *b) {
     const size_guess *g = &b->guess[k];
     diag *d = diag_add(&b->p->diags, DIAG_NOTE, "N0785", g->at, "%s = %lld, the largest value in %s", size_text(b, g->size), (long long)g->n,
                        g->where);
-    bind_help(b, d, "if there are more, say how many: `on ..., %s = ...`", size_text(b, g->size));
+    if (g->occur < g->n) bind_say(b, d, "%lld of 1..%lld occur", (long long)g->occur, (long long)g->n);
+    if (g->occur < g->n / 2)
+      bind_help(b, d, "if these are labels rather than counts from 1, number them; unknowns of groups without data only follow their prior");
+    else bind_help(b, d, "if there are more, say how many: `on ..., %s = ...`", size_text(b, g->size));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "lang/parse.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -38,8 +39,27 @@ static bool read_before(const binder *b, const char *path, const char *full) {
   return false;
 }
 
+/* Whether the data of y come from elsewhere than a file of the statement, or need not come at all. */
+static bool covered(const binder *b, const bound *y) {
+  const symbol *s = y->sym;
+  if (!s->param || s->param->default_ || (s->size != IR_SIZE_NONE && s->type->rank == 0)) return true;
+  const ast_arg *a = ast_args_find(&b->p->overrides, s->name);
+  if (!a && b->given && data_find(b->given, s->name)) return true;
+  if (!a) a = ast_args_find(&b->run->on, s->name);
+  if (!a) return false;
+  if (a->value->kind == EXPR_NAME) return b->given && data_find(b->given, a->value->name.name);
+  return a->value->kind != EXPR_CALL;
+}
+
+static bool exists(const char *path) {
+  FILE *f = fopen(path, "rb");
+  if (f) fclose(f);
+  return f != NULL;
+}
+
 bool bind_read_files(binder *b) {
-  bool ok = true;
+  bool ok = true, needed = false;
+  for (size_t k = 0; k < b->n; k++) needed |= b->run && !covered(b, &b->of[k]);
   for (size_t k = 0; b->run && k < b->run->on.n; k++) {
     const ast_arg *a = &b->run->on.items[k];
     if (a->name.name || a->value->kind != EXPR_STRING) continue;
@@ -52,6 +72,7 @@ bool bind_read_files(binder *b) {
       ok = false;
       continue;
     }
+    if (!needed && !exists(full)) continue;
     size_t before = b->p->diags.n;
     if (data_read_file(&b->files, full) == 0) continue;
     ok = false;
@@ -84,6 +105,22 @@ const char *bind_nearest(binder *b, const char *name) {
   return diag_nearest(name, words, n);
 }
 
+const char *bind_names(binder *b) {
+  enum { SHOWN = 8 };
+  strbuf s;
+  strbuf_init(&s, b->a);
+  size_t shown = 0, more = 0;
+  const data_set *sets[] = {b->given, &b->files};
+  for (size_t i = 0; i < 2; i++)
+    for (size_t k = 0; sets[i] && k < sets[i]->n; k++) {
+      const char *name = sets[i]->arrays[k]->name;
+      if (shown == SHOWN || !*data_name_shown(name, b->a)) more++;
+      else strbuf_printf(&s, "%s`%s`", shown++ ? ", " : "", name);
+    }
+  if (shown && more) strbuf_printf(&s, " and %zu more", more);
+  return s.s;
+}
+
 /* --- bindings */
 
 static const data_array *named(binder *b, const char *name, span at) {
@@ -92,6 +129,7 @@ static const data_array *named(binder *b, const char *name, span at) {
   diag *d = bind_error(b, "E0771", at, "the data have no `%s`", name);
   const char *near = bind_nearest(b, name);
   if (near) bind_help(b, d, "did you mean `%s`?", near);
+  else if (*bind_names(b)) bind_help(b, d, "they have %s", bind_names(b));
   return NULL;
 }
 

@@ -2,7 +2,7 @@
  *
  * bind.c finds the data of each name and runs the steps; bind_source.c reads bindings and files; bind_size.c gives sizes their
  * numbers and compares extents; bind_eval.c evaluates what may stand in a bound, a default or a binding; bind_value.c converts
- * cells; bind_support.c compares them with their declarations.  A step reports all it finds, and the next is not
+ * cells; bind_support.c compares them with their declarations, bind_density.c with their distributions.  A step reports all it finds, and the next is not
  * taken after an error, so that one mistake is not told twice. */
 #ifndef AIM_COMPILER_BIND_STATE_H
 #define AIM_COMPILER_BIND_STATE_H
@@ -33,10 +33,23 @@ typedef struct size_origin {
 /* A size that was told by the largest value of an index(K). */
 typedef struct size_guess {
   ir_size size;
-  int64_t n;
+  int64_t n, occur; /* how many of 1..n the data have */
   span at;
   const char *where;
 } size_guess;
+
+typedef struct bind_num {
+  data_kind kind; /* REAL, INT, BOOL */
+  int64_t i;
+  double r;       /* REAL */
+} bind_num;
+
+/* What a name means besides data: an index of a loop, a parameter of a distribution. */
+typedef struct bind_local {
+  const symbol *sym;
+  bind_num value;
+} bind_local;
+enum { BIND_MAX_LOCALS = 48 };
 
 typedef struct binder {
   program *p;
@@ -52,6 +65,8 @@ typedef struct binder {
   size_guess *guess;
   size_t nguesses, cap_guesses;
   size_t fuel;          /* steps of evaluation left */
+  bind_local local[BIND_MAX_LOCALS];
+  size_t nlocals;
 } binder;
 
 diag *bind_error(binder *b, const char *code, span at, const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -71,6 +86,9 @@ const data_array *bind_array(const binder *b, const char *name);
 /* The nearest name in them, or NULL. */
 const char *bind_nearest(binder *b, const char *name);
 
+/* "`a`, `b` and 3 more": the names in them; "" where there is none that can be shown. */
+const char *bind_names(binder *b);
+
 /* ---- bind.c: places for messages */
 
 /* `schools.json, key "y", element [3]`.  cell (size_t)-1: the array as a whole. */
@@ -89,12 +107,6 @@ bound *bind_of(const binder *b, const symbol *s);
 const char *bind_real_text(binder *b, double x);
 
 /* ---- bind_eval.c */
-
-typedef struct bind_num {
-  data_kind kind; /* REAL, INT, BOOL */
-  int64_t i;
-  double r;       /* REAL */
-} bind_num;
 
 static inline double bind_num_real(bind_num x) { return x.kind == DATA_REAL ? x.r : (double)x.i; }
 /* The value of a scalar expression.  In a checked tree names mean data and sizes; in a binding there are none.  NULL, or
@@ -121,5 +133,10 @@ bool bind_convert(binder *b, bound *y);
 /* The integer of a scalar of an int type: false after a report. */
 bool bind_int(binder *b, const bound *y, int64_t *n);
 bool bind_support(binder *b, const bound *y);
+
+/* ---- bind_density.c */
+
+/* Whether the observations can have a density above 0, as far as data alone tell; reports the first that cannot. */
+bool bind_possible(binder *b);
 
 #endif

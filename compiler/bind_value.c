@@ -1,6 +1,7 @@
 /* bind_value.c: cells as the model reads them: reals as double, all else as int64_t, without a copy where the kinds agree. */
 #include "compiler/bind_state.h"
 
+#include <string.h>
 #include <strings.h>
 
 bool bind_missing(binder *b, const bound *y) {
@@ -35,10 +36,64 @@ static bool whole(double r, int64_t *n) {
 
 static bool is_index(const ty_info *t) { return t->kind == TY_INT && t->support == IR_SUP_FINITE && !t->spin; }
 
+/* Whether a text reads as a number in the C locale, or with a comma for its point. */
+static bool numeric(const char *s, bool *comma) {
+  size_t digits = 0, points = 0;
+  *comma = false;
+  s += *s == '+' || *s == '-';
+  for (; (*s >= '0' && *s <= '9') || *s == '.' || *s == ','; s++) {
+    if (*s >= '0' && *s <= '9') digits++;
+    else points++, *comma |= *s == ',';
+  }
+  if (digits && (*s == 'e' || *s == 'E')) {
+    s++;
+    s += *s == '+' || *s == '-';
+    if (!(*s >= '0' && *s <= '9')) return false;
+    while (*s >= '0' && *s <= '9') s++;
+  }
+  return digits && points <= 1 && !*s;
+}
+
+/* ` ("abc")` for one short word, so that no message repeats more of a file than that; else "". */
+static const char *word_shown(binder *b, const char *s) {
+  size_t n = 0;
+  for (; s[n]; n++)
+    if (n == 16 || !((s[n] >= '0' && s[n] <= '9') || (s[n] >= 'a' && s[n] <= 'z') || (s[n] >= 'A' && s[n] <= 'Z') || strchr("_.,+-", s[n]))) return "";
+  return n ? arena_printf(b->a, " (\"%s\")", s) : "";
+}
+
+/* A column of numbers with some cell that is none: the first such cell is what there is to say. */
+static bool stray_text(binder *b, const bound *y) {
+  const data_array *x = y->x;
+  bool comma, some = false;
+  for (size_t k = 0; k < x->n_levels; k++) some |= numeric(x->levels[k], &comma);
+  if (!some) return false;
+  for (size_t k = 0; k < x->cells; k++) {
+    if (x->i64[k] < 1) continue; /* missing */
+    const char *text = x->levels[x->i64[k] - 1];
+    bool number = numeric(text, &comma);
+    if (number && !comma) continue;
+    wrong(b, y, k, arena_printf(b->a, "a text that is not a number%s", word_shown(b, text)),
+          comma && number ? "decimals are written with a point: 1.5" : "leave such rows out of the data; a missing value is an empty cell or NA");
+    return true;
+  }
+  return false;
+}
+
+/* `index(R)[N]` for region: real[N]. */
+static const char *as_index(binder *b, const symbol *s) {
+  char letter[2] = {(char)(s->name[0] >= 'a' && s->name[0] <= 'z' ? s->name[0] - 'a' + 'A' : s->name[0]), '\0'};
+  for (size_t k = 0; k < b->n; k++)
+    if (strcmp(b->of[k].sym->name, letter) == 0) letter[0] = 'K';
+  const char *extents = strchr(ty_print(&b->p->check, s->type), '[');
+  return arena_printf(b->a, "to use its texts as groups, declare it `%s: index(%s)%s`", s->name, letter, extents ? extents : "");
+}
+
 static bool no_texts(binder *b, const bound *y) {
   const ty_info *t = y->sym->type;
+  if (t->kind != TY_BOOL && stray_text(b, y)) return false;
   const char *help = t->kind == TY_BOOL ? "texts that read as bool are no and yes, or false and true"
-                     : t->kind == TY_INT && !t->spin ? "`index(K)` takes texts: each distinct one gets a number" : NULL;
+                     : !t->spin && t->event_rank == 0 ? as_index(b, y->sym) : NULL;
   return wrong(b, y, (size_t)-1, "texts were found", help);
 }
 

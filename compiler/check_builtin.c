@@ -68,7 +68,7 @@ static const ty_info *check_elementwise(ctx *c, ast_expr *e, symbol *callee, siz
       size_t other = 0;
       for (size_t k = 0; k < i; k++)
         if (ty_of(arg(e, k))->rank) other = k;
-      report_shapes(c, e->at, form.s, arg(e, other), arg(e, i));
+      report_shapes(c, e->at, form.s, "", arg(e, other), arg(e, i));
       return check_error(c, e);
     }
     shape.rank = both.rank;
@@ -194,7 +194,7 @@ static const ty_info *check_columns(ctx *c, ast_expr *e, symbol *callee) {
     const ty_info *t = ty_of(arg(e, i));
     if (!need_rank(c, e, arg(e, i), 1, "vectors")) return check_error(c, e);
     if (t->dim[0] != ty_of(arg(e, 0))->dim[0]) {
-      report_shapes(c, arg(e, i)->at, "the columns", arg(e, 0), arg(e, i));
+      report_shapes(c, arg(e, i)->at, "the columns", "", arg(e, 0), arg(e, i));
       return check_error(c, e);
     }
     kind = ty_join(kind, t->kind);
@@ -221,7 +221,7 @@ static const ty_info *check_shape(ctx *c, ast_expr *e, symbol *callee) {
     if (!need_rank(c, e, arg(e, 0), 1, "a vector") || !need_rank(c, e, arg(e, 1), 1, "a vector")) return check_error(c, e);
     const ty_info *a = ty_of(arg(e, 0)), *b = ty_of(arg(e, 1));
     if (a->dim[0] != b->dim[0]) {
-      report_shapes(c, e->at, "the arguments of `dot`", arg(e, 0), arg(e, 1));
+      report_shapes(c, e->at, "the arguments of `dot`", "", arg(e, 0), arg(e, 1));
       return check_error(c, e);
     }
     return result(c, e, callee, ty_scalar(st, ty_join(a->kind, b->kind) == TY_REAL ? TY_REAL : TY_INT));
@@ -273,7 +273,7 @@ static const ty_info *check_shape(ctx *c, ast_expr *e, symbol *callee) {
       return check_error(c, e);
     }
     if (b->dim[0] != l->dim[1]) {
-      report_shapes(c, e->at, "the two sides", arg(e, 0), arg(e, 1));
+      report_shapes(c, e->at, "the two sides", "", arg(e, 0), arg(e, 1));
       return check_error(c, e);
     }
     return result(c, e, callee, ty_new(st, TY_REAL, b->rank, b->dim));

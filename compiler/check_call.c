@@ -45,8 +45,10 @@ bool match_args(ctx *c, const ast_expr *call, symbol *callee, const signature *s
         diag *d = cx_error(c, "E0411", a->name.at, "`%s` has no parameter called `%s`", callee->name, a->name.name);
         const char **words = ARENA_ARRAY(c->a, const char *, sig->n);
         for (size_t j = 0; j < sig->n; j++) words[j] = sig->params[j]->name;
-        const char *near = nearest_of(a->name.name, words, sig->n);
-        if (near) cx_help(c, d, "did you mean `%s`?", near);
+        const char *other = sym_of(callee)->library ? habit_parameter(callee->name, a->name.name) : NULL;
+        const char *near = other ? NULL : nearest_of(a->name.name, words, sig->n);
+        if (other) cx_help(c, d, "%s", other);
+        else if (near) cx_help(c, d, "did you mean `%s`?", near);
         else cx_help(c, d, "it is %s", call_form(c, callee, sig));
         ok = false;
         continue;
@@ -294,8 +296,10 @@ const ty_info *check_call_expr(ctx *c, ast_expr *e) {
   if (!s) {
     bool later = false;
     for (size_t i = 0; i < sizeof future / sizeof future[0]; i++) later |= strcmp(future[i], name) == 0;
-    if (later && !ptr_map_get(&c->names, name)) cx_error(c, "E0690", e->call.fn.at, "`%s` is not available yet", name);
-    else {
+    if (later && !ptr_map_get(&c->names, name)) {
+      diag *d = cx_error(c, "E0690", e->call.fn.at, "`%s` is not available yet", name);
+      if (strcmp(name, "truncated") == 0) cx_help(c, d, "bounds of an unknown's type truncate: `x: real<lower = 0> ~ Normal(0, 1)`");
+    } else {
       check_args(c, e);
       unknown_callable(c, name, e->call.fn.at, "a function");
     }

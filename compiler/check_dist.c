@@ -135,6 +135,26 @@ static symbol *choose(ctx *c, const ast_expr *e, symbol *first) {
   return NULL;
 }
 
+/* `x ~ truncated(D, lower = a, upper = b)`: the same by a type, or for data by a factor. */
+static void truncation_help(ctx *c, diag *d, const ast_expr *e) {
+  strbuf bounds, dist;
+  strbuf_init(&bounds, c->a);
+  strbuf_init(&dist, c->a);
+  for (size_t i = 0; i < e->call.args.n; i++) {
+    const ast_arg *a = &e->call.args.items[i];
+    if (a->name.name && (strcmp(a->name.name, "lower") == 0 || strcmp(a->name.name, "upper") == 0)) {
+      strbuf_printf(&bounds, "%s%s = ", bounds.n ? ", " : "", a->name.name);
+      ast_print_expr(&bounds, a->value);
+    } else if (i == 0) ast_print_expr(&dist, a->value);
+  }
+  const char *name = c->left ? c->left->name.name : "x";
+  const symbol *s = c->left ? ptr_map_get(&c->names, name) : NULL;
+  if (dist.n == 0 || dist.n + bounds.n > 100) strbuf_init(&dist, c->a), strbuf_puts(&dist, "D");
+  if (s && (s->kind == SYM_DATA || s->kind == SYM_LET))
+    cx_help(c, d, "write `%s ~ %s` and subtract the log of the mass that is left: `factor -N * logccdf(%s, a)`", name, dist.s, dist.s);
+  else cx_help(c, d, "bounds of an unknown's type truncate: `%s: real<%s> ~ %s`", name, bounds.n ? bounds.s : "lower = 0", dist.s);
+}
+
 bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
   *out = (drawn){0};
   check_state *st = c->st;
@@ -153,7 +173,9 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
       static const char *const over[] = {"mixture", "truncated", "right_censored", "left_censored", "interval_censored"};
       for (size_t i = 0; i < sizeof over / sizeof over[0]; i++)
         if (strcmp(over[i], e->call.fn.name) == 0) {
-          cx_error(c, "E0690", e->call.fn.at, "`%s` is not available yet", over[i]);
+          diag *d = cx_error(c, "E0690", e->call.fn.at, "`%s` is not available yet", over[i]);
+          if (strcmp(over[i], "truncated") == 0) truncation_help(c, d, e);
+          else cx_help(c, d, "write the density with `factor`: docs/language.md, section 16, shows how");
           check_error(c, e);
           return false;
         }
@@ -162,9 +184,14 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
         symbol *v = ptr_map_get(&c->names, e->call.fn.name);
         if (v) unknown_callable(c, e->call.fn.name, e->call.fn.at, "a distribution");
         else {
-          diag *d = cx_error(c, "E0407", e->call.fn.at, "there is no distribution called `%s`", e->call.fn.name);
-          const char *near = nearest_dist(c, e->call.fn.name);
-          if (near) cx_help(c, d, "did you mean `%s`?", near);
+          bool missing;
+          const char *other = habit_dist(e->call.fn.name, &missing);
+          diag *d = cx_error(c, "E0407", e->call.fn.at, missing ? "`%s` is not among the distributions of this version" : "there is no distribution called `%s`",
+                             e->call.fn.name);
+          const char *near = other ? NULL : nearest_dist(c, e->call.fn.name);
+          if (other) cx_help(c, d, "%s", other);
+          else if (near) cx_help(c, d, "did you mean `%s`?", near);
+          else cx_help(c, d, "there are %s", dists_known(c, false));
         }
       }
       check_error(c, e);
@@ -237,7 +264,8 @@ const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
   const ast_stmt *own = callee->builtin == BUILTIN_LOGCDF ? dr.parts->logcdf : dr.parts->logccdf;
   if (callee->builtin != BUILTIN_LOGPDF && !dr.parts->cdf && !own) {
     diag *d = cx_error(c, "E0608", dist->at, "`%s` has no distribution function", dr.dist->name);
-    cx_help(c, d, "`%s` needs a member `cdf(x)`", name);
+    if (sym_of(dr.dist)->library) cx_help(c, d, "these have one: %s", dists_known(c, true));
+    else cx_help(c, d, "`%s` needs a member `cdf(x)`", name);
     return check_error(c, e);
   }
   if (dr.parts->discrete && t->kind == TY_REAL) {

@@ -268,7 +268,7 @@ static const ty_info *check_binary(ctx *c, ast_expr *e) {
   if (!shape_broadcast(a, b, &shape)) {
     what.n = 0;
     strbuf_printf(&what, "the operands of `%s`", ast_op_text(op));
-    report_shapes(c, e->binary.op_at, what.s, e->binary.lhs, e->binary.rhs);
+    report_shapes(c, e->binary.op_at, what.s, ast_op_text(op), e->binary.lhs, e->binary.rhs);
     return check_error(c, e);
   }
   return set_type(e, shape.rank ? ty_new(c->st, kind, shape.rank, shape.dim) : ty_scalar(c->st, kind));

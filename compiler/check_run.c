@@ -6,12 +6,13 @@
 
 #include <string.h>
 
-typedef enum want { WANT_COUNT, WANT_WHOLE, WANT_REAL, WANT_NAMES, WANT_WORD, WANT_ANY } want;
+typedef enum want { WANT_COUNT, WANT_WHOLE, WANT_REAL, WANT_LENGTH, WANT_NAMES, WANT_WORD, WANT_ANY } want;
 
 typedef struct option {
   const char *name;
   want want;
   const char *methods; /* "" for all; else " nuts hmc " */
+  bool later;          /* known by name, refused when it would be run: no message offers it */
 } option;
 
 static const option options[] = {
@@ -25,28 +26,37 @@ static const option options[] = {
     {"target_accept", WANT_REAL, " nuts hmc mh "},
     {"max_depth", WANT_COUNT, " nuts "},
     {"metric", WANT_WORD, " nuts hmc "},
+    {"init_radius", WANT_LENGTH, " nuts mh "},
     {"step_size", WANT_REAL, " nuts hmc "},
     {"steps", WANT_WHOLE, " mh hmc "},
     {"particles", WANT_COUNT, " importance smc pmmh pgas "},
     {"scale", WANT_REAL, " mh "},
-    {"over", WANT_ANY, " smc pmmh pgas "},
-    {"resample", WANT_ANY, " smc pmmh pgas "},
-    {"blocks", WANT_NAMES, " gibbs "},
-    {"beta", WANT_ANY, " tempering "},
-    {"rungs", WANT_COUNT, " tempering "},
-    {"iterations", WANT_COUNT, " map laplace pathfinder vi "},
-    {"tolerance", WANT_REAL, " map laplace vi "},
-    {"paths", WANT_COUNT, " pathfinder "},
-    {"family", WANT_WORD, " vi "},
-    {"centred", WANT_NAMES, " nuts hmc "},
-    {"noncentred", WANT_NAMES, " nuts hmc "},
-    {"sum_out", WANT_NAMES, " nuts hmc "},
+    {"over", WANT_ANY, " smc pmmh pgas ", true},
+    {"resample", WANT_ANY, " smc pmmh pgas ", true},
+    {"blocks", WANT_NAMES, " gibbs ", true},
+    {"beta", WANT_ANY, " tempering ", true},
+    {"rungs", WANT_COUNT, " tempering ", true},
+    {"iterations", WANT_COUNT, " map laplace pathfinder vi ", true},
+    {"tolerance", WANT_REAL, " map laplace vi ", true},
+    {"paths", WANT_COUNT, " pathfinder ", true},
+    {"family", WANT_WORD, " vi ", true},
+    {"centred", WANT_NAMES, " nuts hmc ", true},
+    {"noncentred", WANT_NAMES, " nuts hmc ", true},
+    {"sum_out", WANT_NAMES, " nuts hmc ", true},
 };
 enum { NOPTIONS = sizeof options / sizeof options[0] };
 
 static const char *const methods[] = {"prior", "importance", "mh", "gibbs", "slice", "hmc", "nuts", "smc", "pmmh", "pgas",
                                       "tempering", "map", "laplace", "pathfinder", "vi", "cycle", "auto"};
 enum { NMETHODS = sizeof methods / sizeof methods[0] };
+
+/* Methods that run; the others are refused by the plan. */
+static bool runs(const char *method) {
+  static const char *const now[] = {"prior", "importance", "mh", "nuts"};
+  for (size_t i = 0; i < sizeof now / sizeof now[0]; i++)
+    if (strcmp(now[i], method) == 0) return true;
+  return false;
+}
 
 static bool takes(const option *o, const char *method) {
   if (!o->methods[0] || strcmp(method, "auto") == 0) return true;
@@ -95,6 +105,7 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
     cx_error(c, "E0808", e->at, "`%s` must be a whole number%s", o->name, o->want == WANT_COUNT ? " from 1 up" : "");
     return;
   case WANT_REAL:
+  case WANT_LENGTH:
     if (!const_of_expr(e, &x)) {
       cx_error(c, "E0808", e->at, "`%s` must be a number", o->name);
       return;
@@ -102,6 +113,8 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
     if (strcmp(o->name, "target_accept") == 0 && (x <= 0 || x >= 1)) {
       diag *d = cx_error(c, "E0808", e->at, "`target_accept` must lie between 0 and 1");
       cx_help(c, d, "0.8 is usual, 0.95 for difficult posteriors");
+    } else if (o->want == WANT_LENGTH) {
+      if (x < 0) cx_error(c, "E0808", e->at, "`%s` must not be negative", o->name);
     } else if (x <= 0) cx_error(c, "E0808", e->at, "`%s` must be larger than 0", o->name);
     return;
   case WANT_NAMES: {
@@ -148,11 +161,11 @@ static void check_option(ctx *c, const ast_arg *a, const char *method, const che
       strbuf b;
       strbuf_init(&b, c->a);
       for (size_t k = 0, seen = 0; k < NMETHODS; k++)
-        if (takes(&options[i], methods[k]) && strcmp(methods[k], "auto") != 0) strbuf_printf(&b, "%s%s", seen++ ? ", " : "", methods[k]);
+        if (takes(&options[i], methods[k]) && runs(methods[k]) != options[i].later) strbuf_printf(&b, "%s%s", seen++ ? ", " : "", methods[k]);
       cx_help(c, d, "it belongs to %s", b.s);
       return;
     }
-    if (takes(&options[i], method)) words[n++] = options[i].name;
+    if (takes(&options[i], method) && !options[i].later) words[n++] = options[i].name;
   }
   diag *d = cx_error(c, "E0804", a->name.at, "`%s` has no option called `%s`", method, name);
   static const struct { const char *other, *ours; } habits[] = {
@@ -198,7 +211,7 @@ static const char *check_method(ctx *c, ast_expr *e, const check_model *m) {
       if (strcmp(habits[i].other, name) == 0) near = habits[i].ours;
     if (!near) near = nearest_of(name, methods, NMETHODS);
     if (near) cx_help(c, d, "did you mean `%s`?", near);
-    else cx_help(c, d, "methods are nuts, hmc, gibbs, slice, mh, smc, pmmh, pgas, importance, prior, tempering, map, laplace, pathfinder, vi");
+    else cx_help(c, d, "methods are nuts, mh, importance and prior");
     return NULL;
   }
   if (e->kind != EXPR_CALL) return name;
@@ -287,6 +300,7 @@ static symbol *find_model(ctx *c, ast_run *r) {
     r->model.sym = s;
     return s;
   }
+  if (!s && st->syntax_errors) return NULL; /* maybe what could not be read */
   diag *d = s ? cx_error(c, "E0809", r->model.at, "`%s` is %s, not a model", s->name, sym_noun(s))
               : cx_error(c, "E0801", r->model.at, "there is no %s called `%s`", noun, r->model.name);
   if (s) cx_point(c, d, s->at, "declared here");
@@ -313,6 +327,26 @@ static void add_result(ctx *c, ast_decl *d, const char *method) {
     return;
   }
   ptr_map_put(&c->st->results, name, d);
+}
+
+static bool has_factor(const ast_block *b) {
+  for (size_t i = 0; b && i < b->n; i++) {
+    const ast_stmt *s = b->items[i];
+    if (s->kind == STMT_FACTOR || s->kind == STMT_ERROR) return true;
+    if (s->kind == STMT_PLATE && has_factor(s->plate.body)) return true;
+    if (s->kind == STMT_FOR && has_factor(s->for_.body)) return true;
+    if (s->kind == STMT_IF && (has_factor(s->if_.then) || has_factor(s->if_.else_))) return true;
+  }
+  return false;
+}
+
+/* Data that no statement compares with the unknowns leave the prior as it was. */
+static void warn_unobserved(ctx *c, const ast_run *r, const check_model *m, const char *method) {
+  if (r->on.n == 0 || (method && strcmp(method, "prior") == 0) || has_factor(m->decl->body)) return;
+  for (size_t i = 0; i < m->nsites; i++)
+    if (m->sites[i].role == IR_OBSERVED) return;
+  diag *d = diag_add(c->p->diags, DIAG_WARNING, "W0801", r->model.at, "nothing is observed: model `%s` draws from its prior", m->sym->name);
+  if (m->ndata) cx_help(c, d, "an observation is written `%s ~ ...`", m->data[0]->name);
 }
 
 void check_run_decl(check_state *st, ast_decl *decl) {
@@ -355,5 +389,6 @@ void check_run_decl(check_state *st, ast_decl *decl) {
     if (r->with.items[i].name.name) check_option(&c, &r->with.items[i], method ? method : "auto", m);
   if (r->using_) cx_error(&c, "E0690", r->using_->at, "`using` belongs to `anneal`, which is not available yet");
   if (r->steps) cx_error(&c, "E0809", r->steps->at, "`for ... steps` belongs to `simulate`");
+  if (!bad) warn_unobserved(&c, r, m, method);
   add_result(&c, decl, method);
 }

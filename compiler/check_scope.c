@@ -85,7 +85,9 @@ void value_add(ctx *c, symbol *s) {
       diag *d = cx_error(c, "E0403", s->at, "`%s` would hide another `%s`", s->name, s->name);
       cx_say(c, d, "%s", s->kind == SYM_INDEX ? "an index" : "declared again");
       cx_point(c, d, before->at, "%s of that name", sym_noun(before));
-      cx_help(c, d, "choose another name: in one place a name means one thing");
+      if (s->kind == SYM_LET && before->kind == SYM_LET && before->type && !before->type->rank)
+        cx_help(c, d, "variables do not change: use `sum(e for i in 1..N)`, or an array, `let %s[i] = ...`", s->name);
+      else cx_help(c, d, "choose another name: in one place a name means one thing");
     } else {
       diag *d = cx_error(c, "E0402", s->at, "`%s` is declared twice", s->name);
       cx_point(c, d, before->at, "first here, as %s", sym_noun(before));
@@ -131,6 +133,26 @@ static const char *nearest_declared(ctx *c, const char *name, bool dists) {
 const char *nearest_callable(ctx *c, const char *name) { return nearest_declared(c, name, false); }
 const char *nearest_dist(ctx *c, const char *name) { return nearest_declared(c, name, true); }
 
+const char *dists_known(ctx *c, bool with_cdf) {
+  check_state *st = c->st;
+  const char **words = ARENA_ARRAY(c->a, const char *, st->user.n + st->library.n + 1);
+  size_t n = put_names(&st->user, NULL, true, words, 0);
+  n = put_names(&st->library, NULL, true, words, n);
+  qsort(words, n, sizeof *words, by_text);
+  strbuf b;
+  strbuf_init(&b, c->a);
+  for (size_t i = 0, seen = 0; i < n; i++) {
+    symbol *s = callable_find(c, words[i]);
+    if (!s || (i && words[i] == words[i - 1])) continue;
+    if (with_cdf) {
+      const check_dist *d = dist_parts(st, s);
+      if (!d || !d->cdf) continue;
+    }
+    strbuf_printf(&b, "%s%s", seen++ ? ", " : "", words[i]);
+  }
+  return b.s;
+}
+
 void unknown_value(ctx *c, const char *name, span at) {
   if (!name[0]) return;
   symbol *gone = ptr_map_get(&c->gone, name);
@@ -171,6 +193,7 @@ void unknown_callable(ctx *c, const char *name, span at, const char *noun) {
     return;
   }
   diag *d = cx_error(c, "E0406", at, "there is no %s called `%s`", noun[1] == ' ' ? noun + 2 : noun, name);
-  const char *near = nearest_callable(c, name);
-  if (near) cx_help(c, d, "did you mean `%s`?", near);
+  const char *other = habit_function(name), *near = other ? NULL : nearest_callable(c, name);
+  if (other) cx_help(c, d, "%s", other);
+  else if (near) cx_help(c, d, "did you mean `%s`?", near);
 }

@@ -118,7 +118,7 @@ void point_shape(ctx *c, diag *d, const ast_expr *e) {
   if (s->at.file == e->at.file) cx_point(c, d, s->at, "`%s` is %s", s->name, ty_print(c->p, s->type));
 }
 
-void report_shapes(ctx *c, span at, const char *what, const ast_expr *a, const ast_expr *b) {
+void report_shapes(ctx *c, span at, const char *what, const char *op, const ast_expr *a, const ast_expr *b) {
   const ty_info *ta = ty_of(a), *tb = ty_of(b);
   diag *d = cx_error(c, "E0502", at, "the shapes of %s do not go together: %s and %s", what, ty_print(c->p, ta), ty_print(c->p, tb));
   cx_say(c, d, "%s against %s", ty_print(c->p, ta), ty_print(c->p, tb));
@@ -132,6 +132,9 @@ void report_shapes(ctx *c, span at, const char *what, const ast_expr *a, const a
   int64_t n;
   if (leading)
     cx_help(c, d, "shapes are matched from the last axis backwards: transpose, or write the loop with a plate");
+  else if (x != y && a->kind == EXPR_NAME && b->kind == EXPR_NAME && ta->rank == 1 && tb->rank == 1 && op[0])
+    cx_help(c, d, "every pair is `[%s[i] %s %s[j] for i in 1..%s, j in 1..%s]`; sizes that always agree get one name", a->name.name, op, b->name.name,
+            size_text(c->st, ta->dim[0]), size_text(c->st, tb->dim[0]));
   else if (x != y && !size_is_const(c->p->sizes, x, &n) && !size_is_const(c->p->sizes, y, &n))
     cx_help(c, d, "`%s` and `%s` are different sizes; if they always agree, give both arrays the same one", size_text(c->st, x),
             size_text(c->st, y));

@@ -24,6 +24,22 @@ static void check_subs(ctx *c, const ast_target *t) {
   }
 }
 
+/* A product of a matrix and a vector by `*`, somewhere in the sums and products of e. */
+static const ast_expr *product_in(const ast_expr *e, int depth) {
+  if (e->kind == EXPR_UNARY && depth < 40) return product_in(e->unary.arg, depth + 1);
+  if (e->kind != EXPR_BINARY || depth == 40) return NULL;
+  const ast_expr *l = e->binary.lhs, *r = e->binary.rhs;
+  if (e->binary.op == OP_MUL && ty_of(l) && ty_of(r) && ty_of(l)->rank == 2 && ty_of(r)->rank == 1) return e;
+  const ast_expr *found = product_in(l, depth + 1);
+  return found ? found : product_in(r, depth + 1);
+}
+
+static const ast_expr *matrix_times_vector(const ast_args *args) {
+  const ast_expr *found = NULL;
+  for (size_t i = 0; i < args->n && !found; i++) found = product_in(args->items[i].value, 0);
+  return found;
+}
+
 /* The shape on the right must end the shape on the left. */
 static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, const drawn *d) {
   ty_info right = {.kind = d->event.kind, .support = IR_SUP_REAL};
@@ -52,7 +68,16 @@ static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, const dr
   const ast_args *args = &s->sample.dist->call.args;
   for (size_t i = 0; i < args->n; i++)
     if (ty_of(args->items[i].value) && ty_of(args->items[i].value)->rank > 0) point_shape(c, g, args->items[i].value);
-  if (c->loops && right.rank > left->rank) cx_help(c, g, "inside a loop, give the arguments their subscripts too");
+  const ast_expr *product = right.rank > left->rank ? matrix_times_vector(args) : NULL;
+  if (product) {
+    strbuf text;
+    strbuf_init(&text, c->a);
+    ast_print_expr(&text, product->binary.lhs);
+    strbuf_puts(&text, " @ ");
+    ast_print_expr(&text, product->binary.rhs);
+    if (text.n > 60) strbuf_init(&text, c->a), strbuf_puts(&text, "X @ v");
+    cx_help(c, g, "`*` multiplies element by element: did you mean `%s`?", text.s);
+  } else if (c->loops && right.rank > left->rank) cx_help(c, g, "inside a loop, give the arguments their subscripts too");
   return false;
 }
 
@@ -138,6 +163,14 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
   check_support(c, t->at, &left, sym->param ? sym->param->type : NULL, &d, s->sample.dist, true);
 }
 
+/* Notes the support of the distribution for a site without a type of its own. */
+static void note_event(ctx *c, check_site *site, const ast_target *t, const drawn *d, bool ok) {
+  if (!site || t->type || !ok || d->flat || site->event) return;
+  ty_info *event = ARENA_NEW(c->a, ty_info);
+  *event = d->event;
+  site->event = event;
+}
+
 /* The type of what a new name holds at one position. */
 static const ty_info *drawn_type(ctx *c, ast_stmt *s, const drawn *d, bool ok) {
   ast_target *t = &s->sample.target;
@@ -196,8 +229,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
       cx_help(c, g, "draw it always, and choose where it is used");
       sym->type = ty_scalar(c->st, TY_ERROR);
     }
-    if (!c->loops && c->in_predict) site_add(c, sym, role, sym->type, t->at);
-    else if (!c->loops) site_add(c, sym, role, sym->type, t->at);
+    if (!c->loops) note_event(c, site_add(c, sym, role, sym->type, t->at), t, &d, ok);
     value_add(c, sym);
     return;
   }
@@ -246,7 +278,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
     mine = drawn_type(c, s, &d, ok);
     elements_typed(c, e, mine, t->at);
   }
-  if (sym->type) site_add(c, sym, role, sym->type, t->at);
+  if (sym->type) note_event(c, site_add(c, sym, role, sym->type, t->at), t, &d, ok);
   elements_visited(e, t);
 }
 
@@ -269,6 +301,7 @@ static void check_sample_member(ctx *c, ast_stmt *s) {
 
 void check_sample(ctx *c, ast_stmt *s) {
   ast_target *t = &s->sample.target;
+  c->left = t;
   size_t mark = scope_enter(c), n = s->sample.iter.n ? iter_enter(c, &s->sample.iter, LOOP_PLATE) : 0;
   bool plain = n == 0;
   if (plain) {
@@ -324,6 +357,7 @@ void check_sample(ctx *c, ast_stmt *s) {
     }
     }
   }
+  c->left = NULL;
   c->conds -= s->sample.iter.cond != NULL;
   if (!plain) {
     iter_leave(c, n);

@@ -113,6 +113,7 @@ struct ctx {
   bool stochastic;    /* something read since this was cleared depends on a latent */
   bool in_predict;
   bool in_sample;     /* the sample() member of a distribution */
+  const ast_target *left; /* of the `~` that is checked, or NULL */
   const char *distfn; /* logpdf, ...: whose first argument is checked */
   unsigned conds;     /* ifs and filters around this statement */
   unsigned guards;    /* conditions around this expression: an index may be outside where it is not evaluated */
@@ -152,6 +153,8 @@ void unknown_value(ctx *c, const char *name, span at);
 void unknown_callable(ctx *c, const char *name, span at, const char *noun);
 const char *nearest_callable(ctx *c, const char *name);
 const char *nearest_dist(ctx *c, const char *name);
+/* "Bernoulli, Beta, ...": those that there are; with_cdf: that have a distribution function. */
+const char *dists_known(ctx *c, bool with_cdf);
 const char *nearest_value(ctx *c, const char *name);
 const char *sym_noun(const symbol *s);
 diag *cx_error(ctx *c, const char *code, span at, const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -160,6 +163,13 @@ diag *cx_error(ctx *c, const char *code, span at, const char *format, ...) __att
 #define cx_note(c, d, ...) diag_note((c)->p->diags, (d), __VA_ARGS__)
 #define cx_help(c, d, ...) diag_help((c)->p->diags, (d), __VA_ARGS__)
 bool diags_full(const check_state *st);
+
+/* ---- check_habits.c: other programs' names.  Each gives the way to write it here, or NULL. */
+
+const char *habit_function(const char *name);
+/* missing: there is no such distribution yet. */
+const char *habit_dist(const char *name, bool *missing);
+const char *habit_parameter(const char *dist, const char *param);
 
 /* ---- check_shape.c: types as values */
 
@@ -181,8 +191,8 @@ bool size_difference(check_state *st, ir_size a, ir_size b, int64_t *d);
 bool size_never_above(check_state *st, ir_size a, ir_size b);
 /* A labelled place for the name in e that gives it its shape. */
 void point_shape(ctx *c, diag *d, const ast_expr *e);
-/* Reports that two operands do not go together. */
-void report_shapes(ctx *c, span at, const char *what, const ast_expr *a, const ast_expr *b);
+/* Reports that two operands of an operator, or "", do not go together. */
+void report_shapes(ctx *c, span at, const char *what, const char *op, const ast_expr *a, const ast_expr *b);
 /* The size that an int expression stands for, or IR_SIZE_NONE; names may still be unresolved. */
 ir_size size_of_expr(ctx *c, const ast_expr *e);
 /* The value of a constant expression. */

@@ -17,7 +17,8 @@
  * Errors are diagnostics (E0750 to E0767) without a span, since a data file is not in the source map: the message begins
  * with the file and the line, column or key.  A function returns 0, or -1 after it has added at least one; the set then holds
  * what was read before and may still be used or freed.  Messages name places and expectations and never quote what a file
- * holds, other than names that look like names: a path given by mistake must not print somebody's secrets.  A failed
+ * holds, other than names that look like names, and one short word that stands among numbers: a path given by mistake must not print
+ * somebody's secrets.  A failed
  * allocation takes the jump of the set's arena, after what was open has been closed.
  *
  * A data_set is not safe for use by several threads while it is being filled; afterwards it is read only. */

@@ -268,6 +268,7 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     diag_help(&p->diags, d, "options have flags of their own, such as `--draws 2000`");
     return false;
   }
+  if (strcmp(key, "chains") == 0) pl->chains_set = true;
   if (field_of(key) || strcmp(key, "save") == 0) return set_option(p, pl, key, e, e->at);
   diag *d = error(p, "E0827", e->at, arena_printf(p->mem, "there is no option called `%s`", key));
   const char *words[NFIELDS + 2] = {"method", "save"};
@@ -279,16 +280,30 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
 
 /* --- against the model */
 
+static bool has_unknowns(const check_model *m) {
+  for (size_t k = 0; k < m->nsites; k++)
+    if (m->sites[k].role == IR_LATENT) return true;
+  return false;
+}
+
 bool plan_check(program *p, plan *pl) {
   const check_site *k = first_discrete(pl->model);
   const ast_expr *e = pl->run ? method_expr(pl->run->run) : NULL;
   span at = e ? e->at : pl->run ? pl->run->at : pl->model->sym->at;
   if (pl->automatic) {
+    if (!has_unknowns(pl->model)) {
+      pl->method = PLAN_PRIOR;
+      return true;
+    }
     pl->method = k ? PLAN_MH : PLAN_NUTS;
     if (!k) return true;
     diag *d = diag_add(&p->diags, DIAG_NOTE, "N0829", k->at, "the method is mh, since `%s` is discrete", k->sym->name);
     diag_note(&p->diags, d, "summing discrete latents out is not available yet; nuts moves continuous ones only");
     return true;
+  }
+  if (pl->chains_set && pl->chains != 1 && (pl->method == PLAN_PRIOR || pl->method == PLAN_IMPORTANCE)) {
+    diag *d = diag_add(&p->diags, DIAG_WARNING, "W0830", (span){0}, "`chains` has no effect on %s: its draws are independent and stand in one file", plan_method_name(pl->method));
+    diag_help(&p->diags, d, "`draws` is the number of all of them");
   }
   if (pl->method == PLAN_NUTS && k) {
     diag *d = error(p, "E0823", at, arena_printf(p->mem, "nuts cannot move `%s`, which is discrete", k->sym->name));

@@ -27,6 +27,7 @@ typedef struct plan {
   bool automatic;           /* the method was chosen by plan_check */
   const char *name;         /* of the result; a file name without ending */
   uint32_t chains;          /* 1..1024; 4 */
+  bool chains_set;          /* by plan_override: a method that has none says so */
   uint32_t warmup;          /* per chain, 0..10^7; 1000 */
   uint32_t draws;           /* kept per chain, 1..10^8; 1000; of prior and importance: all */
   uint32_t thin;            /* every thin-th draw is kept, 1..10^6; 1 */

@@ -46,6 +46,13 @@ typedef struct program_output {
   size_t cells;
 } program_output;
 
+/* The texts that the numbers 1, 2, ... of an index in the data stand for. */
+typedef struct program_levels {
+  const char *name;               /* in the signature */
+  const char *const *text;        /* [n] */
+  size_t n;
+} program_levels;
+
 typedef struct program {
   arena *mem;
   source_map sources;
@@ -65,6 +72,8 @@ typedef struct program {
   const check_model *model;
   exec_data *data;
   size_t ndata;
+  program_levels *levels;         /* of the data that were texts */
+  size_t nlevels;
 
   /* program_build */
   ir_module *module;

@@ -13,6 +13,20 @@ static void put_dims(check_state *st, strbuf *b, const ty_info *t, unsigned from
   strbuf_putc(b, ']');
 }
 
+static bool is_literal(const ast_expr *e) {
+  if (e && e->kind == EXPR_UNARY && e->unary.op == OP_NEG) e = e->unary.arg;
+  return e && (e->kind == EXPR_INT || e->kind == EXPR_REAL);
+}
+
+static void put_bounds(strbuf *b, const ty_info *t) {
+  bool lo = is_literal(t->lo), hi = is_literal(t->hi);
+  if (!lo && !hi) return;
+  strbuf_puts(b, "<");
+  if (lo) strbuf_puts(b, "lower = "), ast_print_expr(b, t->lo);
+  if (hi) strbuf_puts(b, lo ? ", upper = " : "upper = "), ast_print_expr(b, t->hi);
+  strbuf_puts(b, ">");
+}
+
 const char *support_text(const ty_info *t) {
   switch ((ir_support)t->support) {
   case IR_SUP_SIMPLEX: return "simplex";
@@ -26,7 +40,7 @@ const char *support_text(const ty_info *t) {
   }
 }
 
-const char *ty_print(check_program *p, const ty_info *t) {
+static const char *print(check_program *p, const ty_info *t, bool full) {
   check_state *st = p->state;
   strbuf b;
   strbuf_init(&b, p->mem);
@@ -43,14 +57,33 @@ const char *ty_print(check_program *p, const ty_info *t) {
       rank -= t->event_rank;
       strbuf_printf(&b, "%s(%s)", support, size_text(st, t->dim[rank]));
     } else strbuf_puts(&b, "real");
+    if (full) put_bounds(&b, t);
     break;
   case TY_INT:
     if (t->spin) strbuf_puts(&b, "spin");
     else if (t->support == IR_SUP_FINITE && t->count != IR_SIZE_NONE) strbuf_printf(&b, "index(%s)", size_text(st, t->count));
-    else strbuf_puts(&b, "int");
+    else {
+      strbuf_puts(&b, "int");
+      if (full) put_bounds(&b, t);
+    }
     break;
   case TY_BOOL: strbuf_puts(&b, "bool"); break;
   }
   put_dims(st, &b, t, 0, rank);
   return b.s;
+}
+
+const char *ty_print(check_program *p, const ty_info *t) { return print(p, t, false); }
+const char *ty_print_full(check_program *p, const ty_info *t) { return print(p, t, true); }
+
+const char *check_site_print(check_program *p, const check_site *s) {
+  ty_info t = *s->type;
+  const ty_info *e = s->event;
+  if (e && e->kind == t.kind && e->rank <= t.rank && (t.support == IR_SUP_REAL || t.support == IR_SUP_INT) && !t.lo && !t.hi) {
+    t.support = e->support;
+    t.event_rank = e->rank;
+    t.lo = e->lo;
+    t.hi = e->hi;
+  }
+  return print(p, &t, true);
 }

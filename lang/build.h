@@ -26,6 +26,7 @@ typedef struct parser {
   token joint;        /* what ended one of its lines and so continued it; len 0: nothing outside brackets did */
   int nwords;         /* how many, however many there are */
   size_t reported;    /* errors known when it began: one more, and further ones in it are cascades */
+  bool unbraced;      /* a block as in Python has been reported, and indented lines at the top are its statements */
   bool binds;         /* a `~` or `=` has passed outside brackets, or it started with `let` and the like */
 } parser;
 

@@ -165,7 +165,7 @@ stmt(A) ::= TRACK(K) tracks(L). { A = build_track(p, K, L); }
 %type tracked {ast_arg *}
 tracks(A) ::= tracked(T). { A = build_args_add(p, NULL, T); }
 tracks(A) ::= tracks(L) COMMA tracked(T). { A = build_args_add(p, L, T); }
-tracked(A) ::= postfix(E). { A = build_arg(p, NULL, E); }
+tracked(A) ::= expr(E). { A = build_arg(p, NULL, E); }
 tracked(A) ::= ID(N) EQ expr(E). { A = build_arg(p, &N, E); }
 stmt(A) ::= PREDICT(K) sample(S). { A = build_predict_one(p, K, S); }
 stmt(A) ::= PREDICT(K) block(B). { A = build_predict(p, K, B); }

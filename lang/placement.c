@@ -20,7 +20,7 @@ static const unsigned allowed[BODY_KINDS] = {
     [IN_DIST] = BIT(STMT_MEMBER),
     [IN_SAMPLER] = BIT(STMT_SAMPLE) | BIT(STMT_LET) | BIT(STMT_FOR) | BIT(STMT_PLATE) | BIT(STMT_IF) | BIT(STMT_RETURN),
     [IN_SCHEDULE] = BIT(STMT_ASSIGN) | BIT(STMT_FOR) | BIT(STMT_IF) | BIT(STMT_COMMAND) | BIT(STMT_LET),
-    [IN_PREDICT] = BIT(STMT_SAMPLE) | BIT(STMT_LET) | BIT(STMT_PLATE) | BIT(STMT_FOR) | BIT(STMT_IF),
+    [IN_PREDICT] = BIT(STMT_SAMPLE) | BIT(STMT_LET) | BIT(STMT_PLATE) | BIT(STMT_FOR) | BIT(STMT_IF) | BIT(STMT_TRACK),
 };
 
 static const char *const bodies[BODY_KINDS] = {"a model", "an agent", "a world", "a function", "a distribution",

@@ -126,9 +126,62 @@ static bool one_of(const parser *p, token t, const char *const *words, size_t n)
 
 static token first_word(const parser *p, token t) { return p->nwords ? p->words[0] : t; }
 
+static const char *skip_blanks(const char *s) {
+  while (*s == ' ' || *s == '\t') s++;
+  return s;
+}
+
+/* The text between the brackets at *s, which then stands behind them; empty where there are none or they do not close. */
+static const char *between(parser *p, const char **s, char open, char close) {
+  const char *from = skip_blanks(*s);
+  if (*from != open) return "";
+  const char *to = ++from;
+  while (*to && *to != close && *to != '\n' && to - from < 60) to++;
+  if (*to != close) return "";
+  *s = to + 1;
+  return arena_printf(p->a, "%.*s", (int)(to - from), from);
+}
+
+static const char *word_at(parser *p, const char **s) {
+  const char *from = skip_blanks(*s), *to = from;
+  while ((*to >= 'a' && *to <= 'z') || (*to >= 'A' && *to <= 'Z') || (*to >= '0' && *to <= '9') || *to == '_') to++;
+  *s = to;
+  return arena_printf(p->a, "%.*s", (int)(to - from > 60 ? 60 : to - from), from);
+}
+
+/* `array[N] real<lower = 0> y`, whose first word was the last token: the declaration as it is written here, or NULL. */
+static const char *turned_declaration(parser *p) {
+  const char *s = text_at(p, p->before);
+  const char *type = word_at(p, &s), *outer = "";
+  if (strcmp(type, "array") == 0) {
+    outer = between(p, &s, '[', ']');
+    type = word_at(p, &s);
+  }
+  bool reals = strcmp(type, "vector") == 0 || strcmp(type, "row_vector") == 0 || strcmp(type, "matrix") == 0;
+  if (!reals && strcmp(type, "real") != 0 && strcmp(type, "int") != 0) return NULL;
+  const char *bounds = between(p, &s, '<', '>'), *inner = between(p, &s, '[', ']'), *name = word_at(p, &s);
+  if (!*inner) inner = between(p, &s, '[', ']');
+  if (!*name) return NULL;
+  strbuf b;
+  strbuf_init(&b, p->a);
+  strbuf_printf(&b, "%s: %s", name, reals ? "real" : type);
+  if (*bounds) strbuf_printf(&b, "<%s>", bounds);
+  if (*outer || *inner) strbuf_printf(&b, "[%s%s%s]", outer, *outer && *inner ? ", " : "", inner);
+  return b.s;
+}
+
 /* Declarations and blocks as Stan writes them. */
 static bool stan_habit(parser *p, token t) {
   token first = first_word(p, t);
+  bool type_before = p->before.kind > 0 && ONE_OF(p, p->before, "real", "int", "vector", "row_vector", "matrix", "array");
+  if (type_before && p->nwords > 2 && p->tokens.nopen && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST) &&
+      (t.kind == T_ID || t.kind == T_LT || t.kind == T_LB)) {
+    const char *ours = turned_declaration(p);
+    diag *d = report(p, p->before, "E0203", "a declaration names the variable first");
+    if (ours) diag_help(p->diags, d, "write `%s`", ours);
+    else diag_help(p->diags, d, "write `y: real[N]`: name, colon, type, and the extents behind it");
+    return true;
+  }
   bool first_is_type = ONE_OF(p, first, "real", "int", "vector", "row_vector", "matrix", "simplex", "ordered", "positive_ordered",
                               "unit_vector", "corr_matrix", "cov_matrix", "cholesky_factor_corr", "cholesky_factor_cov", "array",
                               "bool", "float", "double", "complex");
@@ -148,6 +201,21 @@ static bool stan_habit(parser *p, token t) {
   if (t.kind == T_LC && p->nwords == 1 && first.kind == T_MODEL) {
     diag *d = report(p, t, "E0203", "this model has no name and no signature");
     diag_help(p->diags, d, "write `model name(y: real[N]) { ... }`; the signature lists the data");
+    return true;
+  }
+  if ((t.kind == T_SEP || t.kind == T_RC) && p->nwords > 2 && first.kind == T_ID && p->words[1].kind == T_COLON && (p->tokens.nopen || t.kind == T_RC) &&
+      grammar_accepts(p->engine, T_TILDE, true)) {
+    /* The type as it was written, and a density that goes with it. */
+    const char *type = text_at(p, p->words[2]);
+    int n = (int)(p->before.off + p->before.len - p->words[2].off);
+    if (n > 60) n = (int)p->words[2].len;
+    const char *text = arena_printf(p->a, "%.*s", n, type);
+    bool real = strncmp(text, "real", 4) == 0, lower = strstr(text, "lower") != NULL, upper = strstr(text, "upper") != NULL;
+    diag *d = report(p, first, "E0203", "an unknown needs a distribution");
+    d->at = span_join(d->at, build_span(p, p->before));
+    diag_help(p->diags, d, "write `%s: %s ~ %s`%s; data stand in the model's signature", first.name, text,
+              !real || (lower && upper) ? "Flat()" : lower ? "HalfNormal(1)" : upper ? "Flat()" : "Normal(0, 1)",
+              real && !upper ? ", or `~ Flat()` for none" : "");
     return true;
   }
   if (first_is_type && p->nwords >= 1 && p->tokens.nopen && !p->binds &&
@@ -183,6 +251,12 @@ static bool in_brackets_of(const parser *p, int kind) {
 /* Slips of punctuation. */
 static bool small_slip(parser *p, token t) {
   token first = first_word(p, t);
+  if (t.kind == T_COLON && p->tokens.nopen == 0 && grammar_accepts(p->engine, T_LC, true)) {
+    diag *d = report(p, t, "E0202", "a block does not start with `:`");
+    diag_help(p->diags, d, "what belongs to `%s` stands in braces: `{ ... }`", first.name ? first.name : "it");
+    p->unbraced = true;
+    return true;
+  }
   if (t.kind == T_COLON && (p->before.kind == T_INT || p->before.kind == T_ID || p->before.kind == T_RP) &&
       (first.kind == T_FOR || first.kind == T_PLATE || in_brackets_of(p, T_LB) || grammar_accepts(p->engine, T_DOTDOT, true))) {
     diag *d = report(p, t, "E0202", "a range is not written with `:`");
@@ -367,7 +441,11 @@ static void general(parser *p, token t) {
   } else if (t.kind == T_DOTDOT && p->nwords) {
     diag_help(p->diags, d, "a range stands in `for i in 1..N`, in a subscript `x[1..N]` or in a type `1..4`");
   } else if (t.kind == T_ID && t.len == 1 && spelled(p, t, "T") && tokens_peek(&p->tokens, 0).kind == T_LB) {
-    diag_help(p->diags, d, "truncation is a distribution of its own: `x ~ truncated(Normal(0, 1), lower = 0)`");
+    token lower = tokens_peek(&p->tokens, 1);
+    bool literal = lower.kind == T_INT || lower.kind == T_REAL;
+    const char *name = p->words[0].kind == T_ID ? p->words[0].name : "x";
+    diag_help(p->diags, d, "bounds of an unknown's type truncate: `%s: real<%s> ~ ...`", name,
+              lower.kind == T_COMMA ? "upper = b" : arena_printf(p->a, "lower = %.*s", literal ? (int)lower.len : 1, literal ? text_at(p, lower) : "a"));
   } else if (e.can[T_LC] && (p->words[0].kind == T_IF || p->words[0].kind == T_FOR || p->words[0].kind == T_PLATE) && p->nwords > 1) {
     diag_help(p->diags, d, "what belongs to `%s` stands in braces: `{ ... }`", p->words[0].name);
   } else if (e.nwords == 1 && e.can[T_LP] && p->nwords == 2 && t.kind == T_LC) {
@@ -385,7 +463,16 @@ static void general(parser *p, token t) {
   }
 }
 
+/* A statement of a block whose braces were missed already. */
+static bool of_unbraced(const parser *p, token t) {
+  if (!p->unbraced || p->tokens.nopen > (t.kind == T_LP || t.kind == T_LB || t.kind == T_LC)) return false;
+  const char *text = source_get(p->map, p->file)->text;
+  uint32_t at = first_word(p, t).off;
+  return at > 0 && (text[at - 1] == ' ' || text[at - 1] == '\t');
+}
+
 void syntax_error(parser *p, token t) {
+  if (of_unbraced(p, t)) return;
   if (t.kind != LEX_EOF && (stan_habit(p, t) || small_slip(p, t) || misspelt(p, t))) return;
   general(p, t);
 }

@@ -80,7 +80,7 @@ typedef struct aim_config {
   /* Seconds since any moment, never running back; used for elapsed times only.  Default: none, and no times are reported. */
   double (*clock)(void *user);
   void *clock_user;
-  size_t memory;  /* most bytes for one program or task; 0: no limit */
+  size_t memory;  /* most bytes for one program or task, and for its draws; 0: no limit */
   int isa;        /* x86-64 level of the kernels: 2, 3 or 4; 0: the best of this machine.  Results are the same */
 } aim_config;
 
@@ -197,7 +197,9 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "init_radius"   initial points are uniform on (-r, r) of the unconstrained space  2
  *     "scale"         mh: of the first proposals, on the unconstrained scale      1
  *     "particles"     importance                                                  10000
- *     "output"        text: a directory for a CSV file of each chain and run.json, made if absent; none by default
+ *     "output"        text: a directory for a CSV file of each chain and run.json, made if absent; none by default.  It holds the
+ *                     files of one result: older ones of the same result are removed, draws of another are AIM_E_IO
+ *     "started"       text: a time as run.json shall tell it, 2024-02-29T12:00:00Z; the library reads no calendar
  *
  * One sweep of mh visits every element of every latent once; steps go on with the sweep where the last draw left it. */
 AIM_API aim_status aim_set_int(aim_task *t, const char *option, int64_t value);
@@ -214,6 +216,16 @@ AIM_API aim_status aim_plan_get(const aim_task *t, aim_plan *out /* OUT */);
 
 /* Checks the data against the signature and makes the program ready to run. */
 AIM_API aim_status aim_bind(aim_task *t);
+
+/* A column of texts in the data became the numbers 1, 2, ... of an index: text [n] has what they stand for.  Known after aim_bind;
+ * borrowed until the task is freed. */
+typedef struct aim_levels {
+  const char *name;        /* in the signature */
+  const char *const *text; /* [n] */
+  size_t n;
+} aim_levels;
+AIM_API size_t aim_levels_count(const aim_task *t);
+AIM_API aim_status aim_levels_get(const aim_task *t, size_t k, aim_levels *out /* OUT */);
 
 /* ---- running */
 
@@ -277,12 +289,14 @@ typedef enum aim_stat {
 /* [aim_draw_count]; borrowed as above. */
 AIM_API const double *aim_stats(const aim_task *t, int chain, aim_stat stat);
 
-/* Over all chains: Vehtari, Gelman, Simpson, Carpenter and Buerkner 2021.  NaN where undefined. */
+/* Over all chains: Vehtari, Gelman, Simpson, Carpenter and Buerkner 2021.  NaN where undefined.  Draws of importance repeat particles, so
+ * there mean, sd and mcse are those of the weighted particles, ess_bulk is aim_evidence.ess, and ess_tail that or the number of draws. */
 typedef struct aim_summary {
   double mean, mcse, sd, q5, median, q95, ess_bulk, ess_tail, rhat;
 } aim_summary;
 AIM_API aim_status aim_summarise(aim_task *t, size_t quantity, size_t cell, aim_summary *out /* OUT */);
-/* The table of all quantities, at most max_rows of them (0: all). */
+/* The table: max_rows 0 gives every column in the order of the files.  Else at most so many rows, the quantities of few cells before the others,
+ * what is predicted last, and constant columns left out; lines below it say what is not shown. */
 AIM_API aim_status aim_summary_write(aim_task *t, size_t max_rows, aim_write *write, void *user);
 /* What is wrong with the run, a line each: divergences, chains that disagree, invalid parameters and NaN with their line.  Returns
  * the number of findings through *findings, which may be NULL. */

@@ -77,6 +77,8 @@ aim_status api_messages(program *p, const aim_alloc *alloc, unsigned flags, aim_
 
 /* Fills t->rows.  The run is over. */
 aim_status api_summaries(aim_task *t);
+/* The same where ARENA_TRY of t->mem is set. */
+void api_rows(aim_task *t);
 
 /* Files of a run: run_files.c. */
 run_status run_files_begin(aim_task *t, int *lock);

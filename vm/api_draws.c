@@ -70,10 +70,19 @@ const double *aim_stats(const aim_task *t, int chain, aim_stat stat) {
 
 /* ---- summaries */
 
+void api_rows(aim_task *t) {
+  const run *r = &t->run;
+  size_t n;
+  summary_row *rows = summary_compute(r->store, &t->mem, &n);
+  if (r->moments) summary_weigh(rows, n, r->store, r->moments, r->weight_ess);
+  t->rows = rows;
+  t->n_rows = n;
+}
+
 aim_status api_summaries(aim_task *t) {
   if (t->rows) return AIM_OK;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
-  t->rows = summary_compute(t->run.store, &t->mem, &t->n_rows);
+  api_rows(t);
   return AIM_OK;
 }
 
@@ -85,6 +94,29 @@ aim_status aim_summarise(aim_task *t, size_t quantity, size_t cell, aim_summary 
   const summary_row *r = &t->rows[draws_column(t->run.store, quantity, cell)];
   *out = (aim_summary){r->mean, r->mcse, r->sd, r->q5, r->q50, r->q95, r->ess_bulk, r->ess_tail, r->rhat};
   return AIM_OK;
+}
+
+enum { FEW_CELLS = 10, N_RANKS = 5 };
+
+/* What a reader looks for first stands first. */
+static int rank_of(const aim_task *t, const summary_row *r) {
+  aim_quantity q;
+  aim_quantity_get(t, draws_quantity_of(t->run.store, r->column), &q);
+  return q.kind == AIM_PREDICTED ? 4 : 2 * (q.cells > FEW_CELLS) + (q.kind == AIM_TRACKED);
+}
+
+static bool is_constant(const summary_row *r) { return r->sd == 0 && isnan(r->mcse); }
+
+/* The rows in the order of the table.  Only constants are left out, and not all of them if there is nothing else. */
+static summary_row *rows_in_order(const aim_task *t, arena *mem, size_t *n) {
+  size_t constant = 0;
+  for (size_t k = 0; k < t->n_rows; k++) constant += is_constant(&t->rows[k]);
+  summary_row *out = ARENA_ARRAY(mem, summary_row, t->n_rows);
+  *n = 0;
+  for (int rank = 0; rank < N_RANKS; rank++)
+    for (size_t k = 0; k < t->n_rows; k++)
+      if ((constant == t->n_rows || !is_constant(&t->rows[k])) && rank_of(t, &t->rows[k]) == rank) out[(*n)++] = t->rows[k];
+  return out;
 }
 
 aim_status aim_summary_write(aim_task *t, size_t max_rows, aim_write *write, void *user) {
@@ -100,7 +132,10 @@ aim_status aim_summary_write(aim_task *t, size_t max_rows, aim_write *write, voi
   strbuf b;
   strbuf_init(&b, &mem);
   const char *where = t->output ? arena_printf(&mem, "%s/summary.tsv", t->output) : NULL;
-  summary_text(&b, t->run.store, t->rows, t->n_rows, max_rows, where);
+  size_t n = t->n_rows;
+  const summary_row *rows = max_rows ? rows_in_order(t, &mem, &n) : t->rows;
+  summary_text(&b, t->run.store, rows, n, max_rows, where);
+  if (n < t->n_rows) strbuf_printf(&b, "%zu constant column%s not shown\n", t->n_rows - n, t->n_rows - n == 1 ? " is" : "s are");
   write(user, b.s, b.n);
   arena_free(&mem);
   return AIM_OK;

@@ -164,16 +164,17 @@ const char *aim_model_name(const aim_program *p, size_t model) {
 
 size_t aim_input_count(const aim_program *p, size_t model) { return p && model < p->n_models ? p->model[model]->ndata : 0; }
 
-static const char *type_text(const aim_program *p, const ty_info *t) {
+/* The type of a site, or of an input. */
+static const char *type_text(const aim_program *p, const check_site *site, const ty_info *t) {
   aim_program *w = (aim_program *)p; /* text is made in the program's own memory */
   if (ARENA_TRY(&w->mem)) return NULL;
-  return ty_print(&w->p.check, t);
+  return site ? check_site_print(&w->p.check, site) : ty_print_full(&w->p.check, t);
 }
 
 aim_status aim_input_get(const aim_program *p, size_t model, size_t input, aim_input *out) {
   if (input >= aim_input_count(p, model)) return AIM_E_USAGE;
   const symbol *s = p->model[model]->data[input];
-  const char *type = type_text(p, s->type);
+  const char *type = type_text(p, NULL, s->type);
   if (!type) return AIM_E_MEMORY;
   *out = (aim_input){s->name, type, !(s->param && s->param->default_)};
   return AIM_OK;
@@ -195,7 +196,7 @@ size_t aim_latent_count(const aim_program *p, size_t model) {
 aim_status aim_latent_get(const aim_program *p, size_t model, size_t k, aim_latent *out) {
   const check_site *s = latent(p, model, k);
   if (!s) return AIM_E_USAGE;
-  const char *type = type_text(p, s->type);
+  const char *type = type_text(p, s, NULL);
   if (!type) return AIM_E_MEMORY;
   *out = (aim_latent){s->sym->name, type};
   return AIM_OK;

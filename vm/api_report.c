@@ -178,7 +178,7 @@ aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, voi
     const summary_row *row = &t->rows[k];
     s[k] = (diagnose_summary){.mean = row->mean, .sd = row->sd, .median = row->q50, .q5 = row->q5, .q95 = row->q95, .rhat = row->rhat,
                               .ess_bulk = row->ess_bulk, .ess_tail = row->ess_tail, .mcse_mean = row->mcse};
-    if (isnan(row->rhat)) s[k].fault = isnan(row->mean) ? DIAGNOSE_NONFINITE : d.draws < 4 ? DIAGNOSE_FEW : DIAGNOSE_CONSTANT;
+    if (isnan(row->rhat)) s[k].fault = d.draws < 4 ? DIAGNOSE_FEW : isnan(row->mean) ? DIAGNOSE_NONFINITE : DIAGNOSE_CONSTANT;
   }
   d.n_names = markov ? columns : 0;
   d.names = names;

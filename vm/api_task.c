@@ -26,6 +26,8 @@ static const ast_decl *model_named(const ast_file *f, const char *name) {
 static aim_status open_task(aim_task *t, size_t statement, const char *model) {
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if (!program_open(&t->p, &t->mem, t->of->name, t->of->text, t->of->length)) return AIM_E_INTERNAL;
+  /* The program has told its warnings; the task tells its own. */
+  t->p.diags.n = t->p.diags.warnings = 0;
   data_init(&t->data, &t->mem, &t->p.diags);
   const ast_decl *decl = model ? model_named(t->p.check.file, model) : NULL;
   const ast_decl *run = statement == (size_t)-1 ? NULL : nth_run(t->p.check.file, statement);
@@ -115,7 +117,15 @@ aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
   if (!t || !option || !value || t->state == TASK_DONE) return AIM_E_USAGE;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if (strcmp(option, "output") == 0) {
+    if (!*value) {
+      diag_add(&t->p.diags, DIAG_ERROR, "E0932", (span){0}, "the output directory has no name; `.` is the current one");
+      return AIM_E_PROGRAM;
+    }
     t->output = arena_strndup(&t->mem, value, strlen(value));
+    return AIM_OK;
+  }
+  if (strcmp(option, "started") == 0) {
+    t->started = arena_strndup(&t->mem, value, strlen(value));
     return AIM_OK;
   }
   if (t->state != TASK_NEW && strcmp(option, "method") == 0) return AIM_E_USAGE;
@@ -154,10 +164,49 @@ static bool choose_seed(plan *p) {
   return true;
 }
 
-static aim_status load(aim_task *t, unsigned needs) {
+static bool is_saved(const plan *pl, const char *name) {
+  bool hit = pl->nsave == 0;
+  for (size_t k = 0; k < pl->nsave && !hit; k++) hit = strcmp(pl->save[k], name) == 0;
+  return hit;
+}
+
+/* Refuses, before any of it is taken, a run whose draws cannot fit, and names the largest array.  Draws of mh that share memory are left to their own
+ * bound (run_store.c). */
+static aim_status check_memory(aim_task *t) {
+  const program *p = &t->p;
+  const plan *pl = &t->plan;
+  const double limit = (double)t->vm->config.memory;
+  const bool independent = pl->method == PLAN_PRIOR || pl->method == PLAN_IMPORTANCE;
+  const double chains = independent ? 1 : pl->chains, rows = chains * (pl->method == PLAN_MH && pl->steps ? 1 : pl->draws);
+  const char *name = NULL;
+  span at = {0};
+  size_t most = 0;
+  double cells = 0, kept = 0;
+  for (size_t k = 0; k < p->nsites + p->noutputs; k++) {
+    const bool latent = k < p->nsites;
+    const char *s = latent ? p->site[k].name : p->output[k - p->nsites].name;
+    size_t n = latent ? p->site[k].cells : p->output[k - p->nsites].cells;
+    cells += (double)n;
+    if (is_saved(pl, s)) kept += (double)n;
+    if (n <= most) continue;
+    most = n;
+    name = s;
+    at = latent ? p->site[k].site->where : pl->model->decl->name.at;
+  }
+  /* A chain has at least a frame and a row of its own. */
+  const double bytes = 8 * (kept * rows + 2 * cells * chains);
+  if (limit == 0 || bytes <= limit || !name) return AIM_OK;
+  diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0935", at, "`%s` has %zu elements: the draws would need %.*f GB", name, most, bytes < 1e11, bytes / 1e9);
+  diag_note(&t->p.diags, d, "%.0f cells in each of %.0f draws; %.*f GB may be used", kept, rows, limit < 1e11, limit / 1e9);
+  diag_help(&t->p.diags, d, "keep less: `save = [names]`, fewer draws, or `thin`");
+  return AIM_E_MEMORY;
+}
+
+static aim_status load(aim_task *t, unsigned needs, bool to_run) {
   const char *message = NULL;
   t->needs = needs;
   if (!program_build(&t->p, needs)) return t->p.broken ? AIM_E_INTERNAL : AIM_E_PROGRAM;
+  if (to_run && check_memory(t) != AIM_OK) return AIM_E_MEMORY;
   switch (eval_model_load(&t->model, &t->p, t->vm->engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message)) {
   case EXEC_OK: return AIM_OK;
   case EXEC_MEMORY: return AIM_E_MEMORY;
@@ -186,7 +235,7 @@ static aim_status bind(aim_task *t, unsigned more) {
   if (st != AIM_OK) return st;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if (!program_bind(&t->p, t->plan.model, t->plan.run, &t->data)) return AIM_E_PROGRAM;
-  return load(t, run_method_needs(t->plan.method) | more);
+  return load(t, run_method_needs(t->plan.method) | more, more == 0);
 }
 
 aim_status api_bind(aim_task *t, unsigned more) {
@@ -201,6 +250,15 @@ aim_status api_bind(aim_task *t, unsigned more) {
 }
 
 aim_status aim_bind(aim_task *t) { return t ? api_bind(t, 0) : AIM_E_USAGE; }
+
+size_t aim_levels_count(const aim_task *t) { return t && (t->state == TASK_BOUND || t->state == TASK_DONE) ? t->p.nlevels : 0; }
+
+aim_status aim_levels_get(const aim_task *t, size_t k, aim_levels *out) {
+  if (k >= aim_levels_count(t)) return AIM_E_USAGE;
+  const program_levels *l = &t->p.levels[k];
+  *out = (aim_levels){l->name, l->text, l->n};
+  return AIM_OK;
+}
 
 /* ---- the run */
 
@@ -273,6 +331,8 @@ aim_status aim_run(aim_task *t, const aim_watch *watch) {
   aim_status st = api_bind(t, 0);
   if (st != AIM_OK) return st;
   if ((st = check_plan(t)) != AIM_OK) return st;
+  if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
+  if ((st = check_memory(t)) != AIM_OK) return st;
   watch_bridge bridge = {watch};
   t->run = (run){.m = &t->model, .alloc = &t->vm->alloc, .mem = &t->mem, .o = run_options_of(&t->plan), .keep = t->keep, .stop = &t->stop,
                  .clock = t->vm->config.clock, .clock_user = t->vm->config.clock_user};

@@ -134,13 +134,15 @@ static void put_header(csv_writer *w, const csv_info *info) {
   comment_int(w, "  num_warmup = ", info->warmup);
   comment_int(w, "  save_warmup = ", info->save_warmup);
   comment_int(w, "  thin = ", info->thin ? info->thin : 1);
-  comment_int(w, "  engaged = ", 1);
-  comment_real(w, "  delta = ", info->delta);
-  comment(w, "  algorithm = ", "hmc");
-  comment(w, "  engine = ", "nuts");
-  comment_int(w, "  max_depth = ", info->max_depth);
-  comment(w, "  metric = ", "diag_e");
-  comment_real(w, "  stepsize = ", info->stepsize);
+  if (strcmp(info->method, "nuts") == 0) {
+    comment_int(w, "  engaged = ", 1);
+    comment_real(w, "  delta = ", info->delta);
+    comment(w, "  algorithm = ", "hmc");
+    comment(w, "  engine = ", "nuts");
+    comment_int(w, "  max_depth = ", info->max_depth);
+    comment(w, "  metric = ", "diag_e");
+    comment_real(w, "  stepsize = ", info->stepsize);
+  } else comment(w, "  algorithm = ", info->method);
   comment_int(w, "id = ", info->chain);
   comment(w, "data = ", info->data);
   comment(w, "seed = ", seed);

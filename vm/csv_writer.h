@@ -30,6 +30,7 @@
 /* What the header says of the run.  Texts are borrowed for the call of csv_open. */
 typedef struct csv_info {
   const char *model;     /* model name */
+  const char *method;    /* "nuts", whose settings the header then has; or another */
   const char *version;   /* of AIM */
   const char *data;      /* data file, or "" */
   uint64_t seed;

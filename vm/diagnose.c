@@ -15,6 +15,8 @@
 #define PHI_MINUS_1 0.1586553
 #define PHI_PLUS_1 0.8413447
 #define MAD_TO_SD 1.4826
+/* Draws that spread less than this fraction of their size differ by rounding. */
+#define CONSTANT_TO 1e-12
 
 /* A draw and where it stands in the split chains; DROPPED for the middle draw of an odd number. */
 typedef struct ranked {
@@ -94,7 +96,7 @@ static diagnose_fault prepare(work *w, const diagnose_draws *d, double *memory) 
       if (at != DROPPED) w->split[at] = x;
       w->sorted[k] = (ranked){x, at};
     }
-  if (least == most) return DIAGNOSE_CONSTANT;
+  if (most - least <= CONSTANT_TO * fmax(fabs(least), fabs(most))) return DIAGNOSE_CONSTANT;
   sort_draws(w);
   return DIAGNOSE_OK;
 }

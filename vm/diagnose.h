@@ -28,7 +28,7 @@ typedef enum diagnose_fault {
   DIAGNOSE_OK,
   DIAGNOSE_FEW,       /* fewer than 4 draws in a chain, or no chain: nothing can be said */
   DIAGNOSE_NONFINITE, /* a draw is NaN or infinite */
-  DIAGNOSE_CONSTANT   /* all draws are equal: location is known, the rest is not */
+  DIAGNOSE_CONSTANT   /* all draws are equal, or differ by less than 1e-12 of themselves, which is rounding: location is known, the rest is not */
 } diagnose_fault;
 
 typedef struct diagnose_summary {

@@ -73,6 +73,11 @@ size_t diagnose_advise(const diagnose_run *r, strbuf *b) {
   size_t findings = 0, worst[NAMES_SHOWN] = {0}, n;
   double total = (double)r->chains * (double)r->draws;
 
+  if (r->n_names && r->draws < 4) {
+    findings++;
+    strbuf_printf(b, "%zu draw%s of a chain %s too few to say anything of: keep at least 4, and some hundreds to use them.\n", r->draws, plural(r->draws),
+                  r->draws == 1 ? "is" : "are");
+  }
   if ((n = worst_find(r, nonfinite_badness, worst))) {
     findings++;
     strbuf_puts(b, "Some draws of ");

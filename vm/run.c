@@ -80,23 +80,32 @@ static void put_latents(const run *r, const exec_cell *frame, double *row) {
   }
 }
 
-run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats) {
+/* row: of the outputs alone. */
+static bool put_outputs(const run *r, eval_worker *w, const exec_cell *frame, uint64_t key, double *row) {
   const program *p = r->m->p;
+  if (!r->outputs) return true;
+  if (!eval_outputs(w, frame, key)) return false;
+  const exec_cell *at = w->outputs;
+  for (size_t k = 0; k < p->noutputs; at += p->output[k++].cells) {
+    const program_output *o = &p->output[k];
+    if (!r->kept[p->nsites + k]) continue;
+    for (size_t e = 0; e < o->cells; e++) row[e] = o->elem == IR_REAL ? at[e].real : (double)at[e].integer;
+    row += o->cells;
+  }
+  return true;
+}
+
+bool run_row(const run *r, eval_worker *w, const exec_cell *frame, uint64_t key, double *row) {
+  put_latents(r, frame, row);
+  return put_outputs(r, w, frame, key, row + r->latent_cells);
+}
+
+run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats) {
   chain_state *x = &r->chain[c];
   const bool shared = draws_shared(r->store);
-  double *row = x->row + r->latent_cells;
   if (!shared || x->csv) put_latents(r, frame, x->row);
-  if (r->outputs) {
-    uint64_t key = rt_key_fold(rt_key_fold(r->o.seed, (uint64_t)c), RUN_KEY_OUTPUTS);
-    if (!eval_outputs(w, frame, rt_key_fold(key, draws_count(r->store, c)))) return RUN_E_BOUND;
-    const exec_cell *at = w->outputs;
-    for (size_t k = 0; k < p->noutputs; at += p->output[k++].cells) {
-      const program_output *o = &p->output[k];
-      if (!r->kept[p->nsites + k]) continue;
-      for (size_t e = 0; e < o->cells; e++) row[e] = o->elem == IR_REAL ? at[e].real : (double)at[e].integer;
-      row += o->cells;
-    }
-  }
+  const uint64_t key = rt_key_fold(rt_key_fold(rt_key_fold(r->o.seed, (uint64_t)c), RUN_KEY_OUTPUTS), draws_count(r->store, c));
+  if (!put_outputs(r, w, frame, key, x->row + r->latent_cells)) return RUN_E_BOUND;
   int e = shared ? draws_add_frame(r->store, c, frame, x->changed, x->n_changed, x->row + r->latent_cells, stats)
                  : draws_add_cells(r->store, c, x->row, stats);
   if (e) return e > 0 ? RUN_E_MEMORY : RUN_E_INTERNAL;

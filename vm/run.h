@@ -13,6 +13,7 @@
 #include "vm/csv_writer.h"
 #include "vm/draws.h"
 #include "vm/eval.h"
+#include "vm/weighted.h"
 
 #include <stdatomic.h>
 
@@ -106,6 +107,7 @@ typedef struct run {
   eval_faults faults;         /* of all chains, in their order */
 
   double log_evidence, log_evidence_se, weight_ess; /* importance */
+  weighted_moments *moments;  /* [cells] row-major, of all particles; NULL: not importance, or stopped before they were known */
 } run;
 
 /* Makes store and chains for r->m, r->alloc, r->mem, r->o, r->keep (set by the caller, the rest zero). */
@@ -132,6 +134,8 @@ static inline bool run_stopping(const run *r) { return atomic_load_explicit(r->s
 run_status run_store_make(run *r);
 /* Keeps the draw in `frame` as the next of chain c.  Makes the outputs, adds the row, writes it.  stats [DRAWS_N_STATS]. */
 run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats);
+/* The cells of all kept quantities at `frame`, row-major, to row [cells]; key is for what outputs draw.  False after an index out of range. */
+bool run_row(const run *r, eval_worker *w, const exec_cell *frame, uint64_t key, double *row);
 double run_now(const run *r);
 /* A chain that failed ends the others at their next draw: nobody waits for a run that is lost. */
 static inline void run_chain_over(run *r, const chain_state *x) {

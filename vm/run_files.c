@@ -1,11 +1,14 @@
 /* run_files.c: the output directory of a task: one CSV file a chain, run.json and summary.tsv. */
 #include "vm/api.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static run_status io(aim_task *t, int e, const char *path) {
   char buffer[128];
@@ -50,13 +53,71 @@ static const char *data_name(const aim_task *t) {
   return "";
 }
 
+/* The number of the chain if `file` is `name`-NUMBER.csv; else 0, and *other says whether it has that form under another name. */
+static long long chain_of(const char *file, const char *name, bool *other) {
+  size_t n = strlen(file);
+  *other = false;
+  if (n < 6 || strcmp(file + n - 4, ".csv") != 0) return 0;
+  size_t at = n - 4;
+  while (at && file[at - 1] >= '0' && file[at - 1] <= '9') at--;
+  if (at == n - 4 || at < 2 || file[at - 1] != '-' || n - 4 - at > 9) return 0;
+  *other = strlen(name) != at - 1 || memcmp(file, name, at - 1) != 0;
+  long long chain = 0;
+  for (size_t k = at; k < n - 4; k++) chain = 10 * chain + (file[k] - '0');
+  return *other ? 0 : chain;
+}
+
+/* Whether a file is one of draws: somebody else's data may have such a name. */
+static bool holds_draws(const char *path) {
+  static const char first[] = "# stan_version_major";
+  char text[sizeof first - 1];
+  FILE *f = fopen(path, "rb");
+  bool yes = f && fread(text, 1, sizeof text, f) == sizeof text && memcmp(text, first, sizeof text) == 0;
+  if (f) fclose(f);
+  return yes;
+}
+
+/* A folder holds one result.  What an earlier run of this result left and this one does not replace is removed; draws of another result are a reason to
+ * stop, since whoever reads *.csv would mix the two. */
+static run_status clear_folder(aim_task *t) {
+  DIR *d = opendir(t->output);
+  if (!d) return io(t, errno, t->output);
+  /* Messages take memory and may jump, so they wait until the folder is closed. */
+  int failed = 0;
+  char path[PATH_MAX] = "", mixed[NAME_MAX + 1] = "";
+  for (struct dirent *e; !failed && !*mixed && (e = readdir(d));) {
+    bool other;
+    long long chain = chain_of(e->d_name, t->plan.name, &other);
+    if (!other && chain <= t->run.o.chains) continue;
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", t->output, e->d_name) >= sizeof path || !holds_draws(path)) continue;
+    if (other) snprintf(mixed, sizeof mixed, "%s", e->d_name);
+    else if (unlink(path)) failed = errno;
+  }
+  closedir(d);
+  if (failed) return io(t, failed, path);
+  if (*mixed) {
+    t->io_errno = EEXIST;
+    diag *x = diag_add(&t->p.diags, DIAG_ERROR, "E0934", (span){0}, "\"%s\" holds draws of another result: %s", t->output, mixed);
+    diag_help(&t->p.diags, x, "give `%s` a directory of its own, or remove the old files", t->plan.name);
+    return RUN_E_IO;
+  }
+  static const char *const of_the_end[] = {"run.json", "summary.tsv"};
+  for (int k = 0; k < 2; k++) {
+    char *old = arena_printf(&t->mem, "%s/%s", t->output, of_the_end[k]);
+    if (unlink(old) && errno != ENOENT) return io(t, errno, old);
+  }
+  return RUN_OK;
+}
+
 run_status run_files_begin(aim_task *t, int *lock) {
   run *r = &t->run;
   int e = make_directory(arena_strndup(&t->mem, t->output, strlen(t->output)));
   if (e == 0) e = csv_lock_take(t->output, lock);
   if (e) return io(t, e, t->output);
+  run_status st = clear_folder(t);
+  if (st != RUN_OK) return st;
   for (int64_t c = 0; c < r->o.chains; c++) {
-    csv_info info = {.model = t->plan.model->decl->name.name, .version = AIM_VERSION, .data = data_name(t), .seed = r->o.seed,
+    csv_info info = {.model = t->plan.model->decl->name.name, .method = plan_method_name(r->o.method), .version = AIM_VERSION, .data = data_name(t), .seed = r->o.seed,
                      .chain = (int)c + 1, .warmup = r->o.warmup, .samples = r->o.draws * r->o.thin, .thin = r->o.thin,
                      .delta = r->o.target_accept, .max_depth = (int)r->o.max_depth, .stepsize = r->o.step_size};
     char *path = csv_path(t, c);
@@ -102,13 +163,15 @@ static const char *worst(aim_task *t, run_info *info) {
 
 run_status run_files_end(aim_task *t, double seconds) {
   run *r = &t->run;
-  t->rows = summary_compute(r->store, &t->mem, &t->n_rows);
+  api_rows(t);
   const char *data = data_name(t);
-  run_info info = {.model = t->plan.model->decl->name.name, .file = t->of->name, .method = plan_method_name(t->plan.method),
+  run_info info = {.name = t->plan.name, .started = t->started, .model = t->plan.model->decl->name.name, .file = t->of->name, .method = plan_method_name(t->plan.method),
                    .version = AIM_VERSION, .build = t->vm->engine->name, .data = &data, .n_data = *data ? 1 : 0, .seed = r->o.seed,
                    .warmup = r->o.warmup, .draws = r->o.draws, .thin = r->o.thin, .steps = r->o.steps, .draws_bytes = draws_bytes(r->store), .target_accept = r->o.target_accept,
                    .max_depth = (int)r->o.max_depth, .chain = chains_of(t), .n_chains = (size_t)r->o.chains, .total_seconds = seconds,
-                   .interrupted = r->status == RUN_STOPPED};
+                   .interrupted = r->status == RUN_STOPPED, .weighted = r->o.method == PLAN_IMPORTANCE, .particles = (uint64_t)r->o.particles,
+                   .log_evidence = r->moments ? r->log_evidence : NAN, .log_evidence_se = r->moments ? r->log_evidence_se : NAN,
+                   .effective_particles = r->moments ? r->weight_ess : NAN, .levels = t->p.levels, .n_levels = t->p.nlevels};
   info.worst = worst(t, &info);
   char *path = arena_printf(&t->mem, "%s/run.json", t->output);
   int e = run_json_write(&info, path, &t->mem);

@@ -7,6 +7,10 @@
  *     se      = sqrt((mean w^2 / (mean w)^2 - 1) / (N - 1))         of log Z, by the delta method
  *     ESS     = (sum w)^2 / sum w^2                                 Kong 1992
  *
+ * Means, standard deviations and their errors are those of the weighted particles, not of the draws, which repeat particles and
+ * would look more certain than they are.  A second pass over the particles gathers them (weighted.h); a particle whose weight
+ * cannot change a digit is left out of it.
+ *
  * Draws are resampled systematically (one uniform for all of them; Douc, Cappe and Moulines 2005) and then shuffled, since
  * systematic resampling yields them sorted and chains should look alike. */
 #include "vm/run.h"
@@ -16,7 +20,8 @@
 
 #include <math.h>
 
-enum { BLOCK = 256 };
+/* GROUPS of particles have sums of their own, at most SUM_CELLS cells of these in all, whatever the number of threads. */
+enum { BLOCK = 256, GROUPS = 16, SUM_CELLS = 1 << 21 };
 
 typedef struct importance {
   run *r;
@@ -27,6 +32,11 @@ typedef struct importance {
   exec_cell **frame;    /* [threads] */
   uint64_t *parent;     /* [chains * draws] */
   uint64_t key;
+  size_t best;          /* a particle of the largest weight */
+  double top, sum;      /* its log weight; of the weights over that of the best */
+  size_t groups;
+  weighted *part;       /* [groups] */
+  double **row;         /* [2 * groups][cells of a draw]: a particle, and the best one */
 } importance;
 
 static void weigh(void *ctx, size_t job, size_t thread, eval_worker *w) {
@@ -41,6 +51,44 @@ static void weigh(void *ctx, size_t job, size_t thread, eval_worker *w) {
   }
   m->faults[job] = w->faults;
   atomic_fetch_add_explicit(&r->chain[0].done, end - job * BLOCK, memory_order_relaxed);
+}
+
+static bool replay(const importance *m, size_t i, size_t thread, eval_worker *w, double *row) {
+  uint64_t key = rt_key_fold(m->key, i);
+  return eval_prior(w, key, m->frame[thread]) && run_row(m->r, w, m->frame[thread], rt_key_fold(key, RUN_KEY_OUTPUTS), row);
+}
+
+static void gather(void *ctx, size_t job, size_t thread, eval_worker *w) {
+  importance *m = ctx;
+  run *r = m->r;
+  weighted *s = &m->part[job];
+  double *row = m->row[2 * job], *best = m->row[2 * job + 1];
+  size_t first = job * (m->n / m->groups), end = job + 1 < m->groups ? first + m->n / m->groups : m->n;
+  if (!replay(m, m->best, thread, w, best)) m->status[job] = RUN_E_BOUND;
+  for (size_t i = first; i < end && m->status[job] == RUN_OK; i++) {
+    double weight = rt_exp(m->logw[i] - m->top);
+    if (run_stopping(r)) m->status[job] = RUN_STOPPED;
+    else if (!(weight * (double)m->n > 1e-17 * m->sum)) continue;
+    else if (!replay(m, i, thread, w, row)) m->status[job] = RUN_E_BOUND;
+    else weighted_add(s, weight, best, row);
+  }
+  m->faults[job] = w->faults;
+  atomic_fetch_add_explicit(&r->chain[0].done, end - first, memory_order_relaxed);
+}
+
+static run_status moments(importance *m) {
+  run *r = m->r;
+  for (size_t g = 0; g < m->groups; g++) m->status[g] = RUN_OK;
+  run_status st = run_jobs(r, m->groups, gather, m);
+  for (size_t g = 0; g < m->groups; g++) {
+    eval_faults_merge(&r->faults, &m->faults[g]);
+    if (st == RUN_OK) st = m->status[g];
+    if (g) weighted_merge(&m->part[0], &m->part[g]);
+  }
+  if (st != RUN_OK) return st;
+  r->moments = ARENA_ARRAY(r->mem, weighted_moments, r->cells);
+  for (size_t k = 0; k < r->cells; k++) r->moments[k] = weighted_get(&m->part[0], m->row[1], k);
+  return RUN_OK;
 }
 
 static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
@@ -72,13 +120,16 @@ static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
 /* False if no weight is positive. */
 static bool estimate(importance *m) {
   double top = -INFINITY, sum = 0.0, squares = 0.0, n = (double)m->n;
-  for (size_t i = 0; i < m->n; i++) top = m->logw[i] > top ? m->logw[i] : top;
+  for (size_t i = 0; i < m->n; i++)
+    if (m->logw[i] > top) top = m->logw[m->best = i];
   if (top == -INFINITY) return false;
   for (size_t i = 0; i < m->n; i++) {
     double w = rt_exp(m->logw[i] - top);
     sum += w;
     squares += w * w;
   }
+  m->top = top;
+  m->sum = sum;
   m->r->log_evidence = top + rt_log(sum / n);
   m->r->weight_ess = sum * sum / squares;
   double spread = n * squares / (sum * sum) - 1.0;
@@ -110,15 +161,24 @@ run_status run_importance(run *r) {
   }
   importance m = {.r = r, .n = (size_t)r->o.particles};
   m.blocks = (m.n + BLOCK - 1) / BLOCK;
-  size_t threads = run_threads(r, m.blocks);
+  size_t threads = run_threads(r, m.blocks > GROUPS ? m.blocks : GROUPS);
   m.key = rt_key_fold(r->o.seed, RUN_KEY_PRIOR);
   m.logw = ARENA_ARRAY(r->mem, double, m.n);
-  m.faults = ARENA_ARRAY(r->mem, eval_faults, m.blocks);
-  m.status = ARENA_ARRAY(r->mem, run_status, m.blocks);
+  m.groups = r->cells <= SUM_CELLS / GROUPS ? GROUPS : SUM_CELLS / r->cells + 1;
+  size_t jobs = m.groups > m.blocks ? m.groups : m.blocks;
+  m.faults = ARENA_ARRAY(r->mem, eval_faults, jobs);
+  m.status = ARENA_ARRAY(r->mem, run_status, jobs);
+  m.part = ARENA_ARRAY(r->mem, weighted, m.groups);
+  m.row = ARENA_ARRAY(r->mem, double *, 2 * m.groups);
+  for (size_t g = 0; g < m.groups; g++) {
+    m.part[g] = (weighted){.n = r->cells, .cell = ARENA_ARRAY(r->mem, weighted_cell, r->cells)};
+    m.row[2 * g] = ARENA_ARRAY(r->mem, double, r->cells);
+    m.row[2 * g + 1] = ARENA_ARRAY(r->mem, double, r->cells);
+  }
   m.parent = ARENA_ARRAY(r->mem, uint64_t, (size_t)(r->o.chains * r->o.draws));
   m.frame = ARENA_ARRAY(r->mem, exec_cell *, threads);
   for (size_t k = 0; k < threads; k++) m.frame[k] = ARENA_ARRAY(r->mem, exec_cell, r->m->p->cells);
-  r->total = m.n + (uint64_t)(r->o.chains * r->o.draws);
+  r->total = 2 * m.n + (uint64_t)(r->o.chains * r->o.draws);
 
   run_status st = run_jobs(r, m.blocks, weigh, &m);
   for (size_t b = 0; b < m.blocks; b++) {
@@ -127,6 +187,7 @@ run_status run_importance(run *r) {
   }
   if (st != RUN_OK) return r->status = st;
   if (!estimate(&m)) return r->status = RUN_E_INIT;
+  if ((st = moments(&m)) != RUN_OK) return r->status = st;
   st = run_jobs(r, (size_t)r->o.chains, keep, &m);
   return st == RUN_OK ? run_join(r) : (r->status = st);
 }

@@ -82,26 +82,49 @@ static void put_bool(json_out *o, const char *key, bool yes) {
   strbuf_puts(&o->b, yes ? "true" : "false");
 }
 
-static void put_chain(json_out *o, const run_chain *c) {
+static void put_chain(json_out *o, const run_chain *c, bool nuts, bool markov) {
   open_group(o, NULL, '{');
   put_int(o, "chain", c->chain);
   put_text(o, "file", c->file);
   put_int(o, "draws", c->draws);
-  put_real(o, "stepsize", c->stepsize);
-  put_real(o, "accept_stat", c->accept_stat);
-  put_int(o, "leapfrogs", c->leapfrogs);
-  put_int(o, "divergent", c->divergent);
-  put_int(o, "max_treedepth_hits", c->max_treedepth_hits);
-  put_real(o, "ebfmi", c->ebfmi);
+  if (nuts) put_real(o, "stepsize", c->stepsize);
+  if (markov) put_real(o, "accept_stat", c->accept_stat);
+  if (nuts) {
+    put_int(o, "leapfrogs", c->leapfrogs);
+    put_int(o, "divergent", c->divergent);
+    put_int(o, "max_treedepth_hits", c->max_treedepth_hits);
+    put_real(o, "ebfmi", c->ebfmi);
+  }
   put_real(o, "warmup_seconds", c->warmup_seconds);
   put_real(o, "sampling_seconds", c->sampling_seconds);
   close_group(o, '}');
 }
 
+static void put_levels(json_out *o, const run_info *info) {
+  open_group(o, "levels", '{');
+  for (size_t i = 0; i < info->n_levels; i++) {
+    open_group(o, info->levels[i].name, '[');
+    for (size_t k = 0; k < info->levels[i].n; k++) put_text(o, NULL, info->levels[i].text[k]);
+    close_group(o, ']');
+  }
+  close_group(o, '}');
+}
+
+static void put_diagnostics(json_out *o, const run_info *info) {
+  open_group(o, "diagnostics", '{');
+  put_real(o, "max_rhat", info->max_rhat);
+  put_text(o, "worst", info->worst);
+  put_real(o, "min_ess_bulk", info->min_ess_bulk);
+  put_real(o, "min_ess_tail", info->min_ess_tail);
+  close_group(o, '}');
+}
+
 char *run_json_text(const run_info *info, arena *a) {
   json_out out = {.first = true}, *o = &out;
+  const bool nuts = strcmp(info->method, "nuts") == 0, mh = strcmp(info->method, "mh") == 0, markov = nuts || mh;
   strbuf_init(&o->b, a);
   open_group(o, NULL, '{');
+  put_text(o, "name", info->name);
   put_text(o, "model", info->model);
   put_text(o, "file", info->file);
   open_group(o, "data", '[');
@@ -110,27 +133,31 @@ char *run_json_text(const run_info *info, arena *a) {
   put_text(o, "method", info->method);
   put_text(o, "version", info->version);
   put_text(o, "build", info->build);
-  put_text(o, "started", info->started);
+  if (info->started) put_text(o, "started", info->started);
   put_bool(o, "interrupted", info->interrupted);
   member(o, "seed");
   strbuf_printf(&o->b, "%llu", (unsigned long long)info->seed);
   put_int(o, "chains", (int64_t)info->n_chains);
-  put_int(o, "warmup", info->warmup);
+  if (markov) put_int(o, "warmup", info->warmup);
   put_int(o, "draws", info->draws);
-  put_int(o, "thin", info->thin);
-  put_int(o, "steps", info->steps);
+  if (markov) put_int(o, "thin", info->thin);
+  if (mh) put_int(o, "steps", info->steps);
+  if (info->weighted) {
+    put_int(o, "particles", (int64_t)info->particles);
+    put_real(o, "effective_particles", info->effective_particles);
+    put_real(o, "log_evidence", info->log_evidence);
+    put_real(o, "log_evidence_se", info->log_evidence_se);
+  }
   put_int(o, "draws_bytes", (int64_t)info->draws_bytes);
-  put_real(o, "target_accept", info->target_accept);
-  put_int(o, "max_depth", info->max_depth);
+  if (nuts) {
+    put_real(o, "target_accept", info->target_accept);
+    put_int(o, "max_depth", info->max_depth);
+  }
   put_real(o, "total_seconds", info->total_seconds);
-  open_group(o, "diagnostics", '{');
-  put_real(o, "max_rhat", info->max_rhat);
-  put_text(o, "worst", info->worst);
-  put_real(o, "min_ess_bulk", info->min_ess_bulk);
-  put_real(o, "min_ess_tail", info->min_ess_tail);
-  close_group(o, '}');
+  if (info->n_levels) put_levels(o, info);
+  if (markov) put_diagnostics(o, info);
   open_group(o, "per_chain", '[');
-  for (size_t i = 0; i < info->n_chains; i++) put_chain(o, &info->chain[i]);
+  for (size_t i = 0; i < info->n_chains; i++) put_chain(o, &info->chain[i], nuts, markov);
   close_group(o, ']');
   close_group(o, '}');
   strbuf_putc(&o->b, '\n');

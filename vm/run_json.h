@@ -5,7 +5,7 @@
 #ifndef AIM_VM_RUN_JSON_H
 #define AIM_VM_RUN_JSON_H
 
-#include "lang/arena.h"
+#include "compiler/program.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,12 +15,14 @@ typedef struct run_chain {
   int chain; /* from 1 */
   double stepsize;
   int64_t draws, divergent, max_treedepth_hits, leapfrogs;
-  double accept_stat, ebfmi;              /* means over sampling; NaN where undefined */
+  double accept_stat, ebfmi;              /* accept_stat: mean over sampling; NaN where undefined */
   double warmup_seconds, sampling_seconds;
   const char *file;                       /* its CSV, or NULL */
 } run_chain;
 
+/* What a run was and how it went.  The text has the keys that its method has a meaning for. */
 typedef struct run_info {
+  const char *name;        /* of the result, which its files have too */
   const char *model, *file, *method, *version, *build;
   const char *const *data; /* [n_data] files */
   size_t n_data;
@@ -37,6 +39,11 @@ typedef struct run_info {
   bool interrupted;
   double max_rhat, min_ess_bulk, min_ess_tail; /* NaN where undefined */
   const char *worst;       /* name of the quantity with the largest R-hat, or NULL */
+  bool weighted;           /* importance: */
+  uint64_t particles;
+  double log_evidence, log_evidence_se, effective_particles;
+  const program_levels *levels; /* [n_levels] of the data that were texts */
+  size_t n_levels;
 } run_info;
 
 /* The JSON text in `a`.  Reals are the shortest that read back the same; those that are not finite become null.  Bytes of

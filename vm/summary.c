@@ -6,6 +6,7 @@
 #include "vm/number_text.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { N_FIGURES = 9 };
@@ -34,6 +35,21 @@ summary_row *summary_compute(const draws *d, arena *a, size_t *n) {
     out[k] = (summary_row){k, s.mean, s.mcse_mean, s.sd, s.q5, s.median, s.q95, s.ess_bulk, s.ess_tail, s.rhat};
   }
   return out;
+}
+
+void summary_weigh(summary_row *rows, size_t n, const draws *d, const weighted_moments *m, double ess) {
+  double drawn = (double)draws_count(d, 0);
+  for (size_t k = 0; k < n; k++) {
+    summary_row *r = &rows[k];
+    const weighted_moments *x = &m[draws_place_of(d, r->column)];
+    bool known = x->mcse > 1e-12 * fabs(x->mean);
+    r->mean = x->mean;
+    r->sd = known || isnan(x->sd) ? x->sd : 0.0;
+    r->mcse = known ? x->mcse : NAN;
+    r->ess_bulk = known ? ess : NAN;
+    r->ess_tail = known ? fmin(ess, drawn) : NAN;
+    r->rhat = NAN;
+  }
 }
 
 /* Power of ten of the first digit of x > 0. */
@@ -101,7 +117,8 @@ void summary_text(strbuf *out, const draws *d, const summary_row *rows, size_t n
     if (w > name_width) name_width = w;
     for (int i = 0; i < N_FIGURES; i++) {
       figure_text(text, &rows[k], i);
-      undefined |= strcmp(text, "-") == 0;
+      /* Of independent draws R-hat is not asked. */
+      undefined |= strcmp(text, "-") == 0 && (i != 8 || isnan(rows[k].ess_bulk));
       if (strlen(text) > width[i]) width[i] = strlen(text);
     }
   }

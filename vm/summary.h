@@ -9,6 +9,7 @@
 
 #include "lang/arena.h"
 #include "vm/draws.h"
+#include "vm/weighted.h"
 
 typedef struct summary_row {
   size_t column;
@@ -18,6 +19,10 @@ typedef struct summary_row {
 /* Statistics of every column over the complete rows of all chains (cut to the shortest chain), in `a`.  Methods are those of
  * diagnose.h. */
 summary_row *summary_compute(const draws *d, arena *a, size_t *n /* OUT */);
+
+/* Of weighted particles [cells of all quantities, row-major]: mean, sd and mcse of the rows become theirs, both ESS the number of
+ * particles of equal weight, that of the tails no more than the resampled draws, of which the quantiles are.  R-hat is undefined. */
+void summary_weigh(summary_row *rows, size_t n, const draws *d, const weighted_moments *m, double ess);
 
 /* The table, appended to out.  max_rows 0: all.  where: shown in the line about rows left out, e.g. "out/school"; may be
  * NULL. */

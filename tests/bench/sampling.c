@@ -1,12 +1,14 @@
 /* sampling.c: single-site Metropolis, importance sampling and prior draws, through aim_run.
  *
  * A run has a fixed part (threads, the store of draws, warm-up), so each figure is a difference: of two runs that differ in length
- * alone, both warm, taken in turn. */
+ * alone, both warm, taken in turn.  Which store draws go to is chosen below aim.h, for the flat store to be a baseline. */
 #include "tests/bench/baseline.h"
 #include "tests/bench/bench.h"
+#include "vm/api.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { RUNS = 31, MAX_OPTIONS = 8 };
@@ -20,7 +22,7 @@ typedef struct job {
 } job;
 
 /* The model may stay open, for its draws to be looked at; NULL closes it. */
-static double run_job(const job *j, int64_t length, bench_model *keep) {
+static double job_seconds(const job *j, int64_t length, bench_model *keep) {
   const char *name[MAX_OPTIONS + 2] = {0};
   int64_t value[MAX_OPTIONS + 2];
   int n = 0;
@@ -39,10 +41,10 @@ static double run_job(const job *j, int64_t length, bench_model *keep) {
 /* Seconds of one more unit of length, `runs` times, each followed by seconds of an iteration of the baseline. */
 static bool differences(const job *j, int64_t small, int64_t large, bench_side base, long n, double *of_aim, double *of_base,
                         int runs) {
-  if (run_job(j, large, NULL) < 0) return false;
+  if (job_seconds(j, large, NULL) < 0) return false;
   base.body(base.ctx, n);
   for (int k = 0; k < runs; k++) {
-    double t = run_job(j, large, NULL), u = run_job(j, small, NULL);
+    double t = job_seconds(j, large, NULL), u = job_seconds(j, small, NULL);
     if (t < 0 || u < 0) return false;
     of_aim[k] = (t - u) / (double)(large - small);
     double began = bench_cpu();
@@ -87,7 +89,7 @@ static void hier(bench *b, size_t n, const char *name, double bar) {
   job j = {hier_text, "mh", "draws", data, {"chains", "warmup"}, {1, 200}};
   bench_model m;
   /* 4.9 standard errors, and half as much again because the error of a correlated chain is itself an estimate. */
-  double t = run_job(&j, 20000, &m), z = t < 0 ? INFINITY : hier_error(&m, y, n);
+  double t = job_seconds(&j, 20000, &m), z = t < 0 ? INFINITY : hier_error(&m, y, n);
   bench_model_close(&m);
   if (!(z < 7.4)) {
     bench_wrong(b, name, "a posterior mean is off by %.1f standard errors", z);
@@ -139,7 +141,7 @@ static void local(bench *b, size_t n, const char *name, int runs) {
   bench_data data[] = {{"y", y, NULL, 1, {(int64_t)few}}, {NULL}};
   job j = {chain_text, "mh", "draws", data, {"chains", "warmup", "thin"}, {1, 200, 1}};
   bench_model m;
-  double t = run_job(&j, 2000, &m), z = t < 0 ? INFINITY : chain_error(&m, y, few);
+  double t = job_seconds(&j, 2000, &m), z = t < 0 ? INFINITY : chain_error(&m, y, few);
   bench_model_close(&m);
   if (!(z < 7.4)) {
     bench_wrong(b, name, "a posterior mean is off by %.1f standard errors", z);
@@ -158,6 +160,68 @@ static void local(bench *b, size_t n, const char *name, int runs) {
   scale(w, runs, 1e9);
   bench_record(b, &(bench_row){name, "ns/step", BENCH_TIME, 1, "C by hand", 0, bench_text("means within %.1f standard errors", z)},
                v, w, runs);
+}
+
+/* ---- draws a few steps apart share what did not change */
+
+/* A run of 1e5 sites with 50 steps to a draw, in the store that is named. */
+static double history_run(const job *j, int64_t draws, run_keeping keep, bench_model *m, double *bytes) {
+  const char *name[] = {"chains", "warmup", "steps", "draws", NULL};
+  int64_t value[] = {1, 1, 50, draws};
+  if (!bench_model_open(m, NULL, j->text, j->data)) return -1;
+  m->task->keep = keep;
+  double t = bench_model_run(m, "mh", name, value);
+  *bytes = t < 0 ? 0 : (double)draws_bytes(m->task->run.store);
+  return t;
+}
+
+static bool same_history(const bench_model *a, const bench_model *b, size_t n) {
+  size_t draws = aim_draw_count(a->task, 0);
+  double *x = bench_alloc(n, sizeof *x), *y = bench_alloc(n, sizeof *y);
+  bool same = draws > 0 && draws == aim_draw_count(b->task, 0);
+  for (size_t k = 0; k < draws && same; k++)
+    same = aim_draw_get(a->task, 0, k, 0, x) == AIM_OK && aim_draw_get(b->task, 0, k, 0, y) == AIM_OK && memcmp(x, y, n * sizeof *x) == 0;
+  free(x);
+  free(y);
+  return same;
+}
+
+/* Memory and time of a draw in one of the stores; false if a run failed. */
+static bool history_cost(const job *j, run_keeping keep, double *time, double *bytes) {
+  const int64_t few = 10, many = keep == RUN_KEEP_FLAT ? 110 : 10010;
+  bench_model m;
+  double b, c, u = history_run(j, few, keep, &m, &b);
+  bench_model_close(&m);
+  double t = history_run(j, many, keep, &m, &c);
+  bench_model_close(&m);
+  *time = 1e6 * (t - u) / (double)(many - few);
+  *bytes = (c - b) / (double)(many - few);
+  return t >= 0 && u >= 0;
+}
+
+static void history(bench *b) {
+  enum { N = 100000, TURNS = 9 };
+  if (!bench_wanted(b, "mh_history") && !bench_wanted(b, "mh_history_bytes")) return;
+  double *y = bench_alloc(N, sizeof *y), time[2][TURNS], bytes[2] = {0};
+  bench_data data[] = {{"y", y, NULL, 1, {N}}, {NULL}};
+  job j = {chain_text, "mh", "draws", data, {0}, {0}};
+  bench_model m[2] = {{0}};
+  bool right = history_run(&j, 60, RUN_KEEP_AUTO, &m[0], &bytes[0]) >= 0 && history_run(&j, 60, RUN_KEEP_FLAT, &m[1], &bytes[1]) >= 0;
+  right = right && same_history(&m[0], &m[1], N) && bytes[0] < bytes[1];
+  bench_model_close(&m[0]);
+  bench_model_close(&m[1]);
+  for (int k = 0; k < TURNS && right; k++)
+    right = history_cost(&j, RUN_KEEP_AUTO, &time[0][k], &bytes[0]) && history_cost(&j, RUN_KEEP_FLAT, &time[1][k], &bytes[1]);
+  free(y);
+  if (!right) {
+    bench_wrong(b, "mh_history", "a run failed, or its draws are not those of the flat store");
+    return;
+  }
+  const char *check = "the same bits as flat draws";
+  if (bench_wanted(b, "mh_history"))
+    bench_record(b, &(bench_row){"mh_history", "us/draw", BENCH_TIME, 1, "flat draws", 0, check}, time[0], time[1], TURNS);
+  if (bench_wanted(b, "mh_history_bytes"))
+    bench_record(b, &(bench_row){"mh_history_bytes", "bytes/draw", BENCH_TIME, 1, "flat draws", 0, check}, &bytes[0], &bytes[1], 1);
 }
 
 /* ---- independent draws of eight schools */
@@ -198,7 +262,7 @@ static void independent(bench *b, const char *name, const char *method, const ch
   if (!bench_wanted(b, name)) return;
   job j = {bench_schools_text, method, length, bench_schools_data, {0}, {0}};
   bench_model m;
-  double t = run_job(&j, 100000, &m), z = t < 0 ? INFINITY : error(&m);
+  double t = job_seconds(&j, 100000, &m), z = t < 0 ? INFINITY : error(&m);
   bench_model_close(&m);
   if (!(z < 4.9)) {
     bench_wrong(b, name, "off by %.1f standard errors", z);
@@ -228,6 +292,7 @@ void bench_sampling(bench *b) {
   local(b, 1000, "mh_local_1e3", RUNS);
   local(b, 10000, "mh_local_1e4", RUNS);
   local(b, 100000, "mh_local_1e5", 15);
+  history(b);
   independent(b, "prior_eight_schools", "prior", "draws", prior_error, false);
   independent(b, "importance_eight_schools", "importance", "particles", evidence_error, true);
 }

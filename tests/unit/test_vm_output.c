@@ -235,7 +235,7 @@ static int row_of(csv_writer *w, const draws *d, int chain, size_t row) {
   return csv_row(w, values, stats);
 }
 
-static const csv_info info = {.model = "school", .version = "0.1.0", .data = "school.json", .seed = 18446744073709551615u, .chain = 2, .warmup = 100, .samples = 3,
+static const csv_info info = {.model = "school", .method = "nuts", .version = "0.1.0", .data = "school.json", .seed = 18446744073709551615u, .chain = 2, .warmup = 100, .samples = 3,
                               .delta = 0.8, .max_depth = 10, .stepsize = 1};
 
 static double cell_value(int row, int k) {
@@ -253,15 +253,17 @@ static draws *filled(const aim_alloc *alloc, int rows) {
   return d;
 }
 
-static int write_csv(const aim_alloc *alloc, const draws *d, const char *path) {
+static int write_csv_of(const aim_alloc *alloc, const draws *d, const char *path, const csv_info *about) {
   csv_writer *w;
-  int status = csv_open(&w, alloc, path, d, &info);
+  int status = csv_open(&w, alloc, path, d, about);
   if (status) return status;
-  csv_adaptation(w, 0.40625, (const double[]){1, 0.25, 1.0 / 3}, 3);
+  if (about == &info) csv_adaptation(w, 0.40625, (const double[]){1, 0.25, 1.0 / 3}, 3);
   for (size_t r = 0; r < draws_count(d, 0); r++) row_of(w, d, 0, r);
   csv_elapsed(w, 0.25, 1.0625);
   return csv_close(w);
 }
+
+static int write_csv(const aim_alloc *alloc, const draws *d, const char *path) { return write_csv_of(alloc, d, path, &info); }
 
 static void check_csv(const char *path, const draws *d) {
   size_t n = 0;
@@ -465,7 +467,7 @@ static void test_lock(void **state) {
 static const run_chain chains[] = {
     {.chain = 1, .stepsize = 0.40625, .draws = 1000, .divergent = 3, .leapfrogs = 7012, .accept_stat = 0.8, .ebfmi = 0.95, .warmup_seconds = 0.25, .sampling_seconds = 0.5, .file = "school-1.csv"},
     {.chain = 2, .stepsize = NAN, .draws = 0, .ebfmi = NAN, .accept_stat = NAN}};
-static const run_info run = {.model = "school", .file = "a \"dir\"\\x\n\xff/school.aim", .method = "nuts", .version = "0.1.0", .build = "gcc 12", .data = (const char *const[]){"school.json", "caf\xc3\xa9.csv"},
+static const run_info run = {.name = "school", .model = "school", .file = "a \"dir\"\\x\n\xff/school.aim", .method = "nuts", .version = "0.1.0", .build = "gcc 12", .data = (const char *const[]){"school.json", "caf\xc3\xa9.csv"},
                              .n_data = 2, .seed = 18446744073709551615u, .warmup = 1000, .draws = 1000, .thin = 1, .steps = 50, .draws_bytes = 800000, .target_accept = 0.8, .max_depth = 10, .chain = chains, .n_chains = 2,
                              .total_seconds = 0.75, .interrupted = true, .max_rhat = 1.01, .min_ess_bulk = 400.5, .min_ess_tail = NAN, .worst = "theta[3]"};
 
@@ -500,6 +502,51 @@ static void test_run_json(void **state) {
   assert_int_equal(mkdir(in_directory("taken.json"), 0777), 0);
   assert_int_not_equal(run_json_write(&run, in_directory("taken.json"), &a), 0);
   assert_int_equal(access(in_directory("taken.json.part"), F_OK), -1);
+  arena_free(&a);
+  assert_int_equal(h.bytes, 0);
+}
+
+/* A method has the keys that mean something for it. */
+static void test_run_json_methods(void **state) {
+  (void)state;
+  host h = {0};
+  aim_alloc alloc = {host_fn, &h};
+  arena a;
+  arena_init(&a, &alloc, 0);
+  jmp_buf never;
+  a.oom = &never;
+  if (setjmp(never)) fail_msg("out of memory");
+  static const char *const regions[] = {"East", "North \"\xff"};
+  const program_levels levels[] = {{"region", regions, 2}};
+  run_info i = run;
+  i.method = "importance";
+  i.weighted = true;
+  i.particles = 10000;
+  i.log_evidence = -2.5;
+  i.log_evidence_se = NAN;
+  i.effective_particles = 812.25;
+  i.started = "2024-02-29T12:00:00Z";
+  i.levels = levels;
+  i.n_levels = 1;
+  json_error_t e;
+  json_t *root = json_loads(run_json_text(&i, &a), JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &e);
+  assert_non_null(root);
+  assert_true(json_real_value(json_object_get(root, "particles")) == 10000 && json_real_value(json_object_get(root, "log_evidence")) == -2.5);
+  assert_true(json_real_value(json_object_get(root, "effective_particles")) == 812.25 && json_is_null(json_object_get(root, "log_evidence_se")));
+  assert_string_equal(json_string_value(json_object_get(root, "started")), "2024-02-29T12:00:00Z");
+  assert_string_equal(json_string_value(json_array_get(json_object_get(json_object_get(root, "levels"), "region"), 0)), "East");
+  static const char *const absent[] = {"warmup", "thin", "steps", "target_accept", "max_depth", "diagnostics"};
+  for (size_t k = 0; k < sizeof absent / sizeof *absent; k++) assert_null(json_object_get(root, absent[k]));
+  assert_null(json_object_get(json_array_get(json_object_get(root, "per_chain"), 0), "stepsize"));
+  json_decref(root);
+  i = run;
+  i.method = "mh";
+  root = json_loads(run_json_text(&i, &a), JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &e);
+  assert_non_null(root);
+  assert_true(json_real_value(json_object_get(root, "steps")) == 50 && json_object_get(root, "diagnostics"));
+  static const char *const gone[] = {"particles", "log_evidence", "target_accept", "max_depth", "started", "levels"};
+  for (size_t k = 0; k < sizeof gone / sizeof *gone; k++) assert_null(json_object_get(root, gone[k]));
+  json_decref(root);
   arena_free(&a);
   assert_int_equal(h.bytes, 0);
 }
@@ -590,7 +637,7 @@ static void test_summary_compute(void **state) {
     for (int r = 0; r < N + c; r++) { /* one chain is a row ahead, which is left out */
       double row[COLUMNS];
       for (int k = 0; k < COLUMNS; k++) row[k] = (double)next_random(&s) * 0x1p-64;
-      row[4] = 2;
+      row[4] = r % 2 ? nextafter(2, 3) : 2;
       if (r < N) sum += row[5];
       draws_add(d, c, row, stats_row);
     }
@@ -608,7 +655,7 @@ static void test_summary_compute(void **state) {
   double *work = ARENA_ARRAY(&a, double, diagnose_doubles(2, N));
   assert_true(rows[5].rhat == diagnose_rhat(&x, work) && rows[5].ess_bulk == diagnose_ess_bulk(&x, work) && rows[5].ess_tail == diagnose_ess_tail(&x, work));
   assert_true(rows[5].q5 < rows[5].q50 && rows[5].q50 < rows[5].q95 && rows[5].mcse > 0);
-  assert_true(rows[4].mean == 2 && isnan(rows[4].rhat)); /* constant */
+  assert_true(rows[4].mean == 2 && isnan(rows[4].rhat) && rows[4].sd == 0); /* constant but for rounding */
   arena_free(&a);
   /* Too few draws, or none, say so by NaN. */
   draws *few = filled(&alloc, 0);
@@ -649,6 +696,17 @@ static void test_arviz_opens_it(void **state) {
   char command[512];
   snprintf(command, sizeof command, "python3 tests/output/open_with_arviz.py %s/az-1.csv %s/az-2.csv", directory, directory);
   assert_int_equal(system(command), 0);
+  csv_info mh = info;
+  mh.method = "mh";
+  assert_int_equal(write_csv_of(&alloc, d, in_directory("az-1.csv"), &mh), 0);
+  assert_int_equal(write_csv_of(&alloc, d, in_directory("az-2.csv"), &mh), 0);
+  assert_int_equal(system(command), 0);
+  size_t n;
+  char *s = golden_read(in_directory("az-1.csv"), &n);
+  assert_non_null(strstr(s, "algorithm = mh"));
+  assert_null(strstr(s, "nuts"));
+  assert_null(strstr(s, "delta"));
+  free(s);
   draws_free(d);
 }
 
@@ -669,6 +727,7 @@ int main(void) {
       cmocka_unit_test(test_csv_in_any_locale),
       cmocka_unit_test(test_lock),
       cmocka_unit_test(test_run_json),
+      cmocka_unit_test(test_run_json_methods),
       cmocka_unit_test(test_run_json_allocations_fail),
       cmocka_unit_test(test_summary_text),
       cmocka_unit_test(test_summary_compute),

@@ -11,3 +11,54 @@ END
   printf 'model whole(y: int[N]) { y[1] ~ Normal(0, 1); plate i in 2..N { y[i] ~ Poisson(2) }; predict y }\ninfer whole on y = [1, 2]\n' > both.aim
   expect 1 "$aimc" run both.aim
 }
+
+# What is tracked may be an expression without a name, and inside `predict` may depend on what is predicted.
+test_track_predicted() {
+  cat > check.aim <<'END'
+model check(y: real[N]) {
+  mu ~ Normal(0, 1)
+  y ~ Normal(mu, 1)
+  track mu + 1
+  predict {
+    plate i in 1..N { r[i] ~ Normal(mu, 1) }
+    let top = max(r)
+    track top, above = top > max(y)
+  }
+}
+infer check on y = [1, 2, 3] with nuts(warmup = 200, draws = 200)
+END
+  expect 0 "$aimc" run check.aim --out=draws
+  says out "mu + 1"
+  says out "above"
+  says "$(ls draws/*.csv | head -n 1)" ",top,"
+  printf 'model m(y: real[N]) { mu ~ Normal(0, 1); y ~ Normal(mu, 1); predict { plate i in 1..N { r[i] ~ Normal(mu, 1); track q = r[i] } } }\ninfer m on y = [1]\n' > inside.aim
+  expect 1 "$aimc" run inside.aim
+}
+
+# Where chains start can be said in the statement, as messages advise.
+test_init_radius_of_statement() {
+  printf 'model m(y: real[N]) { mu ~ Normal(0, 1); y ~ Normal(mu, 1) }\ninfer m on y = [1, 2] with nuts(init_radius = 0.1, warmup = 100, draws = 100)\n' > radius.aim
+  expect 0 "$aimc" run radius.aim
+}
+
+# Labels that were taken for counts show in the note on the number of groups.
+test_sparse_index() {
+  printf 'model m(y: real[N], g: index(J)[N]) { a: real[J] ~ Normal(0, 1); y ~ Normal(a[g], 1) }\ninfer m on y = [1, 2, 0], g = [7, 120, 7] with nuts(warmup = 50, draws = 50)\n' > labels.aim
+  expect 0 "$aimc" run labels.aim
+  says err "2 of 1..120 occur"
+}
+
+# A file of a statement that nothing needs may be absent.
+test_file_not_needed() {
+  printf 'model m(y: real[N]) { mu ~ Normal(0, 1); y ~ Normal(mu, 1) }\ninfer m on "absent.json" with nuts(warmup = 50, draws = 50)\n' > file.aim
+  expect 0 "$aimc" run file.aim --data 'y = [1, 2]'
+  expect 1 "$aimc" run file.aim
+  says err "absent.json"
+}
+
+# A listing has types in full: bounds, and the supports of distributions where no type was written.
+test_check_types() {
+  printf 'model m(n: int<lower = 0>[N], K: int) { s ~ HalfNormal(1); th ~ Dirichlet(rep(1.0, K)); r: real<upper = -1> ~ Flat(); n ~ Poisson(s) }\n' > types.aim
+  expect 0 "$aimc" check types.aim
+  says out "m(n: int<lower = 0>[N], K: int) -> s: real<lower = 0>, th: simplex(K), r: real<upper = -1>"
+}

@@ -1,0 +1,255 @@
+/* bind_density.c: observations that no value of the unknowns could make possible, told before anything runs.
+ *
+ * The statements of the model are gone through as they will run, as far as data alone say how: an observed value is held
+ * against the support of its distribution, and parameters that are data against their bounds and `valid()`.  What depends on an
+ * unknown, or on more than bind_eval computes, is left to the run, whose reports then are the only ones.  So is what lies
+ * beyond MAX_VISITS statements: large data are not to wait for this. */
+#include "compiler/bind_state.h"
+
+enum { MAX_VISITS = 200000 };
+
+typedef struct walk {
+  binder *b;
+  size_t visits;
+  bool found; /* one report is enough */
+} walk;
+
+static void walk_block(walk *w, const ast_block *block);
+
+static bool evaluate(walk *w, const ast_expr *e, bind_num *out) {
+  span at;
+  return !bind_eval(w->b, e, out, &at);
+}
+
+static bool push(binder *b, const symbol *s, bind_num x) {
+  if (b->nlocals == BIND_MAX_LOCALS) return false;
+  b->local[b->nlocals++] = (bind_local){s, x};
+  return true;
+}
+
+static double number(bind_num x) { return bind_num_real(x); }
+
+/* ---- parameters */
+
+static void report_parameters(walk *w, const ast_expr *dist, const check_dist *d, const ast_expr *rule) {
+  binder *b = w->b;
+  strbuf text;
+  strbuf_init(&text, b->a);
+  ast_print_expr(&text, rule);
+  diag *g = bind_error(b, "E0788", dist->at, "these parameters of `%s` are out of range: it needs `%s`", d->sym->name, text.s);
+  strbuf_init(&text, b->a);
+  for (size_t k = 0; k < d->nparams; k++)
+    for (size_t i = 0; i < b->nlocals; i++)
+      if (b->local[i].sym == d->params[k])
+        strbuf_printf(&text, "%s%s = %s", text.n ? ", " : "", d->params[k]->name, bind_num_text(b, b->local[i].value));
+  if (text.n) bind_say(b, g, "%s", text.s);
+  w->found = true;
+}
+
+/* Every part of `a and b` that data decide must hold. */
+static void check_valid(walk *w, const ast_expr *dist, const check_dist *d, const ast_expr *e) {
+  bind_num x;
+  if (e->kind == EXPR_BINARY && e->binary.op == OP_AND) {
+    check_valid(w, dist, d, e->binary.lhs);
+    if (!w->found) check_valid(w, dist, d, e->binary.rhs);
+  } else if (evaluate(w, e, &x) && x.kind == DATA_BOOL && x.i == 0) report_parameters(w, dist, d, e);
+}
+
+static void check_parameters(walk *w, const ast_expr *dist, const check_dist *d) {
+  const ast_stmt *valid = d->valid;
+  if (valid && valid->member.value) check_valid(w, dist, d, valid->member.value);
+  binder *b = w->b;
+  for (size_t i = b->nlocals; i-- > 0 && !w->found && !valid;) {
+    const symbol *s = b->local[i].sym;
+    if (s->kind != SYM_PARAM || !s->type || s->type->rank) continue;
+    bind_num lo, hi;
+    double x = number(b->local[i].value);
+    bool low = s->type->lo && evaluate(w, s->type->lo, &lo) && x < number(lo);
+    bool high = !low && s->type->hi && evaluate(w, s->type->hi, &hi) && x > number(hi);
+    if (!low && !high) continue;
+    bind_error(b, "E0788", dist->at, "`%s` of `%s` must be at %s %s, and is %s here", s->name, d->sym->name, low ? "least" : "most",
+               bind_num_text(b, low ? lo : hi), bind_num_text(b, b->local[i].value));
+    w->found = true;
+  }
+}
+
+/* A parameter that is an array of the data, element by element. */
+static void check_array_parameter(walk *w, const ast_expr *dist, const check_dist *d, const symbol *param, const bound *y) {
+  size_t n = y->x->cells;
+  if (w->visits > MAX_VISITS || n > MAX_VISITS - w->visits) return;
+  w->visits += n;
+  for (size_t k = 0; k < n && !w->found; k++) {
+    size_t mark = w->b->nlocals;
+    if (!push(w->b, param, bind_cell(y->x, k))) return;
+    check_parameters(w, dist, d);
+    w->b->nlocals = mark;
+  }
+}
+
+/* ---- observed values */
+
+typedef struct range {
+  bool lower, upper, whole;
+  double lo, hi;
+  const char *words;
+} range;
+
+static range support_of(walk *w, const check_dist *d, const check_call *call) {
+  binder *b = w->b;
+  const ty_info *t = d->on;
+  range r = {.whole = t->kind != TY_REAL};
+  int64_t n;
+  bind_num x;
+  const char *kind = r.whole ? "int, " : "";
+  if (t->rank) return r;
+  if (t->kind == TY_BOOL) return (range){true, true, true, 0, 1, "0 and 1"};
+  if (t->count != IR_SIZE_NONE) {
+    ir_size count = size_substitute(b->p->sizes, t->count, call->nsizes, call->size_from, call->size_to);
+    if (size_value(b->p->sizes, count, &n)) r = (range){true, true, true, 1, (double)n, arena_printf(b->a, "1..%lld", (long long)n)};
+    return r;
+  }
+  if (t->support != IR_SUP_LOWER && t->support != IR_SUP_UPPER && t->support != IR_SUP_INTERVAL && t->support != IR_SUP_INT &&
+      t->support != IR_SUP_FINITE)
+    return r;
+  const char *lo = "", *hi = "";
+  if (t->lo && evaluate(w, t->lo, &x)) r.lower = true, r.lo = number(x), lo = bind_num_text(b, x);
+  if (t->hi && evaluate(w, t->hi, &x)) r.upper = true, r.hi = number(x), hi = bind_num_text(b, x);
+  if (r.lower && r.upper) r.words = arena_printf(b->a, "%s%s to %s", kind, lo, hi);
+  else r.words = arena_printf(b->a, "%sat %s %s", kind, r.lower ? "least" : "most", r.lower ? lo : hi);
+  return r;
+}
+
+static void check_cell(walk *w, const ast_stmt *s, const check_dist *d, const bound *y, size_t cell, const range *r) {
+  binder *b = w->b;
+  bind_num x = y->sym->type->kind == TY_REAL ? (bind_num){.kind = DATA_REAL, .r = y->cells[cell].real}
+                                             : (bind_num){.kind = DATA_INT, .i = y->cells[cell].integer};
+  double v = number(x);
+  if (!(r->lower && v < r->lo) && !(r->upper && v > r->hi)) return;
+  strbuf name;
+  strbuf_init(&name, b->a);
+  strbuf_puts(&name, y->sym->name);
+  const ty_info *t = y->sym->type;
+  int64_t at[IR_MAX_RANK], n;
+  size_t rest = cell;
+  for (int k = t->rank - 1; k >= 0; k--) {
+    n = size_value(b->p->sizes, t->dim[k], &n) && n > 0 ? n : 1;
+    at[k] = (int64_t)(rest % (size_t)n) + 1;
+    rest /= (size_t)n;
+  }
+  for (int k = 0; k < t->rank; k++) strbuf_printf(&name, "%s%lld%s", k ? ", " : "[", (long long)at[k], k + 1 == t->rank ? "]" : "");
+  diag *g = bind_error(b, "E0787", s->sample.dist->at, "%s = %s is outside the support of `%s` (%s)", name.s, bind_num_text(b, x), d->sym->name,
+                       r->words);
+  if (!y->written) bind_note(b, g, "%s", bind_where(b, y, y->fill ? 0 : cell));
+  bind_point_binding(b, g, y);
+  w->found = true;
+}
+
+/* The cells that a target names: an interval of each axis. */
+static void check_observed(walk *w, const ast_stmt *s, const check_dist *d, const check_call *call, const bound *y) {
+  const ast_target *t = &s->sample.target;
+  const ty_info *type = y->sym->type;
+  range r = support_of(w, d, call);
+  if (!r.lower && !r.upper) return;
+  int64_t dim[IR_MAX_RANK], lo[IR_MAX_RANK], hi[IR_MAX_RANK], at[IR_MAX_RANK];
+  for (unsigned k = 0; k < type->rank; k++) {
+    if (!size_value(w->b->p->sizes, type->dim[k], &dim[k]) || dim[k] <= 0) return;
+    lo[k] = 1, hi[k] = dim[k];
+    const ast_expr *sub = k < t->subs.n ? t->subs.items[k] : NULL;
+    if (!sub || sub->kind == EXPR_ALL) continue;
+    bind_num a, b;
+    bool slice = sub->kind == EXPR_RANGE;
+    if (!evaluate(w, slice ? sub->range.lo : sub, &a) || !evaluate(w, slice ? sub->range.hi : sub, &b)) return;
+    if (a.kind == DATA_REAL || b.kind == DATA_REAL || a.i < 1 || b.i > dim[k] || a.i > b.i) return;
+    lo[k] = a.i, hi[k] = b.i;
+  }
+  for (unsigned k = 0; k < type->rank; k++) at[k] = lo[k];
+  for (;;) {
+    size_t cell = 0;
+    for (unsigned k = 0; k < type->rank; k++) cell = cell * (size_t)dim[k] + (size_t)(at[k] - 1);
+    check_cell(w, s, d, y, cell, &r);
+    int k = type->rank - 1;
+    while (k >= 0 && at[k] == hi[k]) at[k] = lo[k], k--;
+    if (k < 0 || w->found) return;
+    at[k]++;
+  }
+}
+
+/* ---- statements */
+
+static void walk_draw(walk *w, const ast_stmt *s) {
+  binder *b = w->b;
+  const check_call *call = check_call_of(&b->p->check, s->sample.dist);
+  const check_dist *d = call ? check_dist_of(&b->p->check, call->callee) : NULL;
+  if (!d || call->nargs != d->nparams || w->visits++ > MAX_VISITS) return;
+  bind_num value[16];
+  bool known[16] = {0};
+  size_t mark = b->nlocals;
+  for (size_t k = 0; k < call->nargs && k < 16; k++)
+    known[k] = ty_of(call->args[k]) && ty_of(call->args[k])->rank == 0 && evaluate(w, call->args[k], &value[k]);
+  for (size_t k = 0; k < call->nargs && k < 16; k++)
+    if (known[k] && !push(b, d->params[k], value[k])) break;
+  check_parameters(w, s->sample.dist, d);
+  for (size_t k = 0; k < call->nargs && !w->found; k++) {
+    const ast_expr *e = call->args[k];
+    const bound *y = e->kind == EXPR_NAME && e->name.sym && d->params[k]->type && d->params[k]->type->rank == 0 ? bind_of(b, e->name.sym) : NULL;
+    if (y && y->x && !y->fill && y->sym->type->rank && y->x->kind != DATA_TEXT) check_array_parameter(w, s->sample.dist, d, d->params[k], y);
+  }
+  const symbol *sym = s->sample.target.name.sym;
+  const bound *y = sym && sym->kind == SYM_DATA ? bind_of(b, sym) : NULL;
+  if (y && y->cells && !w->found) check_observed(w, s, d, call, y);
+  b->nlocals = mark;
+}
+
+typedef void body_fn(walk *w, const void *body);
+
+static void walk_loop(walk *w, const ast_iter *it, size_t axis, body_fn *body, const void *user) {
+  binder *b = w->b;
+  if (axis == it->n) {
+    bind_num c;
+    if (!it->cond || (evaluate(w, it->cond, &c) && number(c) != 0)) body(w, user);
+    return;
+  }
+  const ast_range *r = &it->items[axis];
+  const bound *over = NULL;
+  bind_num lo = {.i = 1}, hi = {0}, by = {.kind = DATA_INT, .i = 1};
+  if (r->over) {
+    over = r->over->kind == EXPR_NAME && r->over->name.sym ? bind_of(b, r->over->name.sym) : NULL;
+    if (!over || !over->cells || over->sym->type->rank != 1 || over->fill || over->sym->type->kind == TY_REAL) return;
+    hi.i = (int64_t)over->x->cells;
+  } else if (!evaluate(w, r->lo, &lo) || !evaluate(w, r->hi, &hi) || lo.kind == DATA_REAL || hi.kind == DATA_REAL ||
+             (r->by && (!evaluate(w, r->by, &by) || by.kind == DATA_REAL || by.i == 0)))
+    return;
+  for (int64_t i = lo.i; (by.i > 0 ? i <= hi.i : i >= hi.i) && !w->found && w->visits <= MAX_VISITS;) {
+    size_t mark = b->nlocals;
+    w->visits++;
+    if (!push(b, r->var.sym, (bind_num){.kind = DATA_INT, .i = over ? over->cells[i - 1].integer : i})) return;
+    walk_loop(w, it, axis + 1, body, user);
+    b->nlocals = mark;
+    if (__builtin_add_overflow(i, by.i, &i)) return;
+  }
+}
+
+static void block_body(walk *w, const void *body) { walk_block(w, body); }
+static void draw_body(walk *w, const void *body) { walk_draw(w, body); }
+
+static void walk_block(walk *w, const ast_block *block) {
+  for (size_t k = 0; block && k < block->n && !w->found && w->visits <= MAX_VISITS; k++) {
+    const ast_stmt *s = block->items[k];
+    bind_num c;
+    switch (s->kind) {
+    case STMT_SAMPLE: walk_loop(w, &s->sample.iter, 0, draw_body, s); break;
+    case STMT_PLATE: walk_loop(w, &s->plate.iter, 0, block_body, s->plate.body); break;
+    case STMT_FOR: walk_loop(w, &s->for_.iter, 0, block_body, s->for_.body); break;
+    case STMT_IF:
+      if (evaluate(w, s->if_.cond, &c)) walk_block(w, number(c) != 0 ? s->if_.then : s->if_.else_);
+      break;
+    default: break;
+    }
+  }
+}
+
+bool bind_possible(binder *b) {
+  walk w = {.b = b};
+  walk_block(&w, b->model->decl->body);
+  return !w.found;
+}

@@ -1,0 +1,143 @@
+/* check_habits.c: names that people bring from Stan, PyMC, R and Python, and what they are called here.
+ *
+ * Looked up only after a name was not found, so nothing here can change what a program means. */
+#include "compiler/check_state.h"
+
+#include <string.h>
+
+typedef struct habit {
+  const char *names; /* " normal norm " */
+  const char *help;
+} habit;
+
+static const char recipe[] = "write it as a `dist`, or its density with `factor`: docs/language.md, section 16, shows how";
+
+/* The distributions that are missing share a help, by which they are told. */
+static const habit dists[] = {
+    {" Gaussian gaussian normal norm dnorm ", "it is `Normal(mu, sigma)`, sigma being the standard deviation"},
+    {" std_normal StandardNormal ", "it is `Normal(0, 1)`"},
+    {" half_normal halfnorm HalfGaussian ", "it is `HalfNormal(sigma)`"},
+    {" Exp exp exponential expon dexp ", "it is `Exponential(rate)`, whose mean is 1 / rate"},
+    {" HalfStudentT half_student_t HalfT ", "its type says which half: `x: real<lower = 0> ~ StudentT(nu, 0, sigma)`"},
+    {" student_t StudentsT Student T t dt ", "it is `StudentT(nu, mu, sigma)`"},
+    {" gamma dgamma ", "it is `Gamma(shape, rate)`, whose mean is shape / rate"},
+    {" inv_gamma InverseGamma Inverse_Gamma invgamma ", "it is `InvGamma(shape, scale)`"},
+    {" beta dbeta ", "it is `Beta(a, b)`"},
+    {" lognormal Lognormal log_normal lognorm ", "it is `LogNormal(mu, sigma)`, of the logarithm"},
+    {" cauchy ", "it is `Cauchy(mu, sigma)`"},
+    {" half_cauchy halfcauchy ", "it is `HalfCauchy(sigma)`"},
+    {" uniform unif dunif ", "it is `Uniform(a, b)`"},
+    {" bernoulli dbern ", "it is `Bernoulli(p)`"},
+    {" bernoulli_logit BernoulliLogit BernoulliLogits ", "it is `Bernoulli(logit = x)`"},
+    {" poisson dpois ", "it is `Poisson(rate)`"},
+    {" poisson_log PoissonLog ", "it is `Poisson(log = x)`"},
+    {" categorical dcat ", "it is `Categorical(p)`, over 1..K"},
+    {" categorical_logit CategoricalLogit ", "it is `Categorical(logit = x)`, over 1..K"},
+    {" dirichlet ", "it is `Dirichlet(alpha)`"},
+    {" multi_normal MvNormal MultivariateNormal multivariate_normal mvnormal dmnorm ", "it is `MultiNormal(mu, cov)` or `MultiNormal(mu, cholesky = L)`"},
+    {" multi_normal_cholesky ", "it is `MultiNormal(mu, cholesky = L)`"},
+    {" chi_square ChiSquared ChiSquare Chi2 ", "it is `Gamma(nu / 2, 0.5)`"},
+    {" inv_chi_square InvChiSquared ", "it is `InvGamma(nu / 2, 0.5)`"},
+    {" flat ImproperUniform improper_uniform ", "it is `Flat()`, over the support of what stands left of `~`"},
+    {" HalfFlat ", "its type says which half: `x: real<lower = 0> ~ Flat()`"},
+    {" DiscreteUniform discrete_range ", "its type has the range: `k: int<lower = a, upper = b> ~ Flat()`"},
+    {" TruncatedNormal truncated_normal ", "bounds of an unknown's type truncate: `x: real<lower = 0> ~ Normal(mu, sigma)`"},
+    {" OrderedLogistic ordered_logistic Binomial binomial binomial_logit BinomialLogit NegBinomial NegativeBinomial neg_binomial neg_binomial_2 "
+     "neg_binomial_2_log LKJ LKJCorr LKJCholesky LKJCholeskyCov lkj lkj_corr lkj_corr_cholesky Weibull weibull Laplace laplace double_exponential "
+     "DoubleExponential Multinomial multinomial Wishart wishart InvWishart inv_wishart Geometric Logistic logistic Pareto pareto Gumbel gumbel "
+     "VonMises von_mises SkewNormal skew_normal BetaBinomial beta_binomial HyperGeometric hypergeometric Rayleigh rayleigh MultiStudentT "
+     "MvStudentT multi_student_t ZeroInflatedPoisson GaussianRandomWalk AsymmetricLaplace Kumaraswamy ",
+     recipe},
+};
+
+static const habit functions[] = {
+    {" ln ", "it is `log(x)`"},
+    {" log10 ", "it is `log(x) / log(10.0)`"},
+    {" log2 ", "it is `log(x) / log(2.0)`"},
+    {" normal_cdf std_normal_cdf pnorm normcdf phi Phi_approx ", "it is `Phi(x)` of the standard normal, `Phi((x - mu) / sigma)` of others"},
+    {" normal_lcdf std_normal_lcdf ", "it is `logcdf(Normal(mu, sigma), x)`, or `log_Phi(x)` of the standard normal"},
+    {" normal_lccdf ", "it is `logccdf(Normal(mu, sigma), x)`"},
+    {" normal_lpdf bernoulli_lpmf poisson_lpmf dnorm logp ", "it is `logpdf(Normal(mu, sigma), x)`, and so of every distribution"},
+    {" qnorm ppf inv_Phi_approx probit ", "it is `inv_Phi(p)`"},
+    {" sigmoid expit invlogit logistic plogis ", "it is `inv_logit(x)`"},
+    {" qlogis ", "it is `logit(p)`"},
+    {" fabs Abs ", "it is `abs(x)`"},
+    {" append append_row append_col concat concatenate hstack vstack stack c ",
+     "arrays are built by elements: `[a, b]`, `[e for i in 1..N]`, `columns(x, y)`, or `let v[1] = a` and a loop for the rest"},
+    {" length len nrow num_elements rows numel shape ", "it is `size(x)`"},
+    {" ncol cols ", "it is `size(x, 2)`"},
+    {" std stdev ", "it is `sd(x)`"},
+    {" var ", "it is `variance(x)`"},
+    {" logsumexp ", "it is `log_sum_exp(x)`"},
+    {" log_mix ", "it is `log_sum_exp([log(w) + a, log1p(-w) + b])`"},
+    {" log1m ", "it is `log1p(-x)`"},
+    {" log1p_exp softplus log1pexp ", "it is `log1p_exp(x)`"},
+    {" dot_product inner ", "it is `dot(x, y)`"},
+    {" dot_self ", "it is `dot(x, x)`"},
+    {" matmul mm ", "it is `A @ B`"},
+    {" transpose t ", "it is `A'`"},
+    {" inverse inv solve mdivide_left mdivide_left_tri_low ", "of a number it is 1 / x; a matrix is solved by its `cholesky`, `solve_lower` and `solve_lower_t`"},
+    {" cholesky_decompose chol ", "it is `cholesky(A)`"},
+    {" rep_vector rep_array rep_matrix fill full repeat ", "it is `rep(x, n)`, or `rep(x, n, m)`"},
+    {" zeros zeros_vector ", "it is `rep(0.0, n)`"},
+    {" ones ones_vector ", "it is `rep(1.0, n)`"},
+    {" identity_matrix eye ", "it is `diag(rep(1.0, K))`"},
+    {" diag_matrix ", "it is `diag(v)`"},
+    {" one_hot ", "it is `onehot(k, n)`"},
+    {" cumulative_sum ", "it is `cumsum(x)`"},
+    {" gammaln loggamma gammaln1 ", "it is `lgamma(x)`"},
+    {" tgamma ", "it is `exp(lgamma(x))`"},
+    {" lbeta betaln ", "it is `lgamma(a) + lgamma(b) - lgamma(a + b)`"},
+    {" lchoose binomial_coefficient_log ", "it is `lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)`"},
+    {" where ifelse if_else ", "it is `select(c, a, b)`, or `if c { a } else { b }`"},
+    {" fmin minimum ", "it is `min(a, b)`"},
+    {" fmax maximum ", "it is `max(a, b)`"},
+    {" to_vector to_array to_array_1d to_matrix flatten array ", "arrays need no conversion; `[e for i in 1..N]` rearranges one"},
+};
+
+static const char *find(const habit *table, size_t n, const char *name) {
+  size_t len = strlen(name);
+  for (size_t i = 0; len && i < n; i++)
+    for (const char *at = table[i].names; (at = strstr(at, name)) != NULL; at++)
+      if (at[-1] == ' ' && at[len] == ' ') return table[i].help;
+  return NULL;
+}
+
+const char *habit_function(const char *name) { return find(functions, sizeof functions / sizeof functions[0], name); }
+
+const char *habit_dist(const char *name, bool *missing) {
+  const char *help = find(dists, sizeof dists / sizeof dists[0], name);
+  *missing = help == recipe;
+  return help;
+}
+
+/* Parameters that other programs give a distribution. */
+const char *habit_parameter(const char *dist, const char *param) {
+  static const struct { const char *dist, *params, *help; } table[] = {
+      {"Gamma", " scale theta ", "it is `Gamma(shape, rate)`: `rate = 1 / scale`"},
+      {"Gamma", " alpha a ", "it is `Gamma(shape, rate)`"},
+      {"Gamma", " beta b ", "it is `Gamma(shape, rate)`"},
+      {"Gamma", " mu mean ", "it is `Gamma(shape, rate)`, whose mean is shape / rate"},
+      {"InvGamma", " rate ", "it is `InvGamma(shape, scale)`: that of 1 / x with x ~ `Gamma(shape, rate = scale)`"},
+      {"InvGamma", " alpha beta ", "it is `InvGamma(shape, scale)`"},
+      {"Exponential", " scale beta mean ", "it is `Exponential(rate)`: `rate = 1 / scale`"},
+      {"Exponential", " lam lambda ", "it is `Exponential(rate)`"},
+      {"Normal", " scale sd std tau precision ", "it is `Normal(mu, sigma)`, sigma being the standard deviation"},
+      {"Normal", " mean loc ", "it is `Normal(mu, sigma)`"},
+      {"Uniform", " lower low min ", "it is `Uniform(a, b)`"},
+      {"Uniform", " upper high max ", "it is `Uniform(a, b)`"},
+      {"Beta", " alpha beta mu ", "it is `Beta(a, b)`"},
+      {"Poisson", " lam lambda mu ", "it is `Poisson(rate)` or `Poisson(log = x)`"},
+      {"Bernoulli", " logits logit_p prob probs theta ", "it is `Bernoulli(p)` or `Bernoulli(logit = x)`"},
+      {"Categorical", " logits logit_p prob probs theta ", "it is `Categorical(p)` or `Categorical(logit = x)`"},
+      {"MultiNormal", " Sigma sigma covariance_matrix ", "it is `MultiNormal(mu, cov)`"},
+      {"MultiNormal", " chol L scale_tril ", "it is `MultiNormal(mu, cholesky = L)`"},
+  };
+  size_t len = strlen(param);
+  for (size_t i = 0; len && i < sizeof table / sizeof table[0]; i++) {
+    if (strcmp(table[i].dist, dist) != 0) continue;
+    for (const char *at = table[i].params; (at = strstr(at, param)) != NULL; at++)
+      if (at[-1] == ' ' && at[len] == ' ') return table[i].help;
+  }
+  return NULL;
+}
