@@ -35,7 +35,7 @@ test_wrong_usage() {
   expect 1 "$aimc" run coin.aim --draws many
   expect 1 "$aimc" run coin.aim --chains 0
   expect 1 "$aimc" run coin.aim --method gibbz
-  expect 1 "$aimc" run coin.aim --engine jit
+  expect 1 "$aimc" run coin.aim --engine abacus
   expect 1 "$aimc" run coin.aim --isa 7
   expect 1 "$aimc" run coin.aim --only other
   says err coin
