@@ -178,9 +178,9 @@ $(foreach p,rt lang compiler vm aim $(if $(JIT),codegen),$(eval $(call test_rule
 $(if $(JIT),$(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_codegen_*.c)): | $B/aim-cc)
 
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$B/tests/%,$(filter-out $(if $(JIT),,tests/unit/test_codegen_%),$(wildcard tests/unit/test_*.c)))
-TEST_SCRIPTS  := $(wildcard tests/lint.sh tests/docs.sh tests/install.sh tests/examples.sh tests/cli/run.sh)
+TEST_SCRIPTS  := $(wildcard tests/lint.sh tests/docs.sh tests/install.sh tests/examples.sh tests/posteriors/short.sh tests/cli/run.sh)
 TEST_JOBS     := $(TEST_PROGRAMS) $(TEST_SCRIPTS)
-test-programs: $(TEST_PROGRAMS)
+test-programs: $(TEST_PROGRAMS) $B/check_posterior
 .PHONY: test-programs
 
 $B/check_posterior: tests/check_posterior.c
