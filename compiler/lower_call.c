@@ -3,7 +3,6 @@
 #include "compiler/lower_internal.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef enum builtin_kind { ELEM1, ELEM2, ELEM3, REDUCE, SHAPE, DRAW, DISTFN } builtin_kind;
@@ -204,45 +203,13 @@ static ir_val nest_from(lower *l, const nest *s, size_t k) {
   if (k == s->iter->n) return nest_term(l, s);
   const ast_range *r = &s->iter->items[k];
   size_t binds = l->nbind;
-  ir_size lo = IR_SIZE_NONE, hi = IR_SIZE_NONE, extent = IR_SIZE_NONE;
-  size_table *t = l->m->sizes;
-  ir_val count, lo_val = 0;
-  ir_val over = 0;
-  int64_t step = 1, n;
-  ir_size by;
-  if (r->by && lower_expr_size(l, r->by, &by) && size_is_const(t, by, &n)) step = n;
-  if (r->over) {
-    over = lower_array(l, r->over);
-    extent = ir_type_of(l->fn, over).dim[0];
-    count = ir_size_val(&l->b, extent);
-  } else if (lower_expr_size(l, r->lo, &lo) && lower_expr_size(l, r->hi, &hi)) {
-    extent = size_add(t, step > 0 ? size_sub(t, hi, lo) : size_sub(t, lo, hi), size_const(t, 1));
-    if (step != 1 && step != -1) extent = size_div(t, size_add(t, extent, size_const(t, llabs(step) - 1)), size_const(t, llabs(step)));
-    count = ir_size_val(&l->b, extent);
-  } else {
-    if (lo == IR_SIZE_NONE) lower_expr_size(l, r->lo, &lo);
-    lo_val = lower_scalar_as(l, r->lo, IR_INT);
-    ir_val hi_val = lower_scalar_as(l, r->hi, IR_INT);
-    ir_val d = step > 0 ? ir_op2(&l->b, IR_SUB_OP, hi_val, lo_val) : ir_op2(&l->b, IR_SUB_OP, lo_val, hi_val);
-    count = ir_op2(&l->b, IR_ADD_OP, d, ir_int(&l->b, 1));
-    if (step != 1 && step != -1)
-      count = ir_op2(&l->b, IR_IDIV_OP, ir_op2(&l->b, IR_ADD_OP, count, ir_int(&l->b, llabs(step) - 1)), ir_int(&l->b, llabs(step)));
-  }
+  lower_range m = lower_range_measure(l, r);
   bool prod = s->builtin == BUILTIN_PROD && !s->counting;
-  ir_op *loop = ir_loop_begin(&l->b, prod ? IR_SCAN_OP : IR_PLATE_OP, 1, &count);
+  ir_op *loop = ir_loop_begin(&l->b, prod ? IR_SCAN_OP : IR_PLATE_OP, 1, &m.count);
   uint32_t carry = prod ? ir_loop_state(l->fn, loop, IR_CARRY, ir_real(&l->b, 1.0)) : 0;
   ir_builder outer = l->b;
   l->b = ir_builder_in(&outer, &loop->u.loop->body);
-  ir_val idx = loop->u.loop->index[0];
-  if (over) lower_bind(l, r->var.sym, ir_at1(&l->b, over, idx));
-  else {
-    binding *b = lower_push(l, r->var.sym, BIND_INDEX);
-    b->v = idx;
-    b->lo = lo;
-    b->lo_val = lo_val;
-    b->extent = extent;
-    b->sign = (int8_t)step;
-  }
+  lower_range_bind(l, r, &m, loop->u.loop->index[0]);
   ir_val v = nest_from(l, s, k + 1);
   if (prod) v = ir_op2(&l->b, IR_MUL_OP, loop->u.loop->out[carry].state, v);
   l->b = outer;
@@ -272,25 +239,10 @@ ir_val lower_comprehension(lower *l, const ast_expr *e) {
   ir_type t = lower_type(l, ty_of(e));
   size_t binds = l->nbind;
   uint32_t rank = (uint32_t)iter->n;
+  lower_range m[IR_MAX_RANK];
+  for (uint32_t k = 0; k < rank; k++) m[k] = lower_range_measure(l, &iter->items[k]);
   lower_box box = lower_box_begin(l, rank, t.dim);
-  for (uint32_t k = 0; k < rank; k++) {
-    const ast_range *r = &iter->items[k];
-    if (r->over) {
-      lower_bind(l, r->var.sym, ir_at1(&l->b, lower_array(l, r->over), box.idx[k]));
-      continue;
-    }
-    ir_size lo = IR_SIZE_NONE, by;
-    int64_t step = 1, n;
-    if (r->by && lower_expr_size(l, r->by, &by) && size_is_const(l->m->sizes, by, &n)) step = n;
-    lower_expr_size(l, r->lo, &lo);
-    ir_val lo_val = lo == IR_SIZE_NONE ? lower_scalar_as(l, r->lo, IR_INT) : 0;
-    binding *b = lower_push(l, r->var.sym, BIND_INDEX);
-    b->v = box.idx[k];
-    b->lo = lo;
-    b->lo_val = lo_val;
-    b->extent = t.dim[k];
-    b->sign = (int8_t)step;
-  }
+  for (uint32_t k = 0; k < rank; k++) lower_range_bind(l, &iter->items[k], &m[k], box.idx[k]);
   const ast_expr *body = e->comprehension.body;
   size_t mark = lower_mark(l);
   ir_val v = ty_of(body)->rank ? lower_array_as(l, body, (ir_elem)t.elem) : lower_scalar_as(l, body, (ir_elem)t.elem);

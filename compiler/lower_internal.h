@@ -153,6 +153,16 @@ typedef struct lower_join {
 lower_join lower_join_begin(lower *l, const ast_block *then_, const ast_block *else_ /* or NULL */);
 void lower_join_turn(lower_join *j);
 void lower_join_end(lower *l, lower_join *j, ir_op *branch);
+/* A range as a loop runs over it: `lo` and `extent` where they are sizes (else IR_SIZE_NONE, and lo_val), the number of
+ * iterations, and for `x in array` the array. */
+typedef struct lower_range {
+  ir_size lo, extent;
+  ir_val lo_val, count, over;
+  int64_t step;
+} lower_range;
+lower_range lower_range_measure(lower *l, const ast_range *r);
+/* Binds the range's variable inside the loop whose counter this is. */
+void lower_range_bind(lower *l, const ast_range *r, const lower_range *m, ir_val counter);
 typedef struct lower_box {
   ir_op *op;
   ir_builder outer;

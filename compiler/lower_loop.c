@@ -197,15 +197,9 @@ static bool mentions(const ast_expr *e, const symbol *s) {
   }
 }
 
-typedef struct span_range {
-  ir_size lo, extent; /* IR_SIZE_NONE when not symbolic */
-  ir_val lo_val, count, over;
-  int64_t step;
-} span_range;
-
-static span_range measure(lower *l, const ast_range *r) {
+lower_range lower_range_measure(lower *l, const ast_range *r) {
   size_table *t = l->m->sizes;
-  span_range m = {.step = 1};
+  lower_range m = {.step = 1};
   ir_size hi = IR_SIZE_NONE, by;
   int64_t n;
   if (r->by && lower_expr_size(l, r->by, &by) && size_is_const(t, by, &n)) m.step = n;
@@ -237,7 +231,7 @@ static span_range measure(lower *l, const ast_range *r) {
   return m;
 }
 
-static void bind_range(lower *l, const ast_range *r, const span_range *m, ir_val counter) {
+void lower_range_bind(lower *l, const ast_range *r, const lower_range *m, ir_val counter) {
   if (m->over) {
     lower_bind(l, r->var.sym, ir_at1(&l->b, m->over, counter));
     return;
@@ -357,10 +351,10 @@ static void ranges_from(lower *l, loop_nest *s, size_t from) {
     to++;
   }
   uint32_t rank = (uint32_t)(to - from);
-  span_range m[IR_MAX_RANK];
+  lower_range m[IR_MAX_RANK];
   ir_val extent[IR_MAX_RANK];
   for (uint32_t k = 0; k < rank; k++) {
-    m[k] = measure(l, &iter->items[from + k]);
+    m[k] = lower_range_measure(l, &iter->items[from + k]);
     extent[k] = m[k].count;
   }
   size_t n = s->defined.n;
@@ -373,7 +367,7 @@ static void ranges_from(lower *l, loop_nest *s, size_t from) {
   ir_val index_was = l->index;
   l->b = ir_builder_in(&outer, &loop->u.loop->body);
   enter_draws(l, rank, extent, loop->u.loop->index);
-  for (uint32_t k = 0; k < rank; k++) bind_range(l, &iter->items[from + k], &m[k], loop->u.loop->index[k]);
+  for (uint32_t k = 0; k < rank; k++) lower_range_bind(l, &iter->items[from + k], &m[k], loop->u.loop->index[k]);
   for (size_t k = 0; k < n; k++) {
     child[k] = ARENA_NEW(l->mem, build);
     child[k]->sym = s->defined.items[k].sym;
