@@ -56,13 +56,32 @@ static void print_cost(const program *p, const char *name, const char *what) {
          (long long)n.written);
 }
 
+/* What the passes did, in the order of the lines that they fired on. */
+static int by_place(const void *a, const void *b) {
+  const ir_remark *x = a, *y = b;
+  if (x->where.file != y->where.file) return x->where.file < y->where.file ? -1 : 1;
+  if (x->where.off != y->where.off) return x->where.off < y->where.off ? -1 : 1;
+  int c = strcmp(x->pass, y->pass);
+  return c ? c : strcmp(x->text, y->text);
+}
+
+static void print_remarks(program *p) {
+  ir_module *m = p->module;
+  if (m->nremarks) qsort(m->remark, m->nremarks, sizeof *m->remark, by_place);
+  for (uint32_t k = 0; k < m->nremarks; k++) {
+    const ir_remark *r = &m->remark[k];
+    if (r->where.file == p->file) printf("  line %-4u %-12s %s%s\n", source_locate(&p->sources, r->where.file, r->where.off).line, r->pass, r->missed ? "not: " : "", r->text);
+    else printf("  %-9s %-12s %s%s\n", "", r->pass, r->missed ? "not: " : "", r->text);
+  }
+}
+
 static const char *reason(const aim_task *t) {
   if (!t->plan.automatic) return "the statement says so";
   return t->plan.method == PLAN_NUTS ? "chosen: every latent is continuous" : "chosen: some latent is discrete";
 }
 
 static void explain(aim_task *t, const char *name) {
-  const program *p = &t->p;
+  program *p = &t->p;
   const plan *pl = &t->plan;
   printf("%s: model %s by %s (%s)\n", name, pl->model->decl->name.name, plan_method_name(pl->method), reason(t));
   if (pl->method == PLAN_NUTS || pl->method == PLAN_MH)
@@ -82,6 +101,7 @@ static void explain(aim_task *t, const char *name) {
     print_cost(p, fn, what);
   }
   for (size_t k = 0; k < p->noutputs; k++) printf("  %s %s\n", p->output[k].tracked ? "tracks" : "predicts", p->output[k].name);
+  print_remarks(p);
   printf("  engine %s\n", t->vm->engine->name);
 }
 

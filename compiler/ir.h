@@ -214,6 +214,15 @@ struct ir_dist {
   ir_fn *logpdf, *sample, *cdf, *valid;
 };
 
+/* What a pass did, or saw and could not do, in words for the author of the model: `aimc explain` shows them by line.  Only what
+ * changed the function is told as done. */
+typedef struct ir_remark {
+  const char *pass; /* its name in pass_table, or that of the derivation */
+  span where;       /* of the source that it fired on */
+  const char *text; /* one line, no full stop: "sum over N from 3 moments" */
+  bool missed;
+} ir_remark;
+
 struct ir_module {
   arena *mem;
   size_table *sizes;
@@ -221,10 +230,14 @@ struct ir_module {
   uint32_t nfns, cap_fns;
   ir_dist **dist;
   uint32_t ndists, cap_dists;
+  ir_remark *remark;
+  uint32_t nremarks, cap_remarks;
   const char *fault; /* the first broken rule that a check between steps found, a bug of the step it names; else NULL */
 };
 
 ir_module *ir_module_new(arena *mem);
+/* Once for each pass, place and text, however many functions the pass sees. */
+void ir_remark_add(ir_module *m, const char *pass, span where, bool missed, const char *format, ...) __attribute__((format(printf, 5, 6)));
 ir_fn *ir_fn_new(ir_module *m, const char *name, bool is_model);
 ir_fn *ir_fn_find(const ir_module *m, const char *name);
 ir_dist *ir_dist_new(ir_module *m, const char *name);

@@ -5,6 +5,7 @@
  * ir_verify names the fault. */
 #include "compiler/ir.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 const ir_op_info ir_op_table[IR_OP_COUNT] = {
@@ -37,6 +38,19 @@ ir_module *ir_module_new(arena *mem) {
   m->mem = mem;
   m->sizes = size_table_new(mem);
   return m;
+}
+
+void ir_remark_add(ir_module *m, const char *pass, span where, bool missed, const char *format, ...) {
+  va_list list;
+  va_start(list, format);
+  char *text = arena_vprintf(m->mem, format, list);
+  va_end(list);
+  for (uint32_t k = 0; k < m->nremarks; k++) {
+    const ir_remark *r = &m->remark[k];
+    if (r->where.file == where.file && r->where.off == where.off && r->missed == missed && !strcmp(r->pass, pass) && !strcmp(r->text, text)) return;
+  }
+  ir_remark r = {pass, where, text, missed};
+  ARENA_PUSH(m->mem, m->remark, m->nremarks, m->cap_remarks, r);
 }
 
 static const char *copy(ir_module *m, const char *s) { return arena_strndup(m->mem, s ? s : "", s ? strlen(s) : 0); }

@@ -85,15 +85,21 @@ char *arena_strndup(arena *a, const char *s, size_t n) {
   return p;
 }
 
-char *arena_printf(arena *a, const char *format, ...) {
-  va_list ap, again;
-  va_start(ap, format);
+char *arena_vprintf(arena *a, const char *format, va_list ap) {
+  va_list again;
   va_copy(again, ap);
   int n = vsnprintf(NULL, 0, format, ap);
-  va_end(ap);
   char *p = arena_alloc(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
   if (n > 0) vsnprintf(p, (size_t)n + 1, format, again);
   va_end(again);
+  return p;
+}
+
+char *arena_printf(arena *a, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  char *p = arena_vprintf(a, format, ap);
+  va_end(ap);
   return p;
 }
 

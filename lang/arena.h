@@ -47,6 +47,7 @@ void *arena_alloc(arena *a, size_t count, size_t size);
 /* Copies of bytes, with a NUL behind them. */
 char *arena_strndup(arena *a, const char *s, size_t n);
 char *arena_printf(arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(arena *a, const char *format, va_list ap);
 
 /* A growing array in an arena: `ARENA_PUSH(a, list.items, list.n, list.cap, value)`.  The old storage stays in the
  * arena, so at most half of it is waste. */
