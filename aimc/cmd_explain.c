@@ -70,7 +70,7 @@ static void print_remarks(program *p) {
   if (m->nremarks) qsort(m->remark, m->nremarks, sizeof *m->remark, by_place);
   for (uint32_t k = 0; k < m->nremarks; k++) {
     const ir_remark *r = &m->remark[k];
-    if (r->where.file == p->file) printf("  line %-4u %-12s %s%s\n", source_locate(&p->sources, r->where.file, r->where.off).line, r->pass, r->missed ? "not: " : "", r->text);
+    if (r->where.file == (uint32_t)p->file) printf("  line %-4u %-12s %s%s\n", source_locate(&p->sources, r->where.file, r->where.off).line, r->pass, r->missed ? "not: " : "", r->text);
     else printf("  %-9s %-12s %s%s\n", "", r->pass, r->missed ? "not: " : "", r->text);
   }
 }
