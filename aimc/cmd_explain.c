@@ -47,7 +47,7 @@ static void print_sites(const program *p, bool blankets) {
 }
 
 static void print_cost(const program *p, const char *name, const char *what) {
-  ir_fn *fn = ir_fn_find(p->module, name);
+  ir_fn *fn = p->uncut && !strcmp(p->uncut->name, name) ? p->uncut : ir_fn_find(p->module, name);
   ir_cost_number n;
   if (!fn) return;
   ir_cost c = ir_cost_fn(fn);

@@ -583,7 +583,7 @@ static void parse_params(parser *ps, pending *head) {
     ir_type type = parse_type(ps);
     ir_role role = IR_ROLE_PLAIN;
     skip_space(ps);
-    if (ir_text_is_name_byte(*ps->p)) role = (ir_role)choice(ps, "role of a parameter", 7, ir_role_name);
+    if (ir_text_is_name_byte(*ps->p)) role = (ir_role)choice(ps, "role of a parameter", 8, ir_role_name);
     bool numbered = value_name[0] >= '0' && value_name[0] <= '9';
     const char *own = at_char(ps, '"') ? quoted(ps) : numbered ? "" : value_name;
     ir_param_add(head->fn, role, own, type);

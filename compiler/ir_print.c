@@ -8,7 +8,7 @@
 
 const char *const ir_elem_name[4] = {"real", "int", "bool", "key"};
 const char *const ir_mode_name[7] = {"stack", "into", "keyed", "sum", "max", "min", "carry"};
-const char *const ir_role_name[7] = {"plain", "data", "frame", "latent", "uncon", "key", "index"};
+const char *const ir_role_name[8] = {"plain", "data", "frame", "latent", "uncon", "key", "index", "stage"};
 const char *const ir_support_name[IR_SUP_FINITE + 1] = {
     "real", "lower", "upper", "interval", "simplex", "ordered", "unit_vector", "cov", "corr", "cholesky_cov", "cholesky_corr", "int", "finite"};
 const char *const ir_site_role_name[3] = {"latent", "observed", "predicted"};
@@ -345,7 +345,7 @@ void ir_print_fn(const ir_fn *fn, strbuf *out) {
     ir_print_value(&names, p->val, out);
     strbuf_puts(out, ": ");
     ir_print_type(m, ir_type_of(fn, p->val), out);
-    if (p->role != IR_ROLE_PLAIN && p->role <= IR_ROLE_INDEX) strbuf_printf(out, " %s", ir_role_name[p->role]);
+    if (p->role != IR_ROLE_PLAIN && p->role <= IR_ROLE_STAGE) strbuf_printf(out, " %s", ir_role_name[p->role]);
     if (!(names.number[p->val] & OWN) && p->name && p->name[0]) {
       strbuf_putc(out, ' ');
       print_quoted(p->name, out);

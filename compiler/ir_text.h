@@ -6,7 +6,7 @@
 
 extern const char *const ir_elem_name[4];
 extern const char *const ir_mode_name[7];
-extern const char *const ir_role_name[7]; /* PLAIN is "plain", which is not written */
+extern const char *const ir_role_name[8]; /* PLAIN is "plain", which is not written */
 extern const char *const ir_support_name[IR_SUP_FINITE + 1];
 extern const char *const ir_site_role_name[3];
 

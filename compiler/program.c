@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+/* Flops of a sum that threads share: about a hundred microseconds of one processor, against the few that handing out takes. */
+enum { STAGE_LEAST = 400000 };
+
 bool program_open(program *p, arena *mem, const char *name, const char *text, size_t len) {
   memset(p, 0, sizeof *p);
   p->mem = mem;
@@ -187,5 +190,10 @@ bool program_build(program *p, unsigned need) {
   if (density) run[n++] = density;
   if (prepare) run[n++] = prepare;
   for (size_t k = 0; k < n; k++) passes_run(m, run[k]);
+  if ((need & NEED_STAGES) && (need & NEED_GRAD)) {
+    ir_fn *whole = ir_fn_find(m, "grad");
+    p->nstages = stages_cut(m, whole, STAGE_LEAST, &p->stage);
+    if (p->nstages) p->uncut = whole;
+  }
   return verify(p);
 }

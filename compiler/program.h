@@ -11,6 +11,7 @@
 #include "compiler/check.h"
 #include "compiler/contract.h"
 #include "compiler/data.h"
+#include "compiler/stages.h"
 
 /* Which functions to derive. */
 typedef enum program_need {
@@ -19,7 +20,8 @@ typedef enum program_need {
   NEED_GRAD = 4,     /* @grad, @constrain */
   NEED_PRIOR = 8,    /* @prior */
   NEED_OUTPUTS = 16, /* @outputs, when the model has any */
-  NEED_LOCAL = 32    /* @local.s and @bounds.s for every latent site s */
+  NEED_LOCAL = 32,   /* @local.s and @bounds.s for every latent site s */
+  NEED_STAGES = 64   /* with NEED_GRAD: large sums of @grad are cut off, for threads to share */
 } program_need;
 
 /* One latent site as drivers see it, numbers included (after program_build). */
@@ -81,6 +83,9 @@ typedef struct program {
   program_site *site;             /* latent sites, in order */
   size_t nsites;
   size_t cells, dim;              /* of the frame of latents; of the unconstrained point */
+  stage *stage;                   /* of @grad */
+  size_t nstages;
+  ir_fn *uncut;                   /* @grad before it was cut, where it was */
   program_output *output;
   size_t noutputs;
   bool broken;                    /* the pipeline broke a rule of the IR; the last diagnostic names the step */

@@ -25,7 +25,7 @@ aim_status aim_evaluator_new(aim_task *t, aim_evaluator **out) {
   e->t = t;
   e->frame = alloc_get(&t->vm->alloc, t->p.cells + 1, sizeof *e->frame);
   e->spare = alloc_get(&t->vm->alloc, t->p.dim + 1, sizeof *e->spare);
-  if (!e->frame || !e->spare || !eval_worker_init(&e->w, &t->model, &t->vm->alloc)) {
+  if (!e->frame || !e->spare || !eval_worker_init(&e->w, &t->model, t->plan.threads > 1 ? (size_t)t->plan.threads - 1 : 0, &t->vm->alloc)) {
     aim_evaluator_free(e);
     return AIM_E_MEMORY;
   }

@@ -84,7 +84,7 @@ void api_report_stop(aim_task *t, const eval_faults *f) {
 static void blame(aim_task *t, diag *d) {
   diag_list *l = &t->p.diags;
   eval_worker w;
-  if (t->model.density < 0 || t->model.prior < 0 || !eval_worker_init(&w, &t->model, &t->vm->alloc)) return;
+  if (t->model.density < 0 || t->model.prior < 0 || !eval_worker_init(&w, &t->model, 0, &t->vm->alloc)) return;
   exec_cell *frame = alloc_get(&t->vm->alloc, t->p.cells + 1, sizeof *frame);
   double part[3];
   if (frame && eval_prior(&w, 1, frame) && eval_density(&w, frame, part)) {

@@ -230,12 +230,18 @@ static aim_status check_plan(aim_task *t) {
   return AIM_OK;
 }
 
+/* Large sums are cut off where there are more threads than chains. */
+static unsigned stages(const aim_task *t) {
+  bool spare = t->plan.method == PLAN_NUTS && run_threads_wanted(t->plan.threads) / 2 >= (size_t)t->plan.chains;
+  return spare ? NEED_STAGES : 0;
+}
+
 static aim_status bind(aim_task *t, unsigned more) {
   aim_status st = check_plan(t);
   if (st != AIM_OK) return st;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if (!program_bind(&t->p, t->plan.model, t->plan.run, &t->data)) return AIM_E_PROGRAM;
-  return load(t, run_method_needs(t->plan.method) | more, more == 0);
+  return load(t, run_method_needs(t->plan.method) | more | stages(t), more == 0);
 }
 
 aim_status api_bind(aim_task *t, unsigned more) {

@@ -1,5 +1,5 @@
 /* eval.c: calls into an engine with arguments laid out beforehand (eval.h). */
-#include "vm/eval.h"
+#include "vm/crew.h"
 
 #include <math.h>
 #include <string.h>
@@ -51,6 +51,8 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
   m->prior = engine->find(m->loaded, "prior");
   m->density = engine->find(m->loaded, "density");
   m->outputs = engine->find(m->loaded, "outputs");
+  m->stage = ARENA_ARRAY(p->mem, eval_stage, p->nstages + 1);
+  for (size_t k = 0; k < p->nstages; k++) m->stage[k] = (eval_stage){engine->find(m->loaded, p->stage[k].before), engine->find(m->loaded, p->stage[k].part)};
   for (size_t k = 0; k < p->noutputs; k++) m->output_cells += p->output[k].cells;
   for (size_t k = 0; k < p->nsites; k++) {
     eval_site *x = &m->site[k];
@@ -71,7 +73,7 @@ void eval_model_unload(eval_model *m) {
 
 /* ---- workers */
 
-bool eval_worker_init(eval_worker *w, const eval_model *m, const aim_alloc *alloc) {
+bool eval_worker_init(eval_worker *w, const eval_model *m, size_t helpers, const aim_alloc *alloc) {
   *w = (eval_worker){.m = m, .alloc = alloc};
   w->n_in = m->p->nsites + IR_MAX_RANK + 1;
   w->n_out = m->p->nsites + m->p->noutputs + 3;
@@ -83,13 +85,16 @@ bool eval_worker_init(eval_worker *w, const eval_model *m, const aim_alloc *allo
   w->ones = alloc_get(alloc, w->n_ones + 1, sizeof *w->ones);
   for (size_t k = 0; w->ones && k < w->n_ones; k++) w->ones[k].integer = 1;
   w->w = m->engine->worker_new(m->loaded);
-  if (w->in && w->out && w->outputs && w->ones && w->w) return true;
+  bool cut = m->p->nstages > 0 && m->grad >= 0;
+  if (cut && w->w) w->crew = eval_crew_new(m, w->w, helpers, alloc);
+  if (w->in && w->out && w->outputs && w->ones && w->w && (w->crew || !cut)) return true;
   eval_worker_free(w);
   return false;
 }
 
 void eval_worker_free(eval_worker *w) {
   if (!w->m) return;
+  eval_crew_free(w->crew);
   if (w->w) w->m->engine->worker_free(w->w);
   alloc_put(w->alloc, w->in, w->n_in * sizeof *w->in);
   alloc_put(w->alloc, w->out, w->n_out * sizeof *w->out);
@@ -126,14 +131,17 @@ static bool stopped(eval_worker *w, exec_status st, const exec_report *r) {
   return false;
 }
 
+static inline bool called(eval_worker *w, exec_status st, const exec_report *r) {
+  if (__builtin_expect(r->guards != 0, 0)) {
+    if (w->faults.guards == 0) w->faults.guard_where = r->guard_where;
+    w->faults.guards += r->guards;
+  }
+  return __builtin_expect(st == EXEC_OK, 1) || stopped(w, st, r);
+}
+
 static inline bool call(eval_worker *w, int fn, size_t lanes) {
   exec_report r = {0};
-  exec_status st = w->m->engine->call(w->w, fn, lanes, w->in, w->out, &r);
-  if (__builtin_expect(r.guards != 0, 0)) {
-    if (w->faults.guards == 0) w->faults.guard_where = r.guard_where;
-    w->faults.guards += r.guards;
-  }
-  return __builtin_expect(st == EXEC_OK, 1) || stopped(w, st, &r);
+  return called(w, w->m->engine->call(w->w, fn, lanes, w->in, w->out, &r), &r);
 }
 
 /* The arguments are still those of the call. */
@@ -142,7 +150,8 @@ static void met_nan(eval_worker *w, int fn) {
   if (w->nan_sought) return;
   w->nan_sought = true;
   exec_report r = {0};
-  if (w->m->engine->find_nan(w->w, fn, w->in, &r)) w->faults.nan_where = r.where;
+  bool found = fn == w->m->grad && w->crew ? eval_crew_find_nan(w->crew, w->in, &r) : w->m->engine->find_nan(w->w, fn, w->in, &r);
+  if (found) w->faults.nan_where = r.where;
 }
 
 static void set_point(eval_worker *w, size_t stride, const double *q) {
@@ -158,12 +167,27 @@ void eval_frame_set(eval_worker *w, const exec_cell *frame) {
   for (size_t k = 0; k < p->nsites; k++) w->in[k] = (exec_arg){(exec_cell *)frame + p->site[k].at, 1};
 }
 
+/* Lane after lane: a crew spreads one evaluation, not several. */
+static bool grad_by_crew(eval_worker *w, size_t lanes) {
+  const size_t nsites = w->m->p->nsites;
+  bool ok = true;
+  for (size_t l = 0; l < lanes && ok; l++) {
+    exec_report r;
+    if (l) {
+      for (size_t k = 0; k < nsites; k++) w->in[k].p += !w->m->p->site[k].discrete;
+      for (size_t k = 0; k <= nsites; k++) w->out[k].p++;
+    }
+    ok = called(w, eval_crew_grad(w->crew, w->in, w->out, &r), &r);
+  }
+  return ok;
+}
+
 bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, double *lp, double *grad) {
   const program *p = w->m->p;
   set_point(w, stride, q);
   w->out[0] = (exec_arg){(exec_cell *)(void *)lp, stride};
   for (size_t k = 0; k < p->nsites; k++) w->out[k + 1] = (exec_arg){(exec_cell *)(void *)(grad + p->site[k].at_free * stride), stride};
-  if (!call(w, w->m->grad, lanes)) return false;
+  if (w->crew ? !grad_by_crew(w, lanes) : !call(w, w->m->grad, lanes)) return false;
   if (lanes == 1 && isnan(*lp)) met_nan(w, w->m->grad);
   return true;
 }

@@ -22,12 +22,20 @@ typedef struct eval_site {
   bool bounds_vary;            /* or on the element */
 } eval_site;
 
+/* A stage of @grad: numbers of its functions. */
+typedef struct eval_stage {
+  int before, part;
+} eval_stage;
+
+typedef struct eval_crew eval_crew; /* crew.h */
+
 typedef struct eval_model {
   const program *p;
   const exec_engine *engine;
   exec_program *loaded;
   int grad, constrain, prior, density, outputs; /* numbers of functions; -1: not derived, or the model has none */
   eval_site *site;             /* [p->nsites] */
+  eval_stage *stage;           /* [p->nstages] */
   size_t output_cells;
 } eval_model;
 
@@ -43,6 +51,7 @@ typedef struct eval_worker {
   const eval_model *m;
   const aim_alloc *alloc;
   exec_worker *w;
+  eval_crew *crew;             /* where @grad is cut into stages; else NULL */
   exec_arg *in, *out;          /* room for every function's arguments */
   size_t n_in, n_out;
   exec_cell index[IR_MAX_RANK], key, result[3];
@@ -60,8 +69,9 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
                             const aim_alloc *alloc, const char **message);
 void eval_model_unload(eval_model *m); /* a zeroed struct is fine */
 
-/* False if memory fails; w is then empty and eval_worker_free may still be called. */
-bool eval_worker_init(eval_worker *w, const eval_model *m, const aim_alloc *alloc);
+/* helpers: threads that share gradients with the caller, where the model was cut for that.  False if memory fails; w is then empty and
+ * eval_worker_free may still be called. */
+bool eval_worker_init(eval_worker *w, const eval_model *m, size_t helpers, const aim_alloc *alloc);
 void eval_worker_free(eval_worker *w); /* a zeroed struct is fine */
 /* Forgets counted faults, e.g. between chains. */
 void eval_faults_clear(eval_worker *w);

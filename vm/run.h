@@ -124,6 +124,7 @@ run_status run_prior(run *r);
 /* ---- for drivers */
 
 typedef void run_job(void *ctx, size_t job, size_t thread, eval_worker *w);
+size_t run_threads_wanted(int64_t threads); /* the number asked for, or of processors for 0 */
 size_t run_threads(const run *r, size_t jobs);
 /* Runs job 0 .. jobs - 1 on run_threads(r, jobs) threads while the calling thread watches.  RUN_OK, or RUN_E_MEMORY before any
  * job has run.  Statuses of jobs are the driver's affair. */

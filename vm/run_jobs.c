@@ -28,12 +28,14 @@ typedef struct hand {
   pthread_t thread;
 } hand;
 
+size_t run_threads_wanted(int64_t threads) {
+  if (threads > 0) return (size_t)threads;
+  long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+  return cpus > 0 ? (size_t)cpus : 1;
+}
+
 size_t run_threads(const run *r, size_t jobs) {
-  size_t n = (size_t)r->o.threads;
-  if (n == 0) {
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    n = cpus > 0 ? (size_t)cpus : 1;
-  }
+  size_t n = run_threads_wanted(r->o.threads);
   return n < jobs ? n : jobs ? jobs : 1;
 }
 
@@ -102,7 +104,9 @@ run_status run_jobs(run *r, size_t jobs, run_job *job, void *ctx) {
   hand *hands = alloc_get(r->alloc, n, sizeof *hands);
   if (!hands) return RUN_E_MEMORY;
   size_t made = 0;
-  while (made < n && eval_worker_init(&hands[made].w, r->m, r->alloc)) made++;
+  /* Threads that no job needs share the gradients of those that have one. */
+  size_t helpers = run_threads_wanted(r->o.threads) / n - 1;
+  while (made < n && eval_worker_init(&hands[made].w, r->m, helpers, r->alloc)) made++;
   run_status st = made == n && crew_init(&c) ? RUN_OK : RUN_E_MEMORY;
   if (st == RUN_OK) {
     size_t started = 0;

@@ -121,7 +121,7 @@ static void same_draws(const aim_task *a, const aim_task *b) {
 static void outputs_follow_from_frames(aim_task *t) {
   if (t->p.noutputs == 0) return;
   eval_worker w;
-  assert_true(eval_worker_init(&w, &t->model, &t->vm->alloc));
+  assert_true(eval_worker_init(&w, &t->model, 0, &t->vm->alloc));
   exec_cell *frame = calloc(t->p.cells, sizeof *frame);
   for (int c = 0; c < aim_chain_count(t); c++) {
     uint64_t key = rt_key_fold(rt_key_fold(t->run.o.seed, (uint64_t)c), RUN_KEY_OUTPUTS);
