@@ -191,11 +191,13 @@ $B/check_posterior: tests/check_posterior.c
 # --- benchmarks.  What AIM is measured against may use what AIM does not allow itself.
 BENCH_SRC := $(wildcard tests/bench/*.c)
 BENCH_OBJ := $(patsubst %.c,$B/%.o,$(filter-out %/empty.c %/launch.c,$(BENCH_SRC)))
-$B/tests/bench/baseline.o: tests/bench/baseline.c $(FLAGS)
+BASELINE_OBJ := $(filter $B/tests/bench/baseline%,$(BENCH_OBJ))
+$(BASELINE_OBJ): $B/%.o: %.c $(FLAGS)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(WARN) -g -O3 -march=native -ffast-math -I. -MMD -MP -c $< -o $@
-$B/bench/bench: $(BENCH_OBJ) $(ALL_PARTS)
+$(filter-out $(BASELINE_OBJ),$(BENCH_OBJ)): BASE += $(if $(JIT),-DAIM_JIT)
+$B/bench/bench: $(BENCH_OBJ) $(if $(JIT),$B/libcodegen.a) $(ALL_PARTS)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(BASE) -o $@ $^ $(LIBS)

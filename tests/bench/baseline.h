@@ -1,6 +1,6 @@
 /* baseline.h: the same computations as straightforward C by hand, to measure against.
  *
- * baseline.c alone is compiled with -O3 -march=native -ffast-math, which AIM does not allow itself: gcc may reassociate sums,
+ * baseline*.c alone are compiled with -O3 -march=native -ffast-math, which AIM does not allow itself: gcc may reassociate sums,
  * contract to fma and call libm's vector functions.  Layouts are those that suit the loops.  Gradients are derived by hand.
  *
  * A density returns its value up to a constant at the unconstrained point q, Jacobian included, and writes the gradient g. Positive
@@ -24,12 +24,20 @@ typedef struct baseline_schools {
 } baseline_schools;
 baseline_density baseline_schools_centered, baseline_schools_noncentered;
 
-/* Coordinates beta [d].  x is column-major; y is 0 or 1. */
+/* y ~ Normal(mu, sigma) with mu ~ Normal(0, 10), sigma ~ HalfNormal(5).  Coordinates mu, sigma. */
+typedef struct baseline_plate_data {
+  const double *y;
+  size_t n;
+} baseline_plate_data;
+baseline_density baseline_plate;
+
+/* Coordinates beta [d]; of linear, sigma after them.  x is column-major; y of logit is 0 or 1.  Priors are Normal(0, 1), cut at 0 for
+ * sigma. */
 typedef struct baseline_logistic {
   size_t n, d;
   const double *x, *y;
 } baseline_logistic;
-baseline_density baseline_logit;
+baseline_density baseline_logit, baseline_linear;
 
 /* Coordinates sigma_alpha, sigma_y, mu_alpha, beta [2], alpha [j].  county counts from 0. */
 typedef struct baseline_radon_data {

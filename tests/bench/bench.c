@@ -2,7 +2,7 @@
  *
  *     bench [-b build directory] [-c commit] [pattern]
  *
- * What it needs is in the build directory (aimc, check_posterior, bench/empty, bench/launch); bench.json goes there too.  Exit
+ * What it needs is in the build directory (aimc, aim-cc, check_posterior, bench/empty, bench/launch); bench.json goes there too.  Exit
  * status: 0 all right, 1 a benchmark gave a wrong result, 2 a file or argument is wrong. */
 #include "tests/bench/bench.h"
 
@@ -21,7 +21,7 @@
 enum { MAX_RUNS = 101, RESAMPLES = 1000 };
 
 struct bench {
-  const char *pattern, *dir, *aimc, *empty, *launch, *check_posterior, *commit, *machine;
+  const char *pattern, *dir, *aimc, *empty, *launch, *check_posterior, *commit, *machine, *aim_cc;
   FILE *json;
   int rows, wrong, skipped;
 };
@@ -52,6 +52,7 @@ const char *bench_text(const char *format, ...) {
 
 const char *bench_dir(const bench *b) { return b->dir; }
 const char *bench_aimc(const bench *b) { return b->aimc; }
+const char *bench_aim_cc(const bench *b) { return b->aim_cc; }
 const char *bench_empty(const bench *b) { return b->empty; }
 const char *bench_launch(const bench *b) { return b->launch; }
 const char *bench_check_posterior(const bench *b) { return b->check_posterior; }
@@ -136,7 +137,9 @@ void bench_record(bench *b, const bench_row *row, const double *value, const dou
     from = median(w, runs);
   }
   /* A rate misses its bar from below, a time from above. */
-  const char *verdict = row->bar == 0 ? "" : (row->measure == BENCH_RATE ? mid >= row->bar : mid <= row->bar) ? "met" : "MISSED";
+  bool met = row->bar == 0 || (row->measure == BENCH_RATE ? mid >= row->bar : mid <= row->bar);
+  if (row->most != 0 && !(base && mid <= row->most * from)) met = false;
+  const char *verdict = row->bar == 0 && row->most == 0 ? "" : met ? "met" : "MISSED";
   FILE *f = b->json;
   fprintf(f, "%s  {\"name\": \"%s\"", b->rows++ ? ",\n" : "", row->name);
   number(f, "value", mid);
@@ -150,6 +153,7 @@ void bench_record(bench *b, const bench_row *row, const double *value, const dou
   number(f, "p99", p99);
   fprintf(f, ", \"interval\": [%.6g, %.6g]", lo, hi);
   number(f, "bar", row->bar == 0 ? NAN : row->bar);
+  number(f, "ratio_bar", row->most == 0 ? NAN : row->most);
   text(f, "check", row->check);
   text(f, "clock", row->wall ? "wall" : "processor");
   text(f, "machine", b->machine);
@@ -160,6 +164,7 @@ void bench_record(bench *b, const bench_row *row, const double *value, const dou
   char ratio[32] = "", bar[32] = "";
   if (base && from != 0) snprintf(ratio, sizeof ratio, "%.3g", mid / from);
   if (row->bar != 0) snprintf(bar, sizeof bar, "%.4g", row->bar);
+  else if (row->most != 0) snprintf(bar, sizeof bar, "x%.3g", row->most);
   printf("%-40s %10.4g %-12s %10.4g %10.4g %4d  %6s  %8s %-6s  %s; %s\n", row->name, mid, row->unit, v[0], v[runs - 1], runs, ratio,
          bar, verdict, row->baseline ? row->baseline : "no baseline", row->check);
   fflush(stdout);
@@ -277,6 +282,7 @@ int main(int argc, char **argv) {
   const char *out = bench_text("%s/bench.json", build);
   b.dir = bench_text("%s/bench", build);
   b.aimc = bench_text("%s/aimc", build);
+  b.aim_cc = bench_text("%s/aim-cc", build);
   b.empty = bench_text("%s/bench/empty", build);
   b.launch = bench_text("%s/bench/launch", build);
   b.check_posterior = bench_text("%s/check_posterior", build);
@@ -296,6 +302,7 @@ int main(int argc, char **argv) {
   printf("%s; commit %s\n\n", b.machine, b.commit);
   printf("%-40s %10s %-12s %10s %10s %4s  %6s  %8s %-6s  %s\n", "benchmark", "median", "unit", "min", "max", "runs", "ratio", "bar",
          "", "baseline; check");
+  bench_engines_set_up(&b);
   double began = bench_now();
   bench_density(&b);
   bench_sampling(&b);

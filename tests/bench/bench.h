@@ -37,6 +37,7 @@ typedef struct bench_row {
   double bar;           /* what the figure should reach, on the right side of it; 0: none stated */
   const char *check;    /* what was checked, with its figure; a row without one is refused */
   bool wall;            /* times are of the wall clock: what somebody waits for */
+  double most;          /* of a time: the largest ratio to the baseline that it should have; 0: none stated */
 } bench_row;
 
 /* True if the pattern of this run selects the name. */
@@ -62,6 +63,7 @@ double bench_cpu(void);
  * the tool that compares draws with a reference. */
 const char *bench_dir(const bench *b);
 const char *bench_aimc(const bench *b);
+const char *bench_aim_cc(const bench *b);
 const char *bench_empty(const bench *b);
 const char *bench_launch(const bench *b);
 const char *bench_check_posterior(const bench *b);
@@ -72,6 +74,20 @@ bool bench_spawn(const char *const *argv, const char *out, double *seconds /* OU
 const char *bench_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Zeroed; ends the process when there is none. */
 void *bench_alloc(size_t count, size_t size);
+
+/* ---- engines: the interpreter, and machine code where this build has it (engine.c) */
+
+typedef enum bench_engine { BENCH_VM, BENCH_JIT } bench_engine;
+enum { BENCH_ENGINES = 2 };
+
+/* "gradient_radon" with BENCH_JIT is "gradient_radon/jit". */
+const char *bench_row_name(const char *name, bench_engine e);
+/* "vm", "jit". */
+const char *bench_engine_name(bench_engine e);
+bool bench_has_engine(bench_engine e);
+/* A vm with the default allocator, a clock, and this engine alone: a model that machine code refuses is refused. */
+aim_vm *bench_vm(bench_engine e);
+void bench_engines_set_up(const bench *b);
 
 /* ---- a model to be run, through aim.h (model.c) */
 
@@ -90,7 +106,7 @@ typedef struct bench_model {
   aim_task *task;
 } bench_model;
 
-/* vm NULL: one with the default allocator and a clock.  False, with the message on stderr, if the text or data is wrong. */
+/* vm: consumed; NULL: one with the default allocator, a clock and the interpreter.  False, with the message on stderr, if the text or data is wrong. */
 bool bench_model_open(bench_model *m, aim_vm *vm, const char *text, const bench_data *data);
 void bench_model_close(bench_model *m);
 /* aim_evaluator_new, with the message on stderr if it fails. */

@@ -18,10 +18,6 @@ const bench_data bench_schools_data[] = {
     {"y", bench_schools_y, NULL, 1, {8}}, {"sigma", bench_schools_sigma, NULL, 1, {8}}, {NULL}};
 
 static void put(void *user, const char *s, size_t n) { fwrite(s, 1, n, user); }
-static double seconds(void *user) {
-  (void)user;
-  return bench_now();
-}
 
 /* The message of a status that is not AIM_OK. */
 static bool right(bench_model *m, aim_status st) {
@@ -40,11 +36,8 @@ static aim_status bind(aim_task *t, const bench_data *d) {
 
 bool bench_model_open(bench_model *m, aim_vm *vm, const char *text, const bench_data *data) {
   memset(m, 0, sizeof *m);
-  aim_config c;
-  aim_config_init(&c);
-  c.clock = seconds;
-  m->vm = vm ? vm : aim_vm_new(&c);
-  if (!m->vm || !right(m, aim_load(m->vm, "bench.aim", text, strlen(text), &m->program))) return false;
+  m->vm = vm ? vm : bench_vm(BENCH_VM);
+  if (!right(m, aim_load(m->vm, "bench.aim", text, strlen(text), &m->program))) return false;
   if (!right(m, aim_task_model(m->program, NULL, &m->task))) return false;
   for (; data && data->name; data++)
     if (!right(m, bind(m->task, data))) return false;
