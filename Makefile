@@ -5,7 +5,7 @@
 #   test         every test and lint; the last line is `N passed, N failed`
 #   test-update  rewrites golden files; review the diff
 #   test-X       one program, tests/unit/test_X.c
-#   posteriordb  draws for the reference posteriors, each checked (minutes)
+#   posteriordb  draws for the reference posteriors, each checked; and that engines, levels and threads agree (minutes)
 #   bench        every benchmark into $B/bench.json; BENCH=pattern for a part
 #   fuzz         every target of tests/fuzz for FUZZ_SECONDS (60), with clang-19
 #   lint         rules of the house that a grep or nm can check
@@ -76,6 +76,7 @@ test-update: deps-test
 posteriordb: deps
 	$(SUBMAKE) all $B/check_posterior
 	B=$B sh tests/posteriors/run.sh
+	B=$B sh tests/posteriors/same_bits.sh
 
 bench: deps
 	$(SUBMAKE) all $B/bench/bench $B/bench/empty $B/bench/launch $B/check_posterior
