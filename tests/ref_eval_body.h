@@ -153,7 +153,18 @@ static int64_t NAME(positions)(NAME(frame) *f, const ir_op *op, ir_type t, const
   return count;
 }
 
-/* ---- dense algebra, by the formulas of rt_kernels.h; every inner sum is canonical */
+/* ---- dense algebra, by the formulas of rt_kernels.h */
+
+/* Two matrices: chains of 128 fused terms, added in order. */
+static REAL NAME(chains)(const ref_cell *a, int64_t sa, const ref_cell *b, int64_t sb, int64_t n) {
+  REAL sum = 0, chain = 0;
+  for (int64_t k = 0; k < n; k++) {
+    if (k % 128 == 0) chain = 0;
+    chain = MATH(fma)((REAL)a[k * sa].real, (REAL)b[k * sb].real, chain);
+    if (k % 128 == 127 || k == n - 1) sum = k < 128 ? chain : sum + chain;
+  }
+  return sum;
+}
 
 static void NAME(matmul)(NAME(frame) *f, const ir_op *op) {
   ir_type ta = ir_type_of(f->fn, op->args[0]), tb = ir_type_of(f->fn, op->args[1]);
@@ -177,9 +188,19 @@ static void NAME(matmul)(NAME(frame) *f, const ir_op *op) {
   REAL *term = arena_alloc(f->ev->mem, (size_t)inner, sizeof *term);
   for (int64_t i = 0; i < m; i++)
     for (int64_t j = 0; j < n; j++) {
+      if (ta.rank == 2 && tb.rank == 2) {
+        r[i * n + j].real = NAME(chains)(a + i * ai, ak, b + j * bj, bk, inner);
+        continue;
+      }
       for (int64_t k = 0; k < inner; k++) term[k] = (REAL)a[i * ai + k * ak].real * (REAL)b[k * bk + j * bj].real;
       r[i * n + j].real = outer ? term[0] : NAME(sum)(term, inner);
     }
+}
+
+/* s - S x[k] y[k], one rounding each. */
+static REAL NAME(less)(REAL s, const ref_cell *x, int64_t sx, const ref_cell *y, int64_t sy, int64_t n) {
+  for (int64_t k = 0; k < n; k++) s = MATH(fma)(-(REAL)x[k * sx].real, (REAL)y[k * sy].real, s);
+  return s;
 }
 
 static void NAME(cholesky)(NAME(frame) *f, const ir_op *op) {
@@ -187,31 +208,28 @@ static void NAME(cholesky)(NAME(frame) *f, const ir_op *op) {
   const ref_cell *a = f->env[op->args[0]].cell;
   ref_array out = NAME(result)(f, op->res[0]);
   ref_cell *l = out.cell;
-  REAL *term = arena_alloc(f->ev->mem, (size_t)n, sizeof *term);
   for (size_t k = 0; k < out.n; k++) l[k].real = 0;
   for (int64_t j = 0; j < n; j++) {
-    for (int64_t k = 0; k < j; k++) term[k] = (REAL)l[j * n + k].real * (REAL)l[j * n + k].real;
-    REAL pivot = (REAL)a[j * n + j].real - NAME(sum)(term, j);
-    if (!(pivot > 0)) {
+    REAL pivot = NAME(less)((REAL)a[j * n + j].real, l + j * n, 1, l + j * n, 1, j);
+    if (!(pivot > 0) || pivot == (REAL)INFINITY) {
       for (size_t k = 0; k < out.n; k++) l[k].real = NAN;
       return;
     }
-    REAL d = MATH(sqrt)(pivot);
+    REAL d = MATH(sqrt)(pivot), inverse = 1 / d;
     l[j * n + j].real = d;
-    for (int64_t i = j + 1; i < n; i++) {
-      for (int64_t k = 0; k < j; k++) term[k] = (REAL)l[i * n + k].real * (REAL)l[j * n + k].real;
-      l[i * n + j].real = ((REAL)a[i * n + j].real - NAME(sum)(term, j)) / d;
-    }
+    for (int64_t i = j + 1; i < n; i++)
+      l[i * n + j].real = NAME(less)((REAL)a[i * n + j].real, l + i * n, 1, l + j * n, 1, j) * inverse;
   }
 }
 
-static void NAME(solve)(int64_t n, int64_t m, const ref_cell *l, bool trans, ref_cell *x, REAL *term) {
+/* L' x = b from the last row up, and its terms in that order. */
+static void NAME(solve)(int64_t n, int64_t m, const ref_cell *l, bool trans, ref_cell *x) {
   for (int64_t c = 0; c < m; c++)
     for (int64_t step = 0; step < n; step++) {
-      int64_t i = trans ? n - 1 - step : step, terms = 0;
-      for (int64_t k = trans ? i + 1 : 0; k < (trans ? n : i); k++)
-        term[terms++] = (REAL)l[trans ? k * n + i : i * n + k].real * (REAL)x[k * m + c].real;
-      x[i * m + c].real = ((REAL)x[i * m + c].real - NAME(sum)(term, terms)) / (REAL)l[i * n + i].real;
+      int64_t i = trans ? n - 1 - step : step, first = trans ? n - 1 : 0;
+      const ref_cell *row = trans ? l + first * n + i : l + i * n;
+      REAL s = NAME(less)((REAL)x[i * m + c].real, row, trans ? -n : 1, x + first * m + c, trans ? -m : m, step);
+      x[i * m + c].real = s * (1 / (REAL)l[i * n + i].real);
     }
 }
 
@@ -219,8 +237,7 @@ static void NAME(trisolve)(NAME(frame) *f, const ir_op *op) {
   ref_array x = NAME(result)(f, op->res[0]);
   memcpy(x.cell, f->env[op->args[1]].cell, x.n * sizeof *x.cell);
   int64_t n = size_number(f->ev, op, ir_type_of(f->fn, op->args[0]).dim[0]);
-  REAL *term = arena_alloc(f->ev->mem, (size_t)n, sizeof *term);
-  NAME(solve)(n, n ? (int64_t)x.n / n : 0, f->env[op->args[0]].cell, op->flags & IR_TRANS_A, x.cell, term);
+  NAME(solve)(n, n ? (int64_t)x.n / n : 0, f->env[op->args[0]].cell, op->flags & IR_TRANS_A, x.cell);
 }
 
 /* With P = L' Lbar, lower half and half its diagonal: L'^-1 P L^-1, made symmetric. */
@@ -229,17 +246,16 @@ static void NAME(chol_adj)(NAME(frame) *f, const ir_op *op) {
   const ref_cell *l = f->env[op->args[0]].cell, *bar = f->env[op->args[1]].cell;
   ref_array out = NAME(result)(f, op->res[0]);
   ref_cell *p = arena_alloc(f->ev->mem, (size_t)(n * n), sizeof *p), *q = arena_alloc(f->ev->mem, (size_t)(n * n), sizeof *q);
-  REAL *term = arena_alloc(f->ev->mem, (size_t)n, sizeof *term);
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j <= i; j++) {
       REAL s = 0;
       for (int64_t k = i; k < n; k++) s += (REAL)l[k * n + i].real * (REAL)bar[k * n + j].real;
       p[i * n + j].real = i == j ? s / 2 : s;
     }
-  NAME(solve)(n, n, l, true, p, term); /* L'^-1 P */
+  NAME(solve)(n, n, l, true, p); /* L'^-1 P */
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < n; j++) q[j * n + i] = p[i * n + j];
-  NAME(solve)(n, n, l, true, q, term); /* its transpose, times L^-1 from the right */
+  NAME(solve)(n, n, l, true, q); /* its transpose, times L^-1 from the right */
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < n; j++) out.cell[i * n + j].real = ((REAL)q[i * n + j].real + (REAL)q[j * n + i].real) / 2;
 }

@@ -165,22 +165,43 @@ void interp_keys_add(const interp_keys *s, cell *const *p, cell *d, const cell *
     }
 }
 
-/* ---- products of lane arrays: for each element the column sum of k product columns */
+/* ---- products of lane arrays: for each element of the product, columns */
 
-void interp_matmul_lanes(const interp_vmat *m, const rt_kernels *k, cell *const *p, cell *d, const cell *a, const cell *b, int64_t vn) {
-  cell *scratch = p[m->scratch];
+static const double *lane_a(const interp_vmat *m, const cell *a, int64_t i, int64_t t) { return &a[(i * m->as + t * m->at) * m->ars].real; }
+static const double *lane_b(const interp_vmat *m, const cell *b, int64_t t, int64_t j) { return &b[(t * m->bs + j * m->bt) * m->brs].real; }
+
+static void canonical_lanes(const interp_vmat *m, const rt_kernels *k, cell *scratch, cell *d, const cell *a, const cell *b, int64_t i, int64_t j,
+                            int64_t vn) {
   interp_csum sum = {.width = INTERP_CSUM_LANES, .row = m->drs, .levels = INTERP_CSUM_LEVELS, .lanes = RT_SUM_LANES};
   if (m->k <= RT_SUM_BLOCK) sum.levels = 1;
   cell *acc = scratch + m->drs;
+  interp_csum_start(&sum, acc);
+  for (int64_t t = 0; t < m->k; t++) {
+    k->bin[RT_MUL](&scratch->real, lane_a(m, a, i, t), m->als != 0, lane_b(m, b, t, j), m->bls != 0, vn);
+    interp_csum_push(&sum, k, acc, scratch, vn);
+  }
+  interp_csum_value(&sum, k, d, acc, vn);
+}
+
+static void chains_lanes(const interp_vmat *m, const rt_kernels *k, cell *scratch, cell *d, const cell *a, const cell *b, int64_t i, int64_t j,
+                         int64_t vn) {
+  k->fill(&d->real, 0.0, vn);
+  for (int64_t first = 0; first < m->k; first += RT_CHAIN_TERMS) {
+    int64_t end = m->k - first < RT_CHAIN_TERMS ? m->k : first + RT_CHAIN_TERMS;
+    double *chain = first ? &scratch->real : &d->real;
+    if (first) k->fill(chain, 0.0, vn);
+    for (int64_t t = first; t < end; t++) k->fma(chain, lane_a(m, a, i, t), m->als != 0, lane_b(m, b, t, j), m->bls != 0, chain, 1, vn);
+    if (first) k->bin[RT_ADD](&d->real, &d->real, 1, chain, 1, vn);
+  }
+}
+
+void interp_matmul_lanes(const interp_vmat *m, const rt_kernels *k, cell *const *p, cell *d, const cell *a, const cell *b, int64_t vn) {
   for (int64_t i = 0; i < m->m; i++)
     for (int64_t j = 0; j < m->n; j++) {
-      interp_csum_start(&sum, acc);
-      for (int64_t t = 0; t < m->k; t++) {
-        k->bin[RT_MUL](&scratch->real, &a[(i * m->as + t * m->at) * m->ars].real, m->als != 0,
-                       &b[(t * m->bs + j * m->bt) * m->brs].real, m->bls != 0, vn);
-        interp_csum_push(&sum, k, acc, scratch, vn);
-      }
-      interp_csum_value(&sum, k, d + (i * m->n + j) * m->drs, acc, vn);
+      cell *e = d + (i * m->n + j) * m->drs;
+      if (m->kind == INTERP_OUTER) k->bin[RT_MUL](&e->real, lane_a(m, a, i, 0), m->als != 0, lane_b(m, b, 0, j), m->bls != 0, vn);
+      else if (m->kind == INTERP_CHAINS) chains_lanes(m, k, p[m->scratch], e, a, b, i, j, vn);
+      else canonical_lanes(m, k, p[m->scratch], e, a, b, i, j, vn);
     }
 }
 

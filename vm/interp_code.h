@@ -82,7 +82,7 @@ typedef exec_cell cell;
   /* dense */                                                                                                        \
   X(DOT)      /* c[d] = p[a] . p[b], u elements */                                                                   \
   X(GEMV)     /* p[d] = p[a] p[b], by interp_mat u */                                                                \
-  X(GEMM) X(CHOLESKY) X(CHOL_ADJ) X(TRISOLVE) X(INV_PTR) X(INV_LIST)                                                 \
+  X(OUTER) X(GEMM) X(CHOLESKY) X(CHOL_ADJ) X(TRISOLVE) X(INV_PTR) X(INV_LIST)                                                 \
   /* lanes: columns */                                                                                               \
   X(V_UN) X(V_BIN) X(V_CMP) X(V_IUN) X(V_IBIN) X(V_FMA) X(V_SELECT) X(V_I2R) X(V_R2I) /* kernel u */                 \
   X(V_MOV)    /* p[d] = p[a] */                                                                                      \
@@ -155,7 +155,11 @@ typedef struct interp_mat {
   int ta, tb;
 } interp_mat;
 
+/* How elements of a product are summed: rt_kernels.h's dot and gemv, its gemm, or one term. */
+enum interp_product { INTERP_CANONICAL, INTERP_CHAINS, INTERP_OUTER };
+
 typedef struct interp_vmat {
+  int kind;
   int64_t m, n, k;
   int64_t as, at, bs, bt; /* element (i, k) of A is at i * as + k * at; (k, j) of B at k * bs + j * bt */
   int64_t ars, als, brs, bls, drs;

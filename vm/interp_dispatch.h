@@ -192,6 +192,11 @@ INTERP_RUN(interp_run *r) {
     k->gemv(&PD->real, &PA->real, &PB->real, m->m, m->n, m->ta);
     GO;
   }
+  OP(OUTER) {
+    const interp_mat *m = in->u.shape;
+    for (int64_t i = 0; i < m->m; i++) k->bin[RT_MUL](&PD[i * m->n].real, &PA[i].real, 0, &PB->real, 1, m->n);
+    GO;
+  }
   OP(GEMM) {
     const interp_mat *m = in->u.shape;
     k->gemm(&PD->real, &PA->real, &PB->real, m->m, m->n, m->k, m->ta, m->tb);

@@ -287,7 +287,8 @@ static void emit_matmul(icomp *c, const ir_op *op) {
       return;
     }
     array_operand a = interp_as_array(c, &c->v[op->args[0]]), b = interp_as_array(c, &c->v[op->args[1]]);
-    interp_vmat v = {.m = m, .n = n, .k = k, .as = at ? 1 : k, .at = at ? m : 1, .bs = bt ? 1 : n, .bt = bt ? k : 1,
+    int kind = outer ? INTERP_OUTER : ta.rank == 2 && tb.rank == 2 ? INTERP_CHAINS : INTERP_CANONICAL;
+    interp_vmat v = {.kind = kind, .m = m, .n = n, .k = k, .as = at ? 1 : k, .at = at ? m : 1, .bs = bt ? 1 : n, .bt = bt ? k : 1,
                      .ars = a.rs, .als = a.ls, .brs = b.rs, .bls = b.ls, .drs = c->lane.block};
     interp_csum sum = {.width = INTERP_CSUM_LANES, .row = c->lane.block, .levels = INTERP_CSUM_LEVELS, .lanes = RT_SUM_LANES};
     v.scratch = interp_temp(c, c->lane.block + interp_csum_cells(&sum));
@@ -309,7 +310,7 @@ static void emit_matmul(icomp *c, const ir_op *op) {
     s = left ? (interp_mat){da[0], da[1], 0, at, 0} : (interp_mat){db[0], db[1], 0, !bt, 0};
     in = interp_put(c, I_GEMV, d, left ? a.slot : b.slot, left ? b.slot : a.slot);
   } else {
-    in = interp_put(c, I_GEMM, d, a.slot, b.slot);
+    in = interp_put(c, outer ? I_OUTER : I_GEMM, d, a.slot, b.slot);
   }
   in->u.shape = interp_keep(c, &s, sizeof s);
 }

@@ -64,9 +64,10 @@ void RT_LV(rt_k_sum_push)(rt_summer *s, const double *e, ptrdiff_t n);
 double RT_LV(rt_k_dot)(const double *a, int sa, const double *b, int sb, ptrdiff_t n);
 /* rt_isa_matrix.c */
 void RT_LV(rt_k_gemv)(double *y, const double *A, const double *x, ptrdiff_t m, ptrdiff_t n, int trans);
-void RT_LV(rt_k_gemm)(double *C, const double *A, const double *B, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int ta, int tb);
 void RT_LV(rt_k_ger)(double *A, double alpha, const double *x, const double *y, ptrdiff_t m, ptrdiff_t n);
 void RT_LV(rt_k_transpose)(double *D, const double *A, ptrdiff_t m, ptrdiff_t n);
+/* rt_isa_gemm.c */
+void RT_LV(rt_k_gemm)(double *C, const double *A, const double *B, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int ta, int tb);
 /* rt_isa_cholesky.c */
 int RT_LV(rt_k_cholesky)(double *L, const double *A, ptrdiff_t n);
 void RT_LV(rt_k_solve_lower)(double *X, const double *L, const double *B, ptrdiff_t n, ptrdiff_t m, int trans);

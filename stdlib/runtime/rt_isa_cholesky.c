@@ -1,130 +1,152 @@
-/* rt_isa_cholesky.c: the Cholesky factor, triangular solves and the factor's adjoint. */
-#include "stdlib/runtime/rt_isa_tile.h"
+/* rt_isa_cholesky.c: the Cholesky factor, triangular solves and the factor's adjoint, in terms of blocks. */
+#include "stdlib/runtime/rt_isa_block.h"
 
-/* The eight columns from j on, or where fewer than eight are left of n >= 8, the last eight: a tile runs fastest full.  The first *skip of them were
- * done before (they may have been overwritten since, so what the tile holds for them is meaningless). */
-static ptrdiff_t tile_start(ptrdiff_t j, ptrdiff_t n, int *skip, int *w)
-{
-    ptrdiff_t start = j + RT_TILE > n && n >= RT_TILE ? n - RT_TILE : j;
-    *skip = (int)(j - start);
-    *w = n - start < RT_TILE ? (int)(n - start) : RT_TILE;
-    return start;
-}
+/* ---- the factor */
 
-/* Up to here a tile's set-up costs more than it saves. */
-enum { SMALL = 12 };
+/* Up to here setting up tiles costs more than they save. */
+enum { SMALL = 10 };
 
 static int factor_small(double *L, ptrdiff_t n)
 {
     for (ptrdiff_t j = 0; j < n; j++) {
-        double t = L[j * n + j] - rt_view_dot(L + j * n, 1, L + j * n, 1, j);
-        if (!(t > 0.0) || t == __builtin_inf())
+        double pivot = L[j * n + j];
+        if (!(pivot > 0.0) || pivot == __builtin_inf())
             return 1;
-        double pivot = __builtin_sqrt(t);
+        pivot = __builtin_sqrt(pivot);
         L[j * n + j] = pivot;
+        double inverse = 1.0 / pivot;
         for (ptrdiff_t i = j + 1; i < n; i++) {
-            L[i * n + j] = (L[i * n + j] - rt_view_dot(L + i * n, 1, L + j * n, 1, j)) / pivot;
+            L[i * n + j] *= inverse;
             L[j * n + i] = 0.0;
+            for (ptrdiff_t k = j + 1; k <= i; k++)
+                L[i * n + k] = __builtin_fma(-L[i * n + j], L[k * n + j], L[i * n + k]);
         }
     }
     return 0;
 }
 
-/* Column by column, in place of A's copy in the lower triangle.  The upper triangle serves as scratch: its row j holds column j of the factor, so that
- * the sums for eight rows of a column run along contiguous memory.  In the end it is copied down and zeroed. */
+/* Strips of so many rows are transposed at a time. */
+enum { STRIP = 8 };
+
+/* Along rows of the upper triangle all work is contiguous, so L' is computed there and transposed in the end. */
 int RT_LV(rt_k_cholesky)(double *L, const double *A, ptrdiff_t n)
 {
-    if (L != A)
-        for (ptrdiff_t i = 0; i < n; i++)
-            for (ptrdiff_t j = 0; j <= i; j++)
-                L[i * n + j] = A[i * n + j];
-    if (n <= SMALL)
+    if (n <= SMALL) {
+        if (L != A)
+            for (ptrdiff_t i = 0; i < n; i++)
+                for (ptrdiff_t j = 0; j <= i; j++)
+                    L[i * n + j] = A[i * n + j];
         return factor_small(L, n);
-    for (ptrdiff_t j = 0; j < n; j++) {
-        double *row = L + j * n;
-        double pivot = 0.0;
-        for (ptrdiff_t i0 = j; i0 < n; i0 += RT_TILE) {
-            int skip, w;
-            ptrdiff_t i = tile_start(i0, n, &skip, &w);
-            rt_tile_row s;
-            rt_tile(&s, 1, (rt_view){L + j, 0, n}, (rt_view){L + i, n, 1}, j, w);
-            double e[RT_TILE];
-            rt_tile_store(e, &s, RT_TILE);
-            if (i0 == j) {
-                double t = row[j] - e[skip];
-                if (!(t > 0.0) || t == __builtin_inf())
-                    return 1;
-                pivot = __builtin_sqrt(t);
-                row[j] = pivot;
-                skip++;
-            }
-            for (int r = skip; r < w; r++)
-                row[i + r] = (L[(i + r) * n + j] - e[r]) / pivot;
+    }
+    for (ptrdiff_t i = 0; i < n; i += STRIP) {
+        ptrdiff_t end = n - i < STRIP ? n : i + STRIP;
+        RT_LV(rt_block_transpose)(L + i, n, A + i * n, n, end - i, i);
+        for (ptrdiff_t r = i; r < end; r++)
+            for (ptrdiff_t j = i; j <= r; j++)
+                L[j * n + r] = A[r * n + j];
+    }
+    if (!RT_LV(rt_block_factor)(L, n))
+        return 1;
+    for (ptrdiff_t i = 0; i < n; i += STRIP) {
+        ptrdiff_t end = n - i < STRIP ? n : i + STRIP;
+        RT_LV(rt_block_transpose)(L + end * n + i, n, L + i * n + end, n, end - i, n - end);
+        for (ptrdiff_t r = i; r < end; r++) {
+            for (ptrdiff_t j = r + 1; j < end; j++)
+                L[j * n + r] = L[r * n + j];
+            for (ptrdiff_t j = r + 1; j < n; j++)
+                L[r * n + j] = 0.0;
         }
     }
-    for (ptrdiff_t j = 0; j < n; j++)
-        for (ptrdiff_t i = j + 1; i < n; i++) {
-            L[i * n + j] = L[j * n + i];
-            L[j * n + i] = 0.0;
-        }
     return 0;
 }
+
+/* ---- solves */
 
 void RT_LV(rt_k_solve_lower)(double *X, const double *L, const double *B, ptrdiff_t n, ptrdiff_t m, int trans)
 {
-    for (ptrdiff_t step = 0; step < n; step++) {
-        ptrdiff_t i = trans ? n - 1 - step : step;
-        /* The known part: rows 0..i-1 of X, or rows i+1..n-1 with column i of L. */
-        const double *l = trans ? L + (i + 1) * n + i : L + i * n;
-        const double *x = trans ? X + (i + 1) * m : X;
-        ptrdiff_t stride = trans ? n : 1;
-        double pivot = L[i * n + i];
-        if (m < 3) {
-            for (ptrdiff_t j = 0; j < m; j++)
-                X[i * m + j] = (B[i * m + j] - rt_view_dot(l, stride, x + j, m, step)) / pivot;
-            continue;
+    if (n <= 0 || m <= 0)
+        return;
+    if (X != B)
+        for (ptrdiff_t i = 0; i < n * m; i++)
+            X[i] = B[i];
+    /* L' is solved from the last row up: in that order it is lower triangular too. */
+    if (trans)
+        RT_LV(rt_block_solve)(X + (n - 1) * m, -m, (rt_factor){L + (n - 1) * (n + 1), -1, -n}, n, m);
+    else
+        RT_LV(rt_block_solve)(X, m, (rt_factor){L, n, 1}, n, m);
+}
+
+/* ---- the adjoint
+ *
+ * Murray 2016, "Differentiation of the Cholesky decomposition", algorithm "chol_blocked_rev", on the lower triangle of A, which enters as Lbar.  For
+ * a block on the diagonal, with its rows of L to the left of it R, itself D, and below them B and C:
+ *
+ *     R D       Cbar = Cbar D^-1;  Bbar -= Cbar R;  Dbar -= Cbar' C;  Dbar = this, for Dbar and D;  Rbar -= Cbar' B + (Dbar + Dbar') R
+ *     B C
+ *
+ * from the last block to the first.  What leaves is halved off the diagonal, and so symmetric.  Cbar' stands in the upper triangle, where rows are
+ * contiguous, and becomes the result there. */
+
+/* Without blocks: each is one number. */
+static void adjoint_small(double *A, const double *L, ptrdiff_t row, ptrdiff_t n)
+{
+    for (ptrdiff_t k = n - 1; k >= 0; k--) {
+        double inverse = 1.0 / L[k * row + k], d = A[k * row + k];
+        for (ptrdiff_t i = k + 1; i < n; i++) {
+            double c = A[i * row + k] * inverse;
+            d = __builtin_fma(-c, L[i * row + k], d);
+            for (ptrdiff_t j = 0; j < k; j++) {
+                A[i * row + j] = __builtin_fma(-c, L[k * row + j], A[i * row + j]);
+                A[k * row + j] = __builtin_fma(-c, L[i * row + j], A[k * row + j]);
+            }
+            A[i * row + k] = A[k * row + i] = 0.5 * c;
         }
-        for (ptrdiff_t j0 = 0; j0 < m; j0 += RT_TILE) {
-            int skip, w;
-            ptrdiff_t j = tile_start(j0, m, &skip, &w);
-            rt_tile_row s;
-            rt_tile(&s, 1, (rt_view){l, 0, stride}, (rt_view){x + j, m, 1}, step, w);
-            double e[RT_TILE];
-            rt_tile_store(e, &s, RT_TILE);
-            for (int r = skip; r < w; r++)
-                X[i * m + j + r] = (B[i * m + j + r] - e[r]) / pivot;
-        }
+        A[k * row + k] = d *= 0.5 * inverse;
+        for (ptrdiff_t j = 0; j < k; j++)
+            A[k * row + j] = __builtin_fma(-2.0 * d, L[k * row + j], A[k * row + j]);
     }
 }
 
-/* Abar = 1/2 L^-T (Phi(P) + Phi(P)') L^-1 with P = L' Lbar and Phi the lower triangle with its diagonal halved. */
+enum { ADJOINT_BLOCK = 32, ADJOINT_SMALL = 8 };
+
+static void adjoint(double *A, const double *L, ptrdiff_t row, ptrdiff_t n)
+{
+    if (n <= ADJOINT_SMALL) {
+        adjoint_small(A, L, row, n);
+        return;
+    }
+    ptrdiff_t block = n > ADJOINT_BLOCK ? ADJOINT_BLOCK : ADJOINT_SMALL;
+    for (ptrdiff_t k = (n - 1) / block * block; k >= 0; k -= block) {
+        ptrdiff_t size = n - k < block ? n - k : block, end = k + size, below = n - end;
+        double *D = A + k * row + k, *C = A + k * row + end; /* C: transposed */
+        const double *LD = L + k * row + k, *LC = L + end * row + k;
+        if (below > 0) {
+            RT_LV(rt_block_transpose)(C, row, A + end * row + k, row, below, size);
+            RT_LV(rt_block_solve)(C + (size - 1) * row, -row, (rt_factor){LD + (size - 1) * (row + 1), -1, -row}, size, below);
+            RT_LV(rt_block_subtract)(A + end * row, row, (rt_factor){C, 1, row}, L + k * row, row, below, k, size);
+            RT_LV(rt_block_subtract)(D, row, (rt_factor){C, row, 1}, LC, row, size, size, below);
+        }
+        adjoint(D, LD, row, size);
+        if (below > 0) {
+            RT_LV(rt_block_subtract)(A + k * row, row, (rt_factor){C, row, 1}, L + end * row, row, size, k, below);
+            for (ptrdiff_t i = 0; i < size; i++)
+                for (ptrdiff_t j = 0; j < below; j++)
+                    C[i * row + j] *= 0.5;
+            RT_LV(rt_block_transpose)(A + end * row + k, row, C, row, size, below);
+        }
+        double twice[ADJOINT_BLOCK * ADJOINT_BLOCK];
+        for (ptrdiff_t i = 0; i < size; i++)
+            for (ptrdiff_t j = 0; j < size; j++)
+                twice[i * size + j] = 2.0 * D[i * row + j];
+        RT_LV(rt_block_subtract)(A + k * row, row, (rt_factor){twice, size, 1}, L + k * row, row, size, k, size);
+    }
+}
+
 void RT_LV(rt_k_cholesky_adjoint)(double *Abar, const double *L, const double *Lbar, ptrdiff_t n)
 {
-    /* The lower triangle of P: row i needs the rows of Lbar from i on, so that it can take row i's place. */
-    for (ptrdiff_t i = 0; i < n; i++)
-        for (ptrdiff_t j0 = 0; j0 <= i; j0 += RT_TILE) {
-            int skip, w;
-            ptrdiff_t j = tile_start(j0, i + 1, &skip, &w);
-            rt_tile_row s;
-            rt_tile(&s, 1, (rt_view){L + i * n + i, 0, n}, (rt_view){Lbar + i * n + j, n, 1}, n - i, w);
-            double e[RT_TILE];
-            rt_tile_store(e, &s, RT_TILE);
-            for (int r = skip; r < w; r++)
-                Abar[i * n + j + r] = e[r];
-        }
-    for (ptrdiff_t i = 0; i < n; i++)
-        for (ptrdiff_t j = 0; j < i; j++)
-            Abar[j * n + i] = Abar[i * n + j];
-    /* L' Y = (symmetric), and then L' Abar = Y' since Abar is symmetric. */
-    RT_LV(rt_k_solve_lower)(Abar, L, Abar, n, n, 1);
-    RT_LV(rt_k_transpose)(Abar, Abar, n, n);
-    RT_LV(rt_k_solve_lower)(Abar, L, Abar, n, n, 1);
-    for (ptrdiff_t i = 0; i < n; i++) {
-        Abar[i * n + i] *= 0.5;
-        for (ptrdiff_t j = 0; j < i; j++) {
-            double v = 0.25 * (Abar[i * n + j] + Abar[j * n + i]);
-            Abar[i * n + j] = v;
-            Abar[j * n + i] = v;
-        }
-    }
+    if (Abar != Lbar)
+        for (ptrdiff_t i = 0; i < n; i++)
+            for (ptrdiff_t j = 0; j <= i; j++)
+                Abar[i * n + j] = Lbar[i * n + j];
+    adjoint(Abar, L, n, n);
 }

@@ -1,44 +1,38 @@
-/* rt_isa_tile.h: eight columns of a matrix product's rows at once, each element a canonical sum over k.
+/* rt_isa_tile.h: eight columns of x' B at once, each element a canonical sum over the rows of B.
  *
- * out[r][j] = S_k a(r, k) b(k, j), j < 8, for a few rows r.  A vector holds the same lane of neighbouring sums, so the lanes' tree needs no shuffles. */
+ * out[j] = S_k x[k] B(k, j), j < 8.  A vector holds the same lane of neighbouring sums, so the lanes' tree needs no shuffles. */
 #ifndef RT_ISA_TILE_H
 #define RT_ISA_TILE_H
 
 #include "stdlib/runtime/rt_isa_lanes.h"
 
-/* An operand with element (i, k) at p[i * row + k * col]. */
-typedef struct rt_view {
-    const double *p;
-    ptrdiff_t row, col;
-} rt_view;
-
 enum { RT_TILE = 8, RT_TV = RT_TILE / RT_W };
 
 typedef int64_t rt_bits __attribute__((vector_size(RT_W * 8)));
 
-/* One row of the tile. */
+/* Eight elements. */
 typedef struct rt_tile_row {
     rt_vec v[RT_TV];
 } rt_tile_row;
 
 #define RT_INLINE static inline __attribute__((always_inline, unused))
 
-/* Elements b(k, 0..7), of which the first w exist; the others are 0 and not read. */
-RT_INLINE void rt_tile_load(rt_tile_row *t, const double *p, ptrdiff_t col, int w, int full)
+/* Elements p[0..8), of which the first w exist; the others are 0 and not read. */
+RT_INLINE void rt_tile_load(rt_tile_row *t, const double *p, int w)
 {
-    if (full) {
+    if (w == RT_TILE) {
         for (int v = 0; v < RT_TV; v++)
             t->v[v] = RT_VEC(p + v * RT_W);
     } else {
         double e[RT_TILE] = {0};
         for (int j = 0; j < w; j++)
-            e[j] = p[j * col];
+            e[j] = p[j];
         for (int v = 0; v < RT_TV; v++)
             t->v[v] = RT_VEC(e + v * RT_W);
     }
 }
 
-/* The same of a contiguous row of w < 8, where eight elements may be read: what is not the row's own becomes 0. */
+/* The same where eight elements may be read: what is not the row's own becomes 0. */
 RT_INLINE void rt_tile_load_narrow(rt_tile_row *t, const double *p, const rt_bits *own)
 {
     for (int v = 0; v < RT_TV; v++)
@@ -59,106 +53,85 @@ RT_INLINE void rt_tile_store(double *p, const rt_tile_row *t, int w)
     }
 }
 
-/* acc[r] += a(r, k) b(k, .) for the rows of a tile. */
-RT_INLINE void rt_tile_term(rt_tile_row *acc, int rows, const double *ap, ptrdiff_t a_row, const rt_tile_row *t)
+RT_INLINE void rt_tile_term(rt_tile_row *acc, double x, const rt_tile_row *t)
 {
-    for (int r = 0; r < rows; r++) {
-        double x = ap[r * a_row];
-        for (int v = 0; v < RT_TV; v++)
-            acc[r].v[v] += x * t->v[v];
-    }
+    for (int v = 0; v < RT_TV; v++)
+        acc->v[v] += x * t->v[v];
 }
 
-RT_INLINE void rt_tile_zero(rt_tile_row *acc, int rows)
+RT_INLINE void rt_tile_zero(rt_tile_row *acc)
 {
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < RT_TV; v++)
-            acc[r].v[v] = (rt_vec){0};
+    for (int v = 0; v < RT_TV; v++)
+        acc->v[v] = (rt_vec){0};
 }
 
-RT_INLINE void rt_tile_halve(rt_tile_row *acc, int rows, int h)
+RT_INLINE void rt_tile_halve(rt_tile_row *acc, int h)
 {
-    for (int i = 0; i < h * rows; i++)
+    for (int i = 0; i < h; i++)
         for (int v = 0; v < RT_TV; v++)
-            acc[i].v[v] += acc[i + h * rows].v[v];
+            acc[i].v[v] += acc[i + h].v[v];
 }
 
-/* What rt_tile_body may take for granted of b's rows. */
-enum { RT_ROWS_ANY, RT_ROWS_FULL /* contiguous, eight wide */, RT_ROWS_NARROW /* contiguous */ };
-
-/* One block of n <= RT_SUM_BLOCK terms; rows is a constant, at most 4, and so is kind. */
-RT_INLINE void rt_tile_body(rt_tile_row *out, int rows, rt_view a, rt_view b, ptrdiff_t n, int w, int kind)
+/* One block of n <= RT_SUM_BLOCK terms; full says that w is 8, and is a constant. */
+RT_INLINE void rt_tile_body(rt_tile_row *out, const double *x, const double *b, ptrdiff_t b_row, ptrdiff_t n, int w, int full)
 {
-    const int full = kind == RT_ROWS_FULL;
-    rt_tile_row acc[RT_SUM_LANES * 4];
-    rt_tile_row t;
+    rt_tile_row acc[RT_SUM_LANES], t;
+    if (full)
+        w = RT_TILE;
     if (n <= 8) {
         /* Unrolled, in registers. */
         for (int k = 0; k < 8; k++) {
-            rt_tile_zero(acc + k * rows, rows);
+            rt_tile_zero(acc + k);
             if (k < n) {
-                rt_tile_load(&t, b.p + k * b.row, b.col, w, full);
-                rt_tile_term(acc + k * rows, rows, a.p + k * a.col, a.row, &t);
+                rt_tile_load(&t, b + k * b_row, w);
+                rt_tile_term(acc + k, x[k], &t);
             }
         }
         if (n > 4)
-            rt_tile_halve(acc, rows, 4);
-        rt_tile_halve(acc, rows, 2);
-        rt_tile_halve(acc, rows, 1);
+            rt_tile_halve(acc, 4);
+        rt_tile_halve(acc, 2);
+        rt_tile_halve(acc, 1);
     } else {
         int lanes = n > 16 ? 32 : 16;
         /* Narrow rows gathered element by element would stall on the stores, so they are read eight wide as long as that stays before the end of
          * the last row. */
         ptrdiff_t wide = 0;
         rt_bits own[RT_TV];
-        if (kind == RT_ROWS_NARROW) {
-            ptrdiff_t room = (n - 1) * b.row + w - RT_TILE;
-            wide = b.row > 0 && room >= 0 ? room / b.row + 1 : 0;
+        if (!full) {
+            ptrdiff_t room = (n - 1) * b_row + w - RT_TILE;
+            wide = room >= 0 ? room / b_row + 1 : 0;
             for (int j = 0; j < RT_TILE; j++)
                 own[j / RT_W][j % RT_W] = j < w ? -1 : 0;
         }
         for (int k = 0; k < lanes; k++)
-            rt_tile_zero(acc + k * rows, rows);
+            rt_tile_zero(acc + k);
         for (ptrdiff_t k0 = 0; k0 < n; k0 += RT_SUM_LANES) {
             int len = n - k0 < RT_SUM_LANES ? (int)(n - k0) : RT_SUM_LANES;
-            const double *ap = a.p + k0 * a.col, *bp = b.p + k0 * b.row;
-            for (int l = 0; l < len; l++, ap += a.col, bp += b.row) {
-                if (kind == RT_ROWS_NARROW && k0 + l < wide)
+            const double *bp = b + k0 * b_row;
+            for (int l = 0; l < len; l++, bp += b_row) {
+                if (!full && k0 + l < wide)
                     rt_tile_load_narrow(&t, bp, own);
                 else
-                    rt_tile_load(&t, bp, b.col, w, full);
-                rt_tile_term(acc + l * rows, rows, ap, a.row, &t);
+                    rt_tile_load(&t, bp, w);
+                rt_tile_term(acc + l, x[k0 + l], &t);
             }
         }
         if (lanes == 32)
-            rt_tile_halve(acc, rows, 16);
-        rt_tile_halve(acc, rows, 8);
-        rt_tile_halve(acc, rows, 4);
-        rt_tile_halve(acc, rows, 2);
-        rt_tile_halve(acc, rows, 1);
+            rt_tile_halve(acc, 16);
+        rt_tile_halve(acc, 8);
+        rt_tile_halve(acc, 4);
+        rt_tile_halve(acc, 2);
+        rt_tile_halve(acc, 1);
     }
-    for (int r = 0; r < rows; r++)
-        out[r] = acc[r];
+    *out = acc[0];
 }
 
-static __attribute__((noinline, unused)) void rt_tile_block1(rt_tile_row *out, rt_view a, rt_view b, ptrdiff_t n, int w)
+static __attribute__((noinline, unused)) void rt_tile_block(rt_tile_row *out, const double *x, const double *b, ptrdiff_t b_row, ptrdiff_t n, int w)
 {
-    if (b.col == 1 && w == RT_TILE)
-        rt_tile_body(out, 1, a, b, n, w, RT_ROWS_FULL);
-    else if (b.col == 1)
-        rt_tile_body(out, 1, a, b, n, w, RT_ROWS_NARROW);
+    if (w == RT_TILE)
+        rt_tile_body(out, x, b, b_row, n, w, 1);
     else
-        rt_tile_body(out, 1, a, b, n, w, RT_ROWS_ANY);
-}
-
-static __attribute__((noinline, unused)) void rt_tile_block4(rt_tile_row *out, rt_view a, rt_view b, ptrdiff_t n, int w)
-{
-    if (b.col == 1 && w == RT_TILE)
-        rt_tile_body(out, 4, a, b, n, w, RT_ROWS_FULL);
-    else if (b.col == 1)
-        rt_tile_body(out, 4, a, b, n, w, RT_ROWS_NARROW);
-    else
-        rt_tile_body(out, 4, a, b, n, w, RT_ROWS_ANY);
+        rt_tile_body(out, x, b, b_row, n, w, 0);
 }
 
 /* S_k a[k sa] b[k sb] of one block, for any strides. */
@@ -202,46 +175,34 @@ static inline double rt_view_dot(const double *a, ptrdiff_t sa, const double *b,
     return rt_summer_value(&s);
 }
 
-/* out[r][j] for n terms, however many; rows is 1 or 4.  Up to 2^24 terms by vectors over the blocks' sums, beyond by a summer per element. */
-static __attribute__((unused)) void rt_tile(rt_tile_row *out, int rows, rt_view a, rt_view b, ptrdiff_t n, int w)
+/* out[j] for n terms, however many.  Up to 2^24 terms by vectors over the blocks' sums, beyond by a summer per element. */
+static __attribute__((unused)) void rt_tile(rt_tile_row *out, const double *x, const double *b, ptrdiff_t b_row, ptrdiff_t n, int w)
 {
-    void (*block)(rt_tile_row *, rt_view, rt_view, ptrdiff_t, int) = rows == 1 ? rt_tile_block1 : rt_tile_block4;
     if (n <= RT_SUM_BLOCK) {
-        block(out, a, b, n, w);
+        rt_tile_block(out, x, b, b_row, n, w);
         return;
     }
     if (n > (ptrdiff_t)RT_SUM_BLOCK * RT_SUM_BLOCK) {
-        for (int r = 0; r < rows; r++) {
-            double e[RT_TILE] = {0};
-            for (int j = 0; j < w; j++)
-                e[j] = rt_view_dot(a.p + r * a.row, a.col, b.p + j * b.col, b.row, n);
-            for (int v = 0; v < RT_TV; v++)
-                out[r].v[v] = RT_VEC(e + v * RT_W);
-        }
+        double e[RT_TILE] = {0};
+        for (int j = 0; j < w; j++)
+            e[j] = rt_view_dot(x, 1, b + j, b_row, n);
+        for (int v = 0; v < RT_TV; v++)
+            out->v[v] = RT_VEC(e + v * RT_W);
         return;
     }
-    rt_tile_row acc[RT_SUM_LANES][4];
-    rt_vec zero = {0};
+    rt_tile_row acc[RT_SUM_LANES];
     for (int l = 0; l < RT_SUM_LANES; l++)
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < RT_TV; v++)
-                acc[l][r].v[v] = zero;
+        rt_tile_zero(acc + l);
     int lane = 0;
     for (ptrdiff_t k = 0; k < n; k += RT_SUM_BLOCK) {
-        rt_view ak = {a.p + k * a.col, a.row, a.col}, bk = {b.p + k * b.row, b.row, b.col};
-        block(out, ak, bk, n - k < RT_SUM_BLOCK ? n - k : RT_SUM_BLOCK, w);
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < RT_TV; v++)
-                acc[lane][r].v[v] += out[r].v[v];
+        rt_tile_block(out, x + k, b + k * b_row, b_row, n - k < RT_SUM_BLOCK ? n - k : RT_SUM_BLOCK, w);
+        for (int v = 0; v < RT_TV; v++)
+            acc[lane].v[v] += out->v[v];
         lane = (lane + 1) & (RT_SUM_LANES - 1);
     }
     for (int h = RT_SUM_LANES / 2; h > 0; h /= 2)
-        for (int l = 0; l < h; l++)
-            for (int r = 0; r < rows; r++)
-                for (int v = 0; v < RT_TV; v++)
-                    acc[l][r].v[v] += acc[l + h][r].v[v];
-    for (int r = 0; r < rows; r++)
-        out[r] = acc[0][r];
+        rt_tile_halve(acc, h);
+    *out = acc[0];
 }
 
 #endif

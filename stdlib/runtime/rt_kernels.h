@@ -92,6 +92,9 @@ enum rt_ibin { RT_IBIN_OPS(RT_OP_ENUM) RT_IBIN_COUNT };
 enum rt_iun { RT_IUN_OPS(RT_OP_ENUM) RT_IUN_COUNT };
 #undef RT_OP_ENUM
 
+/* Terms of a matrix product that are summed in one chain. */
+enum { RT_CHAIN_TERMS = 128 };
+
 typedef void rt_un_fn(double *d, const double *a, ptrdiff_t n);
 typedef void rt_bin_fn(double *d, const double *a, int sa, const double *b, int sb, ptrdiff_t n);
 typedef void rt_cmp_fn(int64_t *d, const double *a, int sa, const double *b, int sb, ptrdiff_t n);
@@ -136,12 +139,14 @@ typedef struct rt_kernels {
     void (*sum_push)(rt_summer *s, const double *e, ptrdiff_t n);
     double (*dot)(const double *a, int sa, const double *b, int sb, ptrdiff_t n); /* S of the rounded products a[i] b[i] */
 
-    /* Dense linear algebra.  Matrices are row-major and contiguous: an m x n matrix A has element (i, j) at A[i n + j].  Every inner sum is S of
-     * the rounded products in increasing order of the summation index, so results do not depend on blocking. */
+    /* Dense linear algebra.  Matrices are row-major and contiguous: an m x n matrix A has element (i, j) at A[i n + j].  The order of every operation
+     * on an element is fixed, so results do not depend on how the work is cut into blocks.  A product with a vector sums its rounded products by S, in
+     * increasing order of the summation index.  All else is chains of fma, which register tiles can follow at full speed. */
 
     /* y = A x (y [m], x [n]) if !trans, y = A' x (y [n], x [m]) if trans; A [m][n].  y overlaps neither. */
     void (*gemv)(double *y, const double *A, const double *x, ptrdiff_t m, ptrdiff_t n, int trans);
-    /* C [m][n] = op(A) op(B), op(A) [m][k], op(B) [k][n]; ta and tb say that A is stored as [k][m], B as [n][k].  C overlaps neither. */
+    /* C [m][n] = op(A) op(B), op(A) [m][k], op(B) [k][n]; ta and tb say that A is stored as [k][m], B as [n][k].  C overlaps neither.
+     * The terms of an element are cut into runs of RT_CHAIN_TERMS; each run is a chain c = fma(a, b, c) from +0.0, and the chains are added in order. */
     void (*gemm)(double *C, const double *A, const double *B, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int ta, int tb);
     /* A [m][n] += alpha x y' (x [m], y [n]): A[i][j] = A[i][j] + (alpha x[i]) y[j], each operation rounded. */
     void (*ger)(double *A, double alpha, const double *x, const double *y, ptrdiff_t m, ptrdiff_t n);
@@ -149,15 +154,16 @@ typedef struct rt_kernels {
     void (*transpose)(double *D, const double *A, ptrdiff_t m, ptrdiff_t n);
 
     /* Cholesky factor: L lower triangular with L L' = A, A symmetric [n][n], of which only the lower triangle is read; L may be A.  Zeroes the upper
-     * triangle.  L[j][j] = sqrt(A[j][j] - S_k L[j][k]^2), L[i][j] = (A[i][j] - S_k L[i][k] L[j][k]) / L[j][j], k < j.
-     * Returns 0, or 1 if A is not positive definite (or has NaN): a pivot was not > 0, and L is then partly written. */
+     * triangle.  A[i][j] less the products L[i][k] L[j][k], k = 0, 1, .. j - 1, is the chain t = fma(-L[i][k], L[j][k], t); then L[j][j] = sqrt(t), and
+     * below it L[i][j] = t (1 / L[j][j]).  Returns 0, or 1 if A is not positive definite (or has NaN): a pivot was not > 0, and L is then partly written. */
     int (*cholesky)(double *L, const double *A, ptrdiff_t n);
     /* X [n][m] with L X = B, or with L' X = B if trans; L [n][n] lower triangular, its upper triangle is not read; X may be B.  m = 1 is a vector.
-     * x_i = (b_i - S_k L[i][k] x_k) / L[i][i] over k < i in increasing k; for L', L[k][i] over k > i in increasing k. */
+     * b_i less the products L[i][k] x_k, k = 0, 1, .. i - 1, is the chain t = fma(-L[i][k], x_k, t), and x_i = t (1 / L[i][i]); for L' the products are
+     * L[k][i] x_k for k = n - 1, n - 2, .. i + 1. */
     void (*solve_lower)(double *X, const double *L, const double *B, ptrdiff_t n, ptrdiff_t m, int trans);
-    /* Reverse mode of the Cholesky factor (Murray 2016, "Differentiation of the Cholesky decomposition", eq. 9): given L [n][n] and Lbar [n][n],
+    /* Reverse mode of the Cholesky factor (Murray 2016, "Differentiation of the Cholesky decomposition", in blocks): given L [n][n] and Lbar [n][n],
      * dF/dL (its upper triangle is not read), writes the symmetric Abar [n][n] with dF = sum_ij Abar[i][j] dA[i][j] for symmetric dA.
-     * Abar may be Lbar. */
+     * Abar may be Lbar.  The order of operations is that of rt_isa_cholesky.c, the same at every level. */
     void (*cholesky_adjoint)(double *Abar, const double *L, const double *Lbar, ptrdiff_t n);
 } rt_kernels;
 

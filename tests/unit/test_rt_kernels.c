@@ -440,6 +440,27 @@ static double dot_by_definition(const double *x, ptrdiff_t sx, const double *y, 
     return r;
 }
 
+/* An element of a product of matrices: chains of 128, added in order. */
+static double product_by_definition(const double *x, ptrdiff_t sx, const double *y, ptrdiff_t sy, ptrdiff_t n)
+{
+    double sum = 0.0;
+    for (ptrdiff_t first = 0; first < n; first += 128) {
+        double chain = 0.0;
+        for (ptrdiff_t k = first; k < n && k < first + 128; k++)
+            chain = fma(x[k * sx], y[k * sy], chain);
+        sum = first ? sum + chain : chain;
+    }
+    return sum;
+}
+
+/* t less n products, in order. */
+static double less_by_definition(double t, const double *x, ptrdiff_t sx, const double *y, ptrdiff_t sy, ptrdiff_t n)
+{
+    for (ptrdiff_t k = 0; k < n; k++)
+        t = fma(-x[k * sx], y[k * sy], t);
+    return t;
+}
+
 static void fill_matrix(double *m, ptrdiff_t n)
 {
     for (ptrdiff_t i = 0; i < n; i++)
@@ -451,17 +472,18 @@ static void test_products(void **unused)
     (void)unused;
     static const ptrdiff_t shapes[][3] = {{1, 1, 1}, {3, 2, 1}, {2, 3, 4}, {5, 7, 3}, {8, 8, 8}, {9, 17, 31}, {4, 8, 32}, {6, 9, 33}, {13, 12, 70},
                                           {1, 9, 5000}, {5, 3, 4097}, {7, 1, 40}, {1, 8, 0}, {4, 20, 9000}, {40, 5, 40}, {37, 3, 4},
-                                          {9, 7, 1}, {33, 4, 17}, {5000, 6, 5}, {6, 7, 9}};
+                                          {9, 7, 1}, {33, 4, 17}, {5000, 6, 5}, {6, 7, 9},
+                                          {16, 24, 128}, {17, 25, 129}, {270, 31, 300}, {4, 4, 4}, {0, 3, 2}, {3, 0, 2}, {24, 96, 256}};
     for (size_t t = 0; t < sizeof shapes / sizeof *shapes; t++) {
         ptrdiff_t m = shapes[t][0], n = shapes[t][1], k = shapes[t][2];
-        double *A = malloc((size_t)(m * k + 1) * 8), *B = malloc((size_t)(k * n + 1) * 8), *C = malloc((size_t)(m * n + 1) * 8), *D = malloc((size_t)(m * n) * 8);
+        double *A = malloc((size_t)(m * k + 1) * 8), *B = malloc((size_t)(k * n + 1) * 8), *C = malloc((size_t)(m * n + 1) * 8), *D = malloc((size_t)(m * n + 1) * 8);
         fill_matrix(A, m * k);
         fill_matrix(B, k * n);
         for (int flags = 0; flags < 4; flags++) {
             int ta = flags & 1, tb = flags >> 1;
             for (ptrdiff_t i = 0; i < m; i++)
                 for (ptrdiff_t j = 0; j < n; j++)
-                    D[i * n + j] = dot_by_definition(A + (ta ? i : i * k), ta ? m : 1, B + (tb ? j * k : j), tb ? 1 : n, k);
+                    D[i * n + j] = product_by_definition(A + (ta ? i : i * k), ta ? m : 1, B + (tb ? j * k : j), tb ? 1 : n, k);
             for (int level = 2; level <= 4; level++) {
                 C[m * n] = 99.0;
                 rt_kernels_for(level)->gemm(C, A, B, m, n, k, ta, tb);
@@ -508,14 +530,15 @@ static void fill_spd(double *A, ptrdiff_t n)
             A[i * n + j] = A[j * n + i] = exp(-0.5 * fabs((double)(i - j))) * (1.0 + 0.01 * uniform()) + (i == j ? 1.0 : 0.0);
 }
 
-enum { DIM = 70 };
+/* Sizes around vectors, tiles and blocks of 8, 24, 32, 96 and 144 rows. */
+static const ptrdiff_t dims[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 23, 24, 25, 31, 32, 33, 40, 41, 63, 64, 65, 69, 95, 96, 97, 143, 144, 145, 203};
+enum { DIM = 203, NDIMS = sizeof dims / sizeof *dims };
 
-static void test_cholesky_and_solves(void **unused)
+static void test_cholesky(void **unused)
 {
     (void)unused;
-    static double A[DIM * DIM], L2[DIM * DIM], L[DIM * DIM], X2[DIM * DIM], X[DIM * DIM], B[DIM * DIM];
-    static const ptrdiff_t dims[] = {0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 41, 64, 69};
-    for (size_t t = 0; t < sizeof dims / sizeof *dims; t++) {
+    static double A[DIM * DIM], L2[DIM * DIM], L[DIM * DIM];
+    for (size_t t = 0; t < NDIMS; t++) {
         ptrdiff_t n = dims[t];
         fill_spd(A, n);
         for (int level = 2; level <= 4; level++) {
@@ -539,52 +562,95 @@ static void test_cholesky_and_solves(void **unused)
                 for (ptrdiff_t k = 0; k <= (i < j ? i : j); k++)
                     s += (long double)L2[i * n + k] * L2[j * n + k];
                 assert_true(fabsl(s - A[i * n + j]) < 0x1p-51L * (long double)(n + 2));
-                if (j > i)
-                    assert_true(L2[i * n + j] == 0.0);
-                if (j < i)
-                    assert_true(L2[i * n + j] == (A[i * n + j] - dot_by_definition(L2 + i * n, 1, L2 + j * n, 1, j)) / L2[j * n + j]);
+                double pivot = less_by_definition(A[i * n + j], L2 + i * n, 1, L2 + j * n, 1, i < j ? i : j);
+                assert_true(L2[i * n + j] == (j > i ? 0.0 : j == i ? sqrt(pivot) : pivot * (1.0 / L2[j * n + j])));
             }
-        static const ptrdiff_t widths[] = {1, 2, 3, 7, 8, 9, 20};
+    }
+    /* Not positive definite, not finite, not a number, in any row: refused, at every level. */
+    for (size_t t = 0; t < NDIMS; t++) {
+        ptrdiff_t n = dims[t];
+        for (ptrdiff_t i = 0; i < n; i += n > 20 ? 13 : 1)
+            for (int what = 0; what < 4; what++) {
+                fill_spd(A, n);
+                A[i * n + i] = what == 0 ? -1.0 : what == 1 ? NAN : what == 2 ? INFINITY : 0.0;
+                for (int level = 2; level <= 4; level++)
+                    assert_int_equal(rt_kernels_for(level)->cholesky(L, A, n), 1);
+            }
+    }
+}
+
+static void test_solves(void **unused)
+{
+    (void)unused;
+    static const ptrdiff_t widths[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 16, 20, 23, 24, 25, 33, 50};
+    enum { WIDTH = 50 };
+    static double A[DIM * DIM], L[DIM * DIM], X2[DIM * WIDTH], X[DIM * WIDTH], B[DIM * WIDTH];
+    for (size_t t = 0; t < NDIMS; t++) {
+        ptrdiff_t n = dims[t];
+        fill_spd(A, n);
+        assert_int_equal(rt_kernels_for(0)->cholesky(L, A, n), 0);
+        for (ptrdiff_t i = 0; i < n; i++) /* the upper triangle must not matter */
+            for (ptrdiff_t j = i + 1; j < n; j++)
+                L[i * n + j] = NAN;
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
             ptrdiff_t m = widths[w];
             fill_matrix(B, n * m);
             for (int trans = 0; trans < 2; trans++) {
                 for (ptrdiff_t step = 0; step < n; step++) {
-                    ptrdiff_t i = trans ? n - 1 - step : step;
+                    ptrdiff_t i = trans ? n - 1 - step : step, first = trans ? n - 1 : 0;
                     for (ptrdiff_t j = 0; j < m; j++) {
-                        double s = trans ? dot_by_definition(L2 + (i + 1) * n + i, n, X2 + (i + 1) * m + j, m, step)
-                                         : dot_by_definition(L2 + i * n, 1, X2 + j, m, step);
-                        X2[i * m + j] = (B[i * m + j] - s) / L2[i * n + i];
+                        const double *l = trans ? L + first * n + i : L + i * n;
+                        double s = less_by_definition(B[i * m + j], l, trans ? -n : 1, X2 + first * m + j, trans ? -m : m, step);
+                        X2[i * m + j] = s * (1.0 / L[i * n + i]);
                     }
                 }
                 for (int level = 2; level <= 4; level++) {
                     const rt_kernels *k = rt_kernels_for(level);
-                    k->solve_lower(X, L2, B, n, m, trans);
+                    X[n * m < DIM * WIDTH ? n * m : 0] = 99.0;
+                    k->solve_lower(X, L, B, n, m, trans);
                     assert_same(X2, X, n * m, "solve_lower");
+                    if (n * m < DIM * WIDTH)
+                        assert_true(X[n * m] == 99.0);
                     memcpy(X, B, sizeof B);
-                    k->solve_lower(X, L2, X, n, m, trans);
+                    k->solve_lower(X, L, X, n, m, trans);
                     assert_same(X2, X, n * m, "solve_lower in place");
                 }
                 /* It solves the system: L's condition here is below 10. */
-                for (ptrdiff_t i = 0; i < n; i++)
+                for (ptrdiff_t i = 0; i < n && w % 4 == 0; i++)
                     for (ptrdiff_t j = 0; j < m; j++) {
                         long double s = 0;
-                        for (ptrdiff_t k = 0; k < n; k++)
-                            s += (long double)(trans ? L2[k * n + i] : L2[i * n + k]) * X2[k * m + j];
+                        for (ptrdiff_t k = trans ? i : 0; k < (trans ? n : i + 1); k++)
+                            s += (long double)(trans ? L[k * n + i] : L[i * n + k]) * X2[k * m + j];
                         assert_true(fabsl(s - B[i * m + j]) < 0x1p-48L * (long double)(n + 1));
                     }
             }
         }
     }
-    double bad[4] = {1.0, 2.0, 2.0, 1.0}, big[100];
-    for (int level = 2; level <= 4; level++) {
-        const rt_kernels *k = rt_kernels_for(level);
-        assert_int_equal(k->cholesky(L, bad, 2), 1);
-        fill_spd(big, 10);
-        big[55] = -1.0;
-        assert_int_equal(k->cholesky(L, big, 10), 1);
-        big[55] = NAN;
-        assert_int_equal(k->cholesky(L, big, 10), 1);
+}
+
+/* 1/2 L'^-1 (Phi(P) + Phi(P)') L^-1 with P = L' Lbar and Phi the lower triangle with its diagonal halved (Murray 2016, eq. 9), in long double. */
+static void adjoint_by_formula(long double *S, const double *L, const double *Lbar, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++)
+        for (ptrdiff_t j = 0; j <= i; j++) {
+            long double s = 0;
+            for (ptrdiff_t k = i; k < n; k++)
+                s += (long double)L[k * n + i] * Lbar[k * n + j];
+            S[i * n + j] = S[j * n + i] = 0.5L * s;
+        }
+    for (int side = 0; side < 2; side++) {
+        for (ptrdiff_t i = n - 1; i >= 0; i--)
+            for (ptrdiff_t c = 0; c < n; c++) {
+                for (ptrdiff_t k = i + 1; k < n; k++)
+                    S[i * n + c] -= L[k * n + i] * S[k * n + c];
+                S[i * n + c] /= L[i * n + i];
+            }
+        for (ptrdiff_t i = 0; i < n; i++)
+            for (ptrdiff_t j = 0; j < i; j++) {
+                long double x = S[i * n + j];
+                S[i * n + j] = S[j * n + i];
+                S[j * n + i] = x;
+            }
     }
 }
 
@@ -593,8 +659,8 @@ static void test_cholesky_adjoint(void **unused)
 {
     (void)unused;
     static double A[DIM * DIM], L[DIM * DIM], W[DIM * DIM], bar2[DIM * DIM], bar[DIM * DIM], Lp[DIM * DIM];
-    static const ptrdiff_t dims[] = {1, 2, 3, 7, 8, 9, 17, 33};
-    for (size_t t = 0; t < sizeof dims / sizeof *dims; t++) {
+    static long double formula[DIM * DIM];
+    for (size_t t = 0; t < NDIMS; t++) {
         ptrdiff_t n = dims[t];
         fill_spd(A, n);
         fill_matrix(W, n * n);
@@ -613,22 +679,29 @@ static void test_cholesky_adjoint(void **unused)
             k->cholesky_adjoint(bar, L, bar, n);
             assert_same(bar2, bar, n * n, "cholesky_adjoint in place");
         }
-        for (int trial = 0; trial < 20; trial++) {
+        /* Entries are of size 4 sqrt(n); sums of n of them, and L's condition is below 10. */
+        adjoint_by_formula(formula, L, W, n);
+        for (ptrdiff_t i = 0; i < n; i++)
+            for (ptrdiff_t j = 0; j < n; j++) {
+                assert_true(bar2[i * n + j] == bar2[j * n + i]);
+                assert_true(fabsl(bar2[i * n + j] - formula[i * n + j]) < 0x1p-47L * sqrtl((long double)n + 1));
+            }
+        for (int trial = 0; trial < (n > 0 ? 20 : 0); trial++) {
             ptrdiff_t i = (ptrdiff_t)(next() % (uint64_t)n), j = (ptrdiff_t)(next() % (uint64_t)(i + 1));
-            double h = 1e-5, keep = A[i * n + j], f[2];
+            double h = 1e-5, keep = A[i * n + j];
+            long double f[2];
             for (int side = 0; side < 2; side++) {
                 A[i * n + j] = keep + (side ? h : -h);
                 assert_int_equal(best->cholesky(Lp, A, n), 0);
                 f[side] = 0.0;
                 for (ptrdiff_t r = 0; r < n; r++)
                     for (ptrdiff_t q = 0; q <= r; q++)
-                        f[side] += W[r * n + q] * Lp[r * n + q];
+                        f[side] += (long double)W[r * n + q] * Lp[r * n + q];
             }
             A[i * n + j] = keep;
-            double numeric = (f[1] - f[0]) / (2.0 * h);
+            double numeric = (double)(f[1] - f[0]) / (2.0 * h);
             double exact = i == j ? bar2[i * n + i] : bar2[i * n + j] + bar2[j * n + i];
-            assert_true(bar2[i * n + j] == bar2[j * n + i]);
-            /* h^2 times third derivatives, below 1e-8, and rounding of F, |F| < 1000, over h: 1e-8. */
+            /* h^2 times third derivatives, below 1e-8, and rounding of L over h, 1e-16 of each of up to n entries that matter: below 1e-8. */
             assert_true(fabs(numeric - exact) < 1e-7 * (1.0 + fabs(exact)));
         }
     }
@@ -639,7 +712,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unary),    cmocka_unit_test(test_binary),     cmocka_unit_test(test_integers),
         cmocka_unit_test(test_ternary_and_moves), cmocka_unit_test(test_sums), cmocka_unit_test(test_sum_levels),
-        cmocka_unit_test(test_products), cmocka_unit_test(test_cholesky_and_solves), cmocka_unit_test(test_cholesky_adjoint),
+        cmocka_unit_test(test_products), cmocka_unit_test(test_cholesky), cmocka_unit_test(test_solves), cmocka_unit_test(test_cholesky_adjoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
