@@ -165,7 +165,7 @@ void bench_record(bench *b, const bench_row *row, const double *value, const dou
   if (base && from != 0) snprintf(ratio, sizeof ratio, "%.3g", mid / from);
   if (row->bar != 0) snprintf(bar, sizeof bar, "%.4g", row->bar);
   else if (row->most != 0) snprintf(bar, sizeof bar, "x%.3g", row->most);
-  printf("%-40s %10.4g %-12s %10.4g %10.4g %4d  %6s  %8s %-6s  %s; %s\n", row->name, mid, row->unit, v[0], v[runs - 1], runs, ratio,
+  printf("%-58s %10.4g %-12s %10.4g %10.4g %4d  %6s  %8s %-6s  %s; %s\n", row->name, mid, row->unit, v[0], v[runs - 1], runs, ratio,
          bar, verdict, row->baseline ? row->baseline : "no baseline", row->check);
   fflush(stdout);
 }
@@ -173,7 +173,7 @@ void bench_record(bench *b, const bench_row *row, const double *value, const dou
 void bench_wrong(bench *b, const char *name, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
-  printf("%-40s WRONG: ", name);
+  printf("%-58s WRONG: ", name);
   vprintf(format, ap);
   printf("\n");
   va_end(ap);
@@ -184,7 +184,7 @@ void bench_wrong(bench *b, const char *name, const char *format, ...) {
 void bench_skip(bench *b, const char *name, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
-  printf("%-40s skipped: ", name);
+  printf("%-58s skipped: ", name);
   vprintf(format, ap);
   printf("\n");
   va_end(ap);
@@ -300,7 +300,7 @@ int main(int argc, char **argv) {
   if (!b.json) return perror(out), 2;
   fputs("[\n", b.json);
   printf("%s; commit %s\n\n", b.machine, b.commit);
-  printf("%-40s %10s %-12s %10s %10s %4s  %6s  %8s %-6s  %s\n", "benchmark", "median", "unit", "min", "max", "runs", "ratio", "bar",
+  printf("%-58s %10s %-12s %10s %10s %4s  %6s  %8s %-6s  %s\n", "benchmark", "median", "unit", "min", "max", "runs", "ratio", "bar",
          "", "baseline; check");
   bench_engines_set_up(&b);
   double began = bench_now();
@@ -308,6 +308,7 @@ int main(int argc, char **argv) {
   bench_sampling(&b);
   bench_memory(&b);
   bench_process(&b);
+  bench_compile(&b);
   bench_posteriors(&b);
   fputs("\n]\n", b.json);
   bool written = !ferror(b.json);

@@ -77,8 +77,12 @@ void *bench_alloc(size_t count, size_t size);
 
 /* ---- engines: the interpreter, and machine code where this build has it (engine.c) */
 
-typedef enum bench_engine { BENCH_VM, BENCH_JIT } bench_engine;
-enum { BENCH_ENGINES = 2 };
+typedef enum bench_engine {
+  BENCH_VM,
+  BENCH_JIT,     /* objects are kept in the cache of this build's benchmarks */
+  BENCH_JIT_ANEW /* compiles each time */
+} bench_engine;
+enum { BENCH_ENGINES = 2 }; /* to be compared: BENCH_VM and BENCH_JIT */
 
 /* "gradient_radon" with BENCH_JIT is "gradient_radon/jit". */
 const char *bench_row_name(const char *name, bench_engine e);
@@ -109,6 +113,8 @@ typedef struct bench_model {
 /* vm: consumed; NULL: one with the default allocator, a clock and the interpreter.  False, with the message on stderr, if the text or data is wrong. */
 bool bench_model_open(bench_model *m, aim_vm *vm, const char *text, const bench_data *data);
 void bench_model_close(bench_model *m);
+/* Seconds that the object of a bound model took, and its bytes.  The model's vm has an engine of machine code. */
+double bench_compile_seconds(const bench_model *m, size_t *object_bytes /* OUT */);
 /* aim_evaluator_new, with the message on stderr if it fails. */
 bool bench_model_evaluator(bench_model *m, aim_evaluator **out);
 /* One run under a method, single-threaded; options are pairs of name and value ended by NULL.  Processor seconds of aim_run, or a
@@ -129,8 +135,9 @@ double bench_normal(bench_random *r);
 /* ---- the benchmarks, a file each */
 void bench_density(bench *b);    /* log density and gradient */
 void bench_sampling(bench *b);   /* mh, importance, prior */
-void bench_posteriors(bench *b); /* effective draws a second */
+void bench_posteriors(bench *b); /* first transitions, effective draws a second */
 void bench_memory(bench *b);     /* traces, calls of the allocator */
 void bench_process(bench *b);    /* the command: start, memory, files */
+void bench_compile(bench *b);    /* time to machine code, against the size of program and data */
 
 #endif

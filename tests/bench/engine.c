@@ -13,7 +13,8 @@
 static char compiler[4096], cache[4096];
 /* No other engine stands in: where machine code is refused, the benchmark fails and says why. */
 static jit_config config = {.compiler = compiler, .cache = cache, .fallback = &interp_engine};
-static exec_engine machine_code;
+static jit_config uncached = {.compiler = compiler, .fallback = &interp_engine};
+static exec_engine machine_code, compiled_anew;
 #endif
 
 const char *bench_engine_name(bench_engine e) { return e == BENCH_VM ? "vm" : "jit"; }
@@ -33,6 +34,7 @@ void bench_engines_set_up(const bench *b) {
   snprintf(compiler, sizeof compiler, "%s", bench_aim_cc(b));
   snprintf(cache, sizeof cache, "%s/kernels", bench_dir(b));
   machine_code = jit_engine(&config);
+  compiled_anew = jit_engine(&uncached);
 #endif
   if (!bench_has_engine(BENCH_JIT)) printf("machine code is absent: this build was made without LLVM 19, or %s is not there\n", bench_aim_cc(b));
 }
@@ -49,9 +51,22 @@ aim_vm *bench_vm(bench_engine e) {
   aim_vm *vm = aim_vm_new(&c);
   if (!vm) fputs("bench: out of memory\n", stderr), exit(2);
 #ifdef AIM_JIT
-  if (e != BENCH_VM) vm_engine_set(vm, &machine_code);
+  if (e != BENCH_VM) vm_engine_set(vm, e == BENCH_JIT_ANEW ? &compiled_anew : &machine_code);
 #else
   (void)e;
 #endif
   return vm;
+}
+
+double bench_compile_seconds(const bench_model *m, size_t *object_bytes) {
+  *object_bytes = 0;
+#ifdef AIM_JIT
+  jit_stats s;
+  jit_stats_of(m->task->model.loaded, &s);
+  *object_bytes = s.object;
+  return s.compile;
+#else
+  (void)m;
+  return 0;
+#endif
 }

@@ -1,28 +1,36 @@
-/* posteriors.c: effective draws a second for the posteriors of tests/posteriors, with the settings of their statements.
+/* posteriors.c: the posteriors of tests/posteriors, with the settings of their statements: effective draws a second, and the time from
+ * the command to a first transition.
  *
- * Data and reference values are looked for in ../shared/posteriordb; a posterior that is not there is skipped.  The time is the
- * wall clock of aim_run, warm-up and files included; the draws are the smallest bulk effective sample size of any latent or tracked
- * cell.  Each run's files must pass check_posterior.  Runs differ by seed. */
+ * Data and reference values are looked for in ../shared/posteriordb, then in tests/posteriors/data; a posterior that is in neither is
+ * skipped.  Effective draws: the time is the wall clock of aim_run, warm-up and files included; the draws are the smallest bulk
+ * effective sample size of any latent or tracked cell.  Each run's files must pass check_posterior.  Runs differ by seed. */
 #include "tests/bench/bench.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MOST_RUNS = 5, MOST_CHAINS = 8, MOST_POSTERIORS = 256 };
 #define ENOUGH_SECONDS 3.0 /* of one posterior: no further run begins after it */
 
-static const char models[] = "tests/posteriors", references[] = "../shared/posteriordb";
+static const char models[] = "tests/posteriors";
 
-static void put(void *user, const char *s, size_t n) { fwrite(s, 1, n, user); }
-static double seconds(void *user) {
-  (void)user;
-  return bench_now();
+/* The folder of a posterior's data and reference; NULL if there is none. */
+static const char *folder_of(const char *posterior) {
+  static const char *const references[] = {"../shared/posteriordb", "tests/posteriors/data"};
+  for (size_t k = 0; k < sizeof references / sizeof *references; k++) {
+    const char *folder = bench_text("%s/%s", references[k], posterior);
+    if (access(bench_text("%s/data.json", folder), R_OK) == 0) return folder;
+  }
+  return NULL;
 }
 
+static void put(void *user, const char *s, size_t n) { fwrite(s, 1, n, user); }
 static double smallest_ess(aim_task *t) {
   double least = INFINITY;
   aim_quantity q;
@@ -41,18 +49,16 @@ static bool draws_pass(const bench *b, const char *reference, const char *out, c
 }
 
 /* Seconds of one run, and its effective draws; says itself what is wrong. */
-static bool run_once(bench *b, const char *name, const char *posterior, int64_t seed, double *time, double *ess) {
+static bool run_once(bench *b, bench_engine engine, const char *name, const char *posterior, const char *folder, int64_t seed, double *time,
+                     double *ess) {
   const char *out = bench_text("%s/%s", bench_dir(b), posterior);
-  aim_config c;
-  aim_config_init(&c);
-  c.clock = seconds;
-  aim_vm *vm = aim_vm_new(&c);
+  aim_vm *vm = bench_vm(engine);
   aim_program *p = NULL;
   aim_task *t = NULL;
   aim_plan plan;
   bool right =
-      vm && aim_load_file(vm, bench_text("%s/%s.aim", models, posterior), &p) == AIM_OK && aim_task_statement(p, 0, &t) == AIM_OK &&
-      aim_data_file(t, bench_text("%s/%s/data.json", references, posterior)) == AIM_OK && aim_set_int(t, "seed", seed) == AIM_OK &&
+      aim_load_file(vm, bench_text("%s/%s.aim", models, posterior), &p) == AIM_OK && aim_task_statement(p, 0, &t) == AIM_OK &&
+      aim_data_file(t, bench_text("%s/data.json", folder)) == AIM_OK && aim_set_int(t, "seed", seed) == AIM_OK &&
       aim_set_int(t, "threads", 2) == AIM_OK && aim_set_text(t, "output", out) == AIM_OK && aim_bind(t) == AIM_OK;
   if (right) {
     double began = bench_now();
@@ -68,7 +74,7 @@ static bool run_once(bench *b, const char *name, const char *posterior, int64_t 
   } else {
     *ess = smallest_ess(t);
     right =
-        aim_plan_get(t, &plan) == AIM_OK && draws_pass(b, bench_text("%s/%s/reference.json", references, posterior), out, &plan);
+        aim_plan_get(t, &plan) == AIM_OK && draws_pass(b, bench_text("%s/reference.json", folder), out, &plan);
     if (!right)
       bench_wrong(b, name, "seed %lld: check_posterior does not pass, smallest effective sample size %.0f", (long long)seed, *ess);
   }
@@ -78,18 +84,18 @@ static bool run_once(bench *b, const char *name, const char *posterior, int64_t 
   return right;
 }
 
-static void posterior(bench *b, const char *posterior) {
-  const char *name = bench_text("ess_%s", posterior);
-  if (!bench_wanted(b, name)) return;
-  if (access(bench_text("%s/%s/data.json", references, posterior), R_OK) != 0) {
-    bench_skip(b, name, "no data in %s", references);
+static void effective(bench *b, bench_engine engine, const char *posterior, const char *folder) {
+  const char *name = bench_row_name(bench_text("ess_%s", posterior), engine);
+  if (!bench_wanted(b, name) || !bench_has_engine(engine)) return;
+  if (!folder) {
+    bench_skip(b, name, "no data");
     return;
   }
   double rate[MOST_RUNS], total = 0, least = INFINITY;
   int n = 0;
   for (; n < MOST_RUNS && total < ENOUGH_SECONDS; n++) {
     double time, ess;
-    if (!run_once(b, name, posterior, n + 1, &time, &ess)) return;
+    if (!run_once(b, engine, name, posterior, folder, n + 1, &time, &ess)) return;
     rate[n] = ess / time;
     total += time;
     least = fmin(least, ess);
@@ -98,6 +104,61 @@ static void posterior(bench *b, const char *posterior) {
                &(bench_row){name, "ESS/s", BENCH_RATE, 1, NULL, 0,
                             bench_text("check_posterior passes; ESS %.0f; %.2f s a run", least, total / n), true},
                rate, NULL, n);
+}
+
+/* ---- the whole process, from the command to one transition of one chain */
+
+/* Files that the command leaves in the cache, or removes: the folder holds nothing else. */
+static long kernels(const char *folder, bool clear) {
+  long n = 0;
+  DIR *d = opendir(folder);
+  if (!d) return 0;
+  for (struct dirent *e; (e = readdir(d));) {
+    if (e->d_name[0] == '.') continue;
+    n++;
+    if (clear) unlink(bench_text("%s/%s", folder, e->d_name));
+  }
+  closedir(d);
+  return n;
+}
+
+typedef enum start { START_VM, START_COLD, START_WARM, STARTS } start;
+
+/* What the rows of eight schools should reach, in ms; any cold start 60. */
+enum { COLD_MS = 60, WARM_SCHOOLS_MS = 5 };
+
+static void first_transition(bench *b, start how, const char *posterior, const char *folder) {
+  static const char *const suffix[STARTS] = {"vm", "jit_cold", "jit_warm"};
+  const char *name = bench_text("start_%s/%s", posterior, suffix[how]);
+  if (!bench_wanted(b, name) || (how != START_VM && !bench_has_engine(BENCH_JIT)) || !folder) return;
+  const char *home = bench_text("%s/home", bench_dir(b)), *cache = bench_text("%s/aim", home), *out = bench_text("%s/start.txt", bench_dir(b));
+  const char *argv[] = {bench_aimc(b), "run", bench_text("%s/%s.aim", models, posterior), "--data", bench_text("%s/data.json", folder),
+                        "--engine", how == START_VM ? "vm" : "jit", "--chains", "1", "--warmup", "0", "--draws", "1", NULL};
+  const char *empty[] = {bench_empty(b), NULL};
+  const int runs = how == START_COLD ? 7 : 15;
+  double v[15], w[15];
+  char absolute[4096];
+  if ((mkdir(home, 0700) != 0 && errno != EEXIST) || !realpath(home, absolute) || setenv("XDG_CACHE_HOME", absolute, 1) != 0) {
+    bench_wrong(b, name, "%s cannot be made", home);
+    return;
+  }
+  bool right = true;
+  if (how != START_COLD) right = bench_spawn(argv, out, NULL);
+  for (int k = 0; k < runs && right; k++) {
+    if (how == START_COLD) kernels(cache, true);
+    right = bench_spawn(argv, out, &v[k]) && bench_spawn(empty, "/dev/null", &w[k]);
+    v[k] *= 1e3, w[k] *= 1e3;
+  }
+  long kept = how == START_VM ? 0 : kernels(cache, false);
+  unsetenv("XDG_CACHE_HOME");
+  if (!right || (how != START_VM && kept == 0))
+    bench_wrong(b, name, right ? "no kernel is in the cache afterwards" : "`aimc run` fails");
+  else
+    bench_record(b,
+                 &(bench_row){name, "ms", BENCH_TIME, 1, "an empty process",
+                              how == START_COLD ? COLD_MS : how == START_WARM && strncmp(posterior, "eight_", 6) == 0 ? WARM_SCHOOLS_MS : 0,
+                              how == START_VM ? "exits with 0" : "exits with 0; its kernel is in the cache", true},
+                 v, w, runs);
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
@@ -116,5 +177,8 @@ void bench_posteriors(bench *b) {
   }
   closedir(d);
   qsort(name, n, sizeof *name, by_name);
-  for (size_t k = 0; k < n; k++) posterior(b, name[k]);
+  for (size_t k = 0; k < n; k++)
+    for (int how = 0; how < STARTS; how++) first_transition(b, (start)how, name[k], folder_of(name[k]));
+  for (size_t k = 0; k < n; k++)
+    for (int e = 0; e < BENCH_ENGINES; e++) effective(b, (bench_engine)e, name[k], folder_of(name[k]));
 }

@@ -15,6 +15,7 @@ enum { RUNS = 31, MAX_OPTIONS = 8 };
 
 /* A run of `length` in the unit of the option that is named, all else equal. */
 typedef struct job {
+  bench_engine engine;
   const char *text, *method, *length;
   const bench_data *data;
   const char *option[MAX_OPTIONS];
@@ -30,7 +31,7 @@ static double job_seconds(const job *j, int64_t length, bench_model *keep) {
   name[n] = j->length;
   value[n] = length;
   bench_model m;
-  double t = bench_model_open(&m, NULL, j->text, j->data) ? bench_model_run(&m, j->method, name, value) : -1;
+  double t = bench_model_open(&m, bench_vm(j->engine), j->text, j->data) ? bench_model_run(&m, j->method, name, value) : -1;
   if (keep)
     *keep = m;
   else
@@ -80,13 +81,14 @@ static double hier_error(bench_model *m, const double *y, size_t n) {
   return worst;
 }
 
-static void hier(bench *b, size_t n, const char *name, double bar) {
+static void hier(bench *b, bench_engine engine, size_t n, const char *model, double bar) {
+  const char *name = bench_row_name(model, engine);
   if (!bench_wanted(b, name)) return;
   bench_random r = {71};
   double *y = bench_alloc(n, sizeof *y), *x = bench_alloc(n + 1, sizeof *x);
   for (size_t i = 0; i < n; i++) y[i] = 0.8 + 1.1 * bench_normal(&r);
   bench_data data[] = {{"y", y, NULL, 1, {(int64_t)n}}, {NULL}};
-  job j = {hier_text, "mh", "draws", data, {"chains", "warmup"}, {1, 200}};
+  job j = {engine, hier_text, "mh", "draws", data, {"chains", "warmup"}, {1, 200}};
   bench_model m;
   /* 4.9 standard errors, and half as much again because the error of a correlated chain is itself an estimate. */
   double t = job_seconds(&j, 20000, &m), z = t < 0 ? INFINITY : hier_error(&m, y, n);
@@ -131,7 +133,8 @@ static double chain_error(bench_model *m, const double *y, size_t n) {
   return worst;
 }
 
-static void local(bench *b, size_t n, const char *name, int runs) {
+static void local(bench *b, bench_engine engine, size_t n, const char *model, int runs) {
+  const char *name = bench_row_name(model, engine);
   if (!bench_wanted(b, name)) return;
   bench_random r = {72};
   double *y = bench_alloc(n, sizeof *y), *x = bench_alloc(n, sizeof *x), h = 0;
@@ -139,7 +142,7 @@ static void local(bench *b, size_t n, const char *name, int runs) {
   /* The longest chain is checked at the length of the second. */
   size_t few = n < 1000 ? n : 1000;
   bench_data data[] = {{"y", y, NULL, 1, {(int64_t)few}}, {NULL}};
-  job j = {chain_text, "mh", "draws", data, {"chains", "warmup", "thin"}, {1, 200, 1}};
+  job j = {engine, chain_text, "mh", "draws", data, {"chains", "warmup", "thin"}, {1, 200, 1}};
   bench_model m;
   double t = job_seconds(&j, 2000, &m), z = t < 0 ? INFINITY : chain_error(&m, y, few);
   bench_model_close(&m);
@@ -149,7 +152,7 @@ static void local(bench *b, size_t n, const char *name, int runs) {
   }
   data[0].dims[0] = (int64_t)n;
   int64_t sweeps = (int64_t)(n < 50000 ? 100000 / n : 4);
-  job timing = {chain_text, "mh", "thin", data, {"chains", "warmup", "draws"}, {1, 1, 1}};
+  job timing = {engine, chain_text, "mh", "thin", data, {"chains", "warmup", "draws"}, {1, 1, 1}};
   baseline_walk hand = {n, 0, x, y, 1};
   double v[RUNS], w[RUNS];
   if (!differences(&timing, 1, 1 + sweeps, (bench_side){chain_hand, &hand}, 100000, v, w, runs)) {
@@ -168,7 +171,7 @@ static void local(bench *b, size_t n, const char *name, int runs) {
 static double history_run(const job *j, int64_t draws, run_keeping keep, bench_model *m, double *bytes) {
   const char *name[] = {"chains", "warmup", "steps", "draws", NULL};
   int64_t value[] = {1, 1, 50, draws};
-  if (!bench_model_open(m, NULL, j->text, j->data)) return -1;
+  if (!bench_model_open(m, bench_vm(j->engine), j->text, j->data)) return -1;
   m->task->keep = keep;
   double t = bench_model_run(m, "mh", name, value);
   *bytes = t < 0 ? 0 : (double)draws_bytes(m->task->run.store);
@@ -204,7 +207,7 @@ static void history(bench *b) {
   if (!bench_wanted(b, "mh_history") && !bench_wanted(b, "mh_history_bytes")) return;
   double *y = bench_alloc(N, sizeof *y), time[2][TURNS], bytes[2] = {0};
   bench_data data[] = {{"y", y, NULL, 1, {N}}, {NULL}};
-  job j = {chain_text, "mh", "draws", data, {0}, {0}};
+  job j = {BENCH_VM, chain_text, "mh", "draws", data, {0}, {0}};
   bench_model m[2] = {{0}};
   bool right = history_run(&j, 60, RUN_KEEP_AUTO, &m[0], &bytes[0]) >= 0 && history_run(&j, 60, RUN_KEEP_FLAT, &m[1], &bytes[1]) >= 0;
   right = right && same_history(&m[0], &m[1], N) && bytes[0] < bytes[1];
@@ -257,10 +260,11 @@ static double evidence_error(bench_model *m) {
   return fabs(e.log_evidence - log(z)) / e.standard_error;
 }
 
-static void independent(bench *b, const char *name, const char *method, const char *length, double (*error)(bench_model *m),
+static void independent(bench *b, bench_engine engine, const char *model, const char *method, const char *length, double (*error)(bench_model *m),
                         bool weigh) {
+  const char *name = bench_row_name(model, engine);
   if (!bench_wanted(b, name)) return;
-  job j = {bench_schools_text, method, length, bench_schools_data, {0}, {0}};
+  job j = {engine, bench_schools_text, method, length, bench_schools_data, {0}, {0}};
   bench_model m;
   double t = job_seconds(&j, 100000, &m), z = t < 0 ? INFINITY : error(&m);
   bench_model_close(&m);
@@ -286,13 +290,17 @@ static void independent(bench *b, const char *name, const char *method, const ch
 }
 
 void bench_sampling(bench *b) {
-  hier(b, 20, "mh_hier20", 300);
-  hier(b, 50, "mh_hier50", 800);
-  local(b, 100, "mh_local_1e2", RUNS);
-  local(b, 1000, "mh_local_1e3", RUNS);
-  local(b, 10000, "mh_local_1e4", RUNS);
-  local(b, 100000, "mh_local_1e5", 15);
+  for (int k = 0; k < BENCH_ENGINES; k++) {
+    bench_engine e = (bench_engine)k;
+    if (!bench_has_engine(e)) continue;
+    hier(b, e, 20, "mh_hier20", 300);
+    hier(b, e, 50, "mh_hier50", 800);
+    local(b, e, 100, "mh_local_1e2", RUNS);
+    local(b, e, 1000, "mh_local_1e3", RUNS);
+    local(b, e, 10000, "mh_local_1e4", RUNS);
+    local(b, e, 100000, "mh_local_1e5", 15);
+    independent(b, e, "prior_eight_schools", "prior", "draws", prior_error, false);
+    independent(b, e, "importance_eight_schools", "importance", "particles", evidence_error, true);
+  }
   history(b);
-  independent(b, "prior_eight_schools", "prior", "draws", prior_error, false);
-  independent(b, "importance_eight_schools", "importance", "particles", evidence_error, true);
 }
