@@ -11,7 +11,8 @@
  *   log, log1p, sqrt, pow, asin, acos, inv_phi: an incoming adjoint of 0 contributes 0 even where the derivative is
  *                       infinite, so that log(0) = -inf under a log_sum_exp leaves the gradient finite
  *   c + log sum exp(x[i] - c)   does not depend on c: the maximum that log_sum_exp subtracts is not differentiated
- *   guard c, x          the adjoint passes where c holds, else 0
+ *   guard c, x          the adjoint passes where c holds, else 0; always, where only sums and positive factors known in advance lead
+ *                       from the guard to the result: where c fails the result is -inf (or NaN), and has no gradient
  *   select c, a, b      the adjoint goes to the arm taken, 0 to the other.  Zero times an infinite factor further up that
  *                       other arm (x / y at y = 0) is still NaN: such an arm belongs under `if`, whose untaken block is not
  *                       differentiated

@@ -132,6 +132,12 @@ typedef struct grad_each {
 grad_each grad_each_begin(ir_builder *b, ir_type type);
 ir_val grad_each_get(grad_each *e, ir_val x);
 ir_val grad_each_end(grad_each *e, ir_val y);
+/* The adjoint r is a positive literal: only sums and products with literals lead from the value to the result, which is -inf or
+ * NaN where the value is -inf. */
+static inline bool grad_of_density(const grad *g, ir_val r) {
+  double c;
+  return ir_is_real(g->to, r, &c) && c > 0;
+}
 bool grad_inside(const ir_fn *fn, ir_val v, const ir_op *loop); /* v is defined in the body of loop */
 
 /* ---- grad_seed.c: adjoints that are known before the value they belong to.

@@ -224,7 +224,7 @@ void grad_rule(grad *g, grad_scope *s, const ir_op *op, ir_val r) {
     if (wants(u, 1)) give(u, 1, either(u, a, r, num(u, 0)));
     if (wants(u, 2)) give(u, 2, either(u, a, num(u, 0), r));
     break;
-  case IR_GUARD_OP: give(u, 1, either(u, a, r, num(u, 0))); break;
+  case IR_GUARD_OP: give(u, 1, grad_of_density(u->g, r) ? r : either(u, a, r, num(u, 0))); break;
   case IR_SQRT_OP: give(u, 0, unless_zero(u, quo(u, mul(u, r, num(u, 0.5)), u->y))); break;
   case IR_LOG_OP: give(u, 0, unless_zero(u, quo(u, r, a))); break;
   case IR_LOG1P_OP: give(u, 0, unless_zero(u, quo(u, r, add(u, num(u, 1), a)))); break;

@@ -175,7 +175,7 @@ static void seed_op(grad *g, const ir_block *block, ir_op *op) {
     seed_add(g, block, a[0], seed_with(g, SEED_DIV, p, a[1]));
     seed_add(g, block, a[1], unknown(g));
     break;
-  case IR_GUARD_OP: seed_add(g, block, a[1], seed_with(g, SEED_WHERE, p, a[0])); break;
+  case IR_GUARD_OP: seed_add(g, block, a[1], p->kind == SEED_CONST && p->c > 0 ? p : seed_with(g, SEED_WHERE, p, a[0])); break;
   case IR_SELECT_OP:
     seed_add(g, block, a[1], seed_with(g, SEED_WHERE, p, a[0]));
     seed_add(g, block, a[2], seed_with(g, SEED_UNLESS, p, a[0]));

@@ -1,8 +1,8 @@
 /* pass_cse.c: operations equal to one that dominates them are replaced by it.
  *
  * A table of the operations in sight, keyed by everything that determines a value; a block's entries leave it when the block
- * ends.  Regions take part: their bodies are compared value by value under the renaming of indices and states.  Draws
- * are functions of their operands and merge like anything else.  Operands of commutative operations are compared in either
+ * ends.  Regions take part: their bodies are compared value by value under the renaming of indices and states, and of one
+ * loop's outputs without a state those that build the same result become one.  Draws are functions of their operands and merge like anything else.  Operands of commutative operations are compared in either
  * order, which no bit of a result depends on. */
 #include "compiler/ir_uses.h"
 #include "compiler/passes.h"
@@ -171,6 +171,32 @@ static void pop_to(table *t, size_t mark) {
   }
 }
 
+/* Outputs without a state that agree in everything.  Their results are read behind the loop only. */
+static bool same_output(const ir_out *x, const ir_out *y) {
+  if (x->mode != y->mode || x->state || y->state || x->init != y->init || x->yield != y->yield || x->axes.n != y->axes.n) return false;
+  return memcmp(x->axes.at, y->axes.at, x->axes.n * sizeof *x->axes.at) == 0;
+}
+
+static void merge_outputs(table *t, ir_op *op) {
+  ir_loop *loop = op->u.loop;
+  uint32_t n = 0;
+  for (uint32_t k = 0; k < loop->nout; k++) {
+    uint32_t j = 0;
+    while (j < n && !same_output(&loop->out[j], &loop->out[k])) j++;
+    if (j < n) {
+      ir_map_set(&t->renamed, op->res[k], op->res[j]);
+      t->changed = true;
+      continue;
+    }
+    loop->out[n] = loop->out[k];
+    op->res[n] = op->res[k];
+    t->fn->val[op->res[n]].slot = n;
+    if (loop->out[n].state) t->fn->val[loop->out[n].state].slot = n;
+    n++;
+  }
+  loop->nout = op->nres = n;
+}
+
 static void walk(table *t, ir_block *block) {
   size_t mark = t->n;
   for (ir_op *op = block->first, *next; op; op = next) {
@@ -183,6 +209,7 @@ static void walk(table *t, ir_block *block) {
       walk(t, &op->u.branch->else_);
     }
     if (ir_is_loop(op) || op->code == IR_IF_OP) ir_rename_uses(op, &t->renamed);
+    if (ir_is_loop(op)) merge_outputs(t, op);
     if (!mergeable(op) || op->nres == 0) continue;
     uint64_t hash = hash_op(t->fn, op);
     uint32_t at = t->slot[hash & (t->nslots - 1)];

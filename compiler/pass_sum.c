@@ -10,19 +10,20 @@
 #include "compiler/ir_uses.h"
 #include "compiler/passes.h"
 
-static ir_val repeated(ir_builder *b, const ir_loop *loop, ir_val v) {
-  ir_val n = ir_iterations(b, loop);
-  if (ir_type_of(b->fn, v).elem == IR_INT) return ir_op2(b, IR_MUL_OP, n, v);
-  ir_val product = ir_op2(b, IR_MUL_OP, ir_op1(b, IR_TO_REAL_OP, n), v), zero = ir_real(b, 0.0);
-  return ir_op3(b, IR_SELECT_OP, ir_op2(b, IR_LT_OP, ir_int(b, 0), n), product, zero);
-}
-
-static bool inside(const ir_fn *fn, const ir_op *loop, ir_val v) { return ir_block_within(ir_home(fn, v), &loop->u.loop->body); }
-
 static bool finite_literal(const ir_fn *fn, ir_val v) {
   double x;
   return ir_is_real(fn, v, &x) && x - x == 0;
 }
+
+static ir_val repeated(ir_builder *b, const ir_loop *loop, ir_val v) {
+  ir_val n = ir_iterations(b, loop);
+  if (ir_type_of(b->fn, v).elem == IR_INT) return ir_op2(b, IR_MUL_OP, n, v);
+  ir_val product = ir_op2(b, IR_MUL_OP, ir_op1(b, IR_TO_REAL_OP, n), v), zero = ir_real(b, 0.0);
+  if (finite_literal(b->fn, v)) return product;
+  return ir_op3(b, IR_SELECT_OP, ir_op2(b, IR_LT_OP, ir_int(b, 0), n), product, zero);
+}
+
+static bool inside(const ir_fn *fn, const ir_op *loop, ir_val v) { return ir_block_within(ir_home(fn, v), &loop->u.loop->body); }
 
 /* Rewrites output k of loop once; true if it did. */
 static bool split(ir_fn *fn, ir_op *loop, uint32_t k, const uint32_t *uses, uint32_t nuses) {

@@ -3,7 +3,8 @@
 
 const pass_info pass_table[] = {
     {"inline", pass_inline, true}, {"fold", pass_fold, false}, {"cse", pass_cse, true},   {"dce", pass_dce, true}, {"hoist", pass_hoist, true}, {"lift", pass_lift, true},
-    {"sum", pass_sum, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"fma", pass_fma, false},
+    {"sum", pass_sum, false}, {"factor", pass_factor, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"strength", pass_strength, false}, {"divide", pass_divide, false},
+    {"fma", pass_fma, false},
 };
 const size_t pass_count = sizeof pass_table / sizeof *pass_table;
 
@@ -20,6 +21,7 @@ static bool checked(ir_fn *fn, const char *pass, bool changed) {
 static void settle(ir_module *m, ir_fn *fn) {
   for (int round = 0; round < 6; round++) {
     bool changed = PASS(fold);
+    changed |= PASS(strength);
     changed |= PASS(hoist);
     changed |= PASS(lift);
     changed |= PASS(cse);
@@ -38,6 +40,14 @@ void passes_structural(ir_module *m, ir_fn *fn) {
 
 void passes_run(ir_module *m, ir_fn *fn) {
   passes_structural(m, fn);
+  /* Reciprocals are factors of sums, and what a sum loses may be another one's yield. */
+  for (int round = 0; round < 3; round++) {
+    bool changed = PASS(divide);
+    changed |= PASS(factor);
+    changed |= PASS(sum);
+    if (!changed) break;
+    settle(m, fn);
+  }
   /* The negations that fma makes may not vary in their loop. */
   if (PASS(fma)) PASS(hoist);
   PASS(cse);

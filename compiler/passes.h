@@ -16,8 +16,11 @@ bool pass_fold(ir_module *m, ir_fn *fn);      /* ROUND  constants and identities
 bool pass_cse(ir_module *m, ir_fn *fn);       /* EXACT  equal operations become one */
 bool pass_dce(ir_module *m, ir_fn *fn);       /* EXACT  operations, loop results and states that nothing reads go */
 bool pass_hoist(ir_module *m, ir_fn *fn);     /* EXACT  what does not vary in a loop moves out of it */
+bool pass_strength(ir_module *m, ir_fn *fn);  /* ROUND  expressions become cheaper ones: inverses cancel, literals and signs gather */
+bool pass_divide(ir_module *m, ir_fn *fn);    /* ROUND  divisions in loops, and by one value, become products with its reciprocal */
 bool pass_lift(ir_module *m, ir_fn *fn);      /* EXACT  what an inner plate computes from its own index alone leaves the loop around it */
 bool pass_sum(ir_module *m, ir_fn *fn);       /* ROUND  sums of what does not vary become products */
+bool pass_factor(ir_module *m, ir_fn *fn);    /* ROUND  factors that do not vary leave the sum */
 bool pass_copy(ir_module *m, ir_fn *fn);      /* EXACT  loops that only copy an array become the array; scans without state plates */
 bool pass_fuse(ir_module *m, ir_fn *fn);      /* EXACT  plates over one box become one plate */
 bool pass_fma(ir_module *m, ir_fn *fn);       /* ROUND  a product that feeds one sum becomes fma; last */

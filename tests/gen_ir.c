@@ -132,6 +132,9 @@ static item unary(generator *g, ir_builder *b) {
   }
 }
 
+/* A parameter by its number: x0, x1, k0, c0, u0, u1, v1, ... */
+static ir_val param_of(const generator *g, int k) { return g->fn->param[k].val; }
+
 static ir_val condition(generator *g, ir_builder *b);
 
 static item binary(generator *g, ir_builder *b) {
@@ -142,7 +145,11 @@ static item binary(generator *g, ir_builder *b) {
   case 2: return (item){ir_op2(b, IR_SUB_OP, x.v, y.v), x.most + y.most};
   case 3:
   case 4: return (item){ir_op2(b, IR_MUL_OP, x.v, y.v), x.most * y.most};
-  case 5: return (item){ir_op2(b, IR_DIV_OP, x.v, one_plus_square(b, y.v)), x.most};
+  case 5: { /* by a literal, by what does not vary in any loop, or by anything */
+    int what = pick(g, 4);
+    if (what == 0) return (item){ir_op2(b, IR_DIV_OP, x.v, ir_real(b, 1.5 + pick(g, 20))), x.most};
+    return (item){ir_op2(b, IR_DIV_OP, x.v, one_plus_square(b, what == 1 ? param_of(g, 4 + pick(g, 2)) : y.v)), x.most};
+  }
   case 6: return (item){ir_op3(b, IR_FMA_OP, x.v, y.v, some_real(g, b).v), x.most * y.most + 1e8};
   case 7: return (item){ir_op3(b, IR_SELECT_OP, condition(g, b), x.v, y.v), x.most + y.most};
   case 8: return (item){ir_op2(b, IR_ATAN2_OP, x.v, one_plus_square(b, y.v)), 4};
@@ -370,9 +377,6 @@ static void dense(generator *g, ir_builder *b) {
   if (pick(g, 3) == 0) add_array(g, ir_matmul(b, x, y, IR_TRANS_B), 1e6);
   add_real(g, ir_matmul(b, x, row, 0), 1e5);
 }
-
-/* x0 and k0 as the parameters they are. */
-static ir_val param_of(const generator *g, int k) { return g->fn->param[k].val; }
 
 /* Loops that passes and derivations treat apart: copies, arrays placed element by element, arrays carried, contributions
  * by lists of keys, and buckets of an index array, whose loops have extents known only when they run. */

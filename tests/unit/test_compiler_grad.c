@@ -291,7 +291,9 @@ static void test_conventions(void **state) {
   assert_true(slope_at("  %l = log %x\n  %y = exp %l\n", 0) == 0);
   assert_true(slope_at("  %l = sqrt %x\n  %y = mul %l, %l\n", 0) == 0);
   assert_true(slope_at("  %z = real 0.0\n  %c = lt %z, %x\n  %l = log %x\n  %y = select %c, %l, %x\n", 0) == 1);
-  assert_true(slope_at("  %z = real 0.0\n  %c = lt %z, %x\n  %l = sqrt %x\n  %y = guard %c, %l\n", 0) == 0);
+  assert_true(slope_at("  %z = real 0.0\n  %c = lt %z, %x\n  %l = sqrt %x\n  %g = guard %c, %l\n  %y = exp %g\n", 0) == 0);
+  /* No gradient is promised where the guard makes the result -inf; where it holds nothing stands in its way. */
+  assert_true(slope_at("  %z = real 0.0\n  %c = lt %z, %x\n  %l = mul %x, %x\n  %y = guard %c, %l\n", 3) == 6);
   /* log phi far in the tail: -x (1 + 1/x^2 + ...) */
   assert_true(fabs(slope_at("  %y = log_phi %x\n", -1e9) / 1e9 - 1) < 1e-15);
   assert_true(fabs(slope_at("  %y = log_phi %x\n", -50.000001) - slope_at("  %y = log_phi %x\n", -49.999999) - 2e-6) < 1e-9);

@@ -95,7 +95,7 @@ static void random_program(uint64_t seed, arena *mem) {
     ir_fn *fp = gen_fn(mp, seed, &o, mem, &in);
     /* Inlined first: loops meet loops. */
     if (p > 0 && p < pass_count && seed % 2) pass_inline(mp, fp);
-    if (pass.run == pass_lift) pass_hoist(mp, fp); /* extents have to stand outside */
+    if (pass.run == pass_lift || pass.run == pass_divide || pass.run == pass_factor) pass_hoist(mp, fp); /* what does not vary has to stand outside */
     if (pass.run) changed[p] += pass.run(mp, fp);
     else passes_run(mp, fp);
     fault = ir_verify(fp);
