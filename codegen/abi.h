@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* Raised when the layout of these structs or the meaning of the description that an object carries changes. */
-enum { CG_ABI = 1 };
+enum { CG_ABI = 2 };
 
 typedef union cg_cell {
   double real;
@@ -24,6 +24,8 @@ typedef struct cg_host {
   void (*cholesky)(double *d, const double *a, int64_t n); /* NaN everywhere when there is no factor */
   void (*chol_adj)(double *d, const double *l, const double *lbar, int64_t n);
   void (*trisolve)(double *d, const double *l, const double *b, int64_t n, int64_t m, int64_t trans);
+  /* d = the triangular factor of the rows of r (n by n) and of b (m by n); scratch as RT_QR_SCRATCH says. */
+  void (*qr_r)(double *d, const double *r, const double *b, int64_t m, int64_t n, double *scratch);
   /* ptr has buckets + 1 cells; list, of n cells, may be NULL, and then ptr keeps the starts. */
   void (*inverse)(int64_t *ptr, int64_t *list, const int64_t *k, int64_t n, int64_t buckets);
   /* code: the ir_code of a draw; parameters and result as bits. */

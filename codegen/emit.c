@@ -319,7 +319,7 @@ static void emit_bound(E *e, const ir_op *op) {
 
 static LV as_bits(E *e, LV v) { return LLVMTypeOf(v) == e->f64 ? LLVMBuildBitCast(e->b, v, e->i64, "") : v; }
 
-enum { HOST_DOT, HOST_GEMV, HOST_GEMM, HOST_CHOLESKY, HOST_CHOL_ADJ, HOST_TRISOLVE, HOST_INVERSE, HOST_DRAW, HOST_CATEGORICAL };
+enum { HOST_DOT, HOST_GEMV, HOST_GEMM, HOST_CHOLESKY, HOST_CHOL_ADJ, HOST_TRISOLVE, HOST_QR_R, HOST_INVERSE, HOST_DRAW, HOST_CATEGORICAL };
 
 static void emit_draw(E *e, const ir_op *op) {
   ir_val r = op->res[0];
@@ -379,7 +379,7 @@ void cg_emit_op(E *e, const ir_op *op) {
     }
     case IR_AT_OP: cg_at(e, op); return;
     case IR_PUT_OP: cg_put(e, op); return;
-    case IR_MATMUL_OP: case IR_CHOLESKY_OP: case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP:
+    case IR_MATMUL_OP: case IR_CHOLESKY_OP: case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_QR_R_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP:
       cg_dense(e, op);
       return;
     case IR_PLATE_OP: case IR_SCAN_OP: cg_emit_loop(e, op); return;

@@ -2,6 +2,7 @@
  *
  * An array is contiguous and row-major.  A slice of trailing axes is seen in place; any other is copied. */
 #include "codegen/emit_internal.h"
+#include "stdlib/runtime/rt_kernels.h"
 
 static LV val(E *e, ir_val v) { return e->v[v].v; }
 
@@ -139,7 +140,7 @@ void cg_put(E *e, const ir_op *op) {
 
 /* ---- dense operations: services of the host but for short inner products */
 
-enum { HOST_DOT, HOST_GEMV, HOST_GEMM, HOST_CHOLESKY, HOST_CHOL_ADJ, HOST_TRISOLVE, HOST_INVERSE };
+enum { HOST_DOT, HOST_GEMV, HOST_GEMM, HOST_CHOLESKY, HOST_CHOL_ADJ, HOST_TRISOLVE, HOST_QR_R, HOST_INVERSE };
 enum { DOT_INLINE = 32 };
 
 static LV short_dot(E *e, LV a, LV b, int64_t n) {
@@ -204,6 +205,12 @@ void cg_dense(E *e, const ir_op *op) {
       ir_type t = ir_type_of(e->fn, op->args[1]);
       LV m = t.rank == 1 ? cg_int(e, 1) : cg_size(e, t.dim[1]);
       cg_host_call(e, HOST_TRISOLVE, e->vd, 6, (LV[]){d, a, val(e, op->args[1]), n, m, cg_int(e, (op->flags & IR_TRANS_A) != 0)});
+      return;
+    }
+    case IR_QR_R_OP: {
+      ir_type t = ir_type_of(e->fn, op->args[1]);
+      LV scratch = cg_slot_scaled(e, RT_QR_ROWS + 1, RT_QR_SCRATCH(0), ir_array(IR_REAL, 1, &t.dim[1]));
+      cg_host_call(e, HOST_QR_R, e->vd, 6, (LV[]){d, a, val(e, op->args[1]), cg_size(e, t.dim[0]), n, scratch});
       return;
     }
     case IR_INV_PTR_OP: cg_host_call(e, HOST_INVERSE, e->vd, 5, (LV[]){d, null, a, n, val(e, op->args[1])}); return;

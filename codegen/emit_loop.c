@@ -61,7 +61,7 @@ static bool straight(E *e, const ir_block *b, int64_t times, int64_t *budget) {
         if (ir_type_of(e->fn, op->res[0]).rank > 0 && !cg_in_place(&op->u.axes)) return false;
         continue;
       case IR_SCAN_OP: case IR_IF_OP: case IR_CALL_OP: case IR_NEW_OP: case IR_PUT_OP: case IR_CHOLESKY_OP:
-      case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP: case IR_UNIFORM_OP: case IR_NORMAL_OP:
+      case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_QR_R_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP: case IR_UNIFORM_OP: case IR_NORMAL_OP:
       case IR_EXPONENTIAL_OP: case IR_GAMMA_OP: case IR_LOG_GAMMA_OP: case IR_POISSON_OP: case IR_BINOMIAL_OP: case IR_CATEGORICAL_OP:
       case IR_FOLD_OP:
         return false;

@@ -121,7 +121,11 @@ static int64_t host_categorical(int64_t site, int64_t key, int64_t index, const 
   static void trisolve_##v(double *d, const double *l, const double *b, int64_t n, int64_t m, int64_t t) {                          \
     rt_kernels_##v.solve_lower(d, l, b, n, m, (int)t);                                                                               \
   }                                                                                                                                  \
-  static const cg_host host_##v = {dot_##v, gemv_##v, gemm_##v, cholesky_##v, chol_adj_##v, trisolve_##v, host_inverse, host_draw, host_categorical};
+  static void qr_r_##v(double *d, const double *r, const double *b, int64_t m, int64_t n, double *scratch) {                         \
+    rt_kernels_##v.copy(d, r, n * n);                                                                                                \
+    rt_kernels_##v.qr_rows(d, b, m, n, scratch);                                                                                     \
+  }                                                                                                                                  \
+  static const cg_host host_##v = {dot_##v, gemv_##v, gemm_##v, cholesky_##v, chol_adj_##v, trisolve_##v, qr_r_##v, host_inverse, host_draw, host_categorical};
 SERVICES(v2)
 SERVICES(v3)
 SERVICES(v4)

@@ -285,6 +285,7 @@ ir_val ir_matmul(ir_builder *b, ir_val x, ir_val y, int flags);
 ir_val ir_cholesky(ir_builder *b, ir_val a);
 ir_val ir_chol_adj(ir_builder *b, ir_val l, ir_val lbar);
 ir_val ir_trisolve(ir_builder *b, ir_val l, ir_val x, int flags);
+ir_val ir_qr_r(ir_builder *b, ir_val r, ir_val rows);
 ir_val ir_inverse(ir_builder *b, ir_code inv_ptr_or_list, ir_val k, ir_val buckets); /* buckets: an INT or SIZE */
 ir_val ir_draw(ir_builder *b, ir_code code, int64_t site, ir_val key, ir_val index, uint32_t n, const ir_val *params);
 ir_op *ir_call(ir_builder *b, ir_fn *callee, uint32_t n, const ir_val *args); /* results in op->res */

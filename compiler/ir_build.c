@@ -301,6 +301,10 @@ ir_val ir_trisolve(ir_builder *b, ir_val l, ir_val x, int flags) {
   return result_add(b->fn, op, ir_type_of(b->fn, x));
 }
 
+ir_val ir_qr_r(ir_builder *b, ir_val r, ir_val rows) {
+  return result_add(b->fn, op_new(b, IR_QR_R_OP, 2, (ir_val[]){r, rows}), ir_type_of(b->fn, r));
+}
+
 ir_val ir_inverse(ir_builder *b, ir_code code, ir_val k, ir_val buckets) {
   ir_type t = ir_type_of(b->fn, k);
   if (code == IR_INV_PTR_OP) {

@@ -104,6 +104,13 @@ static ir_cost cost_op(ir_fn *fn, ir_op *op, int depth) {
     c.written = bytes(t, r);
     return c;
   }
+  case IR_QR_R_OP: {
+    ir_size rows = cells(t, ir_type_of(fn, op->args[1]));
+    c.flops = size_mul(t, size_const(t, 2), size_mul(t, a.dim[0], rows));
+    c.read = size_add(t, bytes(t, a), bytes(t, ir_type_of(fn, op->args[1])));
+    c.written = bytes(t, r);
+    return c;
+  }
   case IR_TRISOLVE_OP:
     c.flops = size_mul(t, a.dim[0], cells(t, r));
     c.read = size_add(t, bytes(t, a), bytes(t, r));

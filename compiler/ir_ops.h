@@ -88,6 +88,7 @@
   X(CHOLESKY,  "cholesky",  "*",    CHECK, 1, "lower factor L of a symmetric positive definite L L'; NaN if it is not") \
   X(CHOL_ADJ,  "chol_adj",  "*",    PURE, 2,  "adjoint of cholesky: from L and its adjoint, that of the matrix, symmetric") \
   X(TRISOLVE,  "trisolve",  "*",    PURE, 1,  "x in L x = b or L' x = b, L lower triangular")             \
+  X(QR_R,      "qr_r",      "*",    PURE, 2,  "triangular factor of rows added to one: R with R'R = a'a + b'b, a upper triangular") \
   X(INV_PTR,   "inv_ptr",   "*",    PURE, 1,  "inverse of an index array: start of each bucket")          \
   X(INV_LIST,  "inv_list",  "*",    PURE, 1,  "inverse of an index array: positions by bucket")           \
   /* regions and calls */                                                                                 \

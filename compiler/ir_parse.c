@@ -494,12 +494,13 @@ static ir_op *parse_op(parser *ps, ir_builder *b, int depth) {
     break;
   case IR_CHOLESKY_OP: res = ir_cholesky(b, value(ps)); break;
   case IR_CHOL_ADJ_OP:
+  case IR_QR_R_OP:
   case IR_INV_PTR_OP:
   case IR_INV_LIST_OP:
     x = value(ps);
     expect(ps, ",");
     y = value(ps);
-    res = code == IR_CHOL_ADJ_OP ? ir_chol_adj(b, x, y) : ir_inverse(b, (ir_code)code, x, y);
+    res = code == IR_CHOL_ADJ_OP ? ir_chol_adj(b, x, y) : code == IR_QR_R_OP ? ir_qr_r(b, x, y) : ir_inverse(b, (ir_code)code, x, y);
     break;
   case IR_PLATE_OP:
   case IR_SCAN_OP: return parse_loop(ps, b, (ir_code)code, depth);

@@ -177,6 +177,11 @@ static void check_dense(verifier *v, const ir_op *op) {
   count_args(v, op, op->code == IR_CHOLESKY_OP ? 1 : 2);
   ir_type l = square(v, op->args[0], "operand 1");
   if (op->code == IR_CHOL_ADJ_OP) expect_type(v, use_type(v, op->args[1], "operand 2"), l, "operand 2");
+  if (op->code == IR_QR_R_OP) {
+    ir_type b = real_array(v, op->args[1], "operand 2", 2, 2);
+    if (b.dim[1] != l.dim[0])
+      fail(v, arena_printf(v->mem, "the shapes %s and %s do not go together", type_text(v, l), type_text(v, b)));
+  }
   if (op->code == IR_TRISOLVE_OP) {
     ir_type b = real_array(v, op->args[1], "operand 2", 1, 2);
     if (b.dim[0] != l.dim[0])
@@ -429,6 +434,7 @@ static void check_op(verifier *v, const ir_op *op, int depth) {
   case IR_MATMUL_OP: check_matmul(v, op); break;
   case IR_CHOLESKY_OP:
   case IR_CHOL_ADJ_OP:
+  case IR_QR_R_OP:
   case IR_TRISOLVE_OP: check_dense(v, op); break;
   case IR_INV_PTR_OP:
   case IR_INV_LIST_OP: check_inverse(v, op); break;

@@ -375,6 +375,7 @@ static void dense(generator *g, ir_builder *b) {
   if (pick(g, 2)) add_array(g, L, 200);
   if (pick(g, 2)) add_array(g, ir_trisolve(b, L, G, pick(g, 2)), 1e3);
   if (pick(g, 3) == 0) add_array(g, ir_matmul(b, x, y, IR_TRANS_B), 1e6);
+  if (!g->opt.smooth && pick(g, 3) == 0) add_array(g, ir_qr_r(b, A, G), 1e4);
   add_real(g, ir_matmul(b, x, row, 0), 1e5);
 }
 

@@ -240,6 +240,42 @@ static void NAME(trisolve)(NAME(frame) *f, const ir_op *op) {
   NAME(solve)(n, n ? (int64_t)x.n / n : 0, f->env[op->args[0]].cell, op->flags & IR_TRANS_A, x.cell);
 }
 
+/* The factor by reflections of the whole of both, in the order of rt_isa_qr.c for doubles: 64 rows at a time, sums over rows in four parts. */
+static void NAME(qr_r)(NAME(frame) *f, const ir_op *op) {
+  int64_t p = size_number(f->ev, op, ir_type_of(f->fn, op->args[0]).dim[0]), rows = size_number(f->ev, op, ir_type_of(f->fn, op->args[1]).dim[0]);
+  ref_array out = NAME(result)(f, op->res[0]);
+  ref_cell *r = out.cell, *x = arena_alloc(f->ev->mem, (size_t)(rows * p), sizeof *x);
+  memcpy(x, f->env[op->args[1]].cell, (size_t)(rows * p) * sizeof *x);
+  for (int64_t i = 0; i < p; i++)
+    for (int64_t j = 0; j < p; j++) r[i * p + j].real = j < i ? 0 : f->env[op->args[0]].cell[i * p + j].real;
+  for (int64_t at = 0; at < rows; at += 64)
+    for (int64_t j = 0, m = rows - at < 64 ? rows - at : 64; j < p; j++) {
+      ref_cell *c = x + at * p;
+      REAL most = (REAL)fabsl((long double)r[j * p + j].real), squares = 0, u[64];
+      for (int64_t i = 0; i < m; i++) {
+        REAL a = (REAL)fabsl((long double)c[i * p + j].real);
+        most = a <= most ? most : a;
+      }
+      REAL s = most > (REAL)0x1p400 ? (REAL)0x1p-600 : most < (REAL)0x1p-400 ? (REAL)0x1p600 : (REAL)1;
+      for (int64_t i = 0; i < m; i++) {
+        u[i] = (REAL)c[i * p + j].real * s;
+        squares += u[i] * u[i];
+      }
+      if (squares == 0) continue;
+      REAL alpha = (REAL)r[j * p + j].real * s, length = MATH(sqrt)(alpha * alpha + squares), beta = alpha < 0 ? length : -length;
+      REAL first = alpha - beta, tau = (beta - alpha) / beta;
+      for (int64_t i = 0; i < m; i++) u[i] /= first;
+      for (int64_t k = j + 1; k < p; k++) {
+        REAL part[4] = {0, 0, 0, 0};
+        for (int64_t i = 0; i < m; i++) part[i % 4] += u[i] * (REAL)c[i * p + k].real;
+        REAL t = tau * ((REAL)r[j * p + k].real + ((part[0] + part[1]) + (part[2] + part[3])));
+        r[j * p + k].real = (REAL)r[j * p + k].real - t;
+        for (int64_t i = 0; i < m; i++) c[i * p + k].real = (REAL)c[i * p + k].real - u[i] * t;
+      }
+      r[j * p + j].real = beta / s;
+    }
+}
+
 /* With P = L' Lbar, lower half and half its diagonal: L'^-1 P L^-1, made symmetric. */
 static void NAME(chol_adj)(NAME(frame) *f, const ir_op *op) {
   int64_t n = size_number(f->ev, op, ir_type_of(f->fn, op->args[0]).dim[0]);
@@ -400,6 +436,7 @@ static void NAME(op)(NAME(frame) *f, const ir_op *op) {
   case IR_CHOLESKY_OP: NAME(cholesky)(f, op); return;
   case IR_CHOL_ADJ_OP: NAME(chol_adj)(f, op); return;
   case IR_TRISOLVE_OP: NAME(trisolve)(f, op); return;
+  case IR_QR_R_OP: NAME(qr_r)(f, op); return;
   case IR_INV_PTR_OP:
   case IR_INV_LIST_OP:
     invert(f->ev, op, f->env[op->args[0]], NAME(integer)(f, op->args[1]), NAME(result)(f, op->res[0]));

@@ -82,7 +82,7 @@ typedef exec_cell cell;
   /* dense */                                                                                                        \
   X(DOT)      /* c[d] = p[a] . p[b], u elements */                                                                   \
   X(GEMV)     /* p[d] = p[a] p[b], by interp_mat u */                                                                \
-  X(OUTER) X(GEMM) X(CHOLESKY) X(CHOL_ADJ) X(TRISOLVE) X(INV_PTR) X(INV_LIST)                                                 \
+  X(OUTER) X(GEMM) X(CHOLESKY) X(CHOL_ADJ) X(TRISOLVE) X(QR_R) X(INV_PTR) X(INV_LIST)                                       \
   /* lanes: columns */                                                                                               \
   X(V_UN) X(V_BIN) X(V_CMP) X(V_IUN) X(V_IBIN) X(V_FMA) X(V_SELECT) X(V_I2R) X(V_R2I) /* kernel u */                 \
   X(V_MOV)    /* p[d] = p[a] */                                                                                      \

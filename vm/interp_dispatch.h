@@ -209,6 +209,12 @@ INTERP_RUN(interp_run *r) {
     k->solve_lower(&PD->real, &PA->real, &PB->real, m->m, m->n, m->ta);
     GO;
   }
+  OP(QR_R) {
+    const interp_mat *m = in->u.shape;
+    k->copy(&PD->real, &PA->real, m->n * m->n);
+    k->qr_rows(&PD->real, &PB->real, m->m, m->n, &PC->real);
+    GO;
+  }
   OP(INV_PTR) interp_inverse(PD, NULL, PA, in->u.i, C.integer); GO;
   OP(INV_LIST) interp_inverse(PB, PD, PA, in->u.i, C.integer); GO;
 

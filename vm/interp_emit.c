@@ -321,7 +321,7 @@ static void emit_dense(icomp *c, const ir_op *op) {
   int64_t n[IR_MAX_RANK] = {0};
   interp_dims(c, ir_type_of(c->fn, op->args[0]), n);
   bool inverse = op->code == IR_INV_PTR_OP || op->code == IR_INV_LIST_OP;
-  uint32_t buckets = 0;
+  uint32_t buckets = 0; /* or scratch */
   if (inverse) buckets = interp_as_cell(c, &c->v[op->args[1]]);
   else if (op->nargs > 1) b = interp_as_array(c, &c->v[op->args[1]]);
   if (op->code == IR_INV_LIST_OP) {
@@ -329,6 +329,7 @@ static void emit_dense(icomp *c, const ir_op *op) {
     if (!k->known || k->k < 0) interp_refuse(c, "the number of buckets of inv_list is not known");
     b.slot = interp_temp(c, interp_mul(c, k->k, 2) + 1);
   }
+  if (op->code == IR_QR_R_OP) buckets = interp_temp(c, RT_QR_SCRATCH(n[0]));
   interp_make(c, r, false);
   interp_ins *in = interp_put(c, I_CHOLESKY, c->v[r].at, a.slot, b.slot);
   in->c = buckets;
@@ -338,6 +339,14 @@ static void emit_dense(icomp *c, const ir_op *op) {
     case IR_CHOL_ADJ_OP: in->op = I_CHOL_ADJ; break;
     case IR_INV_PTR_OP: in->op = I_INV_PTR; break;
     case IR_INV_LIST_OP: in->op = I_INV_LIST; break;
+    case IR_QR_R_OP: {
+      int64_t d[IR_MAX_RANK] = {0};
+      interp_dims(c, ir_type_of(c->fn, op->args[1]), d);
+      interp_mat s = {.m = d[0], .n = n[0]};
+      in->op = I_QR_R;
+      in->u.shape = interp_keep(c, &s, sizeof s);
+      break;
+    }
     default: {
       int64_t d[IR_MAX_RANK] = {0};
       ir_type t = ir_type_of(c->fn, op->args[1]);
@@ -444,7 +453,7 @@ void interp_op(icomp *c, const ir_op *op) {
     case IR_AT_OP: interp_at(c, op); break;
     case IR_PUT_OP: emit_put(c, op, number); break;
     case IR_MATMUL_OP: emit_matmul(c, op); break;
-    case IR_CHOLESKY_OP: case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP:
+    case IR_CHOLESKY_OP: case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_QR_R_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP:
       emit_dense(c, op);
       break;
     case IR_PLATE_OP: case IR_SCAN_OP: interp_loop(c, op, number); break;

@@ -72,5 +72,7 @@ void RT_LV(rt_k_gemm)(double *C, const double *A, const double *B, ptrdiff_t m, 
 int RT_LV(rt_k_cholesky)(double *L, const double *A, ptrdiff_t n);
 void RT_LV(rt_k_solve_lower)(double *X, const double *L, const double *B, ptrdiff_t n, ptrdiff_t m, int trans);
 void RT_LV(rt_k_cholesky_adjoint)(double *Abar, const double *L, const double *Lbar, ptrdiff_t n);
+/* rt_isa_qr.c */
+void RT_LV(rt_k_qr_rows)(double *R, const double *A, ptrdiff_t m, ptrdiff_t p, double *scratch);
 
 #endif

@@ -50,4 +50,5 @@ const rt_kernels RT_LV(rt_kernels) = {
     MEMBER(cholesky),
     MEMBER(solve_lower),
     MEMBER(cholesky_adjoint),
+    MEMBER(qr_rows),
 };

@@ -165,7 +165,14 @@ typedef struct rt_kernels {
      * dF/dL (its upper triangle is not read), writes the symmetric Abar [n][n] with dF = sum_ij Abar[i][j] dA[i][j] for symmetric dA.
      * Abar may be Lbar.  The order of operations is that of rt_isa_cholesky.c, the same at every level. */
     void (*cholesky_adjoint)(double *Abar, const double *L, const double *Lbar, ptrdiff_t n);
+    /* Rows added to a triangular factor: R [p][p] becomes upper triangular with R'R = its own upper triangle's R'R + A'A, A [m][p] (its lower triangle
+     * is not read, and zeroed).  Householder reflections, so backward stable column by column for any rank (rt_isa_qr.c fixes the order of
+     * operations; the diagonal has any sign).  scratch: RT_QR_SCRATCH(p) doubles.  Nothing overlaps. */
+    void (*qr_rows)(double *R, const double *A, ptrdiff_t m, ptrdiff_t p, double *scratch);
 } rt_kernels;
+
+enum { RT_QR_ROWS = 64 }; /* taken at a time */
+#define RT_QR_SCRATCH(p) ((RT_QR_ROWS + 1) * ((p) + 8) + RT_QR_ROWS)
 
 #if defined(__x86_64__)
 extern const rt_kernels rt_kernels_v2, rt_kernels_v3, rt_kernels_v4;

@@ -482,6 +482,12 @@ static const char *const programs[] = {
     "  %b = plate %i < %neg -> sum {\n yield %a\n }\n"
     "  %c = plate %j < %two, %i < %m -> sum {\n %v = at %y, %i\n yield %v\n }\n"
     "  return %a, %x, %b, %c\n}\n",
+    /* rows added to a triangular factor: more than are taken at a time, none, a rank below the number of columns, one factor after another */
+    "func @f(%a: real[N, K] data, %b: real[K, N] data, %x: real[N, 1] data, %y: real[N, 11] data) -> (real[K, K], real[N, N], real[1, 1], real[K, K], real[K, K], real[11, 11]) {\n"
+    "  %zk = new real[K, K]\n %zn = new real[N, N]\n %z1 = new real[1, 1]\n %none = new real[0, K]\n %z11 = new real[11, 11]\n %three = int 3\n"
+    "  %r = qr_r %zk, %a\n %q = qr_r %zn, %b\n %s = qr_r %z1, %x\n %t = qr_r %r, %none\n %y.r = qr_r %z11, %y\n"
+    "  %u = scan %i < %three -> carry %so.far = %r {\n %more = qr_r %so.far, %a\n yield %more\n }\n"
+    "  return %r, %q, %s, %t, %u, %y.r\n}\n",
 };
 
 /* Where each program costs a compilation. */
