@@ -8,6 +8,7 @@
  *
  * Terms that do not depend on the site are left out, others are taken whole.  This is done on references, never per element. */
 #include "compiler/derive.h"
+#include "compiler/frame.h"
 
 #include <string.h>
 
@@ -329,96 +330,23 @@ static ir_val affine_term(const body *x, const reads *r, uint32_t site_axis) {
   return total;
 }
 
-/* The result of @prepare that a frame parameter stands for. */
-static ir_val frame_result(const ir_fn *prepare, const char *name) {
-  unsigned r = 0;
-  for (const char *c = name + strlen("frame."); *c >= '0' && *c <= '9'; c++) r = 10 * r + (unsigned)(*c - '0');
-  return r >= 1 && r <= prepare->nret ? prepare->ret[r - 1] : 0;
-}
-
-/* Whether all that op reads from outside itself has been cloned.  That its results read no latent is not enough: a loop that
- * computes something of a latent as well was left out. */
-typedef struct known_uses {
-  const ir_cloner *c;
-  const ir_op *root;
-  bool all;
-} known_uses;
-
-static void see_known(void *user, ir_val *use) {
-  known_uses *s = user;
-  if (!*use || ir_map_get(&s->c->map, *use)) return;
-  const ir_op *op = ir_value_of(s->c->from, *use)->op;
-  while (op && op != s->root) op = op->block ? op->block->owner : NULL;
-  if (!op) s->all = false;
-}
-
-static void see_known_op(void *user, ir_op *op) { ir_visit_uses(op, see_known, user); }
-
-static void clone_known(localiser *l, ir_cloner *c, ir_builder *b, const ir_op *op) {
-  if (op->nres == 0) return;
-  for (uint32_t k = 0; k < op->nres; k++)
-    if (l->latent[op->res[k]]) return;
-  known_uses s = {.c = c, .root = op, .all = true};
-  ir_visit_uses((ir_op *)op, see_known, &s);
-  if (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP) ir_visit_ops(&op->u.loop->body, see_known_op, &s);
-  if (op->code == IR_IF_OP) {
-    ir_visit_ops(&op->u.branch->then_, see_known_op, &s);
-    ir_visit_ops(&op->u.branch->else_, see_known_op, &s);
-  }
-  if (s.all) ir_clone_op(c, b, op);
-}
-
-/* d's data and frame in terms of @prepare, and d's top-level operations that depend on nothing else. */
-static ir_cloner into_prepare(localiser *l, ir_builder *b) {
-  ir_fn *prepare = *l->prepare;
-  if (!prepare) {
-    prepare = *l->prepare = ir_fn_new(l->m, "prepare", false);
-    ir_return(prepare, 0, NULL);
-  }
-  ir_cloner c = {.from = l->d, .map = ir_map_new(l->m->mem, l->d)};
-  for (uint32_t k = 0; k < l->d->nparams; k++) {
-    const ir_param *p = &l->d->param[k];
-    ir_val v = 0;
-    if (p->role == IR_ROLE_FRAME) v = frame_result(prepare, p->name);
-    if (p->role == IR_ROLE_DATA) {
-      for (uint32_t q = 0; q < prepare->nparams; q++)
-        if (strcmp(prepare->param[q].name, p->name) == 0) v = prepare->param[q].val;
-      if (!v) v = ir_param_add(prepare, IR_ROLE_DATA, p->name, ir_type_of(l->d, p->val));
-    }
-    if (v) ir_map_set(&c.map, p->val, v);
-  }
-  *b = ir_builder_at_end(prepare, &prepare->body);
-  for (const ir_op *op = l->d->body.first; op; op = op->next) clone_known(l, &c, b, op);
-  return c;
-}
-
-static ir_val add_frame(localiser *l, ir_val v) {
-  ir_fn *prepare = *l->prepare;
-  ir_val *ret = ARENA_ARRAY(l->m->mem, ir_val, prepare->nret + 1);
-  memcpy(ret, prepare->ret, prepare->nret * sizeof *ret);
-  ret[prepare->nret] = v;
-  uint32_t n = prepare->nret + 1;
-  ir_return(prepare, n, ret);
-  return ir_param_add(l->fn, IR_ROLE_FRAME, arena_printf(l->m->mem, "frame.%u", n), ir_type_of(prepare, v));
-}
-
 static ir_val gather_term(const body *x, const reads *r, uint32_t site_axis) {
   localiser *l = x->l;
   const ir_loop *from = x->plate->u.loop;
-  ir_builder b;
-  ir_cloner c = into_prepare(l, &b);
-  ir_val extent = ir_map_get(&c.map, from->extent[0]);
+  frame f;
+  frame_open(&f, l->m, l->d, l->prepare);
+  ir_val extent = ir_map_get(&f.c.map, from->extent[0]);
   if (!extent) return 0;
-  ir_op *keys = ir_loop_begin(&b, IR_PLATE_OP, 1, &extent);
-  ir_builder in = ir_builder_in(&b, &keys->u.loop->body);
-  ir_map_set(&c.map, from->index[0], keys->u.loop->index[0]);
-  for (size_t k = 0; k < x->n; k++) clone_known(l, &c, &in, x->ops[k]);
-  ir_val key = ir_map_get(&c.map, r->axis[site_axis].key);
+  ir_op *keys = ir_loop_begin(&f.b, IR_PLATE_OP, 1, &extent);
+  ir_builder in = ir_builder_in(&f.b, &keys->u.loop->body);
+  ir_map_set(&f.c.map, from->index[0], keys->u.loop->index[0]);
+  for (size_t k = 0; k < x->n; k++) frame_clone(&f, &in, x->ops[k]);
+  ir_val key = ir_map_get(&f.c.map, r->axis[site_axis].key);
   if (!key) return 0; /* the loop, empty, is dead */
-  key = ir_loop_out(*l->prepare, keys, IR_STACK, 0, NULL, key);
-  ir_val buckets = ir_size_val(&b, l->site->type.dim[site_axis]);
-  ir_val ptr = add_frame(l, ir_inverse(&b, IR_INV_PTR_OP, key, buckets));
-  ir_val list = add_frame(l, ir_inverse(&b, IR_INV_LIST_OP, key, buckets));
+  key = ir_loop_out(f.prepare, keys, IR_STACK, 0, NULL, key);
+  ir_val buckets = ir_size_val(&f.b, l->site->type.dim[site_axis]);
+  ir_val ptr = frame_add(&f, l->fn, ir_inverse(&f.b, IR_INV_PTR_OP, key, buckets));
+  ir_val list = frame_add(&f, l->fn, ir_inverse(&f.b, IR_INV_LIST_OP, key, buckets));
 
   ir_val j = l->index[site_axis];
   ir_val lo = ir_at1(&l->b, ptr, j), hi = ir_at1(&l->b, ptr, ir_op2(&l->b, IR_ADD_OP, j, ir_int(&l->b, 1)));
