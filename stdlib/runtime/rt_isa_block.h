@@ -16,7 +16,7 @@ enum { RT_ROWS = RT_W == 8 ? 8 : 4, RT_VECS = 3, RT_COLS = RT_VECS * RT_W };
 
 /* Rows of the scalar operand that are read again and again, RT_CHAIN_TERMS of each: they stay in the second-level cache.  With fewer rows than
  * RT_PACK_ROWS a panel of the other operand is read where it stands. */
-enum { RT_CACHED_ROWS = 256, RT_PACK_ROWS = 17 };
+enum { RT_CACHED_ROWS = 256, RT_PACK_ROWS = 40 };
 
 /* Rows of a triangle that are solved for before the rows below hear of them. */
 enum { RT_SOLVE_BLOCK = 96 };
@@ -124,13 +124,25 @@ RT_INLINE_TILE void rt_load_lanes(rt_vec *x, const double *p, int V, int w)
 }
 
 /* Copies w columns of `terms` rows, with zeros up to V vectors: what a tile reads then is contiguous, whatever the distance of the rows. */
-RT_INLINE_TILE void rt_pack_rows(double *panel, const double *b, ptrdiff_t b_row, ptrdiff_t terms, int V, int w)
+RT_INLINE_TILE void rt_pack_vectors(double *panel, const double *b, ptrdiff_t b_row, ptrdiff_t terms, int V, int w)
 {
     for (ptrdiff_t t = 0; t < terms; t++) {
         rt_vec x[RT_VECS];
         rt_load_lanes(x, b + t * b_row, V, w);
-        rt_store_lanes(panel + t * V * RT_W, x, V, 0, V * RT_W);
+        for (int v = 0; v < V; v++)
+            RT_VEC_AT(panel + (t * V + v) * RT_W) = x[v];
     }
+}
+RT_INLINE_TILE void rt_pack_rows(double *panel, const double *b, ptrdiff_t b_row, ptrdiff_t terms, int V, int w)
+{
+    if (w == RT_COLS)
+        rt_pack_vectors(panel, b, b_row, terms, RT_VECS, RT_COLS);
+    else if (V == 3)
+        rt_pack_vectors(panel, b, b_row, terms, 3, w);
+    else if (V == 2)
+        rt_pack_vectors(panel, b, b_row, terms, 2, w);
+    else
+        rt_pack_vectors(panel, b, b_row, terms, 1, w);
 }
 
 /* D [cols][rows] = A' for A [rows][cols]: element (i, j) of A at a[i a_row + j]. */

@@ -4,7 +4,7 @@
 /* ---- the factor */
 
 /* Up to here setting up tiles costs more than they save. */
-enum { SMALL = 10 };
+enum { SMALL = 16 };
 
 static int factor_small(double *L, ptrdiff_t n)
 {
@@ -107,11 +107,11 @@ static void adjoint_small(double *A, const double *L, ptrdiff_t row, ptrdiff_t n
     }
 }
 
-enum { ADJOINT_BLOCK = 32, ADJOINT_SMALL = 8 };
+enum { ADJOINT_BLOCK = 32, ADJOINT_SMALL = 8, ADJOINT_ALONE = 12 };
 
 static void adjoint(double *A, const double *L, ptrdiff_t row, ptrdiff_t n)
 {
-    if (n <= ADJOINT_SMALL) {
+    if (n <= ADJOINT_ALONE) {
         adjoint_small(A, L, row, n);
         return;
     }

@@ -189,60 +189,96 @@ double baseline_garch(const void *data, const double *q, double *g) {
   return lp;
 }
 
+/* Rows of a matrix that an update takes at a time: so many products for one load and one store of each element. */
+enum { DEEP = 8 };
+
+/* d[j] -= S_q c[q] r[q][j] over DEEP rows, row apart. */
+static void less_rows(double *restrict d, const double *restrict c, const double *restrict r, size_t row, size_t n) {
+  const double *r0 = r, *r1 = r + row, *r2 = r + 2 * row, *r3 = r + 3 * row, *r4 = r + 4 * row, *r5 = r + 5 * row, *r6 = r + 6 * row, *r7 = r + 7 * row;
+  const double c0 = c[0], c1 = c[1], c2 = c[2], c3 = c[3], c4 = c[4], c5 = c[5], c6 = c[6], c7 = c[7];
+  for (size_t j = 0; j < n; j++)
+    d[j] -= c0 * r0[j] + c1 * r1[j] + c2 * r2[j] + c3 * r3[j] + c4 * r4[j] + c5 * r5[j] + c6 * r6[j] + c7 * r7[j];
+}
+
+/* The same with one row. */
+static void less_row(double *restrict d, double c, const double *restrict r, size_t n) {
+  for (size_t j = 0; j < n; j++) d[j] -= c * r[j];
+}
+
 double baseline_gp(const void *data, const double *q, double *g) {
   const baseline_gp_data *d = data;
   const size_t n = d->n;
   const double rho = exp(q[0]), alpha = exp(q[1]), sigma = exp(q[2]);
-  double *k = d->work, *l = k + n * n, *inv = l + n * n, *a = inv + n * n, lp = 0;
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < n; j++) {
-      double h = d->x[i] - d->x[j];
-      k[i * n + j] = alpha * alpha * exp(-h * h / (2 * rho * rho));
-    }
-  /* l: Cholesky factor by rows; inv: its inverse, transposed, so that both inner loops run along rows. */
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j <= i; j++) {
-      double s = k[i * n + j] + (i == j ? sigma : 0);
-      for (size_t m = 0; m < j; m++) s -= l[i * n + m] * l[j * n + m];
-      l[i * n + j] = i == j ? sqrt(s) : s / l[j * n + j];
-    }
-  for (size_t j = 0; j < n; j++) {
-    for (size_t i = 0; i < j; i++) inv[j * n + i] = 0;
-    inv[j * n + j] = 1 / l[j * n + j];
-    for (size_t i = j + 1; i < n; i++) {
-      double s = 0;
-      for (size_t m = j; m < i; m++) s += l[i * n + m] * inv[j * n + m];
-      inv[j * n + i] = -s / l[i * n + i];
-    }
-    lp -= log(l[j * n + j]);
-  }
-  /* a = S^-1 y; the adjoint of S is (a a' - S^-1) / 2. */
-  double z[ROOM];
+  double *k = d->work, *u = k + n * n, *inv = u + n * n, *a = inv + n * n, lp = 0, c[DEEP], z[ROOM];
   if (n > ROOM) return 0;
-  memset(z, 0, n * sizeof *z);
-  for (size_t j = 0; j < n; j++)
-    for (size_t i = j; i < n; i++) z[i] += inv[j * n + i] * d->y[j];
-  for (size_t i = 0; i < n; i++) lp -= 0.5 * z[i] * z[i];
-  for (size_t j = 0; j < n; j++) {
+  /* Upper triangles: k without the noise; then u with u' u = k + sigma I, DEEP rows finished at a time and taken from all rows below. */
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = i; j < n; j++) {
+      double h = d->x[i] - d->x[j];
+      u[i * n + j] = k[i * n + j] = alpha * alpha * exp(-h * h / (2 * rho * rho));
+    }
+  for (size_t i = 0; i < n; i++) u[i * n + i] += sigma;
+  for (size_t first = 0; first < n; first += DEEP) {
+    size_t end = first + DEEP < n ? first + DEEP : n;
+    for (size_t i = first; i < end; i++) {
+      double scale = 1 / sqrt(u[i * n + i]);
+      for (size_t j = i; j < n; j++) u[i * n + j] *= scale;
+      for (size_t r = i + 1; r < end; r++) less_row(u + r * n + r, u[i * n + r], u + i * n + r, n - r);
+      lp += log(scale);
+    }
+    for (size_t i = end; i < n; i++) {
+      for (size_t r = 0; r < DEEP; r++) c[r] = u[(first + r) * n + i];
+      less_rows(u + i * n + i, c, u + first * n + i, n, n - i);
+    }
+  }
+  /* inv: lower triangle of the inverse of u'. */
+  for (size_t i = 0; i < n; i++) {
+    double scale = 1 / u[i * n + i], *row = inv + i * n;
+    for (size_t j = 0; j < i; j++) row[j] = 0;
+    row[i] = 1;
+    size_t m = 0;
+    for (; m + DEEP <= i; m += DEEP) {
+      /* A row of the inverse ends at its diagonal; what stands behind it was set to 0 below. */
+      for (size_t r = 0; r < DEEP; r++) c[r] = u[(m + r) * n + i];
+      less_rows(row, c, inv + m * n, n, m + DEEP);
+    }
+    for (; m < i; m++) less_row(row, u[m * n + i], inv + m * n, m + 1);
+    for (size_t j = 0; j <= i; j++) row[j] *= scale;
+    for (size_t j = i + 1; j < n && j < i + DEEP; j++) row[j] = 0;
+  }
+  /* a = S^-1 y; the adjoint of S is (a a' - S^-1) / 2, of which -inv' inv is made in the lower triangle of u. */
+  for (size_t i = 0; i < n; i++) {
     double s = 0;
-    for (size_t i = j; i < n; i++) s += inv[j * n + i] * z[i];
-    a[j] = s;
+    for (size_t j = 0; j <= i; j++) s += inv[i * n + j] * d->y[j];
+    z[i] = s;
+    lp -= 0.5 * s * s;
+  }
+  memset(a, 0, n * sizeof *a);
+  for (size_t i = 0; i < n; i++) less_row(a, -z[i], inv + i * n, i + 1);
+  for (size_t i = 0; i < n; i++) {
+    double *row = u + i * n;
+    for (size_t j = 0; j <= i; j++) row[j] = a[i] * a[j];
+    size_t m = i;
+    for (; m + DEEP <= n; m += DEEP) {
+      for (size_t r = 0; r < DEEP; r++) c[r] = inv[(m + r) * n + i];
+      less_rows(row, c, inv + m * n, n, i + 1);
+    }
+    for (; m < n; m++) less_row(row, inv[m * n + i], inv + m * n, i + 1);
   }
   double g_rho = 0, g_alpha = 0, g_sigma = 0;
+  for (size_t i = 0; i < n; i++) {
+    g_sigma += 0.5 * u[i * n + i];
+    g_alpha += u[i * n + i] * alpha * alpha;
+    for (size_t j = 0; j < i; j++) u[j * n + i] = u[i * n + j];
+  }
   for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j <= i; j++) {
-      double s = 0, h = d->x[i] - d->x[j];
-      for (size_t m = i; m < n; m++) s += inv[i * n + m] * inv[j * n + m];
-      double bar = 0.5 * (a[i] * a[j] - s);
-      if (i == j)
-        g_sigma += bar;
-      else
-        bar *= 2;
-      g_alpha += bar * 2 * k[i * n + j];
-      g_rho += bar * k[i * n + j] * h * h / (rho * rho);
+    for (size_t j = i + 1; j < n; j++) {
+      double h = d->x[i] - d->x[j], t = u[i * n + j] * k[i * n + j];
+      g_alpha += 2 * t;
+      g_rho += t * h * h;
     }
   lp += 24 * q[0] - 4 * rho - 0.125 * alpha * alpha - 0.5 * sigma * sigma + q[0] + q[1] + q[2];
-  g[0] = g_rho + 25 - 4 * rho;
+  g[0] = g_rho / (rho * rho) + 25 - 4 * rho;
   g[1] = g_alpha - 0.25 * alpha * alpha + 1;
   g[2] = g_sigma * sigma - sigma * sigma + 1;
   return lp;
