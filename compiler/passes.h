@@ -21,6 +21,8 @@ bool pass_divide(ir_module *m, ir_fn *fn);    /* ROUND  divisions in loops, and 
 bool pass_lift(ir_module *m, ir_fn *fn);      /* EXACT  what an inner plate computes from its own index alone leaves the loop around it */
 bool pass_sum(ir_module *m, ir_fn *fn);       /* ROUND  sums of what does not vary become products */
 bool pass_factor(ir_module *m, ir_fn *fn);    /* ROUND  factors that do not vary leave the sum */
+bool pass_root(ir_module *m, ir_fn *fn);      /* ROUND  a state read only through the inverse of what makes it: the scan carries what that gives */
+bool pass_recurrence(ir_module *m, ir_fn *fn); /* ROUND  of a scan with one state the chain stays, the rest becomes plates */
 bool pass_copy(ir_module *m, ir_fn *fn);      /* EXACT  loops that only copy an array become the array; scans without state plates */
 bool pass_fuse(ir_module *m, ir_fn *fn);      /* EXACT  plates over one box become one plate */
 bool pass_fma(ir_module *m, ir_fn *fn);       /* ROUND  a product that feeds one sum becomes fma; last */

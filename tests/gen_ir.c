@@ -335,6 +335,64 @@ static void scan(generator *g, ir_builder *b) {
   if (summed) add_real(g, summed, 5000);
 }
 
+/* Recurrences with one real state, as passes take them apart: x' = c x + d carried either way, a deviation read as a variance in an
+ * array, and what differentiation makes of such: a downward scan that adds to the element before. */
+static void recurrence(generator *g, ir_builder *b) {
+  int which = pick(g, 3), kind = pick(g, 4);
+  double n = (double)g->number[which];
+  mark m = enter(g);
+  ir_val extent = ir_size_val(b, g->size[which]), zero = ir_int(b, 0);
+  ir_size dim = size_add(g->sizes, g->size[which], size_const(g->sizes, 1));
+  item p0 = tame(g, b, some_real(g, b), 10);
+  ir_val start = p0.v;
+  if (kind == 2) { /* every element differs, as adjoints do */
+    ir_val length = ir_size_val(b, dim);
+    ir_op *fill = ir_loop_begin(b, IR_PLATE_OP, 1, &length);
+    ir_builder in = ir_builder_in(b, &fill->u.loop->body);
+    ir_val j = ir_op1(&in, IR_TO_REAL_OP, fill->u.loop->index[0]);
+    start = ir_loop_out(g->fn, fill, IR_STACK, 0, NULL, ir_op1(&in, IR_SIN_OP, ir_op2(&in, IR_MUL_OP, j, p0.v)));
+  } else if (kind == 1) {
+    start = ir_put(b, ir_new_array(b, ir_array(IR_REAL, 1, &dim)), (ir_axes){.n = 1, .at = {zero}}, p0.v);
+  }
+  ir_op *op = ir_loop_begin(b, IR_SCAN_OP, 1, &extent);
+  op->u.loop->down = kind == 2 || (kind != 1 && pick(g, 2));
+  ir_builder in = ir_builder_in(b, &op->u.loop->body);
+  ir_val t = op->u.loop->index[0], next = ir_op2(&in, IR_ADD_OP, t, ir_int(&in, 1));
+  uint32_t number = ir_loop_state(g->fn, op, kind == 1 ? IR_INTO : kind == 2 ? IR_KEYED : IR_CARRY, start);
+  ir_val state = op->u.loop->out[number].state;
+  ir_axes read = {.n = 1, .at = {kind == 2 ? next : t}}, written = {.n = 1, .at = {kind == 2 ? t : next}};
+  g->index[g->nindices++] = (axis){t, g->size[which]};
+  g->work *= n > 1 ? n : 1;
+  g->loops++;
+  item c = expression(g, &in, 1 + pick(g, 3), 100), d = expression(g, &in, 1 + pick(g, 3), 10);
+  c = tame(g, &in, c, 0.99);
+  ir_val x = kind == 1 || kind == 2 ? ir_at(&in, state, read) : state, y;
+  double most = 10 + 10 * n;
+  if (kind == 1) { /* sqrt(1 + d^2 + (c x)^2) */
+    ir_val xx = ir_op2(&in, IR_MUL_OP, x, x), cc = ir_op2(&in, IR_MUL_OP, c.v, c.v);
+    y = ir_op1(&in, IR_SQRT_OP, ir_op2(&in, IR_ADD_OP, ir_op2(&in, IR_MUL_OP, cc, xx), one_plus_square(&in, d.v)));
+  } else if (kind == 2 && !g->opt.smooth) { /* an adjoint of 0 stays 0 */
+    ir_val none = ir_op2(&in, IR_EQ_OP, x, ir_real(&in, 0));
+    y = ir_op3(&in, IR_SELECT_OP, none, ir_real(&in, 0), ir_op2(&in, IR_DIV_OP, ir_op2(&in, IR_MUL_OP, x, c.v), one_plus_square(&in, d.v)));
+  } else if (kind == 2) {
+    y = ir_op2(&in, IR_MUL_OP, ir_op2(&in, IR_MUL_OP, ir_real(&in, 0.5), x), c.v);
+  } else {
+    ir_val a = ir_op2(&in, IR_SUB_OP, d.v, ir_op2(&in, IR_MUL_OP, x, c.v));
+    y = pick(g, 2) ? a : ir_op3(&in, IR_SELECT_OP, condition(g, &in), ir_op1(&in, IR_NEG_OP, a), ir_op2(&in, IR_MUL_OP, a, ir_real(&in, 0.5)));
+  }
+  if (kind == 1 || kind == 2) ir_loop_finish(g->fn, op, number, &written, y);
+  else ir_loop_finish(g->fn, op, number, NULL, y);
+  ir_val use = kind == 1 ? ir_op2(&in, IR_MUL_OP, ir_op2(&in, IR_MUL_OP, x, x), c.v) : ir_op2(&in, IR_MUL_OP, x, d.v);
+  ir_val total = pick(g, 3) ? ir_loop_out(g->fn, op, IR_SUM, 0, NULL, use) : 0, all = pick(g, 3) ? 0 : ir_loop_out(g->fn, op, IR_STACK, 0, NULL, use);
+  g->loops--;
+  g->work /= n > 1 ? n : 1;
+  leave(g, m);
+  if (kind == 1 || kind == 2) add_array(g, op->res[number], most);
+  else add_real(g, op->res[number], most);
+  if (total) add_real(g, ir_op1(b, IR_ATAN_OP, total), 2);
+  if (all) add_array(g, all, 1e6);
+}
+
 static void branch(generator *g, ir_builder *b) {
   ir_op *op = ir_if_begin(b, condition(g, b));
   item x[2], y[2];
@@ -469,7 +527,7 @@ static void call(generator *g, ir_builder *b) {
 
 static void step(generator *g, ir_builder *b) {
   item x;
-  int what = pick(g, 26);
+  int what = pick(g, 27);
   g->budget--;
   if (what < 6) {
     x = unary(g, b);
@@ -482,6 +540,7 @@ static void step(generator *g, ir_builder *b) {
     else if (what == 20 && g->opt.loops && g->loops < 2) scan(g, b);
     else if (what == 21 && g->loops < 4) branch(g, b);
     else if (what == 22 && g->opt.dense && g->loops < 1) dense(g, b);
+    else if (what == 26 && g->opt.loops && g->loops == 0) recurrence(g, b);
     else if (what >= 24 && g->opt.loops && g->loops < 2) rebuild(g, b);
     else if (what == 23 && g->opt.draws) draw(g, b);
     else if (what == 23 && g->ncallees) call(g, b);
