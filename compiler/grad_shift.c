@@ -1,18 +1,17 @@
 /* grad_shift.c: values that a result does not depend on although it is computed with them.
  *
- * log_sum_exp subtracts the maximum and adds it again:  r = c + log(sum over i of exp(x[i] - c)).  r does not depend on c, whose
+ * log_sum_exp subtracts the maximum and adds it again:  r = c + log(sum over i of exp(x[i] - c)), the sum a loop or written out.  r does not depend on c, whose
  * adjoint is 1 - sum exp(x[i] - c) / sum exp(x[i] - c): what rounding leaves of 0, at the price of differentiating the
  * maximum.  Such a c, where nothing else uses it or the pieces in between, is a constant. */
 #include "compiler/grad_internal.h"
 
 typedef struct shifts {
   grad *g;
-  uint32_t *uses; /* by value; at most 3 are counted */
+  uint32_t *uses; /* by value */
 } shifts;
 
 static void count_use(void *user, ir_val *use) {
-  shifts *s = user;
-  if (s->uses[*use] < 3) s->uses[*use]++;
+  ((shifts *)user)->uses[*use]++;
 }
 
 static void count_op(void *user, ir_op *op) { ir_visit_uses(op, count_use, user); }
@@ -23,8 +22,19 @@ static const ir_op *only(const shifts *s, ir_val v, ir_code code) {
   return op && op->code == code && s->uses[v] == 1 ? op : NULL;
 }
 
+/* The number of terms of a sum of exp(x - c) that is written out; 0 if v is something else. */
+static uint32_t terms(const shifts *s, ir_val v, ir_val c, int depth) {
+  const ir_op *exp = only(s, v, IR_EXP_OP), *sub = exp ? only(s, exp->args[0], IR_SUB_OP) : NULL, *add = only(s, v, IR_ADD_OP);
+  if (sub) return sub->args[1] == c && sub->args[0] != c;
+  if (!add || depth == 0) return 0;
+  uint32_t a = terms(s, add->args[0], c, depth - 1), b = terms(s, add->args[1], c, depth - 1);
+  return a && b ? a + b : 0;
+}
+
 static bool is_shift(const shifts *s, ir_val c, ir_val rest) {
   const ir_op *log = only(s, rest, IR_LOG_OP);
+  uint32_t n = log ? terms(s, log->args[0], c, 8) : 0;
+  if (n) return s->uses[c] == n + 1;
   const ir_op *plate = log ? only(s, log->args[0], IR_PLATE_OP) : NULL;
   if (!plate || s->uses[c] != 2) return false;
   const ir_out *out = &plate->u.loop->out[ir_value_of(s->g->f, log->args[0])->slot];

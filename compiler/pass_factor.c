@@ -2,7 +2,8 @@
  *
  *     sum over i of k a[i]    ->    k (sum over i of a[i])
  *
- * k stands outside of the loop, and anywhere in the product: under signs, over a divisor, in a product that other sums use too.  Several
+ * k stands outside of the loop, and anywhere in the product: under signs, over a divisor, in a product that other sums use too; a select of 0 by
+ * a condition that does not vary is a factor 1 or 0.  Several
  * sums often differ by such factors only, and are one afterwards: the square of the residuals in a log density and in its derivative by the
  * scale.  What is computed in the loop never gets more.
  *
@@ -29,6 +30,13 @@ static bool read_once(const product *p, ir_val v) { return v < p->nuses && p->us
 
 static void take_factor(product *p, ir_val k) { p->factor = p->factor ? ir_op2(&p->after, IR_MUL_OP, p->factor, k) : k; }
 
+/* v is x where a condition that does not vary holds, else 0. */
+static bool is_switch(const product *p, const ir_op *def) {
+  double zero;
+  return def->code == IR_SELECT_OP && !inside(p->fn, p->loop, def->args[0]) && ir_is_real(p->fn, def->args[2], &zero) && zero == 0 &&
+         inside(p->fn, p->loop, def->args[1]);
+}
+
 /* Has v, read by the sum or a product on its way there, a factor that does not vary?  `whole`: v itself goes when it is taken
  * apart, so that making it again without the factor costs nothing. */
 static bool has_factor(const product *p, ir_val v, bool whole, int depth) {
@@ -36,6 +44,7 @@ static bool has_factor(const product *p, ir_val v, bool whole, int depth) {
   if (!def || depth == 0 || !inside(p->fn, p->loop, v)) return false;
   if (def->code == IR_NEG_OP) return has_factor(p, def->args[0], read_once(p, def->args[0]), depth - 1);
   if (def->code == IR_DIV_OP) return whole && has_factor(p, def->args[0], read_once(p, def->args[0]), depth - 1);
+  if (is_switch(p, def)) return true;
   if (def->code != IR_MUL_OP) return false;
   ir_val a = def->args[0], b = def->args[1];
   if (!inside(p->fn, p->loop, a) || !inside(p->fn, p->loop, b)) return true;
@@ -50,6 +59,10 @@ static ir_val without_factors(product *p, ir_val v, bool whole, int depth) {
   if (def->code == IR_NEG_OP) {
     take_factor(p, ir_real(&p->after, -1));
     return without_factors(p, a, read_once(p, a), depth - 1);
+  }
+  if (is_switch(p, def)) {
+    take_factor(p, ir_op3(&p->after, IR_SELECT_OP, a, ir_real(&p->after, 1), ir_real(&p->after, 0)));
+    return without_factors(p, b, whole && read_once(p, b), depth - 1);
   }
   if (def->code == IR_MUL_OP && !inside(p->fn, p->loop, a)) {
     take_factor(p, a);

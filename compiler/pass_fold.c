@@ -4,7 +4,7 @@
  * IEEE value, with these exceptions, which are part of what the operations mean:
  *   x + 0.0 is x, which keeps a -0.0 that the sum would lose
  *   pow by a literal: x^0 = 1, x^1 = x, x^2 = x x, x^3 = (x x) x, x^0.5 = sqrt x, x^-1 = 1 / x
- * x 0.0 and x - x stay, for infinite x.  Division by a literal power of two is a product, exactly. */
+ * A read of an array looks through the puts that made it, where positions are the same or apart.  x 0.0 and x - x stay, for infinite x.  Division by a literal power of two is a product, exactly. */
 #include "compiler/ir_uses.h"
 #include "compiler/passes.h"
 #include "stdlib/runtime/rt_math.h"
@@ -328,6 +328,36 @@ static void splice(folder *f, ir_op *op, bool yes) {
   f->changed = true;
 }
 
+/* Two entries of a position. */
+static bool same_entry(const ir_fn *fn, ir_val a, ir_val b) {
+  int64_t m, n;
+  return a == b || (a && b && ir_is_int(fn, a, &m) && ir_is_int(fn, b, &n) && m == n);
+}
+
+static bool apart(const ir_fn *fn, ir_val a, ir_val b) {
+  int64_t m, n;
+  return a && b && ir_is_int(fn, a, &m) && ir_is_int(fn, b, &n) && m != n;
+}
+
+/* A read of an array that was just put together: what was put at that very position, or what was there before it was put
+ * elsewhere. */
+static void read_through(folder *f, ir_op *op) {
+  for (const ir_op *put = ir_def_op(f->fn, op->args[0]); put && put->code == IR_PUT_OP; put = ir_def_op(f->fn, op->args[0])) {
+    bool same = put->u.axes.n == op->u.axes.n, elsewhere = false;
+    for (uint32_t k = 0; k < op->u.axes.n && k < put->u.axes.n; k++) {
+      same &= same_entry(f->fn, put->u.axes.at[k], op->u.axes.at[k]);
+      elsewhere |= apart(f->fn, put->u.axes.at[k], op->u.axes.at[k]);
+    }
+    if (same) {
+      becomes(f, op, put->args[1]);
+      return;
+    }
+    if (!elsewhere) return;
+    op->args[0] = ir_renamed(&f->renamed, put->args[0]);
+    f->changed = true;
+  }
+}
+
 static void fold_op(void *user, ir_op *op) {
   folder *f = user;
   ir_fn *fn = f->fn;
@@ -374,7 +404,8 @@ static void fold_op(void *user, ir_op *op) {
     if (bound_holds(fn, a, b)) becomes(f, op, a);
     return;
   case IR_AT_OP:
-    if (!def || def->code != IR_NEW_OP) return;
+    read_through(f, op);
+    if (!op->block || !(def = ir_def_op(fn, op->args[0])) || def->code != IR_NEW_OP) return;
     if (ir_type_of(fn, op->res[0]).rank) {
       op->code = IR_NEW_OP;
       op->nargs = 0;

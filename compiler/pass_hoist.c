@@ -15,7 +15,7 @@ typedef struct hoister {
 static bool entry_safe(const ir_fn *fn, ir_val v, ir_size dim) {
   int64_t i, n;
   if (v == 0) return true;
-  if (ir_is_int(fn, v, &i)) return size_is_const(fn->module->sizes, dim, &n) && i >= 0 && i < n;
+  if (ir_is_int(fn, v, &i)) return size_value(fn->module->sizes, dim, &n) && i >= 0 && i < n;
   const ir_value *x = ir_value_of(fn, v);
   if (x->def == IR_DEF_INDEX) return ir_size_of(fn, x->op->u.loop->extent[x->slot]) == dim;
   const ir_op *op = ir_def_op(fn, v);

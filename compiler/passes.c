@@ -4,7 +4,7 @@
 const pass_info pass_table[] = {
     {"inline", pass_inline, true}, {"fold", pass_fold, false}, {"cse", pass_cse, true},   {"dce", pass_dce, true}, {"hoist", pass_hoist, true}, {"lift", pass_lift, true},
     {"sum", pass_sum, false}, {"factor", pass_factor, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"strength", pass_strength, false}, {"divide", pass_divide, false},
-    {"root", pass_root, false}, {"recurrence", pass_recurrence, false},
+    {"unroll", pass_unroll, false}, {"root", pass_root, false}, {"recurrence", pass_recurrence, false},
     {"fma", pass_fma, false},
 };
 const size_t pass_count = sizeof pass_table / sizeof *pass_table;
@@ -36,14 +36,20 @@ static void settle(ir_module *m, ir_fn *fn) {
 void passes_structural(ir_module *m, ir_fn *fn) {
   PASS(inline);
   settle(m, fn);
-  bool changed = PASS(sum);
-  changed |= PASS(root);
+  if (PASS(sum)) settle(m, fn);
+}
+
+void passes_before_grad(ir_module *m, ir_fn *fn) {
+  passes_structural(m, fn);
+  /* Loops inside the loops that have been written out may be next. */
+  for (int round = 0; round < 3 && PASS(unroll); round++) settle(m, fn);
+  bool changed = PASS(root);
   changed |= PASS(recurrence);
   if (changed) settle(m, fn);
 }
 
 void passes_run(ir_module *m, ir_fn *fn) {
-  passes_structural(m, fn);
+  passes_before_grad(m, fn);
   /* Reciprocals are factors of sums, and what a sum loses may be another one's yield. */
   for (int round = 0; round < 3; round++) {
     bool changed = PASS(divide);

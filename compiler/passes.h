@@ -21,6 +21,7 @@ bool pass_divide(ir_module *m, ir_fn *fn);    /* ROUND  divisions in loops, and 
 bool pass_lift(ir_module *m, ir_fn *fn);      /* EXACT  what an inner plate computes from its own index alone leaves the loop around it */
 bool pass_sum(ir_module *m, ir_fn *fn);       /* ROUND  sums of what does not vary become products */
 bool pass_factor(ir_module *m, ir_fn *fn);    /* ROUND  factors that do not vary leave the sum */
+bool pass_unroll(ir_module *m, ir_fn *fn);    /* ROUND  short loops of known length are written out */
 bool pass_root(ir_module *m, ir_fn *fn);      /* ROUND  a state read only through the inverse of what makes it: the scan carries what that gives */
 bool pass_recurrence(ir_module *m, ir_fn *fn); /* ROUND  of a scan with one state the chain stays, the rest becomes plates */
 bool pass_copy(ir_module *m, ir_fn *fn);      /* EXACT  loops that only copy an array become the array; scans without state plates */
@@ -38,7 +39,9 @@ extern const size_t pass_count;
 /* The pipeline: all of the above in their order, the structural ones to a fixed point (bounded).  For every function on its
  * way to an engine; what derivations need beforehand (inlining, say) they call by name. */
 void passes_run(ir_module *m, ir_fn *fn);
-/* All of it but fma: for a function that another is derived from. */
+/* The first part of it: for a density from which terms are cut. */
 void passes_structural(ir_module *m, ir_fn *fn);
+/* That and what changes loops: for a function that is to be differentiated. */
+void passes_before_grad(ir_module *m, ir_fn *fn);
 
 #endif

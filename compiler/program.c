@@ -151,7 +151,7 @@ bool program_build(program *p, unsigned need) {
   if (need & (NEED_LOGDENS | NEED_GRAD)) {
     ir_fn *f = derived(derive_logdens(&p->check, m, p->ir));
     if (need & NEED_GRAD) {
-      passes_structural(m, f);
+      passes_before_grad(m, f);
       grad_options options = {0};
       ir_fn *g = grad_derive_with(m, f, "grad", &options);
       if (!g) {
