@@ -6,6 +6,7 @@
  *   literals      gather: c (d x) = (c d) x;  (x + c) + d = x + (c + d);  (x + c) + y = (x + y) + c, so that the constants of a sum
  *                 of log densities become one, added last, through guards too.  The same for sizes and ints.
  *   signs         (-x) y = -(x y);  -(c x) = (-c) x;  -(x - y) = y - x
+ *   guards        guard 0 <= x, y = y where x cannot be negative by the way it is made: if x is NaN, y keeps its value
  *   empty sums    select(0 < n, c, 0) n = c n for a finite literal c and a number n of iterations
  *
  * needs: a function; use counts decide, so that nothing is computed twice.  The values differ by roundings, and where x was
@@ -262,6 +263,12 @@ static void reduce_sum(reducer *s, ir_op *op) {
 /* guard c, x + d, where d is finite, is (guard c, x) + d. */
 static void reduce_guard(reducer *s, ir_op *op) {
   shifted p;
+  const ir_op *le = made_by(s, op->args[0], IR_LE_OP);
+  double low;
+  if (le && ir_is_real(s->fn, le->args[0], &low) && low <= 0 && not_negative(s, le->args[1], MAX_DEPTH)) {
+    becomes(s, op, op->args[1]);
+    return;
+  }
   if (!take_apart(s, op, op->args[1], &p) || !p.x) return;
   ir_builder b = before(s, op);
   ir_val x = p.minus ? ir_op1(&b, IR_NEG_OP, p.x) : p.x;

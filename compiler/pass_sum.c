@@ -1,7 +1,7 @@
 /* pass_sum.c: sums over a loop of what does not vary in it become products.
  *
  * With n iterations, v and c defined outside the loop:
- *     sum of v         n v, and 0 when n = 0 (where v may be infinite)
+ *     sum of v         n v; where v may be infinite, 0 when n = 0
  *     sum of a + c     sum of a, plus the above for c; likewise a - c, c - a
  *     sum of k a       k times the sum of a, for a finite literal k
  *     sum of guard c, a   the guard of the sum, where n > 0: the same value, counted once if c fails
@@ -15,11 +15,17 @@ static bool finite_literal(const ir_fn *fn, ir_val v) {
   return ir_is_real(fn, v, &x) && x - x == 0;
 }
 
+/* A finite literal, or a coordinate of the unconstrained space, which drivers keep finite. */
+static bool surely_finite(const ir_fn *fn, ir_val v) {
+  const ir_value *x = ir_value_of(fn, v);
+  return finite_literal(fn, v) || (x->def == IR_DEF_PARAM && fn->param[x->slot].role == IR_ROLE_UNCON);
+}
+
 static ir_val repeated(ir_builder *b, const ir_loop *loop, ir_val v) {
   ir_val n = ir_iterations(b, loop);
   if (ir_type_of(b->fn, v).elem == IR_INT) return ir_op2(b, IR_MUL_OP, n, v);
   ir_val product = ir_op2(b, IR_MUL_OP, ir_op1(b, IR_TO_REAL_OP, n), v), zero = ir_real(b, 0.0);
-  if (finite_literal(b->fn, v)) return product;
+  if (surely_finite(b->fn, v)) return product;
   return ir_op3(b, IR_SELECT_OP, ir_op2(b, IR_LT_OP, ir_int(b, 0), n), product, zero);
 }
 

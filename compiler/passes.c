@@ -4,7 +4,7 @@
 const pass_info pass_table[] = {
     {"inline", pass_inline, true}, {"fold", pass_fold, false}, {"cse", pass_cse, true},   {"dce", pass_dce, true}, {"hoist", pass_hoist, true}, {"lift", pass_lift, true},
     {"sum", pass_sum, false}, {"factor", pass_factor, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"strength", pass_strength, false}, {"divide", pass_divide, false},
-    {"unroll", pass_unroll, false}, {"root", pass_root, false}, {"recurrence", pass_recurrence, false},
+    {"unroll", pass_unroll, false}, {"root", pass_root, false}, {"recurrence", pass_recurrence, false}, {"carry", pass_carry, true},
     {"fma", pass_fma, false},
 };
 const size_t pass_count = sizeof pass_table / sizeof *pass_table;
@@ -58,6 +58,7 @@ void passes_run(ir_module *m, ir_fn *fn) {
     if (!changed) break;
     settle(m, fn);
   }
+  if (PASS(carry)) PASS(hoist);
   /* The negations that fma makes may not vary in their loop. */
   if (PASS(fma)) PASS(hoist);
   PASS(cse);
