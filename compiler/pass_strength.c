@@ -22,14 +22,16 @@ typedef struct reducer {
   ir_fn *fn;
   ir_map renamed;
   uint32_t *uses;
-  uint32_t n; /* entries of uses: values made here have none */
+  uint32_t n;  /* entries of uses */
+  ir_map made; /* values made here for others: the uses of those; what they are made of is used once */
   bool changed;
 } reducer;
 
 static ir_builder before(const reducer *s, ir_op *op) { return (ir_builder){.fn = s->fn, .block = op->block, .before = op, .where = op->where}; }
 
 static void becomes(reducer *s, ir_op *op, ir_val v) {
-  if (v < s->n && op->res[0] < s->n) s->uses[v] += s->uses[op->res[0]];
+  if (v < s->n) s->uses[v] += s->uses[op->res[0]];
+  else ir_map_set(&s->made, v, ir_map_get(&s->made, v) + s->uses[op->res[0]]);
   ir_map_set(&s->renamed, op->res[0], v);
   ir_remove(op);
   s->changed = true;
@@ -41,7 +43,11 @@ static const ir_op *made_by(const reducer *s, ir_val v, ir_code code) {
   return op && op->code == code ? op : NULL;
 }
 
-static bool used_once(const reducer *s, ir_val v) { return v < s->n && s->uses[v] == 1; }
+static bool used_once(const reducer *s, ir_val v) {
+  if (v < s->n) return s->uses[v] == 1;
+  uint32_t uses = ir_map_get(&s->made, v);
+  return uses <= 1;
+}
 
 /* ... and nobody else reads v, so that it goes when its reader does. */
 static const ir_op *only(const reducer *s, ir_val v, ir_code code) { return used_once(s, v) ? made_by(s, v, code) : NULL; }
@@ -333,7 +339,7 @@ static void reduce(void *user, ir_op *op) {
 }
 
 bool pass_strength(ir_module *m, ir_fn *fn) {
-  reducer s = {.m = m, .fn = fn, .renamed = ir_map_new(m->mem, fn), .uses = ir_use_counts(fn, m->mem), .n = fn->nvals};
+  reducer s = {.m = m, .fn = fn, .renamed = ir_map_new(m->mem, fn), .uses = ir_use_counts(fn, m->mem), .n = fn->nvals, .made = {.mem = m->mem}};
   ir_visit_ops(&fn->body, reduce, &s);
   if (s.changed) ir_rename_all(fn, &s.renamed);
   return s.changed;

@@ -188,8 +188,59 @@ static void test_goldens(void **state) {
   assert_true(seen >= pass_count);
 }
 
+/* ---- special values: what the contracts of rounding passes say of infinities and zeros */
+
+static double run_text(arena *mem, const char *text, bool (*pass)(ir_module *, ir_fn *), const double *x, size_t n) {
+  ir_module *m = parse_text(mem, text, strlen(text));
+  ir_fn *fn = m->fn[0];
+  if (pass) assert_true(pass(m, fn));
+  ref_array in[4], out[4];
+  assert_true(n <= 4);
+  for (size_t k = 0; k < n; k++) in[k] = ref_reals(mem, 1, &x[k]);
+  assert_int_equal(ref_eval(REF_DOUBLE, fn, mem, in, out, NULL), REF_OK);
+  return (double)out[0].cell[0].real;
+}
+
+/* A quotient by 0, infinity or NaN is the product with the reciprocal; other quotients of powers of two are exact either way. */
+static void divisors(arena *mem, const void *unused) {
+  (void)unused;
+  static const char text[] = "func @f(%a: real, %s: real) -> (real) {\n  %n = int 1\n  %y = plate %i < %n -> max {\n    %q = div %a, %s\n    yield %q\n  }\n"
+                             "  return %y\n}\n";
+  static const double s[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 0x1p900, 0x1p-900, -4.0}, a[] = {0.0, 1.0, -2.0, INFINITY, NAN};
+  for (size_t j = 0; j < sizeof s / sizeof *s; j++)
+    for (size_t k = 0; k < sizeof a / sizeof *a; k++) {
+      double x[2] = {a[k], s[j]};
+      if (!same_bits(run_text(mem, text, NULL, x, 2), run_text(mem, text, pass_divide, x, 2))) fail_msg("%g / %g", a[k], s[j]);
+    }
+  /* 1 / s is infinite. */
+  double tiny[2] = {0x1p-1040, 0x1p-1040};
+  assert_true(run_text(mem, text, NULL, tiny, 2) == 1);
+  assert_true(isinf(run_text(mem, text, pass_divide, tiny, 2)));
+}
+
+/* log(exp x) is x where exp leaves the range, and where x is no number. */
+static void logarithms(arena *mem, const void *unused) {
+  (void)unused;
+  static const char text[] = "func @f(%x: real) -> (real) {\n  %e = exp %x\n  %y = log %e\n  return %y\n}\n";
+  static const double x[] = {-INFINITY, -800, -1, 0, 3, 800, INFINITY, NAN};
+  for (size_t k = 0; k < sizeof x / sizeof *x; k++) assert_true(same_bits(run_text(mem, text, pass_strength, &x[k], 1), x[k]));
+  static const char root[] = "func @f(%x: real) -> (real) {\n  %e = exp %x\n  %s = sqrt %e\n  %y = mul %s, %s\n  return %y\n}\n";
+  assert_true(isinf(run_text(mem, root, pass_strength, &x[5], 1)));
+  assert_true(run_text(mem, root, pass_strength, &x[1], 1) == 0);
+  /* Of what may be negative the square of the root stays. */
+  static const char open[] = "func @f(%x: real) -> (real) {\n  %s = sqrt %x\n  %y = mul %s, %s\n  %one = real 1.0\n  %z = add %y, %one\n  %w = add %z, %one\n"
+                             "  return %w\n}\n";
+  assert_true(isnan(run_text(mem, open, pass_strength, &x[2], 1)));
+}
+
+static void test_special_values(void **state) {
+  (void)state;
+  in_arena(divisors, NULL);
+  in_arena(logarithms, NULL);
+}
+
 int main(int argc, char **argv) {
   if (argc > 1) programs = strtoul(argv[1], NULL, 10);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_goldens), cmocka_unit_test(test_random)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_goldens), cmocka_unit_test(test_special_values), cmocka_unit_test(test_random)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
