@@ -13,13 +13,30 @@
 typedef LLVMValueRef LV;
 typedef LLVMBasicBlockRef LB;
 
-/* What stands for an IR value: a scalar's SSA value (i1 for bool), or the address of an array's first cell. */
+/* Arrays of at most this many cells may live in registers. */
+enum { CG_CELLS_MOST = 64, CG_FEW = 32 };
+/* Cells of a cg_blocks of support.c. */
+enum { CG_BLOCKS_CELLS = 1 + 1 + 64 + 2 };
+
+/* What stands for an IR value.  A scalar is an SSA value (i1 for bool).  An array is one of
+ *   cells    an SSA value for each cell, row-major: a small array of a body that is unrolled or runs on lanes
+ *   a view   the address of its first cell and the distance, in cells, between neighbours along each axis
+ *   memory   the address of its first cell, row-major and dense: stride is NULL */
 typedef struct cg_value {
   LV v;
+  LV *cell, *stride;
+  LV home;        /* the memory that cg_memory gave it */
+  LV last;        /* state of a scan: an alloca of what the iteration before placed, at index + before; else NULL */
+  ir_size before;
+  ir_val index;
   ir_val root;    /* arrays: the value that owns the memory; 0: memory that nobody writes during the call */
   uint32_t uses;  /* operands and yields that name it, anywhere */
   int out;        /* result of the function that this memory is; -1: none */
 } cg_value;
+
+/* What a check does when it fails.  Where many iterations are under way together nothing can be told at once: it is noted that
+ * something failed, and when all is done a plain loop counts the guards, in the order of operations, or finds the index. */
+typedef enum cg_checks { CG_REPORT, CG_NOTE, CG_COUNT } cg_checks;
 
 typedef struct cg_emit_state {
   ir_module *m;
@@ -39,12 +56,14 @@ typedef struct cg_emit_state {
   strbuf meta;        /* the whole description */
   uint32_t nslots, nsizes; /* of this function */
   uint32_t *number;   /* of operations: see cg_op_number */
-  /* inside the loop of a column plate */
-  LV group;           /* access group of its loads and stores; NULL outside */
-  bool column;        /* checks are collected, not taken */
-  LV failed;          /* alloca i1: some bound failed */
-  struct guard_count { const ir_op *op; LV count; } *guard;
+  int lanes;          /* doubles in a vector of the target */
+  bool masks;         /* the target loads and stores parts of vectors */
+  LV group;           /* access group of the loads and stores of iterations on lanes; NULL outside */
+  cg_checks checks;
+  LV failed;          /* CG_NOTE: alloca i1 */
+  struct guard_count { const ir_op *op; LV count; } *guard; /* CG_COUNT */
   size_t nguards, cap_guards;
+  int unrolled;       /* depth of loops that stand unrolled or on lanes: small arrays are cells there */
   unsigned kind_group, kind_parallel, kind_loop, kind_invariant;
   LV *groups;         /* distinct nodes, one a loop */
   uint32_t ngroups, next_group;
@@ -70,6 +89,7 @@ LV cg_alloca(E *e, LLVMTypeRef t);
 LV cg_slot_scaled(E *e, int64_t mul, int64_t add, ir_type t); /* memory of mul * cells of t + add cells */
 LV cg_memory(E *e, ir_val v);             /* where v's array is to be built; sets root */
 LV cg_temp(E *e, ir_type t);
+LV cg_scratch(E *e, int64_t cells);
 void cg_copy_cells(E *e, LV d, LV s, LV n);
 LB cg_block(E *e, const char *name);
 int64_t cg_op_number(E *e, const ir_op *op);
@@ -80,20 +100,73 @@ typedef struct cg_for {
 } cg_for;
 cg_for cg_for_begin(E *e, LV n);
 void cg_for_end(E *e, cg_for *f);
-void cg_for_end_parallel(E *e, cg_for *f, LV group);
+/* The iterations are independent and become vectors, `interleave` of them in one go (0: LLVM's choice); parts: the number of
+ * iterations is no multiple of that, so that the last vectors have lanes off. */
+void cg_for_end_lanes(E *e, cg_for *f, LV group, int interleave, bool parts);
+LV cg_new_group(E *e);
 
+/* emit.c */
 void cg_emit_block(E *e, const ir_block *b);
 void cg_emit_op(E *e, const ir_op *op);
-void cg_emit_loop(E *e, const ir_op *op);
-LV cg_tree(E *e, LV *t, int64_t n); /* the canonical sum of n <= 32 terms, which it overwrites */
+void cg_emit_fn(E *e, const ir_fn *fn, uint32_t number);
+/* emit_scalar.c */
+LV cg_val(E *e, ir_val v);
+void cg_guard_op(E *e, const ir_op *op);
+void cg_bound_op(E *e, const ir_op *op);
+void cg_draw_op(E *e, const ir_op *op);
+void cg_scalar_op(E *e, const ir_op *op);
+LV cg_fold2(E *e, int mode, int elem, LV a, LV b); /* one step of a MAX, MIN or int SUM */
+LV cg_fold_start(E *e, int mode, int elem);
 /* emit_array.c */
 void cg_at(E *e, const ir_op *op);
-bool cg_in_place(const ir_axes *axes); /* the slice is seen where it stands */
-LV cg_flat(E *e, ir_type t, const ir_axes *axes); /* fixed axes' part of the position */
-typedef enum cg_place_mode { CG_STORE, CG_ADD } cg_place_mode;
-void cg_place(E *e, ir_type t, LV base, const ir_axes *axes, ir_type yt, LV y, cg_place_mode mode);
 void cg_put(E *e, const ir_op *op);
+void cg_new(E *e, const ir_op *op);
 void cg_dense(E *e, const ir_op *op);
+LV cg_flat(E *e, ir_type t, const ir_axes *axes); /* fixed axes' part of the position in a dense array */
+typedef enum cg_place_mode { CG_STORE, CG_ADD } cg_place_mode;
+/* Places y, a scalar or array of type yt, in the dense array of type t at base. */
+void cg_place(E *e, ir_type t, LV base, const ir_axes *axes, ir_type yt, const cg_value *y, cg_place_mode mode);
+LV cg_address(E *e, ir_val v);            /* of v as a dense array, which is made where it is not */
+void cg_copy_value(E *e, LV d, ir_type t, const cg_value *x);
+int64_t cg_known_cells(E *e, ir_type t);  /* 1 for a scalar; -1: not known while compiling */
+LV *cg_cells_of(E *e, ir_val v);          /* all cells as SSA values; their number is known */
 bool cg_takes(E *e, const ir_op *op, ir_val init);
+/* Places of cells: those of array `t` at axes, for each cell of the slice. */
+LV *cg_cells_put(E *e, ir_type t, LV *old, const ir_axes *axes, const LV *y, cg_place_mode mode);
+int64_t cg_slice_offset(E *e, ir_type t, const ir_axes *axes, int64_t element); /* free axes' part, of a known shape */
+bool cg_small_matmul(E *e, const ir_op *op, int64_t *work);
+/* emit_small.c */
+int64_t cg_known_extent(E *e, ir_val v);   /* -1: not known while compiling */
+int64_t cg_iterations(E *e, const ir_op *op); /* the same for a loop */
+bool cg_straight(E *e, const ir_block *b, int64_t times, int64_t *budget);
+bool cg_unrolls(E *e, const ir_op *op, int64_t times, int64_t *budget);
+void cg_unroll(E *e, const ir_op *op);
+/* emit_sum.c */
+LV cg_tree(E *e, LV *t, int64_t n); /* the canonical sum of n <= 32 terms, which it overwrites */
+LV cg_tree_at(E *e, LV terms, int64_t n);
+/* emit_lanes.c, emit_column.c, emit_loop.c */
+void cg_emit_loop(E *e, const ir_op *op);
+bool cg_is_lanes(E *e, const ir_op *op);
+void cg_lanes(E *e, const ir_op *op);
+
+/* How a result of a loop is built. */
+typedef struct cg_result {
+  LV to;       /* array: its memory; scalar: an alloca */
+  LV sum;      /* real SUM: the runtime's state of it */
+  LV lanes;
+  LV acc, rest; /* on lanes: [cells][lanes] accumulators or terms; a second set for the last iterations */
+  LV column, at;
+  LV *cell;     /* a carried array of few cells: an alloca for each */
+  LV last;      /* what the iteration before placed */
+  int64_t cells; /* of what is yielded; 1: a scalar; -1: not known */
+  bool few;      /* SUM: at most 32 terms */
+} cg_result;
+void cg_result_begin(E *e, const ir_op *op, uint32_t k, cg_result *r); /* all but real sums */
+int64_t cg_extents(E *e, const ir_loop *loop, LV *n);
+LV cg_last_placed(E *e, ir_val state, const ir_axes *axes);
+void cg_box(E *e, const ir_op *op, const LV *n);
+bool cg_real_sum(E *e, const ir_op *op, uint32_t k);
+void cg_checks_begin(E *e, const ir_op *op);
+void cg_checks_end(E *e, const ir_op *op, const LV *n);
 
 #endif

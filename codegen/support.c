@@ -55,15 +55,23 @@ CG_CALL __attribute__((cold)) void cg_bound(cg_ctx *c, int64_t where, int64_t in
   c->extent = extent;
 }
 
-/* ---- canonical sums of scalars.  A sum in progress is a cg_sum; it starts with both counts 0 and the lanes cleared. */
+/* ---- canonical sums of scalars */
 
 typedef double v8 __attribute__((vector_size(64), aligned(8)));
 
+/* Sums of blocks of 4096 terms, of which a sum of any length is made. */
+typedef struct cg_blocks {
+  int64_t blocks;
+  double first;               /* the first block's sum: of one block it is the result */
+  double up[2][RT_SUM_LANES]; /* levels: each holds up to 4096 terms */
+  int64_t upcount[2];
+} cg_blocks;
+
+/* A sum in progress whose terms come in runs of any length. */
 typedef struct cg_sum {
   double acc[RT_SUM_LANES];
-  int64_t count, blocks;
-  double up[2][RT_SUM_LANES]; /* levels of blocks: each holds up to 4096 terms */
-  int64_t upcount[2];
+  int64_t count;
+  cg_blocks blocks;
 } cg_sum;
 
 CG double cg_tree(const double *acc) {
@@ -80,12 +88,10 @@ CG void cg_lanes_clear(double *acc) {
   for (int k = 0; k < 4; k++) *(v8 *)(acc + 8 * k) = z;
 }
 
-CG void cg_sum_start(cg_sum *s) {
-  cg_lanes_clear(s->acc);
-  s->count = s->blocks = 0;
-}
+/* Accumulators without blocks. */
+CG double cg_lanes_value(const double *acc) { return cg_tree(acc); }
 
-CG_CALL static void sum_up(cg_sum *s, int level, double term) {
+CG_CALL static void sum_up(cg_blocks *s, int level, double term) {
   if (s->upcount[level] == RT_SUM_BLOCK && level == 0) {
     double t = cg_tree(s->up[0]);
     if (s->upcount[1] == 0) cg_lanes_clear(s->up[1]);
@@ -98,23 +104,44 @@ CG_CALL static void sum_up(cg_sum *s, int level, double term) {
   s->upcount[level]++;
 }
 
-/* Hands the block on. */
-CG_CALL void cg_sum_flush(cg_sum *s) {
-  if (s->blocks == 0) {
-    cg_lanes_clear(s->up[0]);
-    s->upcount[0] = s->upcount[1] = 0;
-  }
-  double t = cg_tree(s->acc);
-  sum_up(s, 0, t);
-  s->blocks++;
-  cg_lanes_clear(s->acc);
-  s->count = 0;
+CG void cg_blocks_start(cg_blocks *s, int64_t n) {
+  for (int64_t k = 0; k < n; k++) s[k].blocks = 0, s[k].first = 0.0;
 }
 
-CG void cg_sum_push1(cg_sum *s, double x) {
-  if (s->count == RT_SUM_BLOCK) cg_sum_flush(s);
-  s->acc[s->count % RT_SUM_LANES] += x;
-  s->count++;
+/* acc [n][32]: the accumulators of a block of each of n sums. */
+CG_CALL void cg_blocks_push(cg_blocks *s, const double *acc, int64_t n) {
+  for (; n > 0; n--, s++, acc += RT_SUM_LANES) {
+    double t = cg_tree(acc);
+    if (s->blocks == 0) {
+      s->first = t;
+      cg_lanes_clear(s->up[0]);
+      s->upcount[0] = s->upcount[1] = 0;
+    }
+    sum_up(s, 0, t);
+    s->blocks++;
+  }
+}
+
+CG_CALL double cg_blocks_value(const cg_blocks *s) {
+  if (s->blocks <= 1) return s->first;
+  if (s->upcount[1] == 0) return cg_tree(s->up[0]);
+  double up[RT_SUM_LANES], t = cg_tree(s->up[0]); /* never empty: a term follows each flush of the level */
+  for (int l = 0; l < RT_SUM_LANES; l++) up[l] = s->up[1][l];
+  up[s->upcount[1] % RT_SUM_LANES] += t;
+  return cg_tree(up);
+}
+
+CG void cg_sum_start(cg_sum *s) {
+  cg_lanes_clear(s->acc);
+  s->count = 0;
+  cg_blocks_start(&s->blocks, 1);
+}
+
+/* Hands the block on. */
+CG_CALL void cg_sum_flush(cg_sum *s) {
+  cg_blocks_push(&s->blocks, s->acc, 1);
+  cg_lanes_clear(s->acc);
+  s->count = 0;
 }
 
 /* Appends e[0 .. n). */
@@ -141,22 +168,10 @@ CG_CALL void cg_sum_push(cg_sum *s, const double *e, int64_t n) {
   }
 }
 
-CG_CALL static double sum_long(cg_sum *s) {
+CG_CALL double cg_sum_value(cg_sum *s) {
+  if (s->blocks.blocks == 0) return cg_tree(s->acc);
   if (s->count) cg_sum_flush(s);
-  if (s->upcount[1] == 0) return cg_tree(s->up[0]);
-  double t = cg_tree(s->up[0]); /* never empty: a term follows each flush of the level */
-  s->up[1][s->upcount[1] % RT_SUM_LANES] += t;
-  return cg_tree(s->up[1]);
-}
-CG double cg_sum_value(cg_sum *s) { return s->blocks == 0 ? cg_tree(s->acc) : sum_long(s); }
-
-/* The sum of n <= 32 terms in memory of that length: for literal n, straight code. */
-CG double cg_sum_few(const double *e, int64_t n) {
-  double t[RT_SUM_LANES];
-  for (int64_t l = 0; l < n; l++) t[l] = 0.0 + e[l];
-  for (int64_t h = RT_SUM_LANES / 2; h > 0; h /= 2)
-    for (int64_t l = 0; l < h && l + h < n; l++) t[l] += t[l + h];
-  return n > 0 ? t[0] : 0.0;
+  return cg_blocks_value(&s->blocks);
 }
 
 /* ---- canonical sums of arrays of w cells: three counts, then levels of `lanes` rows */

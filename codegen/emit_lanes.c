@@ -1,0 +1,321 @@
+/* emit_lanes.c: plates whose iterations run on the lanes of vectors.
+ *
+ * The body is straight code (emit_small.c) in a counted loop whose accesses are marked independent and which LLVM turns into vectors
+ * of the width it is told.  What reduces goes by 32 iterations, the number of accumulators of a canonical sum: iteration l of a group
+ * adds to accumulator l, so that a group is a few vector additions and the accumulators of a cheap body stay in registers over all
+ * groups.  Keyed additions and extremes are taken from columns of a group, in order.  The last group may be part of one; a cheap
+ * body stands twice for that, a costly one once.
+ *
+ * A box of several axes goes row by row through columns: emit_column.c. */
+#include "codegen/emit_internal.h"
+
+#include "compiler/ir_uses.h"
+
+enum { GROUP = CG_FEW, BLOCK = 4096, BODY_OPS = 1000, CHEAP_OPS = 24, CHEAP_SUMS = 6 };
+
+bool cg_is_lanes(E *e, const ir_op *op) {
+  const ir_loop *loop = op->u.loop;
+  int64_t budget = BODY_OPS, known = cg_iterations(e, op);
+  if (op->code != IR_PLATE_OP || known == 0 || !cg_straight(e, &loop->body, 1, &budget)) return false;
+  for (uint32_t k = 0; k < loop->nout; k++) {
+    const ir_out *o = &loop->out[k];
+    ir_type t = ir_type_of(e->fn, op->res[k]), yt = ir_type_of(e->fn, o->yield);
+    int64_t cells = cg_known_cells(e, yt);
+    if (cells < 1 || cells > CG_CELLS_MOST) return false;
+    for (uint32_t a = 0; a < o->axes.n; a++) if (o->axes.at[a] && ir_type_of(e->fn, o->axes.at[a]).rank > 0) return false;
+    bool places = o->mode == IR_INTO || o->mode == IR_KEYED;
+    if (places && t.rank == 0) return false;
+    if (o->mode == IR_STACK || yt.rank == 0) continue;
+    if (loop->rank > 1 && o->mode != IR_INTO) return false;
+    if (o->mode == IR_MAX || o->mode == IR_MIN || (o->mode == IR_SUM && yt.elem != IR_REAL)) return false;
+    for (uint32_t a = 0; places && a < t.rank; a++) if (!o->axes.at[a] && cg_known_cells(e, ir_array(IR_REAL, 1, &t.dim[a])) < 0) return false;
+  }
+  return true;
+}
+
+/* ---- checks of a plate on lanes */
+
+static void find_checks(E *e, const ir_block *b, bool *any) {
+  for (const ir_op *op = b->first; op; op = op->next) {
+    if (ir_is_loop(op)) find_checks(e, &op->u.loop->body, any);
+    if (op->code != IR_GUARD_OP && op->code != IR_BOUND_OP) continue;
+    *any = true;
+    struct guard_count g = {op, NULL};
+    if (op->code == IR_GUARD_OP) ARENA_PUSH(e->mem, e->guard, e->nguards, e->cap_guards, g);
+  }
+}
+
+void cg_checks_begin(E *e, const ir_op *op) {
+  bool any = false;
+  e->nguards = 0;
+  find_checks(e, &op->u.loop->body, &any);
+  e->failed = NULL;
+  e->checks = CG_NOTE;
+  if (!any) return;
+  e->failed = cg_alloca(e, e->i1);
+  LLVMBuildStore(e->b, LLVMConstInt(e->i1, 0, 0), e->failed);
+}
+
+/* The whole plate again, one iteration at a time, if something failed: for its checks alone. */
+void cg_checks_end(E *e, const ir_op *op, const LV *n) {
+  const ir_loop *loop = op->u.loop;
+  e->checks = CG_REPORT;
+  if (!e->failed) return;
+  LB bad = cg_block(e, "failed"), on = cg_block(e, "on");
+  LLVMBuildCondBr(e->b, LLVMBuildLoad2(e->b, e->i1, e->failed, ""), bad, on);
+  LLVMPositionBuilderAtEnd(e->b, bad);
+  for (size_t k = 0; k < e->nguards; k++) {
+    e->guard[k].count = cg_alloca(e, e->i64);
+    LLVMBuildStore(e->b, cg_int(e, 0), e->guard[k].count);
+  }
+  e->checks = CG_COUNT;
+  e->unrolled++;
+  cg_for f[IR_MAX_RANK];
+  for (uint32_t k = 0; k < loop->rank; k++) {
+    f[k] = cg_for_begin(e, n[k]);
+    e->v[loop->index[k]].v = f[k].index;
+  }
+  cg_emit_block(e, &loop->body);
+  for (uint32_t k = loop->rank; k-- > 0;) cg_for_end(e, &f[k]);
+  e->unrolled--;
+  e->checks = CG_REPORT;
+  for (size_t k = 0; k < e->nguards; k++) {
+    LV count = LLVMBuildLoad2(e->b, e->i64, e->guard[k].count, "");
+    LB some = cg_block(e, "guards"), next = cg_block(e, "next");
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, count, cg_int(e, 0), ""), next, some);
+    LLVMPositionBuilderAtEnd(e->b, some);
+    cg_call(e, "cg_guard", 3, (LV[]){e->ctx, count, cg_int(e, cg_op_number(e, e->guard[k].op))});
+    LLVMBuildBr(e->b, next);
+    LLVMPositionBuilderAtEnd(e->b, next);
+  }
+  LLVMBuildBr(e->b, on);
+  LLVMPositionBuilderAtEnd(e->b, on);
+}
+
+/* ---- one axis */
+
+typedef struct lanes {
+  const ir_op *op;
+  const ir_loop *loop;
+  cg_result *r;
+  int64_t known;  /* iterations; -1 */
+  bool few, groups, blocks, cheap;
+  LV blocks_at;   /* [real sums' cells] states of sums over blocks */
+} lanes;
+
+/* What a body costs, as it stands when its loops are unrolled. */
+static int64_t ops_of(E *e, const ir_block *b) {
+  int64_t n = 0;
+  for (const ir_op *op = b->first; op; op = op->next) {
+    if (ir_is_loop(op)) n += cg_iterations(e, op) * ops_of(e, &op->u.loop->body);
+    else if (op->code == IR_MATMUL_OP) {
+      int64_t work = 0;
+      cg_small_matmul(e, op, &work);
+      n += 2 * work;
+    } else {
+      n += ir_op_table[op->code].flops;
+    }
+  }
+  return n;
+}
+
+static LV column(E *e, int elem, int64_t cells) {
+  return cg_alloca(e, LLVMArrayType2(elem == IR_REAL ? e->f64 : e->i64, (uint64_t)cells));
+}
+
+static void begin(E *e, lanes *x) {
+  int64_t sums = 0, width = x->few ? x->known : GROUP;
+  for (uint32_t k = 0; k < x->loop->nout; k++) {
+    const ir_out *o = &x->loop->out[k];
+    int elem = ir_type_of(e->fn, o->yield).elem;
+    cg_result *r = &x->r[k];
+    r->cells = cg_known_cells(e, ir_type_of(e->fn, o->yield));
+    if (cg_real_sum(e, x->op, k)) {
+      *r = (cg_result){.cells = r->cells, .few = x->few};
+      r->acc = r->rest = column(e, IR_REAL, r->cells * width);
+      x->groups = true;
+      sums += r->cells;
+      continue;
+    }
+    int64_t cells = r->cells;
+    cg_result_begin(e, x->op, k, r);
+    r->cells = cells;
+    if (o->mode == IR_STACK || o->mode == IR_INTO || o->mode == IR_SUM) continue;
+    x->groups = true;
+    r->column = column(e, elem, cells * width);
+    if (o->mode == IR_KEYED) r->at = column(e, IR_INT, width);
+  }
+  x->blocks = sums > 0 && (x->known < 0 || x->known > BLOCK);
+  x->cheap = !x->few && ops_of(e, &x->loop->body) <= CHEAP_OPS && sums <= CHEAP_SUMS;
+  if (!x->blocks) return;
+  x->blocks_at = cg_scratch(e, sums * CG_BLOCKS_CELLS);
+  cg_call(e, "cg_blocks_start", 2, (LV[]){x->blocks_at, cg_int(e, sums)});
+}
+
+static LV cell_at(E *e, LV base, int64_t cell, int64_t width, LV lane) { return cg_gep(e, base, cg_add(e, cg_int(e, cell * width), lane)); }
+
+/* Iteration `index`, lane `lane` of its group. */
+static void body(E *e, lanes *x, LV index, LV lane, bool rest) {
+  const ir_loop *loop = x->loop;
+  int64_t width = x->few ? x->known : GROUP;
+  e->v[loop->index[0]].v = index;
+  cg_emit_block(e, &loop->body);
+  for (uint32_t k = 0; k < loop->nout; k++) {
+    const ir_out *o = &loop->out[k];
+    ir_type t = ir_type_of(e->fn, x->op->res[k]), yt = ir_type_of(e->fn, o->yield);
+    cg_result *r = &x->r[k];
+    LV *y = cg_cells_of(e, o->yield);
+    if (o->mode == IR_INTO) {
+      cg_value v = yt.rank ? (cg_value){.cell = y} : (cg_value){.v = y[0]};
+      cg_place(e, t, r->to, &o->axes, yt, &v, CG_STORE);
+      continue;
+    }
+    if (o->mode == IR_KEYED) cg_store(e, IR_INT, cg_flat(e, t, &o->axes), cg_gep(e, r->at, lane));
+    for (int64_t c = 0; c < r->cells; c++) {
+      if (o->mode == IR_STACK) {
+        cg_store(e, yt.elem, y[c], cg_gep(e, r->to, cg_add(e, cg_mul(e, index, cg_int(e, r->cells)), cg_int(e, c))));
+      } else if (o->mode == IR_SUM && yt.elem == IR_REAL) {
+        LV to = cell_at(e, rest ? r->rest : r->acc, c, width, lane);
+        cg_store(e, IR_REAL, x->few ? y[c] : LLVMBuildFAdd(e->b, cg_load(e, IR_REAL, to), y[c], ""), to);
+      } else if (o->mode == IR_SUM) {
+        LLVMBuildStore(e->b, cg_add(e, LLVMBuildLoad2(e->b, e->i64, r->to, ""), y[c]), r->to);
+      } else {
+        cg_store(e, yt.elem, y[c], cell_at(e, r->column, c, width, lane));
+      }
+    }
+  }
+}
+
+/* Iterations first .. first + len - 1, a group or all there are. */
+static void group(E *e, lanes *x, LV first, LV len, int interleave, bool parts, bool rest) {
+  const ir_loop *loop = x->loop;
+  int64_t width = x->few ? x->known : GROUP;
+  LV outer = e->group;
+  cg_for f = cg_for_begin(e, len);
+  LV own = e->group = cg_new_group(e);
+  e->unrolled++;
+  body(e, x, cg_add(e, first, f.index), f.index, rest);
+  e->unrolled--;
+  e->group = outer;
+  cg_for_end_lanes(e, &f, own, interleave, parts);
+  for (uint32_t k = 0; k < loop->nout; k++) {
+    const ir_out *o = &loop->out[k];
+    cg_result *r = &x->r[k];
+    ir_type t = ir_type_of(e->fn, x->op->res[k]);
+    bool real = t.elem == IR_REAL;
+    if (o->mode == IR_KEYED) {
+      for (int64_t c = 0; c < r->cells; c++)
+        cg_call(e, real ? "cg_scatter_add" : "cg_iscatter_add", 4,
+                (LV[]){cg_gep(e, r->to, cg_int(e, cg_slice_offset(e, t, &o->axes, c))), r->at, cg_gep(e, r->column, cg_int(e, c * width)), len});
+    } else if (o->mode == IR_MAX || o->mode == IR_MIN) {
+      const char *fold = o->mode == IR_MAX ? (real ? "cg_fold_max" : "cg_fold_imax") : (real ? "cg_fold_min" : "cg_fold_imin");
+      LV old = LLVMBuildLoad2(e->b, real ? e->f64 : e->i64, r->to, "");
+      LLVMBuildStore(e->b, cg_call(e, fold, 3, (LV[]){old, r->column, len}), r->to);
+    }
+  }
+}
+
+static void each_sum(E *e, lanes *x, void (*act)(E *, lanes *, cg_result *, int64_t, int64_t *), int64_t *at) {
+  for (uint32_t k = 0; k < x->loop->nout; k++)
+    if (cg_real_sum(e, x->op, k)) act(e, x, &x->r[k], x->r[k].cells, at);
+}
+
+static void clear(E *e, lanes *x, cg_result *r, int64_t cells, int64_t *at) {
+  (void)at, (void)x;
+  for (int64_t c = 0; c < cells; c++)
+    cg_call(e, "cg_lanes_clear", 1, (LV[]){cg_gep(e, r->acc, cg_int(e, c * GROUP))});
+}
+static void hand_over(E *e, lanes *x, cg_result *r, int64_t cells, int64_t *at) {
+  (void)at, (void)x;
+  LLVMBuildMemCpy(e->b, r->rest, 64, r->acc, 64, cg_int(e, cells * GROUP * 8));
+}
+static void push_block(E *e, lanes *x, cg_result *r, int64_t cells, int64_t *at) {
+  cg_call(e, "cg_blocks_push", 3, (LV[]){cg_gep(e, x->blocks_at, cg_int(e, *at * CG_BLOCKS_CELLS)), r->rest, cg_int(e, cells)});
+  *at += cells;
+}
+
+/* m iterations from `first` on, at most a block where there are sums. */
+static void groups(E *e, lanes *x, LV first, LV m) {
+  int64_t known;
+  bool exact = cg_const(m, &known);
+  each_sum(e, x, clear, NULL);
+  if (!x->cheap) {
+    cg_for g = cg_for_begin(e, exact ? cg_int(e, (known + GROUP - 1) / GROUP) : LLVMBuildLShr(e->b, cg_add(e, m, cg_int(e, GROUP - 1)), cg_int(e, 5), ""));
+    LV at = cg_mul(e, g.index, cg_int(e, GROUP)), left = LLVMBuildSub(e->b, m, at, "");
+    LV len = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, left, cg_int(e, GROUP), ""), left, cg_int(e, GROUP), "");
+    if (exact && known % GROUP == 0) len = cg_int(e, GROUP);
+    group(e, x, cg_add(e, first, at), len, 1, !exact || known % GROUP, false);
+    cg_for_end(e, &g);
+    return;
+  }
+  LV full = LLVMBuildLShr(e->b, m, cg_int(e, 5), ""), done = cg_mul(e, full, cg_int(e, GROUP));
+  cg_for g = cg_for_begin(e, full);
+  group(e, x, cg_add(e, first, cg_mul(e, g.index, cg_int(e, GROUP))), cg_int(e, GROUP), GROUP / e->lanes, false, false);
+  cg_for_end(e, &g);
+  each_sum(e, x, hand_over, NULL);
+  LV left = LLVMBuildSub(e->b, m, done, "");
+  if (exact && known % GROUP == 0) return;
+  LB some = cg_block(e, "rest"), on = cg_block(e, "on");
+  LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, left, cg_int(e, 0), ""), some, on);
+  LLVMPositionBuilderAtEnd(e->b, some);
+  group(e, x, cg_add(e, first, done), left, 1, true, true);
+  LLVMBuildBr(e->b, on);
+  LLVMPositionBuilderAtEnd(e->b, on);
+}
+
+static void one_axis(E *e, const ir_op *op, LV n, int64_t known) {
+  const ir_loop *loop = op->u.loop;
+  lanes x = {.op = op, .loop = loop, .known = known, .few = known >= 1 && known <= GROUP};
+  x.r = ARENA_ARRAY(e->mem, cg_result, loop->nout + 1);
+  begin(e, &x);
+  for (uint32_t k = 0; k < loop->nout && x.cheap; k++)
+    if (cg_real_sum(e, op, k)) x.r[k].rest = column(e, IR_REAL, x.r[k].cells * GROUP);
+  if (x.few || !x.groups) {
+    group(e, &x, cg_int(e, 0), n, x.few ? 1 : 0, x.few && known % e->lanes, false);
+  } else if (!x.blocks) {
+    groups(e, &x, cg_int(e, 0), n);
+  } else {
+    cg_for b = cg_for_begin(e, LLVMBuildLShr(e->b, cg_add(e, n, cg_int(e, BLOCK - 1)), cg_int(e, 12), ""));
+    LV first = cg_mul(e, b.index, cg_int(e, BLOCK)), left = LLVMBuildSub(e->b, n, first, "");
+    groups(e, &x, first, LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, left, cg_int(e, BLOCK), ""), left, cg_int(e, BLOCK), ""));
+    int64_t at = 0;
+    each_sum(e, &x, push_block, &at);
+    cg_for_end(e, &b);
+  }
+  int64_t at = 0;
+  for (uint32_t k = 0; k < loop->nout; k++) {
+    ir_val v = op->res[k];
+    ir_type t = ir_type_of(e->fn, v);
+    cg_result *r = &x.r[k];
+    cg_value *to = &e->v[v];
+    if (!cg_real_sum(e, op, k)) {
+      to->v = t.rank ? r->to : cg_load(e, t.elem, r->to);
+      to->cell = to->stride = NULL;
+      to->root = v;
+      continue;
+    }
+    LV *sum = ARENA_ARRAY(e->mem, LV, (size_t)r->cells);
+    for (int64_t c = 0; c < r->cells; c++) {
+      LV acc = cg_gep(e, r->rest, cg_int(e, c * (x.few ? known : GROUP)));
+      sum[c] = x.few ? cg_tree_at(e, acc, known)
+               : x.blocks ? cg_call(e, "cg_blocks_value", 1, (LV[]){cg_gep(e, x.blocks_at, cg_int(e, (at + c) * CG_BLOCKS_CELLS))}) : cg_call(e, "cg_lanes_value", 1, &acc);
+    }
+    at += r->cells;
+    if (t.rank == 0) {
+      to->v = sum[0];
+      continue;
+    }
+    LV d = cg_memory(e, v);
+    cg_value cells = {.cell = sum};
+    cg_copy_value(e, d, t, &cells);
+  }
+}
+
+void cg_lanes(E *e, const ir_op *op) {
+  LV n[IR_MAX_RANK];
+  int64_t known = cg_extents(e, op->u.loop, n);
+  cg_checks_begin(e, op);
+  if (op->u.loop->rank == 1) one_axis(e, op, n[0], known);
+  else cg_box(e, op, n);
+  cg_checks_end(e, op, n);
+}

@@ -1,0 +1,173 @@
+/* emit_module.c: the module around the functions, and its way through LLVM. */
+#include "codegen/emit_internal.h"
+
+#include "compiler/ir_uses.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/BitReader.h>
+#include <llvm-c/DebugInfo.h>
+#include <llvm-c/IRReader.h>
+#include <llvm-c/Linker.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Attributes of the machine that the bitcode was compiled on must not become those of the object. */
+static void strip(E *e, const cg_target *target) {
+  unsigned lib = 0;
+  (void)lib;
+  for (LV f = LLVMGetFirstFunction(e->mod); f; f = LLVMGetNextFunction(f)) {
+    if (LLVMIsDeclaration(f)) continue;
+    static const char *const names[] = {"target-cpu", "target-features", "tune-cpu", "no-builtins", "min-legal-vector-width"};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+      LLVMRemoveStringAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, names[k], (unsigned)strlen(names[k]));
+    LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateStringAttribute(e->cx, "no-builtins", 11, "", 0));
+    if (target->width) {
+      char w[16];
+      int n = 0;
+      for (int d = 1000, started = 0; d; d /= 10) if (target->width / d % 10 || started) w[n++] = (char)('0' + target->width / d % 10), started = 1;
+      LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateStringAttribute(e->cx, "prefer-vector-width", 19, w, (unsigned)n));
+    }
+    LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, LLVMGetEnumAttributeKindForName("nounwind", 8), 0));
+    LLVMSetUnnamedAddress(f, LLVMGlobalUnnamedAddr);
+    const char *name = LLVMGetValueName(f);
+    if (strncmp(name, "aim_fn_", 7) == 0) continue;
+    bool routine = strcmp(name, "memcpy") == 0 || strcmp(name, "memset") == 0 || (strcmp(name, "fma") == 0 && !target->has_fma);
+    if (routine) LLVMSetVisibility(f, LLVMHiddenVisibility);
+    else LLVMSetLinkage(f, LLVMInternalLinkage);
+  }
+}
+
+static void diagnose(LLVMDiagnosticInfoRef d, void *user) {
+  E *e = user;
+  if (LLVMGetDiagInfoSeverity(d) != LLVMDSError || e->error) return;
+  char *text = LLVMGetDiagInfoDescription(d);
+  e->error = arena_printf(e->mem, "%s", text);
+  LLVMDisposeMessage(text);
+}
+
+static void add_meta(E *e) {
+  LV text = LLVMConstStringInContext(e->cx, e->meta.s, (unsigned)e->meta.n, 0);
+  LV g = LLVMAddGlobal(e->mod, LLVMTypeOf(text), "aim_meta");
+  LLVMSetInitializer(g, text);
+  LLVMSetGlobalConstant(g, 1);
+  LLVMSetVisibility(g, LLVMHiddenVisibility);
+}
+
+static uint32_t plates(const ir_module *m);
+
+static void make_groups(E *e);
+
+static const char *emit_all(E *e, const cg_target *target, const void *support, size_t nsupport, char **object, size_t *nobject, char **text) {
+  LLVMInitializeX86TargetInfo();
+  LLVMInitializeX86Target();
+  LLVMInitializeX86TargetMC();
+  LLVMInitializeX86AsmPrinter();
+  const char *triple = "x86_64-pc-linux-gnu";
+  LLVMTargetRef t;
+  char *message = NULL;
+  if (LLVMGetTargetFromTriple(triple, &t, &message)) cg_fail(e, "LLVM has no x86-64 back end");
+  LLVMTargetMachineRef tm = LLVMCreateTargetMachine(t, triple, target->cpu, target->features, LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+  LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
+  LLVMSetTarget(e->mod, triple);
+  LLVMSetModuleDataLayout(e->mod, layout);
+  LLVMMemoryBufferRef bc = LLVMCreateMemoryBufferWithMemoryRange(support, nsupport, "support", 0);
+  if (LLVMParseBitcodeInContext2(e->cx, bc, &e->support)) cg_fail(e, "the support code is damaged");
+  LLVMSetTarget(e->support, triple);
+  LLVMSetModuleDataLayout(e->support, layout);
+  make_groups(e);
+  for (uint32_t k = 0; k < e->m->nfns; k++) cg_emit_fn(e, e->m->fn[k], k);
+  add_meta(e);
+  if (LLVMLinkModules2(e->mod, e->support)) cg_fail(e, "the support code does not link");
+  LV used = LLVMGetNamedGlobal(e->mod, "llvm.compiler.used");
+  if (used) LLVMDeleteGlobal(used);
+  strip(e, target);
+  if (LLVMVerifyModule(e->mod, LLVMReturnStatusAction, &message)) {
+    if (text) *text = LLVMPrintModuleToString(e->mod);
+    cg_fail(e, arena_printf(e->mem, "LLVM rejects the code: %.300s", message));
+  }
+  LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
+  LLVMPassBuilderOptionsSetLoopVectorization(o, 1);
+  LLVMPassBuilderOptionsSetSLPVectorization(o, 1);
+  LLVMPassBuilderOptionsSetLoopInterleaving(o, 1);
+  LLVMPassBuilderOptionsSetLoopUnrolling(o, 1);
+  LLVMErrorRef failed = LLVMRunPasses(e->mod, "globaldce,default<O2>", tm, o);
+  if (failed) cg_fail(e, "LLVM's passes failed");
+  LLVMDisposePassBuilderOptions(o);
+  if (text) *text = LLVMPrintModuleToString(e->mod);
+  LLVMMemoryBufferRef out;
+  if (LLVMTargetMachineEmitToMemoryBuffer(tm, e->mod, LLVMObjectFile, &message, &out)) cg_fail(e, arena_printf(e->mem, "%.300s", message));
+  if (e->error) return e->error;
+  *nobject = LLVMGetBufferSize(out);
+  *object = malloc(*nobject);
+  if (!*object) cg_fail(e, "no memory");
+  memcpy(*object, LLVMGetBufferStart(out), *nobject);
+  LLVMDisposeMemoryBuffer(out);
+  LLVMDisposeTargetData(layout);
+  LLVMDisposeTargetMachine(tm);
+  return NULL;
+}
+
+static uint32_t plates_of(const ir_block *b) {
+  uint32_t n = 0;
+  for (const ir_op *op = b->first; op; op = op->next) {
+    if (ir_is_loop(op)) n += 1 + plates_of(&op->u.loop->body);
+    else if (op->code == IR_IF_OP) n += plates_of(&op->u.branch->then_) + plates_of(&op->u.branch->else_);
+  }
+  return n;
+}
+static uint32_t plates(const ir_module *m) {
+  uint32_t n = 0;
+  for (uint32_t k = 0; k < m->nfns; k++) n += plates_of(&m->fn[k]->body);
+  return n;
+}
+
+/* Access groups are distinct nodes, which the C API makes only by reading text. */
+static void make_groups(E *e) {
+  uint32_t n = 8 * plates(e->m) + 64; /* a loop may be emitted more than once */
+  strbuf s;
+  strbuf_init(&s, e->mem);
+  strbuf_puts(&s, "!aim.groups = !{");
+  for (uint32_t k = 0; k < n; k++) strbuf_printf(&s, "%s!%u", k ? ", " : "", k);
+  strbuf_puts(&s, "}\n");
+  for (uint32_t k = 0; k < n; k++) strbuf_printf(&s, "!%u = distinct !{}\n", k);
+  LLVMMemoryBufferRef text = LLVMCreateMemoryBufferWithMemoryRangeCopy(s.s, s.n, "groups");
+  LLVMModuleRef mod;
+  char *message = NULL;
+  if (LLVMParseIRInContext(e->cx, text, &mod, &message)) cg_fail(e, "access groups cannot be made");
+  e->groups = ARENA_ARRAY(e->mem, LV, n);
+  LLVMGetNamedMetadataOperands(mod, "aim.groups", e->groups);
+  e->ngroups = n;
+}
+
+const char *cg_emit(ir_module *m, const cg_target *target, const void *support, size_t nsupport, char **object, size_t *nobject, char **text) {
+  E *e = ARENA_NEW(m->mem, E);
+  e->m = m;
+  e->mem = m->mem;
+  e->cx = LLVMContextCreate();
+  e->mod = LLVMModuleCreateWithNameInContext("aim", e->cx);
+  e->b = LLVMCreateBuilderInContext(e->cx);
+  e->entry = LLVMCreateBuilderInContext(e->cx);
+  e->f64 = LLVMDoubleTypeInContext(e->cx);
+  e->i64 = LLVMInt64TypeInContext(e->cx);
+  e->i32 = LLVMInt32TypeInContext(e->cx);
+  e->i1 = LLVMInt1TypeInContext(e->cx);
+  e->ptr = LLVMPointerTypeInContext(e->cx, 0);
+  e->vd = LLVMVoidTypeInContext(e->cx);
+  e->lanes = target->width >= 128 ? target->width / 64 : 2;
+  e->masks = target->width >= 256;
+  e->kind_group = LLVMGetMDKindIDInContext(e->cx, "llvm.access.group", 17);
+  e->kind_loop = LLVMGetMDKindIDInContext(e->cx, "llvm.loop", 9);
+  e->kind_invariant = LLVMGetMDKindIDInContext(e->cx, "invariant.load", 14);
+  strbuf_init(&e->meta, e->mem);
+  LLVMContextSetDiagnosticHandler(e->cx, diagnose, e);
+  if (setjmp(e->fail) == 0) {
+    const char *wrong = emit_all(e, target, support, nsupport, object, nobject, text);
+    if (wrong) e->error = wrong;
+  }
+  LLVMDisposeBuilder(e->b);
+  LLVMDisposeBuilder(e->entry);
+  return e->error;
+}
