@@ -114,7 +114,11 @@ LV cg_call(E *e, const char *name, unsigned n, LV *args) {
   LLVMTypeRef t = LLVMGlobalGetValueType(f);
   LV here = LLVMGetNamedFunction(e->mod, name);
   if (!here) here = LLVMAddFunction(e->mod, name, t);
-  return LLVMBuildCall2(e->b, t, here, args, n, "");
+  LV call = LLVMBuildCall2(e->b, t, here, args, n, "");
+  /* Outside loops a call costs less than its body, which would stand there once for each. */
+  if (!e->repeated)
+    LLVMAddCallSiteAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, LLVMGetEnumAttributeKindForName("noinline", 8), 0));
+  return call;
 }
 
 LV cg_host_call(E *e, unsigned field, LLVMTypeRef result, unsigned n, LV *args) {
@@ -311,6 +315,9 @@ static void plan_homes(E *e) {
   }
 }
 
+/* Functions of which one call is one draw, or one run: their code need not be fast, but short. */
+static bool runs_once(const char *name) { return strcmp(name, "prepare") == 0 || strcmp(name, "prior") == 0; }
+
 static bool in_home(const cg_value *x) { return x->home && x->v == x->home && !x->cell && !x->stride; }
 
 void cg_emit_fn(E *e, const ir_fn *fn, uint32_t number) {
@@ -322,7 +329,8 @@ void cg_emit_fn(E *e, const ir_fn *fn, uint32_t number) {
   e->size = NULL;
   e->group = NULL;
   e->checks = CG_REPORT;
-  e->unrolled = 0;
+  e->unrolled = e->repeated = 0;
+  e->once = runs_once(fn->name);
   number_ops(e);
   strbuf_printf(&e->meta, "fn %s\n", fn->name);
   char *name = arena_printf(e->mem, "aim_fn_%u", number);

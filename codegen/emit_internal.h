@@ -63,6 +63,8 @@ typedef struct cg_emit_state {
   LV failed;          /* CG_NOTE: alloca i1 */
   struct guard_count { const ir_op *op; LV count; } *guard; /* CG_COUNT */
   size_t nguards, cap_guards;
+  bool once;          /* the function is called so rarely that short code is better than fast code */
+  int repeated;       /* depth of loops whose bodies run often: what they call is inlined */
   int unrolled;       /* depth of loops that stand unrolled or on lanes: small arrays are cells there */
   unsigned kind_group, kind_parallel, kind_loop, kind_invariant;
   LV *groups;         /* distinct nodes, one a loop */

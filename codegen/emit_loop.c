@@ -317,6 +317,7 @@ static void loop_single(E *e, const ir_op *op) {
     s->cell = ARENA_ARRAY(e->mem, LV, (size_t)r[k].cells + 1);
     for (int64_t c = 0; c < r[k].cells; c++) s->cell[c] = cg_load(e, t.elem, r[k].cell[c]);
   }
+  e->repeated += !e->once;
   cg_emit_block(e, &loop->body);
   cg_value *y = ARENA_ARRAY(e->mem, cg_value, loop->nout + 1);
   for (uint32_t k = 0; k < loop->nout; k++) {
@@ -336,6 +337,7 @@ static void loop_single(E *e, const ir_op *op) {
   }
   for (uint32_t k = 0; k < loop->nout; k++) single_out(e, op, k, &r[k], &y[k], place, order, total);
   sums_step(e, op, r, order);
+  e->repeated -= !e->once;
   for (uint32_t k = loop->rank; k-- > 0;) cg_for_end(e, &f[k]);
   for (uint32_t k = 0; k < loop->nout; k++) {
     if (r[k].acc && r[k].sum) { /* what is left of the last block; none at all is a block of nothing */
@@ -369,6 +371,6 @@ static bool is_handful(E *e, const ir_op *op) {
 
 void cg_emit_loop(E *e, const ir_op *op) {
   if (e->unrolled || is_handful(e, op)) cg_unroll(e, op);
-  else if (cg_is_lanes(e, op)) cg_lanes(e, op);
+  else if (!e->once && cg_is_lanes(e, op)) cg_lanes(e, op);
   else loop_single(e, op);
 }

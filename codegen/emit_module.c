@@ -14,10 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Called by the code that LLVM makes, by these names. */
+static bool is_routine(LV f) {
+  const char *name = LLVMGetValueName(f);
+  return strcmp(name, "memcpy") == 0 || strcmp(name, "memset") == 0 || strcmp(name, "fma") == 0;
+}
+
 /* Attributes of the machine that the bitcode was compiled on must not become those of the object. */
 static void strip(E *e, const cg_target *target) {
-  unsigned lib = 0;
-  (void)lib;
   for (LV f = LLVMGetFirstFunction(e->mod); f; f = LLVMGetNextFunction(f)) {
     if (LLVMIsDeclaration(f)) continue;
     static const char *const names[] = {"target-cpu", "target-features", "tune-cpu", "no-builtins", "min-legal-vector-width"};
@@ -34,8 +38,7 @@ static void strip(E *e, const cg_target *target) {
     LLVMSetUnnamedAddress(f, LLVMGlobalUnnamedAddr);
     const char *name = LLVMGetValueName(f);
     if (strncmp(name, "aim_fn_", 7) == 0) continue;
-    bool routine = strcmp(name, "memcpy") == 0 || strcmp(name, "memset") == 0 || (strcmp(name, "fma") == 0 && !target->has_fma);
-    if (routine) LLVMSetVisibility(f, LLVMHiddenVisibility);
+    if (is_routine(f) && (strcmp(name, "fma") != 0 || !target->has_fma)) LLVMSetVisibility(f, LLVMHiddenVisibility);
     else LLVMSetLinkage(f, LLVMInternalLinkage);
   }
 }
@@ -60,6 +63,12 @@ static uint32_t plates(const ir_module *m);
 
 static void make_groups(E *e);
 
+/* What the emission leaves to do: inlining, values out of memory, the vectors of loops that ask for them, and cleaning up before and
+ * after.  Loops come rotated and with their invariants outside, so that the pipelines of compilers would spend most of their time
+ * on finding nothing. */
+#define CLEAN "sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm<allowspeculation>)"
+static const char passes[] = "always-inline,globaldce,function(" CLEAN ",loop-simplify,lcssa,loop-vectorize<vectorize-forced-only;interleave-forced-only>,simplifycfg," CLEAN ",simplifycfg)";
+
 static const char *emit_all(E *e, const cg_target *target, const void *support, size_t nsupport, char **object, size_t *nobject, char **text) {
   LLVMInitializeX86TargetInfo();
   LLVMInitializeX86Target();
@@ -74,7 +83,10 @@ static const char *emit_all(E *e, const cg_target *target, const void *support, 
   LLVMSetTarget(e->mod, triple);
   LLVMSetModuleDataLayout(e->mod, layout);
   LLVMMemoryBufferRef bc = LLVMCreateMemoryBufferWithMemoryRange(support, nsupport, "support", 0);
-  if (LLVMParseBitcodeInContext2(e->cx, bc, &e->support)) cg_fail(e, "the support code is damaged");
+  /* Functions are read when they are linked, and linked when something calls them. */
+  if (LLVMGetBitcodeModuleInContext2(e->cx, bc, &e->support)) cg_fail(e, "the support code is damaged");
+  for (LV f = LLVMGetFirstFunction(e->support); f; f = LLVMGetNextFunction(f))
+    if (!LLVMIsDeclaration(f) && !is_routine(f)) LLVMSetLinkage(f, LLVMLinkOnceODRLinkage);
   LLVMSetTarget(e->support, triple);
   LLVMSetModuleDataLayout(e->support, layout);
   make_groups(e);
@@ -93,7 +105,7 @@ static const char *emit_all(E *e, const cg_target *target, const void *support, 
   LLVMPassBuilderOptionsSetSLPVectorization(o, 1);
   LLVMPassBuilderOptionsSetLoopInterleaving(o, 1);
   LLVMPassBuilderOptionsSetLoopUnrolling(o, 1);
-  LLVMErrorRef failed = LLVMRunPasses(e->mod, "globaldce,default<O2>", tm, o);
+  LLVMErrorRef failed = LLVMRunPasses(e->mod, passes, tm, o);
   if (failed) cg_fail(e, "LLVM's passes failed");
   LLVMDisposePassBuilderOptions(o);
   if (text) *text = LLVMPrintModuleToString(e->mod);

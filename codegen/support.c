@@ -59,6 +59,9 @@ CG_CALL __attribute__((cold)) void cg_bound(cg_ctx *c, int64_t where, int64_t in
 
 typedef double v8 __attribute__((vector_size(64), aligned(8)));
 
+/* For loops that are worth vectors; no other is made one. */
+#define CG_VECTOR _Pragma("clang loop vectorize(assume_safety) interleave(disable)")
+
 /* Sums of blocks of 4096 terms, of which a sum of any length is made. */
 typedef struct cg_blocks {
   int64_t blocks;
@@ -90,10 +93,11 @@ CG void cg_lanes_clear(double *acc) {
 
 /* Accumulators without blocks. */
 CG double cg_lanes_value(const double *acc) { return cg_tree(acc); }
+CG_CALL static double tree_of(const double *acc) { return cg_tree(acc); }
 
 CG_CALL static void sum_up(cg_blocks *s, int level, double term) {
   if (s->upcount[level] == RT_SUM_BLOCK && level == 0) {
-    double t = cg_tree(s->up[0]);
+    double t = tree_of(s->up[0]);
     if (s->upcount[1] == 0) cg_lanes_clear(s->up[1]);
     s->up[1][s->upcount[1] % RT_SUM_LANES] += t;
     s->upcount[1]++;
@@ -111,7 +115,7 @@ CG void cg_blocks_start(cg_blocks *s, int64_t n) {
 /* acc [n][32]: the accumulators of a block of each of n sums. */
 CG_CALL void cg_blocks_push(cg_blocks *s, const double *acc, int64_t n) {
   for (; n > 0; n--, s++, acc += RT_SUM_LANES) {
-    double t = cg_tree(acc);
+    double t = tree_of(acc);
     if (s->blocks == 0) {
       s->first = t;
       cg_lanes_clear(s->up[0]);
@@ -124,11 +128,11 @@ CG_CALL void cg_blocks_push(cg_blocks *s, const double *acc, int64_t n) {
 
 CG_CALL double cg_blocks_value(const cg_blocks *s) {
   if (s->blocks <= 1) return s->first;
-  if (s->upcount[1] == 0) return cg_tree(s->up[0]);
-  double up[RT_SUM_LANES], t = cg_tree(s->up[0]); /* never empty: a term follows each flush of the level */
+  if (s->upcount[1] == 0) return tree_of(s->up[0]);
+  double up[RT_SUM_LANES], t = tree_of(s->up[0]); /* never empty: a term follows each flush of the level */
   for (int l = 0; l < RT_SUM_LANES; l++) up[l] = s->up[1][l];
   up[s->upcount[1] % RT_SUM_LANES] += t;
-  return cg_tree(up);
+  return tree_of(up);
 }
 
 CG void cg_sum_start(cg_sum *s) {
@@ -169,7 +173,7 @@ CG_CALL void cg_sum_push(cg_sum *s, const double *e, int64_t n) {
 }
 
 CG_CALL double cg_sum_value(cg_sum *s) {
-  if (s->blocks.blocks == 0) return cg_tree(s->acc);
+  if (s->blocks.blocks == 0) return tree_of(s->acc);
   if (s->count) cg_sum_flush(s);
   return cg_blocks_value(&s->blocks);
 }
@@ -189,6 +193,7 @@ static double *csum_rows(int64_t *s, int64_t w, int64_t lanes, int level) { retu
 CG_CALL static void csum_fold(double *rows, int64_t w, int64_t lanes) {
   for (int64_t h = RT_SUM_LANES / 2; h > 0; h /= 2)
     for (int64_t l = 0; l < h && l + h < lanes; l++)
+      CG_VECTOR
       for (int64_t k = 0; k < w; k++) rows[l * w + k] += rows[(l + h) * w + k];
 }
 
@@ -212,7 +217,7 @@ CG void cg_csum_push(int64_t *s, const double *v, int64_t w, int64_t lanes) {
   if (s[0] == RT_SUM_BLOCK) csum_pass(s, w, lanes, 0);
   double *row = (double *)(s + CSUM_LEVELS) + s[0] % RT_SUM_LANES * w;
   s[0]++;
-#pragma clang loop vectorize(assume_safety)
+CG_VECTOR
   for (int64_t k = 0; k < w; k++) row[k] += v[k];
 }
 
@@ -257,9 +262,11 @@ CG void cg_iscatter_add(int64_t *d, const int64_t *at, const int64_t *v, int64_t
 /* ---- cells */
 
 CG_CALL void cg_copy(int64_t *restrict d, const int64_t *restrict a, int64_t n) {
+  CG_VECTOR
   for (int64_t k = 0; k < n; k++) d[k] = a[k];
 }
 CG_CALL void cg_fill(int64_t *d, int64_t v, int64_t n) {
+  CG_VECTOR
   for (int64_t k = 0; k < n; k++) d[k] = v;
 }
 
