@@ -114,11 +114,7 @@ LV cg_call(E *e, const char *name, unsigned n, LV *args) {
   LLVMTypeRef t = LLVMGlobalGetValueType(f);
   LV here = LLVMGetNamedFunction(e->mod, name);
   if (!here) here = LLVMAddFunction(e->mod, name, t);
-  LV call = LLVMBuildCall2(e->b, t, here, args, n, "");
-  /* Outside loops a call costs less than its body, which would stand there once for each. */
-  if (!e->repeated)
-    LLVMAddCallSiteAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, LLVMGetEnumAttributeKindForName("noinline", 8), 0));
-  return call;
+  return LLVMBuildCall2(e->b, t, here, args, n, "");
 }
 
 LV cg_host_call(E *e, unsigned field, LLVMTypeRef result, unsigned n, LV *args) {
@@ -167,15 +163,16 @@ static LLVMMetadataRef property(E *e, const char *name, LLVMMetadataRef value) {
 }
 static LLVMMetadataRef number(LLVMTypeRef t, int n) { return LLVMValueAsMetadata(LLVMConstInt(t, (unsigned long long)n, 0)); }
 
-void cg_for_end_lanes(E *e, cg_for *f, LV group, int interleave, bool parts) {
+void cg_for_end_lanes(E *e, cg_for *f, LV group, int interleave, bool parts, bool unroll) {
   LV br = close_loop(e, f);
-  LLVMMetadataRef self = LLVMTemporaryMDNode(e->cx, NULL, 0), p[6] = {self};
+  LLVMMetadataRef self = LLVMTemporaryMDNode(e->cx, NULL, 0), p[7] = {self};
   unsigned n = 1;
   p[n++] = property(e, "llvm.loop.parallel_accesses", LLVMValueAsMetadata(group));
   p[n++] = property(e, "llvm.loop.vectorize.enable", number(e->i1, 1));
   p[n++] = property(e, "llvm.loop.vectorize.width", number(e->i32, e->lanes));
   if (interleave) p[n++] = property(e, "llvm.loop.interleave.count", number(e->i32, interleave));
   if (parts && e->masks) p[n++] = property(e, "llvm.loop.vectorize.predicate.enable", number(e->i1, 1));
+  if (unroll) p[n++] = LLVMMDNodeInContext2(e->cx, (LLVMMetadataRef[]){LLVMMDStringInContext2(e->cx, "llvm.loop.unroll.full", 21)}, 1);
   LLVMMetadataRef id = LLVMMDNodeInContext2(e->cx, p, n);
   LLVMMetadataReplaceAllUsesWith(self, id);
   LLVMSetMetadata(br, e->kind_loop, LLVMMetadataAsValue(e->cx, id));

@@ -121,7 +121,7 @@ void cg_box(E *e, const ir_op *op, const LV *n) {
   e->unrolled--;
   e->repeated--;
   e->group = NULL;
-  cg_for_end_lanes(e, &f, own, once ? 1 : 0, once && known % e->lanes);
+  cg_for_end_lanes(e, &f, own, once ? 1 : 0, once && known % e->lanes, false);
 
   if (shared) {
     LB full = cg_block(e, "full"), on = cg_block(e, "on");

@@ -103,8 +103,9 @@ typedef struct cg_for {
 cg_for cg_for_begin(E *e, LV n);
 void cg_for_end(E *e, cg_for *f);
 /* The iterations are independent and become vectors, `interleave` of them in one go (0: LLVM's choice); parts: the number of
- * iterations is no multiple of that, so that the last vectors have lanes off. */
-void cg_for_end_lanes(E *e, cg_for *f, LV group, int interleave, bool parts);
+ * iterations is no multiple of that, so that the last vectors have lanes off; unroll: of a known number, the vectors stand one after
+ * the other without a loop. */
+void cg_for_end_lanes(E *e, cg_for *f, LV group, int interleave, bool parts, bool unroll);
 LV cg_new_group(E *e);
 
 /* emit.c */

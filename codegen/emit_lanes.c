@@ -11,7 +11,7 @@
 
 #include "compiler/ir_uses.h"
 
-enum { GROUP = CG_FEW, BLOCK = 4096, BODY_OPS = 1000, CHEAP_OPS = 24, CHEAP_SUMS = 6 };
+enum { GROUP = CG_FEW, BLOCK = 4096, BODY_OPS = 1000, CHEAP_OPS = 24, MEDIUM_OPS = 64 };
 
 bool cg_is_lanes(E *e, const ir_op *op) {
   const ir_loop *loop = op->u.loop;
@@ -102,8 +102,11 @@ typedef struct lanes {
   const ir_loop *loop;
   cg_result *r;
   int64_t known;  /* iterations; -1 */
-  bool few, groups, blocks, cheap;
+  bool few, groups, blocks;
+  bool cheap;     /* a group is straight code, its accumulators are in registers */
+  bool twice;     /* the body stands apart for the last iterations */
   LV blocks_at;   /* [real sums' cells] states of sums over blocks */
+  LV many;        /* more than a block */
 } lanes;
 
 /* What a body costs, as it stands when its loops are unrolled. */
@@ -149,10 +152,13 @@ static void begin(E *e, lanes *x) {
     if (o->mode == IR_KEYED) r->at = column(e, IR_INT, width);
   }
   x->blocks = sums > 0 && (x->known < 0 || x->known > BLOCK);
-  x->cheap = !x->few && ops_of(e, &x->loop->body) <= CHEAP_OPS && sums <= CHEAP_SUMS;
+  /* Most of the vector registers hold accumulators. */
+  int64_t registers = e->lanes == 8 ? 32 : 16;
+  x->cheap = !x->few && ops_of(e, &x->loop->body) <= CHEAP_OPS && sums * (GROUP / e->lanes) <= registers * 5 / 8;
+  x->twice = !x->few && ops_of(e, &x->loop->body) <= MEDIUM_OPS;
   if (!x->blocks) return;
   x->blocks_at = cg_scratch(e, sums * CG_BLOCKS_CELLS);
-  cg_call(e, "cg_blocks_start", 2, (LV[]){x->blocks_at, cg_int(e, sums)});
+  for (int64_t k = 0; k < sums; k++) cg_call(e, "cg_blocks_start", 1, (LV[]){cg_gep(e, x->blocks_at, cg_int(e, k * CG_BLOCKS_CELLS))});
 }
 
 static LV cell_at(E *e, LV base, int64_t cell, int64_t width, LV lane) { return cg_gep(e, base, cg_add(e, cg_int(e, cell * width), lane)); }
@@ -190,7 +196,7 @@ static void body(E *e, lanes *x, LV index, LV lane, bool rest) {
 }
 
 /* Iterations first .. first + len - 1, a group or all there are. */
-static void group(E *e, lanes *x, LV first, LV len, int interleave, bool parts, bool rest) {
+static void group(E *e, lanes *x, LV first, LV len, bool parts, bool unroll, bool rest) {
   const ir_loop *loop = x->loop;
   int64_t width = x->few ? x->known : GROUP;
   LV outer = e->group;
@@ -202,7 +208,7 @@ static void group(E *e, lanes *x, LV first, LV len, int interleave, bool parts, 
   e->repeated--;
   e->unrolled--;
   e->group = outer;
-  cg_for_end_lanes(e, &f, own, interleave, parts);
+  cg_for_end_lanes(e, &f, own, x->groups ? 1 : 0, parts, unroll);
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *o = &loop->out[k];
     cg_result *r = &x->r[k];
@@ -244,28 +250,54 @@ static void groups(E *e, lanes *x, LV first, LV m) {
   int64_t known;
   bool exact = cg_const(m, &known);
   each_sum(e, x, clear, NULL);
-  if (!x->cheap) {
+  if (!x->twice) {
     cg_for g = cg_for_begin(e, exact ? cg_int(e, (known + GROUP - 1) / GROUP) : LLVMBuildLShr(e->b, cg_add(e, m, cg_int(e, GROUP - 1)), cg_int(e, 5), ""));
     LV at = cg_mul(e, g.index, cg_int(e, GROUP)), left = LLVMBuildSub(e->b, m, at, "");
     LV len = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, left, cg_int(e, GROUP), ""), left, cg_int(e, GROUP), "");
     if (exact && known % GROUP == 0) len = cg_int(e, GROUP);
-    group(e, x, cg_add(e, first, at), len, 1, !exact || known % GROUP, false);
+    group(e, x, cg_add(e, first, at), len, !exact || known % GROUP, false, false);
     cg_for_end(e, &g);
     return;
   }
   LV full = LLVMBuildLShr(e->b, m, cg_int(e, 5), ""), done = cg_mul(e, full, cg_int(e, GROUP));
   cg_for g = cg_for_begin(e, full);
-  group(e, x, cg_add(e, first, cg_mul(e, g.index, cg_int(e, GROUP))), cg_int(e, GROUP), GROUP / e->lanes, false, false);
+  group(e, x, cg_add(e, first, cg_mul(e, g.index, cg_int(e, GROUP))), cg_int(e, GROUP), false, x->cheap, false);
   cg_for_end(e, &g);
-  each_sum(e, x, hand_over, NULL);
+  if (x->cheap) each_sum(e, x, hand_over, NULL);
   LV left = LLVMBuildSub(e->b, m, done, "");
   if (exact && known % GROUP == 0) return;
   LB some = cg_block(e, "rest"), on = cg_block(e, "on");
   LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, left, cg_int(e, 0), ""), some, on);
   LLVMPositionBuilderAtEnd(e->b, some);
-  group(e, x, cg_add(e, first, done), left, 1, true, true);
+  group(e, x, cg_add(e, first, done), left, true, false, true);
   LLVMBuildBr(e->b, on);
   LLVMPositionBuilderAtEnd(e->b, on);
+}
+
+static LV sum_value(E *e, lanes *x, cg_result *r, LV blocks) {
+  if (x->few) return cg_tree_at(e, r->rest, x->known);
+  LV one = cg_call(e, "cg_lanes_value", 1, &r->rest);
+  if (!blocks) return one;
+  LB from = LLVMGetInsertBlock(e->b), all = cg_block(e, "blocks"), on = cg_block(e, "on");
+  LLVMBuildCondBr(e->b, x->many, all, on);
+  LLVMPositionBuilderAtEnd(e->b, all);
+  LV more = cg_call(e, "cg_blocks_value", 1, &blocks);
+  LLVMBuildBr(e->b, on);
+  LLVMPositionBuilderAtEnd(e->b, on);
+  LV v = LLVMBuildPhi(e->b, e->f64, "");
+  LLVMAddIncoming(v, (LV[]){one, more}, (LB[]){from, all}, 2);
+  return v;
+}
+
+static void array_sums(E *e, lanes *x, cg_result *r, LV blocks, LV d) {
+  int64_t width = x->few ? x->known : GROUP;
+  if (x->few) {
+    for (int64_t c = 0; c < r->cells; c++)
+      cg_store(e, IR_REAL, cg_tree_at(e, cg_gep(e, r->rest, cg_int(e, c * width)), width), cg_gep(e, d, cg_int(e, c)));
+    return;
+  }
+  if (!blocks) cg_call(e, "cg_lanes_values", 3, (LV[]){d, r->rest, cg_int(e, r->cells)});
+  else cg_call(e, "cg_blocks_values", 5, (LV[]){d, r->rest, blocks, cg_int(e, r->cells), LLVMBuildZExt(e->b, x->many, e->i64, "")});
 }
 
 static void one_axis(E *e, const ir_op *op, LV n, int64_t known) {
@@ -276,15 +308,23 @@ static void one_axis(E *e, const ir_op *op, LV n, int64_t known) {
   for (uint32_t k = 0; k < loop->nout && x.cheap; k++)
     if (cg_real_sum(e, op, k)) x.r[k].rest = column(e, IR_REAL, x.r[k].cells * GROUP);
   if (x.few || !x.groups) {
-    group(e, &x, cg_int(e, 0), n, x.few ? 1 : 0, x.few && known % e->lanes, false);
+    group(e, &x, cg_int(e, 0), n, x.few && known % e->lanes, x.few, false);
   } else if (!x.blocks) {
     groups(e, &x, cg_int(e, 0), n);
   } else {
-    cg_for b = cg_for_begin(e, LLVMBuildLShr(e->b, cg_add(e, n, cg_int(e, BLOCK - 1)), cg_int(e, 12), ""));
+    /* At least one, so that there are accumulators. */
+    LV some = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, n, cg_int(e, 1), ""), n, cg_int(e, 1), "");
+    x.many = LLVMBuildICmp(e->b, LLVMIntSGT, n, cg_int(e, BLOCK), "");
+    cg_for b = cg_for_begin(e, LLVMBuildLShr(e->b, cg_add(e, some, cg_int(e, BLOCK - 1)), cg_int(e, 12), ""));
     LV first = cg_mul(e, b.index, cg_int(e, BLOCK)), left = LLVMBuildSub(e->b, n, first, "");
     groups(e, &x, first, LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, left, cg_int(e, BLOCK), ""), left, cg_int(e, BLOCK), ""));
+    LB push = cg_block(e, "push"), on = cg_block(e, "on");
+    LLVMBuildCondBr(e->b, x.many, push, on);
+    LLVMPositionBuilderAtEnd(e->b, push);
     int64_t at = 0;
     each_sum(e, &x, push_block, &at);
+    LLVMBuildBr(e->b, on);
+    LLVMPositionBuilderAtEnd(e->b, on);
     cg_for_end(e, &b);
   }
   int64_t at = 0;
@@ -299,20 +339,10 @@ static void one_axis(E *e, const ir_op *op, LV n, int64_t known) {
       to->root = v;
       continue;
     }
-    LV *sum = ARENA_ARRAY(e->mem, LV, (size_t)r->cells);
-    for (int64_t c = 0; c < r->cells; c++) {
-      LV acc = cg_gep(e, r->rest, cg_int(e, c * (x.few ? known : GROUP)));
-      sum[c] = x.few ? cg_tree_at(e, acc, known)
-               : x.blocks ? cg_call(e, "cg_blocks_value", 1, (LV[]){cg_gep(e, x.blocks_at, cg_int(e, (at + c) * CG_BLOCKS_CELLS))}) : cg_call(e, "cg_lanes_value", 1, &acc);
-    }
+    LV blocks = x.blocks ? cg_gep(e, x.blocks_at, cg_int(e, at * CG_BLOCKS_CELLS)) : NULL;
+    if (t.rank == 0) to->v = sum_value(e, &x, r, blocks);
+    else array_sums(e, &x, r, blocks, cg_memory(e, v));
     at += r->cells;
-    if (t.rank == 0) {
-      to->v = sum[0];
-      continue;
-    }
-    LV d = cg_memory(e, v);
-    cg_value cells = {.cell = sum};
-    cg_copy_value(e, d, t, &cells);
   }
 }
 

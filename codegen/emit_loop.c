@@ -73,7 +73,7 @@ static void sum_begin(E *e, const ir_op *op, uint32_t k, cg_result *r, int64_t t
     for (int64_t c = 0; c < r->cells; c++) cg_call(e, "cg_lanes_clear", 1, (LV[]){cg_gep(e, r->acc, cg_int(e, c * lanes))});
     if (total >= 0 && total <= BLOCK) return;
     r->sum = cg_scratch(e, r->cells * CG_BLOCKS_CELLS);
-    cg_call(e, "cg_blocks_start", 2, (LV[]){r->sum, cg_int(e, r->cells)});
+    for (int64_t c = 0; c < r->cells; c++) cg_call(e, "cg_blocks_start", 1, (LV[]){cg_gep(e, r->sum, cg_int(e, c * CG_BLOCKS_CELLS))});
     return;
   }
   r->few = false;

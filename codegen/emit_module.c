@@ -67,7 +67,7 @@ static void make_groups(E *e);
  * after.  Loops come rotated and with their invariants outside, so that the pipelines of compilers would spend most of their time
  * on finding nothing. */
 #define CLEAN "sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm<allowspeculation>)"
-static const char passes[] = "always-inline,globaldce,function(" CLEAN ",loop-simplify,lcssa,loop-vectorize<vectorize-forced-only;interleave-forced-only>,simplifycfg," CLEAN ",simplifycfg)";
+static const char passes[] = "always-inline,globaldce,function(" CLEAN ",loop-simplify,lcssa,loop-vectorize<vectorize-forced-only;interleave-forced-only>,simplifycfg,loop(loop-unroll-full)," CLEAN ",simplifycfg)";
 
 static const char *emit_all(E *e, const cg_target *target, const void *support, size_t nsupport, char **object, size_t *nobject, char **text) {
   LLVMInitializeX86TargetInfo();

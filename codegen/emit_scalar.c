@@ -48,7 +48,11 @@ static LV real_op(E *e, const ir_op *op, LV *a) {
   }
   const char *name = real_function(op->code);
   if (!name) cg_fail(e, arena_printf(e->mem, "machine code for `%s` does not exist", ir_op_table[op->code].name));
-  return cg_call(e, name, op->nargs, a);
+  LV call = cg_call(e, name, op->nargs, a);
+  /* Outside loops a call costs less than its body, which would stand there once for each. */
+  if (!e->repeated)
+    LLVMAddCallSiteAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, LLVMGetEnumAttributeKindForName("noinline", 8), 0));
+  return call;
 }
 
 static LV int_select(E *e, LLVMIntPredicate p, LV a, LV b) { return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, p, a, b, ""), a, b, ""); }

@@ -108,9 +108,7 @@ CG_CALL static void sum_up(cg_blocks *s, int level, double term) {
   s->upcount[level]++;
 }
 
-CG void cg_blocks_start(cg_blocks *s, int64_t n) {
-  for (int64_t k = 0; k < n; k++) s[k].blocks = 0, s[k].first = 0.0;
-}
+CG void cg_blocks_start(cg_blocks *s) { s->blocks = 0, s->first = 0.0; }
 
 /* acc [n][32]: the accumulators of a block of each of n sums. */
 CG_CALL void cg_blocks_push(cg_blocks *s, const double *acc, int64_t n) {
@@ -135,10 +133,18 @@ CG_CALL double cg_blocks_value(const cg_blocks *s) {
   return tree_of(up);
 }
 
-CG void cg_sum_start(cg_sum *s) {
+/* The same for arrays: n sums at once, of one block or of `many`. */
+CG_CALL void cg_lanes_values(double *d, const double *acc, int64_t n) {
+  for (int64_t k = 0; k < n; k++) d[k] = tree_of(acc + RT_SUM_LANES * k);
+}
+CG_CALL void cg_blocks_values(double *d, const double *acc, const cg_blocks *s, int64_t n, int64_t many) {
+  for (int64_t k = 0; k < n; k++) d[k] = many ? cg_blocks_value(s + k) : tree_of(acc + RT_SUM_LANES * k);
+}
+
+CG_CALL void cg_sum_start(cg_sum *s) {
   cg_lanes_clear(s->acc);
   s->count = 0;
-  cg_blocks_start(&s->blocks, 1);
+  cg_blocks_start(&s->blocks);
 }
 
 /* Hands the block on. */
@@ -251,11 +257,23 @@ CG int64_t cg_fold_imin(int64_t m, const int64_t *v, int64_t n) {
   for (int64_t l = 0; l < n; l++) m = v[l] < m ? v[l] : m;
   return m;
 }
+/* While additions go to one place, as in groups that are sorted, its sum stays in a register: a load would wait for the store.  A
+ * branch is right here: a choice between the two would wait for both. */
 CG void cg_scatter_add(double *d, const int64_t *at, const double *v, int64_t n) {
-#pragma clang loop unroll_count(4) vectorize(disable)
-  for (int64_t l = 0; l < n; l++) d[at[l]] += v[l];
+  int64_t last = at[0];
+  double now = d[last];
+  for (int64_t l = 0; l < n; l++) {
+    int64_t i = at[l];
+    if (i != last) {
+      d[last] = now;
+      now = d[i];
+      last = i;
+    }
+    now += v[l];
+  }
+  d[last] = now;
 }
-CG void cg_iscatter_add(int64_t *d, const int64_t *at, const int64_t *v, int64_t n) {
+CG_CALL void cg_iscatter_add(int64_t *d, const int64_t *at, const int64_t *v, int64_t n) {
   for (int64_t l = 0; l < n; l++) d[at[l]] = (int64_t)((uint64_t)d[at[l]] + (uint64_t)v[l]);
 }
 
