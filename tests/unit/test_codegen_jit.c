@@ -1,5 +1,5 @@
 /* test_codegen_jit.c: machine code against the reference evaluator (engine_check.h) at every instruction-set level, and what
- * stands between a model and its code: the loader, the cache, the compiler process.  argv[1]: random programs, 12 if not given;
+ * stands between a model and its code: the loader, the cache, the compiler process.  argv[1]: random programs, 40 if not given;
  * a second argument runs the programs at all extents. */
 #include "codegen/cache.h"
 #include "codegen/child.h"
@@ -290,8 +290,141 @@ static void test_nan(void **state) {
   world_close(&w);
 }
 
+/* ---- random programs by the batch: one module, so that a compilation serves many */
+
+enum { BATCH = 40 };
+
+typedef struct batch {
+  world w;
+  ir_fn *fn[BATCH];
+  ref_array *in[BATCH], *want[BATCH];
+  ref_status status[BATCH];
+  ref_report expected[BATCH];
+  exec_data *data;
+  size_t ndata, cap_data;
+  int n;
+} batch;
+
+/* Program `seed` with sizes and data of names of its own. */
+static void batch_add(batch *b, uint64_t seed) {
+  world *w = &b->w;
+  gen_options o = gen_default();
+  o.calls = false;
+  o.dense = seed % 3 == 0;
+  o.draws = seed % 2 == 0;
+  o.smooth = seed % 5 == 0;
+  o.size = 20 + (int)(seed % 7) * 15;
+  size_table *z = w->m->sizes;
+  int k = b->n++;
+  ir_fn *from = gen_fn(w->m, seed, &o, &w->mem, &b->in[k]);
+  size_t n = 0, symbols = size_symbol_count(z);
+  ir_size *old = ARENA_ARRAY(&w->mem, ir_size, symbols), *own = ARENA_ARRAY(&w->mem, ir_size, symbols);
+  for (size_t q = 0; q < symbols; q++) {
+    const char *name;
+    ir_size s = size_symbol_at(z, q);
+    if (!size_is_symbol(z, s, &name) || strchr(name, '.')) continue;
+    old[n] = s;
+    own[n] = size_symbol(z, arena_printf(&w->mem, "%s.%d", name, k));
+    size_bind(z, own[n++], size_eval(z, s));
+  }
+  ir_fn *f = ir_fn_new(w->m, arena_printf(&w->mem, "random%llu", (unsigned long long)seed), false);
+  ir_cloner c = {.from = from, .map = ir_map_new(&w->mem, from), .nsizes = n, .size_from = old, .size_to = own};
+  for (uint32_t q = 0; q < from->nparams; q++) {
+    const ir_param *p = &from->param[q];
+    ir_type t = ir_type_substitute(z, ir_type_of(from, p->val), n, old, own);
+    const char *name = arena_printf(&w->mem, "%s.%d", p->name, k);
+    ir_map_set(&c.map, p->val, ir_param_add(f, p->role, name, t));
+    if (p->role != IR_ROLE_DATA) continue;
+    exec_cell *cell = ARENA_ARRAY(&w->mem, exec_cell, b->in[k][q].n + 1);
+    for (size_t e = 0; e < b->in[k][q].n; e++) cell[e] = to_cell(t, b->in[k][q].cell[e]);
+    exec_data d = {name, cell};
+    ARENA_PUSH(&w->mem, b->data, b->ndata, b->cap_data, d);
+  }
+  ir_builder at = ir_builder_at_end(f, &f->body);
+  ir_clone_block(&c, &at, &from->body);
+  ir_val *ret = ARENA_ARRAY(&w->mem, ir_val, from->nret + 1);
+  for (uint32_t q = 0; q < from->nret; q++) ret[q] = ir_map_get(&c.map, from->ret[q]);
+  ir_return(f, from->nret, ret);
+  const char *wrong = ir_verify(f);
+  if (wrong) fail_msg("%s", wrong);
+  w->m->fn[w->m->nfns - 2] = f; /* in place of what it was made from */
+  w->m->nfns--;
+  b->fn[k] = f;
+  b->want[k] = ARENA_ARRAY(&w->eval, ref_array, f->nret + 1);
+  b->status[k] = ref_eval(REF_DOUBLE, f, &w->eval, b->in[k], b->want[k], &b->expected[k]);
+  if (b->status[k] == REF_REFUSED) fail_msg("the reference refuses: %s", b->expected[k].why);
+}
+
+static void batch_check(batch *b, int k, exec_program *program, exec_worker *worker, int isa, size_t lanes) {
+  ir_fn *f = b->fn[k];
+  arena *mem = &b->w.eval;
+  exec_arg *in = ARENA_ARRAY(mem, exec_arg, f->nparams + 1), *out = ARENA_ARRAY(mem, exec_arg, f->nret + 1);
+  size_t nin = 0;
+  for (uint32_t q = 0; q < f->nparams; q++) {
+    if (f->param[q].role == IR_ROLE_DATA) continue;
+    size_t n = b->in[k][q].n;
+    in[nin] = (exec_arg){ARENA_ARRAY(mem, exec_cell, n * lanes + 1), lanes};
+    for (size_t e = 0; e < n * lanes; e++) in[nin].p[e] = to_cell(ir_type_of(f, f->param[q].val), b->in[k][q].cell[e / lanes]);
+    nin++;
+  }
+  for (uint32_t q = 0; q < f->nret; q++) out[q] = (exec_arg){ARENA_ARRAY(mem, exec_cell, b->want[k][q].n * lanes + 1), lanes};
+  exec_report report;
+  exec_status s = engine.call(worker, engine.find(program, f->name), lanes, in, out, &report);
+  b->w.fn = f;
+  if ((s == EXEC_BOUND) != (b->status[k] == REF_BOUND)) {
+    show(&b->w);
+    fail_msg("level %d: status %d, reference %d", isa, s, b->status[k]);
+  }
+  if (s == EXEC_BOUND) return;
+  if (report.guards != b->expected[k].guards * lanes) {
+    show(&b->w);
+    fail_msg("level %d: %ld guards, reference %ld", isa, (long)report.guards, (long)b->expected[k].guards);
+  }
+  for (uint32_t q = 0; q < f->nret; q++)
+    for (size_t e = 0; e < b->want[k][q].n * lanes; e++)
+      if (!same(ir_type_of(f, f->ret[q]), out[q].p[e], b->want[k][q].cell[e / lanes])) {
+        show(&b->w);
+        fail_msg("level %d, %ld lanes, result %u, element %ld: %.17g, reference %.17g", isa, (long)lanes, q, (long)(e / lanes), out[q].p[e].real,
+                 (double)b->want[k][q].cell[e / lanes].real);
+      }
+}
+
+static void test_random_batches(void **state) {
+  (void)state;
+  forget();
+  int isa[4], n = levels(isa);
+  for (long first = 0; first < random_count; first += BATCH) {
+    batch *b = test_calloc(1, sizeof *b);
+    world_open(&b->w);
+    for (long k = first; k < random_count && k < first + BATCH; k++) batch_add(b, (uint64_t)k);
+    for (int v = 0; v < n; v++) {
+      exec_program *program;
+      const char *message = NULL;
+      exec_options o = {.isa = isa[v], .user = engine.user};
+      if (engine.load(b->w.m, b->ndata, b->data, &o, &b->w.alloc, &program, &message) != EXEC_OK) fail_msg("batch at %ld refused: %s", first, message ? message : "no memory");
+      exec_worker *worker = engine.worker_new(program);
+      assert_non_null(worker);
+      for (int k = 0; k < b->n; k++)
+        for (size_t lanes = 1; lanes <= 3; lanes += 2) batch_check(b, k, program, worker, isa[v], lanes);
+      engine.worker_free(worker);
+      engine.unload(program);
+    }
+    world_close(&b->w);
+    test_free(b);
+    if (first % 2000 == 0) forget(); /* objects of many batches would fill a disk */
+  }
+}
+
+/* The same one by one, as a module of one function is compiled. */
+static void test_random_alone(void **state) {
+  long many = random_count;
+  random_count = many < 4 ? many : 4;
+  test_random(state);
+  random_count = many;
+}
+
 int main(int argc, char **argv) {
-  random_count = argc > 1 ? atol(argv[1]) : 12;
+  random_count = argc > 1 ? atol(argv[1]) : 40;
   few_extents = argc < 3;
   ssize_t n = readlink("/proc/self/exe", compiler, sizeof compiler - 32);
   if (n <= 0) return 1;
@@ -305,7 +438,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_child),  cmocka_unit_test(test_loader), cmocka_unit_test(test_cache),  cmocka_unit_test(test_slow_child),
       cmocka_unit_test(test_cached), cmocka_unit_test(test_unsuited), cmocka_unit_test(test_nan), cmocka_unit_test(test_values), cmocka_unit_test(test_frame),
-      cmocka_unit_test(test_memory), cmocka_unit_test(test_random), cmocka_unit_test(test_programs),
+      cmocka_unit_test(test_memory), cmocka_unit_test(test_random_alone), cmocka_unit_test(test_random_batches), cmocka_unit_test(test_programs),
   };
   const struct CMUnitTest slow[] = {cmocka_unit_test(test_operations)};
   if (!few_extents && cmocka_run_group_tests(slow, NULL, NULL)) return 1;
