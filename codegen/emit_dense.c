@@ -29,18 +29,25 @@ bool cg_small_matmul(E *e, const ir_op *op, int64_t *work) {
   return true;
 }
 
+/* Sums in the orders of docs/ir.md: of matrices a chain of fused terms, which are fewer than a run of 128 here. */
 static void small_matmul(E *e, const ir_op *op) {
   ir_val r = op->res[0];
   ir_type ta = ir_type_of(e->fn, op->args[0]), tb = ir_type_of(e->fn, op->args[1]);
   bool at = op->flags & IR_TRANS_A && ta.rank == 2, bt = op->flags & IR_TRANS_B && tb.rank == 2;
   LV *a = cg_cells_of(e, op->args[0]), *b = cg_cells_of(e, op->args[1]), t[CG_FEW];
+  bool matrices = ta.rank == 2 && tb.rank == 2, outer = ta.rank == 1 && tb.rank == 1 && op->flags & IR_TRANS_B;
   shape s;
   known_shape(e, op, &s);
   LV *d = ARENA_ARRAY(e->mem, LV, (size_t)(s.m * s.n));
   for (int64_t i = 0; i < s.m; i++)
     for (int64_t j = 0; j < s.n; j++) {
-      for (int64_t k = 0; k < s.k; k++) t[k] = LLVMBuildFMul(e->b, a[at ? k * s.m + i : i * s.k + k], b[bt ? j * s.k + k : k * s.n + j], "");
-      d[i * s.n + j] = ta.rank == 1 && tb.rank == 1 && s.k == 1 && (op->flags & IR_TRANS_B) ? t[0] : cg_tree(e, t, s.k);
+      LV chain = LLVMConstReal(e->f64, 0.0);
+      for (int64_t k = 0; k < s.k; k++) {
+        LV x = a[at ? k * s.m + i : i * s.k + k], y = b[bt ? j * s.k + k : k * s.n + j];
+        if (matrices) chain = cg_fma(e, x, y, chain);
+        else t[k] = LLVMBuildFMul(e->b, x, y, "");
+      }
+      d[i * s.n + j] = matrices ? chain : outer ? t[0] : cg_tree(e, t, s.k);
     }
   e->v[r].root = 0;
   e->v[r].stride = NULL;

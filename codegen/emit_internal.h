@@ -117,6 +117,7 @@ LV cg_val(E *e, ir_val v);
 void cg_guard_op(E *e, const ir_op *op);
 void cg_bound_op(E *e, const ir_op *op);
 void cg_draw_op(E *e, const ir_op *op);
+LV cg_fma(E *e, LV a, LV b, LV c);
 void cg_scalar_op(E *e, const ir_op *op);
 LV cg_fold2(E *e, int mode, int elem, LV a, LV b); /* one step of a MAX, MIN or int SUM */
 LV cg_fold_start(E *e, int mode, int elem);

@@ -28,6 +28,8 @@ static LV intrinsic(E *e, const char *name, LLVMTypeRef t, unsigned n, LV *args)
   return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, &t, 1), f, args, n, "");
 }
 
+LV cg_fma(E *e, LV a, LV b, LV c) { return intrinsic(e, "llvm.fma", e->f64, 3, (LV[]){a, b, c}); }
+
 static LV real_op(E *e, const ir_op *op, LV *a) {
   switch (op->code) {
     case IR_ADD_OP: return LLVMBuildFAdd(e->b, a[0], a[1], "");
