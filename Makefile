@@ -10,10 +10,11 @@
 #   fuzz         every target of tests/fuzz for FUZZ_SECONDS (60), with clang-19
 #   lint         rules of the house that a grep or nm can check
 #   install      command, library, header and aim.pc below DESTDIR and PREFIX
-#   deps         installs the Debian packages that are missing; deps-jit those of aim-cc, deps-fuzz those of fuzz
+#   deps         installs the Debian packages that are missing; those of machine code where they can be had; deps-fuzz those of fuzz
 #   clean        removes this configuration's build directory
 #
 #   B=dir                            build directory (default build)
+#   LLVM=0                           leaves machine code out: the interpreter runs every model
 #   SAN=address,undefined | thread   sanitizer build, in a directory of its own
 #   CC=gcc | clang-19                compiler
 #   WERROR=1                         warnings are errors
@@ -43,15 +44,15 @@ LIBS     = $(JANSSON) -lm -pthread
 
 DEPS      := gcc libc6-dev make git pkg-config re2c lemon libjansson-dev
 DEPS_TEST := libcmocka-dev libmpfr-dev
-# For machine code; without them the interpreter runs every model.
-DEPS_JIT  := llvm-19-dev clang-19 libxxhash-dev
+# For machine code, on x86-64.  Where they cannot be had the build is without it.
+DEPS_JIT  := $(if $(and $(filter-out 0,$(or $(LLVM),1)),$(filter x86_64 amd64,$(shell uname -m))),llvm-19-dev clang-19 libxxhash-dev)
 DEPS_FUZZ := clang-19 libclang-rt-19-dev
 
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-update posteriordb bench fuzz lint install deps deps-test deps-fuzz deps-jit clean
+.PHONY: all demo test test-update posteriordb bench fuzz lint install deps deps-test deps-fuzz clean
 
 include build.mk
 
@@ -104,10 +105,9 @@ install: all
 
 deps:
 	@sh .ci/deps $(DEPS)
-deps-test:
+	@$(if $(DEPS_JIT),sh .ci/deps --optional "machine code is left out, and the interpreter runs every model" $(DEPS_JIT))
+deps-test: deps
 	@sh .ci/deps $(DEPS) $(DEPS_TEST)
-deps-jit:
-	@sh .ci/deps $(DEPS) $(DEPS_JIT)
 deps-fuzz:
 	@sh .ci/deps $(DEPS) $(DEPS_FUZZ)
 

@@ -107,10 +107,10 @@ lib-vm: $B/libvm.a
 .PHONY: lib-rt lib-lang lib-compiler lib-vm
 ALL_PARTS := $B/libvm.a $B/libcompiler.a $B/liblang.a $B/librt.a
 
-# --- codegen: where LLVM 19 is there, on x86-64.  aim-cc alone links it; the command gets the engine.
+# --- codegen: where LLVM 19 is there, on x86-64, and LLVM is not 0.  aim-cc alone links it; the command gets the engine.
 LLVM_CONFIG ?= llvm-config-19
 JIT_CLANG   ?= clang-19
-JIT := $(and $(filter x86_64 amd64,$(shell uname -m)),$(if $(FUZZ),,yes),$(shell command -v $(LLVM_CONFIG)),$(shell command -v $(JIT_CLANG)),$(wildcard /usr/include/xxhash.h))
+JIT := $(and $(filter-out 0,$(or $(LLVM),1)),$(filter x86_64 amd64,$(shell uname -m)),$(if $(FUZZ),,yes),$(shell command -v $(LLVM_CONFIG)),$(shell command -v $(JIT_CLANG)),$(wildcard /usr/include/xxhash.h))
 ifneq ($(JIT),)
 JIT_CC_SRC  := $(wildcard codegen/emit*.c) codegen/aim_cc.c
 JIT_CC_OBJ  := $(JIT_CC_SRC:%.c=$B/%.o) $B/codegen/support_bytes.o
@@ -124,17 +124,22 @@ $B/codegen/support.bc: codegen/support.c $(FLAGS)
 $B/codegen/support_bytes.o: codegen/support_bytes.S $B/codegen/support.bc
 	$(call say,CC)
 	$(Q)$(CC) -c -Wa,-I$B/codegen $< -o $@
+# LLVM's archives where they are there: a process that maps libLLVM.so takes 13 ms to start, one that has what it needs inside 3.
+# The libraries that the archives want are those that libLLVM.so runs with, so no development packages of theirs are needed.
+LLVM_STATIC := $(wildcard $(shell $(LLVM_CONFIG) --libdir)/libLLVMX86CodeGen.a)
+LLVM_LIBS   := $(shell $(LLVM_CONFIG) --ldflags $(if $(LLVM_STATIC),--link-static --libs x86codegen x86desc x86info passes bitreader irreader linker,--libs)) \
+  $(if $(LLVM_STATIC),-no-pie -s -Wl$(comma)--gc-sections -Wl$(comma)--as-needed -l:libstdc++.so.6 -l:libz.so.1 -l:libzstd.so.1)
 # What the cache is valid for: the sources of everything that shapes an object.
 $B/codegen/build_id.h: $(wildcard codegen/*.[chS] compiler/ir*.[ch] compiler/size.[ch] stdlib/runtime/rt_*.h) build.mk
 	@mkdir -p $(@D)
 	$(call say,GEN)
-	$(Q)printf '#define JIT_BUILD "%s"\n' "$$(cat $(sort $^) | sha256sum | cut -c1-32)" > $@
-$B/codegen/jit.o: $B/codegen/build_id.h
+	$(Q)printf '#define JIT_BUILD "%s"\n' "$$({ $(LLVM_CONFIG) --version; $(JIT_CLANG) --version; cat $(sort $^); } | sha256sum | cut -c1-32)" > $@
+$B/codegen/jit.o $B/codegen/aim_cc.o: $B/codegen/build_id.h
 $B/libcodegen.a: $(CODEGEN_OBJ)
 	$(archive)
 $B/aim-cc: $(JIT_CC_OBJ) $B/libcompiler.a $B/liblang.a $B/librt.a
 	$(call say,LINK)
-	$(Q)$(CC) $(BASE) -o $@ $^ $(shell $(LLVM_CONFIG) --ldflags --libs) -lm -pthread
+	$(Q)$(CC) $(BASE) -o $@ $^ $(LLVM_LIBS) -lm -pthread
 $(AIMC_OBJ): BASE += -DAIM_JIT
 lib-codegen: $B/libcodegen.a $B/aim-cc
 .PHONY: lib-codegen

@@ -26,6 +26,7 @@ int cmd_check(const args *a, aim_vm *vm);
 int cmd_ir(const args *a, aim_vm *vm);
 int cmd_explain(const args *a, aim_vm *vm);
 int cmd_doctor(const args *a, aim_vm *vm);
+int cmd_cache(const args *a, aim_vm *vm);
 
 /* AIM_COLOUR or 0 for messages to f. */
 unsigned colour_of(const args *a, FILE *f);

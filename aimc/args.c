@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_OPTION };
+enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_OPTION };
 
 /* Flags that are options of a statement, KEY_OPTION + their place here. */
 static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
@@ -30,7 +30,9 @@ static const struct argp_option options[] = {
     {"max-depth", KEY_OPTION + 7, "N", 0, NULL, 2},
     {"particles", KEY_OPTION + 8, "N", 0, "of importance", 2},
     {"set", KEY_SET, "OPTION=VALUE", 0, "any other option of a statement", 2},
-    {"engine", KEY_ENGINE, "vm | jit | auto", 0, "what executes the model, default vm; draws do not depend on it", 3},
+    {"engine", KEY_ENGINE, "auto | jit | vm", 0, "what executes the model: the interpreter and then machine code, machine code, the interpreter; draws do not depend on it", 3},
+    {"cache", KEY_CACHE, "DIR | off", 0, "where compiled models are kept, default ~/.cache/aim", 3},
+    {"cache-size", KEY_CACHE_SIZE, "MIB", 0, "how much of them, default 256", 3},
     {"isa", KEY_ISA, "2 | 3 | 4", 0, "x86-64 level of the kernels; draws do not depend on it", 3},
     {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, local or all", 3},
     {"any-path", KEY_ANY_PATH, NULL, 0, "let statements read data outside the folder of the program", 3},
@@ -82,9 +84,11 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   case KEY_COLOUR: set_colour(a, arg, s); return 0;
   case KEY_ENGINE:
     if (strcmp(arg, "vm") != 0 && strcmp(arg, "jit") != 0 && strcmp(arg, "auto") != 0)
-      argp_error(s, "--engine wants vm, jit or auto, not `%s`", arg);
+      argp_error(s, "--engine wants auto, jit or vm, not `%s`", arg);
     a->engine = arg;
     return 0;
+  case KEY_CACHE: a->cache = arg; return 0;
+  case KEY_CACHE_SIZE: a->cache_size = arg; return 0;
   case KEY_ISA:
     if (strlen(arg) != 1 || arg[0] < '2' || arg[0] > '4') argp_error(s, "--isa wants 2, 3 or 4, not `%s`", arg);
     a->isa = arg[0] - '0';
@@ -105,17 +109,19 @@ typedef struct command_help {
 
 static const command_help helps[] = {
     {"run", "run FILE", "Runs the statements of a file: draws, summary, advice.",
-     {'d', KEY_OUT, KEY_ONLY, 'o', KEY_ENGINE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_COLOUR}},
+     {'d', KEY_OUT, KEY_ONLY, 'o', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_COLOUR}},
     {"check", "check FILE...", "Says what is wrong with models, without data.", {'q', KEY_COLOUR}},
-    {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 'o', KEY_ANY_PATH, KEY_COLOUR}},
+    {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 'o', KEY_ENGINE, KEY_CACHE, KEY_ANY_PATH, KEY_COLOUR}},
     {"ir", "ir FILE", "What a model becomes.", {'d', KEY_ONLY, 'o', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
-    {"doctor", "doctor", "This machine and this build.", {KEY_ISA, KEY_COLOUR}},
+    {"doctor", "doctor", "This machine and this build.", {KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_COLOUR}},
+    {"cache", "cache [show | clear | path]", "Compiled models that are kept: how many, remove them, where.", {KEY_CACHE}},
 };
 
 enum { N_OPTIONS = sizeof options / sizeof options[0], N_HELPS = sizeof helps / sizeof helps[0] };
 
 static bool is_shown(const command_help *h, int key) {
   if (key >= KEY_OPTION || key == KEY_SET) key = 'o';
+  if (key == KEY_CACHE_SIZE) key = KEY_CACHE;
   for (const int *k = h->shown; *k; k++)
     if (*k == key) return true;
   return false;
@@ -135,7 +141,7 @@ int args_parse(args *a, int argc, char **argv) {
   struct argp_option own[N_OPTIONS];
   memcpy(own, options, sizeof own);
   struct argp parser = {.options = own, .parser = parse_one, .args_doc = "COMMAND FILE...",
-                        .doc = "Runs generative models written in AIM.\vCommands: run, check, ir, explain, doctor, version, help."};
+                        .doc = "Runs generative models written in AIM.\vCommands: run, check, ir, explain, doctor, cache, version, help."};
   for (size_t k = 0; k < N_HELPS; k++) {
     if (strcmp(argv[1], helps[k].name) != 0) continue;
     parser.args_doc = helps[k].usage;

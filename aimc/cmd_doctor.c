@@ -54,7 +54,7 @@ int cmd_doctor(const args *a, aim_vm *vm) {
   if (best >= 2) printf("  kernels    x86-64-v%d%s\n", a->isa && a->isa < best ? a->isa : best, best == 4 ? " (AVX-512)" : best == 3 ? " (AVX2)" : "");
   else printf("  kernels    portable\n");
   if (a->isa > best) printf("  kernels    level %d was asked for and this machine has none of it\n", a->isa);
-  engine_describe();
+  engine_describe(a);
   printf("  jansson    %s\n", JANSSON_VERSION);
   look_for("cuda", "libcuda.so.1", "no NVIDIA driver; nothing in this version needs it");
   look_for("hip", "libamdhip64.so", "no AMD driver; nothing in this version needs it");

@@ -75,6 +75,21 @@ static void print_remarks(program *p) {
   }
 }
 
+static void print_engine(const aim_task *t) {
+  const exec_engine *e = t->vm->engine;
+  exec_account a;
+  if (!e->account) {
+    printf("  engine %s\n", e->name);
+    return;
+  }
+  e->account(t->model.loaded, &a);
+  printf("  engine %s: ", e->name);
+  if (a.cached) printf("machine code from the cache, %zu bytes\n", a.object);
+  else if (a.made) printf("machine code, %zu bytes, compiled in %.0f ms\n", a.object, 1e3 * a.seconds);
+  else if (a.refused) printf("the interpreter; %s\n", a.why[0] ? a.why : "there was no machine code to be had");
+  else printf("the interpreter, and machine code when that takes long\n");
+}
+
 static const char *reason(const aim_task *t) {
   if (!t->plan.automatic) return "the statement says so";
   return t->plan.method == PLAN_NUTS ? "chosen: every latent is continuous" : "chosen: some latent is discrete";
@@ -102,7 +117,7 @@ static void explain(aim_task *t, const char *name) {
   }
   for (size_t k = 0; k < p->noutputs; k++) printf("  %s %s\n", p->output[k].tracked ? "tracks" : "predicts", p->output[k].name);
   print_remarks(p);
-  printf("  engine %s\n", t->vm->engine->name);
+  print_engine(t);
 }
 
 static int explain_statement(const args *a, aim_program *p, size_t k, size_t chosen) {

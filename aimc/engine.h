@@ -1,4 +1,4 @@
-/* engine.h: which engine executes models: --engine vm | jit | auto. */
+/* engine.h: which engine executes models: --engine auto | jit | vm. */
 #ifndef AIMC_ENGINE_H
 #define AIMC_ENGINE_H
 
@@ -7,7 +7,7 @@
 
 /* Sets the vm up for what the command line asks.  0, or an exit status after a message. */
 int engine_set_up(const args *a, aim_vm *vm);
-/* A line for doctor. */
-void engine_describe(void);
+/* Lines for doctor. */
+void engine_describe(const args *a);
 
 #endif

@@ -9,6 +9,7 @@ void help_print(void) {
         "  aimc explain model.aim        the method and why, the sites, what a gradient costs\n"
         "  aimc ir model.aim             what the model becomes (--stage model, grad, ...)\n"
         "  aimc doctor                   this machine and this build\n"
+        "  aimc cache                    compiled models that are kept\n"
         "  aimc run --help               all options\n"
         "\n"
         "A first model.  Put this into coin.aim:\n"

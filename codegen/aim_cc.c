@@ -1,14 +1,21 @@
-/* aim_cc.c: the compiler process.  A request on standard input, an object on standard output; on failure one line on standard
- * error and status 1.  It limits its own time and memory, and its host kills it when it stays too long.
+/* aim_cc.c: the compiler process.  A request on standard input, a cg_answer and an object on standard output; on failure one line
+ * on standard error and status 1.  It limits its own time and memory, ends with its host, and is killed when it stays too long.
  *
- * Request: lines `cpu <name>`, `features <text>`, `width <bits>`, `fma <0|1>`, `bind <symbol> <n>`, then `ir` and the text to the end. */
+ * Request: lines `aim-cc <abi> <build>`, `cpu <name>`, `features <text>`, `width <bits>`, `fma <0|1>`, `bind <symbol> <n>`, then `ir`
+ * and the text to the end.  The first may be left out; where it stands it has to name this build, so that an engine never runs
+ * what an aim-cc of another one made. */
+#include "codegen/abi.h"
+#include "codegen/build_id.h"
+#include "codegen/child.h"
 #include "codegen/emit.h"
 #include "lang/alloc.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -56,12 +63,27 @@ int main(int argc, char **argv) {
   (void)memory;
 #endif
   setrlimit(RLIMIT_CORE, &core);
+#ifdef PR_SET_PDEATHSIG
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody waits for the object of a host that has gone */
+#endif
+  if (chdir("/")) return fail("the root directory cannot be entered"); /* no file system is kept busy */
   size_t n;
   char *s = read_all(&n);
   if (!s) return fail("the request cannot be read");
   int status = compile(s, n, argc > 1 && strcmp(argv[1], "--llvm") == 0);
   fflush(stderr);
   _exit(status); /* the system frees memory faster than LLVM and arenas do */
+}
+
+static bool write_all(const char *p, size_t n) {
+  while (n) {
+    ssize_t put = write(1, p, n);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return false;
+    p += put;
+    n -= (size_t)put;
+  }
+  return true;
 }
 
 static int compile(char *s, size_t n, bool show) {
@@ -77,7 +99,10 @@ static int compile(char *s, size_t n, bool show) {
     char *end = strchr(at, '\n');
     if (!end) return fail("the request is incomplete");
     *end = '\0';
-    if (strncmp(at, "cpu ", 4) == 0) target.cpu = at + 4;
+    if (strncmp(at, "aim-cc ", 7) == 0) {
+      char *gap = strchr(at + 7, ' ');
+      if (atoi(at + 7) != CG_ABI || !gap || strcmp(gap + 1, JIT_BUILD) != 0) return fail("aim-cc is of another build than its host");
+    } else if (strncmp(at, "cpu ", 4) == 0) target.cpu = at + 4;
     else if (strncmp(at, "features ", 9) == 0) target.features = at + 9;
     else if (strncmp(at, "width ", 6) == 0) target.width = atoi(at + 6);
     else if (strncmp(at, "fma ", 4) == 0) target.has_fma = at[4] == '1';
@@ -99,11 +124,7 @@ static int compile(char *s, size_t n, bool show) {
   error = cg_emit(m, &target, aim_support_begin, (size_t)(aim_support_end - aim_support_begin), &object, &nobject, show ? &text : NULL);
   if (text) fputs(text, stderr);
   if (error) return fail(error);
-  for (size_t k = 0; k < nobject;) {
-    ssize_t put = write(1, object + k, nobject - k);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return fail("the object cannot be written");
-    k += (size_t)put;
-  }
+  cg_answer answer = {CG_ANSWER_MAGIC, nobject};
+  if (!write_all((const char *)&answer, sizeof answer) || !write_all(object, nobject)) return fail("the object cannot be written");
   return 0;
 }

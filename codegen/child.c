@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,87 +45,129 @@ static void close_at(int *f) {
   *f = -1;
 }
 
-/* Feeds and drains the child until its outputs end.  False on a timeout or for want of memory. */
-static const char *talk(cg_reply *r, int in, int out, int err, const char *request, size_t n, double deadline, const aim_alloc *alloc) {
-  int f[3] = {in, out, err};
+/* Three lines to the child; [k][0] is its end and [k][1] ours.  Input is a socket, because writing to one whose reader has gone can
+ * be told not to raise SIGPIPE.  None is 0, 1 or 2, which a host may have closed: the child's ends are moved there. */
+static bool open_lines(int f[3][2]) {
+  for (int k = 0; k < 3; k++) f[k][0] = f[k][1] = -1;
+  for (int k = 0; k < 3; k++) {
+    int two[2], bad = k ? pipe2(two, O_CLOEXEC) : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, two);
+    if (bad) return false;
+    for (int end = 0; end < 2; end++) {
+      int mine = k ? !end : end; /* a pipe is read at 0, and 1 and 2 are what the child writes */
+      f[k][mine] = two[end];
+      if (two[end] > 2) continue;
+      f[k][mine] = fcntl(two[end], F_DUPFD_CLOEXEC, 3);
+      close(two[end]);
+    }
+    if (f[k][0] < 0 || f[k][1] < 0) return false;
+    fcntl(f[k][1], F_SETFL, O_NONBLOCK);
+  }
+  return true;
+}
+
+static bool spawn(pid_t *pid, const char *path, int f[3][2]) {
+  posix_spawn_file_actions_t act;
+  posix_spawnattr_t attr;
+  sigset_t none, all;
+  if (posix_spawn_file_actions_init(&act)) return false;
+  if (posix_spawnattr_init(&attr)) {
+    posix_spawn_file_actions_destroy(&act);
+    return false;
+  }
+  sigemptyset(&none);
+  sigfillset(&all);
+  bool ok = true;
+  for (int k = 0; k < 3; k++) ok &= posix_spawn_file_actions_adddup2(&act, f[k][0], k) == 0;
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+  ok &= posix_spawn_file_actions_addclosefrom_np(&act, 3) == 0; /* what the host opened without O_CLOEXEC */
+#endif
+  ok &= posix_spawnattr_setsigmask(&attr, &none) == 0 && posix_spawnattr_setsigdefault(&attr, &all) == 0 &&
+        posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) == 0;
+  char *argv[] = {(char *)"aim-cc", NULL}, *env[] = {NULL};
+  ok = ok && posix_spawn(pid, path, &act, &attr, argv, env) == 0;
+  posix_spawnattr_destroy(&attr);
+  posix_spawn_file_actions_destroy(&act);
+  return ok;
+}
+
+static bool is_gone(ssize_t n) { return n < 0 && errno != EAGAIN && errno != EINTR; }
+
+/* Feeds and drains the child until its outputs end; NULL, or why it has to be killed. */
+static const char *talk(cg_reply *r, int f[3], const char *request, size_t n, double deadline, int cancel, const aim_alloc *alloc) {
   size_t sent = 0, said = 0;
   const char *why = NULL;
   while (!why && (f[1] >= 0 || f[2] >= 0)) {
     double left = deadline - now();
     if (left <= 0) { why = "it took too long"; break; }
     if (f[0] >= 0 && sent == n) close_at(&f[0]);
-    struct pollfd p[3] = {{f[0], POLLOUT, 0}, {f[1], POLLIN, 0}, {f[2], POLLIN, 0}};
-    if (poll(p, 3, (int)(left * 1000) + 1) < 0 && errno != EINTR) { why = "it cannot be reached"; break; }
+    struct pollfd p[4] = {{f[0], POLLOUT, 0}, {f[1], POLLIN, 0}, {f[2], POLLIN, 0}, {cancel, POLLIN, 0}};
+    if (poll(p, 4, left > 1000 ? 1000000 : (int)(left * 1000) + 1) < 0) {
+      if (errno != EINTR) why = "it cannot be reached";
+      continue;
+    }
+    if (p[3].revents) why = "it was stopped";
     if (p[0].revents) {
-      ssize_t k = write(f[0], request + sent, n - sent);
+      ssize_t k = send(f[0], request + sent, n - sent, MSG_NOSIGNAL);
       if (k > 0) sent += (size_t)k;
-      else if (k < 0 && errno != EAGAIN && errno != EINTR) close_at(&f[0]);
+      else if (is_gone(k)) close_at(&f[0]);
     }
     if (p[1].revents) {
       if (!room(r, 1 << 16, alloc)) { r->memory = true; why = "there is no memory for its object"; break; }
       ssize_t k = read(f[1], r->object + r->n, r->cap - r->n);
       if (k > 0) r->n += (size_t)k;
-      else if (k == 0 || (errno != EAGAIN && errno != EINTR)) close_at(&f[1]);
+      else if (k == 0 || is_gone(k)) close_at(&f[1]);
     }
     if (p[2].revents) {
       char text[512];
       ssize_t k = read(f[2], text, sizeof text);
       for (ssize_t i = 0; i < k; i++)
         if (said + 1 < sizeof r->message) r->message[said++] = text[i];
-      if (k == 0 || (k < 0 && errno != EAGAIN && errno != EINTR)) close_at(&f[2]);
+      if (k == 0 || is_gone(k)) close_at(&f[2]);
     }
   }
-  for (int k = 0; k < 3; k++) close_at(&f[k]);
   r->message[said] = '\0';
-  char *end = strchr(r->message, '\n');
-  if (end) *end = '\0';
+  r->message[strcspn(r->message, "\n")] = '\0';
   return why;
 }
 
-void cg_child_run(cg_reply *r, const char *path, const void *request, size_t n, int seconds, const aim_alloc *alloc) {
+/* Takes the answer's head off; false if the object is not whole. */
+static bool take_head(cg_reply *r) {
+  static const char magic[8] = CG_ANSWER_MAGIC;
+  cg_answer a;
+  if (r->n <= sizeof a) return false;
+  memcpy(&a, r->object, sizeof a);
+  if (memcmp(a.magic, magic, sizeof magic) != 0 || a.n != r->n - sizeof a) return false;
+  r->n -= sizeof a;
+  memmove(r->object, r->object + sizeof a, r->n);
+  return true;
+}
+
+void cg_child_run(cg_reply *r, const char *path, const void *request, size_t n, int seconds, int cancel, const aim_alloc *alloc) {
   *r = (cg_reply){NULL, 0, 0, "", false};
-  int p[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
-  bool ok = true;
-  for (int k = 0; k < 3 && ok; k++) ok = pipe2(p[k], O_CLOEXEC) == 0;
-  posix_spawn_file_actions_t act;
+  int f[3][2];
   pid_t pid = -1;
-  if (ok && posix_spawn_file_actions_init(&act) == 0) {
-    posix_spawn_file_actions_adddup2(&act, p[0][0], 0);
-    posix_spawn_file_actions_adddup2(&act, p[1][1], 1);
-    posix_spawn_file_actions_adddup2(&act, p[2][1], 2);
-    char *argv[] = {(char *)"aim-cc", NULL}, *env[] = {NULL};
-    ok = posix_spawn(&pid, path, &act, NULL, argv, env) == 0;
-    posix_spawn_file_actions_destroy(&act);
-  } else {
-    ok = false;
-  }
-  close_at(&p[0][0]), close_at(&p[1][1]), close_at(&p[2][1]);
-  if (!ok) {
-    for (int k = 0; k < 3; k++) close_at(&p[k][k ? 0 : 1]);
+  bool there = open_lines(f) && spawn(&pid, path, f);
+  for (int k = 0; k < 3; k++) close_at(&f[k][0]);
+  int ours[3] = {f[0][1], f[1][1], f[2][1]};
+  const char *why = there ? talk(r, ours, request, n, now() + seconds, cancel, alloc) : NULL;
+  for (int k = 0; k < 3; k++) close_at(&ours[k]);
+  if (!there) {
     fail(r, alloc, "aim-cc cannot be started");
     return;
   }
-  for (int k = 0; k < 3; k++) fcntl(p[k][k ? 0 : 1], F_SETFL, O_NONBLOCK);
-  /* A child that ends before it has read everything must not end us. */
-  sigset_t pipe_signal, before;
-  sigemptyset(&pipe_signal);
-  sigaddset(&pipe_signal, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-  const char *why = talk(r, p[0][1], p[1][0], p[2][0], request, n, now() + seconds, alloc);
-  struct timespec none = {0, 0};
-  while (sigtimedwait(&pipe_signal, NULL, &none) > 0) continue;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (why) kill(pid, SIGKILL);
   int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  pid_t got;
+  while ((got = waitpid(pid, &status, 0)) < 0 && errno == EINTR) continue;
+  bool good = got != pid || (WIFEXITED(status) && WEXITSTATUS(status) == 0); /* got < 0: the host collected it */
   if (why) {
     char line[128];
     snprintf(line, sizeof line, "aim-cc: %s", why);
     fail(r, alloc, line);
-  } else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || r->n == 0) {
-    char said[256];
+  } else if (!good || !take_head(r)) {
+    char said[sizeof r->message];
     memcpy(said, r->message, sizeof said);
-    if (WIFSIGNALED(status)) snprintf(said, sizeof said, "aim-cc was ended by signal %d", WTERMSIG(status));
+    if (got == pid && WIFSIGNALED(status)) snprintf(said, sizeof said, "aim-cc was ended by signal %d", WTERMSIG(status));
     fail(r, alloc, said[0] ? said : "aim-cc failed");
   }
 }

@@ -10,13 +10,14 @@
 #include "stdlib/runtime/rt_sample.h"
 
 #include <setjmp.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 enum { STATIC_MOST = 64, LINE = 8 /* cells */, SECONDS = 60 };
 
 typedef struct port {
-  bool array;
+  bool array, bound;   /* bound: data or frame, before the first call */
   int64_t cells;
   const cg_cell *from; /* data and frame; NULL: of the call */
   int64_t stage;       /* cells of a worker's memory, for calls with a stride */
@@ -30,6 +31,7 @@ typedef struct jit_fn {
   int64_t *size;
   int64_t *slot;       /* offsets in a worker's memory */
   uint32_t nsizes, nslots;
+  uint32_t first;      /* of its slots in a worker's table */
   int64_t work;
   span *where;         /* of operations, in ir_visit_ops order */
   uint32_t nwhere;
@@ -43,6 +45,9 @@ struct exec_program {
   size_t ndata;
   exec_data *data;
   exec_options options;
+  bool (*wanted)(const ir_fn *fn);
+  size_table *sizes; /* a copy: code may be taken over while others read the module's */
+  strbuf request;
   cg_object object;
   cg_host host;
   jit_fn *fn;
@@ -132,57 +137,61 @@ SERVICES(v4)
 
 static const cg_host *host_for(int level) { return level >= 4 ? &host_v4 : level == 3 ? &host_v3 : &host_v2; }
 
-/* ---- the request */
+/* ---- the request, which is also the key of the cache */
 
-static bool runs(const ir_fn *fn) {
-  if (fn->is_model) return false;
+static bool runs(const exec_program *p, const ir_fn *fn) {
+  if (fn->is_model || (p->wanted && !p->wanted(fn))) return false;
   for (uint32_t k = 0; k < fn->nparams; k++) if (fn->param[k].role == IR_ROLE_PLAIN) return false;
   return true;
 }
 
-static void write_request(strbuf *s, const ir_module *m, int level) {
-  /* The build is part of the key of the cache; aim-cc does not read it. */
+static bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80; }
+
+static bool mentions(const char *text, const char *name) {
+  size_t n = strlen(name);
+  for (const char *at = text; (at = strstr(at, name)); at += n)
+    if ((at == text || !is_word(at[-1])) && !is_word(at[n])) return true;
+  return false;
+}
+
+/* Small sizes become constants of the code, those that the functions speak of: data that differ elsewhere need no other object. */
+static void write_request(exec_program *p, const ir_module *m, int level) {
+  strbuf fns, *s = &p->request;
+  strbuf_init(&fns, &p->mem);
+  for (uint32_t k = 0; k < m->nfns; k++) if (runs(p, m->fn[k])) ir_print_fn(m->fn[k], &fns);
+  strbuf_init(s, &p->mem);
   strbuf_printf(s, "aim-cc %d %s\n", CG_ABI, JIT_BUILD);
   strbuf_printf(s, "cpu x86-64-v%d\nfeatures \nwidth %d\nfma %d\n", level, level >= 4 ? 512 : level == 3 ? 256 : 0, level >= 3);
+  p->sizes = size_table_new(&p->mem);
   for (size_t k = 0; k < size_symbol_count(m->sizes); k++) {
     const char *name;
     ir_size symbol = size_symbol_at(m->sizes, k);
     int64_t n;
-    if (size_is_symbol(m->sizes, symbol, &name) && size_value(m->sizes, symbol, &n) && n <= STATIC_MOST && n >= -STATIC_MOST)
-      strbuf_printf(s, "bind %s %lld\n", name, (long long)n);
+    if (!size_is_symbol(m->sizes, symbol, &name) || !size_value(m->sizes, symbol, &n)) continue;
+    size_bind(p->sizes, size_symbol(p->sizes, name), n);
+    if (n <= STATIC_MOST && n >= -STATIC_MOST && mentions(fns.s, name)) strbuf_printf(s, "bind %s %lld\n", name, (long long)n);
   }
   strbuf_puts(s, "ir\n");
-  for (uint32_t k = 0; k < m->nfns; k++) if (runs(m->fn[k])) ir_print_fn(m->fn[k], s);
+  strbuf_put(s, fns.s, fns.n);
 }
 
 /* ---- the description that an object carries */
 
 typedef struct setup {
   exec_program *p;
-  const ir_module *m;
-  const char **message;
+  const ir_module *m; /* not read while an object is taken over */
   jmp_buf refused;
 } setup;
 
-static void say(const setup *s, const char *text) {
-  if (!s->message) return;
-  jmp_buf *outer = s->m->mem->oom, here;
-  if (setjmp(here) == 0) {
-    s->m->mem->oom = &here;
-    *s->message = arena_printf(s->m->mem, "%s", text);
-  }
-  s->m->mem->oom = outer;
-}
-
 static _Noreturn void refuse(setup *s, const char *text) {
-  say(s, text);
+  snprintf(s->p->stats.why, sizeof s->p->stats.why, "%s", text);
   longjmp(s->refused, 1);
 }
 
 static int64_t number(setup *s, const char **at) {
-  ir_size z = size_parse(s->m->sizes, at);
+  ir_size z = size_parse(s->p->sizes, at);
   int64_t n;
-  if (!z || !size_value(s->m->sizes, z, &n)) refuse(s, "an array has an extent that is unbound");
+  if (!z || !size_value(s->p->sizes, z, &n)) refuse(s, "an array has an extent that is unbound");
   return n;
 }
 
@@ -268,7 +277,8 @@ static void describe(setup *s, jit_fn *f, const ir_fn *fn) {
   f->out = ARENA_ARRAY(mem, port, f->nout + 1);
   for (uint32_t k = 0; k < f->nin; k++) {
     ir_type t = ir_type_of(fn, fn->param[k].val);
-    f->in[k] = (port){.array = t.rank > 0, .cells = cells_of(s, t)};
+    ir_role role = fn->param[k].role;
+    f->in[k] = (port){.array = t.rank > 0, .bound = role == IR_ROLE_DATA || role == IR_ROLE_FRAME, .cells = cells_of(s, t)};
   }
   for (uint32_t k = 0; k < f->nout; k++) {
     ir_type t = ir_type_of(fn, fn->ret[k]);
@@ -278,7 +288,7 @@ static void describe(setup *s, jit_fn *f, const ir_fn *fn) {
 
 static const cg_cell nothing[LINE];
 
-static void connect(setup *s, jit_fn *f, const ir_fn *fn, uint32_t nframe, cg_cell *const *frame) {
+static void connect(setup *s, jit_fn *f, const ir_fn *fn, uint32_t nframe, const void *const *frame) {
   for (uint32_t k = 0; k < f->nin; k++) {
     const ir_param *q = &fn->param[k];
     const void *x = NULL;
@@ -301,7 +311,7 @@ static void connect(setup *s, jit_fn *f, const ir_fn *fn, uint32_t nframe, cg_ce
 static void add_stages(setup *s, jit_fn *f) {
   for (uint32_t k = 0; k < f->nin + f->nout; k++) {
     port *q = k < f->nin ? &f->in[k] : &f->out[k - f->nin];
-    if (!q->array || q->from) continue;
+    if (!q->array || q->bound) continue;
     q->stage = f->work;
     f->work += (q->cells + LINE) / LINE * LINE;
     if (f->work > INT64_MAX / 64) refuse(s, "an array is too large");
@@ -363,9 +373,7 @@ static span where_of(const jit_fn *f, int64_t k) { return k >= 0 && k < f->nwher
 static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
   const exec_program *p = w->program;
   const jit_fn *f = &p->fn[fn];
-  cg_cell **slot = w->slot;
-  for (int k = 0; k < fn; k++) slot += p->fn[k].nslots;
-  cg_ctx c = {.size = f->size, .slot = slot, .in = w->in, .out = w->out, .host = &p->host};
+  cg_ctx c = {.size = f->size, .slot = w->slot + f->first, .in = w->in, .out = w->out, .host = &p->host};
   exec_status status = EXEC_OK;
   for (size_t lane = 0; lane < lanes && status == EXEC_OK; lane++) {
     for (uint32_t k = 0, q = 0; k < f->nin; k++) {
@@ -437,51 +445,105 @@ static void unload(exec_program *p) {
   alloc_put(&alloc, p, sizeof *p);
 }
 
+/* Hands the reason over, in memory of the module. */
+static void tell(const exec_program *p, const ir_module *m, const char **message) {
+  if (!message || !p->stats.why[0]) return;
+  jmp_buf *outer = m->mem->oom, here;
+  if (setjmp(here) == 0) {
+    m->mem->oom = &here;
+    *message = arena_printf(m->mem, "%s", p->stats.why);
+  }
+  m->mem->oom = outer;
+}
+
 static double now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-typedef struct bytes {
-  char *p;
-  size_t n, cap;
-} bytes;
-
-/* From the cache, or compiled and then stored. */
-static const char *object_get(exec_program *p, const strbuf *request, bytes *out, cg_reply *reply) {
-  const jit_config *j = p->config;
-  const char *off = NULL;
-  cg_cache cache = {-1};
-  if (j->cache) cache = cg_cache_open(j->cache, &off);
-  double t = now();
-  out->p = cg_cache_get(&cache, request->s, request->n, &p->alloc, &out->n);
-  out->cap = out->n;
-  p->stats.cached = out->p != NULL;
-  if (!out->p) {
-    cg_child_run(reply, j->compiler, request->s, request->n, j->seconds ? j->seconds : SECONDS, &p->alloc);
-    *out = (bytes){reply->object, reply->n, reply->cap};
-    if (out->p) cg_cache_put(&cache, request->s, request->n, out->p, out->n);
-  }
-  cg_cache_close(&cache);
-  p->stats.compile = now() - t;
-  p->stats.object = out->n;
-  return out->p ? NULL : reply->message;
-}
-
-static void take_object(setup *s, const bytes *o) {
+static void take_object(setup *s, const char *object, size_t n) {
   exec_program *p = s->p;
-  const char *why = cg_object_load(&p->object, o->p, o->n);
+  const char *why = cg_object_load(&p->object, object, n);
   if (why) refuse(s, why);
   size_t size;
-  const char *meta = cg_object_find(&p->object, o->p, o->n, "aim_meta", &size);
+  const char *meta = cg_object_find(&p->object, object, n, "aim_meta", &size);
   if (!meta || size == 0 || meta[size - 1] != '\0') refuse(s, "the object has no description");
   read_meta(s, meta);
+  uint32_t slots = 0;
   for (uint32_t k = 0; k < p->nfns; k++) {
-    const void *code = cg_object_find(&p->object, o->p, o->n, arena_printf(&p->mem, "aim_fn_%u", k), &size);
+    jit_fn *f = &p->fn[k];
+    const void *code = cg_object_find(&p->object, object, n, arena_printf(&p->mem, "aim_fn_%u", k), &size);
     if (!code) refuse(s, "the object lacks a function");
-    memcpy(&p->fn[k].code, &code, sizeof code);
+    memcpy(&f->code, &code, sizeof code);
+    f->first = slots;
+    slots += f->nslots;
+    add_stages(s, f);
   }
+  size_t bytes;
+  if (!worker_bytes(p, &bytes) || (p->options.memory && bytes > p->options.memory)) refuse(s, "the arrays of the program do not fit in the memory limit");
+}
+
+/* Takes an object over.  On failure the program is as before, and stats.why tells why, but for want of memory. */
+static exec_status finish(exec_program *p, const char *object, size_t n) {
+  setup s = {.p = p};
+  jmp_buf memory;
+  volatile exec_status status = EXEC_OK;
+  if (setjmp(memory)) {
+    status = EXEC_MEMORY;
+  } else {
+    p->mem.oom = &memory;
+    if (setjmp(s.refused)) status = EXEC_REFUSED;
+    else take_object(&s, object, n);
+  }
+  p->mem.oom = NULL;
+  if (status == EXEC_OK) {
+    p->stats.object = n;
+    return EXEC_OK;
+  }
+  cg_object_free(&p->object);
+  p->work = 0;
+  for (uint32_t k = 0; k < p->nfns; k++) p->fn[k].work = p->fn[k].nsizes = p->fn[k].nslots = 0;
+  return status;
+}
+
+static cg_cache cache_of(exec_program *p) {
+  const jit_config *j = p->config;
+  cg_cache c = {.dir = -1};
+  if (j->cache) c = cg_cache_open(j->cache, j->cache_most ? j->cache_most : CG_CACHE_MOST);
+  p->stats.cache_off = c.off;
+  p->stats.distrusted = c.distrusted;
+  return c;
+}
+
+exec_status jit_recall(exec_program *p) {
+  double t = now();
+  cg_cache c = cache_of(p);
+  size_t n;
+  char *object = cg_cache_get(&c, p->request.s, p->request.n, &p->alloc, &n);
+  cg_cache_close(&c);
+  exec_status status = object ? finish(p, object, n) : EXEC_REFUSED;
+  alloc_put(&p->alloc, object, object ? n : 0);
+  p->stats.cached = status == EXEC_OK;
+  p->stats.seconds += now() - t;
+  return status;
+}
+
+exec_status jit_compile(exec_program *p, int cancel) {
+  double t = now();
+  cg_reply r;
+  cg_child_run(&r, p->config->compiler, p->request.s, p->request.n, p->config->seconds ? p->config->seconds : SECONDS, cancel, &p->alloc);
+  exec_status status = r.object ? finish(p, r.object, r.n) : r.memory ? EXEC_MEMORY : EXEC_REFUSED;
+  if (!r.object) snprintf(p->stats.why, sizeof p->stats.why, "%.*s", (int)sizeof p->stats.why - 1, r.message);
+  if (status == EXEC_OK) {
+    p->stats.why[0] = '\0';
+    cg_cache c = cache_of(p);
+    cg_cache_put(&c, p->request.s, p->request.n, r.object, r.n);
+    cg_cache_close(&c);
+  }
+  alloc_put(&p->alloc, r.object, r.cap);
+  p->stats.seconds += now() - t;
+  return status;
 }
 
 /* Runs @prepare into memory of the program. */
@@ -491,60 +553,54 @@ static exec_status prepare(setup *s, int k) {
   exec_arg *out = ARENA_ARRAY(&p->mem, exec_arg, f->nout + 1);
   exec_report r;
   for (uint32_t q = 0; q < f->nout; q++) out[q] = (exec_arg){ARENA_ARRAY(&p->mem, exec_cell, (size_t)f->out[q].cells + LINE), 1};
-  cg_cell **frame = ARENA_ARRAY(&p->mem, cg_cell *, f->nout + 1);
-  for (uint32_t q = 0; q < f->nout; q++) frame[q] = (cg_cell *)(void *)out[q].p;
+  const void **frame = ARENA_ARRAY(&p->mem, const void *, f->nout + 1);
+  for (uint32_t q = 0; q < f->nout; q++) frame[q] = out[q].p;
   exec_worker *w = worker_new(p); /* nothing may jump while it is held */
   if (!w) return EXEC_MEMORY;
   exec_status st = call(w, k, 1, NULL, out, &r);
   worker_free(w);
   if (st == EXEC_BOUND) refuse(s, "@prepare: an index made from the data is out of range");
   for (uint32_t q = 0, i = 0; q < s->m->nfns; q++)
-    if (runs(s->m->fn[q])) {
+    if (runs(p, s->m->fn[q])) {
       if ((int)i != k) connect(s, &p->fn[i], s->m->fn[q], f->nout, frame);
       i++;
     }
   return EXEC_OK;
 }
 
-static exec_status set_up(setup *s, bytes *object, cg_reply *reply) {
+/* What compiling and calling will need of the module. */
+static void describe_all(setup *s, const jit_base *base) {
   exec_program *p = s->p;
-  strbuf request;
-  strbuf_init(&request, &p->mem);
-  write_request(&request, s->m, rt_kernels_for(p->options.isa)->level);
-  for (uint32_t k = 0; k < s->m->nfns; k++) p->nfns += runs(s->m->fn[k]);
+  write_request(p, s->m, rt_kernels_for(p->options.isa)->level);
+  for (uint32_t k = 0; k < s->m->nfns; k++) p->nfns += runs(p, s->m->fn[k]);
   p->fn = ARENA_ARRAY(&p->mem, jit_fn, p->nfns + 1);
-  int first = -1;
-  for (uint32_t k = 0, i = 0; k < s->m->nfns; k++) {
-    if (!runs(s->m->fn[k])) continue;
-    if (strcmp(s->m->fn[k]->name, "prepare") == 0) first = (int)i;
-    describe(s, &p->fn[i++], s->m->fn[k]);
+  uint32_t nframe = 0;
+  const void **frame = NULL;
+  if (base) {
+    const ir_fn *first = ir_fn_find(s->m, "prepare");
+    nframe = first ? first->nret : 0;
+    frame = ARENA_ARRAY(&p->mem, const void *, nframe + 1);
+    for (uint32_t k = 0; k < nframe; k++)
+      if (!(frame[k] = base->engine->frame(base->program, k + 1))) refuse(s, "a result of @prepare is not there");
   }
-  const char *why = object_get(p, &request, object, reply);
-  if (why && reply->memory) return EXEC_MEMORY;
-  if (why) refuse(s, why);
-  take_object(s, object);
-  for (uint32_t k = 0; k < p->nfns; k++) add_stages(s, &p->fn[k]);
-  size_t bytes;
-  if (!worker_bytes(p, &bytes) || (p->options.memory && bytes > p->options.memory)) refuse(s, "the arrays of the program do not fit in the memory limit");
   for (uint32_t k = 0, i = 0; k < s->m->nfns; k++) {
-    if (!runs(s->m->fn[k])) continue;
-    if (first < 0 || (int)i == first) connect(s, &p->fn[i], s->m->fn[k], 0, NULL);
+    if (!runs(p, s->m->fn[k])) continue;
+    describe(s, &p->fn[i], s->m->fn[k]);
+    if (base) connect(s, &p->fn[i], s->m->fn[k], nframe, frame);
     i++;
   }
-  return first >= 0 ? prepare(s, first) : EXEC_OK;
 }
 
-static exec_status load(const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options, const aim_alloc *alloc,
-                        exec_program **out, const char **message) {
+exec_status jit_open(const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options, const aim_alloc *alloc,
+                     const jit_base *base, exec_program **out, const char **message) {
   *out = NULL;
   if (message) *message = NULL;
-  setup s = {.m = m, .message = message};
 #if !defined(__x86_64__)
-  say(&s, "machine code is made for x86-64 only");
+  if (message) *message = "machine code is made for x86-64 only";
   return EXEC_REFUSED;
 #endif
   if (!options || !options->user) {
-    say(&s, "the engine was not set up");
+    if (message) *message = "the engine was not set up";
     return EXEC_REFUSED;
   }
   exec_program *p = alloc_get(alloc, 1, sizeof *p);
@@ -554,12 +610,11 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   p->options = *options;
   p->config = options->user;
   p->module = m;
+  p->wanted = base ? base->wanted : NULL;
   p->host = *host_for(rt_kernels_for(options->isa)->level);
-  s.p = p;
   arena_init(&p->mem, &p->alloc, options->memory);
-  bytes object = {NULL, 0, 0};
-  cg_reply reply = {NULL, 0, 0, "", false};
-  exec_status status;
+  setup s = {.p = p, .m = m};
+  volatile exec_status status = EXEC_OK;
   jmp_buf memory;
   if (setjmp(memory)) {
     status = EXEC_MEMORY;
@@ -571,16 +626,61 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
       p->data = ARENA_ARRAY(&p->mem, exec_data, ndata + 1);
       if (ndata) memcpy(p->data, data, ndata * sizeof *data);
       p->ndata = ndata;
-      status = set_up(&s, &object, &reply);
+      describe_all(&s, base);
     }
   }
   p->mem.oom = NULL;
-  alloc_put(&p->alloc, object.p, object.cap);
-  if (status == EXEC_OK) *out = p;
-  else unload(p);
+  *out = p;
+  if (status == EXEC_OK) return EXEC_OK;
+  tell(p, m, message);
+  unload(p);
+  *out = NULL;
+  return status;
+}
+
+/* With the code there: everything of the module that has a value before the first call. */
+static exec_status begin(exec_program *p, const ir_module *m) {
+  setup s = {.p = p, .m = m};
+  volatile exec_status status = EXEC_OK;
+  jmp_buf memory;
+  if (setjmp(memory)) {
+    status = EXEC_MEMORY;
+  } else {
+    p->mem.oom = &memory;
+    if (setjmp(s.refused)) {
+      status = EXEC_REFUSED;
+    } else {
+      int first = find(p, "prepare");
+      for (uint32_t k = 0, i = 0; k < m->nfns; k++) {
+        if (!runs(p, m->fn[k])) continue;
+        if (first < 0 || (int)i == first) connect(&s, &p->fn[i], m->fn[k], 0, NULL);
+        i++;
+      }
+      if (first >= 0) status = prepare(&s, first);
+    }
+  }
+  p->mem.oom = NULL;
+  return status;
+}
+
+static exec_status load(const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options, const aim_alloc *alloc,
+                        exec_program **out, const char **message) {
+  exec_program *p;
+  *out = NULL;
+  exec_status status = jit_open(m, ndata, data, options, alloc, NULL, &p, message);
+  if (status != EXEC_OK) return status;
+  status = jit_recall(p);
+  if (status == EXEC_REFUSED) status = jit_compile(p, -1);
+  if (status == EXEC_OK) status = begin(p, m);
+  if (status == EXEC_OK) {
+    *out = p;
+    return EXEC_OK;
+  }
+  tell(p, m, message);
+  unload(p);
   return status;
 }
 
 exec_engine jit_engine(const jit_config *config) {
-  return (exec_engine){"jit", load, unload, find, worker_new, worker_free, call, find_nan, config};
+  return (exec_engine){"jit", load, unload, find, worker_new, worker_free, call, find_nan, config, NULL, NULL};
 }

@@ -12,9 +12,12 @@
 #include "compiler/contract.h"
 
 typedef struct jit_stats {
-  double compile;  /* seconds in aim-cc, or in reading the cache */
-  size_t object;   /* bytes */
+  double seconds;      /* in aim-cc, and in reading the cache */
+  size_t object;       /* bytes; 0: there is none */
   bool cached;
+  char why[256];       /* one line when the last step failed */
+  const char *cache_off; /* why there is no cache where one was asked for, static text; else NULL */
+  bool distrusted;     /* it is there, and somebody else could write to it */
 } jit_stats;
 
 typedef struct jit_config {
@@ -22,10 +25,29 @@ typedef struct jit_config {
   const char *cache;           /* directory; NULL: none */
   const exec_engine *fallback; /* looks for NaNs, loaded in a worker when one is first sought; NULL: none are found */
   int seconds;                 /* a compilation may take; 0: 60 */
+  uint64_t cache_most;         /* bytes; 0: CG_CACHE_MOST */
 } jit_config;
 
 /* An engine set up so.  config lives as long as its programs. */
 exec_engine jit_engine(const jit_config *config);
 void jit_stats_of(const exec_program *p, jit_stats *out);
+
+/* ---- loading in steps, for whoever has the same program in another engine and goes on with it while aim-cc works */
+
+/* That program, whose @prepare has run, and which functions shall be machine code.  Lives as long as the opened program. */
+typedef struct jit_base {
+  const exec_engine *engine; /* has `frame` */
+  const exec_program *program;
+  bool (*wanted)(const ir_fn *fn);
+} jit_base;
+
+/* Reads what is needed of the module.  The program cannot be called yet, but functions can be found. */
+exec_status jit_open(const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options, const aim_alloc *alloc,
+                     const jit_base *base, exec_program **out /* OUT */, const char **message /* OUT */);
+/* Gets the object from the cache, or from aim-cc, and makes the program ready for workers.  EXEC_REFUSED: it is not in the cache;
+ * or see stats.why, and the other step may be tried.  Neither reads the module, so a thread of its own may do this; `cancel`: see
+ * child.h. */
+exec_status jit_recall(exec_program *p);
+exec_status jit_compile(exec_program *p, int cancel);
 
 #endif

@@ -55,6 +55,15 @@ typedef struct exec_options {
 typedef struct exec_program exec_program;
 typedef struct exec_worker exec_worker;
 
+/* What has executed a program so far, for those who want to know. */
+typedef struct exec_account {
+  uint64_t interpreted, compiled; /* calls */
+  unsigned cached, made, refused; /* objects found in the cache, compiled, and not to be had: 0 or 1 each */
+  double seconds;                 /* that the cache or the compiler took */
+  size_t object;                  /* bytes of machine code and constants */
+  char why[160];                  /* one line where an object was not to be had, or nothing */
+} exec_account;
+
 typedef struct exec_engine {
   const char *name;
   /* Loads every derived function of m.  *message, where not NULL, lives in m's arena. */
@@ -71,6 +80,10 @@ typedef struct exec_engine {
   /* Runs fn again watching every value: true and report->where if some operation made a NaN from operands without one. */
   bool (*find_nan)(exec_worker *w, int fn, const exec_arg *in, exec_report *report);
   const void *user; /* how the engine was set up; load finds it in its options.  NULL where there is nothing to say */
+  /* The next two may be NULL.  frame: result r of @prepare, from 1, borrowed until the program is unloaded; NULL if there is none.
+   * account: exact when no worker is left, a little behind while some run. */
+  const exec_cell *(*frame)(const exec_program *p, uint32_t r);
+  void (*account)(const exec_program *p, exec_account *out);
 } exec_engine;
 
 #endif

@@ -60,7 +60,8 @@ fi
 
 rm -rf "$logs"
 mkdir -p "$logs"
-export B
+# Compiled models of tests are nobody else's.
+export B AIM_CACHE="$(cd "$logs" && pwd)/objects"
 printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -n 1 sh "$0" --one
 cat "$logs"/*.count 2>/dev/null | awk -v jobs=$# '
   { p += $1; f += $2; s += $3 }

@@ -143,6 +143,8 @@ static int find(const exec_program *p, const char *name) {
   return -1;
 }
 
+static const exec_cell *frame(const exec_program *p, uint32_t r) { return r >= 1 && r <= p->nframe ? (const exec_cell *)(const void *)p->frame[r - 1] : NULL; }
+
 void interp_plates(const exec_program *p, int fn, unsigned *vector, unsigned *all) {
   *vector = p->fn[fn].vector_plates;
   *all = p->fn[fn].plates;
@@ -228,7 +230,8 @@ static exec_status prepare(loader *l) {
     l->p->mem.oom = &here;
     exec_arg *out = arena_alloc(&l->p->mem, f->nout, sizeof *out);
     l->frame = arena_alloc(&l->p->mem, f->nout, sizeof *l->frame);
-    l->nframe = f->nout;
+    l->nframe = l->p->nframe = f->nout;
+    l->p->frame = l->frame;
     for (uint32_t k = 0; k < f->nout; k++) {
       out[k] = (exec_arg){arena_alloc(&l->p->mem, f->out[k].array ? (size_t)f->out[k].cells : 1, sizeof(cell)), 1};
       l->frame[k] = out[k].p;
@@ -291,4 +294,4 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   return EXEC_OK;
 }
 
-const exec_engine interp_engine = {"interpreter", load, unload, find, worker_new, worker_free, call, find_nan, NULL};
+const exec_engine interp_engine = {"interpreter", load, unload, find, worker_new, worker_free, call, find_nan, NULL, frame, NULL};

@@ -241,6 +241,8 @@ struct exec_program {
   uint32_t nfns;
   size_t memory; /* limit for a worker; 0: none */
   int64_t work;  /* the largest of the functions */
+  const cell **frame; /* [nframe] results of @prepare */
+  uint32_t nframe;
 };
 
 struct exec_worker {

@@ -165,8 +165,12 @@ run_status run_files_end(aim_task *t, double seconds) {
   run *r = &t->run;
   api_rows(t);
   const char *data = data_name(t);
-  run_info info = {.name = t->plan.name, .started = t->started, .model = t->plan.model->decl->name.name, .file = t->of->name, .method = plan_method_name(t->plan.method),
-                   .version = AIM_VERSION, .build = t->vm->engine->name, .data = &data, .n_data = *data ? 1 : 0, .seed = r->o.seed,
+  const exec_engine *engine = t->vm->engine;
+  exec_account account = {0};
+  if (engine->account) engine->account(t->model.loaded, &account);
+  run_info info = {.account = engine->account ? &account : NULL,
+                   .name = t->plan.name, .started = t->started, .model = t->plan.model->decl->name.name, .file = t->of->name, .method = plan_method_name(t->plan.method),
+                   .version = AIM_VERSION, .build = !engine->account ? engine->name : account.compiled ? "machine code" : "interpreter", .data = &data, .n_data = *data ? 1 : 0, .seed = r->o.seed,
                    .warmup = r->o.warmup, .draws = r->o.draws, .thin = r->o.thin, .steps = r->o.steps, .draws_bytes = draws_bytes(r->store), .target_accept = r->o.target_accept,
                    .max_depth = (int)r->o.max_depth, .chain = chains_of(t), .n_chains = (size_t)r->o.chains, .total_seconds = seconds,
                    .interrupted = r->status == RUN_STOPPED, .weighted = r->o.method == PLAN_IMPORTANCE, .particles = (uint64_t)r->o.particles,

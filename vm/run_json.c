@@ -119,6 +119,20 @@ static void put_diagnostics(json_out *o, const run_info *info) {
   close_group(o, '}');
 }
 
+/* seconds: that waiting for machine code took, beside the run or before it. */
+static void put_account(json_out *o, const exec_account *a) {
+  open_group(o, "engine", '{');
+  put_int(o, "interpreted_calls", (int64_t)a->interpreted);
+  put_int(o, "compiled_calls", (int64_t)a->compiled);
+  put_int(o, "cached", a->cached);
+  put_int(o, "compiled", a->made);
+  put_int(o, "refused", a->refused);
+  put_real(o, "seconds", a->seconds);
+  put_int(o, "bytes", (int64_t)a->object);
+  if (a->why[0]) put_text(o, "why", a->why);
+  close_group(o, '}');
+}
+
 char *run_json_text(const run_info *info, arena *a) {
   json_out out = {.first = true}, *o = &out;
   const bool nuts = strcmp(info->method, "nuts") == 0, mh = strcmp(info->method, "mh") == 0, markov = nuts || mh;
@@ -133,6 +147,7 @@ char *run_json_text(const run_info *info, arena *a) {
   put_text(o, "method", info->method);
   put_text(o, "version", info->version);
   put_text(o, "build", info->build);
+  if (info->account) put_account(o, info->account);
   if (info->started) put_text(o, "started", info->started);
   put_bool(o, "interrupted", info->interrupted);
   member(o, "seed");

@@ -44,6 +44,7 @@ typedef struct run_info {
   double log_evidence, log_evidence_se, effective_particles;
   const program_levels *levels; /* [n_levels] of the data that were texts */
   size_t n_levels;
+  const exec_account *account;  /* of an engine that keeps one, or NULL */
 } run_info;
 
 /* The JSON text in `a`.  Reals are the shortest that read back the same; those that are not finite become null.  Bytes of

@@ -35,6 +35,7 @@ for file in "$root"/tests/cli/cases/*.sh; do
   . "$file"
   for case in $(sed -n 's/^\(test_[a-z0-9_]*\)().*/\1/p' "$file"); do
     case $case in *"${1:-}"*) ;; *) continue ;; esac
+    export AIM_CACHE="$work/$case.objects"
     mkdir "$work/$case" && cd "$work/$case" || exit 2
     cp "$root"/examples/eight_schools.* .
     printf 'model coin(y: bool[N]) {\n  p ~ Beta(1, 1)\n  y ~ Bernoulli(p)\n}\ninfer coin on y = [true, true, false, true]\n' > coin.aim

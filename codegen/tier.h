@@ -1,0 +1,34 @@
+/* tier.h: the engine that begins on the interpreter and goes on with machine code.
+ *
+ * Both give the same bits, so a program may change from one to the other between any two calls.  It is loaded into the interpreter
+ * and can run at once.  Where the functions that a run calls again and again have an object in the cache, they are machine code from
+ * the first call.  Else aim-cc is started when the interpreter has spent `patience` in them, which a short run never does, and works
+ * beside the run; each worker changes over at its next call after the object has come.  Functions that run once a draw stay with the
+ * interpreter, which also looks for NaNs and tells where a check failed.
+ *
+ * An object that is not to be had costs nothing but speed: the interpreter runs on. */
+#ifndef AIM_CODEGEN_TIER_H
+#define AIM_CODEGEN_TIER_H
+
+#include "codegen/jit.h"
+
+#include <stdbool.h>
+
+typedef struct tier_config {
+  const jit_config *jit;
+  const exec_engine *sure;  /* the interpreter; has `frame` */
+  double patience;          /* seconds; 0: aim-cc is started by load */
+  bool wait;                /* load waits for the object */
+  /* Where not NULL, told, in the thread that calls load, why an object is not to be had.  Only load with `wait` knows. */
+  void (*notice)(const char *why);
+  /* Where not NULL, told by load why there is no cache although the config names one. */
+  void (*cacheless)(const char *why, bool distrusted);
+} tier_config;
+
+/* An engine set up so.  config lives as long as its programs. */
+exec_engine tier_engine(const tier_config *config);
+
+/* The functions that a run of this module calls again and again: the gradient, or where there is none all but those of one draw. */
+bool tier_wants(const ir_fn *fn);
+
+#endif

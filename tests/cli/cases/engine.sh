@@ -1,0 +1,155 @@
+# Which engine runs a model, where its code is kept, and what happens when it cannot be.
+
+has_jit() { [ -x "$(dirname "$aimc")/aim-cc" ] || { skip; return 1; }; }
+# ran DIR KEY N: run.json of DIR counts so many.
+ran() { grep -q "\"$2\": $3,\$" "$1/run.json" || { fail "$1/run.json does not say $2: $3"; sed -n '/"engine"/,/}/p' "$1/run.json"; }; }
+# same A B: two results have the same draws.
+same() {
+  for f in "$1"/*-[0-9].csv; do
+    [ "$(grep -v '^#' "$f" | cksum)" = "$(grep -v '^#' "$2/$(basename "$f")" | cksum)" ] || fail "draws of $f differ in $2"
+  done
+}
+folds() { # a regression and data of N rows, the first number being S
+  printf 'model line(y: real[N], x: real[N]) {\n  a ~ Normal(0, 10)\n  b ~ Normal(0, 10)\n  s ~ HalfNormal(5)\n  y ~ Normal(a + b * x, s)\n}\n' > line.aim
+  awk -v n="$1" -v s="$2" 'BEGIN { print "y,x"; for (i = 0; i < n; i++) print (i * s) % 7 + i / n "," i / n }' > "fold-$2.csv"
+}
+
+test_engines_agree() {
+  has_jit || return 0
+  for e in vm auto jit; do
+    expect 0 "$aimc" run eight_schools.aim --engine $e --cache off --seed 3 --out $e -q
+  done
+  same vm auto
+  same vm jit
+  says vm/run.json '"build": "interpreter"'
+  says jit/run.json '"build": "machine code"'
+  ran jit compiled 1
+}
+test_engine_auto_is_the_default() {
+  has_jit || return 0
+  expect 0 "$aimc" run coin.aim --draws 10 --warmup 10 --out d -q
+  says d/run.json '"engine": {'
+  ran d compiled_calls 0
+  expect 0 "$aimc" explain coin.aim
+  says out 'engine auto'
+  expect 0 "$aimc" doctor
+  says out 'interpreter, then machine code'
+}
+test_engine_changes_in_a_run() {
+  has_jit || return 0
+  folds 20000 3
+  for e in vm auto; do expect 0 "$aimc" run line.aim --data fold-3.csv --engine $e --draws 3000 --out $e -q; done
+  same vm auto
+  ran auto compiled 1
+  expect 0 "$aimc" run line.aim --data fold-3.csv --draws 3000 --out again -q
+  ran again cached 1
+  same vm again
+}
+test_engine_keeps_code_for_other_data() {
+  has_jit || return 0
+  for fold in 1 2 3 4 5; do
+    folds $((200 + 13 * fold)) $fold
+    expect 0 "$aimc" run line.aim --data fold-$fold.csv --engine jit --draws 20 --warmup 20 --out fold$fold -q
+    if [ $fold = 1 ]; then ran fold1 compiled 1; else ran fold$fold cached 1; fi
+  done
+  expect 0 "$aimc" cache
+  says out 'used again 4 times'
+}
+test_cache_command() {
+  has_jit || return 0
+  expect 0 "$aimc" cache path --cache here
+  says out here
+  expect 0 "$aimc" run coin.aim --engine jit --cache here -q
+  expect 0 "$aimc" cache --cache here
+  says out 'objects 1,'
+  expect 0 "$aimc" explain coin.aim --cache here
+  says out 'machine code from the cache'
+  expect 0 "$aimc" cache clear --cache here
+  says out '1 objects removed'
+  [ -z "$(ls here)" ] || fail "something is left"
+  expect 1 "$aimc" cache mend
+  expect 1 "$aimc" cache --cache-size 0
+  expect 1 "$aimc" run coin.aim --cache-size 12x
+  expect 2 "$aimc" cache --cache off
+  AIM_CACHE=there expect 0 "$aimc" cache path
+  says out there
+  AIM_CACHE= XDG_CACHE_HOME=/x/y expect 0 "$aimc" cache path
+  says out /x/y/aim
+  AIM_CACHE= XDG_CACHE_HOME= HOME=/home/me expect 0 "$aimc" cache path
+  says out /home/me/.cache/aim
+  AIM_CACHE= XDG_CACHE_HOME= HOME= expect 2 "$aimc" cache path
+}
+test_cache_that_others_can_enter() {
+  has_jit || return 0
+  mkdir -m 755 open
+  for e in auto jit; do
+    expect 0 "$aimc" run coin.aim --engine $e --cache open -q
+    says err 'others can enter it'
+    [ "$(wc -l < err)" = 1 ] || fail "more than a line"
+  done
+  [ -z "$(ls open)" ] || fail "it was used"
+  mkdir -m 700 real && ln -s real link
+  expect 0 "$aimc" run coin.aim --engine jit --cache link -q
+  says err 'it is a link'
+  expect 2 "$aimc" cache --cache link
+}
+test_cache_that_cannot_be_made() {
+  has_jit || return 0
+  expect 0 "$aimc" run coin.aim --cache /proc/aim/objects -q
+  [ -s err ] && fail "auto is not silent"
+  expect 0 "$aimc" run coin.aim --engine jit --cache /proc/aim/objects -q
+  says err 'compiled models are not kept'
+  AIM_CACHE= XDG_CACHE_HOME= HOME= expect 0 "$aimc" run coin.aim --engine jit -q
+  [ -s err ] && fail "no home is no error"
+  :
+}
+test_cache_on_a_full_disk() {
+  has_jit || return 0
+  mkdir small
+  mount -t tmpfs -o size=8k,mode=700 tmpfs small 2>/dev/null || { skip; return 0; }
+  expect 0 "$aimc" run eight_schools.aim --engine jit --cache small --out d -q
+  ran d compiled 1
+  expect 0 "$aimc" run eight_schools.aim --engine jit --cache small --out d -q
+  ran d compiled 1
+  umount small
+}
+test_engine_without_aim_cc() {
+  cp "$aimc" .
+  expect 0 ./aimc run coin.aim -q
+  [ -s err ] && fail "auto is not silent"
+  expect 0 ./aimc doctor
+  says out 'machine code is not made'
+  ./aimc run coin.aim --engine jit -q 2>err && fail "jit was had without aim-cc"
+  [ "$(wc -l < err)" = 1 ] || fail "not one line"
+}
+test_engine_when_aim_cc_fails() {
+  has_jit || return 0
+  cp "$aimc" .
+  for how in 'exit 1' 'kill -9 $$' 'ulimit -v 20000; exec '"$(dirname "$aimc")"'/aim-cc'; do
+    printf '#!/bin/sh\n%s\n' "$how" > aim-cc
+    chmod 755 aim-cc
+    expect 0 ./aimc run coin.aim --engine jit --cache off -q --out jit
+    says err 'the interpreter runs this model'
+    [ "$(wc -l < err)" = 1 ] || fail "not one line"
+    ran jit refused 1
+    expect 0 ./aimc run eight_schools.aim --cache off -q --draws 20000 --out auto
+    [ -s err ] && fail "auto is not silent"
+    ran auto compiled_calls 0
+  done
+}
+# A run that is stopped takes aim-cc along.
+test_engine_stopped() {
+  has_jit || return 0
+  cp "$aimc" .
+  printf '#!/bin/sh\necho $$ > pid\nexec sleep 100\n' > aim-cc
+  sed -i "s|> pid|> $PWD/pid|" aim-cc
+  chmod 755 aim-cc
+  ./aimc run eight_schools.aim --cache off -q --draws 10000 --thin 1000 >/dev/null 2>&1 &
+  run=$!
+  for k in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do [ -s pid ] && break; sleep 0.1; done
+  kill -TERM $run
+  wait $run 2>/dev/null
+  [ -s pid ] || { fail "aim-cc was not started"; return; }
+  kill -0 "$(cat pid)" 2>/dev/null && fail "aim-cc is left"
+  :
+}
