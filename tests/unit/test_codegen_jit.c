@@ -10,6 +10,12 @@
 static char compiler[4096], cache_dir[4096];
 static jit_config config;
 
+static void forget(void) {
+  char command[4300];
+  snprintf(command, sizeof command, "rm -rf '%s'", cache_dir);
+  assert_int_equal(system(command), 0);
+}
+
 static void test_unsuited(void **state) {
   (void)state;
   world w;
