@@ -112,7 +112,7 @@ static const command_help helps[] = {
      {'d', KEY_OUT, KEY_ONLY, 'o', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_COLOUR}},
     {"check", "check FILE...", "Says what is wrong with models, without data.", {'q', KEY_COLOUR}},
     {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 'o', KEY_ENGINE, KEY_CACHE, KEY_ANY_PATH, KEY_COLOUR}},
-    {"ir", "ir FILE", "What a model becomes.", {'d', KEY_ONLY, 'o', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
+    {"ir", "ir FILE", "What a model becomes, before data are known.", {'d', KEY_ONLY, 'o', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
     {"doctor", "doctor", "This machine and this build.", {KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_COLOUR}},
     {"cache", "cache [show | clear | path]", "Compiled models that are kept: how many, remove them, where.", {KEY_CACHE}},
 };

@@ -10,6 +10,7 @@
 
 static const char *transform(const program_site *s) {
   if (s->discrete) return "-";
+  if (s->site->standard) return s->site->formula ? s->site->formula : "standard variate";
   switch ((ir_support)s->site->support) {
   case IR_SUP_REAL: return "identity";
   case IR_SUP_LOWER: return "log(x - lower)";
@@ -105,6 +106,7 @@ static void explain(aim_task *t, const char *name) {
     printf("  %llu particles, %u draws, seed %llu\n", (unsigned long long)pl->particles, pl->draws, (unsigned long long)pl->seed);
   else printf("  %u draws, seed %llu\n", pl->draws, (unsigned long long)pl->seed);
   if (pl->method == PLAN_MH && pl->steps) printf("  %u steps to a transition after warm-up\n", pl->steps);
+  if (pl->method == PLAN_NUTS) printf("  target acceptance %g\n", pl->target_accept);
   print_sites(p, pl->method == PLAN_MH);
   print_cost(p, "prepare", "once, over data alone");
   print_cost(p, "grad", "log density and gradient");

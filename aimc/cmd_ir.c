@@ -54,6 +54,7 @@ static bool show(aim_task *t, const char *stage, strbuf *out) {
     return true;
   }
   p->model = t->plan.model;
+  p->centring = t->plan.centring;
   pretend_data(p);
   if (!program_build(p, needs_of(stage, p->model))) return false;
   bool any = false;

@@ -116,6 +116,7 @@ typedef struct check_dist {
   const ty_info *on; /* the support, may name params */
   bool discrete;
   ast_stmt *logpdf, *cdf, *logcdf, *logccdf, *quantile, *sample, *valid; /* STMT_MEMBER or NULL */
+  ast_stmt *standard, *from_standard; /* both or neither: the variate z of log density standard(z) that from_standard(z) moves */
 } check_dist;
 
 typedef struct check_program {

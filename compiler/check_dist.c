@@ -4,8 +4,20 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const members[] = {"logpdf", "cdf", "logcdf", "logccdf", "quantile", "sample", "valid"};
-enum { LOGPDF, CDF, LOGCDF, LOGCCDF, QUANTILE, SAMPLE, VALID, NMEMBERS };
+static const char *const members[] = {"logpdf", "cdf", "logcdf", "logccdf", "quantile", "sample", "valid", "standard", "from_standard"};
+enum { LOGPDF, CDF, LOGCDF, LOGCCDF, QUANTILE, SAMPLE, VALID, STANDARD, FROM_STANDARD, NMEMBERS };
+
+/* A standard variate is free on the reals, or on real[K]; the support it is moved to has as many coordinates. */
+static void check_standard(ctx *c, const check_dist *d) {
+  const ast_stmt *s = d->standard ? d->standard : d->from_standard;
+  if (!s) return;
+  if (!d->standard || !d->from_standard) {
+    diag *g = cx_error(c, "E0619", s->member.name.at, "`%s` needs `%s` beside it", s->member.name.name, d->standard ? "from_standard" : "standard");
+    cx_help(c, g, "`standard(z)` is the log density of a variate z, `from_standard(z)` what becomes of z");
+  } else if (d->discrete || d->on->support > IR_SUP_INTERVAL || d->on->kind != TY_REAL) {
+    cx_error(c, "E0619", s->member.name.at, "only a distribution on reals comes from a standard variate");
+  }
+}
 
 check_dist *dist_parts(check_state *st, symbol *s) {
   sym_info *x = sym_of(s);
@@ -22,7 +34,8 @@ check_dist *dist_parts(check_state *st, symbol *s) {
   ctx c;
   ctx_init(&c, st, CTX_DIST, s);
   size_t errors = st->p->diags->errors;
-  ast_stmt **slot[NMEMBERS] = {&d->logpdf, &d->cdf, &d->logcdf, &d->logccdf, &d->quantile, &d->sample, &d->valid};
+  ast_stmt **slot[NMEMBERS] = {&d->logpdf, &d->cdf,   &d->logcdf,   &d->logccdf,      &d->quantile,
+                               &d->sample, &d->valid, &d->standard, &d->from_standard};
   const ast_block *b = s->decl->body;
   for (size_t i = 0; b && i < b->n; i++) {
     ast_stmt *m = b->items[i];
@@ -35,7 +48,7 @@ check_dist *dist_parts(check_state *st, symbol *s) {
       if (strcmp(m->member.name.name, "pdf") == 0 || strcmp(m->member.name.name, "logpmf") == 0 || strcmp(m->member.name.name, "lpdf") == 0)
         near = "logpdf";
       if (near) cx_help(&c, g, "did you mean `%s`?", near);
-      else cx_help(&c, g, "members are logpdf(x), cdf(x), logcdf(x), logccdf(x), quantile(p), sample() and valid()");
+      else cx_help(&c, g, "members are logpdf(x), cdf(x), logcdf(x), logccdf(x), quantile(p), sample(), valid(), standard(z) and from_standard(z)");
       continue;
     }
     if (*slot[k]) {
@@ -47,11 +60,12 @@ check_dist *dist_parts(check_state *st, symbol *s) {
     if (m->member.params.n != want) {
       diag *g = cx_error(&c, want > m->member.params.n ? "E0412" : "E0413", m->member.name.at, "`%s` takes %s", members[k],
                          want ? "one parameter" : "no parameter");
-      cx_help(&c, g, "write `%s(%s)`", members[k], want == 0 ? "" : k == QUANTILE ? "p" : "x");
+      cx_help(&c, g, "write `%s(%s)`", members[k], want == 0 ? "" : k == QUANTILE ? "p" : k >= STANDARD ? "z" : "x");
       continue;
     }
     *slot[k] = m;
   }
+  if (!ty_is_error(d->on) && st->p->diags->errors == errors) check_standard(&c, d);
   if (!d->logpdf && b && st->p->diags->errors == errors) {
     diag *g = cx_error(&c, "E0608", s->decl->head.len ? s->decl->head : s->at, "distribution `%s` has no `logpdf`", s->name);
     cx_help(&c, g, "add `logpdf(x) = ...`, the log density of x");
@@ -71,6 +85,7 @@ static void check_member(check_state *st, symbol *dist, ast_stmt *m, int k) {
     x->param = p;
     p->name.sym = x;
     if (k == QUANTILE) x->type = ty_scalar(st, TY_REAL);
+    else if (k >= STANDARD) x->type = ty_new(st, TY_REAL, d->on->rank, d->on->dim);
     else {
       ty_info *t = ARENA_NEW(c.a, ty_info);
       *t = *d->on;
@@ -78,17 +93,18 @@ static void check_member(check_state *st, symbol *dist, ast_stmt *m, int k) {
     }
     value_add(&c, x);
   }
-  ty_kind kind = k == SAMPLE || k == QUANTILE ? (ty_kind)d->on->kind : k == VALID ? TY_BOOL : TY_REAL;
-  c.result = k == SAMPLE || k == QUANTILE ? ty_as(st, d->on, kind) : ty_scalar(st, kind);
+  bool event = k == SAMPLE || k == QUANTILE || k == FROM_STANDARD;
+  ty_kind kind = event ? (ty_kind)d->on->kind : k == VALID ? TY_BOOL : TY_REAL;
+  c.result = event ? ty_as(st, d->on, kind) : ty_scalar(st, kind);
   c.result_at = m->member.name.at;
-  if (ty_is_error(d->on) && (k == SAMPLE || k == QUANTILE)) c.result = NULL;
+  if (ty_is_error(d->on) && event) c.result = NULL;
   check_returning(&c, m->member.value, m->member.body, members[k]);
 }
 
 void check_dist_body(check_state *st, symbol *dist) {
   check_dist *d = dist_parts(st, dist);
   if (!d) return;
-  ast_stmt *all[NMEMBERS] = {d->logpdf, d->cdf, d->logcdf, d->logccdf, d->quantile, d->sample, d->valid};
+  ast_stmt *all[NMEMBERS] = {d->logpdf, d->cdf, d->logcdf, d->logccdf, d->quantile, d->sample, d->valid, d->standard, d->from_standard};
   for (int k = 0; k < NMEMBERS; k++)
     if (all[k]) check_member(st, dist, all[k], k);
 }

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-typedef enum want { WANT_COUNT, WANT_WHOLE, WANT_REAL, WANT_LENGTH, WANT_NAMES, WANT_WORD, WANT_ANY } want;
+typedef enum want { WANT_COUNT, WANT_WHOLE, WANT_REAL, WANT_LENGTH, WANT_NAMES, WANT_UNKNOWNS, WANT_WORD, WANT_ANY } want;
 
 typedef struct option {
   const char *name;
@@ -40,8 +40,8 @@ static const option options[] = {
     {"tolerance", WANT_REAL, " map laplace vi ", true},
     {"paths", WANT_COUNT, " pathfinder ", true},
     {"family", WANT_WORD, " vi ", true},
-    {"centred", WANT_NAMES, " nuts hmc ", true},
-    {"noncentred", WANT_NAMES, " nuts hmc ", true},
+    {"centred", WANT_UNKNOWNS, " nuts hmc "},
+    {"noncentred", WANT_UNKNOWNS, " nuts hmc "},
     {"sum_out", WANT_NAMES, " nuts hmc ", true},
 };
 enum { NOPTIONS = sizeof options / sizeof options[0] };
@@ -94,6 +94,17 @@ static void check_saved(ctx *c, const ast_expr *e, const check_model *m) {
   if (near) cx_help(c, d, "did you mean `%s`?", near);
 }
 
+/* A name of an unknown that nuts moves, for an option that says how. */
+static void check_unknown(ctx *c, const char *option, const ast_expr *e, const check_model *m) {
+  size_t before = c->p->diags->errors;
+  check_saved(c, e, m);
+  if (c->p->diags->errors != before || e->kind != EXPR_NAME) return;
+  symbol *s = model_name(m, e->name.name);
+  if (s && s->kind == SYM_LATENT && s->type->kind == TY_REAL) return;
+  diag *d = cx_error(c, "E0831", e->at, "`%s` names `%s`, which is not an unknown number", option, e->name.name);
+  if (s) cx_point(c, d, s->at, "%s", sym_noun(s));
+}
+
 static void check_value(ctx *c, const option *o, const ast_arg *a, const check_model *m) {
   const ast_expr *e = a->value;
   double x;
@@ -117,14 +128,16 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
       if (x < 0) cx_error(c, "E0808", e->at, "`%s` must not be negative", o->name);
     } else if (x <= 0) cx_error(c, "E0808", e->at, "`%s` must be larger than 0", o->name);
     return;
-  case WANT_NAMES: {
+  case WANT_NAMES:
+  case WANT_UNKNOWNS: {
     if (e->kind != EXPR_ARRAY) {
       diag *d = cx_error(c, "E0808", e->at, "`%s` takes a list of names", o->name);
       if (e->kind == EXPR_NAME) cx_help(c, d, "write `%s = [%s]`", o->name, e->name.name);
       return;
     }
     for (size_t i = 0; i < e->array.elems.n; i++)
-      if (m) check_saved(c, e->array.elems.items[i], m);
+      if (m && o->want == WANT_NAMES) check_saved(c, e->array.elems.items[i], m);
+      else if (m) check_unknown(c, o->name, e->array.elems.items[i], m);
     return;
   }
   case WANT_WORD: {

@@ -125,6 +125,20 @@ static ir_val constrain(derivation *d, ir_builder *b, const ir_op *op, ir_val u,
   }
 }
 
+/* The same where the coordinate is the distribution's standard variate z: the density of x is that of z over the derivative of
+ * from_standard, which the Jacobian takes away again, so that neither is computed. */
+static ir_val constrain_standard(derivation *d, ir_builder *b, const ir_op *op, ir_val z) {
+  const ir_dist *dist = op->u.tilde->dist;
+  ir_val all[DERIVE_MAX_ARGS] = {z};
+  for (uint32_t k = 0; k < op->nargs; k++) all[k + 1] = derive_get(d, op->args[k]);
+  if (d->form == FORM_LOGDENS) {
+    ir_val lp = ir_call(b, dist->standard, op->nargs + 1, all)->res[0];
+    if (dist->valid) lp = ir_op2(b, IR_GUARD_OP, ir_call(b, dist->valid, op->nargs, all + 1)->res[0], lp);
+    derive_add_part(d, b, PART_PRIOR, lp);
+  }
+  return ir_call(b, dist->from_standard, op->nargs + 1, all)->res[0];
+}
+
 /* ---- the walk */
 
 /* Whether a site's array is a parameter as it is. */
@@ -135,7 +149,7 @@ static bool given(const derivation *d, const ir_site *site) {
   case FORM_BOUNDS:
   case FORM_OUTPUTS: return true;
   case FORM_LOGDENS:
-  case FORM_CONSTRAIN: return site->support == IR_SUP_REAL || derive_is_discrete(site);
+  case FORM_CONSTRAIN: return (site->support == IR_SUP_REAL && !site->standard) || derive_is_discrete(site);
   default: return false;
   }
 }
@@ -184,6 +198,10 @@ static void sample(derivation *d, ir_builder *b, const ir_op *op) {
     ir_axes axes = t->axes;
     axes.n = ir_type_of(d->fn, d->site_param[site->number]).rank;
     ir_val u = param_part(d, b, site, &axes), jacobian = 0;
+    if (t->standard && (d->form == FORM_LOGDENS || d->form == FORM_CONSTRAIN)) {
+      ir_map_set(&d->c.map, op->res[0], constrain_standard(d, b, op, u));
+      return;
+    }
     v = given(d, site) ? u : constrain(d, b, op, u, &jacobian);
     if (d->form == FORM_DENSITY) derive_add_part(d, b, PART_PRIOR, inside(d, b, t, v, derive_term(d, b, op, v)));
     if (d->form == FORM_LOGDENS) derive_add_part(d, b, PART_PRIOR, derive_term(d, b, op, v));

@@ -9,6 +9,7 @@
  * Terms that do not depend on the site are left out, others are taken whole.  This is done on references, never per element. */
 #include "compiler/derive.h"
 #include "compiler/frame.h"
+#include "compiler/ir_uses.h"
 
 #include <string.h>
 
@@ -34,64 +35,6 @@ typedef struct localiser {
   term *terms;
   size_t nterms, cap_terms;
 } localiser;
-
-/* ---- dependence */
-
-typedef struct reach {
-  const bool *from;
-  bool hit;
-} reach;
-
-static void see_use(void *user, ir_val *use) {
-  reach *r = user;
-  r->hit = r->hit || (*use && r->from[*use]);
-}
-
-static bool any_use(const ir_op *op, const bool *from) {
-  reach r = {from, false};
-  ir_visit_uses((ir_op *)op, see_use, &r);
-  return r.hit;
-}
-
-static bool set(bool *flags, ir_val v, bool on) {
-  if (!v || !on || flags[v]) return false;
-  flags[v] = true;
-  return true;
-}
-
-/* One pass over a block; true if it marked something. */
-static bool spread_block(bool *flags, const ir_block *block) {
-  bool changed = false;
-  for (const ir_op *op = block->first; op; op = op->next) {
-    if (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP) {
-      const ir_loop *loop = op->u.loop;
-      for (uint32_t k = 0; k < loop->nout; k++)
-        if (loop->out[k].state) changed |= set(flags, loop->out[k].state, loop->out[k].init && flags[loop->out[k].init]);
-      changed |= spread_block(flags, &loop->body);
-      bool extents = false;
-      for (uint32_t k = 0; k < loop->rank; k++) extents = extents || flags[loop->extent[k]];
-      for (uint32_t k = 0; k < loop->nout; k++) {
-        const ir_out *out = &loop->out[k];
-        bool on = extents || flags[out->yield] || (out->init && flags[out->init]);
-        for (uint32_t a = 0; a < out->axes.n; a++) on = on || (out->axes.at[a] && flags[out->axes.at[a]]);
-        changed |= set(flags, op->res[k], on);
-        if (out->state) changed |= set(flags, out->state, on);
-      }
-    } else if (op->code == IR_IF_OP) {
-      changed |= spread_block(flags, &op->u.branch->then_);
-      changed |= spread_block(flags, &op->u.branch->else_);
-      for (uint32_t k = 0; k < op->nres; k++)
-        changed |= set(flags, op->res[k], flags[op->args[0]] || flags[op->u.branch->then_yield[k]] || flags[op->u.branch->else_yield[k]]);
-    } else if (any_use(op, flags)) {
-      for (uint32_t k = 0; k < op->nres; k++) changed |= set(flags, op->res[k], true);
-    }
-  }
-  return changed;
-}
-
-static void spread(bool *flags, const ir_fn *fn) {
-  while (spread_block(flags, &fn->body)) {}
-}
 
 /* ---- terms */
 
@@ -404,8 +347,8 @@ ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const i
   for (int k = 0; k < site->type.rank - site->event_rank; k++)
     l.index[k] = ir_param_add(l.fn, IR_ROLE_INDEX, names[k], ir_scalar(IR_INT));
   l.dep[l.param] = true;
-  spread(l.dep, density);
-  spread(l.latent, density);
+  ir_spread(l.dep, density);
+  ir_spread(l.latent, density);
 
   l.b = ir_builder_at_end(l.fn, &l.fn->body);
   ir_clone_block(&l.c, &l.b, &density->body);

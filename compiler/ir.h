@@ -125,6 +125,7 @@ typedef struct ir_tilde {
   ir_axes axes;    /* place in the site's array; the event takes the remaining axes (no `:` written) */
   ir_val lo, hi;   /* bounds of the support where it has them; else 0 */
   bool cut;        /* they cut into the distribution's own support: drawing has to respect them */
+  bool standard;   /* SAMPLE: on the unconstrained space it is the distribution's standard variate (centre.h) */
 } ir_tilde;
 
 struct ir_op {
@@ -184,6 +185,8 @@ struct ir_site {
   uint8_t role;        /* ir_site_role */
   uint8_t support;     /* ir_support, of one event */
   uint8_t event_rank;  /* trailing axes that one draw fills: 0 scalar, 1 simplex, 2 cov */
+  bool standard;       /* some draw of it is marked so (ir_tilde) */
+  const char *formula; /* of its first draw that could be, in the words of the source, "mu + tau * z"; or NULL */
   ir_type type;        /* of the whole array of elements */
   span where;
 };
@@ -205,14 +208,16 @@ struct ir_fn {
 
 /* A distribution as functions of the module.  Unused members are NULL.
  *   logpdf(x, params...) -> real        sample(key, index, params...) -> value
- *   cdf(x, params...) -> real           valid(params...) -> bool: the parameters' own constraints */
+ *   cdf(x, params...) -> real           valid(params...) -> bool: the parameters' own constraints
+ *   standard(z, params...) -> real      from_standard(z, params...) -> value
+ * If z, free on the reals, has the log density standard(z), then from_standard(z) has logpdf.  Both or neither. */
 struct ir_dist {
   const char *name;     /* unique in the module: overloads are "Bernoulli/logit" */
   uint8_t support;      /* ir_support */
   uint8_t event_rank;
   bool discrete;
   uint32_t nparams;
-  ir_fn *logpdf, *sample, *cdf, *valid;
+  ir_fn *logpdf, *sample, *cdf, *valid, *standard, *from_standard;
 };
 
 /* What a pass did, or saw and could not do, in words for the author of the model: `aimc explain` shows them by line.  Only what

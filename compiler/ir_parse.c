@@ -33,9 +33,11 @@ typedef struct pending {
   size_t nresults, cap_results;
 } pending;
 
+enum { MEMBERS = 6 }; /* functions of a distribution */
+
 typedef struct pending_dist {
   ir_dist *dist;
-  const char *member[4], *at[4];
+  const char *member[MEMBERS], *at[MEMBERS];
 } pending_dist;
 
 /* Names in scope: interned name to value, 0 for one whose scope has ended. */
@@ -419,7 +421,7 @@ static ir_op *parse_tilde(parser *ps, ir_builder *b, bool observe) {
   ir_axes axes = {0};
   if (at_char(ps, '[')) axes = bracket_axes(ps);
   ir_val lo = 0, hi = 0, observed = 0;
-  bool cut = false;
+  bool cut = false, standard = false;
   if (observe) {
     observed = value(ps);
   } else if ((cut = accept(ps, "within")) || accept(ps, "in")) {
@@ -429,6 +431,7 @@ static ir_op *parse_tilde(parser *ps, ir_builder *b, bool observe) {
     if (!accept(ps, "_")) hi = value(ps);
     expect(ps, ")");
   }
+  if (!observe) standard = accept(ps, "standard");
   expect(ps, "~");
   expect(ps, "@");
   const char *dist_name = name(ps, "distribution");
@@ -443,6 +446,8 @@ static ir_op *parse_tilde(parser *ps, ir_builder *b, bool observe) {
   if (observe) return ir_observe(b, site, dist, axes, observed, (uint32_t)args.n, args.v);
   ir_op *op = ir_def_op(b->fn, ir_sample(b, site, dist, axes, lo, hi, (uint32_t)args.n, args.v));
   op->u.tilde->cut = cut;
+  op->u.tilde->standard = standard;
+  site->standard |= standard;
   return op;
 }
 
@@ -629,7 +634,7 @@ static void parse_head(parser *ps, bool is_model) {
 }
 
 static void parse_dist(parser *ps) {
-  static const char *const label[4] = {"logpdf", "sample", "cdf", "valid"};
+  static const char *const label[MEMBERS] = {"logpdf", "sample", "cdf", "valid", "standard", "from_standard"};
   expect(ps, "@");
   const char *dist_name = name(ps, "distribution");
   if (ir_dist_find(ps->m, dist_name)) fail_name(ps, "there is a distribution @", dist_name, " already");
@@ -645,7 +650,7 @@ static void parse_dist(parser *ps) {
   d.dist->discrete = accept(ps, "discrete");
   expect(ps, "{");
   while (!accept(ps, "}")) {
-    int k = choice(ps, "function of a distribution", 4, label);
+    int k = choice(ps, "function of a distribution", MEMBERS, label);
     expect(ps, "@");
     d.at[k] = ps->p;
     d.member[k] = name(ps, "function");
@@ -702,8 +707,8 @@ static void parse_module(parser *ps) {
   }
   for (size_t k = 0; k < ps->ndists; k++) {
     ir_dist *d = ps->dist[k].dist;
-    ir_fn **slot[4] = {&d->logpdf, &d->sample, &d->cdf, &d->valid};
-    for (int j = 0; j < 4; j++) {
+    ir_fn **slot[MEMBERS] = {&d->logpdf, &d->sample, &d->cdf, &d->valid, &d->standard, &d->from_standard};
+    for (int j = 0; j < MEMBERS; j++) {
       if (!ps->dist[k].member[j]) continue;
       *slot[j] = ir_fn_find(ps->m, ps->dist[k].member[j]);
       if (!*slot[j]) fail_at(ps, ps->dist[k].at[j], arena_printf(ps->mem, "there is no function @%.80s", ps->dist[k].member[j]));

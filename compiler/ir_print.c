@@ -182,6 +182,7 @@ static void print_tilde(const ir_numbering *names, const ir_op *op, strbuf *out)
     else strbuf_putc(out, '_');
     strbuf_putc(out, ')');
   }
+  if (t->standard) strbuf_puts(out, " standard");
   uint32_t skip = op->code == IR_OBSERVE_OP && op->nargs > 0;
   if (skip) {
     strbuf_putc(out, ' ');
@@ -392,6 +393,8 @@ static void print_dist(const ir_dist *d, strbuf *out) {
   print_member("sample", d->sample, out);
   print_member("cdf", d->cdf, out);
   print_member("valid", d->valid, out);
+  print_member("standard", d->standard, out);
+  print_member("from_standard", d->from_standard, out);
   strbuf_puts(out, " }\n");
 }
 

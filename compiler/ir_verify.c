@@ -262,6 +262,7 @@ static void check_tilde(verifier *v, const ir_op *op) {
   uint32_t rank = t->site->type.rank - t->site->event_rank;
   if (t->axes.n != rank) fail(v, arena_printf(v->mem, "a place of %u entries for a site with %u", t->axes.n, rank));
   for (uint32_t k = 0; k < rank; k++) use_scalar(v, t->axes.at[k], IR_INT, "an entry of the place");
+  require(v, !t->standard || (!observe && !t->cut && t->dist && t->dist->standard && t->dist->from_standard), "a standard variate that there is none of");
   check_bound(v, t->lo, (ir_elem)t->site->type.elem, "the lower bound");
   check_bound(v, t->hi, (ir_elem)t->site->type.elem, "the upper bound");
   ir_type event = {.elem = t->site->type.elem};

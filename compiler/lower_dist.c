@@ -29,11 +29,12 @@ static ir_fn *member(lower *l, const check_dist *d, const ast_stmt *s, const cha
   lower_enter(l, fn, &saved);
   bool sampler = s == d->sample;
   for (size_t k = 0; k < d->nparams; k++) lower_unify(l, d->params[k]->type, params[k]);
+  bool maps = s == d->standard || s == d->from_standard;
   if (sampler) {
     l->key = ir_param_add(fn, IR_ROLE_PLAIN, "key", ir_scalar(IR_KEY));
     l->index = ir_param_add(fn, IR_ROLE_PLAIN, "index", ir_scalar(IR_INT));
   } else if (s->member.params.n) {
-    lower_bind(l, s->member.params.items[0].name.sym, ir_param_add(fn, IR_ROLE_PLAIN, "x", *x));
+    lower_bind(l, s->member.params.items[0].name.sym, ir_param_add(fn, IR_ROLE_PLAIN, maps ? "z" : "x", *x));
   }
   for (size_t k = 0; k < d->nparams; k++) lower_bind(l, d->params[k], ir_param_add(fn, IR_ROLE_PLAIN, d->params[k]->name, params[k]));
   ir_elem elem = s == d->valid ? IR_BOOL : sampler ? (ir_elem)x->elem : IR_REAL;
@@ -115,6 +116,13 @@ static ir_dist *instance(lower *l, const check_dist *d, const ir_type *params, i
   r->cdf = member(l, d, d->cdf, member_name(l, r->name, "cdf"), params, &x);
   r->valid = validity(l, d, member_name(l, r->name, "valid"), params);
   return r;
+}
+
+/* The members that put the site's coordinate on the distribution's standard variate are made where a site may want them. */
+static void add_standard(lower *l, const check_dist *d, ir_dist *r, const ir_type *params, ir_type x) {
+  if (!d->standard || r->standard) return;
+  r->standard = member(l, d, d->standard, member_name(l, r->name, "standard"), params, &x);
+  r->from_standard = member(l, d, d->from_standard, member_name(l, r->name, "from_standard"), params, &x);
 }
 
 /* ---- arguments */
@@ -373,9 +381,13 @@ static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, 
   if (latent) {
     bounds b = intersect(l, &f, t->sym->type, n, idx);
     t->site->support = (uint8_t)b.support;
+    bool cut = b.cut_lo || b.cut_hi;
     if (t->sym->kind == SYM_LATENT) d = truncated(l, &f, d, &b, x);
+    if (t->sym->kind == SYM_LATENT && !cut && x.rank == t->event && b.support <= IR_SUP_INTERVAL) add_standard(l, cd, d, f.types, x);
     ir_val v = ir_sample(&l->b, t->site, d, axes, b.lo, b.hi, f.n, f.args);
-    ir_def_op(l->fn, v)->u.tilde->cut = b.cut_lo || b.cut_hi;
+    ir_tilde *tilde = ir_def_op(l->fn, v)->u.tilde;
+    tilde->cut = cut;
+    if (d->standard && !t->site->formula) t->site->formula = lower_formula(l, cd, call);
     return v;
   }
   ir_val y = lower_convert(l, lower_read(l, t->sym, axes.n, pos), (ir_elem)x.elem);

@@ -181,4 +181,9 @@ void lower_block(lower *l, const ast_block *block);
 void lower_sample(lower *l, const ast_stmt *s);
 ir_val lower_density_call(lower *l, const ast_expr *e); /* logpdf(D, x) and its kin */
 
+/* lower_formula.c */
+/* What the distribution's from_standard makes of its variate, in the words of the call: "mu + tau * z".  NULL where that is no
+ * short expression. */
+const char *lower_formula(lower *l, const check_dist *d, const check_call *call);
+
 #endif

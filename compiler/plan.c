@@ -84,22 +84,22 @@ static bool set_field(program *p, plan *pl, const field *f, const ast_expr *e) {
   return true;
 }
 
-static bool set_save(program *p, plan *pl, const ast_expr *e) {
+static bool set_names(program *p, const char *option, const ast_expr *e, const char *const **list, size_t *n) {
   if (e->kind != EXPR_ARRAY) {
-    error(p, "E0821", e->at, "`save` takes a list of names");
+    error(p, "E0821", e->at, arena_printf(p->mem, "`%s` takes a list of names", option));
     return false;
   }
   const char **names = ARENA_ARRAY(p->mem, const char *, e->array.elems.n);
   for (size_t k = 0; k < e->array.elems.n; k++) {
     const ast_expr *x = e->array.elems.items[k];
     if (x->kind != EXPR_NAME) {
-      error(p, "E0821", x->at, "`save` takes a list of names");
+      error(p, "E0821", x->at, arena_printf(p->mem, "`%s` takes a list of names", option));
       return false;
     }
     names[k] = x->name.name;
   }
-  pl->save = names;
-  pl->nsave = e->array.elems.n;
+  *list = names;
+  *n = e->array.elems.n;
   return true;
 }
 
@@ -127,8 +127,11 @@ static bool set_method(program *p, plan *pl, const char *name, span at) {
 
 static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e, span at) {
   const field *f = field_of(name);
+  if (f && strcmp(name, "target_accept") == 0) pl->target_set = true;
   if (f) return set_field(p, pl, f, e);
-  if (strcmp(name, "save") == 0) return set_save(p, pl, e);
+  if (strcmp(name, "save") == 0) return set_names(p, name, e, &pl->save, &pl->nsave);
+  if (strcmp(name, "centred") == 0) return set_names(p, name, e, &pl->centring.centred, &pl->centring.ncentred);
+  if (strcmp(name, "noncentred") == 0) return set_names(p, name, e, &pl->centring.noncentred, &pl->centring.nnoncentred);
   if (strcmp(name, "metric") == 0 && e->kind == EXPR_NAME && strcmp(e->name.name, "diagonal") == 0) return true;
   error(p, "E0826", at, arena_printf(p->mem, strcmp(name, "metric") == 0 ? "the option `%s` knows only `diagonal` yet"
                                                                         : "the option `%s` is not available yet", name));
@@ -269,11 +272,15 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     return false;
   }
   if (strcmp(key, "chains") == 0) pl->chains_set = true;
-  if (field_of(key) || strcmp(key, "save") == 0) return set_option(p, pl, key, e, e->at);
+  static const char *const lists[] = {"method", "save", "centred", "noncentred"};
+  bool is_list = false;
+  for (size_t k = 1; k < sizeof lists / sizeof lists[0]; k++) is_list = is_list || strcmp(key, lists[k]) == 0;
+  if (field_of(key) || is_list) return set_option(p, pl, key, e, e->at);
   diag *d = error(p, "E0827", e->at, arena_printf(p->mem, "there is no option called `%s`", key));
-  const char *words[NFIELDS + 2] = {"method", "save"};
-  for (size_t k = 0; k < NFIELDS; k++) words[k + 2] = fields[k].name;
-  const char *near = diag_nearest(key, words, NFIELDS + 2);
+  const char *words[NFIELDS + 4];
+  memcpy(words, lists, sizeof lists);
+  for (size_t k = 0; k < NFIELDS; k++) words[k + 4] = fields[k].name;
+  const char *near = diag_nearest(key, words, NFIELDS + 4);
   if (near) diag_help(&p->diags, d, "did you mean `%s`?", near);
   return false;
 }

@@ -34,7 +34,8 @@ typedef struct plan {
   uint32_t steps;           /* mh: single-site steps to a transition after warm-up, 0..10^9; 0: a sweep */
   uint32_t threads;         /* 0: one for each processor; ..4096 */
   uint64_t seed;            /* 1; 0: the driver chooses and reports it */
-  double target_accept;     /* nuts: 0.8 */
+  double target_accept;     /* nuts: 0.8; 0.9 for a model with non-centred sites, unless target_set */
+  bool target_set;          /* by the statement or a flag */
   uint32_t max_depth;       /* nuts: 1..20; 10 */
   double init_radius;       /* nuts: initial points are uniform on (-r, r); 0..100; 2 */
   double step_size;         /* nuts: where the first search starts; 0: chosen */
@@ -42,6 +43,7 @@ typedef struct plan {
   uint64_t particles;       /* importance: proposals, 1..10^9; 10000 */
   const char *const *save;  /* [nsave] names of what is kept; all when nsave is 0 */
   size_t nsave;
+  centre_names centring;    /* nuts: names of sites; what they do not name is measured */
 } plan;
 
 /* The plans of a file in the order of its statements; only (may be NULL) picks the result of that name.  A file without a

@@ -134,6 +134,7 @@ static bool verify(program *p) {
 }
 
 bool program_build(program *p, unsigned need) {
+  p->nsites = p->noutputs = p->cells = p->dim = 0; /* maybe of a build before this one */
   ir_module *m = p->module = ir_module_new(p->mem);
   m->sizes = p->sizes;
   lower_options given_data = {.given = given, .user = p};
@@ -145,6 +146,7 @@ bool program_build(program *p, unsigned need) {
   ir_fn *prepare = derived(derive_prepare(m, p->ir));
   if (!ir_verify_after(p->ir, "prepared")) return verify(p);
   if (!describe_sites(p)) return false;
+  if ((need & NEED_GRAD || p->centring.nnoncentred) && !centre_mark(m, p->ir, &p->centring, &p->diags)) return false;
 
   ir_fn *run[8];
   size_t n = 0;

@@ -8,6 +8,7 @@
 #ifndef AIM_COMPILER_PROGRAM_H
 #define AIM_COMPILER_PROGRAM_H
 
+#include "compiler/centre.h"
 #include "compiler/check.h"
 #include "compiler/contract.h"
 #include "compiler/data.h"
@@ -77,6 +78,9 @@ typedef struct program {
   program_levels *levels;         /* of the data that were texts */
   size_t nlevels;
 
+  /* For program_build, where NEED_GRAD is among its needs: what is known of sites that could be non-centred. */
+  centre_names centring;
+
   /* program_build */
   ir_module *module;
   ir_fn *ir;                      /* the model function */
@@ -100,7 +104,8 @@ const check_model *program_model(program *p, const ast_decl *run);
 /* Binds data to the signature of the model: see bind.h.  `run` may be NULL (no statement).  False after a diagnostic. */
 bool program_bind(program *p, const check_model *model, const ast_decl *run, data_set *data);
 
-/* Lowers and derives; need is a set of program_need.  False after a diagnostic, which is about AIM if p->broken. */
+/* Lowers and derives; need is a set of program_need.  May be called again, after a change of `centring`.  False after a diagnostic,
+ * which is about AIM if p->broken. */
 bool program_build(program *p, unsigned need);
 
 #endif

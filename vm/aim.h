@@ -191,9 +191,10 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "thin"          transitions or sweeps to a kept draw                        1
  *     "steps"         mh: steps to a transition after warm-up; 0: a sweep         0
  *     "threads"       0: as many as there are processors                          0
- *     "target_accept" nuts: in (0, 1)                                             0.8
+ *     "target_accept" nuts: in (0, 1)                                             0.8; 0.9 with non-centred sites
  *     "max_depth"     nuts: 1 to 20                                               10
  *     "step_size"     nuts: where the search starts
+ *     "centred", "noncentred"  nuts: lists of latents, "[theta, phi]", before the task is bound; others are measured (docs/non-centring.md)
  *     "init_radius"   initial points are uniform on (-r, r) of the unconstrained space  2
  *     "scale"         mh: of the first proposals, on the unconstrained scale      1
  *     "particles"     importance                                                  10000
@@ -320,7 +321,9 @@ AIM_API void aim_evaluator_free(aim_evaluator *e);
 /* What stopped the last call that returned AIM_E_PROGRAM: "model.aim:7:12: index 9 is outside 1..8".  "" if none did. */
 AIM_API const char *aim_evaluator_error(const aim_evaluator *e);
 
-/* Coordinates of the unconstrained space; cells of all latents together, in the order of the quantities. */
+/* Coordinates of the unconstrained space; cells of all latents together, in the order of the quantities.  The coordinates of a latent
+ * that is non-centred are those of its standard variate: z, where theta = mu + tau * z.  Which ones are depends on model, data and the
+ * options "centred" and "noncentred"; aim_constrain gives the latents in any case. */
 AIM_API size_t aim_dimension(const aim_evaluator *e);
 AIM_API size_t aim_cells(const aim_evaluator *e);
 /* Log density at q [dimension], Jacobian of the constraints included, up to no constant; gradient [dimension] unless NULL.

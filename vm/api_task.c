@@ -1,6 +1,9 @@
 /* api_task.c: tasks of aim.h: data, options, binding and the run. */
 #include "vm/api.h"
 
+#include "vm/interp.h"
+#include "vm/pilot.h"
+
 #include "vm/number_text.h"
 
 #include <errno.h>
@@ -128,7 +131,9 @@ aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
     t->started = arena_strndup(&t->mem, value, strlen(value));
     return AIM_OK;
   }
-  if (t->state != TASK_NEW && strcmp(option, "method") == 0) return AIM_E_USAGE;
+  /* What a bound task was built for. */
+  bool built = strcmp(option, "method") == 0 || strcmp(option, "centred") == 0 || strcmp(option, "noncentred") == 0;
+  if (t->state != TASK_NEW && built) return AIM_E_USAGE;
   t->checked = false;
   return plan_override(&t->p, &t->plan, option, value) ? AIM_OK : AIM_E_PROGRAM;
 }
@@ -202,12 +207,11 @@ static aim_status check_memory(aim_task *t) {
   return AIM_E_MEMORY;
 }
 
-static aim_status load(aim_task *t, unsigned needs, bool to_run) {
+static aim_status build(aim_task *t) { return program_build(&t->p, t->needs) ? AIM_OK : t->p.broken ? AIM_E_INTERNAL : AIM_E_PROGRAM; }
+
+static aim_status load_into(aim_task *t, const exec_engine *engine) {
   const char *message = NULL;
-  t->needs = needs;
-  if (!program_build(&t->p, needs)) return t->p.broken ? AIM_E_INTERNAL : AIM_E_PROGRAM;
-  if (to_run && check_memory(t) != AIM_OK) return AIM_E_MEMORY;
-  switch (eval_model_load(&t->model, &t->p, t->vm->engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message)) {
+  switch (eval_model_load(&t->model, &t->p, engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message)) {
   case EXEC_OK: return AIM_OK;
   case EXEC_MEMORY: return AIM_E_MEMORY;
   default:
@@ -215,6 +219,38 @@ static aim_status load(aim_task *t, unsigned needs, bool to_run) {
              message ? message : "the engine gave no reason");
     return AIM_E_PROGRAM;
   }
+}
+
+/* A model of which some site could be sampled in two forms is built in one of them, tried out on the interpreter, and built again if the
+ * other is better.  How it is tried depends on model and data alone, so every engine gets the same functions. */
+static aim_status choose_forms(aim_task *t) {
+  program *p = &t->p;
+  bool open = false;
+  for (size_t k = 0; k < p->nsites; k++) open = open || centre_is_open(&p->centring, p->site[k].site);
+  if (!open) return AIM_OK;
+  aim_status st = load_into(t, &interp_engine);
+  if (st != AIM_OK) return st;
+  double *weight = ARENA_ARRAY(p->mem, double, p->nsites);
+  bool done = pilot_weigh(&t->model, &t->vm->alloc, weight);
+  if (!done) return AIM_E_MEMORY;
+  size_t centred = pilot_judge(p, weight);
+  if (centred && (st = build(t)) != AIM_OK) return st;
+  pilot_tell(p, weight);
+  if (centred || t->vm->engine != &interp_engine) eval_model_unload(&t->model);
+  return AIM_OK;
+}
+
+static aim_status load(aim_task *t, unsigned needs, bool to_run) {
+  t->needs = needs;
+  t->p.centring = t->plan.centring;
+  aim_status st = build(t);
+  if (st != AIM_OK) return st;
+  if (to_run && check_memory(t) != AIM_OK) return AIM_E_MEMORY;
+  if (needs & NEED_GRAD && (st = choose_forms(t)) != AIM_OK) return st;
+  /* Where scales multiply unknowns curvature varies more than a step size that is right on average can follow. */
+  for (size_t k = 0; k < t->p.nsites && !t->plan.target_set; k++)
+    if (t->p.site[k].site->standard) t->plan.target_accept = 0.9;
+  return t->model.loaded ? AIM_OK : load_into(t, t->vm->engine);
 }
 
 /* Options may be set until the run, so this is done when a task is bound and again if one was set since. */

@@ -167,6 +167,9 @@ char *run_json_text(const run_info *info, arena *a) {
   if (nuts) {
     put_real(o, "target_accept", info->target_accept);
     put_int(o, "max_depth", info->max_depth);
+    open_group(o, "noncentred", '[');
+    for (size_t i = 0; i < info->n_noncentred; i++) put_text(o, NULL, info->noncentred[i]);
+    close_group(o, ']');
   }
   put_real(o, "total_seconds", info->total_seconds);
   if (info->n_levels) put_levels(o, info);

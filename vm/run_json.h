@@ -42,6 +42,8 @@ typedef struct run_info {
   bool weighted;           /* importance: */
   uint64_t particles;
   double log_evidence, log_evidence_se, effective_particles;
+  const char *const *noncentred; /* [n_noncentred] sites that were sampled as standard variates */
+  size_t n_noncentred;
   const program_levels *levels; /* [n_levels] of the data that were texts */
   size_t n_levels;
   const exec_account *account;  /* of an engine that keeps one, or NULL */

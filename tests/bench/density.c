@@ -126,6 +126,20 @@ static double gradient_error(gradient *x, seen *other) {
   return worst;
 }
 
+/* The baselines are written in the latents themselves. */
+static bool keep_centred(bench_model *m) {
+  char list[512] = "[";
+  size_t n = 1;
+  for (size_t k = 0; k < aim_latent_count(m->program, 0); k++) {
+    aim_latent l;
+    if (aim_latent_get(m->program, 0, k, &l) != AIM_OK) return false;
+    n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", k ? ", " : "", l.name);
+    if (n + 2 > sizeof list) return false;
+  }
+  strcpy(list + n, "]");
+  return aim_set_text(m->task, "centred", list) == AIM_OK;
+}
+
 typedef struct gradient_job {
   const char *name, *text;
   const bench_data *data;
@@ -142,7 +156,7 @@ static void gradient_on(bench *b, const gradient_job *j, bench_engine engine, se
   if (!bench_wanted(b, name) || !bench_has_engine(engine)) return;
   bench_model m;
   gradient x = {.hand = j->hand, .data = j->hand_data};
-  if (!bench_model_open(&m, bench_vm(engine), j->text, j->data) || !bench_model_evaluator(&m, &x.e) ||
+  if (!bench_model_open(&m, bench_vm(engine), j->text, j->data) || !keep_centred(&m) || !bench_model_evaluator(&m, &x.e) ||
       (x.dim = aim_dimension(x.e)) > MAX_DIM) {
     bench_wrong(b, name, "the model does not bind");
     bench_model_close(&m);

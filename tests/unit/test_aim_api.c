@@ -590,8 +590,10 @@ static void a_host_can_evaluate_densities(void **state) {
   assert_true(x[0] == q[0]);
   aim_score s;
   assert_int_equal(aim_score_get(e, x, &s), AIM_OK);
-  /* On the unconstrained scale log tau adds its Jacobian.  All terms are below 200, and each has a few roundings. */
-  assert_true(fabs(s.prior + s.likelihood + s.factors + q[1] - lp) < 1e-12);
+  /* On the unconstrained scale tau = exp(q[1]) adds its Jacobian, and so does each theta = mu + tau * z.  All terms are below 200, and
+   * each has a few roundings. */
+  assert_true(x[2] == x[0] + x[1] * q[2] || x[2] == fma(x[1], q[2], x[0]));
+  assert_true(fabs(s.prior + s.likelihood + s.factors + 9 * q[1] - lp) < 1e-12);
   for (int k = 0; k < 10; k++) {
     double h = 1e-5, hi, lo, at = q[k];
     q[k] = at + h;

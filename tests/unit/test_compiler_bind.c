@@ -415,7 +415,6 @@ static const char *const bad_runs[] = {
     "infer a on y = 1 with nuts(chains = 2), chains = 3",
     "infer a on y = 1 with nuts(max_depth = 21)",
     "infer a on y = 1 with nuts(metric = dense)",
-    "infer a on y = 1 with nuts(centred = [mu])",
     "infer a on y = 1 with nuts until ess(400)",
     "infer b on y = 1 with nuts",
     "infer b on y = 1 with nuts as x\ninfer a on y = 1 with nuts as b_auto\ninfer b on y = 1",
