@@ -62,3 +62,22 @@ test_check_types() {
   expect 0 "$aimc" check types.aim
   says out "m(n: int<lower = 0>[N], K: int) -> s: real<lower = 0>, th: simplex(K), r: real<upper = -1>"
 }
+test_a_funnel_is_noncentred() {
+  expect 0 "$aimc" explain eight_schools.aim
+  says out 'theta = mu + tau * z'
+  says out 'target acceptance 0.9'
+  expect 0 "$aimc" run eight_schools.aim --quiet --out told # four chains of the default length
+  says told/run.json '"noncentred": ['
+  [ "$(grep -c '"divergent": 0' told/run.json)" = 4 ] || fail "transitions diverged"
+  expect 0 "$aimc" explain eight_schools.aim --set 'centred = [theta]'
+  grep -q 'tau \* z' out && fail "a centred site is non-centred"
+  says out 'target acceptance 0.8'
+  expect 0 "$aimc" explain eight_schools.aim --set 'noncentred = [theta]' --target-accept 0.7
+  says out 'target acceptance 0.7'
+  expect 1 "$aimc" explain eight_schools.aim --set 'noncentred = [mu]'
+  says err 'cannot be non-centred'
+  expect 1 "$aimc" explain eight_schools.aim --set 'noncentred = [teta]'
+  says err 'did you mean `theta`?'
+  expect 1 "$aimc" explain eight_schools.aim --set 'noncentred = [theta]' --set 'centred = [theta]'
+  says err 'named by both'
+}
