@@ -73,7 +73,7 @@ bool pilot_weigh(const eval_model *m, const aim_alloc *alloc, double *weight) {
   double *work = chain ? alloc_get(alloc, n, sizeof *work) : NULL;
   if (!work) return false;
   pilot x = {.dim = p->dim, .g = work + chain, .sum = {work + chain + p->dim, work + chain + 2 * p->dim}, .restart = FIRST_RESTART};
-  bool ok = eval_worker_init(&x.w, m, alloc);
+  bool ok = eval_worker_init(&x.w, m, 0, alloc);
   if (ok) {
     x.w.nan_sought = true; /* the run tells where */
     memset(x.sum[0], 0, p->dim * sizeof *x.sum[0]);
