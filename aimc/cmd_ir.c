@@ -55,6 +55,7 @@ static bool show(aim_task *t, const char *stage, strbuf *out) {
   }
   p->model = t->plan.model;
   p->centring = t->plan.centring;
+  p->no_statistics = t->plan.plain_sums;
   pretend_data(p);
   if (!program_build(p, needs_of(stage, p->model))) return false;
   bool any = false;

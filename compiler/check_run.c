@@ -26,6 +26,7 @@ static const option options[] = {
     {"target_accept", WANT_REAL, " nuts hmc mh "},
     {"max_depth", WANT_COUNT, " nuts "},
     {"metric", WANT_WORD, " nuts hmc "},
+    {"statistics", WANT_WORD, ""},
     {"init_radius", WANT_LENGTH, " nuts mh "},
     {"step_size", WANT_REAL, " nuts hmc "},
     {"steps", WANT_WHOLE, " mh hmc "},
@@ -141,18 +142,22 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
     return;
   }
   case WANT_WORD: {
-    static const char *const metrics[] = {"diagonal", "dense", "unit"};
+    static const char *const metrics[] = {"diagonal", "dense", "unit"}, *const settings[] = {"auto", "off"};
     const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : NULL;
     if (!word) {
       cx_error(c, "E0808", e->at, "`%s` must be a word", o->name);
       return;
     }
-    if (strcmp(o->name, "metric") != 0) return;
-    for (size_t i = 0; i < 3; i++)
-      if (strcmp(metrics[i], word) == 0) return;
-    diag *d = cx_error(c, "E0808", e->at, "there is no metric called `%s`", word);
-    const char *near = nearest_of(word, metrics, 3);
+    bool statistics = strcmp(o->name, "statistics") == 0;
+    if (!statistics && strcmp(o->name, "metric") != 0) return;
+    const char *const *words = statistics ? settings : metrics;
+    size_t n = statistics ? 2 : 3;
+    for (size_t i = 0; i < n; i++)
+      if (strcmp(words[i], word) == 0) return;
+    diag *d = statistics ? cx_error(c, "E0808", e->at, "`statistics` cannot be `%s`", word) : cx_error(c, "E0808", e->at, "there is no metric called `%s`", word);
+    const char *near = nearest_of(word, words, n);
     if (near) cx_help(c, d, "did you mean `%s`?", near);
+    else if (statistics) cx_help(c, d, "it is `auto` or `off`");
     else cx_help(c, d, "metrics are `diagonal`, `dense` and `unit`");
     return;
   }

@@ -29,6 +29,10 @@ bool pass_copy(ir_module *m, ir_fn *fn);      /* EXACT  loops that only copy an 
 bool pass_fuse(ir_module *m, ir_fn *fn);      /* EXACT  plates over one box become one plate */
 bool pass_fma(ir_module *m, ir_fn *fn);       /* ROUND  a product that feeds one sum becomes fma; last */
 
+/* ROUND  sums over data become products with statistics of the data.  Not of pass_table: it adds to @prepare (*prepare, made where there is
+ * none), so it is for functions of a program, after passes_structural and before differentiation. */
+bool pass_statistics(ir_module *m, ir_fn *fn, ir_fn **prepare);
+
 typedef struct pass_info {
   const char *name;
   bool (*run)(ir_module *m, ir_fn *fn);

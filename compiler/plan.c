@@ -125,6 +125,14 @@ static bool set_method(program *p, plan *pl, const char *name, span at) {
   return false;
 }
 
+static bool set_statistics(program *p, plan *pl, const ast_expr *e) {
+  const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : "";
+  pl->plain_sums = strcmp(word, "off") == 0;
+  if (pl->plain_sums || strcmp(word, "auto") == 0) return true;
+  error(p, "E0821", e->at, "`statistics` must be `auto` or `off`");
+  return false;
+}
+
 static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e, span at) {
   const field *f = field_of(name);
   if (f && strcmp(name, "target_accept") == 0) pl->target_set = true;
@@ -133,6 +141,7 @@ static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e
   if (strcmp(name, "centred") == 0) return set_names(p, name, e, &pl->centring.centred, &pl->centring.ncentred);
   if (strcmp(name, "noncentred") == 0) return set_names(p, name, e, &pl->centring.noncentred, &pl->centring.nnoncentred);
   if (strcmp(name, "metric") == 0 && e->kind == EXPR_NAME && strcmp(e->name.name, "diagonal") == 0) return true;
+  if (strcmp(name, "statistics") == 0) return set_statistics(p, pl, e);
   error(p, "E0826", at, arena_printf(p->mem, strcmp(name, "metric") == 0 ? "the option `%s` knows only `diagonal` yet"
                                                                         : "the option `%s` is not available yet", name));
   return false;
@@ -272,15 +281,16 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     return false;
   }
   if (strcmp(key, "chains") == 0) pl->chains_set = true;
-  static const char *const lists[] = {"method", "save", "centred", "noncentred"};
-  bool is_list = false;
-  for (size_t k = 1; k < sizeof lists / sizeof lists[0]; k++) is_list = is_list || strcmp(key, lists[k]) == 0;
-  if (field_of(key) || is_list) return set_option(p, pl, key, e, e->at);
+  static const char *const others[] = {"method", "save", "centred", "noncentred", "statistics"};
+  enum { OTHERS = sizeof others / sizeof others[0] };
+  bool other = false;
+  for (size_t k = 1; k < OTHERS; k++) other = other || strcmp(key, others[k]) == 0;
+  if (field_of(key) || other) return set_option(p, pl, key, e, e->at);
   diag *d = error(p, "E0827", e->at, arena_printf(p->mem, "there is no option called `%s`", key));
-  const char *words[NFIELDS + 4];
-  memcpy(words, lists, sizeof lists);
-  for (size_t k = 0; k < NFIELDS; k++) words[k + 4] = fields[k].name;
-  const char *near = diag_nearest(key, words, NFIELDS + 4);
+  const char *words[NFIELDS + OTHERS];
+  memcpy(words, others, sizeof others);
+  for (size_t k = 0; k < NFIELDS; k++) words[k + OTHERS] = fields[k].name;
+  const char *near = diag_nearest(key, words, NFIELDS + OTHERS);
   if (near) diag_help(&p->diags, d, "did you mean `%s`?", near);
   return false;
 }
@@ -294,6 +304,7 @@ static bool has_unknowns(const check_model *m) {
 }
 
 bool plan_check(program *p, plan *pl) {
+  p->no_statistics = pl->plain_sums;
   const check_site *k = first_discrete(pl->model);
   const ast_expr *e = pl->run ? method_expr(pl->run->run) : NULL;
   span at = e ? e->at : pl->run ? pl->run->at : pl->model->sym->at;

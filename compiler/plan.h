@@ -41,6 +41,7 @@ typedef struct plan {
   double step_size;         /* nuts: where the first search starts; 0: chosen */
   double scale;             /* mh: of the first proposals; 1 */
   uint64_t particles;       /* importance: proposals, 1..10^9; 10000 */
+  bool plain_sums;          /* `statistics = off`: sums over data are not taken from statistics of them */
   const char *const *save;  /* [nsave] names of what is kept; all when nsave is 0 */
   size_t nsave;
   centre_names centring;    /* nuts: names of sites; what they do not name is measured */

@@ -152,6 +152,11 @@ bool program_build(program *p, unsigned need) {
   size_t n = 0;
   if (need & (NEED_LOGDENS | NEED_GRAD)) {
     ir_fn *f = derived(derive_logdens(&p->check, m, p->ir));
+    if (!p->no_statistics) {
+      passes_structural(m, f);
+      pass_statistics(m, f, &prepare);
+      ir_verify_step(f, "pass statistics");
+    }
     if (need & NEED_GRAD) {
       passes_before_grad(m, f);
       grad_options options = {0};
@@ -188,6 +193,11 @@ bool program_build(program *p, unsigned need) {
       ir_fn *point = derived(derive_point(&p->check, m, p->ir, s));
       if (point) passes_run(m, point);
     }
+  }
+  if (density && !p->no_statistics) {
+    passes_structural(m, density);
+    pass_statistics(m, density, &prepare);
+    ir_verify_step(density, "pass statistics");
   }
   if (density) run[n++] = density;
   if (prepare) run[n++] = prepare;

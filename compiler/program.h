@@ -70,6 +70,7 @@ typedef struct program {
    * the program. */
   ast_args overrides;
   bool any_path;
+  bool no_statistics;             /* program_build leaves sums over data as they are (pass_statistics.c) */
 
   /* program_bind */
   const check_model *model;

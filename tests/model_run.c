@@ -33,7 +33,7 @@ static const ast_decl *run_of(const program *p) {
 
 static void frame_of_ref(model_run *r);
 
-bool model_try(model_run *r, const char *text, const char *json, unsigned need, int isa, const char **messages) {
+static bool try_with(model_run *r, const char *text, const char *json, unsigned need, int isa, bool plain, const char **messages) {
   memset(r, 0, sizeof *r);
   r->alloc = (aim_alloc){host_fn, &r->heap};
   arena_init(&r->mem, &r->alloc, (size_t)1 << 31);
@@ -43,6 +43,7 @@ bool model_try(model_run *r, const char *text, const char *json, unsigned need, 
   if (ARENA_TRY(&r->mem)) fail_msg("no memory");
   *messages = "";
   bool ok = program_open(&r->p, &r->mem, "model.aim", text, strlen(text));
+  r->p.no_statistics = plain;
   if (ok) {
     const ast_decl *run = run_of(&r->p);
     data_set data;
@@ -75,6 +76,15 @@ bool model_try(model_run *r, const char *text, const char *json, unsigned need, 
   r->out = ARENA_ARRAY(&r->mem, exec_cell, r->cells + r->dim + outputs + 4);
   frame_of_ref(r);
   return true;
+}
+
+bool model_try(model_run *r, const char *text, const char *json, unsigned need, int isa, const char **messages) {
+  return try_with(r, text, json, need, isa, false, messages);
+}
+
+void model_open_plain(model_run *r, const char *text, const char *json, unsigned need) {
+  const char *messages;
+  if (!try_with(r, text, json, need, 0, true, &messages)) fail_msg("%s\n%s", messages, text);
 }
 
 void model_open_isa(model_run *r, const char *text, const char *json, unsigned need, int isa) {

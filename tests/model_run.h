@@ -33,6 +33,8 @@ typedef struct model_run {
  * exec_options. */
 void model_open(model_run *r, const char *text, const char *json, unsigned need);
 void model_open_isa(model_run *r, const char *text, const char *json, unsigned need, int isa);
+/* The same with sums over data as they are, whatever statistics would do. */
+void model_open_plain(model_run *r, const char *text, const char *json, unsigned need);
 void model_close(model_run *r);
 
 /* False with *messages (in r->mem) when a phase says no; the caller closes either way. */

@@ -1,0 +1,150 @@
+/* pass_statistics.c: a sum over a plate whose parameters do not vary in it costs the same for any number of iterations.
+ *
+ * needs: a density without calls or model operations, settled by the structural passes, before differentiation; *prepare is
+ * @prepare, made when there is none.  changes: a real `sum` of a plate at the top of the function whose value is a polynomial in features of the data with coefficients that do not
+ * vary (statistics.h): its linear part becomes a sum of coefficients times statistics, the squares of linear forms a product with a triangular
+ * factor, both computed in @prepare.  Rounds otherwise than the plate: within a few roundings of the sum of absolute terms for the
+ * linear part, and for the squares with the accuracy of the residuals, whatever the offsets of the data and the rank of the design.
+ *
+ * A plate stays as it is when a parameter enters it otherwise (a logistic regression, an effect for each iteration), or when it has too few iterations
+ * for the change to pay; which is known, as sizes have numbers when a program is built.  Guards stand around
+ * the result; a check of an index in the data is made in @prepare. */
+#include "compiler/passes.h"
+
+#include "compiler/ir_uses.h"
+#include "compiler/statistics.h"
+
+#include <math.h>
+
+/* Marks what the top of the function computes from data. */
+static void mark_top(stat_plate *x) {
+  x->data = ir_map_new(x->m->mem, x->fn);
+  for (uint32_t k = 0; k < x->fn->nparams; k++) {
+    const ir_param *p = &x->fn->param[k];
+    if (p->role == IR_ROLE_DATA || p->role == IR_ROLE_FRAME) ir_map_set(&x->data, p->val, 1);
+  }
+  for (const ir_op *op = x->fn->body.first; op && op != x->loop; op = op->next) stat_mark_data(x, op);
+}
+
+static bool open_plate(stat_plate *x, ir_module *m, ir_fn *fn, ir_op *loop) {
+  *x = (stat_plate){.m = m, .fn = fn, .loop = loop, .nforms = fn->nvals, .form = ARENA_ARRAY(m->mem, stat_form *, fn->nvals)};
+  x->before = (ir_builder){.fn = fn, .block = loop->block, .before = loop, .where = loop->where};
+  x->body = ir_builder_at_end(fn, &loop->u.loop->body);
+  x->body.where = loop->where;
+  mark_top(x);
+  for (uint32_t k = 0; k < loop->u.loop->rank; k++) {
+    if (!stat_is_data(x, loop->u.loop->extent[k])) return false;
+    ir_map_set(&x->data, loop->u.loop->index[k], 1);
+  }
+  for (const ir_op *op = loop->u.loop->body.first; op; op = op->next) stat_mark_data(x, op);
+  return true;
+}
+
+/* The number of iterations; IR_SIZE_NONE if it is no size. */
+static ir_size iterations(const stat_plate *x) {
+  ir_size n = size_const(x->m->sizes, 1);
+  for (uint32_t k = 0; k < x->loop->u.loop->rank; k++) n = size_mul(x->m->sizes, n, ir_size_of(x->fn, x->loop->u.loop->extent[k]));
+  return n;
+}
+
+static const char *size_text(const stat_plate *x, ir_size s) {
+  strbuf b;
+  strbuf_init(&b, x->m->mem);
+  size_print(x->m->sizes, s, &b);
+  return b.s;
+}
+
+/* Work of an evaluation in terms of coefficients, in the plate and without it.  Sizes without a number are taken to be large. */
+static bool pays(const stat_plate *x, const stat_poly *p, const stat_columns *c) {
+  int64_t n, width = 0, groups = 1, k;
+  if (!size_value(x->m->sizes, iterations(x), &n)) return true;
+  if (c && !size_value(x->m->sizes, stat_width(c), &width)) return true;
+  for (uint32_t q = 0; q < x->nkeys; q++) {
+    if (!size_value(x->m->sizes, x->key_size[q], &k)) return true;
+    if (k <= 0 || groups > INT64_MAX / 4 / k) return false;
+    groups *= k;
+  }
+  if (!c) groups = x->nkeys ? groups : 1;
+  else if (p->linear.n == 0) groups = 0;
+  return n >= 4 && width <= n / 2 && groups <= n / 2;
+}
+
+/* The guards of every part: a fixed one counts where the plate runs at all, one on data where no iteration breaks it. */
+static ir_val guarded(stat_plate *x, frame *f, ir_builder *after, const stat_poly *p, ir_val total) {
+  for (size_t k = 0; k < p->nguards; k++) {
+    const stat_guard *g = &p->guard[k];
+    ir_val holds;
+    if (g->broken) {
+      stat_term one = {.feature = g->broken};
+      stat_linear l = {.term = &one, .n = 1};
+      size_t n;
+      holds = ir_op2(after, IR_EQ_OP, stat_sum_linear(x, f, after, &l, &n), ir_real(after, 0.0));
+    } else {
+      holds = ir_op2(after, IR_OR_OP, g->op->args[0], ir_op2(after, IR_LE_OP, ir_iterations(after, x->loop->u.loop), ir_int(after, 0)));
+    }
+    if (g->op->code == IR_SELECT_OP) total = ir_op3(after, IR_SELECT_OP, holds, total, ir_real(after, -(double)INFINITY));
+    else total = ir_op2(after, IR_GUARD_OP, holds, total);
+    ir_def_op(x->fn, total)->where = g->op->where;
+  }
+  return total;
+}
+
+static void explain(stat_plate *x, const stat_poly *p, const stat_columns *c, size_t nsums) {
+  ir_size n = iterations(x);
+  const char *over = n ? size_text(x, n) : "the data";
+  const char *groups = x->nkeys ? arena_printf(x->m->mem, " for each of %s groups", size_text(x, x->key_size[0])) : "";
+  const char *sums = nsums ? arena_printf(x->m->mem, "%zu sum%s%s", nsums, nsums == 1 ? "" : "s", groups) : "";
+  const char *rows = c ? arena_printf(x->m->mem, "a triangular factor with %s rows", size_text(x, stat_width(c))) : "";
+  if (!nsums && !c) ir_remark_add(x->m, "statistics", x->loop->where, false, "the sum over %s is a product with their number", over);
+  else ir_remark_add(x->m, "statistics", x->loop->where, false, "the sum over %s comes from %s%s%s of the data", over, sums, nsums && c ? " and " : "", rows);
+  (void)p;
+}
+
+typedef struct pass {
+  ir_module *m;
+  ir_fn *fn, **prepare;
+  frame f;
+  bool open, changed;
+} pass;
+
+static void replace(pass *s, ir_op *loop, uint32_t out) {
+  stat_plate x;
+  if (!open_plate(&x, s->m, s->fn, loop)) return;
+  const stat_poly *p = stat_poly_of(&x, loop->u.loop->out[out].yield);
+  stat_columns *c = p && p->nsquares ? stat_columns_of(&x, p) : NULL;
+  bool fires = p && (!p->nsquares || c) && pays(&x, p, c);
+  if (p && (!p->nsquares || c) && !fires) ir_remark_add(s->m, "statistics", loop->where, true, "too few iterations for statistics of the data to pay");
+  if (!fires) {
+    if (x.groups) ir_remove(x.groups);
+    return;
+  }
+  if (!s->open) frame_open(&s->f, s->m, s->fn, s->prepare);
+  s->open = s->changed = true;
+  ir_builder after = {.fn = s->fn, .block = loop->block, .before = loop->next, .where = loop->where};
+  s->f.b.where = loop->where;
+  size_t nsums = 0;
+  ir_val total = stat_sum_linear(&x, &s->f, &after, &p->linear, &nsums);
+  ir_val squares = c ? stat_sum_squares(&x, &s->f, &after, p, c) : 0;
+  if (squares) total = total ? ir_op2(&after, IR_ADD_OP, total, squares) : squares;
+  if (!total) total = ir_real(&after, 0.0);
+  total = guarded(&x, &s->f, &after, p, total);
+  explain(&x, p, c, nsums);
+  if (x.groups && x.groups->nres == 0) ir_remove(x.groups);
+  ir_replace_uses(s->fn, loop->res[out], total);
+}
+
+bool pass_statistics(ir_module *m, ir_fn *fn, ir_fn **prepare) {
+  pass s = {.m = m, .fn = fn, .prepare = prepare};
+  const uint32_t *uses = ir_use_counts(fn, m->mem);
+  uint32_t nuses = fn->nvals;
+  for (ir_op *op = fn->body.first, *next; op; op = next) {
+    next = op->next;
+    if (op->code != IR_PLATE_OP) continue;
+    for (uint32_t k = 0; k < op->nres; k++) {
+      ir_type t = ir_type_of(fn, op->res[k]);
+      if (op->u.loop->out[k].mode == IR_SUM && t.elem == IR_REAL && t.rank == 0 && op->res[k] < nuses && uses[op->res[k]]) replace(&s, op, k);
+    }
+  }
+  pass_dce(m, fn); /* what was built for sums that then stayed */
+  return s.changed;
+}
