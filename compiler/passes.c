@@ -3,7 +3,7 @@
 
 const pass_info pass_table[] = {
     {"inline", pass_inline, true}, {"fold", pass_fold, false}, {"cse", pass_cse, true},   {"dce", pass_dce, true}, {"hoist", pass_hoist, true}, {"lift", pass_lift, true},
-    {"sum", pass_sum, false}, {"factor", pass_factor, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"strength", pass_strength, false}, {"divide", pass_divide, false},
+    {"sum", pass_sum, false}, {"factor", pass_factor, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"keep", pass_keep, true}, {"strength", pass_strength, false}, {"divide", pass_divide, false},
     {"unroll", pass_unroll, false}, {"root", pass_root, false}, {"recurrence", pass_recurrence, false}, {"carry", pass_carry, true},
     {"fma", pass_fma, false},
 };
@@ -28,6 +28,7 @@ static void settle(ir_module *m, ir_fn *fn) {
     changed |= PASS(cse);
     changed |= PASS(copy);
     changed |= PASS(fuse);
+    changed |= PASS(keep);
     changed |= PASS(dce);
     if (!changed) return;
   }

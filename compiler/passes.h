@@ -19,6 +19,7 @@ bool pass_hoist(ir_module *m, ir_fn *fn);     /* EXACT  what does not vary in a 
 bool pass_strength(ir_module *m, ir_fn *fn);  /* ROUND  expressions become cheaper ones: inverses cancel, literals and signs gather */
 bool pass_divide(ir_module *m, ir_fn *fn);    /* ROUND  divisions in loops, and by one value, become products with its reciprocal */
 bool pass_lift(ir_module *m, ir_fn *fn);      /* EXACT  what an inner plate computes from its own index alone leaves the loop around it */
+bool pass_keep(ir_module *m, ir_fn *fn);      /* EXACT  what went into a matrix that is factorised is read, not computed again */
 bool pass_sum(ir_module *m, ir_fn *fn);       /* ROUND  sums of what does not vary become products */
 bool pass_factor(ir_module *m, ir_fn *fn);    /* ROUND  factors that do not vary leave the sum */
 bool pass_unroll(ir_module *m, ir_fn *fn);    /* ROUND  short loops of known length are written out */

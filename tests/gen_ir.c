@@ -408,7 +408,13 @@ static void branch(generator *g, ir_builder *b) {
   add_real(g, w, 100);
 }
 
-/* A = G G' + 2 I is positive definite for any G; then a solve, a product and sums of them. */
+/* e^-(i - j)^2, a covariance. */
+static ir_val bell(ir_builder *in, ir_val i, ir_val j) {
+  ir_val d = ir_op1(in, IR_TO_REAL_OP, ir_op2(in, IR_SUB_OP, i, j));
+  return ir_op1(in, IR_EXP_OP, ir_op1(in, IR_NEG_OP, ir_op2(in, IR_MUL_OP, d, d)));
+}
+
+/* A = G G' + 2 I is positive definite for any G, and so is A plus a covariance; then a solve, a product and sums of them. */
 static void dense(generator *g, ir_builder *b) {
   ir_size n = g->size[1 + 2 * pick(g, 2)];
   ir_val extent = ir_size_val(b, n), two = ir_real(b, 2.0), zero = ir_real(b, 0.0);
@@ -425,11 +431,20 @@ static void dense(generator *g, ir_builder *b) {
   i = add->u.loop->index[0], j = add->u.loop->index[1];
   ir_val diagonal = ir_op3(&in, IR_SELECT_OP, ir_op2(&in, IR_EQ_OP, i, j), two, zero);
   ir_val sum = ir_op2(&in, IR_ADD_OP, ir_at(&in, GG, (ir_axes){.n = 2, .at = {i, j}}), diagonal);
+  bool covariance = pick(g, 2);
+  if (covariance) sum = ir_op2(&in, IR_ADD_OP, sum, bell(&in, i, j));
   ir_val A = ir_loop_out(g->fn, add, IR_STACK, 0, NULL, sum), L = ir_cholesky(b, A);
   ir_val row = ir_at1(b, G, ir_int(b, 0));
   ir_val x = ir_trisolve(b, L, row, pick(g, 2)), y = ir_matmul(b, G, x, pick(g, 2));
   add_array(g, y, 1e3);
   add_array(g, x, 1e3);
+  if (covariance) { /* the same numbers again, as in an adjoint */
+    ir_op *again = ir_loop_begin(b, IR_PLATE_OP, 2, (ir_val[]){extent, extent});
+    in = ir_builder_in(b, &again->u.loop->body);
+    i = again->u.loop->index[0], j = again->u.loop->index[1];
+    ir_val part = ir_op2(&in, IR_MUL_OP, bell(&in, i, j), ir_at(&in, L, (ir_axes){.n = 2, .at = {i, j}}));
+    add_real(g, ir_loop_out(g->fn, again, IR_SUM, 0, NULL, part), 1e3);
+  }
   if (pick(g, 2)) add_array(g, L, 200);
   if (pick(g, 2)) add_array(g, ir_trisolve(b, L, G, pick(g, 2)), 1e3);
   if (pick(g, 3) == 0) add_array(g, ir_matmul(b, x, y, IR_TRANS_B), 1e6);
