@@ -99,6 +99,9 @@ typedef exec_cell cell;
   X(V_BOUND_AFFINE) /* as BOUND for c[a] .. c[a] + vn - 1 against c[b] */                                            \
   X(V_FOLD) X(V_DRAW) /* as the scalars', operands are columns; parameters interp_draw u */                          \
   X(V_GEMV)   /* p[d] = rows c[b] .. of p[a] times p[c], x columns */                                                \
+  X(V_GEMVC)  /* the same of a matrix kept by columns, u cells each */                                               \
+  X(LSUMROWS) /* sums p[d] take the products of column p[a], stride s, with x columns of p[b], u cells each, from row c[c] on */ \
+  X(LDOTROWS) /* the same into results p[d]: all lanes are there */                                                  \
   X(V_MATMUL) /* lane arrays, interp_vmat u */                                                                       \
   X(NANCHECK) /* watched code only: interp_watch u */
 

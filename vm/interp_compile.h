@@ -3,6 +3,7 @@
  *   interp_life.c     where each value is used last
  *   interp_region.c   whether a plate can run on columns, and which values then differ between lanes
  *   interp_place.c    memory, operands, positions and slices
+ *   interp_rows.c     rows of a matrix: products with a vector, sums of scaled rows
  *   interp_emit.c     operations
  *   interp_loop.c     plates, scans and their outputs, if
  *
@@ -28,6 +29,8 @@ typedef struct ival {
   bool vary;        /* differs between the lanes of the region being compiled */
   uint8_t affine;   /* 1: first + lane; 2: an index of a flat box */
   bool column;      /* affine, and some use reads it as a column */
+  bool scaled;      /* the rows of interp_scaled_rows_mark; then the sums are at slot `at`, or the results if `single` */
+  bool single;
   uint32_t at, first;
   uint32_t as_slot; /* CELL: the slot that shows it as a column of stride 0; 0: not made yet */
   uint32_t hint;    /* a slot where the value should be computed; 0: none */
@@ -85,10 +88,22 @@ _Noreturn void interp_refuse(icomp *c, const char *why);
 void interp_life(icomp *c);
 /* The whole position `axes` in an array of this type is the index of a box that runs flat. */
 bool interp_is_flat(const icomp *c, const ir_axes *axes, const ir_op *plate, uint32_t flat, ir_type array);
-/* The slice that op makes is a row `[affine, :]` of a shared matrix that only products read: then it need not be made.  Of a
- * product, the operand that is such a row times a shared vector; -1: none. */
+/* ---- rows of a matrix (interp_rows.c) */
+
+/* The `at` that defines v, or NULL. */
+const ir_op *interp_at_of(const icomp *c, ir_val v);
+/* The slice that op makes is a row of a shared matrix, `[affine, :]` or, of one kept by columns, `[:, affine]`, that only products
+ * read: then it need not be made.  Of a product, the operand that is such a row times a shared vector; -1: none. */
 bool interp_row_slice(const icomp *c, const ir_op *op);
 int interp_row_dot(const icomp *c, const ir_op *op);
+void interp_row_dot_emit(icomp *c, const ir_op *op, int row);
+/* Marks the inner plates of a plate on lanes that make nothing but r x[:, i], to be summed over the iterations i of the outer
+ * one, x being shared and kept by columns: the products go into the sums without an array for each lane. */
+void interp_scaled_rows_mark(icomp *c, const ir_op *plate, uint32_t flat);
+/* What takes the place of such a plate. */
+void interp_scaled_rows_emit(icomp *c, const ir_op *op);
+/* The array that op makes for each lane, if any, is not made. */
+bool interp_not_made(const icomp *c, const ir_op *op);
 /* Marks what varies when op runs on lanes; false if something in it cannot. */
 bool interp_region_mark(icomp *c, const ir_op *plate, uint32_t flat, int64_t *lane_cells);
 

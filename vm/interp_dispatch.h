@@ -312,6 +312,13 @@ INTERP_RUN(interp_run *r) {
   }
   OP(V_DRAW) interp_draw_lanes(in->u.shape, p, PD, &PA->integer, SA, &PB->integer, SB, vn); GO;
   OP(V_GEMV) k->gemv(&PD->real, &PA[B.integer * (int64_t)in->x].real, &PC->real, vn, (ptrdiff_t)in->x, 0); GO;
+  OP(V_GEMVC) k->gemv_columns(&PD->real, &PA[B.integer].real, in->u.i, &PC->real, vn, (ptrdiff_t)in->x); GO;
+  OP(LSUMROWS) k->sum_push_columns((rt_summer *)(void *)PD, &PA->real, SA, &PB[C.integer].real, in->u.i, in->x, vn); GO;
+  OP(LDOTROWS) {
+    const double *row = &PB[C.integer].real;
+    for (uint32_t j = 0; j < in->x; j++) PD[j].real = k->dot(&PA->real, SA, row + j * in->u.i, 1, vn);
+    GO;
+  }
   OP(V_MATMUL) interp_matmul_lanes(in->u.shape, k, p, PD, PA, PB, vn); GO;
   OP(NANCHECK) {
     if (interp_watch_nan(in->u.shape, c, p)) {

@@ -275,15 +275,7 @@ static void emit_matmul(icomp *c, const ir_op *op) {
   if (interp_varies(c, r)) {
     int row = interp_row_dot(c, op);
     if (row >= 0) {
-      const ival *s = &c->v[op->args[row]];
-      ir_val base = s->of;
-      array_operand a = interp_as_array(c, &c->v[base]), x = interp_as_array(c, &c->v[op->args[1 - row]]);
-      if (k > UINT32_MAX) interp_refuse(c, "a matrix is too large");
-      uint32_t first = interp_index_cell(c, interp_index(c, s->axes.at[0], true));
-      interp_make(c, r, true);
-      interp_ins *in = interp_put(c, I_V_GEMV, c->v[r].at, a.slot, first);
-      in->c = x.slot;
-      in->x = (uint32_t)k;
+      interp_row_dot_emit(c, op, row);
       return;
     }
     array_operand a = interp_as_array(c, &c->v[op->args[0]]), b = interp_as_array(c, &c->v[op->args[1]]);
@@ -456,7 +448,10 @@ void interp_op(icomp *c, const ir_op *op) {
     case IR_CHOLESKY_OP: case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_QR_R_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP:
       emit_dense(c, op);
       break;
-    case IR_PLATE_OP: case IR_SCAN_OP: interp_loop(c, op, number); break;
+    case IR_PLATE_OP: case IR_SCAN_OP:
+      if (c->v[r].scaled) interp_scaled_rows_emit(c, op);
+      else interp_loop(c, op, number);
+      break;
     case IR_IF_OP: interp_if(c, op); break;
     case IR_CALL_OP: interp_refuse(c, arena_printf(c->tmp, "a call of @%s was not inlined", op->u.callee->name)); break;
     case IR_UNIFORM_OP: case IR_NORMAL_OP: case IR_EXPONENTIAL_OP: case IR_GAMMA_OP: case IR_LOG_GAMMA_OP:

@@ -364,6 +364,10 @@ static void lanes_start(icomp *c, const ir_op *op, uint32_t k, building *b, bool
         b->sum = interp_temp(c, interp_mul(c, x->cells, (sizeof(rt_summer) + sizeof(cell) - 1) / sizeof(cell)));
         interp_put(c, I_LSUM0, b->sum, 0, 0)->x = (uint32_t)x->cells;
       }
+      if (c->v[o->yield].scaled) {
+        c->v[o->yield].single = single;
+        c->v[o->yield].at = single ? x->at : b->sum;
+      }
       break;
     default: {
       interp_make(c, r, false);
@@ -420,7 +424,9 @@ static void lanes_out(icomp *c, const ir_op *op, uint32_t k, building *b, uint32
     case IR_INTO: case IR_KEYED:
       interp_place_value(c, x, ir_type_of(c->fn, r), &o->axes, y, o->mode == IR_KEYED, true);
       return;
-    case IR_SUM: lanes_sum(c, x, y, b, single); return;
+    case IR_SUM:
+      if (!y->scaled) lanes_sum(c, x, y, b, single);
+      return;
     default: {
       array_operand a = interp_as_array(c, y);
       uint32_t to = x->kind == K_CELL ? interp_slot_new(c, P_CELL, x->at) : x->at;

@@ -23,7 +23,7 @@ static void clear_block(icomp *c, const ir_block *b) {
 }
 static void clear_value(icomp *c, ir_val v) {
   if (!v) return;
-  c->v[v].vary = c->v[v].column = false;
+  c->v[v].vary = c->v[v].column = c->v[v].scaled = false;
   c->v[v].affine = 0;
 }
 static void clear_op(icomp *c, const ir_op *op) {
@@ -120,27 +120,6 @@ bool interp_is_flat(const icomp *c, const ir_axes *axes, const ir_op *plate, uin
   return true;
 }
 
-bool interp_row_slice(const icomp *c, const ir_op *op) {
-  const ir_axes *a = &op->u.axes;
-  const ival *r = &c->v[op->res[0]];
-  return r->vary && r->other_uses > 0 && r->other_uses == r->mat_uses && a->n == 2 && a->at[0] && !a->at[1] &&
-         c->v[a->at[0]].affine == 1 && !c->v[op->args[0]].vary;
-}
-
-static const ir_op *at_of(const icomp *c, ir_val v) {
-  const ir_op *def = c->fn->val[v].def == IR_DEF_RESULT ? c->fn->val[v].op : NULL;
-  return def && def->code == IR_AT_OP ? def : NULL;
-}
-
-int interp_row_dot(const icomp *c, const ir_op *op) {
-  if (op->flags) return -1;
-  for (int k = 0; k < 2; k++) {
-    const ir_op *row = at_of(c, op->args[k]);
-    if (row && ir_type_of(c->fn, op->args[1 - k]).rank == 1 && !c->v[op->args[1 - k]].vary && interp_row_slice(c, row)) return k;
-  }
-  return -1;
-}
-
 static void need_at(icomp *c, const ir_op *op, const ir_op *plate, uint32_t flat) {
   if (!c->v[op->res[0]].vary) return;
   /* Slices are followed to the array as interp_resolve will; a slice that is not followed makes an array that varies. */
@@ -148,7 +127,7 @@ static void need_at(icomp *c, const ir_op *op, const ir_op *plate, uint32_t flat
   ir_val array = op->args[0];
   bool lazy = true;
   for (;;) {
-    const ir_op *def = at_of(c, array);
+    const ir_op *def = interp_at_of(c, array);
     if (!def || !c->v[array].vary) break;
     lazy &= c->v[array].other_uses == 0;
     ir_axes whole = def->u.axes;
@@ -182,13 +161,13 @@ static void need_outs(icomp *c, const ir_op *op) {
 static void need_block(icomp *c, const ir_block *b, const ir_op *plate, uint32_t flat, int64_t *cells) {
   for (const ir_op *op = b->first; op; op = op->next) {
     for (uint32_t k = 0; k < op->nres; k++)
-      if (c->v[op->res[k]].vary && ir_type_of(c->fn, op->res[k]).rank > 0) *cells += c->v[op->res[k]].cells;
+      if (c->v[op->res[k]].vary && ir_type_of(c->fn, op->res[k]).rank > 0 && !interp_not_made(c, op)) *cells += c->v[op->res[k]].cells;
     bool keeps = op->nres == 1 && c->v[op->res[0]].affine == 1;
     if (!keeps) for (uint32_t k = 0; k < op->nargs; k++) need(c, op->args[k]);
     if (op->code == IR_AT_OP) need_at(c, op, plate, flat);
     if (op->code == IR_MATMUL_OP && interp_row_dot(c, op) < 0)
       for (int k = 0; k < 2; k++) {
-        const ir_op *row = at_of(c, op->args[k]);
+        const ir_op *row = interp_at_of(c, op->args[k]);
         if (row) need_axes(c, &row->u.axes);
       }
     if (op->code == IR_PUT_OP) need_axes(c, &op->u.axes);
@@ -224,6 +203,7 @@ bool interp_region_mark(icomp *c, const ir_op *plate, uint32_t flat, int64_t *la
     clear_op(c, plate);
     return false;
   }
+  interp_scaled_rows_mark(c, plate, flat);
   *lane_cells = 0;
   need_block(c, &loop->body, plate, flat, lane_cells);
   need_outs(c, plate);

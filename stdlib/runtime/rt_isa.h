@@ -62,6 +62,9 @@ void RT_LV(rt_k_scatter_add)(double *base, const int64_t *idx, const double *a, 
 double RT_LV(rt_k_sum)(const double *e, ptrdiff_t n);
 void RT_LV(rt_k_sum_push)(rt_summer *s, const double *e, ptrdiff_t n);
 double RT_LV(rt_k_dot)(const double *a, int sa, const double *b, int sb, ptrdiff_t n);
+void RT_LV(rt_k_sum_push_columns)(rt_summer *s, const double *a, int sa, const double *B, ptrdiff_t ld, ptrdiff_t count, ptrdiff_t n);
+/* rt_isa_column_major.c */
+void RT_LV(rt_k_gemv_columns)(double *y, const double *A, ptrdiff_t ld, const double *x, ptrdiff_t m, ptrdiff_t n);
 /* rt_isa_matrix.c */
 void RT_LV(rt_k_gemv)(double *y, const double *A, const double *x, ptrdiff_t m, ptrdiff_t n, int trans);
 void RT_LV(rt_k_ger)(double *A, double alpha, const double *x, const double *y, ptrdiff_t m, ptrdiff_t n);

@@ -138,6 +138,8 @@ typedef struct rt_kernels {
     double (*sum)(const double *e, ptrdiff_t n);
     void (*sum_push)(rt_summer *s, const double *e, ptrdiff_t n);
     double (*dot)(const double *a, int sa, const double *b, int sb, ptrdiff_t n); /* S of the rounded products a[i] b[i] */
+    /* Sum j < count takes the rounded products a[i] B[j ld + i]: a column against each column of a column-major matrix. */
+    void (*sum_push_columns)(rt_summer *s, const double *a, int sa, const double *B, ptrdiff_t ld, ptrdiff_t count, ptrdiff_t n);
 
     /* Dense linear algebra.  Matrices are row-major and contiguous: an m x n matrix A has element (i, j) at A[i n + j].  The order of every operation
      * on an element is fixed, so results do not depend on how the work is cut into blocks.  A product with a vector sums its rounded products by S, in
@@ -145,6 +147,8 @@ typedef struct rt_kernels {
 
     /* y = A x (y [m], x [n]) if !trans, y = A' x (y [n], x [m]) if trans; A [m][n].  y overlaps neither. */
     void (*gemv)(double *y, const double *A, const double *x, ptrdiff_t m, ptrdiff_t n, int trans);
+    /* y = A x of a column-major matrix: y[i] = S_j A[j ld + i] x[j], i < m, j < n, ld >= m.  y overlaps neither. */
+    void (*gemv_columns)(double *y, const double *A, ptrdiff_t ld, const double *x, ptrdiff_t m, ptrdiff_t n);
     /* C [m][n] = op(A) op(B), op(A) [m][k], op(B) [k][n]; ta and tb say that A is stored as [k][m], B as [n][k].  C overlaps neither.
      * The terms of an element are cut into runs of RT_CHAIN_TERMS; each run is a chain c = fma(a, b, c) from +0.0, and the chains are added in order. */
     void (*gemm)(double *C, const double *A, const double *B, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int ta, int tb);

@@ -319,6 +319,17 @@ static const char *const programs[] = {
     "    %q = plate %j < %k -> sum {\n %a = at %row, %j\n %c = at %b, %j\n %ac = mul %a, %c\n yield %ac\n }\n"
     "    %sq = mul %d, %q\n"
     "    yield %sq, %p, %row, %q, %col, %p\n  }\n  return %s, %v, %st, %e, %hi, %lo\n}\n",
+    /* a regression by columns: rows times a vector, and the sums of scaled rows, from an iteration's value, a shared one and its neighbour's */
+    "func @f(%x: real[K, N + 1] data, %b: real[K] uncon, %y: real[N] data, %m: real uncon) -> (real, real[K], real[K], real[K], real[K], real[N]) {\n"
+    "  %n = size N\n %k = size K\n %one = int 1\n"
+    "  %s, %g, %h, %u, %v, %e = plate %i < %n -> sum, sum, sum, sum, sum, stack {\n"
+    "    %i1 = add %i, %one\n %row = at %x, :, %i\n %next = at %x, :, %i1\n %d = matmul %row, %b\n %dn = matmul %b, %next\n"
+    "    %yi = at %y, %i\n %r = sub %yi, %d\n %q = mul %r, %dn\n"
+    "    %p, %pm = plate %j < %k -> stack, stack {\n %a = at %row, %j\n %ra = mul %r, %a\n %ma = mul %m, %a\n yield %ra, %ma\n }\n"
+    "    %pn = plate %j < %k -> stack {\n %a = at %x, %j, %i1\n %ra = mul %a, %r\n yield %ra\n }\n"
+    "    %w = exp %q\n"
+    "    %pb = plate %j < %k -> stack {\n %a = at %row, %j\n %bj = at %b, %j\n %ab = mul %a, %bj\n yield %ab\n }\n"
+    "    yield %w, %p, %pm, %pn, %pb, %d\n  }\n  return %s, %g, %h, %u, %v, %e\n}\n",
     /* gathers and their adjoints, with a checked index */
     "func @f(%y: real[N] data, %c: int[N] data, %al: real[J] uncon, %be: real uncon, %fl: real[N] data) -> (real, real[J], real) {\n"
     "  %n = size N\n %j = size J\n %g0 = new real[J]\n"
@@ -497,12 +508,14 @@ static void test_programs(void **state) {
   (void)state;
   static const int64_t all[] = {0, 1, 2, 3, 4, 31, 32, 33, 255, 256, 257, 4095, 4096, 4097}, some[] = {0, 3, 33, 257, 4097};
   const int64_t *extents = few_extents ? some : all;
-  static const int64_t widths[] = {1, 3, 34};
+  static const int64_t widths[] = {0, 1, 3, 34, 65};
   for (size_t p = 0; p < sizeof programs / sizeof *programs; p++)
     for (size_t n = 0; n < (few_extents ? sizeof some : sizeof all) / sizeof *all; n++)
       for (size_t k = 0; k < sizeof widths / sizeof *widths; k++) {
         bool square = strstr(programs[p], "real[N, N]") != NULL, imod = strstr(programs[p], "imod %e") != NULL;
         if (extents[n] > 300 && (widths[k] != 3 || square)) continue;
+        if (widths[k] == 65 && !strstr(programs[p], "real[K, N + 1]")) continue;
+        if (widths[k] == 0 && !strstr(programs[p], "real[K, N + 1]")) continue;
         if (extents[n] == 0 && (imod || strstr(programs[p], "at %w, %zero"))) continue;
         world w;
         world_open(&w);

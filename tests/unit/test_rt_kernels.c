@@ -408,6 +408,47 @@ static void test_sums(void **unused)
     free(p);
 }
 
+static void fill_matrix(double *m, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++)
+        m[i] = (uniform() - 0.5) * 4.0;
+}
+
+/* Columns against a column, in pieces of any length, and a shared factor. */
+static void test_sum_columns(void **unused)
+{
+    (void)unused;
+    enum { LD = 9000, COUNT = 3 };
+    static double a[LD], B[COUNT * LD];
+    static const ptrdiff_t lengths[] = {0, 1, 31, 32, 33, 255, 4096, 4097, 8999};
+    fill_matrix(a, LD);
+    fill_matrix(B, COUNT * LD);
+    for (int i = 0; i < 40; i++)
+        a[i] = -0.0;
+    for (size_t t = 0; t < sizeof lengths / sizeof *lengths; t++)
+        for (int level = 2; level <= 4; level++)
+            for (int sa = 0; sa <= 1; sa++) {
+                rt_summer s[COUNT];
+                for (int j = 0; j < COUNT; j++)
+                    rt_summer_init(&s[j]);
+                const double *factor = sa ? a : a + 77;
+                for (ptrdiff_t i = 0, len; i < lengths[t]; i += len) {
+                    len = (ptrdiff_t)(next() % 300);
+                    len = len < lengths[t] - i ? len : lengths[t] - i;
+                    rt_kernels_for(level)->sum_push_columns(s, factor + sa * i, sa, B + i, LD, COUNT, len);
+                }
+                for (int j = 0; j < COUNT; j++) {
+                    rt_summer by_one;
+                    rt_summer_init(&by_one);
+                    for (ptrdiff_t i = 0; i < lengths[t]; i++) {
+                        double p = factor[sa * i] * B[j * LD + i];
+                        rt_summer_push(&by_one, &p, 1);
+                    }
+                    assert_true(same(rt_summer_value(&s[j]), rt_summer_value(&by_one)));
+                }
+            }
+}
+
 /* Blocks of blocks: 4096 block sums and more, fed as blocks, against the definition on the block sums. */
 static void test_sum_levels(void **unused)
 {
@@ -461,12 +502,6 @@ static double less_by_definition(double t, const double *x, ptrdiff_t sx, const 
     return t;
 }
 
-static void fill_matrix(double *m, ptrdiff_t n)
-{
-    for (ptrdiff_t i = 0; i < n; i++)
-        m[i] = (uniform() - 0.5) * 4.0;
-}
-
 static void test_products(void **unused)
 {
     (void)unused;
@@ -501,6 +536,14 @@ static void test_products(void **unused)
             q->gemv(y, A, x, m, k, 1);
             for (ptrdiff_t j = 0; j < k; j++)
                 assert_true(same(y[j], dot_by_definition(A + j, k, x, 1, m)));
+            /* The same matrix as one of k rows in columns; then without its first row, where there is one. */
+            for (ptrdiff_t row = 0; row <= 1 && row < k; row++) {
+                y[k - row] = 99.0;
+                q->gemv_columns(y, A + row, k, x, k - row, m);
+                for (ptrdiff_t j = row; j < k; j++)
+                    assert_true(same(y[j - row], dot_by_definition(A + j, k, x, 1, m)));
+                assert_true(y[k - row] == 99.0);
+            }
             double *T = malloc((size_t)(m * k + 1) * 8);
             q->transpose(T, A, m, k);
             for (ptrdiff_t i = 0; i < m; i++)
@@ -784,7 +827,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unary),    cmocka_unit_test(test_binary),     cmocka_unit_test(test_integers),
-        cmocka_unit_test(test_ternary_and_moves), cmocka_unit_test(test_sums), cmocka_unit_test(test_sum_levels),
+        cmocka_unit_test(test_ternary_and_moves), cmocka_unit_test(test_sums), cmocka_unit_test(test_sum_levels), cmocka_unit_test(test_sum_columns),
         cmocka_unit_test(test_products), cmocka_unit_test(test_cholesky), cmocka_unit_test(test_solves), cmocka_unit_test(test_cholesky_adjoint),
         cmocka_unit_test(test_qr),
     };
