@@ -24,7 +24,7 @@ static unsigned needs_of(const char *stage, const check_model *m) {
   if (strcmp(stage, "logdens") == 0) return NEED_LOGDENS;
   if (strcmp(stage, "grad") == 0) return NEED_GRAD;
   if (strcmp(stage, "local") == 0) return NEED_LOCAL;
-  if (strcmp(stage, "all") != 0) return 0;
+  if (strcmp(stage, "all") != 0 && strcmp(stage, "prepare") != 0) return 0;
   unsigned all = NEED_DENSITY | NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_LOCAL;
   for (size_t k = 0; k < m->nsites; k++)
     if (m->sites[k].role == IR_LATENT && m->sites[k].type->kind != TY_REAL) all &= ~(unsigned)NEED_GRAD;

@@ -5,10 +5,18 @@
 
 #include <string.h>
 
+bool frame_is_prepare(const ir_fn *fn) { return strcmp(fn->name, "prepare") == 0; }
+
+/* r of "frame.<r>". */
+static uint32_t number_of(const char *name) {
+  uint32_t r = 0;
+  for (const char *c = name + strlen("frame."); *c >= '0' && *c <= '9'; c++) r = 10 * r + (uint32_t)(*c - '0');
+  return r;
+}
+
 /* The result of @prepare that a frame parameter stands for. */
 static ir_val result_of(const ir_fn *prepare, const char *name) {
-  unsigned r = 0;
-  for (const char *c = name + strlen("frame."); *c >= '0' && *c <= '9'; c++) r = 10 * r + (unsigned)(*c - '0');
+  uint32_t r = number_of(name);
   return r >= 1 && r <= prepare->nret ? prepare->ret[r - 1] : 0;
 }
 
@@ -35,6 +43,7 @@ void frame_clone(frame *f, ir_builder *b, const ir_op *op) {
 }
 
 void frame_open(frame *f, ir_module *m, const ir_fn *from, ir_fn **prepare) {
+  if (!*prepare) *prepare = ir_fn_find(m, "prepare");
   if (!*prepare) {
     *prepare = ir_fn_new(m, "prepare", false);
     ir_return(*prepare, 0, NULL);
@@ -63,4 +72,60 @@ ir_val frame_add(frame *f, ir_fn *fn, ir_val v) {
   uint32_t n = prepare->nret + 1;
   ir_return(prepare, n, ret);
   return ir_param_add(fn, IR_ROLE_FRAME, arena_printf(f->m->mem, "frame.%u", n), ir_type_of(prepare, v));
+}
+
+/* ---- tidying */
+
+/* Two parameters of one name become one; those without a use go. */
+static void tidy_params(ir_module *m, ir_fn *fn, const uint32_t *uses, const uint32_t *number) {
+  uint32_t kept = 0;
+  for (uint32_t k = 0; k < fn->nparams; k++) {
+    ir_param p = fn->param[k];
+    if (p.role == IR_ROLE_FRAME) {
+      if (!uses[p.val]) continue;
+      p.name = arena_printf(m->mem, "frame.%u", number[number_of(p.name) - 1]);
+      ir_val same = 0;
+      for (uint32_t j = 0; j < kept && !same; j++)
+        if (fn->param[j].role == IR_ROLE_FRAME && strcmp(fn->param[j].name, p.name) == 0) same = fn->param[j].val;
+      if (same) {
+        ir_replace_uses(fn, p.val, same);
+        continue;
+      }
+    }
+    fn->val[p.val].slot = kept;
+    fn->param[kept++] = p;
+  }
+  fn->nparams = kept;
+}
+
+void frame_tidy(ir_module *m, ir_fn **prepare) {
+  ir_fn *from = *prepare;
+  if (!from) return;
+  uint32_t n = from->nret, kept = 0;
+  bool *read = ARENA_ARRAY(m->mem, bool, n);
+  uint32_t **uses = ARENA_ARRAY(m->mem, uint32_t *, m->nfns), *number = ARENA_ARRAY(m->mem, uint32_t, n);
+  for (uint32_t f = 0; f < m->nfns; f++) {
+    ir_fn *fn = m->fn[f];
+    uses[f] = ir_use_counts(fn, m->mem);
+    for (uint32_t k = 0; k < fn->nparams; k++) {
+      uint32_t r = fn->param[k].role == IR_ROLE_FRAME && uses[f][fn->param[k].val] ? number_of(fn->param[k].name) : 0;
+      if (r >= 1 && r <= n) read[r - 1] = true;
+    }
+  }
+  ir_val *ret = ARENA_ARRAY(m->mem, ir_val, n);
+  for (uint32_t k = 0; k < n; k++) {
+    if (!read[k]) continue;
+    uint32_t j = 0;
+    while (j < kept && ret[j] != from->ret[k]) j++;
+    ret[j] = from->ret[k];
+    if (j == kept) kept++;
+    number[k] = j + 1;
+  }
+  for (uint32_t f = 0; f < m->nfns; f++) tidy_params(m, m->fn[f], uses[f], number);
+  ir_return(from, kept, ret);
+  if (kept) return;
+  *prepare = NULL;
+  for (uint32_t f = 0, to = 0; f < m->nfns; f++)
+    if (m->fn[f] != from) m->fn[to++] = m->fn[f];
+  m->nfns--;
 }

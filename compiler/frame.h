@@ -18,12 +18,17 @@ typedef struct frame {
   ir_cloner c;  /* from the function: what has an image is known in @prepare */
 } frame;
 
-/* Opens @prepare (*prepare, which is made when NULL), with images of the data and frame parameters of `from` and of those of its top-level
+/* Opens @prepare (*prepare, which is made where NULL and the module has none), with images of the data and frame parameters of `from` and of those of its top-level
  * operations that depend on nothing else. */
 void frame_open(frame *f, ir_module *m, const ir_fn *from, ir_fn **prepare /* IN OUT */);
 /* Clones op, of `from`, to b if @prepare knows all that it reads. */
 void frame_clone(frame *f, ir_builder *b, const ir_op *op);
 /* Makes v another result of @prepare; returns the parameter of fn that stands for it. */
 ir_val frame_add(frame *f, ir_fn *fn, ir_val v);
+
+bool frame_is_prepare(const ir_fn *fn);
+/* At the end, when passes have run on @prepare: results that no function of the module reads go, equal ones become one, and
+ * parameters are renamed.  *prepare becomes NULL, and leaves the module, if nothing is left. */
+void frame_tidy(ir_module *m, ir_fn **prepare /* IN OUT */);
 
 #endif

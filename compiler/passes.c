@@ -6,6 +6,7 @@ const pass_info pass_table[] = {
     {"sum", pass_sum, false}, {"factor", pass_factor, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"keep", pass_keep, true}, {"strength", pass_strength, false}, {"divide", pass_divide, false},
     {"unroll", pass_unroll, false}, {"root", pass_root, false}, {"recurrence", pass_recurrence, false}, {"carry", pass_carry, true},
     {"fma", pass_fma, false},
+    {"rows", pass_rows, true}, {"share", pass_share, true}, {"frame", pass_frame, false}, {"layout", pass_layout, true},
 };
 const size_t pass_count = sizeof pass_table / sizeof *pass_table;
 
@@ -37,7 +38,14 @@ static void settle(ir_module *m, ir_fn *fn) {
 void passes_structural(ir_module *m, ir_fn *fn) {
   PASS(inline);
   settle(m, fn);
+  if (PASS(rows)) settle(m, fn);
   if (PASS(sum)) settle(m, fn);
+}
+
+void passes_data(ir_module *m, ir_fn *fn, bool by_columns) {
+  bool changed = PASS(frame);
+  if (by_columns) changed |= PASS(layout);
+  if (changed) settle(m, fn);
 }
 
 void passes_before_grad(ir_module *m, ir_fn *fn) {
@@ -59,6 +67,7 @@ void passes_run(ir_module *m, ir_fn *fn) {
     if (!changed) break;
     settle(m, fn);
   }
+  if (PASS(share)) settle(m, fn);
   if (PASS(carry)) PASS(hoist);
   /* The negations that fma makes may not vary in their loop. */
   if (PASS(fma)) PASS(hoist);

@@ -33,6 +33,11 @@ bool pass_fma(ir_module *m, ir_fn *fn);       /* ROUND  a product that feeds one
 /* ROUND  sums over data become products with statistics of the data.  Not of pass_table: it adds to @prepare (*prepare, made where there is
  * none), so it is for functions of a program, after passes_structural and before differentiation. */
 bool pass_statistics(ir_module *m, ir_fn *fn, ir_fn **prepare);
+bool pass_rows(ir_module *m, ir_fn *fn);      /* EXACT  a matrix times a vector is computed where its rows are read */
+bool pass_share(ir_module *m, ir_fn *fn);     /* EXACT  functions of one exponential share it */
+/* These two add to @prepare; a function that they change has parameters "frame.<r>" more (frame.h). */
+bool pass_frame(ir_module *m, ir_fn *fn);     /* ROUND  what a loop computes from data alone is computed by @prepare */
+bool pass_layout(ir_module *m, ir_fn *fn);    /* EXACT  matrices of data that loops read by rows are kept by columns */
 
 typedef struct pass_info {
   const char *name;
@@ -49,5 +54,8 @@ void passes_run(ir_module *m, ir_fn *fn);
 void passes_structural(ir_module *m, ir_fn *fn);
 /* That and what changes loops: for a function that is to be differentiated. */
 void passes_before_grad(ir_module *m, ir_fn *fn);
+/* What a function computes from data alone goes to @prepare, after passes_structural and before a derivation.  by_columns: it
+ * goes through data from end to end, so that a matrix kept by columns pays. */
+void passes_data(ir_module *m, ir_fn *fn, bool by_columns);
 
 #endif

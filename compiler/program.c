@@ -3,6 +3,7 @@
 
 #include "compiler/bind.h"
 #include "compiler/derive.h"
+#include "compiler/frame.h"
 #include "compiler/grad.h"
 #include "compiler/lower.h"
 #include "compiler/passes.h"
@@ -143,7 +144,8 @@ bool program_build(program *p, unsigned need) {
   if (!ir_verify_after(p->ir, "lowered")) return verify(p);
   pass_fold(m, p->ir);
   pass_cse(m, p->ir); /* not dce: what only collects a site is read by the derivations */
-  ir_fn *prepare = derived(derive_prepare(m, p->ir));
+  derive_prepare(m, p->ir);
+  ir_fn *prepare = derived(ir_fn_find(m, "prepare"));
   if (!ir_verify_after(p->ir, "prepared")) return verify(p);
   if (!describe_sites(p)) return false;
   if ((need & NEED_GRAD || p->centring.nnoncentred) && !centre_mark(m, p->ir, &p->centring, &p->diags)) return false;
@@ -152,11 +154,12 @@ bool program_build(program *p, unsigned need) {
   size_t n = 0;
   if (need & (NEED_LOGDENS | NEED_GRAD)) {
     ir_fn *f = derived(derive_logdens(&p->check, m, p->ir));
+    passes_structural(m, f);
     if (!p->no_statistics) {
-      passes_structural(m, f);
       pass_statistics(m, f, &prepare);
       ir_verify_step(f, "pass statistics");
     }
+    passes_data(m, f, true);
     if (need & NEED_GRAD) {
       passes_before_grad(m, f);
       grad_options options = {0};
@@ -186,6 +189,7 @@ bool program_build(program *p, unsigned need) {
   if (need & (NEED_DENSITY | NEED_LOCAL)) density = derived(derive_density(&p->check, m, p->ir));
   if (need & NEED_LOCAL) {
     passes_structural(m, density);
+    passes_data(m, density, false);
     for (size_t k = 0; k < p->nsites; k++) {
       const ir_site *s = p->site[k].site;
       passes_run(m, derived(derive_local(m, density, &prepare, s, &p->site[k].local)));
@@ -200,8 +204,13 @@ bool program_build(program *p, unsigned need) {
     ir_verify_step(density, "pass statistics");
   }
   if (density) run[n++] = density;
-  if (prepare) run[n++] = prepare;
   for (size_t k = 0; k < n; k++) passes_run(m, run[k]);
+  prepare = ir_fn_find(m, "prepare");
+  if (prepare) {
+    passes_run(m, prepare);
+    frame_tidy(m, &prepare);
+    if (prepare) pass_dce(m, prepare);
+  }
   if ((need & NEED_STAGES) && (need & NEED_GRAD)) {
     ir_fn *whole = ir_fn_find(m, "grad");
     p->nstages = stages_cut(m, whole, STAGE_LEAST, &p->stage);

@@ -110,7 +110,9 @@ static item unary(generator *g, ir_builder *b) {
   case 5: return (item){ir_op1(b, IR_TANH_OP, x.v), 1};
   case 6: return (item){ir_op1(b, IR_ATAN_OP, x.v), 2};
   case 7: return (item){ir_op1(b, IR_ERF_OP, x.v), 1};
-  case 8: return (item){ir_op1(b, IR_LOG1P_EXP_OP, x.v), m + 1};
+  case 8: /* often with its derivative, which is made of the same exponential */
+    if (pick(g, 2)) add_real(g, ir_op1(b, IR_INV_LOGIT_OP, pick(g, 2) ? x.v : ir_op1(b, IR_NEG_OP, x.v)), 1);
+    return (item){ir_op1(b, IR_LOG1P_EXP_OP, x.v), m + 1};
   case 9: return (item){ir_op1(b, IR_INV_LOGIT_OP, x.v), 1};
   case 10: return (item){ir_op1(b, IR_LGAMMA_OP, one_plus_square(b, x.v)), 250};
   case 11: return (item){ir_op1(b, IR_DIGAMMA_OP, one_plus_square(b, x.v)), 6};
@@ -452,12 +454,30 @@ static void dense(generator *g, ir_builder *b) {
   add_real(g, ir_matmul(b, x, row, 0), 1e5);
 }
 
+/* x1' v1 or x1 x0, read by one loop at its own index; every row counts. */
+static void regression(generator *g, ir_builder *b) {
+  bool down = pick(g, 2), left = pick(g, 2);
+  ir_val X = param_of(g, 1), v = down ? param_of(g, 6) : param_of(g, 0);
+  ir_val eta = left ? ir_matmul(b, v, X, down ? 0 : IR_TRANS_B) : ir_matmul(b, X, v, down ? IR_TRANS_A : 0);
+  item x = tame(g, b, some_real(g, b), 10);
+  ir_val n = ir_size_val(b, g->size[down ? 0 : 1]);
+  ir_op *op = ir_loop_begin(b, IR_PLATE_OP, 1, &n);
+  ir_builder in = ir_builder_in(b, &op->u.loop->body);
+  ir_val e = ir_op1(&in, IR_TANH_OP, ir_op2(&in, IR_ADD_OP, ir_at1(&in, eta, op->u.loop->index[0]), x.v));
+  if (pick(g, 2)) add_real(g, ir_loop_out(g->fn, op, IR_SUM, 0, NULL, e), 100);
+  else add_array(g, ir_loop_out(g->fn, op, IR_STACK, 0, NULL, e), 1);
+}
+
 /* Loops that passes and derivations treat apart: copies, arrays placed element by element, arrays carried, contributions
  * by lists of keys, and buckets of an index array, whose loops have extents known only when they run. */
 static void rebuild(generator *g, ir_builder *b) {
   item a = g->arrays.it[pick(g, (int)g->arrays.n)];
   ir_type t = ir_type_of(g->fn, a.v);
-  int what = pick(g, 6);
+  int what = pick(g, 7);
+  if (what == 6) {
+    regression(g, b);
+    return;
+  }
   ir_val extent[IR_MAX_RANK], one = ir_int(b, 1);
   for (int d = 0; d < t.rank; d++) extent[d] = ir_size_val(b, t.dim[d]);
   if (g->work > 40) return;

@@ -2,6 +2,7 @@
  *
  * Random programs: printing and parsing is the identity; each pass alone, and the pipeline, keeps what ir_verify checks and
  * the value, in the same bits where the pass promises so.  argv[1] is the number of programs (500). */
+#include "compiler/frame.h"
 #include "compiler/passes.h"
 #include "tests/gen_ir.h"
 
@@ -54,8 +55,26 @@ static bool close_to(long double a, long double b) {
 }
 
 
+/* The arguments of a function that passes gave frame parameters: those of its data, then @prepare's results by their names. */
+static const ref_array *with_frame(const ir_fn *fn, arena *mem, const ref_array *in, ref_status *status) {
+  const ir_fn *prepare = ir_fn_find(fn->module, "prepare");
+  if (!prepare || !prepare->nret) return in;
+  ref_array *data = ARENA_ARRAY(mem, ref_array, prepare->nparams), *frame = ARENA_ARRAY(mem, ref_array, prepare->nret);
+  ref_array *all = ARENA_ARRAY(mem, ref_array, fn->nparams);
+  for (uint32_t k = 0; k < prepare->nparams; k++)
+    for (uint32_t j = 0; j < fn->nparams; j++)
+      if (strcmp(prepare->param[k].name, fn->param[j].name) == 0) data[k] = in[j];
+  *status = ref_eval(REF_DOUBLE, prepare, mem, data, frame, NULL);
+  if (*status != REF_OK) return in;
+  for (uint32_t k = 0; k < fn->nparams; k++) all[k] = fn->param[k].role == IR_ROLE_FRAME ? frame[atoi(fn->param[k].name + 6) - 1] : in[k];
+  return all;
+}
+
 static long double value_of(const ir_fn *fn, arena *mem, const ref_array *in, ref_status *status) {
   ref_array out = {0};
+  *status = REF_OK;
+  in = with_frame(fn, mem, in, status);
+  if (*status != REF_OK) return 0;
   *status = ref_eval(REF_DOUBLE, fn, mem, in, &out, NULL);
   return *status == REF_OK ? out.cell[0].real : 0;
 }
@@ -66,6 +85,18 @@ static void complain(arena *mem, uint64_t seed, const char *pass, const char *wh
   ir_print_fn(fn, &text);
   print_error("seed %llu, pass %s: %s\n%s", (unsigned long long)seed, pass, what, text.n < 20000 ? text.s : "");
   fail();
+}
+
+/* Runs the pass as before data is bound: with no numbers, it cannot hold that a size is small. */
+static bool run_unbound(bool (*run)(ir_module *m, ir_fn *fn), ir_module *m, ir_fn *fn, arena *mem) {
+  size_t n = size_symbol_count(m->sizes);
+  int64_t *number = ARENA_ARRAY(mem, int64_t, n);
+  for (size_t k = 0; k < n; k++) number[k] = size_eval(m->sizes, size_symbol_at(m->sizes, k));
+  size_unbind_all(m->sizes);
+  bool changes = run(m, fn);
+  for (size_t k = 0; k < n; k++)
+    if (number[k] != IR_SIZE_UNBOUND) size_bind(m->sizes, size_symbol_at(m->sizes, k), number[k]);
+  return changes;
 }
 
 static void random_program(uint64_t seed, arena *mem) {
@@ -96,10 +127,19 @@ static void random_program(uint64_t seed, arena *mem) {
     /* Inlined first: loops meet loops. */
     if (p > 0 && p < pass_count && seed % 2) pass_inline(mp, fp);
     if (pass.run == pass_lift || pass.run == pass_divide || pass.run == pass_factor) pass_hoist(mp, fp); /* what does not vary has to stand outside */
-    if (pass.run) changed[p] += pass.run(mp, fp);
+    if (pass.run == pass_share) pass_cse(mp, fp);  /* and a value has one name */
+    if (pass.run == pass_layout) pass_rows(mp, fp);
+    if (pass.run) changed[p] += run_unbound(pass.run, mp, fp, mem);
     else passes_run(mp, fp);
     fault = ir_verify(fp);
     if (fault) complain(mem, seed, pass.name, fault, fp);
+    ir_fn *prepare = ir_fn_find(mp, "prepare");
+    if (prepare && (fault = ir_verify(prepare))) complain(mem, seed, pass.name, fault, prepare);
+    if (prepare && seed % 2) { /* frames as the pipeline leaves them */
+      pass_cse(mp, prepare);
+      frame_tidy(mp, &prepare);
+      if ((fault = ir_verify(fp))) complain(mem, seed, "frame_tidy", fault, fp);
+    }
     long double got = value_of(fp, mem, in, &status);
     if (status != REF_OK) complain(mem, seed, pass.name, "does not run any more", fp);
     if (pass.exact ? !same_bits(want, got) : !close_to(want, got)) {
@@ -168,6 +208,13 @@ static void golden(arena *mem, const char *file) {
   if (fault) fail_msg("%s", fault);
   strbuf out;
   strbuf_init(&out, mem);
+  ir_fn *prepare = ir_fn_find(m, "prepare");
+  if (prepare && prepare != fn) {
+    fault = ir_verify(prepare);
+    if (fault) fail_msg("%s", fault);
+    ir_print_fn(prepare, &out);
+    strbuf_putc(&out, '\n');
+  }
   ir_print_fn(fn, &out);
   if (!golden_equal(golden_path(path, sizeof path, "tests/ir", file, ".expected"), out.s)) fail_msg("%s", file);
   free(text);

@@ -373,9 +373,121 @@ static void test_jacobians(void **state) {
   }
 }
 
+/* ---- regressions with a matrix: value and gradient against those written by hand, at the edges of blocks, lanes and sums */
+
+static const char regression[] =
+    "model m(N: int, D: int, X: real[N, D], z: bool[N], n: int<lower = 0>[N], y: real[N], s: real<lower = 0>[N], g: index(3)[N]) {\n"
+    "  b: real[D] ~ Normal(0, 1)\n  a: real[3] ~ Normal(0, 1)\n  z ~ Bernoulli(logit = X @ b + a[g])\n"
+    "  n ~ Poisson(log = X @ b / 4)\n  y ~ Normal(X @ b + a[g], s)\n}";
+
+typedef struct table {
+  size_t n, d;
+  double *x, *y, *s;
+  int *z, *count, *g;
+} table;
+
+static void print_column(strbuf *b, const table *t, const char *name, const double *real, const int *integer) {
+  strbuf_printf(b, ", \"%s\": [", name);
+  for (size_t i = 0; i < t->n; i++) {
+    if (real) strbuf_printf(b, "%s%.17g", i ? "," : "", real[i]);
+    else strbuf_printf(b, "%s%d", i ? "," : "", integer[i]);
+  }
+  strbuf_puts(b, "]");
+}
+
+static const char *print_table(arena *mem, const table *t) {
+  strbuf b;
+  strbuf_init(&b, mem);
+  strbuf_printf(&b, "{\"N\": %zu, \"D\": %zu, \"X\": [", t->n, t->d);
+  for (size_t i = 0; i < t->n; i++) {
+    strbuf_puts(&b, i ? ",[" : "[");
+    for (size_t k = 0; k < t->d; k++) strbuf_printf(&b, "%s%.17g", k ? "," : "", t->x[i * t->d + k]);
+    strbuf_puts(&b, "]");
+  }
+  strbuf_puts(&b, "]");
+  print_column(&b, t, "z", NULL, t->z);
+  print_column(&b, t, "n", NULL, t->count);
+  print_column(&b, t, "y", t->y, NULL);
+  print_column(&b, t, "s", t->s, NULL);
+  print_column(&b, t, "g", NULL, t->g);
+  strbuf_puts(&b, "}");
+  return b.s;
+}
+
+static table make_table(arena *mem, size_t n, size_t d, uint64_t *seed) {
+  table t = {n, d, ARENA_ARRAY(mem, double, n * d + 1), ARENA_ARRAY(mem, double, n + 1), ARENA_ARRAY(mem, double, n + 1),
+             ARENA_ARRAY(mem, int, n + 1), ARENA_ARRAY(mem, int, n + 1), ARENA_ARRAY(mem, int, n + 1)};
+  for (size_t e = 0; e < n * d; e++) t.x[e] = (2.0 * uniform(seed) - 1.0) / sqrt((double)d);
+  for (size_t i = 0; i < n; i++) {
+    t.y[i] = 2.0 * uniform(seed) - 1.0;
+    t.s[i] = 0.5 + uniform(seed);
+    t.z[i] = (int)below(seed, 2);
+    t.count[i] = (int)below(seed, 5);
+    t.g[i] = 1 + (int)below(seed, 3);
+  }
+  return t;
+}
+
+/* q: b, then a. */
+static long double by_hand(const table *t, const double *q, long double *grad) {
+  const long double half_log_2pi = 0.918938533204672741780L;
+  const double *a = q + t->d;
+  long double lp = 0.0L;
+  for (size_t k = 0; k < t->d + 3; k++) {
+    lp -= 0.5L * q[k] * q[k] + half_log_2pi;
+    grad[k] = -(long double)q[k];
+  }
+  for (size_t i = 0; i < t->n; i++) {
+    long double xb = 0.0L, s = t->s[i];
+    for (size_t k = 0; k < t->d; k++) xb += (long double)t->x[i * t->d + k] * q[k];
+    long double eta = xb + a[t->g[i] - 1], rate = expl(xb / 4), z = (t->y[i] - eta) / s;
+    lp += (t->z[i] ? eta : 0.0L) - log1pl(expl(eta));
+    lp += t->count[i] * xb / 4 - rate - lgammal(t->count[i] + 1.0L);
+    lp -= 0.5L * z * z + logl(s) + half_log_2pi;
+    long double r = t->z[i] - 1.0L / (1.0L + expl(-eta)) + z / s;
+    grad[t->d + (size_t)t->g[i] - 1] += r;
+    r += (t->count[i] - rate) / 4;
+    for (size_t k = 0; k < t->d; k++) grad[k] += r * t->x[i * t->d + k];
+  }
+  return lp;
+}
+
+static void test_regressions(void **state) {
+  (void)state;
+  static const size_t rows[] = {1, 31, 32, 33, 63, 64, 65, 256, 257, 4097}, columns[] = {0, 1, 2, 32, 33, 64, 65, 200};
+  uint64_t seed = 5;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t j = 0; j < sizeof columns / sizeof *columns; j++) {
+      size_t n = rows[i], d = columns[j];
+      if (n * d > 300000) continue;
+      host heap = {0};
+      aim_alloc alloc = {host_fn, &heap};
+      arena mem;
+      arena_init(&mem, &alloc, 0);
+      if (ARENA_TRY(&mem)) fail_msg("out of memory");
+      table t = make_table(&mem, n, d, &seed);
+      for (int isa = 2; isa <= 4; isa++) {
+        model_run r;
+        model_open_isa(&r, regression, print_table(&mem, &t), NEED_GRAD | NEED_LOGDENS | NEED_DENSITY, isa);
+        double q[256], g[256];
+        long double want[256];
+        assert_int_equal(r.dim, d + 3);
+        for (size_t e = 0; e < r.dim; e++) q[e] = 2.0 * uniform(&seed) - 1.0;
+        double lp = model_grad(&r, q, g), plain = model_logdens(&r, q), part[3], density = model_density(&r, q, part);
+        long double hand = by_hand(&t, q, want), scale = 1.0L + (long double)n;
+        if (!(fabsl(lp - hand) <= 1e-14L * scale * 8) || !(fabsl(plain - hand) <= 1e-14L * scale * 8) || !(fabsl(density - hand) <= 1e-14L * scale * 8))
+          fail_msg("%zu rows, %zu columns: log density %.17g, %.17g, %.17g, not %.17Lg", n, d, lp, plain, density, hand);
+        for (size_t e = 0; e < r.dim; e++)
+          if (!(fabsl(g[e] - want[e]) <= 1e-14L * scale)) fail_msg("%zu rows, %zu columns: gradient [%zu] is %.17g, not %.17Lg", n, d, e, g[e], want[e]);
+        model_close(&r);
+      }
+      arena_free(&mem);
+    }
+}
+
 int main(int argc, char **argv) {
   if (argc > 1) points = atoi(argv[1]);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_jacobians), cmocka_unit_test(test_examples), cmocka_unit_test(test_levels),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_jacobians), cmocka_unit_test(test_regressions), cmocka_unit_test(test_examples), cmocka_unit_test(test_levels),
                                      cmocka_unit_test(test_posteriors)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
