@@ -9,10 +9,12 @@ BASE += -fsanitize=fuzzer-no-link
 endif
 
 # --- objects depend on how they are compiled: other flags compile them again.
+# What they are compared with is fixed here: a prerequisite inherits the flags that its target adds to BASE.
 FLAGS := $B/flags
+FLAGS_NOW := $(subst ','\'',$(CC) $(filter-out -Werror,$(BASE)))
 $(FLAGS): FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(subst ','\'',$(filter-out -Werror,$(BASE)))' | cmp -s - $@ || echo '$(CC) $(subst ','\'',$(filter-out -Werror,$(BASE)))' > $@
+	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
 FORCE:
 .PHONY: FORCE
 
