@@ -215,9 +215,11 @@ $B/bench/empty $B/bench/launch: $B/bench/%: tests/bench/%.c $(FLAGS)
 
 # --- fuzz targets: built by the goal `fuzz` in its own directory.
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
+# The loader is all of codegen/ that reads what others may have written, and needs no LLVM.
+$B/fuzz_loader: $B/codegen/loader.o
 $B/fuzz_%: tests/fuzz/fuzz_%.c $(ALL_PARTS)
 	$(call say,LINK)
-	$(Q)$(CC) $(BASE) -fsanitize=fuzzer -MMD -MP -MT $@ -MF $@.d $< -o $@ $(ALL_PARTS) $(LIBS)
+	$(Q)$(CC) $(BASE) -fsanitize=fuzzer -MMD -MP -MT $@ -MF $@.d $< -o $@ $(filter %.o,$^) $(ALL_PARTS) $(LIBS)
 fuzz-programs: $(FUZZ_PROGRAMS)
 .PHONY: fuzz-programs
 

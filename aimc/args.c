@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_OPTION };
+enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_OPTION };
 
 /* Flags that are options of a statement, KEY_OPTION + their place here. */
 static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
@@ -33,6 +33,7 @@ static const struct argp_option options[] = {
     {"engine", KEY_ENGINE, "auto | jit | vm", 0, "what executes the model: the interpreter and then machine code, machine code, the interpreter; draws do not depend on it", 3},
     {"cache", KEY_CACHE, "DIR | off", 0, "where compiled models are kept, default ~/.cache/aim", 3},
     {"cache-size", KEY_CACHE_SIZE, "MIB", 0, "how much of them, default 256", 3},
+    {"symbols", KEY_SYMBOLS, "perf | gdb", 0, "tell perf (/tmp/perf-PID.map) or gdb the names of compiled functions", 3},
     {"isa", KEY_ISA, "2 | 3 | 4", 0, "x86-64 level of the kernels; draws do not depend on it", 3},
     {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, local or all", 3},
     {"any-path", KEY_ANY_PATH, NULL, 0, "let statements read data outside the folder of the program", 3},
@@ -91,6 +92,10 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
     return 0;
   case KEY_CACHE: a->cache = arg; return 0;
   case KEY_CACHE_SIZE: a->cache_size = arg; return 0;
+  case KEY_SYMBOLS:
+    if (strcmp(arg, "perf") != 0 && strcmp(arg, "gdb") != 0) argp_error(s, "--symbols wants perf or gdb, not `%s`", arg);
+    a->symbols = arg;
+    return 0;
   case KEY_ISA:
     if (strlen(arg) != 1 || arg[0] < '2' || arg[0] > '4') argp_error(s, "--isa wants 2, 3 or 4, not `%s`", arg);
     a->isa = arg[0] - '0';
@@ -124,6 +129,7 @@ enum { N_OPTIONS = sizeof options / sizeof options[0], N_HELPS = sizeof helps / 
 static bool is_shown(const command_help *h, int key) {
   if (key >= KEY_OPTION || key == KEY_SET) key = 'o';
   if (key == KEY_CACHE_SIZE) key = KEY_CACHE;
+  if (key == KEY_SYMBOLS) key = KEY_ENGINE;
   for (const int *k = h->shown; *k; k++)
     if (*k == key) return true;
   return false;

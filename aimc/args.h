@@ -21,7 +21,7 @@ typedef struct args {
   size_t n_data;
   arg_option option[ARGS_MOST];
   size_t n_options;
-  const char *out, *only, *stage, *engine, *cache, *cache_size;
+  const char *out, *only, *stage, *engine, *cache, *cache_size, *symbols;
   int isa;
   bool quiet, all, any_path;
   arg_colour colour;

@@ -14,6 +14,7 @@ static bool is(const char *a, const char *b) { return a && strcmp(a, b) == 0; }
 
 #ifdef AIM_JIT
 
+#include "aimc/symbols.h"
 #include "codegen/cache.h"
 #include "codegen/tier.h"
 #include "vm/interp.h"
@@ -94,6 +95,7 @@ int engine_set_up(const args *a, aim_vm *vm) {
   }
   jit.compiler = compiler;
   jit.cache = find_cache(a);
+  if (a->symbols && !symbols_set_up(a->symbols, &jit)) return EXIT_HOST;
   tier.wait = must;
   tier.notice = must ? refused : NULL;
   tier.cacheless = cacheless;

@@ -31,6 +31,7 @@ typedef struct jit_fn {
   int64_t *size;
   int64_t *slot;       /* offsets in a worker's memory */
   uint32_t nsizes, nslots;
+  size_t bytes;        /* of its code */
   uint32_t first;      /* of its slots in a worker's table */
   int64_t work;
   span *where;         /* of operations, in ir_visit_ops order */
@@ -49,6 +50,7 @@ struct exec_program {
   size_table *sizes; /* a copy: code may be taken over while others read the module's */
   strbuf request;
   cg_object object;
+  bool announced;
   cg_host host;
   jit_fn *fn;
   uint32_t nfns;
@@ -440,6 +442,7 @@ void jit_stats_of(const exec_program *p, jit_stats *out) { *out = p->stats; }
 static void unload(exec_program *p) {
   if (!p) return;
   aim_alloc alloc = p->alloc;
+  if (p->announced && p->config->went) p->config->went(p->object.base);
   cg_object_free(&p->object);
   arena_free(&p->mem);
   alloc_put(&alloc, p, sizeof *p);
@@ -476,12 +479,28 @@ static void take_object(setup *s, const char *object, size_t n) {
     const void *code = cg_object_find(&p->object, object, n, arena_printf(&p->mem, "aim_fn_%u", k), &size);
     if (!code) refuse(s, "the object lacks a function");
     memcpy(&f->code, &code, sizeof code);
+    f->bytes = size;
     f->first = slots;
     slots += f->nslots;
     add_stages(s, f);
   }
   size_t bytes;
   if (!worker_bytes(p, &bytes) || (p->options.memory && bytes > p->options.memory)) refuse(s, "the arrays of the program do not fit in the memory limit");
+}
+
+static void announce(exec_program *p, const char *object, size_t n) {
+  const char **name = ARENA_ARRAY(&p->mem, const char *, p->nfns + 1);
+  const void **code = ARENA_ARRAY(&p->mem, const void *, p->nfns + 1);
+  size_t *bytes = ARENA_ARRAY(&p->mem, size_t, p->nfns + 1);
+  for (uint32_t k = 0; k < p->nfns; k++) {
+    name[k] = p->fn[k].name;
+    memcpy(&code[k], &p->fn[k].code, sizeof code[k]);
+    bytes[k] = p->fn[k].bytes;
+  }
+  char *copy = memcpy(arena_alloc(&p->mem, n, 1), object, n);
+  cg_object_place(&p->object, copy, n);
+  p->config->came(&(jit_image){p->object.base, copy, n, p->nfns, name, code, bytes});
+  p->announced = true;
 }
 
 /* Takes an object over.  On failure the program is as before, and stats.why tells why, but for want of memory. */
@@ -493,8 +512,12 @@ static exec_status finish(exec_program *p, const char *object, size_t n) {
     status = EXEC_MEMORY;
   } else {
     p->mem.oom = &memory;
-    if (setjmp(s.refused)) status = EXEC_REFUSED;
-    else take_object(&s, object, n);
+    if (setjmp(s.refused)) {
+      status = EXEC_REFUSED;
+    } else {
+      take_object(&s, object, n);
+      if (p->config->came) announce(p, object, n);
+    }
   }
   p->mem.oom = NULL;
   if (status == EXEC_OK) {

@@ -20,12 +20,26 @@ typedef struct jit_stats {
   bool distrusted;     /* it is there, and somebody else could write to it */
 } jit_stats;
 
+/* Code that has come to memory, as profilers and debuggers want to know it.  Borrowed during the call. */
+typedef struct jit_image {
+  const void *base;                 /* tells images apart */
+  const void *object;               /* [nobject] the ELF file, its section headers saying where the sections are */
+  size_t nobject;
+  uint32_t nfns;
+  const char *const *name;          /* [nfns] */
+  const void *const *code;          /* [nfns] */
+  const size_t *bytes;              /* [nfns] */
+} jit_image;
+
 typedef struct jit_config {
   const char *compiler;        /* path of aim-cc */
   const char *cache;           /* directory; NULL: none */
   const exec_engine *fallback; /* looks for NaNs, loaded in a worker when one is first sought; NULL: none are found */
   int seconds;                 /* a compilation may take; 0: 60 */
   uint64_t cache_most;         /* bytes; 0: CG_CACHE_MOST */
+  /* Where not NULL, told of code that comes and, by its base, of code that goes; in any thread, several at once. */
+  void (*came)(const jit_image *image);
+  void (*went)(const void *base);
 } jit_config;
 
 /* An engine set up so.  config lives as long as its programs. */

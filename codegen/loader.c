@@ -171,3 +171,15 @@ const void *cg_object_find(const cg_object *o, const void *file, size_t n, const
   }
   return NULL;
 }
+
+void cg_object_place(const cg_object *o, void *file, size_t n) {
+  elf f;
+  size_t code, total;
+  if (open_file(&f, file, n) || lay_out(&f, &code, &total) || total != o->bytes) return;
+  for (size_t k = 0; k < f.head.e_shnum; k++) {
+    Elf64_Shdr s = section(&f, k);
+    if (!f.at[k]) continue;
+    s.sh_addr = (Elf64_Addr)(uintptr_t)(o->base + f.at[k] - 1);
+    memcpy((char *)file + f.head.e_shoff + k * sizeof s, &s, sizeof s);
+  }
+}

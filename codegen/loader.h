@@ -18,5 +18,8 @@ const char *cg_object_load(cg_object *o, const void *file, size_t n);
 void cg_object_free(cg_object *o);
 /* The address and size of a symbol of the object that was loaded from this file; NULL if it has none. */
 const void *cg_object_find(const cg_object *o, const void *file, size_t n, const char *name, size_t *size);
+/* Writes into the section headers of this file, a copy of what the object was loaded from, where the sections are in memory: what a
+ * debugger reads. */
+void cg_object_place(const cg_object *o, void *file, size_t n);
 
 #endif

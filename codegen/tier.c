@@ -3,7 +3,10 @@
  * A program's state only grows: CODE_OFF or CODE_WANTED at load, CODE_COMING once a helper thread waits for aim-cc, then CODE_THERE
  * or CODE_OFF for good.  CODE_THERE is stored with release order after the object is in place; a worker that sees it makes its
  * worker of the other engine.  What a call costs beyond the engine's own is a test of the worker, and, as long as the object is on its
- * way, one load of the state. */
+ * way, one load of the state.
+ *
+ * Code need not be faster: a program of a few wide loops may be as fast interpreted.  Unless the config waits for code, a worker that
+ * has it times some calls of both, one after the other, and keeps what took less. */
 #include "codegen/tier.h"
 
 #include <fcntl.h>
@@ -18,7 +21,8 @@
 enum { CODE_WANTED, CODE_COMING, CODE_THERE, CODE_OFF };
 
 /* The interpreter's calls are timed one by one at first, then one for all of so many. */
-enum { FIRST = 16, EVERY = 16, TOLD = 64 };
+enum { FIRST = 16, EVERY = 16, TOLD = 64, TRIED = 16 };
+enum { SURE, CODE };
 
 struct exec_program {
   aim_alloc alloc;
@@ -33,12 +37,17 @@ struct exec_program {
   bool helped;               /* there is one to be joined; written by the call that started it, read when no call runs */
   int cancel[2];             /* closed at [1] to end the helper */
   _Atomic uint64_t interpreted, compiled;
+  _Atomic unsigned declined; /* workers that found the interpreter faster */
 };
 
 struct exec_worker {
   exec_program *program;
   exec_worker *sure, *code;  /* code: NULL before the change */
   bool stays;                /* there will be none */
+  bool settled;              /* the trial is over */
+  int probe;                 /* the function that is timed, the first that pays; -1: none yet */
+  int tried[2];              /* its timed calls, and the fastest, ns: SURE, CODE */
+  int64_t best[2];
   unsigned told;             /* guarded calls that the interpreter was asked about */
   uint64_t interpreted, compiled;
 };
@@ -188,7 +197,7 @@ static int find(const exec_program *p, const char *name) { return p->config->sur
 static exec_worker *worker_new(exec_program *p) {
   exec_worker *w = alloc_get(&p->alloc, 1, sizeof *w);
   if (!w) return NULL;
-  *w = (exec_worker){.program = p, .sure = p->config->sure->worker_new(p->sure)};
+  *w = (exec_worker){.program = p, .sure = p->config->sure->worker_new(p->sure), .settled = p->config->wait, .probe = -1};
   if (!w->sure) {
     alloc_put(&p->alloc, w, sizeof *w);
     return NULL;
@@ -215,6 +224,10 @@ static bool change(exec_worker *w) {
   return w->code != NULL;
 }
 
+static void note_time(exec_worker *w, int which, int64_t ns) {
+  if (w->tried[which]++ == 0 || ns < w->best[which]) w->best[which] = ns;
+}
+
 /* A call of the interpreter, timed where it may decide that aim-cc is started. */
 static exec_status interpret(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
   exec_program *p = w->program;
@@ -223,23 +236,45 @@ static exec_status interpret(exec_worker *w, int fn, size_t lanes, const exec_ar
   if (!timed) return p->config->sure->call(w->sure, fn, lanes, in, out, report);
   int64_t t = now_ns();
   exec_status s = p->config->sure->call(w->sure, fn, lanes, in, out, report);
-  t = (now_ns() - t) * (n < FIRST ? 1 : EVERY);
+  t = now_ns() - t;
+  t *= n < FIRST ? 1 : EVERY;
   if (atomic_fetch_add_explicit(&p->spent, t, memory_order_relaxed) + t > (int64_t)(p->config->patience * 1e9)) want_code(p);
   return s;
 }
 
-static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
+static exec_status run_code(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
   exec_program *p = w->program;
-  if (!w->code && (w->stays || !change(w))) return interpret(w, fn, lanes, in, out, report);
-  int k = p->number[fn];
-  if (k < 0) return interpret(w, fn, lanes, in, out, report);
   w->compiled++;
-  exec_status s = p->jit.call(w->code, k, lanes, in, out, report);
+  exec_status s = p->jit.call(w->code, p->number[fn], lanes, in, out, report);
   /* The interpreter tells the place of what failed, whoever met it; but not for ever, where a model fails often. */
   bool failed = report && (s != EXEC_OK || (report->guards && w->told < TOLD));
   if (__builtin_expect(!failed, 1)) return s;
   w->told++;
   return p->config->sure->call(w->sure, fn, lanes, in, out, report);
+}
+
+/* The first calls of a worker that has the code.  The fastest call of each is what the other processes of the machine spoil least. */
+static exec_status try_both(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
+  if (w->probe < 0) w->probe = fn;
+  if (fn != w->probe) return run_code(w, fn, lanes, in, out, report);
+  int which = w->tried[SURE] < w->tried[CODE] ? SURE : CODE;
+  int64_t t = now_ns();
+  exec_status s = which == CODE ? run_code(w, fn, lanes, in, out, report) : interpret(w, fn, lanes, in, out, report);
+  note_time(w, which, (now_ns() - t) / (int64_t)(lanes ? lanes : 1));
+  w->settled = w->tried[SURE] >= TRIED && w->tried[CODE] >= TRIED;
+  if (w->settled && w->best[CODE] > w->best[SURE]) {
+    w->program->jit.worker_free(w->code);
+    w->code = NULL;
+    w->stays = true;
+    atomic_fetch_add(&w->program->declined, 1);
+  }
+  return s;
+}
+
+static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
+  if ((!w->code && (w->stays || !change(w))) || w->program->number[fn] < 0) return interpret(w, fn, lanes, in, out, report);
+  if (__builtin_expect(!w->settled, 0)) return try_both(w, fn, lanes, in, out, report);
+  return run_code(w, fn, lanes, in, out, report);
 }
 
 static bool find_nan(exec_worker *w, int fn, const exec_arg *in, exec_report *report) { return w->program->config->sure->find_nan(w->sure, fn, in, report); }
@@ -248,7 +283,7 @@ static const exec_cell *frame(const exec_program *p, uint32_t r) { return p->con
 
 static void account(const exec_program *p, exec_account *out) {
   int state = atomic_load_explicit(&p->state, memory_order_acquire);
-  *out = (exec_account){.interpreted = atomic_load(&p->interpreted), .compiled = atomic_load(&p->compiled)};
+  *out = (exec_account){.interpreted = atomic_load(&p->interpreted), .compiled = atomic_load(&p->compiled), .declined = atomic_load(&p->declined)};
   if (!p->code || (state != CODE_THERE && state != CODE_OFF)) return; /* the helper may be writing */
   jit_stats s;
   jit_stats_of(p->code, &s);

@@ -127,6 +127,7 @@ static void put_account(json_out *o, const exec_account *a) {
   put_int(o, "cached", a->cached);
   put_int(o, "compiled", a->made);
   put_int(o, "refused", a->refused);
+  put_int(o, "declined", a->declined);
   put_real(o, "seconds", a->seconds);
   put_int(o, "bytes", (int64_t)a->object);
   if (a->why[0]) put_text(o, "why", a->why);

@@ -4,6 +4,17 @@
 set -u
 programs=$1 corpus=$2 seconds=$3
 shift 3
+# Objects for the loader to start from, where there is a compiler to make them: one of each kind of section.
+make_objects() {
+  mkdir -p "$1"
+  [ -x "$2" ] || return 0
+  for width in 0 256; do
+    printf 'cpu x86-64-v3\nfeatures \nwidth %d\nfma 1\nir\nfunc @f(%%x: real uncon) -> (real) {\n %%y = exp %%x\n return %%y\n}\n' $width |
+      "$2" | tail -c +17 >"$1/exp-$width"
+    printf 'cpu x86-64-v2\nfeatures \nwidth %d\nfma 0\nbind N 9\nir\nfunc @f(%%x: real[N] data, %%y: real[M] uncon) -> (real) {\n %%m = size M\n %%s = plate %%i < %%m -> sum {\n  %%a = at %%y, %%i\n  %%b = lgamma %%a\n  yield %%b\n }\n return %%s\n}\n' $width |
+      "$2" | tail -c +17 >"$1/sum-$width"
+  done
+}
 [ $# -gt 0 ] || set -- $(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_||; s|\.c$||')
 broken=0
 for name in "$@"; do
@@ -12,6 +23,7 @@ for name in "$@"; do
   case $name in
     json | csv) seeds=tests/data_bad ;;
     ir*) seeds=tests/ir ;;
+    loader) seeds=$corpus/loader-objects && make_objects "$seeds" "$(dirname "$corpus")/aim-cc" ;;
     *) seeds="tests/parse tests/diag/parse" ;;
   esac
   if [ "$name" = parse ] || [ "$name" = lex ] || [ "$name" = check ]; then dict=-dict=tests/fuzz/aim.dict; else dict=; fi

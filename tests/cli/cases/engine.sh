@@ -153,3 +153,18 @@ test_engine_stopped() {
   kill -0 "$(cat pid)" 2>/dev/null && fail "aim-cc is left"
   :
 }
+test_engine_symbols() {
+  has_jit || return 0
+  expect 1 "$aimc" run coin.aim --symbols nm
+  sh -c 'echo $$ > pid; exec "$0" run eight_schools.aim --engine jit --symbols perf -q' "$aimc" || fail "it does not run"
+  map=/tmp/perf-$(cat pid).map
+  grep -qE '^[0-9a-f]+ [0-9a-f]+ aim:grad$' "$map" || fail "$map does not tell of the gradient"
+  rm -f "$map"
+  expect 0 "$aimc" run coin.aim --engine jit --symbols gdb -q
+  command -v gdb >/dev/null || { skip; return 0; }
+  # gdb stops where it is told, and knows the function by then; under seccomp it may not trace.
+  gdb -q -batch -ex 'set breakpoint pending on' -ex 'break aim_fn_0' -ex run -ex 'info symbol $pc' -ex bt --args "$aimc" run eight_schools.aim --engine jit --symbols gdb -q >gdb.out 2>&1
+  grep -qE 'ptrace|Operation not permitted' gdb.out && { skip; return 0; }
+  says gdb.out 'aim_fn_0'
+  grep -q '^aim_fn_0 in section' gdb.out || { fail "gdb does not stop in compiled code"; tail -20 gdb.out; }
+}
