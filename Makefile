@@ -105,7 +105,7 @@ install: all
 
 deps:
 	@sh .ci/deps $(DEPS)
-	@$(if $(DEPS_JIT),sh .ci/deps --optional "machine code is left out, and the interpreter runs every model" $(DEPS_JIT))
+	@$(if $(DEPS_JIT),sh .ci/deps --optional "No machine code here: the interpreter runs every model (LLVM=0 does not ask again)" $(DEPS_JIT))
 deps-test: deps
 	@sh .ci/deps $(DEPS) $(DEPS_TEST)
 deps-fuzz:
