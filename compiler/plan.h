@@ -34,7 +34,7 @@ typedef struct plan {
   uint32_t steps;           /* mh: single-site steps to a transition after warm-up, 0..10^9; 0: a sweep */
   uint32_t threads;         /* 0: one for each processor; ..4096 */
   uint64_t seed;            /* 1; 0: the driver chooses and reports it */
-  double target_accept;     /* nuts: 0.8; 0.9 for a model with non-centred sites, unless target_set */
+  double target_accept;     /* nuts: 0.8; 0.95 for a model with non-centred sites, unless target_set */
   bool target_set;          /* by the statement or a flag */
   uint32_t max_depth;       /* nuts: 1..20; 10 */
   double init_radius;       /* nuts: initial points are uniform on (-r, r); 0..100; 2 */

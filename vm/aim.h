@@ -191,7 +191,7 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "thin"          transitions or sweeps to a kept draw                        1
  *     "steps"         mh: steps to a transition after warm-up; 0: a sweep         0
  *     "threads"       0: as many as there are processors                          0
- *     "target_accept" nuts: in (0, 1)                                             0.8; 0.9 with non-centred sites
+ *     "target_accept" nuts: in (0, 1)                                             0.8; 0.95 with non-centred sites
  *     "max_depth"     nuts: 1 to 20                                               10
  *     "step_size"     nuts: where the search starts
  *     "centred", "noncentred"  nuts: lists of latents, "[theta, phi]", before the task is bound; others are measured (docs/non-centring.md)

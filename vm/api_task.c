@@ -249,7 +249,7 @@ static aim_status load(aim_task *t, unsigned needs, bool to_run) {
   if (needs & NEED_GRAD && (st = choose_forms(t)) != AIM_OK) return st;
   /* Where scales multiply unknowns curvature varies more than a step size that is right on average can follow. */
   for (size_t k = 0; k < t->p.nsites && !t->plan.target_set; k++)
-    if (t->p.site[k].site->standard) t->plan.target_accept = 0.9;
+    if (t->p.site[k].site->standard) t->plan.target_accept = 0.95;
   return t->model.loaded ? AIM_OK : load_into(t, t->vm->engine);
 }
 

@@ -65,7 +65,7 @@ test_check_types() {
 test_a_funnel_is_noncentred() {
   expect 0 "$aimc" explain eight_schools.aim
   says out 'theta = mu + tau * z'
-  says out 'target acceptance 0.9'
+  says out 'target acceptance 0.95'
   expect 0 "$aimc" run eight_schools.aim --quiet --out told # four chains of the default length
   says told/run.json '"noncentred": ['
   [ "$(grep -c '"divergent": 0' told/run.json)" = 4 ] || fail "transitions diverged"
