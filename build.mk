@@ -115,14 +115,15 @@ JIT_CLANG   ?= clang-19
 JIT := $(and $(filter-out 0,$(or $(LLVM),1)),$(filter x86_64 amd64,$(shell uname -m)),$(if $(FUZZ),,yes),$(shell command -v $(LLVM_CONFIG)),$(shell command -v $(JIT_CLANG)),$(wildcard /usr/include/xxhash.h))
 ifneq ($(JIT),)
 JIT_CC_SRC  := $(wildcard codegen/emit*.c) codegen/aim_cc.c
-JIT_CC_OBJ  := $(JIT_CC_SRC:%.c=$B/%.o) $B/codegen/support_bytes.o
-CODEGEN_OBJ := $(patsubst %.c,$B/%.o,$(filter-out $(JIT_CC_SRC) codegen/support.c,$(wildcard codegen/*.c)))
+JIT_CC_OBJ  := $(JIT_CC_SRC:%.c=$B/%.o) $B/codegen/support_bytes.o $B/codegen/services_bytes.o
+CODEGEN_OBJ := $(patsubst %.c,$B/%.o,$(filter-out $(JIT_CC_SRC) codegen/support.c codegen/ahead_support.c,$(wildcard codegen/*.c)))
 LLVM_CFLAGS := $(patsubst -I%,-isystem %,$(filter -I%,$(shell $(LLVM_CONFIG) --cflags)))
 $(JIT_CC_SRC:%.c=$B/%.o): BASE += $(LLVM_CFLAGS)
+JIT_BITCODE := -std=c11 -O2 -fno-vectorize -fno-slp-vectorize -fno-math-errno -ffp-contract=off -fno-builtin -fno-strict-aliasing -I.
 $B/codegen/support.bc: codegen/support.c $(FLAGS)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(JIT_CLANG) -std=c11 -O2 -fno-vectorize -fno-slp-vectorize -fno-math-errno -ffp-contract=off -fno-builtin -fno-strict-aliasing -I. -MMD -MP -MT $@ -MF $(@:.bc=.d) -emit-llvm -c $< -o $@
+	$(Q)$(JIT_CLANG) $(JIT_BITCODE) -MMD -MP -MT $@ -MF $(@:.bc=.d) -emit-llvm -c $< -o $@
 $B/codegen/support_bytes.o: codegen/support_bytes.S $B/codegen/support.bc
 	$(call say,CC)
 	$(Q)$(CC) -c -Wa,-I$B/codegen $< -o $@
@@ -131,12 +132,28 @@ $B/codegen/support_bytes.o: codegen/support_bytes.S $B/codegen/support.bc
 LLVM_STATIC := $(wildcard $(shell $(LLVM_CONFIG) --libdir)/libLLVMX86CodeGen.a)
 LLVM_LIBS   := $(shell $(LLVM_CONFIG) --ldflags $(if $(LLVM_STATIC),--link-static --libs x86codegen x86desc x86info passes bitreader irreader linker,--libs)) \
   $(if $(LLVM_STATIC),-no-pie -s -Wl$(comma)--gc-sections -Wl$(comma)--as-needed -l:libstdc++.so.6 -l:libz.so.1 -l:libzstd.so.1)
+# What objects built ahead of time have inside (codegen/ahead_support.c): the runtime's kernels of a level and its samplers, as bitcode.
+LLVM_LINK   ?= $(shell $(LLVM_CONFIG) --bindir)/llvm-link
+SERVICES    := codegen/ahead_support.c $(filter-out %_table.c %_nuts.c %_unary.c %_real.c %_int.c,$(ISA_SRC)) stdlib/runtime/rt_sample.c stdlib/runtime/rt_sum.c
+define services_rules
+$B/services/$(1)/%.bc: %.c $$(FLAGS)
+	@mkdir -p $$(@D)
+	$$(call say,CC)
+	$$(Q)$$(JIT_CLANG) $$(JIT_BITCODE) $$(ISA_$(1)) -DRT_ISA=$(1) -MMD -MP -MT $$@ -MF $$(@:.bc=.d) -emit-llvm -c $$< -o $$@
+$B/codegen/services_$(1).bc: $$(SERVICES:%.c=$B/services/$(1)/%.bc) build.mk
+	$$(call say,LINK)
+	$$(Q)$$(LLVM_LINK) -o $$@ $$(filter %.bc,$$^)
+endef
+$(foreach v,v2 v3 v4,$(eval $(call services_rules,$v)))
+$B/codegen/services_bytes.o: codegen/services_bytes.S $(foreach v,v2 v3 v4,$B/codegen/services_$v.bc)
+	$(call say,CC)
+	$(Q)$(CC) -c -Wa,-I$B/codegen $< -o $@
 # What the cache is valid for: the sources of everything that shapes an object.
 $B/codegen/build_id.h: $(wildcard codegen/*.[chS] compiler/ir*.[ch] compiler/size.[ch] stdlib/runtime/rt_*.h) build.mk
 	@mkdir -p $(@D)
 	$(call say,GEN)
 	$(Q)printf '#define JIT_BUILD "%s"\n' "$$({ $(LLVM_CONFIG) --version; $(JIT_CLANG) --version; cat $(sort $^); } | sha256sum | cut -c1-32)" > $@
-$B/codegen/jit.o $B/codegen/aim_cc.o: $B/codegen/build_id.h
+$B/codegen/jit.o $B/codegen/aim_cc.o $B/codegen/ahead.o: $B/codegen/build_id.h
 $B/libcodegen.a: $(CODEGEN_OBJ)
 	$(archive)
 $B/aim-cc: $(JIT_CC_OBJ) $B/libcompiler.a $B/liblang.a $B/librt.a
@@ -185,7 +202,7 @@ $(foreach p,rt lang compiler vm aim $(if $(JIT),codegen),$(eval $(call test_rule
 $(if $(JIT),$(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_codegen_*.c)): | $B/aim-cc)
 
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$B/tests/%,$(filter-out $(if $(JIT),,tests/unit/test_codegen_%),$(wildcard tests/unit/test_*.c)))
-TEST_SCRIPTS  := $(wildcard tests/lint.sh tests/docs.sh tests/install.sh tests/examples.sh tests/posteriors/short.sh tests/cli/run.sh)
+TEST_SCRIPTS  := $(wildcard tests/lint.sh tests/docs.sh tests/install.sh tests/examples.sh tests/ahead/run.sh tests/posteriors/short.sh tests/cli/run.sh)
 TEST_JOBS     := $(TEST_PROGRAMS) $(TEST_SCRIPTS)
 test-programs: $(TEST_PROGRAMS) $B/check_posterior
 .PHONY: test-programs

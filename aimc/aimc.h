@@ -26,6 +26,8 @@ int cmd_check(const args *a, aim_vm *vm);
 int cmd_ir(const args *a, aim_vm *vm);
 int cmd_explain(const args *a, aim_vm *vm);
 int cmd_doctor(const args *a, aim_vm *vm);
+int cmd_build(const args *a, aim_vm *vm);
+int cmd_bench(const args *a, aim_vm *vm);
 int cmd_cache(const args *a, aim_vm *vm);
 
 /* AIM_COLOUR or 0 for messages to f. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_OPTION };
+enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_CPU, KEY_RUNTIME, KEY_JSON, KEY_OPTION };
 
 /* Flags that are options of a statement, KEY_OPTION + their place here. */
 static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
@@ -36,8 +36,12 @@ static const struct argp_option options[] = {
     {"symbols", KEY_SYMBOLS, "perf | gdb", 0, "tell perf (/tmp/perf-PID.map) or gdb the names of compiled functions", 3},
     {"isa", KEY_ISA, "2 | 3 | 4", 0, "x86-64 level of the kernels; draws do not depend on it", 3},
     {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, local or all", 3},
+    {"output", 'o', "NAME", 0, "of build: writes NAME.o and NAME.h; default: the model's name", 3},
+    {"cpu", KEY_CPU, "native | x86-64-v2 | -v3 | -v4", 0, "of build: what the object runs on, default x86-64-v3; results do not depend on it", 3},
+    {"runtime", KEY_RUNTIME, "SIZE", 0, "of build: the host sets this size, though it is small; may be repeated", 3},
     {"any-path", KEY_ANY_PATH, NULL, 0, "let statements read data outside the folder of the program", 3},
     {"all", KEY_ALL, NULL, 0, "every row of the summary, in the order of the files", 4},
+    {"json", KEY_JSON, NULL, 0, "of bench: a line of JSON for each statement, in seconds and rates", 4},
     {"quiet", 'q', NULL, 0, "no progress and no summary", 4},
     {"color", KEY_COLOUR, "WHEN", 0, "auto, always or never", 4},
     {0},
@@ -56,9 +60,7 @@ static void add_option(args *a, const char *name, const char *value, struct argp
 static void set_option(args *a, char *text, struct argp_state *s) {
   char *eq = strchr(text, '=');
   if (!eq || eq == text) argp_error(s, "--set wants OPTION=VALUE, not `%s`", text);
-  char *end = eq;
-  while (end > text + 1 && end[-1] == ' ') end--; /* as people write it: 'save = [mu]' */
-  *end = '\0';
+  *eq = '\0';
   add_option(a, text, eq + 1, s);
 }
 
@@ -79,6 +81,10 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   case 'd': push(a->data, &a->n_data, arg, s); return 0;
   case KEY_ALL: a->all = true; return 0;
   case 'q': a->quiet = true; return 0;
+  case 'o': a->object = arg; return 0;
+  case KEY_JSON: a->json = true; return 0;
+  case KEY_CPU: a->cpu = arg; return 0;
+  case KEY_RUNTIME: push(a->runtime, &a->n_runtime, arg, s); return 0;
   case KEY_OUT: a->out = arg; return 0;
   case KEY_ONLY: a->only = arg; return 0;
   case KEY_STAGE: a->stage = arg; return 0;
@@ -108,7 +114,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   }
 }
 
-/* What `aimc COMMAND --help` shows.  shown: keys; 'o' stands for the options of statements. */
+/* What `aimc COMMAND --help` shows.  shown: keys; 's' stands for the options of statements. */
 typedef struct command_help {
   const char *name, *usage, *doc;
   int shown[12];
@@ -116,10 +122,14 @@ typedef struct command_help {
 
 static const command_help helps[] = {
     {"run", "run FILE", "Runs the statements of a file: draws, summary, advice.",
-     {'d', KEY_OUT, KEY_ONLY, 'o', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_COLOUR}},
+     {'d', KEY_OUT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_COLOUR}},
     {"check", "check FILE...", "Says what is wrong with models, without data.", {'q', KEY_COLOUR}},
-    {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 'o', KEY_ENGINE, KEY_CACHE, KEY_ANY_PATH, KEY_COLOUR}},
-    {"ir", "ir FILE", "What a model becomes, before data are known.", {'d', KEY_ONLY, 'o', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
+    {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ANY_PATH, KEY_COLOUR}},
+    {"ir", "ir FILE", "What a model becomes.", {'d', KEY_ONLY, 's', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
+    {"build", "build FILE", "Makes an object and a C header of a model, for programs that have no AIM.",
+     {'d', 'o', KEY_CPU, KEY_RUNTIME, KEY_ONLY, KEY_ANY_PATH, KEY_COLOUR}},
+    {"bench", "bench FILE", "What a model costs on this machine, on each engine.",
+     {'d', KEY_ONLY, 's', KEY_ISA, KEY_ANY_PATH, KEY_JSON, KEY_COLOUR}},
     {"doctor", "doctor", "This machine and this build.", {KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_COLOUR}},
     {"cache", "cache [show | clear | path]", "Compiled models that are kept: how many, remove them, where.", {KEY_CACHE}},
 };
@@ -127,7 +137,7 @@ static const command_help helps[] = {
 enum { N_OPTIONS = sizeof options / sizeof options[0], N_HELPS = sizeof helps / sizeof helps[0] };
 
 static bool is_shown(const command_help *h, int key) {
-  if (key >= KEY_OPTION || key == KEY_SET) key = 'o';
+  if (key >= KEY_OPTION || key == KEY_SET) key = 's';
   if (key == KEY_CACHE_SIZE) key = KEY_CACHE;
   if (key == KEY_SYMBOLS) key = KEY_ENGINE;
   for (const int *k = h->shown; *k; k++)
@@ -149,7 +159,7 @@ int args_parse(args *a, int argc, char **argv) {
   struct argp_option own[N_OPTIONS];
   memcpy(own, options, sizeof own);
   struct argp parser = {.options = own, .parser = parse_one, .args_doc = "COMMAND FILE...",
-                        .doc = "Runs generative models written in AIM.\vCommands: run, check, ir, explain, doctor, cache, version, help."};
+                        .doc = "Runs generative models written in AIM.\vCommands: run, check, ir, explain, build, bench, doctor, cache, version, help."};
   for (size_t k = 0; k < N_HELPS; k++) {
     if (strcmp(argv[1], helps[k].name) != 0) continue;
     parser.args_doc = helps[k].usage;

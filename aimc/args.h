@@ -21,7 +21,9 @@ typedef struct args {
   size_t n_data;
   arg_option option[ARGS_MOST];
   size_t n_options;
-  const char *out, *only, *stage, *engine, *cache, *cache_size, *symbols;
+  const char *out, *only, *stage, *engine, *cache, *cache_size, *symbols, *object, *cpu;
+  const char *runtime[ARGS_MOST];
+  size_t n_runtime;
   int isa;
   bool quiet, all, any_path;
   arg_colour colour;

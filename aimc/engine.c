@@ -104,6 +104,8 @@ int engine_set_up(const args *a, aim_vm *vm) {
   return 0;
 }
 
+const char *engine_compiler(void) { return find_compiler() ? compiler : NULL; }
+
 void engine_describe(const args *a) {
   bool there = find_compiler();
   printf("  engines    %s\n", there ? "auto (interpreter, then machine code), jit, vm" : "vm (interpreter); machine code is not made: aim-cc is not beside aimc");
@@ -157,6 +159,8 @@ int engine_set_up(const args *a, aim_vm *vm) {
   fprintf(stderr, "aimc: this build has no engine `jit`: it was made without LLVM 19 (`make deps` installs it)\n");
   return EXIT_WRONG;
 }
+
+const char *engine_compiler(void) { return NULL; }
 
 void engine_describe(const args *a) {
   (void)a;

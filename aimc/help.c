@@ -8,6 +8,7 @@ void help_print(void) {
         "  aimc check model.aim...       says what is wrong, without data\n"
         "  aimc explain model.aim        the method and why, the sites, what a gradient costs\n"
         "  aimc ir model.aim             what the model becomes (--stage model, grad, ...)\n"
+        "  aimc build model.aim          an object and a C header, for programs without AIM\n"
         "  aimc doctor                   this machine and this build\n"
         "  aimc cache                    compiled models that are kept\n"
         "  aimc run --help               all options\n"

@@ -3,7 +3,9 @@
  *
  * Request: lines `aim-cc <abi> <build>`, `cpu <name>`, `features <text>`, `width <bits>`, `fma <0|1>`, `bind <symbol> <n>`, then `ir`
  * and the text to the end.  The first may be left out; where it stands it has to name this build, so that an engine never runs
- * what an aim-cc of another one made. */
+ * what an aim-cc of another one made.  An
+ * object for a C host is asked for by `ahead <prefix>`, `level <2|3|4>`, `keys <prior> <outputs>` and a line
+ * `field <kind> TAB <name> TAB <cells> TAB <most or ->` for each word of the host's struct (ahead.c). */
 #include "codegen/abi.h"
 #include "codegen/build_id.h"
 #include "codegen/child.h"
@@ -20,6 +22,8 @@
 #include <unistd.h>
 
 extern const char aim_support_begin[], aim_support_end[];
+extern const char aim_services_v2_begin[], aim_services_v2_end[], aim_services_v3_begin[], aim_services_v3_end[], aim_services_v4_begin[],
+    aim_services_v4_end[];
 
 enum { SECONDS = 60, REQUEST_MOST = 64 << 20 };
 #define MEMORY_MOST (4ull << 30)
@@ -75,6 +79,29 @@ int main(int argc, char **argv) {
   _exit(status); /* the system frees memory faster than LLVM and arenas do */
 }
 
+static void choose_services(cg_ahead *a, int level) {
+  const char *from = level == 2 ? aim_services_v2_begin : level == 3 ? aim_services_v3_begin : aim_services_v4_begin;
+  const char *to = level == 2 ? aim_services_v2_end : level == 3 ? aim_services_v3_end : aim_services_v4_end;
+  a->services = from;
+  a->nservices = (size_t)(to - from);
+}
+
+/* "array TAB y TAB N TAB -" */
+static bool read_field(char *line, cg_field *f) {
+  char *part[4] = {line};
+  for (int k = 1; k < 4; k++) {
+    char *tab = strchr(part[k - 1], '\t');
+    if (!tab) return false;
+    *tab = '\0';
+    part[k] = tab + 1;
+  }
+  f->kind = strcmp(part[0], "size") == 0 ? CG_FIELD_SIZE : strcmp(part[0], "scalar") == 0 ? CG_FIELD_SCALAR : CG_FIELD_ARRAY;
+  f->name = part[1];
+  f->cells = part[2];
+  f->most = strcmp(part[3], "-") == 0 ? NULL : part[3];
+  return true;
+}
+
 static bool write_all(const char *p, size_t n) {
   while (n) {
     ssize_t put = write(1, p, n);
@@ -93,6 +120,9 @@ static int compile(char *s, size_t n, bool show) {
   if (ARENA_TRY(&mem)) return fail("out of memory");
   ir_module *m = ir_module_new(&mem);
   cg_target target = {.cpu = "x86-64-v2", .features = ""};
+  cg_ahead ahead = {0};
+  cg_field *field = NULL;
+  size_t cap = 0;
   char *at = s;
   const char *const request_end = s + n;
   for (;;) {
@@ -111,6 +141,16 @@ static int compile(char *s, size_t n, bool show) {
       if (!gap) return fail("a size without a number");
       *gap = '\0';
       size_bind(m->sizes, size_symbol(m->sizes, at + 5), strtoll(gap + 1, NULL, 10));
+    } else if (strncmp(at, "ahead ", 6) == 0) ahead.prefix = at + 6;
+    else if (strncmp(at, "level ", 6) == 0) choose_services(&ahead, atoi(at + 6));
+    else if (strncmp(at, "keys ", 5) == 0) {
+      char *rest;
+      ahead.key_prior = strtoull(at + 5, &rest, 10);
+      ahead.key_outputs = strtoull(rest, NULL, 10);
+    } else if (strncmp(at, "field ", 6) == 0) {
+      cg_field f;
+      if (!read_field(at + 6, &f)) return fail("a field is incomplete");
+      ARENA_PUSH(&mem, field, ahead.n, cap, f);
     } else if (strcmp(at, "ir") == 0) {
       at = end + 1;
       break;
@@ -121,7 +161,8 @@ static int compile(char *s, size_t n, bool show) {
   if (!ir_parse(m, at, (size_t)(request_end - at), &error)) return fail(error);
   char *object = NULL, *text = NULL;
   size_t nobject = 0;
-  error = cg_emit(m, &target, aim_support_begin, (size_t)(aim_support_end - aim_support_begin), &object, &nobject, show ? &text : NULL);
+  ahead.field = field;
+  error = cg_emit(m, &target, ahead.prefix ? &ahead : NULL, aim_support_begin, (size_t)(aim_support_end - aim_support_begin), &object, &nobject, show ? &text : NULL);
   if (text) fputs(text, stderr);
   if (error) return fail(error);
   cg_answer answer = {CG_ANSWER_MAGIC, nobject};

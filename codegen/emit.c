@@ -107,9 +107,10 @@ void cg_store(E *e, int elem, LV value, LV address) {
   in_group(e, LLVMBuildStore(e->b, value, address));
 }
 
-/* Calls a function of support.c, declared here by its type there. */
+/* Calls a function of support.c, or of ahead_support.c, declared here by its type there. */
 LV cg_call(E *e, const char *name, unsigned n, LV *args) {
   LV f = LLVMGetNamedFunction(e->support, name);
+  if (!f && e->services) f = LLVMGetNamedFunction(e->services, name);
   if (!f) cg_fail(e, arena_printf(e->mem, "support code lacks %s", name));
   LLVMTypeRef t = LLVMGlobalGetValueType(f);
   LV here = LLVMGetNamedFunction(e->mod, name);
@@ -117,7 +118,13 @@ LV cg_call(E *e, const char *name, unsigned n, LV *args) {
   return LLVMBuildCall2(e->b, t, here, args, n, "");
 }
 
+/* Where there is no host, the service is in the object. */
+static const char *const service_name[] = {"cg_host_dot", "cg_host_gemv", "cg_host_gemm", "cg_host_cholesky", "cg_host_chol_adj", "cg_host_trisolve", "cg_host_qr_r",
+                                           "cg_host_inverse", "cg_host_draw", "cg_host_categorical"};
+_Static_assert(sizeof service_name / sizeof *service_name == sizeof(cg_host) / sizeof(void *), "a name for each service of abi.h");
+
 LV cg_host_call(E *e, unsigned field, LLVMTypeRef result, unsigned n, LV *args) {
+  if (e->ahead) return cg_call(e, service_name[field], n, args);
   LLVMTypeRef t[8];
   for (unsigned k = 0; k < n; k++) t[k] = LLVMTypeOf(args[k]);
   LLVMTypeRef ft = LLVMFunctionType(result, t, n, 0);

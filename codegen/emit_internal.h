@@ -40,12 +40,13 @@ typedef enum cg_checks { CG_REPORT, CG_NOTE, CG_COUNT } cg_checks;
 
 typedef struct cg_emit_state {
   ir_module *m;
+  const cg_ahead *ahead; /* NULL: an object for the engine */
   const ir_fn *fn;
   arena *mem;
   const char *error;
   jmp_buf fail;
   LLVMContextRef cx;
-  LLVMModuleRef mod, support;
+  LLVMModuleRef mod, support, services; /* services: where there is no host; else NULL */
   LLVMBuilderRef b, entry; /* entry: where allocas and loads from the context go */
   LLVMTypeRef f64, i64, i1, ptr, vd, i32;
   LV func, ctx, host;
@@ -112,6 +113,8 @@ LV cg_new_group(E *e);
 void cg_emit_block(E *e, const ir_block *b);
 void cg_emit_op(E *e, const ir_op *op);
 void cg_emit_fn(E *e, const ir_fn *fn, uint32_t number);
+/* emit_ahead.c */
+void cg_ahead_emit(E *e, const cg_ahead *spec); /* the wrappers around the functions of the module */
 /* emit_scalar.c */
 LV cg_val(E *e, ir_val v);
 void cg_guard_op(E *e, const ir_op *op);

@@ -6,8 +6,8 @@
 #include "codegen/cache.h"
 #include "codegen/child.h"
 #include "codegen/loader.h"
+#include "codegen/services.h"
 #include "stdlib/runtime/rt_kernels.h"
-#include "stdlib/runtime/rt_sample.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -76,44 +76,6 @@ static void host_cholesky(const rt_kernels *k, double *d, const double *a, int64
   if (k->cholesky(d, a, n)) k->fill(d, __builtin_nan(""), n * n);
 }
 
-static void host_inverse(int64_t *ptr, int64_t *list, const int64_t *k, int64_t n, int64_t buckets) {
-  for (int64_t b = 0; b <= buckets; b++) ptr[b] = 0;
-  for (int64_t e = 0; e < n; e++) if (k[e] >= 0 && k[e] < buckets) ptr[k[e] + 1]++;
-  for (int64_t b = 0; b < buckets; b++) ptr[b + 1] += ptr[b];
-  if (!list) return;
-  for (int64_t e = 0; e < n; e++) list[e] = 0;
-  for (int64_t e = 0; e < n; e++) if (k[e] >= 0 && k[e] < buckets) list[ptr[k[e]]++] = e;
-}
-
-static int64_t bits_of(double x) {
-  int64_t n;
-  memcpy(&n, &x, sizeof n);
-  return n;
-}
-static double real_of(int64_t n) {
-  double x;
-  memcpy(&x, &n, sizeof x);
-  return x;
-}
-
-static int64_t host_draw(int64_t code, int64_t site, int64_t key, int64_t index, int64_t a, int64_t b) {
-  rt_draw_addr at = {(uint64_t)key, (uint32_t)site, (uint64_t)index};
-  switch (code) {
-    case IR_UNIFORM_OP: return bits_of(rt_draw_uniform(at));
-    case IR_NORMAL_OP: return bits_of(rt_draw_normal(at));
-    case IR_EXPONENTIAL_OP: return bits_of(rt_draw_exponential(at));
-    case IR_GAMMA_OP: return bits_of(rt_draw_gamma(at, real_of(a)));
-    case IR_LOG_GAMMA_OP: return bits_of(rt_draw_log_gamma(at, real_of(a)));
-    case IR_POISSON_OP: return rt_draw_poisson(at, real_of(a));
-    case IR_BINOMIAL_OP: return rt_draw_binomial(at, a, real_of(b));
-    default: return 0;
-  }
-}
-
-static int64_t host_categorical(int64_t site, int64_t key, int64_t index, const double *w, int64_t n) {
-  return rt_draw_categorical((rt_draw_addr){(uint64_t)key, (uint32_t)site, (uint64_t)index}, w, n);
-}
-
 /* The kernels of a level behind the signatures of abi.h, which pass everything as 64 bits. */
 #define SERVICES(v)                                                                                                                  \
   static double dot_##v(const double *a, const double *b, int64_t n) { return rt_kernels_##v.dot(a, 1, b, 1, n); }                   \
@@ -132,7 +94,7 @@ static int64_t host_categorical(int64_t site, int64_t key, int64_t index, const 
     rt_kernels_##v.copy(d, r, n * n);                                                                                                \
     rt_kernels_##v.qr_rows(d, b, m, n, scratch);                                                                                     \
   }                                                                                                                                  \
-  static const cg_host host_##v = {dot_##v, gemv_##v, gemm_##v, cholesky_##v, chol_adj_##v, trisolve_##v, qr_r_##v, host_inverse, host_draw, host_categorical};
+  static const cg_host host_##v = {dot_##v, gemv_##v, gemm_##v, cholesky_##v, chol_adj_##v, trisolve_##v, qr_r_##v, service_inverse, service_draw, service_categorical};
 SERVICES(v2)
 SERVICES(v3)
 SERVICES(v4)

@@ -16,6 +16,7 @@ if [ "${1:-}" = --one ]; then
   job=$2
   case $job in
     tests/cli/run.sh) name=cli ;;
+    tests/ahead/run.sh) name=ahead ;;
     *.sh) name=$(basename "$job" .sh) ;;
     *) name=$(basename "$job") ;;
   esac

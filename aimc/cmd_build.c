@@ -1,0 +1,183 @@
+/* cmd_build.c: aimc build: a model as an object and a C header, for programs that have neither AIM nor LLVM.
+ *
+ * Data are bound for what they say of sizes: one that is at most 64 becomes a constant of the code, as the engine makes it, and a larger
+ * one, or one that --runtime names, a field that the host sets.  Passes see no number of the latter, so that the code is right for all. */
+#include "aimc/aimc.h"
+#include "aimc/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef AIM_JIT
+
+#include "codegen/ahead.h"
+#include "vm/api.h"
+
+enum { STATIC_MOST = 64, SECONDS = 60 };
+
+static int level_of(const char *cpu) {
+  if (!cpu) return 3;
+  if (strcmp(cpu, "native") == 0) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("x86-64-v4") ? 4 : __builtin_cpu_supports("x86-64-v3") ? 3 : 2;
+  }
+  if (strncmp(cpu, "x86-64-v", 8) == 0 && cpu[8] >= '2' && cpu[8] <= '4' && !cpu[9]) return cpu[8] - '0';
+  return 0;
+}
+
+/* ---- sizes */
+
+static bool named(const args *a, const char *size) {
+  for (size_t k = 0; k < a->n_runtime; k++)
+    if (strcmp(a->runtime[k], size) == 0) return true;
+  return false;
+}
+
+typedef struct number {
+  ir_size symbol;
+  int64_t n;
+} number;
+
+/* Leaves numbers to the sizes that become constants; the others go to *runtime. */
+static size_t sort_sizes(const args *a, program *p, ir_size **runtime) {
+  number *constant = NULL;
+  size_t nconstant = 0, cap = 0, n = 0, cap_runtime = 0;
+  *runtime = NULL;
+  for (size_t k = 0; k < size_symbol_count(p->sizes); k++) {
+    number x = {.symbol = size_symbol_at(p->sizes, k)};
+    const char *name;
+    if (!size_is_symbol(p->sizes, x.symbol, &name) || !size_value(p->sizes, x.symbol, &x.n)) continue;
+    if (named(a, name) || x.n > STATIC_MOST || x.n < -STATIC_MOST) ARENA_PUSH(p->mem, *runtime, n, cap_runtime, x.symbol);
+    else ARENA_PUSH(p->mem, constant, nconstant, cap, x);
+  }
+  size_unbind_all(p->sizes);
+  for (size_t k = 0; k < nconstant; k++) size_bind(p->sizes, constant[k].symbol, constant[k].n);
+  return n;
+}
+
+static int check_names(const args *a, const program *p) {
+  for (size_t k = 0; k < a->n_runtime; k++) {
+    bool there = false;
+    for (size_t i = 0; i < size_symbol_count(p->sizes) && !there; i++) {
+      const char *name;
+      int64_t n;
+      ir_size s = size_symbol_at(p->sizes, i);
+      there = size_is_symbol(p->sizes, s, &name) && strcmp(name, a->runtime[k]) == 0 && size_value(p->sizes, s, &n);
+    }
+    if (there) continue;
+    fprintf(stderr, "aimc: model %s has no size named `%s`\n", p->model->decl->name.name, a->runtime[k]);
+    return EXIT_WRONG;
+  }
+  return EXIT_FINE;
+}
+
+/* ---- files */
+
+static int write_file(const char *path, const char *bytes, size_t n) {
+  FILE *f = fopen(path, "wb");
+  bool fine = f && fwrite(bytes, 1, n, f) == n;
+  if (f && fclose(f) != 0) fine = false;
+  if (fine) return EXIT_FINE;
+  fprintf(stderr, "aimc: %s: %s\n", path, strerror(errno));
+  if (f) remove(path);
+  return EXIT_HOST;
+}
+
+static const char *base_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+static int write_both(const args *a, ahead_spec *s, const aim_alloc *alloc) {
+  const char *object, *why = ahead_describe(s), *name = a->object ? a->object : s->prefix;
+  size_t n;
+  if (!why) why = ahead_object(s, engine_compiler(), SECONDS, alloc, &object, &n);
+  if (why) {
+    fprintf(stderr, "aimc: there is no object of model %s: %s\n", s->p->model->decl->name.name, why);
+    return EXIT_WRONG;
+  }
+  strbuf header;
+  strbuf_init(&header, s->mem);
+  ahead_header(s, &header);
+  const char *o = arena_printf(s->mem, "%s.o", name), *h = arena_printf(s->mem, "%s.h", name);
+  int status = write_file(o, object, n);
+  if (status == EXIT_FINE) status = write_file(h, header.s, header.n);
+  if (status == EXIT_FINE) printf("%s (%zu bytes), %s\n", o, n, h);
+  return status;
+}
+
+/* ---- the command */
+
+static bool continuous(const check_model *m) {
+  for (size_t k = 0; k < m->nsites; k++)
+    if (m->sites[k].role == IR_LATENT && m->sites[k].type->kind != TY_REAL) return false;
+  return true;
+}
+
+static int build(const args *a, aim_task *t) {
+  if (ARENA_TRY(&t->mem)) {
+    fputs("aimc: memory is exhausted\n", stderr);
+    return EXIT_HOST;
+  }
+  program *p = &t->p;
+  if (!program_bind(p, t->plan.model, t->plan.run, &t->data)) return report_task(a, t, AIM_E_PROGRAM);
+  int status = check_names(a, p);
+  if (status != EXIT_FINE) return status;
+  ahead_spec s = {.mem = &t->mem,
+                  .p = p,
+                  .prefix = ahead_c_name(&t->mem, t->plan.model->decl->name.name),
+                  .source = base_name(a->file[0]),
+                  .level = level_of(a->cpu),
+                  .key_prior = RUN_KEY_PRIOR,
+                  .key_outputs = RUN_KEY_OUTPUTS};
+  ir_size *runtime;
+  s.nruntime = sort_sizes(a, p, &runtime);
+  s.runtime = runtime;
+  unsigned needs = NEED_PRIOR | NEED_OUTPUTS | NEED_DENSITY | (continuous(t->plan.model) ? NEED_GRAD : 0);
+  if (!program_build(p, needs)) return report_task(a, t, p->broken ? AIM_E_INTERNAL : AIM_E_PROGRAM);
+  status = report_task(a, t, AIM_OK);
+  return status == EXIT_FINE ? write_both(a, &s, &t->vm->alloc) : status;
+}
+
+int cmd_build(const args *a, aim_vm *vm) {
+  if (!level_of(a->cpu)) {
+    fprintf(stderr, "aimc: --cpu wants native, x86-64-v2, x86-64-v3 or x86-64-v4, not `%s`\n", a->cpu);
+    return EXIT_WRONG;
+  }
+  if (!engine_compiler()) {
+    fputs("aimc: aim-cc, which compiles models, is not beside aimc\n", stderr);
+    return EXIT_HOST;
+  }
+  int status;
+  aim_program *p = load(a, vm, a->file[0], &status);
+  if (!p) return status;
+  size_t k = 0, n = aim_statement_count(p);
+  aim_statement x;
+  while (a->only && aim_statement_get(p, k, &x) == AIM_OK && strcmp(x.name, a->only) != 0) k++;
+  aim_task *t = NULL;
+  if (k >= n) {
+    if (a->only) fprintf(stderr, "aimc: no statement has a result named `%s`\n", a->only);
+    else fprintf(stderr, "aimc: there is no model in %s\n", a->file[0]);
+    status = EXIT_WRONG;
+  } else if (aim_task_statement(p, k, &t) != AIM_OK) {
+    fputs("aimc: memory is exhausted\n", stderr);
+    status = EXIT_HOST;
+  } else {
+    status = prepare_task(a, t);
+    if (status == EXIT_FINE) status = build(a, t);
+  }
+  aim_task_free(t);
+  aim_program_free(p);
+  return status;
+}
+
+#else
+
+int cmd_build(const args *a, aim_vm *vm) {
+  (void)a, (void)vm;
+  fputs("aimc: this build makes no objects: it was made without LLVM 19 (`make deps-jit` installs it)\n", stderr);
+  return EXIT_WRONG;
+}
+
+#endif
