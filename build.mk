@@ -77,6 +77,7 @@ COMPILER_OBJ := $(patsubst %.c,$B/%.o,$(wildcard compiler/*.c))
 VM_OBJ       := $(patsubst %.c,$B/%.o,$(wildcard vm/*.c))
 # $B/aimc is the command, so its objects lie elsewhere.
 AIMC_OBJ     := $(patsubst %.c,$B/obj/%.o,$(wildcard aimc/*.c))
+$B/obj/aimc/roofline.o: BASE += -O3
 $B/obj/aimc/%.o: aimc/%.c $(FLAGS)
 	@mkdir -p $(@D)
 	$(call say,CC)
