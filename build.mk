@@ -134,7 +134,7 @@ LLVM_STATIC := $(wildcard $(shell $(LLVM_CONFIG) --libdir)/libLLVMX86CodeGen.a)
 LLVM_LIBS   := $(shell $(LLVM_CONFIG) --ldflags $(if $(LLVM_STATIC),--link-static --libs x86codegen x86desc x86info passes bitreader irreader linker,--libs)) \
   $(if $(LLVM_STATIC),-no-pie -s -Wl$(comma)--gc-sections -Wl$(comma)--as-needed -l:libstdc++.so.6 -l:libz.so.1 -l:libzstd.so.1)
 # What objects built ahead of time have inside (codegen/ahead_support.c): the runtime's kernels of a level and its samplers, as bitcode.
-LLVM_LINK   ?= $(shell $(LLVM_CONFIG) --bindir)/llvm-link
+BITCODE_LINK := $(shell $(LLVM_CONFIG) --bindir)/llvm-link
 SERVICES    := codegen/ahead_support.c $(filter-out %_table.c %_nuts.c %_unary.c %_real.c %_int.c,$(ISA_SRC)) stdlib/runtime/rt_sample.c stdlib/runtime/rt_sum.c
 define services_rules
 $B/services/$(1)/%.bc: %.c $$(FLAGS)
@@ -143,7 +143,7 @@ $B/services/$(1)/%.bc: %.c $$(FLAGS)
 	$$(Q)$$(JIT_CLANG) $$(JIT_BITCODE) $$(ISA_$(1)) -DRT_ISA=$(1) -MMD -MP -MT $$@ -MF $$(@:.bc=.d) -emit-llvm -c $$< -o $$@
 $B/codegen/services_$(1).bc: $$(SERVICES:%.c=$B/services/$(1)/%.bc) build.mk
 	$$(call say,LINK)
-	$$(Q)$$(LLVM_LINK) -o $$@ $$(filter %.bc,$$^)
+	$$(Q)$$(BITCODE_LINK) -o $$@ $$(filter %.bc,$$^)
 endef
 $(foreach v,v2 v3 v4,$(eval $(call services_rules,$v)))
 $B/codegen/services_bytes.o: codegen/services_bytes.S $(foreach v,v2 v3 v4,$B/codegen/services_$v.bc)

@@ -60,7 +60,9 @@ static void add_option(args *a, const char *name, const char *value, struct argp
 static void set_option(args *a, char *text, struct argp_state *s) {
   char *eq = strchr(text, '=');
   if (!eq || eq == text) argp_error(s, "--set wants OPTION=VALUE, not `%s`", text);
-  *eq = '\0';
+  char *end = eq;
+  while (end > text + 1 && end[-1] == ' ') end--; /* as people write it: 'save = [mu]' */
+  *end = '\0';
   add_option(a, text, eq + 1, s);
 }
 
@@ -125,7 +127,7 @@ static const command_help helps[] = {
      {'d', KEY_OUT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_COLOUR}},
     {"check", "check FILE...", "Says what is wrong with models, without data.", {'q', KEY_COLOUR}},
     {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ANY_PATH, KEY_COLOUR}},
-    {"ir", "ir FILE", "What a model becomes.", {'d', KEY_ONLY, 's', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
+    {"ir", "ir FILE", "What a model becomes, before data are known.", {'d', KEY_ONLY, 's', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
     {"build", "build FILE", "Makes an object and a C header of a model, for programs that have no AIM.",
      {'d', 'o', KEY_CPU, KEY_RUNTIME, KEY_ONLY, KEY_ANY_PATH, KEY_COLOUR}},
     {"bench", "bench FILE", "What a model costs on this machine, on each engine.",

@@ -7,6 +7,8 @@
 #include "stdlib/runtime/rt_isa.h"
 #include "stdlib/runtime/rt_philox.h"
 
+#define CG __attribute__((always_inline))
+
 /* ---- services, with the signatures of cg_host */
 
 double cg_host_dot(const double *a, const double *b, int64_t n) { return RT_LV(rt_k_dot)(a, 1, b, 1, n); }
@@ -37,17 +39,17 @@ int64_t cg_host_categorical(int64_t site, int64_t key, int64_t index, const doub
 
 /* ---- extents: INT64_MIN is one that does not fit, and stays so */
 
-int64_t ahead_add(int64_t a, int64_t b) {
+CG int64_t ahead_add(int64_t a, int64_t b) {
   int64_t r;
   return a == INT64_MIN || b == INT64_MIN || __builtin_add_overflow(a, b, &r) ? INT64_MIN : r;
 }
-int64_t ahead_mul(int64_t a, int64_t b) {
+CG int64_t ahead_mul(int64_t a, int64_t b) {
   int64_t r;
   return a == INT64_MIN || b == INT64_MIN || __builtin_mul_overflow(a, b, &r) ? INT64_MIN : r;
 }
 /* Cells of memory after an array of `cells` that begins at `at`: whole lines of 8, and never none, as a failed check may read the
  * first cell.  An array of a negative number of cells does not fit. */
-int64_t ahead_after(int64_t at, int64_t cells) {
+CG int64_t ahead_after(int64_t at, int64_t cells) {
   if (at < 0 || cells < 0 || cells > INT64_MAX / 64 || at > INT64_MAX / 64) return INT64_MIN;
   return at + (cells + 8) / 8 * 8;
 }
