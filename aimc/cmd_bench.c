@@ -74,7 +74,7 @@ static bool choose(aim_vm *vm, int k) {
 static void compiled(side *s) {
   jit_stats x;
   jit_stats_of(s->task->model.loaded, &x);
-  s->compile = x.compile;
+  s->compile = x.seconds;
   s->object = x.object;
 }
 #else

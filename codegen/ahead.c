@@ -132,7 +132,7 @@ const char *ahead_object(const ahead_spec *s, const char *compiler, int seconds,
   strbuf_init(&request, s->mem);
   write_request(s, &request);
   cg_reply reply;
-  cg_child_run(&reply, compiler, request.s, request.n, seconds, alloc);
+  cg_child_run(&reply, compiler, request.s, request.n, seconds, -1, alloc);
   if (!reply.object) return arena_printf(s->mem, "%s", reply.message);
   *object = arena_strndup(s->mem, reply.object, reply.n);
   *n = reply.n;

@@ -20,6 +20,20 @@ static bool is_routine(LV f) {
   return strcmp(name, "memcpy") == 0 || strcmp(name, "memset") == 0 || strcmp(name, "fma") == 0;
 }
 
+static bool has_prefix(const char *name, const char *prefix) {
+  const size_t n = strlen(prefix);
+  return strncmp(name, prefix, n) == 0 && name[n] == '_';
+}
+
+/* What stays visible in an object: for the engine the functions and the routines; for a C host the wrappers, and routines are its own. */
+static bool is_visible(E *e, LV f, const cg_target *target) {
+  const char *name = LLVMGetValueName(f);
+  if (e->ahead) return LLVMGetVisibility(f) == LLVMDefaultVisibility && has_prefix(name, e->ahead->prefix);
+  if (!is_routine(f) || (strcmp(name, "fma") == 0 && target->has_fma)) return strncmp(name, "aim_fn_", 7) == 0;
+  LLVMSetVisibility(f, LLVMHiddenVisibility);
+  return true;
+}
+
 /* Attributes of the machine that the bitcode was compiled on must not become those of the object. */
 static void strip(E *e, const cg_target *target) {
   for (LV f = LLVMGetFirstFunction(e->mod); f; f = LLVMGetNextFunction(f)) {
@@ -36,11 +50,21 @@ static void strip(E *e, const cg_target *target) {
     }
     LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, LLVMGetEnumAttributeKindForName("nounwind", 8), 0));
     LLVMSetUnnamedAddress(f, LLVMGlobalUnnamedAddr);
-    const char *name = LLVMGetValueName(f);
-    if (strncmp(name, "aim_fn_", 7) == 0) continue;
-    if (is_routine(f) && (strcmp(name, "fma") != 0 || !target->has_fma)) LLVMSetVisibility(f, LLVMHiddenVisibility);
-    else LLVMSetLinkage(f, LLVMInternalLinkage);
+    if (is_visible(e, f, target)) continue;
+    bool of_host = e->ahead && is_routine(f) && LLVMGetValueName(f)[0] == 'm';
+    LLVMSetLinkage(f, of_host ? LLVMAvailableExternallyLinkage : LLVMInternalLinkage);
   }
+  for (LV g = LLVMGetFirstGlobal(e->mod); g && e->ahead; g = LLVMGetNextGlobal(g))
+    if (!LLVMIsDeclaration(g)) LLVMSetLinkage(g, LLVMInternalLinkage);
+}
+
+/* Without the instruction LLVM would call libm's fma; the one of support.c stands in under a name of its own. */
+static void own_fma(E *e) {
+  LV own = LLVMGetNamedFunction(e->mod, "fma"), intrinsic = LLVMGetNamedFunction(e->mod, "llvm.fma.f64");
+  if (!own) return;
+  LLVMSetValueName2(own, "cg_own_fma", 10);
+  LLVMSetLinkage(own, LLVMInternalLinkage);
+  if (intrinsic) LLVMReplaceAllUsesWith(intrinsic, own);
 }
 
 static void diagnose(LLVMDiagnosticInfoRef d, void *user) {
@@ -69,6 +93,18 @@ static void make_groups(E *e);
 #define CLEAN "sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm<allowspeculation>)"
 static const char passes[] = "always-inline,globaldce,function(" CLEAN ",loop-simplify,lcssa,loop-vectorize<vectorize-forced-only;interleave-forced-only>,simplifycfg,loop(loop-unroll-full)," CLEAN ",simplifycfg)";
 
+/* Functions are read when they are linked, and linked when something calls them. */
+static LLVMModuleRef bitcode(E *e, const void *bytes, size_t n, const char *triple, LLVMTargetDataRef layout) {
+  LLVMModuleRef m;
+  LLVMMemoryBufferRef bc = LLVMCreateMemoryBufferWithMemoryRange(bytes, n, "support", 0);
+  if (LLVMGetBitcodeModuleInContext2(e->cx, bc, &m)) cg_fail(e, "the support code is damaged");
+  for (LV f = LLVMGetFirstFunction(m); f; f = LLVMGetNextFunction(f))
+    if (!LLVMIsDeclaration(f) && !is_routine(f)) LLVMSetLinkage(f, LLVMLinkOnceODRLinkage);
+  LLVMSetTarget(m, triple);
+  LLVMSetModuleDataLayout(m, layout);
+  return m;
+}
+
 static const char *emit_all(E *e, const cg_target *target, const void *support, size_t nsupport, char **object, size_t *nobject, char **text) {
   LLVMInitializeX86TargetInfo();
   LLVMInitializeX86Target();
@@ -82,20 +118,18 @@ static const char *emit_all(E *e, const cg_target *target, const void *support, 
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
   LLVMSetTarget(e->mod, triple);
   LLVMSetModuleDataLayout(e->mod, layout);
-  LLVMMemoryBufferRef bc = LLVMCreateMemoryBufferWithMemoryRange(support, nsupport, "support", 0);
-  /* Functions are read when they are linked, and linked when something calls them. */
-  if (LLVMGetBitcodeModuleInContext2(e->cx, bc, &e->support)) cg_fail(e, "the support code is damaged");
-  for (LV f = LLVMGetFirstFunction(e->support); f; f = LLVMGetNextFunction(f))
-    if (!LLVMIsDeclaration(f) && !is_routine(f)) LLVMSetLinkage(f, LLVMLinkOnceODRLinkage);
-  LLVMSetTarget(e->support, triple);
-  LLVMSetModuleDataLayout(e->support, layout);
+  e->support = bitcode(e, support, nsupport, triple, layout);
+  if (e->ahead) e->services = bitcode(e, e->ahead->services, e->ahead->nservices, triple, layout);
   make_groups(e);
   for (uint32_t k = 0; k < e->m->nfns; k++) cg_emit_fn(e, e->m->fn[k], k);
-  add_meta(e);
+  if (e->ahead) cg_ahead_emit(e, e->ahead);
+  else add_meta(e);
+  if (e->ahead && LLVMLinkModules2(e->mod, e->services)) cg_fail(e, "the services do not link");
   if (LLVMLinkModules2(e->mod, e->support)) cg_fail(e, "the support code does not link");
   LV used = LLVMGetNamedGlobal(e->mod, "llvm.compiler.used");
   if (used) LLVMDeleteGlobal(used);
   strip(e, target);
+  if (e->ahead && !target->has_fma) own_fma(e);
   if (LLVMVerifyModule(e->mod, LLVMReturnStatusAction, &message)) {
     if (text) *text = LLVMPrintModuleToString(e->mod);
     cg_fail(e, arena_printf(e->mem, "LLVM rejects the code: %.300s", message));
@@ -154,9 +188,11 @@ static void make_groups(E *e) {
   e->ngroups = n;
 }
 
-const char *cg_emit(ir_module *m, const cg_target *target, const void *support, size_t nsupport, char **object, size_t *nobject, char **text) {
+const char *cg_emit(ir_module *m, const cg_target *target, const cg_ahead *ahead, const void *support, size_t nsupport, char **object, size_t *nobject,
+                    char **text) {
   E *e = ARENA_NEW(m->mem, E);
   e->m = m;
+  e->ahead = ahead;
   e->mem = m->mem;
   e->cx = LLVMContextCreate();
   e->mod = LLVMModuleCreateWithNameInContext("aim", e->cx);

@@ -64,7 +64,7 @@ double bench_compile_seconds(const bench_model *m, size_t *object_bytes) {
   jit_stats s;
   jit_stats_of(m->task->model.loaded, &s);
   *object_bytes = s.object;
-  return s.compile;
+  return s.seconds;
 #else
   (void)m;
   return 0;
