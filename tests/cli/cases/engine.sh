@@ -9,8 +9,8 @@ same() {
     [ "$(grep -v '^#' "$f" | cksum)" = "$(grep -v '^#' "$2/$(basename "$f")" | cksum)" ] || fail "draws of $f differ in $2"
   done
 }
-folds() { # a regression and data of N rows, the first number being S
-  printf 'model line(y: real[N], x: real[N]) {\n  a ~ Normal(0, 10)\n  b ~ Normal(0, 10)\n  s ~ HalfNormal(5)\n  y ~ Normal(a + b * x, s)\n}\n' > line.aim
+folds() { # a regression that has no sufficient statistics, and data of N rows, the first number being S
+  printf 'model line(y: real[N], x: real[N]) {\n  a ~ Normal(0, 10)\n  b ~ Normal(0, 10)\n  s ~ HalfNormal(5)\n  y ~ StudentT(4, a + b * x, s)\n}\n' > line.aim
   awk -v n="$1" -v s="$2" 'BEGIN { print "y,x"; for (i = 0; i < n; i++) print (i * s) % 7 + i / n "," i / n }' > "fold-$2.csv"
 }
 
