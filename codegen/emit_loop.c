@@ -67,7 +67,7 @@ static void sum_begin(E *e, const ir_op *op, uint32_t k, cg_result *r, int64_t t
   ir_type t = ir_type_of(e->fn, op->res[k]);
   *r = (cg_result){.cells = cg_known_cells(e, t), .few = total >= 1 && total <= CG_FEW};
   int64_t lanes = r->few ? total : CG_FEW;
-  if (r->cells >= 0 && r->cells <= CELLS_IN_LINE) {
+  if (r->cells >= 1 && r->cells <= CELLS_IN_LINE) {
     r->acc = cg_alloca(e, LLVMArrayType2(e->f64, (uint64_t)(r->cells * lanes + 1)));
     if (r->few) return;
     for (int64_t c = 0; c < r->cells; c++) cg_call(e, "cg_lanes_clear", 1, (LV[]){cg_gep(e, r->acc, cg_int(e, c * lanes))});

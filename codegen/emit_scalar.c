@@ -6,7 +6,7 @@
 /* ---- scalar operations */
 
 LV cg_val(E *e, ir_val v) {
-  if (!e->v[v].v) cg_fail(e, "a value is used before its definition");
+  if (!e->v[v].v) cg_fail(e, arena_printf(e->mem, "%s %u of `%s` in %s is used before its definition", (const char *[]){"value", "parameter", "result", "index", "state"}[e->fn->val[v].def], e->fn->val[v].slot, e->fn->val[v].op ? ir_op_table[e->fn->val[v].op->code].name : "function", e->fn->name));
   return e->v[v].v;
 }
 

@@ -24,9 +24,10 @@ int64_t cg_iterations(E *e, const ir_op *op) {
   return total;
 }
 
+/* Arrays without cells stay in memory: what reads them never runs, but is emitted. */
 static bool small(E *e, ir_val v) {
   int64_t n = cg_known_cells(e, ir_type_of(e->fn, v));
-  return n >= 0 && n <= CG_CELLS_MOST;
+  return n >= 1 && n <= CG_CELLS_MOST;
 }
 
 static bool lists(E *e, const ir_axes *axes) {
