@@ -310,12 +310,43 @@ static bool fold_size(folder *f, ir_op *op) {
   return true;
 }
 
-/* i < n for the bound's index: a literal, or the index of a loop over that very extent. */
+/* The least and the greatest value of an int, as sizes, where loops and sizes tell; depth bounds the walk. */
+static bool range_of(const ir_fn *fn, ir_val v, int depth, ir_size *lo, ir_size *hi) {
+  size_table *t = fn->module->sizes;
+  const ir_value *x = ir_value_of(fn, v);
+  ir_size s = ir_size_of(fn, v), one = size_const(t, 1), a, b, c, d;
+  if (s) {
+    *lo = *hi = s;
+  } else if (x->def == IR_DEF_INDEX) {
+    *lo = size_const(t, 0);
+    *hi = size_sub(t, ir_size_of(fn, x->op->u.loop->extent[x->slot]), one);
+  } else if (x->def != IR_DEF_RESULT || depth == 0 || x->op->nargs != 2 || x->op->nres != 1) {
+    return false;
+  } else if (x->op->code == IR_BOUND_OP) {
+    *lo = size_const(t, 0);
+    *hi = size_sub(t, ir_size_of(fn, x->op->args[1]), one);
+  } else if (x->op->code == IR_ADD_OP || x->op->code == IR_SUB_OP) {
+    if (!range_of(fn, x->op->args[0], depth - 1, &a, &b) || !range_of(fn, x->op->args[1], depth - 1, &c, &d)) return false;
+    bool add = x->op->code == IR_ADD_OP;
+    *lo = add ? size_add(t, a, c) : size_sub(t, a, d);
+    *hi = add ? size_add(t, b, d) : size_sub(t, b, c);
+  } else {
+    return false;
+  }
+  return *lo != IR_SIZE_NONE && *hi != IR_SIZE_NONE;
+}
+
+/* As an expression, or for the numbers that are bound: a function is made for these. */
+static bool not_negative(size_table *t, ir_size s) {
+  int64_t n;
+  return s && (size_is_const(t, s, &n) || size_value(t, s, &n)) && n >= 0;
+}
+
+/* 0 <= i < n for every value of i. */
 static bool bound_holds(const ir_fn *fn, ir_val i, ir_val n) {
-  int64_t x, y;
-  if (ir_is_int(fn, i, &x) && ir_is_int(fn, n, &y)) return x >= 0 && x < y;
-  const ir_value *v = ir_value_of(fn, i);
-  return v->def == IR_DEF_INDEX && ir_same_extent(fn, v->op->u.loop->extent[v->slot], n);
+  size_table *t = fn->module->sizes;
+  ir_size lo, hi, most = ir_size_of(fn, n);
+  return most && range_of(fn, i, 8, &lo, &hi) && not_negative(t, lo) && not_negative(t, size_sub(t, size_sub(t, most, size_const(t, 1)), hi));
 }
 
 /* The chosen block's operations take the place of the if. */
