@@ -11,7 +11,7 @@ enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_C
 
 /* Flags that are options of a statement, KEY_OPTION + their place here. */
 static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
-                                               "threads", "target_accept", "max_depth", "particles", "method", "steps"};
+                                               "threads", "target_accept", "max_depth", "particles", "method", "steps", "metric"};
 enum { N_STATEMENT_OPTIONS = sizeof statement_option / sizeof statement_option[0] };
 
 static const struct argp_option options[] = {
@@ -28,6 +28,7 @@ static const struct argp_option options[] = {
     {"threads", KEY_OPTION + 5, "N", 0, "default: one for each processor; draws do not depend on it", 2},
     {"target-accept", KEY_OPTION + 6, "P", 0, NULL, 2},
     {"max-depth", KEY_OPTION + 7, "N", 0, NULL, 2},
+    {"metric", KEY_OPTION + 11, "METRIC", 0, "of nuts: diagonal, fisher or dense", 2},
     {"particles", KEY_OPTION + 8, "N", 0, "of importance", 2},
     {"set", KEY_SET, "OPTION=VALUE", 0, "any other option of a statement", 2},
     {"engine", KEY_ENGINE, "auto | jit | vm", 0, "what executes the model: the interpreter and then machine code, machine code, the interpreter; draws do not depend on it", 3},

@@ -106,7 +106,7 @@ static void explain(aim_task *t, const char *name) {
     printf("  %llu particles, %u draws, seed %llu\n", (unsigned long long)pl->particles, pl->draws, (unsigned long long)pl->seed);
   else printf("  %u draws, seed %llu\n", pl->draws, (unsigned long long)pl->seed);
   if (pl->method == PLAN_MH && pl->steps) printf("  %u steps to a transition after warm-up\n", pl->steps);
-  if (pl->method == PLAN_NUTS) printf("  target acceptance %g\n", pl->target_accept);
+  if (pl->method == PLAN_NUTS) printf("  target acceptance %g, %s metric\n", pl->target_accept, plan_metric_name(pl->metric));
   print_sites(p, pl->method == PLAN_MH);
   print_cost(p, "prepare", "once, over data alone");
   print_cost(p, "grad", "log density and gradient");

@@ -142,7 +142,7 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
     return;
   }
   case WANT_WORD: {
-    static const char *const metrics[] = {"diagonal", "dense", "unit"}, *const settings[] = {"auto", "off"};
+    static const char *const metrics[] = {"diagonal", "fisher", "dense"}, *const settings[] = {"auto", "off"};
     const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : NULL;
     if (!word) {
       cx_error(c, "E0808", e->at, "`%s` must be a word", o->name);
@@ -158,7 +158,7 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
     const char *near = nearest_of(word, words, n);
     if (near) cx_help(c, d, "did you mean `%s`?", near);
     else if (statistics) cx_help(c, d, "it is `auto` or `off`");
-    else cx_help(c, d, "metrics are `diagonal`, `dense` and `unit`");
+    else cx_help(c, d, "metrics are `diagonal`, `fisher` and `dense`");
     return;
   }
   case WANT_ANY: return;

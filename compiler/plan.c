@@ -10,6 +10,11 @@ enum { NMETHODS = sizeof method_names / sizeof method_names[0] };
 
 const char *plan_method_name(plan_method m) { return method_names[m]; }
 
+static const char *const metric_names[] = {"diagonal", "fisher", "dense"};
+enum { NMETRICS = sizeof metric_names / sizeof metric_names[0] };
+
+const char *plan_metric_name(plan_metric m) { return metric_names[m]; }
+
 /* --- options: where each is kept, and its limits */
 
 typedef enum field_kind { FIELD_U32, FIELD_U64, FIELD_REAL } field_kind;
@@ -133,6 +138,17 @@ static bool set_statistics(program *p, plan *pl, const ast_expr *e) {
   return false;
 }
 
+static bool set_metric(program *p, plan *pl, const ast_expr *e) {
+  const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : "";
+  for (size_t k = 0; k < NMETRICS; k++)
+    if (strcmp(word, metric_names[k]) == 0) {
+      pl->metric = (plan_metric)k;
+      return true;
+    }
+  error(p, "E0821", e->at, "`metric` must be `diagonal`, `fisher` or `dense`");
+  return false;
+}
+
 static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e, span at) {
   const field *f = field_of(name);
   if (f && strcmp(name, "target_accept") == 0) pl->target_set = true;
@@ -140,10 +156,9 @@ static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e
   if (strcmp(name, "save") == 0) return set_names(p, name, e, &pl->save, &pl->nsave);
   if (strcmp(name, "centred") == 0) return set_names(p, name, e, &pl->centring.centred, &pl->centring.ncentred);
   if (strcmp(name, "noncentred") == 0) return set_names(p, name, e, &pl->centring.noncentred, &pl->centring.nnoncentred);
-  if (strcmp(name, "metric") == 0 && e->kind == EXPR_NAME && strcmp(e->name.name, "diagonal") == 0) return true;
+  if (strcmp(name, "metric") == 0) return set_metric(p, pl, e);
   if (strcmp(name, "statistics") == 0) return set_statistics(p, pl, e);
-  error(p, "E0826", at, arena_printf(p->mem, strcmp(name, "metric") == 0 ? "the option `%s` knows only `diagonal` yet"
-                                                                        : "the option `%s` is not available yet", name));
+  error(p, "E0826", at, arena_printf(p->mem, "the option `%s` is not available yet", name));
   return false;
 }
 
@@ -281,7 +296,7 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     return false;
   }
   if (strcmp(key, "chains") == 0) pl->chains_set = true;
-  static const char *const others[] = {"method", "save", "centred", "noncentred", "statistics"};
+  static const char *const others[] = {"method", "save", "centred", "noncentred", "statistics", "metric"};
   enum { OTHERS = sizeof others / sizeof others[0] };
   bool other = false;
   for (size_t k = 1; k < OTHERS; k++) other = other || strcmp(key, others[k]) == 0;

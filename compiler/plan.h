@@ -19,6 +19,8 @@ typedef enum plan_method {
   PLAN_NUTS
 } plan_method;
 
+typedef enum plan_metric { PLAN_DIAGONAL, PLAN_FISHER, PLAN_DENSE } plan_metric;
+
 typedef struct plan {
   ast_verb verb;
   const ast_decl *run;      /* NULL: the file has no statement */
@@ -39,6 +41,7 @@ typedef struct plan {
   uint32_t max_depth;       /* nuts: 1..20; 10 */
   double init_radius;       /* nuts: initial points are uniform on (-r, r); 0..100; 2 */
   double step_size;         /* nuts: where the first search starts; 0: chosen */
+  plan_metric metric;       /* nuts: what warm-up learns; diagonal */
   double scale;             /* mh: of the first proposals; 1 */
   uint64_t particles;       /* importance: proposals, 1..10^9; 10000 */
   bool plain_sums;          /* `statistics = off`: sums over data are not taken from statistics of them */
@@ -61,5 +64,6 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value);
 bool plan_check(program *p, plan *pl);
 
 const char *plan_method_name(plan_method m);
+const char *plan_metric_name(plan_metric m);
 
 #endif

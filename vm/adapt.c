@@ -1,11 +1,12 @@
-/* adapt.c: dual averaging of the step size and windowed variances; see adapt.h. */
+/* adapt.c: dual averaging of the step size and windowed moments; see adapt.h. */
 #include "vm/adapt.h"
 
+#include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_math.h"
 
 #include <stdint.h>
 
-enum { INIT_BUFFER = 75, TERM_BUFFER = 50, BASE_WINDOW = 25, LEAST_WARMUP = 20 };
+enum { INIT_BUFFER = 75, TERM_BUFFER = 50, BASE_WINDOW = 25, LEAST_WARMUP = 20, FISHER_EARLY = 10, FISHER_LATE = 80 };
 
 void adapt_step_init(adapt_step *a, double delta) {
   *a = (adapt_step){.delta = delta, .gamma = 0.05, .t0 = 10.0, .kappa = 0.75};
@@ -33,17 +34,31 @@ double adapt_step_final(const adapt_step *a) {
   return rt_exp(a->x_bar);
 }
 
-size_t adapt_metric_doubles(size_t dim) {
-  return dim > SIZE_MAX / sizeof(double) / 2 ? 0 : 2 * dim;
+size_t adapt_result_doubles(size_t dim, adapt_kind kind) {
+  if (kind != ADAPT_DENSE) return dim;
+  return dim > 0 && dim > SIZE_MAX / sizeof(double) / dim ? 0 : dim * dim;
 }
 
-static void variance_restart(adapt_metric *a) {
+size_t adapt_metric_doubles(size_t dim, adapt_kind kind) {
+  if (dim > SIZE_MAX / sizeof(double) / 8) return 0;
+  if (kind != ADAPT_DENSE) return kind == ADAPT_FISHER ? 8 * dim : 2 * dim;
+  return dim > 0 && dim + 1 > SIZE_MAX / sizeof(double) / dim ? 0 : dim * (dim + 1);
+}
+
+static void window_restart(adapt_metric *a) {
+  size_t n = a->kind == ADAPT_FISHER ? 2 * a->dim : a->dim, n2 = a->kind == ADAPT_DENSE ? a->dim * a->dim : n;
   a->n = 0.0;
-  for (size_t i = 0; i < a->dim; i++) a->mean[i] = a->m2[i] = 0.0;
+  for (size_t i = 0; i < n; i++) a->mean[i] = 0.0;
+  for (size_t i = 0; i < n2; i++) a->m2[i] = 0.0;
 }
 
-void adapt_metric_init(adapt_metric *a, size_t dim, uint32_t n_warmup, double *memory) {
-  *a = (adapt_metric){.dim = dim, .mean = memory, .m2 = memory + dim};
+void adapt_metric_init(adapt_metric *a, adapt_kind kind, size_t dim, uint32_t n_warmup, double *memory) {
+  *a = (adapt_metric){.kind = kind, .dim = dim, .mean = memory, .m2 = memory + (kind == ADAPT_FISHER ? 2 * dim : dim)};
+  if (kind == ADAPT_FISHER) {
+    a->mean_front = memory + 4 * dim;
+    a->m2_front = memory + 6 * dim;
+    for (size_t i = 0; i < 4 * dim; i++) a->mean_front[i] = 0.0;
+  }
   if (n_warmup >= LEAST_WARMUP) {
     a->n_warmup = n_warmup;
     a->init = INIT_BUFFER;
@@ -57,7 +72,7 @@ void adapt_metric_init(adapt_metric *a, size_t dim, uint32_t n_warmup, double *m
     a->window = a->base;
     a->window_end = a->init + a->base - 1;
   }
-  variance_restart(a);
+  window_restart(a);
 }
 
 /* The next window is twice as long, and also takes what follows when the one after it would not fit. */
@@ -70,27 +85,99 @@ static void window_next(adapt_metric *a) {
   a->window_end = (uint32_t)end;
 }
 
-bool adapt_metric_update(adapt_metric *a, const double *q, double *inv_metric) {
-  if (a->at >= a->n_warmup) return false;
-  bool inside = a->at >= a->init && a->at < a->n_warmup - a->term;
-  if (inside) {
-    double n = ++a->n;
-    for (size_t i = 0; i < a->dim; i++) {
-      double d = q[i] - a->mean[i];
-      a->mean[i] += d / n;
-      a->m2[i] += d * (q[i] - a->mean[i]);
-    }
+/* Welford's update of means and sums of squares by the n-th vector. */
+static void variances_push(size_t dim, double n, const double *x, double *mean, double *m2) {
+  for (size_t i = 0; i < dim; i++) {
+    double d = x[i] - mean[i];
+    mean[i] += d / n;
+    m2[i] += d * (x[i] - mean[i]);
   }
-  bool ends = inside && a->at == a->window_end;
-  if (ends) {
-    double n = a->n, keep = n / (n + 5.0), add = 1e-3 * (5.0 / (n + 5.0));
-    for (size_t i = 0; i < a->dim; i++) {
-      double v = n > 1.0 ? keep * (a->m2[i] / (n - 1.0)) + add : add;
-      if (v - v == 0.0) inv_metric[i] = v;
-    }
-    window_next(a);
-    variance_restart(a);
+}
+
+/* The same of the lower triangle of the products.  d d' (n - 1) / n is what the rank one update adds. */
+static void covariance_push(size_t dim, double n, const double *x, double *mean, double *m2) {
+  double share = (n - 1.0) / n;
+  for (size_t i = 0; i < dim; i++) {
+    double d = share * (x[i] - mean[i]);
+    for (size_t j = 0; j <= i; j++) m2[i * dim + j] += d * (x[j] - mean[j]);
   }
+  for (size_t i = 0; i < dim; i++) mean[i] += (x[i] - mean[i]) / n;
+}
+
+/* Shrinkage of an estimate from n positions. */
+static double shrunk(double n, double estimate, double target) {
+  return n / (n + 5.0) * estimate + target * (5.0 / (n + 5.0));
+}
+
+static bool positive(double x) { return x > 0.0 && x - x == 0.0; }
+
+static void diagonal_write(const adapt_metric *a, double *inv_metric) {
+  for (size_t i = 0; i < a->dim; i++) {
+    double v = shrunk(a->n, a->n > 1.0 ? a->m2[i] / (a->n - 1.0) : 0.0, 1e-3);
+    if (positive(v)) inv_metric[i] = v;
+  }
+}
+
+/* The window's sums become the covariance, and that its factor. */
+static bool dense_write(adapt_metric *a, double *factor) {
+  size_t dim = a->dim;
+  for (size_t i = 0; i < dim; i++)
+    for (size_t j = 0; j <= i; j++)
+      a->m2[i * dim + j] = shrunk(a->n, a->n > 1.0 ? a->m2[i * dim + j] / (a->n - 1.0) : 0.0, i == j ? 1e-3 : 0.0);
+  if (rt_kernels_for(0)->cholesky(a->m2, a->m2, (ptrdiff_t)dim)) return false;
+  for (size_t i = 0; i < dim * dim; i++)
+    if (a->m2[i] - a->m2[i] != 0.0) return false;
+  for (size_t i = 0; i < dim * dim; i++) factor[i] = a->m2[i];
+  return true;
+}
+
+static adapt_change windows_update(adapt_metric *a, const double *q, double *result) {
+  if (a->at < a->init || a->at >= a->n_warmup - a->term) return ADAPT_SAME;
+  a->n++;
+  if (a->kind == ADAPT_DENSE) covariance_push(a->dim, a->n, q, a->mean, a->m2);
+  else variances_push(a->dim, a->n, q, a->mean, a->m2);
+  if (a->at != a->window_end) return ADAPT_SAME;
+  bool written = true;
+  if (a->kind == ADAPT_DENSE) written = dense_write(a, result);
+  else diagonal_write(a, result);
+  window_next(a);
+  window_restart(a);
+  return written ? ADAPT_WINDOW : ADAPT_SAME;
+}
+
+static adapt_change fisher_update(adapt_metric *a, const double *q, const double *g, double *inv_metric) {
+  uint32_t last = a->n_warmup - a->term;
+  if (a->at >= last) return ADAPT_SAME;
+  size_t dim = a->dim;
+  a->n++;
+  a->n_front++;
+  variances_push(dim, a->n, q, a->mean, a->m2);
+  variances_push(dim, a->n, g, a->mean + dim, a->m2 + dim);
+  variances_push(dim, a->n_front, q, a->mean_front, a->m2_front);
+  variances_push(dim, a->n_front, g, a->mean_front + dim, a->m2_front + dim);
+  bool early = a->at < 0.3 * a->n_warmup, swap = a->n >= (early ? FISHER_EARLY : FISHER_LATE);
+  /* The last window is not cut short: what is left joins it. */
+  if (swap && !early && last - a->at < FISHER_LATE) swap = false;
+  if (swap) {
+    double *mean = a->mean_front, *m2 = a->m2_front;
+    a->mean_front = a->mean;
+    a->m2_front = a->m2;
+    a->n_front = a->n;
+    a->mean = mean;
+    a->m2 = m2;
+    window_restart(a);
+  }
+  if (a->n_front < FISHER_EARLY) return ADAPT_SAME;
+  for (size_t i = 0; i < dim; i++) {
+    double v = shrunk(a->n_front, __builtin_sqrt(a->m2_front[i] / a->m2_front[dim + i]), 1e-3);
+    if (positive(v)) inv_metric[i] = v;
+  }
+  return swap || a->at + 1 == last ? ADAPT_WINDOW : ADAPT_MOVED;
+}
+
+adapt_change adapt_metric_update(adapt_metric *a, const double *q, const double *g, double *result) {
+  if (a->at >= a->n_warmup) return ADAPT_SAME;
+  adapt_change c = a->kind == ADAPT_FISHER ? fisher_update(a, q, g, result) : windows_update(a, q, result);
   a->at++;
-  return ends;
+  return c;
 }

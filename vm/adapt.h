@@ -1,4 +1,4 @@
-/* adapt.h: what a chain learns during warm-up, its step size and its diagonal metric.
+/* adapt.h: what a chain learns during warm-up, its step size and its metric.
  *
  * Plain structs over the caller's memory, no hidden state: the same acceptances and positions give the same result.
  *
@@ -8,7 +8,14 @@
  *
  *     |  init 75  | 25 | 50 | 100 | ...  last window takes the rest | term 50 |
  *
- * A warm-up too short for that is cut 15 % : 75 % : 10 %, and one below 20 steps learns no metric. */
+ * A warm-up too short for that is cut 15 % : 75 % : 10 %, and one below 20 steps learns no metric.
+ *
+ * What is learnt:
+ *  - diagonal: variances of a window's positions.
+ *  - dense: the covariance of a window's positions, by Welford's updates, handed out as its Cholesky factor.
+ *  - fisher: sqrt(var q_i / var g_i), g the gradient of the log density, which minimises the Fisher divergence between the target and a
+ *    Gaussian of independent coordinates; the sampler nutpie made it known.  Two windows run at once: the foreground, which the metric comes from after every transition, and the background, which
+ *    takes its place and starts anew every 10 transitions in the first 30 % of warm-up and every 80 later.  Both end with the buffer `term`. */
 #ifndef AIM_VM_ADAPT_H
 #define AIM_VM_ADAPT_H
 
@@ -31,20 +38,36 @@ double adapt_step_update(adapt_step *a, double accept_stat);
 /* The averaged step size, for use after warm-up; the last restart's target if there was no update. */
 double adapt_step_final(const adapt_step *a);
 
+typedef enum adapt_kind { ADAPT_DIAGONAL, ADAPT_FISHER, ADAPT_DENSE } adapt_kind;
+
 typedef struct adapt_metric {
+  adapt_kind kind;
   size_t dim;
   uint32_t n_warmup, init, term, base; /* lengths in transitions; n_warmup 0 when no metric is learnt */
   uint32_t at, window, window_end;     /* transition reached, length of this window, its last transition */
-  double n;                            /* positions in the running variance */
-  double *mean, *m2;                   /* [dim] Welford's running mean and sum of squares, in the caller's memory */
+  double n, n_front;                   /* positions in the running variance, or in the background; in the foreground */
+  double *mean, *m2;                   /* [dim] Welford's running mean and sum of squares, in the caller's memory; m2 [dim][dim] if dense,
+                                        * [2 dim] each with those of the gradient behind for fisher */
+  double *mean_front, *m2_front;       /* fisher: of the foreground */
 } adapt_metric;
 
-/* Doubles of memory that adapt_metric_init takes: 2 * dim, or 0 if that does not fit. */
-size_t adapt_metric_doubles(size_t dim);
-void adapt_metric_init(adapt_metric *a, size_t dim, uint32_t n_warmup, double *memory);
-/* Takes the position after one warm-up transition.  At the end of a window writes the regularised variances
- * n/(n+5) * var + 1e-3 * 5/(n+5) to inv_metric [dim] and returns true: the step size must then be searched anew.
- * Otherwise inv_metric is untouched. A variance that is not finite leaves its entry of inv_metric as it was. */
-bool adapt_metric_update(adapt_metric *a, const double *q, double *inv_metric);
+typedef enum adapt_change {
+  ADAPT_SAME,
+  ADAPT_MOVED,  /* the metric changed a little; the step size goes on adapting */
+  ADAPT_WINDOW  /* a window ended and the metric is new: the step size must be searched anew */
+} adapt_change;
+
+/* Doubles of what is learnt: dim, or dim * dim for the dense factor.  0 if that does not fit. */
+size_t adapt_result_doubles(size_t dim, adapt_kind kind);
+/* Doubles of memory that adapt_metric_init takes; 0 if that does not fit. */
+size_t adapt_metric_doubles(size_t dim, adapt_kind kind);
+void adapt_metric_init(adapt_metric *a, adapt_kind kind, size_t dim, uint32_t n_warmup, double *memory);
+/* Takes the position after one warm-up transition and, for fisher alone, the gradient there (else not read).  Writes to result, unless it
+ * returns ADAPT_SAME:
+ *  - diagonal [dim]: n/(n+5) * var + 1e-3 * 5/(n+5); fisher [dim]: the same of sqrt(var q / var g).  An entry that is not finite and positive
+ *    stays as it was.
+ *  - dense [dim][dim]: L with L L' = n/(n+5) * covariance + 1e-3 * 5/(n+5) * I, zeros above the diagonal.  If that has no finite factor,
+ *    nothing changes. */
+adapt_change adapt_metric_update(adapt_metric *a, const double *q, const double *g, double *result);
 
 #endif

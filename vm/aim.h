@@ -193,6 +193,7 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "threads"       0: as many as there are processors                          0
  *     "target_accept" nuts: in (0, 1)                                             0.8; 0.95 with non-centred sites
  *     "max_depth"     nuts: 1 to 20                                               10
+ *     "metric"        nuts: diagonal, fisher or dense, what warm-up learns        diagonal
  *     "step_size"     nuts: where the search starts
  *     "centred", "noncentred"  nuts: lists of latents, "[theta, phi]", before the task is bound; others are measured (docs/non-centring.md)
  *     "init_radius"   initial points are uniform on (-r, r) of the unconstrained space  2

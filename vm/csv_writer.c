@@ -140,7 +140,9 @@ static void put_header(csv_writer *w, const csv_info *info) {
     comment(w, "  algorithm = ", "hmc");
     comment(w, "  engine = ", "nuts");
     comment_int(w, "  max_depth = ", info->max_depth);
-    comment(w, "  metric = ", "diag_e");
+    const char *metric = info->metric ? info->metric : "diagonal";
+    comment(w, "  metric = ", strcmp(metric, "dense") == 0 ? "dense_e" : "diag_e");
+    if (strcmp(metric, "fisher") == 0) comment(w, "  metric_estimate = ", metric);
     comment_real(w, "  stepsize = ", info->stepsize);
   } else comment(w, "  algorithm = ", info->method);
   comment_int(w, "id = ", info->chain);
@@ -221,21 +223,36 @@ int csv_close(csv_writer *w) {
 
 /* --- rows and comments --------------------------------------------------------------------------------------------- */
 
+/* A line of n numbers: row itself, or the products of row's first `terms` elements with those of each row of factor [n][n]. */
+static void comment_row(csv_writer *w, const double *row, const double *factor, size_t terms, size_t n) {
+  char *at = room(w, (n + 1) * (NUMBER_TEXT_SIZE + 2)), *o = at;
+  if (!at) return;
+  *o++ = '#';
+  *o++ = ' ';
+  for (size_t j = 0; j < n; j++) {
+    double x = factor ? 0.0 : row[j];
+    for (size_t k = 0; factor && k < terms; k++) x += row[k] * factor[j * n + k];
+    if (j) *o++ = ',', *o++ = ' ';
+    o += number_text(o, x);
+  }
+  *o++ = '\n';
+  w->n += (size_t)(o - at);
+}
+
 int csv_adaptation(csv_writer *w, double stepsize, const double *inverse_mass, size_t n) {
   comment(w, "Adaptation terminated", "");
   comment_real(w, "Step size = ", stepsize);
   if (n == 0) return w->status;
   comment(w, "Diagonal elements of inverse mass matrix:", "");
-  char *at = room(w, (n + 1) * (NUMBER_TEXT_SIZE + 2)), *o = at;
-  if (!at) return w->status;
-  *o++ = '#';
-  *o++ = ' ';
-  for (size_t i = 0; i < n; i++) {
-    if (i) *o++ = ',', *o++ = ' ';
-    o += number_text(o, inverse_mass[i]);
-  }
-  *o++ = '\n';
-  w->n += (size_t)(o - at);
+  comment_row(w, inverse_mass, NULL, n, n);
+  return w->status;
+}
+
+int csv_adaptation_dense(csv_writer *w, double stepsize, const double *factor, size_t n) {
+  comment(w, "Adaptation terminated", "");
+  comment_real(w, "Step size = ", stepsize);
+  comment(w, "Elements of inverse mass matrix:", "");
+  for (size_t i = 0; i < n && w->status == 0; i++) comment_row(w, factor + i * n, factor, i + 1, n);
   return w->status;
 }
 

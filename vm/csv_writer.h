@@ -40,6 +40,7 @@ typedef struct csv_info {
   bool save_warmup;
   double delta;          /* target of the acceptance statistic */
   int max_depth;
+  const char *metric;    /* "diagonal", "fisher" or "dense"; NULL is diagonal */
   double stepsize;       /* initial */
 } csv_info;
 
@@ -54,6 +55,8 @@ void csv_lock_drop(int lock);
 int csv_open(csv_writer **w /* OUT */, const aim_alloc *alloc, const char *path, const draws *columns, const csv_info *info);
 /* Between warm-up and sampling: step size and the diagonal of the inverse mass matrix [n]. */
 int csv_adaptation(csv_writer *w, double stepsize, const double *inverse_mass, size_t n);
+/* The same with the rows of a dense inverse mass matrix L L', given as L [n][n], row-major. */
+int csv_adaptation_dense(csv_writer *w, double stepsize, const double *factor, size_t n);
 /* One row: stats [DRAWS_N_STATS], values [draws_columns]. */
 int csv_row(csv_writer *w, const double *values, const double *stats);
 /* The same from row-major cells of the quantities one after the other, as draws_add_cells takes them. */

@@ -2,7 +2,6 @@
 #include "vm/nuts_chain.h"
 
 #include "stdlib/runtime/rt_sample.h"
-#include "vm/adapt.h"
 
 #include <math.h>
 
@@ -16,7 +15,7 @@ typedef struct chain {
   rt_nuts nuts;
   adapt_step step;
   adapt_metric metric;
-  double *gradient, *point, *inv_metric;
+  double *gradient, *point, *inv_metric, *factor;
   uint64_t searches;
 } chain;
 
@@ -24,15 +23,18 @@ void nuts_options_init(nuts_options *o, uint64_t key) {
   *o = (nuts_options){.warmup = 1000, .draws = 1000, .max_depth = 10, .init_tries = 100, .delta = 0.8, .step_size = 1.0, .init_radius = 2.0, .key = key};
 }
 
-/* The kernel's workspace, gradient, point, metric, and the running variance. */
-size_t nuts_chain_doubles(size_t dim, uint32_t max_depth) {
+/* The kernel's workspace, gradient, point, diagonal metric, the running moments, and a dense factor. */
+size_t nuts_chain_doubles(size_t dim, uint32_t max_depth, adapt_kind kind) {
   size_t kernel = rt_nuts_doubles(dim, max_depth);
-  if (kernel == 0 || dim > SIZE_MAX / sizeof(double) / 8 || kernel > SIZE_MAX / sizeof(double) - 5 * dim) return 0;
-  return kernel + 3 * dim + adapt_metric_doubles(dim);
+  size_t moments = adapt_metric_doubles(dim, kind), factor = kind == ADAPT_DENSE ? adapt_result_doubles(dim, kind) : 0;
+  const size_t most = SIZE_MAX / sizeof(double) / 8;
+  if (kernel == 0 || moments == 0 || (kind == ADAPT_DENSE && factor == 0)) return 0;
+  if (dim > most || kernel > most || moments > most || factor > most) return 0;
+  return kernel + 3 * dim + moments + factor;
 }
 
 static bool options_valid(const nuts_options *o, const nuts_target *t) {
-  return nuts_chain_doubles(t->dim, o->max_depth) != 0 && t->density && o->init_tries > 0 && o->delta > 0.0 && o->delta < 1.0 &&
+  return nuts_chain_doubles(t->dim, o->max_depth, o->kind) != 0 && t->density && o->init_tries > 0 && o->delta > 0.0 && o->delta < 1.0 &&
          o->step_size > 0.0 && isfinite(o->step_size) && o->init_radius >= 0.0 && isfinite(o->init_radius);
 }
 
@@ -105,6 +107,32 @@ static nuts_status hand_out(chain *c, uint32_t index, bool warmup) {
   return t->on_draw && t->on_draw(t->draw_user, index, warmup, c->nuts.q, &c->nuts.stats) ? NUTS_STOPPED : NUTS_OK;
 }
 
+/* A new factor takes the gradient at the current point once more, since the kernel keeps it multiplied by the old one. */
+static nuts_status factor_take(chain *c) {
+  double lp = NAN;
+  if (rt_nuts_factor_set(&c->nuts, c->factor)) return NUTS_OK;
+  c->r->metric = NULL;
+  c->r->factor = c->factor;
+  nuts_status st = evaluate(c, c->nuts.q, &lp);
+  if (st) return st;
+  return rt_nuts_point_set(&c->nuts, c->nuts.q, lp, c->gradient, 1) ? NUTS_E_DENSITY : NUTS_OK;
+}
+
+/* After a transition of warm-up. */
+static nuts_status metric_adapt(chain *c) {
+  bool dense = c->o->kind == ADAPT_DENSE;
+  adapt_change change = adapt_metric_update(&c->metric, c->nuts.q, c->nuts.g, dense ? c->factor : c->inv_metric);
+  nuts_status st = NUTS_OK;
+  if (change == ADAPT_SAME) return st;
+  if (dense) st = factor_take(c);
+  else rt_nuts_metric_set(&c->nuts, c->inv_metric);
+  if (st || change != ADAPT_WINDOW) return st;
+  rt_nuts_stats kept = c->nuts.stats;
+  st = step_search(c);
+  c->nuts.stats = kept;
+  return st;
+}
+
 static nuts_status run(chain *c) {
   const nuts_options *o = c->o;
   nuts_status st = point_find(c);
@@ -114,12 +142,7 @@ static nuts_status run(chain *c) {
   for (uint32_t i = 0; i < o->warmup; i++) {
     if ((st = transition(c, i, true))) return st;
     c->nuts.step_size = adapt_step_update(&c->step, c->nuts.stats.accept_stat);
-    if (adapt_metric_update(&c->metric, c->nuts.q, c->inv_metric)) {
-      rt_nuts_stats kept = c->nuts.stats;
-      rt_nuts_metric_set(&c->nuts, c->inv_metric);
-      if ((st = step_search(c))) return st;
-      c->nuts.stats = kept;
-    }
+    if ((st = metric_adapt(c))) return st;
     if ((st = hand_out(c, i, true))) return st;
   }
   if (o->warmup > 0) c->nuts.step_size = adapt_step_final(&c->step);
@@ -142,7 +165,8 @@ nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *
   c.gradient = work;
   c.point = work + dim;
   c.inv_metric = work + 2 * dim;
-  adapt_metric_init(&c.metric, dim, o->warmup, work + 3 * dim);
+  adapt_metric_init(&c.metric, o->kind, dim, o->warmup, work + 3 * dim);
+  c.factor = work + 3 * dim + adapt_metric_doubles(dim, o->kind);
   adapt_step_init(&c.step, o->delta);
   for (size_t i = 0; i < dim; i++) c.inv_metric[i] = o->metric ? o->metric[i] : 1.0;
   r->metric = c.inv_metric;

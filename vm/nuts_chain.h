@@ -7,6 +7,7 @@
 #define AIM_VM_NUTS_CHAIN_H
 
 #include "stdlib/runtime/rt_nuts.h"
+#include "vm/adapt.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +38,7 @@ typedef struct nuts_options {
   double step_size;      /* where the first search starts; the step itself when warmup is 0 and it must be > 0 */
   double init_radius;    /* initial points are uniform on (-r, r)^dim; 0: the origin */
   const double *init;    /* [dim] a given initial point, or NULL; borrowed */
+  adapt_kind kind;       /* what warm-up learns */
   const double *metric;  /* [dim] initial diagonal of M^-1, or NULL for ones; borrowed */
   uint64_t key;            /* of this chain: fold the chain's number in before */
 } nuts_options;
@@ -57,7 +59,8 @@ typedef struct nuts_result {
   uint32_t init_tries;     /* used */
   uint32_t draws;          /* complete draws, warm-up left out */
   double step_size;        /* after warm-up */
-  const double *metric;    /* [dim] after warm-up, in the workspace */
+  const double *metric;    /* [dim] the diagonal of M^-1 after warm-up, in the workspace; NULL where factor is not */
+  const double *factor;    /* [dim][dim] L of a dense M^-1 = L L', once one was learnt; else NULL */
   uint64_t n_leapfrog[2];  /* in warm-up, after it */
   uint32_t n_divergent[2];
   uint32_t n_max_depth[2]; /* transitions that ended because of max_depth */
@@ -65,12 +68,12 @@ typedef struct nuts_result {
   bool step_bounded;       /* a search for a step size ended at its bound */
 } nuts_result;
 
-/* Defaults: 1000 + 1000 transitions, depth 10, 100 tries, delta 0.8, step 1, radius 2. */
+/* Defaults: 1000 + 1000 transitions, depth 10, 100 tries, delta 0.8, step 1, radius 2, a diagonal metric. */
 void nuts_options_init(nuts_options *o, uint64_t key);
 /* Doubles of workspace; 0 if dim is 0 or too large, or max_depth out of range. */
-size_t nuts_chain_doubles(size_t dim, uint32_t max_depth);
-/* Runs the chain.  work: nuts_chain_doubles(t->dim, o->max_depth) doubles, borrowed; it may be used again afterwards, but
- * r->metric points into it. */
+size_t nuts_chain_doubles(size_t dim, uint32_t max_depth, adapt_kind kind);
+/* Runs the chain.  work: nuts_chain_doubles(t->dim, o->max_depth, o->kind) doubles, borrowed; it may be used again afterwards,
+ * but r->metric and r->factor point into it. */
 nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *work, nuts_result *r);
 
 #endif

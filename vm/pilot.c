@@ -68,7 +68,7 @@ static double median(double *x, size_t n) {
 
 bool pilot_weigh(const eval_model *m, const aim_alloc *alloc, double *weight) {
   const program *p = m->p;
-  size_t chain = nuts_chain_doubles(p->dim, DEPTH), n = chain + 3 * p->dim;
+  size_t chain = nuts_chain_doubles(p->dim, DEPTH, ADAPT_DIAGONAL), n = chain + 3 * p->dim;
   for (size_t k = 0; k < p->nsites; k++) weight[k] = (double)NAN;
   double *work = chain ? alloc_get(alloc, n, sizeof *work) : NULL;
   if (!work) return false;

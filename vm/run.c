@@ -27,6 +27,7 @@ run_options run_options_of(const plan *pl) {
                        .particles = (int64_t)pl->particles,
                        .threads = pl->threads,
                        .max_depth = pl->max_depth,
+                       .metric = pl->metric,
                        .target_accept = pl->target_accept,
                        .step_size = pl->step_size > 0 ? pl->step_size : 1.0,
                        .init_radius = pl->init_radius,

@@ -34,6 +34,7 @@ typedef struct run_options {
   int64_t steps;   /* mh: to a transition after warm-up; 0: a sweep */
   int64_t threads; /* 0: as many as there are processors, at most one a job */
   int64_t max_depth;
+  plan_metric metric;
   double target_accept, step_size, init_radius, scale;
   const char *const *save; /* names; all when nsave is 0 */
   size_t nsave;

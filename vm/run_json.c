@@ -168,6 +168,7 @@ char *run_json_text(const run_info *info, arena *a) {
   if (nuts) {
     put_real(o, "target_accept", info->target_accept);
     put_int(o, "max_depth", info->max_depth);
+    put_text(o, "metric", info->metric);
     open_group(o, "noncentred", '[');
     for (size_t i = 0; i < info->n_noncentred; i++) put_text(o, NULL, info->noncentred[i]);
     close_group(o, ']');

@@ -22,6 +22,10 @@ typedef struct nuts_job {
   double began, warmed;
 } nuts_job;
 
+static adapt_kind kind_of(plan_metric m) {
+  return m == PLAN_DENSE ? ADAPT_DENSE : m == PLAN_FISHER ? ADAPT_FISHER : ADAPT_DIAGONAL;
+}
+
 static int density(void *user, size_t lanes, size_t stride, const double *q, double *lp, double *grad) {
   nuts_job *j = user;
   return eval_grad(j->w, lanes, stride, q, lp, grad) ? 0 : 1;
@@ -33,7 +37,9 @@ static run_status warm_up_over(nuts_job *j) {
   j->warmed = run_now(r);
   atomic_store_explicit(&j->x->warm, 1, memory_order_relaxed);
   if (!j->x->csv) return RUN_OK;
-  return csv_adaptation(j->x->csv, j->result.step_size, j->result.metric, j->n->dim) ? RUN_E_IO : RUN_OK;
+  const nuts_result *a = &j->result;
+  if (a->factor) return csv_adaptation_dense(j->x->csv, a->step_size, a->factor, j->n->dim) ? RUN_E_IO : RUN_OK;
+  return csv_adaptation(j->x->csv, a->step_size, a->metric, j->n->dim) ? RUN_E_IO : RUN_OK;
 }
 
 static int on_draw(void *user, uint32_t index, bool warmup, const double *q, const rt_nuts_stats *s) {
@@ -77,6 +83,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   o.warmup = (uint32_t)r->o.warmup;
   o.draws = (uint32_t)(r->o.draws * r->o.thin);
   o.max_depth = (uint32_t)r->o.max_depth;
+  o.kind = kind_of(r->o.metric);
   o.delta = r->o.target_accept;
   o.step_size = r->o.step_size;
   o.init_radius = r->o.init_radius;
@@ -128,7 +135,7 @@ run_status run_nuts(run *r) {
     r->total = (uint64_t)(r->o.chains * r->o.draws);
     st = run_jobs(r, chains, no_latents, &n);
   } else {
-    size_t doubles = nuts_chain_doubles(n.dim, (uint32_t)r->o.max_depth);
+    size_t doubles = nuts_chain_doubles(n.dim, (uint32_t)r->o.max_depth, kind_of(r->o.metric));
     if (doubles == 0) return r->status = RUN_E_MEMORY;
     n.work = ARENA_ARRAY(r->mem, double *, threads);
     for (size_t k = 0; k < threads; k++) n.work[k] = ARENA_ARRAY(r->mem, double, doubles);

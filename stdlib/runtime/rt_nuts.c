@@ -5,7 +5,7 @@
  *
  * Workspace, in vectors of `padded` doubles:
  *
- *     inv_metric scale | q g | end[0].{q p g} end[1].{q p g} | proposal_q proposal_g | tree_rho inner_p | stack
+ *     inv_metric scale | q g | end[0].{q p g} end[1].{q p g} | proposal_q proposal_g | tree_rho inner_p | by_factor plain_g | stack
  *
  * The stack has one vector for a waiting leaf (level 0) and three (rho, first, last) for a waiting subtree of 2^level leaves,
  * level 1 .. max_depth - 1. */
@@ -16,7 +16,7 @@
 
 enum { IDLE, TREE, SEARCH };                     /* rt_nuts.mode */
 enum { SITE_MOMENTUM, SITE_DIRECTION, SITE_PICK }; /* what a draw under draw_key is for */
-enum { FIXED_VECTORS = 14, SLOT_VECTORS = 3 };
+enum { FIXED_VECTORS = 16, SLOT_VECTORS = 3 };
 
 /* Weights exp(h0 - H - ref) are rescaled when one would pass e^RESCALE, so none overflows; what underflows weighs less than e^-700 of
  * another state. */
@@ -65,10 +65,12 @@ void rt_nuts_init(rt_nuts *s, size_t dim, uint32_t max_depth, uint64_t key, doub
   s->step_size = 1.0;
   s->stride = 1;
   s->k = rt_nuts_kernels_for(0);
+  s->dense = rt_kernels_for(0);
   for (size_t i = 0, n = rt_nuts_doubles(dim, max_depth); i < n; i++) work[i] = 0.0;
 
   double **take[FIXED_VECTORS] = {&s->inv_metric, &s->scale,    &s->q,        &s->g,          &s->end[0].q,   &s->end[0].p, &s->end[0].g,
-                                  &s->end[1].q,   &s->end[1].p, &s->end[1].g, &s->proposal_q, &s->proposal_g, &s->tree_rho, &s->inner_p};
+                                  &s->end[1].q,   &s->end[1].p, &s->end[1].g, &s->proposal_q, &s->proposal_g, &s->tree_rho, &s->inner_p,
+                                  &s->by_factor,  &s->plain_g};
   for (int i = 0; i < FIXED_VECTORS; i++, work += s->padded) *take[i] = work;
   s->stack = work;
   for (size_t i = 0; i < dim; i++) s->inv_metric[i] = s->scale[i] = 1.0;
@@ -85,14 +87,29 @@ static int is_finite(double x)
   return x - x == 0.0;
 }
 
+/* L' times a gradient if the metric is dense, else the gradient itself; *stride is that of the result. */
+static const double *gradient_metric(rt_nuts *s, const double *gradient, size_t *stride)
+{
+  if (!s->factor) return gradient;
+  if (*stride != 1) {
+    for (size_t i = 0; i < s->dim; i++) s->plain_g[i] = gradient[i * *stride];
+    gradient = s->plain_g;
+    *stride = 1;
+  }
+  s->dense->gemv(s->by_factor, s->factor, gradient, (ptrdiff_t)s->dim, (ptrdiff_t)s->dim, 1);
+  return s->by_factor;
+}
+
 int rt_nuts_point_set(rt_nuts *s, const double *q, double lp, const double *gradient, size_t stride)
 {
+  size_t stride_g = stride;
   int ok = is_finite(lp);
   for (size_t i = 0; ok && i < s->dim; i++) ok = is_finite(q[i * stride]) && is_finite(gradient[i * stride]);
   if (!ok) return -1;
+  gradient = gradient_metric(s, gradient, &stride_g);
   for (size_t i = 0; i < s->dim; i++) {
     s->q[i] = q[i * stride];
-    s->g[i] = gradient[i * stride];
+    s->g[i] = gradient[i * stride_g];
   }
   s->lp = lp;
   return 0;
@@ -109,9 +126,29 @@ int rt_nuts_metric_set(rt_nuts *s, const double *inv_metric)
   return 0;
 }
 
+int rt_nuts_factor_set(rt_nuts *s, const double *factor)
+{
+  size_t n = s->dim;
+  for (size_t i = 0; i < n; i++) {
+    for (size_t j = 0; j < n; j++)
+      if (!is_finite(factor[i * n + j])) return -1;
+    if (!(factor[i * n + i] > 0.0)) return -1;
+  }
+  s->factor = factor;
+  for (size_t i = 0; i < n; i++) s->inv_metric[i] = s->scale[i] = 1.0;
+  return 0;
+}
+
 static void momentum_draw(const rt_nuts *s, double *p)
 {
   s->k->momenta(s->padded, s->draw_key, SITE_MOMENTUM, s->scale, p);
+#ifdef RT_NUTS_BREAK_MOMENTUM
+  /* A test compiles this file a second time into a wrong sampler, whose dense momenta are L^-1 z where they should be L'^-1 z. */
+  if (s->factor) {
+    s->dense->solve_lower(s->by_factor, s->factor, p, (ptrdiff_t)s->dim, 1, 0);
+    s->dense->gemv(p, s->factor, s->by_factor, (ptrdiff_t)s->dim, (ptrdiff_t)s->dim, 1);
+  }
+#endif
 }
 
 static double pick_uniform(rt_nuts *s)
@@ -122,7 +159,13 @@ static double pick_uniform(rt_nuts *s)
 /* The first half of a leapfrog step at one end; its new position goes to the caller. */
 static int step_begin(rt_nuts *s, rt_nuts_end *e, double step)
 {
-  s->k->kick_drift(s->padded, step, s->inv_metric, e->q, e->p, e->g);
+  if (s->factor) {
+    for (size_t i = 0; i < s->dim; i++) e->p[i] += 0.5 * step * e->g[i];
+    s->dense->gemv(s->by_factor, s->factor, e->p, (ptrdiff_t)s->dim, (ptrdiff_t)s->dim, 0);
+    for (size_t i = 0; i < s->dim; i++) e->q[i] += step * s->by_factor[i];
+  } else {
+    s->k->kick_drift(s->padded, step, s->inv_metric, e->q, e->p, e->g);
+  }
   if (s->lane) {
     for (size_t i = 0; i < s->dim; i++) s->lane[i * s->stride] = e->q[i];
     s->q_eval = s->lane;
@@ -137,7 +180,9 @@ static double step_end(rt_nuts *s, rt_nuts_end *e, double step, double lp, const
 {
   double h = __builtin_inf();
   if (is_finite(lp)) {
-    h = 0.5 * s->k->kick(s->padded, s->dim, s->stride, step, s->inv_metric, gradient, e->p, e->g) - lp;
+    size_t stride = s->stride;
+    gradient = gradient_metric(s, gradient, &stride);
+    h = 0.5 * s->k->kick(s->padded, s->dim, stride, step, s->inv_metric, gradient, e->p, e->g) - lp;
     if (h != h) {
       s->stats.n_nan++;
       h = __builtin_inf();

@@ -198,7 +198,7 @@ static int keep(void *user, uint32_t index, bool warmup, const double *q, const 
 
 static double *sample(model_run *r) {
   target t = {.r = r, .draws = malloc(CHAINS * DRAWS * r->cells * sizeof(double))};
-  double *work = malloc(nuts_chain_doubles(r->dim, 10) * sizeof *work);
+  double *work = malloc(nuts_chain_doubles(r->dim, 10, ADAPT_DIAGONAL) * sizeof *work);
   for (t.chain = 0; t.chain < CHAINS; t.chain++) {
     nuts_options o;
     nuts_options_init(&o, 100 + t.chain);

@@ -29,6 +29,7 @@
 #define rt_nuts_lane_set twin_lane_set
 #define rt_nuts_point_set twin_point_set
 #define rt_nuts_metric_set twin_metric_set
+#define rt_nuts_factor_set twin_factor_set
 #define rt_nuts_start twin_start
 #define rt_nuts_step_start twin_step_start
 #define rt_nuts_advance twin_advance
@@ -43,6 +44,7 @@
 #undef rt_nuts_lane_set
 #undef rt_nuts_point_set
 #undef rt_nuts_metric_set
+#undef rt_nuts_factor_set
 #undef rt_nuts_start
 #undef rt_nuts_step_start
 #undef rt_nuts_advance
@@ -166,7 +168,7 @@ static int density_call(void *user, size_t lanes, size_t stride, const double *q
 /* Largest |z| over the functions of four chains.  accept: mean acceptance statistic of the draws, or NULL. */
 static double chains_z(const sampler *sm, const target *t, uint32_t draws, uint64_t seed, double *accept) {
   enum { CHAINS = 4 };
-  double *work = malloc(nuts_chain_doubles(t->dim, 10) * sizeof *work), *q = malloc(CHAINS * draws * t->dim * sizeof *q);
+  double *work = malloc(nuts_chain_doubles(t->dim, 10, ADAPT_DIAGONAL) * sizeof *work), *q = malloc(CHAINS * draws * t->dim * sizeof *q);
   double *f = malloc(CHAINS * draws * sizeof *f), *dwork = malloc(diagnose_doubles(CHAINS, draws) * sizeof *dwork), worst = 0.0, truth = 0.0;
   rt_nuts_stats *stats = malloc(draws * sizeof *stats);
   double sum = 0.0;
@@ -224,7 +226,7 @@ static double neal_density(const double *q, double *g, size_t dim) {
 static void test_funnel_is_reported(void **state) {
   (void)state;
   target t = {.dim = 10, .density = neal_density};
-  double *work = malloc(nuts_chain_doubles(10, 10) * sizeof *work);
+  double *work = malloc(nuts_chain_doubles(10, 10, ADAPT_DIAGONAL) * sizeof *work);
   rt_nuts_stats *stats = malloc(2000 * sizeof *stats);
   uint32_t divergent = 0;
   double least = INFINITY;
@@ -294,7 +296,7 @@ static int scripted_draw(void *user, uint32_t index, bool warmup, const double *
 
 static void test_chain_ends(void **state) {
   (void)state;
-  double *work = malloc(nuts_chain_doubles(1, 10) * sizeof *work);
+  double *work = malloc(nuts_chain_doubles(1, 10, ADAPT_DIAGONAL) * sizeof *work);
   script s = {.edge = 1.9, .stop_at = UINT32_MAX};
   nuts_options o;
   nuts_options_init(&o, 9);
@@ -330,7 +332,7 @@ static int stats_keep(void *user, uint32_t index, bool warmup, const double *q, 
 static void test_chain_repeats(void **state) {
   (void)state;
   enum { D = 5, N = 200 };
-  double *work = malloc(nuts_chain_doubles(D, 10) * sizeof *work), a[N * D], b[N * D];
+  double *work = malloc(nuts_chain_doubles(D, 10, ADAPT_DIAGONAL) * sizeof *work), a[N * D], b[N * D];
   rt_nuts_stats *sa = calloc(500, sizeof *sa), *sb = calloc(500, sizeof *sb);
   nuts_options o;
   nuts_options_init(&o, 12);
@@ -345,7 +347,7 @@ static void test_chain_repeats(void **state) {
   free(malloc(1)); /* the counter counts */
   assert_true(allocations > before);
 #endif
-  for (size_t i = 0; i < nuts_chain_doubles(D, 10); i++) work[i] = NAN; /* nothing is taken from old contents */
+  for (size_t i = 0; i < nuts_chain_doubles(D, 10, ADAPT_DIAGONAL); i++) work[i] = NAN; /* nothing is taken from old contents */
   t.draw_user = sb;
   t.draws = b;
   assert_int_equal(nuts_chain_run(&o, &t, work, &r), NUTS_OK);

@@ -468,7 +468,7 @@ static const run_chain chains[] = {
     {.chain = 1, .stepsize = 0.40625, .draws = 1000, .divergent = 3, .leapfrogs = 7012, .accept_stat = 0.8, .ebfmi = 0.95, .warmup_seconds = 0.25, .sampling_seconds = 0.5, .file = "school-1.csv"},
     {.chain = 2, .stepsize = NAN, .draws = 0, .ebfmi = NAN, .accept_stat = NAN}};
 static const run_info run = {.name = "school", .model = "school", .file = "a \"dir\"\\x\n\xff/school.aim", .method = "nuts", .version = "0.1.0", .build = "gcc 12", .data = (const char *const[]){"school.json", "caf\xc3\xa9.csv"},
-                             .n_data = 2, .seed = 18446744073709551615u, .warmup = 1000, .draws = 1000, .thin = 1, .steps = 50, .draws_bytes = 800000, .target_accept = 0.8, .max_depth = 10, .chain = chains, .n_chains = 2,
+                             .n_data = 2, .seed = 18446744073709551615u, .warmup = 1000, .draws = 1000, .thin = 1, .steps = 50, .draws_bytes = 800000, .target_accept = 0.8, .max_depth = 10, .metric = "diagonal", .chain = chains, .n_chains = 2,
                              .total_seconds = 0.75, .interrupted = true, .max_rhat = 1.01, .min_ess_bulk = 400.5, .min_ess_tail = NAN, .worst = "theta[3]"};
 
 static void test_run_json(void **state) {
@@ -535,7 +535,7 @@ static void test_run_json_methods(void **state) {
   assert_true(json_real_value(json_object_get(root, "effective_particles")) == 812.25 && json_is_null(json_object_get(root, "log_evidence_se")));
   assert_string_equal(json_string_value(json_object_get(root, "started")), "2024-02-29T12:00:00Z");
   assert_string_equal(json_string_value(json_array_get(json_object_get(json_object_get(root, "levels"), "region"), 0)), "East");
-  static const char *const absent[] = {"warmup", "thin", "steps", "target_accept", "max_depth", "diagnostics"};
+  static const char *const absent[] = {"warmup", "thin", "steps", "target_accept", "max_depth", "metric", "diagnostics"};
   for (size_t k = 0; k < sizeof absent / sizeof *absent; k++) assert_null(json_object_get(root, absent[k]));
   assert_null(json_object_get(json_array_get(json_object_get(root, "per_chain"), 0), "stepsize"));
   json_decref(root);
@@ -544,7 +544,7 @@ static void test_run_json_methods(void **state) {
   root = json_loads(run_json_text(&i, &a), JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &e);
   assert_non_null(root);
   assert_true(json_real_value(json_object_get(root, "steps")) == 50 && json_object_get(root, "diagnostics"));
-  static const char *const gone[] = {"particles", "log_evidence", "target_accept", "max_depth", "started", "levels"};
+  static const char *const gone[] = {"particles", "log_evidence", "target_accept", "max_depth", "metric", "started", "levels"};
   for (size_t k = 0; k < sizeof gone / sizeof *gone; k++) assert_null(json_object_get(root, gone[k]));
   json_decref(root);
   arena_free(&a);

@@ -112,7 +112,7 @@ static void replicate(const study *s, model_run *twin, const char *text, uint64_
   nuts_options_init(&o, key ^ 0xabcdef);
   o.warmup = WARMUP;
   o.draws = L * THIN;
-  double *draws = malloc(L * THIN * r.dim * sizeof *draws), *work = malloc(nuts_chain_doubles(r.dim, o.max_depth) * sizeof *work);
+  double *draws = malloc(L * THIN * r.dim * sizeof *draws), *work = malloc(nuts_chain_doubles(r.dim, o.max_depth, ADAPT_DIAGONAL) * sizeof *work);
   nuts_target nt = {.dim = r.dim, .density = density, .density_user = &t, .draws = draws};
   nuts_result result;
   nuts_status status = nuts_chain_run(&o, &nt, work, &result);

@@ -81,3 +81,13 @@ test_a_funnel_is_noncentred() {
   expect 1 "$aimc" explain eight_schools.aim --set 'noncentred = [theta]' --set 'centred = [theta]'
   says err 'named by both'
 }
+test_metrics() {
+  for k in diagonal fisher dense; do
+    expect 0 "$aimc" run eight_schools.aim --metric $k --draws 20 --warmup 200 --chains 1 -q --out $k
+    says $k/run.json "\"metric\": \"$k\""
+  done
+  says diagonal/*-1.csv 'metric = diag_e'
+  says fisher/*-1.csv 'metric_estimate = fisher'
+  says dense/*-1.csv 'metric = dense_e'
+  [ "$(sed -n '/^# Elements of inverse mass/,/^[^#]/p' dense/*-1.csv | grep -c '^# [-0-9.e]*, ')" = 10 ] || fail "not a row for each of 10 unknowns"
+}
