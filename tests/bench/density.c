@@ -43,7 +43,8 @@ static void plate_value(bench *b, bench_engine engine, const bench_data *data, p
   const char *name = bench_row_name("normal_plate_1e6", engine);
   if (!bench_wanted(b, name) || !bench_has_engine(engine)) return;
   bench_model m;
-  if (!bench_model_open(&m, bench_vm(engine), plate_text, data) || !bench_model_evaluator(&m, &p->e)) {
+  if (!bench_model_open(&m, bench_vm(engine), plate_text, data) || aim_set_text(m.task, "statistics", "off") != AIM_OK ||
+      !bench_model_evaluator(&m, &p->e)) {
     bench_wrong(b, name, "the model does not bind");
     bench_model_close(&m);
     return;
@@ -150,6 +151,7 @@ typedef struct gradient_job {
   double scale;       /* of a second */
   const char *unit;
   double bar, most;   /* of the figure and of its ratio to the baseline, for machine code */
+  bool plain;         /* sums go over all the data, though statistics of them would do */
 } gradient_job;
 
 static void gradient_on(bench *b, const gradient_job *j, bench_engine engine, seen *other) {
@@ -157,8 +159,8 @@ static void gradient_on(bench *b, const gradient_job *j, bench_engine engine, se
   if (!bench_wanted(b, name) || !bench_has_engine(engine)) return;
   bench_model m;
   gradient x = {.hand = j->hand, .data = j->hand_data};
-  if (!bench_model_open(&m, bench_vm(engine), j->text, j->data) || !keep_centred(&m) || !bench_model_evaluator(&m, &x.e) ||
-      (x.dim = aim_dimension(x.e)) > MAX_DIM) {
+  if (!bench_model_open(&m, bench_vm(engine), j->text, j->data) || !keep_centred(&m) ||
+      (j->plain && aim_set_text(m.task, "statistics", "off") != AIM_OK) || !bench_model_evaluator(&m, &x.e) || (x.dim = aim_dimension(x.e)) > MAX_DIM) {
     bench_wrong(b, name, "the model does not bind");
     bench_model_close(&m);
     return;
@@ -183,10 +185,20 @@ static void gradient_on(bench *b, const gradient_job *j, bench_engine engine, se
 static bool gradient_wanted(const bench *b, const char *name) {
   return bench_wanted(b, bench_row_name(name, BENCH_VM)) || bench_wanted(b, bench_row_name(name, BENCH_JIT));
 }
+static bool either_wanted(const bench *b, const char *name) { return gradient_wanted(b, name) || gradient_wanted(b, bench_text("%s_plain", name)); }
 
 static void bench_gradient(bench *b, const gradient_job *j) {
   seen other = {0};
   for (int e = 0; e < BENCH_ENGINES; e++) gradient_on(b, j, (bench_engine)e, &other);
+}
+
+/* The same over all the data. */
+static void bench_both(bench *b, const gradient_job *j) {
+  gradient_job plain = *j;
+  plain.name = bench_text("%s_plain", j->name);
+  plain.plain = true;
+  bench_gradient(b, j);
+  bench_gradient(b, &plain);
 }
 
 /* As much as hand-written C takes, and three tenths more. */
@@ -248,14 +260,14 @@ static void logistic(bench *b) {
 static void linear(bench *b, size_t n, size_t d, const char *name) {
   static const char text[] = "model linear(X: real[N, D], y: real[N]) {\n  beta: real[D] ~ Normal(0, 1)\n  sigma ~ HalfNormal(1)\n"
                              "  y ~ Normal(X @ beta, sigma)\n}\n";
-  if (!gradient_wanted(b, name)) return;
+  if (!either_wanted(b, name)) return;
   table t = table_of(23, n, d);
   double *y = bench_alloc(n, sizeof *y);
   bench_random r = {24};
   for (size_t i = 0; i < n; i++) y[i] = predictor(&t, i) + 0.7 * bench_normal(&r);
   bench_data data[] = {{"X", t.rows, NULL, 2, {(int64_t)n, (int64_t)d}}, {"y", y, NULL, 1, {(int64_t)n}}, {NULL}};
   /* Errors grow with the sums' length, relative to their result that is small where the residuals cancel. */
-  bench_gradient(b, &(gradient_job){name, text, data, baseline_linear, &(baseline_logistic){n, d, t.columns, y}, 1e-10, 1e6, "us",
+  bench_both(b, &(gradient_job){name, text, data, baseline_linear, &(baseline_logistic){n, d, t.columns, y}, 1e-10, 1e6, "us",
                                     .most = near_hand});
   free(t.columns), free(t.rows), free(y);
 }
@@ -263,13 +275,13 @@ static void linear(bench *b, size_t n, size_t d, const char *name) {
 static void plates(bench *b) {
   enum { N = 1000000 };
   static const char gradient_name[] = "gradient_normal_plate_1e6";
-  if (!gradient_wanted(b, gradient_name) && !gradient_wanted(b, "normal_plate_1e6")) return;
+  if (!either_wanted(b, gradient_name) && !gradient_wanted(b, "normal_plate_1e6")) return;
   double *y = normals(11, N);
   for (size_t i = 0; i < N; i++) y[i] = 0.3 + 1.7 * y[i];
   bench_data data[] = {{"y", y, NULL, 1, {N}}, {NULL}};
   plate p = {.y = y, .n = N, .at = {0.1, 1.5}};
   for (int e = 0; e < BENCH_ENGINES; e++) plate_value(b, (bench_engine)e, data, &p);
-  bench_gradient(b, &(gradient_job){gradient_name, plate_text, data, baseline_plate, &(baseline_plate_data){y, N}, 1e-10, 1e6, "us",
+  bench_both(b, &(gradient_job){gradient_name, plate_text, data, baseline_plate, &(baseline_plate_data){y, N}, 1e-10, 1e6, "us",
                                     .most = near_hand});
   free(y);
 }
