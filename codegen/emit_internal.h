@@ -148,6 +148,8 @@ int64_t cg_iterations(E *e, const ir_op *op); /* the same for a loop */
 bool cg_straight(E *e, const ir_block *b, int64_t times, int64_t *budget);
 bool cg_unrolls(E *e, const ir_op *op, int64_t times, int64_t *budget);
 void cg_unroll(E *e, const ir_op *op);
+/* emit_large.c */
+void cg_cut_long_blocks(E *e); /* after all passes: bounds what the register allocator has to look at */
 /* emit_sum.c */
 LV cg_tree(E *e, LV *t, int64_t n); /* the canonical sum of n <= 32 terms, which it overwrites */
 LV cg_tree_at(E *e, LV terms, int64_t n);

@@ -142,6 +142,7 @@ static const char *emit_all(E *e, const cg_target *target, const void *support, 
   LLVMErrorRef failed = LLVMRunPasses(e->mod, passes, tm, o);
   if (failed) cg_fail(e, "LLVM's passes failed");
   LLVMDisposePassBuilderOptions(o);
+  cg_cut_long_blocks(e);
   if (text) *text = LLVMPrintModuleToString(e->mod);
   LLVMMemoryBufferRef out;
   if (LLVMTargetMachineEmitToMemoryBuffer(tm, e->mod, LLVMObjectFile, &message, &out)) cg_fail(e, arena_printf(e->mem, "%.300s", message));

@@ -5,6 +5,7 @@
 
 #include "tests/unit/engine_check.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 static char compiler[4096], cache_dir[4096];
@@ -194,6 +195,86 @@ static void test_random_alone(void **state) {
   random_count = many;
 }
 
+/* ---- long programs */
+
+/* About n operations of which the second half uses what the first computed, last value first, as gradients do: straight, or the
+ * body of a loop. */
+static char *long_text(arena *mem, int n, bool loop) {
+  strbuf s;
+  strbuf_init(&s, mem);
+  if (loop) strbuf_puts(&s, "func @f(%x: real[N] data, %y: real[N] data) -> (real) {\n %n = size N\n %s = plate %i < %n -> sum {\n %f0 = at %x, %i\n %f1 = at %y, %i\n");
+  else strbuf_puts(&s, "func @f(%x: real uncon, %y: real uncon) -> (real) {\n %f0 = neg %x\n %f1 = neg %y\n");
+  strbuf_puts(&s, " %h = real 0.49\n");
+  int m = n / 4;
+  uint64_t seed = 5;
+  for (int k = 2; k < m; k++) {
+    seed = mix(seed);
+    strbuf_printf(&s, " %%t%d = add %%f%d, %%f%d\n %%f%d = mul %%t%d, %%h\n", k, k - 1, (int)(seed % (uint64_t)k), k, k);
+  }
+  strbuf_puts(&s, " %b0 = real 1.0\n");
+  for (int k = 1; k < m; k++) strbuf_printf(&s, " %%u%d = mul %%b%d, %%h\n %%b%d = fma %%u%d, %%h, %%f%d\n", k, k - 1, k, k, m - k);
+  strbuf_printf(&s, loop ? " yield %%b%d\n }\n return %%s\n}\n" : " return %%b%d\n}\n", m - 1);
+  return s.s;
+}
+
+static void test_long(void **state) {
+  (void)state;
+  for (int loop = 0; loop < 2; loop++) {
+    world w;
+    world_open(&w);
+    bind(&w, "N", 70);
+    parse(&w, long_text(&w.mem, 6000, loop));
+    invent(&w, 1);
+    agree(&w);
+    world_close(&w);
+  }
+}
+
+/* Processor time of aim-cc: the least of three. */
+static double compile_seconds(int n, bool loop, int64_t size) {
+  double least = 1e9;
+  for (int k = 0; k < 3; k++) {
+    world w;
+    world_open(&w);
+    bind(&w, "N", size);
+    parse(&w, long_text(&w.mem, n, loop));
+    invent(&w, 1);
+    struct rusage before, after;
+    machine m;
+    const char *message = NULL;
+    getrusage(RUSAGE_CHILDREN, &before);
+    if (machine_open(&w, &m, 3, 1, &message) != EXEC_OK) fail_msg("%s", message);
+    getrusage(RUSAGE_CHILDREN, &after);
+    double t = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) + 1e-6 * (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec);
+    if (t < least) least = t;
+    machine_close(&m);
+    world_close(&w);
+  }
+  return least;
+}
+
+/* Four times the operations take less than six times as long, and the number of iterations takes none. */
+static void test_compile_time(void **state) {
+  (void)state;
+  if (rt_isa_best() < 3) skip();
+  exec_engine kept = engine;
+  jit_config other = config;
+  other.cache = NULL;
+  engine = jit_engine(&other);
+  for (int loop = 0; loop < 2; loop++) {
+    double before = compile_seconds(250, loop, 100);
+    for (int n = 1000; n <= (few_extents ? 4000 : 16000); n *= 4) {
+      double t = compile_seconds(n, loop, 100);
+      print_message("%s of %d operations: %.0f ms\n", loop ? "a body" : "a program", n, 1e3 * t);
+      if (t > 6 * before) fail_msg("%d operations take %g s, a quarter of them %g s", n, t, before);
+      before = t;
+    }
+  }
+  double few = compile_seconds(1000, true, 100), many = compile_seconds(1000, true, 100000);
+  if (many > 2 * few) fail_msg("100 iterations compile in %g s, 100000 in %g s", few, many);
+  engine = kept;
+}
+
 int main(int argc, char **argv) {
   random_count = argc > 1 ? atol(argv[1]) : 40;
   few_extents = argc < 3;
@@ -209,6 +290,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_unsuited), cmocka_unit_test(test_nan), cmocka_unit_test(test_values), cmocka_unit_test(test_frame),
       cmocka_unit_test(test_memory), cmocka_unit_test(test_random_alone), cmocka_unit_test(test_random_batches), cmocka_unit_test(test_programs),
+      cmocka_unit_test(test_long), cmocka_unit_test(test_compile_time),
   };
   const struct CMUnitTest slow[] = {cmocka_unit_test(test_operations)};
   if (!few_extents && cmocka_run_group_tests(slow, NULL, NULL)) return 1;
