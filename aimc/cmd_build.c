@@ -97,6 +97,7 @@ static int write_both(const args *a, ahead_spec *s, const aim_alloc *alloc) {
     fprintf(stderr, "aimc: there is no object of model %s: %s\n", s->p->model->decl->name.name, why);
     return EXIT_WRONG;
   }
+  if (!*base_name(name)) name = arena_printf(s->mem, "%s%s", name, s->prefix);
   strbuf header;
   strbuf_init(&header, s->mem);
   ahead_header(s, &header);
@@ -176,7 +177,7 @@ int cmd_build(const args *a, aim_vm *vm) {
 
 int cmd_build(const args *a, aim_vm *vm) {
   (void)a, (void)vm;
-  fputs("aimc: this build makes no objects: it was made without LLVM 19 (`make deps-jit` installs it)\n", stderr);
+  fputs("aimc: this build makes no objects: it was made without LLVM 19 (`make deps` installs it)\n", stderr);
   return EXIT_WRONG;
 }
 

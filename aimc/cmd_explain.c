@@ -57,22 +57,37 @@ static void print_cost(const program *p, const char *name, const char *what) {
          (long long)n.written);
 }
 
-/* What the passes did, in the order of the lines that they fired on. */
-static int by_place(const void *a, const void *b) {
-  const ir_remark *x = a, *y = b;
-  if (x->where.file != y->where.file) return x->where.file < y->where.file ? -1 : 1;
-  if (x->where.off != y->where.off) return x->where.off < y->where.off ? -1 : 1;
-  int c = strcmp(x->pass, y->pass);
-  return c ? c : strcmp(x->text, y->text);
+/* A remark at its line of the program; 0 for those on text of the library, or on none, which come last. */
+typedef struct remark_line {
+  const ir_remark *r;
+  uint32_t line;
+} remark_line;
+
+static int by_line(const void *a, const void *b) {
+  const remark_line *x = a, *y = b;
+  if (x->line != y->line) return !x->line || (y->line && x->line > y->line) ? 1 : -1;
+  int c = strcmp(x->r->pass, y->r->pass);
+  if (!c) c = (int)x->r->missed - (int)y->r->missed;
+  return c ? c : strcmp(x->r->text, y->r->text);
 }
 
+/* What the passes did, in the order of the lines that they fired on.  What fired several times on a line is told once. */
 static void print_remarks(program *p) {
-  ir_module *m = p->module;
-  if (m->nremarks) qsort(m->remark, m->nremarks, sizeof *m->remark, by_place);
+  const ir_module *m = p->module;
+  remark_line *list = ARENA_ARRAY(p->mem, remark_line, m->nremarks + 1);
   for (uint32_t k = 0; k < m->nremarks; k++) {
-    const ir_remark *r = &m->remark[k];
-    if (r->where.file == (uint32_t)p->file) printf("  line %-4u %-12s %s%s\n", source_locate(&p->sources, r->where.file, r->where.off).line, r->pass, r->missed ? "not: " : "", r->text);
-    else printf("  %-9s %-12s %s%s\n", "", r->pass, r->missed ? "not: " : "", r->text);
+    span at = m->remark[k].where;
+    list[k] = (remark_line){&m->remark[k], at.file == (uint32_t)p->file ? source_locate(&p->sources, at.file, at.off).line : 0};
+  }
+  qsort(list, m->nremarks, sizeof *list, by_line);
+  for (uint32_t k = 0, n; k < m->nremarks; k += n) {
+    const ir_remark *r = list[k].r;
+    for (n = 1; k + n < m->nremarks && by_line(&list[k], &list[k + n]) == 0; n++) {}
+    if (list[k].line) printf("  line %-4u ", list[k].line);
+    else printf("  %-9s ", "library");
+    printf("%-12s %s%s", r->pass, r->missed ? "not: " : "", r->text);
+    if (n > 1) printf(" (%u times)", n);
+    putchar('\n');
   }
 }
 

@@ -1,13 +1,15 @@
 /* cmd_run.c: aimc run. */
 #include "aimc/aimc.h"
 
+#include "vm/api.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_ROWS = 40 };
+enum { MOST_ROWS = 40, MOST_NAMES = 8 };
 
 /* The run under way, for the signal handler: the one piece of state that has to be global. */
 static aim_task *volatile running;
@@ -56,6 +58,18 @@ static int show_progress(void *user, const aim_progress *p) {
   return 0;
 }
 
+/* Which unknowns nuts sampled as standard variates, "non-centred: theta, phi", as nothing in the program says it. */
+static void print_noncentred(const program *p) {
+  size_t n = 0;
+  for (size_t k = 0; k < p->nsites; k++) {
+    if (!p->site[k].site->standard) continue;
+    if (n < MOST_NAMES) printf("%s%s", n ? ", " : "non-centred: ", p->site[k].name);
+    n++;
+  }
+  if (n > MOST_NAMES) printf(" and %zu others", n - MOST_NAMES);
+  if (n) putchar('\n');
+}
+
 static void print_title(aim_task *t, size_t unknowns, double seconds) {
   aim_plan p;
   aim_plan_get(t, &p);
@@ -75,8 +89,10 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
     size_t least = aim_draw_count(t, 0);
     for (int c = 1; c < aim_chain_count(t); c++)
       if (aim_draw_count(t, c) < least) least = aim_draw_count(t, c);
-    printf("%s, %d chains of %u + %zu, seed %llu, %.2f s\n\n", p.method, aim_chain_count(t), p.warmup, least, (unsigned long long)p.seed,
+    printf("%s, %d chains of %u + %zu, seed %llu, %.2f s\n", p.method, aim_chain_count(t), p.warmup, least, (unsigned long long)p.seed,
            seconds);
+    if (strcmp(p.method, "nuts") == 0) print_noncentred(&t->p);
+    putchar('\n');
   }
 }
 

@@ -141,10 +141,11 @@ int cmd_cache(const args *a, aim_vm *vm) {
     return EXIT_HOST;
   }
   if (is(what, "clear")) {
-    printf("%llu objects removed from %s\n", (unsigned long long)cg_cache_clear(&c), at);
+    unsigned long long n = cg_cache_clear(&c);
+    printf("%llu object%s removed from %s\n", n, n == 1 ? "" : "s", at);
   } else {
     cg_cache_state s = cg_cache_survey(&c);
-    printf("%s\n  objects %llu, used again %llu times\n  bytes   %llu of %llu\n", at, (unsigned long long)s.entries, (unsigned long long)s.hits,
+    printf("%s\n  objects %llu, used again %llu time%s\n  bytes   %llu of %llu\n", at, (unsigned long long)s.entries, (unsigned long long)s.hits, s.hits == 1 ? "" : "s",
            (unsigned long long)s.bytes, (unsigned long long)most);
   }
   cg_cache_close(&c);

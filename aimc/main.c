@@ -121,7 +121,8 @@ static int dispatch(const args *a) {
     return EXIT_WRONG;
   }
   if (a->n_files < c->least || a->n_files > c->most) {
-    if (c->most == 0) fprintf(stderr, "aimc: %s takes no file\n", c->name);
+    if (strcmp(c->name, "cache") == 0) fprintf(stderr, "aimc: cache wants one of show, clear and path\n");
+    else if (c->most == 0) fprintf(stderr, "aimc: %s takes no file\n", c->name);
     else fprintf(stderr, "aimc: %s wants %s: aimc %s model.aim\n", c->name, c->most == 1 ? "one file" : "a file", c->name);
     return EXIT_WRONG;
   }

@@ -54,6 +54,8 @@ static const char *size_text(const stat_plate *x, ir_size s) {
   return b.s;
 }
 
+enum { FEW = 4 };
+
 /* Work of an evaluation in terms of coefficients, in the plate and without it.  Sizes without a number are taken to be large. */
 static bool pays(const stat_plate *x, const stat_poly *p, const stat_columns *c) {
   int64_t n, width = 0, groups = 1, k;
@@ -66,7 +68,7 @@ static bool pays(const stat_plate *x, const stat_poly *p, const stat_columns *c)
   }
   if (!c) groups = x->nkeys ? groups : 1;
   else if (p->linear.n == 0) groups = 0;
-  return n >= 4 && width <= n / 2 && groups <= n / 2;
+  return n >= FEW && width <= n / 2 && groups <= n / 2;
 }
 
 /* The guards of every part: a fixed one counts where the plate runs at all, one on data where no iteration breaks it. */
@@ -113,7 +115,9 @@ static void replace(pass *s, ir_op *loop, uint32_t out) {
   const stat_poly *p = stat_poly_of(&x, loop->u.loop->out[out].yield);
   stat_columns *c = p && p->nsquares ? stat_columns_of(&x, p) : NULL;
   bool fires = p && (!p->nsquares || c) && pays(&x, p, c);
-  if (p && (!p->nsquares || c) && !fires) ir_remark_add(s->m, "statistics", loop->where, true, "too few iterations for statistics of the data to pay");
+  /* Nobody misses statistics of a handful of elements. */
+  int64_t few;
+  if (p && (!p->nsquares || c) && !fires && !(size_value(s->m->sizes, iterations(&x), &few) && few < FEW)) ir_remark_add(s->m, "statistics", loop->where, true, "too few iterations for statistics of the data to pay");
   if (!fires) {
     if (x.groups) ir_remove(x.groups);
     return;

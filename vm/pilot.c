@@ -113,9 +113,9 @@ void pilot_tell(program *p, const double *weight) {
   for (size_t k = 0; k < p->nsites; k++) {
     const ir_site *s = p->site[k].site;
     if (isnan(weight[k])) continue;
-    const char *much = arena_printf(p->mem, "the data know %.*f times what its parameters do", weight[k] < 10 ? 1 : 0, weight[k] < 0 ? 0.0 : weight[k]);
-    if (!s->standard) ir_remark_add(p->module, "centre", s->where, true, "%s stays centred: %s", s->name, much);
-    else if (s->formula) ir_remark_add(p->module, "centre", s->where, false, "%s = %s: %s", s->name, s->formula, much);
-    else ir_remark_add(p->module, "centre", s->where, false, "%s comes from a standard variate: %s", s->name, much);
+    const char *much = arena_printf(p->mem, "of it the data say %.*f times as much as its prior", weight[k] < 10 ? 1 : 0, weight[k] < 0 ? 0.0 : weight[k]);
+    if (!s->standard) ir_remark_add(p->module, "centre", s->where, true, "%s is sampled as it is: %s", s->name, much);
+    else if (s->formula) ir_remark_add(p->module, "centre", s->where, false, "%s is sampled through z, as %s: %s", s->name, s->formula, much);
+    else ir_remark_add(p->module, "centre", s->where, false, "%s is sampled through a standard variate: %s", s->name, much);
   }
 }

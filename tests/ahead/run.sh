@@ -91,6 +91,14 @@ else
   cat "$out/log"
 fi
 
+# A folder gets files of the model's name.
+mkdir -p "$out/folder"
+if "$B/aimc" build examples/eight_schools.aim -o "$out/folder/" >"$out/log" 2>&1 && [ -s "$out/folder/eight_schools.o" ] && [ -s "$out/folder/eight_schools.h" ]; then
+  ok
+else
+  bad "a folder does not get files of the model's name"
+fi
+
 # What cannot be built says so.
 refuse() {
   status=$1 text=$2

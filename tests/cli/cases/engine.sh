@@ -65,9 +65,11 @@ test_cache_command() {
   expect 0 "$aimc" explain coin.aim --cache here
   says out 'machine code from the cache'
   expect 0 "$aimc" cache clear --cache here
-  says out '1 objects removed'
+  says out '1 object removed'
   [ -z "$(ls here)" ] || fail "something is left"
   expect 1 "$aimc" cache mend
+  expect 1 "$aimc" cache show here
+  says err 'one of show, clear and path'
   expect 1 "$aimc" cache --cache-size 0
   expect 1 "$aimc" run coin.aim --cache-size 12x
   expect 2 "$aimc" cache --cache off

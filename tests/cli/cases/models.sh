@@ -64,11 +64,15 @@ test_check_types() {
 }
 test_a_funnel_is_noncentred() {
   expect 0 "$aimc" explain eight_schools.aim
-  says out 'theta = mu + tau * z'
+  says out 'theta is sampled through z, as mu + tau * z: of it the data say'
   says out 'target acceptance 0.95'
   expect 0 "$aimc" run eight_schools.aim --quiet --out told # four chains of the default length
   says told/run.json '"noncentred": ['
   [ "$(grep -c '"divergent": 0' told/run.json)" = 4 ] || fail "transitions diverged"
+  expect 0 "$aimc" run eight_schools.aim --draws 10 --warmup 10
+  says out 'non-centred: theta'
+  expect 0 "$aimc" run eight_schools.aim --draws 10 --warmup 10 --set 'centred = [theta]'
+  grep -q 'non-centred' out && fail "a centred site is said to be non-centred"
   expect 0 "$aimc" explain eight_schools.aim --set 'centred = [theta]'
   grep -q 'tau \* z' out && fail "a centred site is non-centred"
   says out 'target acceptance 0.8'
@@ -90,4 +94,24 @@ test_metrics() {
   says fisher/*-1.csv 'metric_estimate = fisher'
   says dense/*-1.csv 'metric = dense_e'
   [ "$(sed -n '/^# Elements of inverse mass/,/^[^#]/p' dense/*-1.csv | grep -c '^# [-0-9.e]*, ')" = 10 ] || fail "not a row for each of 10 unknowns"
+}
+
+# Remarks come by line, each once; those on text of the library come last, and nothing is said of likelihoods of a few elements.
+test_remarks_are_told_once() {
+  cat > two.aim <<'END'
+model two(x: real[N]) {
+  w ~ Beta(2, 2)
+  mu: ordered(2) ~ Normal(0, 5)
+  s ~ HalfNormal(2)
+  factor sum(log_sum_exp([log(w) + logpdf(Normal(mu[1], s), x[i]), log1p(-w) + logpdf(Normal(mu[2], s), x[i])]) for i in 1..N)
+}
+infer two on x = [-2.1, -1.8, 2.3, 1.9, 2.2, -2.4]
+END
+  expect 0 "$aimc" explain two.aim
+  says out 'the exponential it is taken of (4 times)'
+  grep -E '^  (line [0-9]+|library) ' out > remarks
+  [ -z "$(sort remarks | uniq -d)" ] || fail "a remark is told twice"
+  sed -n 's/^  line \([0-9]*\) .*/\1/p' remarks | sort -nc || fail "remarks are not in the order of lines"
+  grep -A99 '^  library' remarks | grep -q '^  line' && fail "a line of the program comes after the library"
+  grep -q 'too few' out && fail "statistics of two elements are missed"
 }
