@@ -135,6 +135,8 @@ static int build(const args *a, aim_task *t) {
   ir_size *runtime;
   s.nruntime = sort_sizes(a, p, &runtime);
   s.runtime = runtime;
+  p->centring = t->plan.centring;
+  p->no_statistics = t->plan.plain_sums;
   unsigned needs = NEED_PRIOR | NEED_OUTPUTS | NEED_DENSITY | (continuous(t->plan.model) ? NEED_GRAD : 0);
   if (!program_build(p, needs)) return report_task(a, t, p->broken ? AIM_E_INTERNAL : AIM_E_PROGRAM);
   status = report_task(a, t, AIM_OK);

@@ -112,15 +112,19 @@ static void outputs_struct(const ahead_spec *s, strbuf *out) {
 
 static void coordinates(const ahead_spec *s, strbuf *out) {
   const program *p = s->p;
+  bool noncentred = false;
+  for (size_t k = 0; k < p->nsites; k++) noncentred = noncentred || p->site[k].site->standard;
   strbuf_puts(out, "/* A point q of the unconstrained space has the coordinates of");
   for (size_t k = 0; k < p->nsites; k++) {
     strbuf_printf(out, "%s %s (", k ? "," : "", p->site[k].name);
     ir_print_type(p->module, derive_uncon_type(p->module, p->site[k].site), out);
+    strbuf_puts(out, p->site[k].site->standard ? ", non-centred" : "");
     strbuf_puts(out, ")");
   }
   strbuf_printf(out,
-                ", one after the other.\n * Their number; negative if the sizes are impossible. */\nint64_t %s_dimension(const %s_data *d);\n\n", s->prefix,
-                s->prefix);
+                ", one after the other.\n%s%s%s * Their number; negative if the sizes are impossible. */\nint64_t %s_dimension(const %s_data *d);\n\n",
+                noncentred ? " * What is non-centred stands there as its standard variate: " : "", noncentred ? s->prefix : "",
+                noncentred ? "_constrain gives the unknown itself.\n" : "", s->prefix, s->prefix);
 }
 
 static void functions(const ahead_spec *s, strbuf *out) {

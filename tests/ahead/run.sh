@@ -99,6 +99,15 @@ else
   bad "a folder does not get files of the model's name"
 fi
 
+# The header tells which unknowns stand in the unconstrained space as standard variates, and the statement decides.
+head="$out/folder/eight_schools.h"
+if grep -q 'theta (real\[J\], non-centred)' "$head" && grep -q 'eight_schools_constrain gives the unknown itself' "$head" &&
+  "$B/aimc" build examples/eight_schools.aim --set 'centred = [theta]' -o "$out/folder/" >"$out/log" 2>&1 && ! grep -q 'non-centred' "$head"; then
+  ok
+else
+  bad "the header is wrong about non-centring"
+fi
+
 # What cannot be built says so.
 refuse() {
   status=$1 text=$2
@@ -109,6 +118,7 @@ refuse() {
 refuse 1 'not `pentium`' examples/eight_schools.aim --cpu pentium
 refuse 1 'no size named `Q`' examples/eight_schools.aim --runtime Q
 refuse 1 'J is 2' $here/schools.aim --data 'y = [1, 2]' --data 'sigma = [1]'
+refuse 1 'named by both' examples/eight_schools.aim --set 'centred = [theta]' --set 'noncentred = [theta]'
 refuse 2 'no/such' examples/eight_schools.aim -o "$out/no/such"
 if command -v g++ >/dev/null 2>&1; then
   cp "$out/both.c" "$out/both.cc"
