@@ -368,7 +368,7 @@ bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, cons
     }
     return true;
   }
-  if (discrete && t->kind == TY_REAL) {
+  if (discrete && (t->kind == TY_REAL || (t->kind == TY_INT && d->event.kind == TY_BOOL && !t->spin))) {
     diag *g = cx_error(c, "E0601", at, "`%s` draws %s, but this is declared %s", name, event_text(c, d), ty_print(c->p, t));
     cx_point(c, g, dist->at, "draws %s", event_text(c, d));
     if (type) cx_point(c, g, type->at, "declared here");
