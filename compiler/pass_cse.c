@@ -19,6 +19,9 @@ typedef struct table {
   ir_fn *fn;
   arena *mem;
   ir_map renamed;
+  /* Of the region that is compared: values inside it, which are set before they are read.  One map for all comparisons, as those around a region are
+   * compared after it and those beside it do not see into it. */
+  ir_map inner;
   entry *e; /* a stack; e[0] unused */
   size_t n, cap;
   uint32_t *slot;
@@ -215,8 +218,7 @@ static void walk(table *t, ir_block *block) {
     uint32_t at = t->slot[hash & (t->nslots - 1)];
     for (; at; at = t->e[at].below) {
       if (t->e[at].hash != hash) continue;
-      ir_map inner = {.mem = t->mem};
-      if (same_op(t->fn, &inner, t->e[at].op, op)) break;
+      if (same_op(t->fn, &t->inner, t->e[at].op, op)) break;
     }
     if (at) {
       for (uint32_t k = 0; k < op->nres; k++) ir_map_set(&t->renamed, op->res[k], t->e[at].op->res[k]);
@@ -230,7 +232,7 @@ static void walk(table *t, ir_block *block) {
 }
 
 bool pass_cse(ir_module *m, ir_fn *fn) {
-  table t = {.fn = fn, .mem = m->mem, .renamed = ir_map_new(m->mem, fn), .nslots = 64};
+  table t = {.fn = fn, .mem = m->mem, .renamed = ir_map_new(m->mem, fn), .inner = ir_map_new(m->mem, fn), .nslots = 64};
   while (t.nslots < fn->nvals) t.nslots *= 2;
   t.slot = ARENA_ARRAY(m->mem, uint32_t, t.nslots);
   ARENA_PUSH(t.mem, t.e, t.n, t.cap, ((entry){0}));
