@@ -9,7 +9,7 @@
 
 #include "compiler/ptr_map.h"
 
-enum { LONG = 2048, STRETCH = 512 };
+enum { LONG = 2048, STRETCH = 256 };
 
 typedef struct held {
   LV slot, loaded;
