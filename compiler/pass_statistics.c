@@ -31,6 +31,7 @@ static bool open_plate(stat_plate *x, ir_module *m, ir_fn *fn, ir_op *loop) {
   x->before = (ir_builder){.fn = fn, .block = loop->block, .before = loop, .where = loop->where};
   x->body = ir_builder_at_end(fn, &loop->u.loop->body);
   x->body.where = loop->where;
+  x->wanted = ir_map_new(m->mem, fn);
   mark_top(x);
   for (uint32_t k = 0; k < loop->u.loop->rank; k++) {
     if (!stat_is_data(x, loop->u.loop->extent[k])) return false;

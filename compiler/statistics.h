@@ -68,6 +68,8 @@ typedef struct stat_plate {
   ir_map data;         /* 1 for what depends on data alone, in the body and at the top of the function */
   stat_form **form;    /* of values, made when asked for */
   uint32_t nforms;
+  ir_map wanted;       /* of values: the last request of features that needs them */
+  uint32_t nwanted;
   ir_builder before;   /* coefficients are built before the plate */
   ir_builder body;     /* features at its end */
   ir_op *groups;       /* the plate over groups, once there is one */
@@ -100,7 +102,8 @@ typedef struct stat_columns stat_columns;
 stat_columns *stat_columns_of(stat_plate *x, const stat_poly *p);
 ir_size stat_width(const stat_columns *c); /* columns of the factor */
 ir_val stat_sum_squares(stat_plate *x, frame *f, ir_builder *after, const stat_poly *p, stat_columns *c);
-/* Clones into b, of @prepare, what the plate's body computes from data; images of its indices are set. */
-void stat_clone_features(stat_plate *x, frame *f, ir_builder *b);
+/* Clones into b, of @prepare, what the plate's body computes these features from; images of its indices are set.  0 is one.  Only these, as a plate
+ * that many sums share has the features of all. */
+void stat_clone_features(stat_plate *x, frame *f, ir_builder *b, size_t n, const ir_val *feature);
 
 #endif

@@ -4,12 +4,31 @@
 
 #include "compiler/ir_uses.h"
 
-void stat_clone_features(stat_plate *x, frame *f, ir_builder *b) {
-  for (const ir_op *op = x->loop->u.loop->body.first; op; op = op->next) {
+static void want(void *user, ir_val *use) {
+  stat_plate *x = user;
+  if (*use) ir_map_set(&x->wanted, *use, x->nwanted);
+}
+
+/* Backwards, so that what an operation wants is known when its operands' operations come. */
+void stat_clone_features(stat_plate *x, frame *f, ir_builder *b, size_t n, const ir_val *feature) {
+  ir_block *body = &x->loop->u.loop->body;
+  x->nwanted++;
+  for (size_t k = 0; k < n; k++)
+    if (feature[k]) ir_map_set(&x->wanted, feature[k], x->nwanted);
+  for (ir_op *op = body->last; op; op = op->prev)
+    for (uint32_t k = 0; k < op->nres; k++)
+      if (ir_map_get(&x->wanted, op->res[k]) == x->nwanted) {
+        ir_visit_region_uses(op, want, x);
+        break;
+      }
+  for (const ir_op *op = body->first; op; op = op->next) {
     stat_mark_data(x, op); /* literals of features too */
-    bool data = op->nres > 0;
-    for (uint32_t k = 0; k < op->nres; k++) data = data && stat_is_data(x, op->res[k]);
-    if (data) frame_clone(f, b, op);
+    bool data = op->nres > 0, asked = false;
+    for (uint32_t k = 0; k < op->nres; k++) {
+      data = data && stat_is_data(x, op->res[k]);
+      asked = asked || ir_map_get(&x->wanted, op->res[k]) == x->nwanted;
+    }
+    if (data && asked) frame_clone(f, b, op);
   }
 }
 
@@ -58,7 +77,11 @@ ir_val stat_sum_linear(stat_plate *x, frame *f, ir_builder *after, const stat_li
   ir_op *plate = ir_loop_begin(&f->b, IR_PLATE_OP, from->rank, extent);
   for (uint32_t k = 0; k < from->rank; k++) ir_map_set(&f->c.map, from->index[k], plate->u.loop->index[k]);
   ir_builder in = ir_builder_in(&f->b, &plate->u.loop->body);
-  stat_clone_features(x, f, &in);
+  ir_val *features = ARENA_ARRAY(x->m->mem, ir_val, l.n + x->nkeys);
+  size_t nfeatures = 0;
+  for (size_t k = 0; k < l.n; k++) features[nfeatures++] = l.term[k].feature;
+  for (uint32_t k = 0; k < x->nkeys; k++) features[nfeatures++] = x->key[k];
+  stat_clone_features(x, f, &in, nfeatures, features);
 
   kept *sums = ARENA_ARRAY(x->m->mem, kept, l.n);
   size_t nsums = 0;

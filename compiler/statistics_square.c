@@ -114,7 +114,8 @@ static ir_val fill(stat_plate *x, frame *f, ir_builder *b, const stat_columns *c
   ir_builder in = ir_builder_in(b, &plate->u.loop->body);
   ir_val i = plate->u.loop->index[0], d = plate->u.loop->index[1];
   set_indices(x, f, &in, ir_op2(&in, IR_ADD_OP, base, i));
-  stat_clone_features(x, f, &in);
+  const ir_val features[2] = {w ? w->feature : 0, c->weight};
+  stat_clone_features(x, f, &in, 2, features);
   ir_val v = ir_real(&in, 1.0), at = ir_int(&in, 0);
   if (w) {
     v = ir_map_get(&f->c.map, w->feature);
@@ -251,7 +252,9 @@ ir_val stat_sum_squares(stat_plate *x, frame *f, ir_builder *after, const stat_p
   ir_op *plate = ir_loop_begin(&f->b, IR_PLATE_OP, from->rank, extent);
   for (uint32_t k = 0; k < from->rank; k++) ir_map_set(&f->c.map, from->index[k], plate->u.loop->index[k]);
   ir_builder in = ir_builder_in(&f->b, &plate->u.loop->body);
-  stat_clone_features(x, f, &in);
+  ir_val *features = ARENA_ARRAY(x->m->mem, ir_val, c->n);
+  for (size_t k = 0; k < c->n; k++) features[k] = c->c[k].feature;
+  stat_clone_features(x, f, &in, c->n, features);
   means(x, f, c, plate);
   ir_val r = factor(x, f, c, plate), R = frame_add(f, x->fn, r);
   for (size_t k = 0; k < c->n; k++)
