@@ -15,7 +15,7 @@ static const char *const statement_option[] = {"seed",    "chains",        "warm
 enum { N_STATEMENT_OPTIONS = sizeof statement_option / sizeof statement_option[0] };
 
 static const struct argp_option options[] = {
-    {"data", 'd', "FILE | NAME=VALUE", 0, "data: a JSON or CSV file, or one binding; may be repeated", 1},
+    {"data", 'd', "FILE | NAME=VALUE", 0, "data: a file, of the kind that its ending says, or one binding; may be repeated", 1},
     {"out", KEY_OUT, "DIR", 0, "write the draws of each chain as CSV (CmdStan's format), and run.json", 1},
     {"only", KEY_ONLY, "NAME", 0, "run this statement of the file, by the name of its result", 1},
     {"method", KEY_OPTION + 9, "METHOD", 0, "nuts, mh, importance, prior or auto", 2},

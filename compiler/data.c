@@ -268,6 +268,7 @@ const char *data_array_where(const data_array *x, arena *a) {
   switch (x->origin.source) {
   case DATA_FROM_HOST: return arena_printf(a, "array%s%s bound by the program", space, name);
   case DATA_FROM_JSON: return arena_printf(a, "%s%s%s", *name ? "key" : "a key", space, name);
+  case DATA_FROM_GRAPH: return arena_printf(a, "array%s%s", space, name);
   default: return arena_printf(a, "column %u%s%s%s", x->origin.column, *name ? " (" : "", name, *name ? ")" : "");
   }
 }
@@ -332,7 +333,7 @@ static int file_body(void *ctx) {
   if (job->fd < 0 || fstat(job->fd, &st) < 0)
     return data_fail(ds, "E0750", job->path, "", errno == ENOENT ? "paths are relative to the directory where the program runs" : NULL, "cannot be opened: %s",
                      error_text(errno, ds->a));
-  if (S_ISDIR(st.st_mode)) return data_fail(ds, "E0750", job->path, "", "name a .json or .csv file in it", "is a directory");
+  if (S_ISDIR(st.st_mode)) return data_fail(ds, "E0750", job->path, "", "name a file in it", "is a directory");
   size_t size = st.st_size > 0 && (uint64_t)st.st_size < job->max ? (size_t)st.st_size : st.st_size > 0 ? job->max : 0;
   if (!file_room(job, size ? size + 1 : 65536)) longjmp(*ds->a->oom, 1);
   while (job->n <= job->max) {
@@ -350,11 +351,24 @@ static bool ends_with(const char *s, const char *ending) {
   return n > m && strncasecmp(s + n - m, ending, m) == 0;
 }
 
+static const struct { const char *ending; int (*read)(data_set *, const char *, const char *, size_t); } formats[] = {
+    {".json", data_read_json},   {".csv", data_read_csv},    {".tsv", data_read_csv},   {".gset", data_read_max_cut}, {".rud", data_read_max_cut},
+    {".mc", data_read_max_cut},  {".ising", data_read_ising}, {".qubo", data_read_qubo}, {".coo", data_read_coo},
+};
+enum { N_FORMATS = sizeof formats / sizeof formats[0] };
+
+static const char *all_endings(arena *a) {
+  strbuf b;
+  strbuf_init(&b, a);
+  for (size_t k = 0; k < N_FORMATS; k++) strbuf_printf(&b, "%s%s", k == 0 ? "" : k + 1 == N_FORMATS ? " or " : ", ", formats[k].ending);
+  return b.s;
+}
+
 int data_read_file(data_set *ds, const char *path) {
   file_job job = {.ds = ds, .fd = -1, .max = ds->max_file < UINT32_MAX ? ds->max_file : UINT32_MAX};
   job.path = arena_strndup(ds->a, path, strlen(path));
-  if (ends_with(path, ".json")) job.read = data_read_json;
-  else if (ends_with(path, ".csv") || ends_with(path, ".tsv")) job.read = data_read_csv;
-  else return data_fail(ds, "E0752", job.path, "", "rename the file or convert it", "data files end in .json, .csv or .tsv");
+  for (size_t k = 0; k < N_FORMATS && !job.read; k++)
+    if (ends_with(path, formats[k].ending)) job.read = formats[k].read;
+  if (!job.read) return data_fail(ds, "E0752", job.path, "", "rename the file or convert it", "data files end in %s", all_endings(ds->a));
   return data_guard(ds, file_body, file_cleanup, &job);
 }

@@ -1,4 +1,4 @@
-/* data.h: the data of a model: named arrays read from JSON and CSV files, or bound by the host.
+/* data.h: the data of a model: named arrays read from files, or bound by the host.
  *
  * A data_set is filled before a model is lowered: binding compares it with the model's signature, and lowering then
  * specialises on its extents.  So an array says all that a check and its message need: element kind, extents, which
@@ -14,7 +14,7 @@
  *   - Text becomes levels: the distinct texts in byte order (which for UTF-8 is code point order, in any locale), numbered
  *     from 1.  Sorting makes a column's numbering independent of the order of its rows.
  *
- * Errors are diagnostics (E0750 to E0767) without a span, since a data file is not in the source map: the message begins
+ * Errors are diagnostics (E0740 to E0767) without a span, since a data file is not in the source map: the message begins
  * with the file and the line, column or key.  A function returns 0, or -1 after it has added at least one; the set then holds
  * what was read before and may still be used or freed.  Messages name places and expectations and never quote what a file
  * holds, other than names that look like names, and one short word that stands among numbers: a path given by mistake must not print
@@ -42,7 +42,7 @@ enum {
 };
 #define DATA_MAX_FILE ((size_t)1 << 30) /* bytes of one file, unless the set says otherwise (up to 4 GiB) */
 
-typedef enum data_source { DATA_FROM_HOST, DATA_FROM_JSON, DATA_FROM_CSV } data_source;
+typedef enum data_source { DATA_FROM_HOST, DATA_FROM_JSON, DATA_FROM_CSV, DATA_FROM_GRAPH } data_source;
 
 /* Where an array came from. */
 typedef struct data_origin {
@@ -83,7 +83,7 @@ typedef struct data_set {
 
 void data_init(data_set *ds, arena *a, diag_list *diags);
 
-/* Reads a file by its ending: .json, .csv or .tsv (any case).  Names of several files merge; a name that is there
+/* Reads a file by its ending (any case): .json, .csv, .tsv, .gset, .rud, .mc, .ising, .qubo, .coo.  Names of several files merge; a name that is there
  * already is an error that names both places, since silently preferring one would hide a mistake. */
 int data_read_file(data_set *ds, const char *path);
 
@@ -102,6 +102,18 @@ int data_read_file(data_set *ds, const char *path);
  * text in a text column and missing in any other.  Each column is an array of rank 1. */
 int data_read_json(data_set *ds, const char *file, const char *bytes, size_t n);
 int data_read_csv(data_set *ds, const char *file, const char *bytes, size_t n);
+
+/* Pairwise problems; what they mean and which names they give is in data_graph.h.  A JSON object with the type "BinaryQuadraticModel", as dimod
+ * writes it, is one too.
+ *
+ * max_cut (rudy; .gset, .rud, .mc): `N M`, then M lines `i j w`, sites from 1.
+ * ising: `ising N M H`, then H lines `h i value` and M lines `J i j value`, sites from 0.
+ * qubo: `N M`, then M lines `i j q` of a symmetric matrix Q, each pair once, sites from 1; the value is x'Qx.
+ * coo (dimod): `# vartype=SPIN` or `# vartype=BINARY`, then lines `i j value`, variables from 0; i = j for one variable. */
+int data_read_max_cut(data_set *ds, const char *file, const char *bytes, size_t n);
+int data_read_ising(data_set *ds, const char *file, const char *bytes, size_t n);
+int data_read_qubo(data_set *ds, const char *file, const char *bytes, size_t n);
+int data_read_coo(data_set *ds, const char *file, const char *bytes, size_t n);
 
 /* Binds the host's memory without copying: cells must stay unchanged until the set's arena is freed and the program bound
  * to it is gone.  name and dims [rank] are copied.  cells may be NULL when there are none.  In a real array

@@ -4,10 +4,9 @@
  * what each column can be; the second converts.  Nothing is stored per cell between them, so memory is the columns
  * themselves, and for text columns a pointer and the text of each cell. */
 #include "compiler/data.h"
+#include "compiler/data_number.h"
 
-#include <locale.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What a cell can be read as. */
@@ -39,7 +38,6 @@ typedef struct csv_job {
   size_t n;
   size_t rows;
   bool irregular; /* rows are not on lines 2, 3, ... */
-  locale_t c_locale;
   arena scratch;
 } csv_job;
 
@@ -122,98 +120,29 @@ static bool digit(char c) { return c >= '0' && c <= '9'; }
 
 static bool is_word(const cell *c, const char *word) { return c->n == strlen(word) && memcmp(c->s, word, c->n) == 0; }
 
-static bool special(const cell *c, double *value) {
-  static const struct { const char *word; double value; } words[] = {
-    {"NaN", NAN}, {"nan", NAN}, {"Inf", INFINITY}, {"inf", INFINITY}, {"+Inf", INFINITY}, {"+inf", INFINITY},
-    {"-Inf", -INFINITY}, {"-inf", -INFINITY}, {"Infinity", INFINITY}, {"+Infinity", INFINITY}, {"-Infinity", -INFINITY}};
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (is_word(c, words[i].word)) {
-      *value = words[i].value;
-      return true;
-    }
-  return false;
-}
-
-/* c is trimmed.  `point` is '.', or ',' to ask whether this would be a number with a decimal comma. */
-static cell_form number_form(const cell *c, char point) {
-  const char *s = c->s, *end = c->s + c->n;
-  if (s < end && (*s == '-' || *s == '+')) s++;
-  size_t digits = 0;
-  cell_form form = FORM_INT;
-  for (; s < end && digit(*s); s++) digits++;
-  if (s < end && *s == point) {
-    form = FORM_REAL;
-    for (s++; s < end && digit(*s); s++) digits++;
-  }
-  if (digits == 0) return FORM_TEXT;
-  if (s < end && (*s == 'e' || *s == 'E')) {
-    form = FORM_REAL;
-    s++;
-    if (s < end && (*s == '-' || *s == '+')) s++;
-    if (s == end || !digit(*s)) return FORM_TEXT;
-    while (s < end && digit(*s)) s++;
-  }
-  return s == end ? form : FORM_TEXT;
-}
-
 static cell_form cell_classify(const cell *raw) {
   cell c = trimmed(*raw);
   if (c.n == 0) return raw->quoted ? FORM_EMPTY : FORM_MISSING;
   if (!raw->quoted && is_word(&c, "NA")) return FORM_MISSING;
   if (digit(*c.s) || *c.s == '-' || *c.s == '+' || *c.s == '.') {
-    cell_form form = number_form(&c, '.');
-    if (form != FORM_TEXT) return form;
+    number_form form = data_number_form(c.s, c.n, '.');
+    if (form != NUMBER_NONE) return form == NUMBER_INT ? FORM_INT : FORM_REAL;
   }
   double value;
-  if (special(&c, &value)) return FORM_REAL;
+  if (data_number_special(c.s, c.n, &value)) return FORM_REAL;
   if (is_word(&c, "TRUE") || is_word(&c, "FALSE") || is_word(&c, "true") || is_word(&c, "false")) return FORM_BOOL;
   return FORM_TEXT;
 }
 
 static bool read_int(const cell *raw, int64_t *out) {
   cell c = trimmed(*raw);
-  bool negative = *c.s == '-';
-  size_t i = *c.s == '-' || *c.s == '+';
-  uint64_t n = 0, most = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
-  for (; i < c.n; i++) {
-    uint64_t d = (uint64_t)(c.s[i] - '0');
-    if (n > (most - d) / 10) return false;
-    n = 10 * n + d;
-  }
-  *out = negative ? (int64_t)(0 - n) : (int64_t)n;
-  return true;
+  return data_number_int(c.s, c.n, out);
 }
 
-/* A cell of form INT or REAL.  Numbers of at most 15 digits with a small exponent are exact by one operation on exact
- * doubles (Clinger 1990); the rest goes through strtod, in the C locale. */
+/* A cell of form INT or REAL. */
 static bool read_real(csv_job *job, const cell *raw, double *out) {
-  static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   cell c = trimmed(*raw);
-  if (special(&c, out)) return true;
-  bool negative = *c.s == '-';
-  uint64_t m = 0;
-  int used = 0, scale = 0;
-  bool point = false;
-  size_t i = *c.s == '-' || *c.s == '+';
-  for (; i < c.n && (digit(c.s[i]) || c.s[i] == '.'); i++) {
-    if (c.s[i] == '.') point = true;
-    else {
-      m = 10 * m + (uint64_t)(c.s[i] - '0');
-      if (++used > 18) break;
-      scale -= point;
-    }
-  }
-  if (i == c.n && m < (uint64_t)1 << 53 && scale >= -22) {
-    double d = (double)m / powers[-scale];
-    *out = negative ? -d : d;
-    return true;
-  }
-  char small[64], *s = c.n < sizeof small ? small : arena_alloc(&job->scratch, c.n + 1, 1);
-  memcpy(s, c.s, c.n);
-  s[c.n] = '\0';
-  *out = strtod_l(s, NULL, job->c_locale);
-  return isfinite(*out);
+  return data_number_special(c.s, c.n, out) || data_number_real(c.s, c.n, &job->scratch, out);
 }
 
 /* --- the two walks ------------------------------------------------------------------------------------------------- */
@@ -280,7 +209,7 @@ static int walk_first(csv_job *job) {
         case FORM_EMPTY: col->has_empty = true; break;
         default: {
           cell t = trimmed(c);
-          if (job->separator == ';' && !col->has_text && memchr(t.s, ',', t.n) && number_form(&t, ',') != FORM_TEXT)
+          if (job->separator == ';' && !col->has_text && memchr(t.s, ',', t.n) && data_number_form(t.s, t.n, ',') != NUMBER_NONE)
             status = data_fail(ds, "E0767", job->file, line_where(job, c.line, k + 1), "write numbers with a point", "this number has a decimal comma");
           col->has_text = true;
         }
@@ -384,8 +313,6 @@ static int csv_body(void *ctx) {
   data_set *ds = job->ds;
   job->scratch.oom = ds->a->oom;
   job->file = arena_strndup(ds->a, job->file, strlen(job->file));
-  job->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-  if (job->c_locale == (locale_t)0) longjmp(*ds->a->oom, 1);
   if (job->end - job->at >= 3 && memcmp(job->at, "\xef\xbb\xbf", 3) == 0) job->at += 3;
   if (check_bytes(job) < 0 || read_header(job) < 0) return -1;
   const char *body = job->at;
@@ -408,7 +335,6 @@ static int csv_body(void *ctx) {
 
 static void csv_cleanup(void *ctx) {
   csv_job *job = ctx;
-  if (job->c_locale != (locale_t)0) freelocale(job->c_locale);
   arena_free(&job->scratch);
 }
 

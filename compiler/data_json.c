@@ -5,7 +5,7 @@
  * (its allocator is one for the process, so setting it would not be ours to do); its tree is freed before the reader
  * returns, also when an arena runs out.  jansson's own messages quote the text near an error, so that only their codes
  * and positions are used. */
-#include "compiler/data.h"
+#include "compiler/data_bqm.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -240,6 +240,7 @@ static int json_body(void *ctx) {
   if (!json_is_object(job->root))
     return data_fail(ds, "E0755", job->file, "", "write {\"name\": value, ...}", "the file holds %s at the top, and an object of names is expected",
                      type_phrase(job->root));
+  if (data_is_bqm(job->root)) return data_read_bqm(ds, job->file, job->root, &job->scratch);
   int status = 0;
   const char *key;
   json_t *v;

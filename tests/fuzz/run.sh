@@ -21,7 +21,7 @@ for name in "$@"; do
   mkdir -p "$corpus/$name"
   # What the tests hold of this kind is where a corpus starts.
   case $name in
-    json | csv) seeds=tests/data_bad ;;
+    json | csv | graph) seeds=tests/data_bad ;;
     ir*) seeds=tests/ir ;;
     loader) seeds=$corpus/loader-objects && make_objects "$seeds" "$(dirname "$corpus")/aim-cc" ;;
     *) seeds="tests/parse tests/diag/parse" ;;

@@ -310,7 +310,7 @@ static void test_files_that_cannot_be_read(void **state) {
   strbuf_init(&b, &f.a);
   print_diags(&b, &f.diags);
   assert_non_null(strstr(b.s, "E0750 tests/no such.json: cannot be opened: No such file or directory\n"));
-  assert_non_null(strstr(b.s, "E0752 model.aim: data files end in .json, .csv or .tsv\n"));
+  assert_non_null(strstr(b.s, "E0752 model.aim: data files end in .json, .csv, .tsv, .gset, .rud, .mc, .ising, .qubo or .coo\n"));
   assert_non_null(strstr(b.s, "is larger than the limit of 7 bytes\n"));
   end(&f);
 }
