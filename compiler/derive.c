@@ -389,7 +389,7 @@ ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir
   derive_walk(d);
   if (d->undrawable) {
     *why = d->undrawable;
-    m->nfns--; /* the newest function of the module: forget it */
+    ir_fn_remove(m, d->fn);
     return NULL;
   }
   return_latents(d);
@@ -400,7 +400,7 @@ ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model) {
   derivation *d = derive_begin(p, m, model, "outputs", FORM_OUTPUTS);
   derive_walk(d);
   if (d->ntracks == 0) {
-    m->nfns--;
+    ir_fn_remove(m, d->fn);
     return NULL;
   }
   ir_return(d->fn, d->ntracks, d->track);

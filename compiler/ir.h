@@ -246,6 +246,8 @@ ir_module *ir_module_new(arena *mem);
 void ir_remark_add(ir_module *m, const char *pass, span where, bool missed, const char *format, ...) __attribute__((format(printf, 5, 6)));
 ir_fn *ir_fn_new(ir_module *m, const char *name, bool is_model);
 ir_fn *ir_fn_find(const ir_module *m, const char *name);
+/* fn is no function of m any more, though it lives as long. */
+void ir_fn_remove(ir_module *m, const ir_fn *fn);
 ir_dist *ir_dist_new(ir_module *m, const char *name);
 ir_dist *ir_dist_find(const ir_module *m, const char *name);
 ir_site *ir_site_new(ir_fn *fn, const char *name, ir_site_role role, ir_support support, ir_type type, int event_rank);

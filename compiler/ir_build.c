@@ -71,6 +71,13 @@ ir_fn *ir_fn_find(const ir_module *m, const char *name) {
   return NULL;
 }
 
+void ir_fn_remove(ir_module *m, const ir_fn *fn) {
+  uint32_t k = 0;
+  while (m->fn[k] != fn) k++;
+  m->nfns--;
+  memmove(m->fn + k, m->fn + k + 1, (m->nfns - k) * sizeof *m->fn);
+}
+
 ir_dist *ir_dist_new(ir_module *m, const char *name) {
   ir_dist *d = ARENA_NEW(m->mem, ir_dist);
   d->name = copy(m, name);

@@ -170,7 +170,8 @@ bool program_build(program *p, unsigned need) {
       }
       run[n++] = derived(g);
     }
-    run[n++] = f;
+    if (need & NEED_LOGDENS) run[n++] = f;
+    else ir_fn_remove(m, f); /* what the gradient was made from */
     run[n++] = derived(derive_constrain(&p->check, m, p->ir));
   }
   if (need & NEED_PRIOR) {

@@ -18,7 +18,7 @@
 typedef enum program_need {
   NEED_DENSITY = 1,  /* @density */
   NEED_LOGDENS = 2,  /* @logdens, @constrain */
-  NEED_GRAD = 4,     /* @grad, @constrain */
+  NEED_GRAD = 4,     /* @grad (log density and gradient), @constrain */
   NEED_PRIOR = 8,    /* @prior */
   NEED_OUTPUTS = 16, /* @outputs, when the model has any */
   NEED_LOCAL = 32,   /* @local.s and @bounds.s for every latent site s */

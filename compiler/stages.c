@@ -181,13 +181,6 @@ static void describe(cutter *c, size_t s, stage *out) {
   out->blocks = (size_t)size_eval(c->m->sizes, totals_type(c, plate, 0).dim[0]);
 }
 
-static void forget(ir_module *m, const ir_fn *fn) {
-  uint32_t k = 0;
-  while (m->fn[k] != fn) k++;
-  m->nfns--;
-  memmove(m->fn + k, m->fn + k + 1, (m->nfns - k) * sizeof *m->fn);
-}
-
 size_t stages_cut(ir_module *m, ir_fn *fn, int64_t least, stage **out) {
   cutter c = {.m = m, .fn = fn};
   size_t cap = 0;
@@ -199,7 +192,7 @@ size_t stages_cut(ir_module *m, ir_fn *fn, int64_t least, stage **out) {
   }
   if (c.n == 0) return 0;
   *out = ARENA_ARRAY(m->mem, stage, c.n);
-  forget(m, fn);
+  ir_fn_remove(m, fn);
   for (size_t s = 0; s < c.n; s++) {
     stage *x = &(*out)[s];
     find_live(&c, c.plate[s]);

@@ -123,9 +123,10 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
   size_t n = 0;
   if (f->guards) {
     n++;
-    strbuf_printf(b, "%llu times a value was outside its support or a parameter was invalid, first at %s; such points have density 0. ", (unsigned long long)f->guards,
-                  api_place(&t->p.sources, f->guard_where, b->a));
-    strbuf_puts(b, "A few in warm-up are harmless; declare the bounds if there are many.\n");
+    bool markov = t->plan.method == PLAN_NUTS || t->plan.method == PLAN_MH;
+    strbuf_printf(b, "%llu times%s a value was outside its support or a parameter was invalid, first at %s; such points have density 0. ",
+                  (unsigned long long)f->guards, markov ? " after warm-up" : "", api_place(&t->p.sources, f->guard_where, b->a));
+    strbuf_puts(b, "Declare the bounds, so that no such point is tried.\n");
   }
   if (f->nans) {
     n++;

@@ -108,6 +108,11 @@ void eval_faults_clear(eval_worker *w) {
   w->nan_sought = false;
 }
 
+void eval_faults_settle(eval_worker *w) {
+  w->faults.guards = 0;
+  w->faults.guard_where = (span){0};
+}
+
 void eval_faults_merge(eval_faults *into, const eval_faults *from) {
   if (into->guard_where.file == 0) into->guard_where = from->guard_where;
   if (into->nan_where.file == 0) into->nan_where = from->nan_where;

@@ -355,6 +355,7 @@ static void run_chain_of(mh_chain *c, int chain) {
     if (t == warmup) {
       atomic_store_explicit(&x->warm, 1, memory_order_relaxed);
       warmed = run_now(r);
+      if (warmup) eval_faults_settle(c->w);
       c->listed = x->changed != NULL;
     }
     c->gain = warm ? 0.0 : 2.0 / rt_pow(1.0 + (double)t, 0.6);

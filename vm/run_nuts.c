@@ -58,6 +58,7 @@ static int on_draw(void *user, uint32_t index, bool warmup, const double *q, con
       if (j->status != RUN_OK) return 1;
     }
   }
+  if (warmup && index + 1 == r->o.warmup) eval_faults_settle(j->w);
   if (!run_stopping(r)) return 0;
   j->status = RUN_STOPPED;
   return 1;

@@ -56,7 +56,7 @@ static bool golden_case(const char *name, const char *text, size_t len) {
   const char **own = p.model ? ARENA_ARRAY(&a, const char *, p.model->nsites + 1) : NULL;
   for (size_t k = 0; p.model && k < p.model->nsites && strncmp(name, "noncentred", 10) != 0; k++) own[p.centring.nmeasured++] = p.model->sites[k].sym->name;
   p.centring.measured = own;
-  ok = p.model && program_build(&p, NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_DENSITY | NEED_LOCAL);
+  ok = p.model && program_build(&p, NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_DENSITY | NEED_LOCAL);
   strbuf_init(&out, &a);
   render_list(&out, &p.sources, &p.diags, NULL);
   if (ok) print_programs(&p, &out);

@@ -27,7 +27,7 @@
 #include <cmocka.h>
 
 #define Z_MOST 4.9
-enum { MOST = 16, NEEDS = NEED_GRAD | NEED_DENSITY };
+enum { MOST = 16, NEEDS = NEED_LOGDENS | NEED_GRAD | NEED_DENSITY };
 
 /* ---- exactness */
 

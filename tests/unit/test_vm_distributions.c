@@ -534,8 +534,20 @@ static void test_multi_normal(void **state) {
     assert_true(fabs(c[2] - 1.0) <= 4.9 * sqrt(2.0) / sqrt(draws));
     free(x);
   }
-  /* A covariance that has no factor, a factor with a negative diagonal. */
+  /* A vector without elements has density 1, alone and where it is non-centred. */
+  static const char *const empty[] = {"MultiNormal(rep(0.0, K), [1.0 for i in 1..K, j in 1..K])", "MultiNormal(rep(0.0, K), cholesky = [1.0 for i in 1..K, j in 1..K])"};
   model_run r;
+  for (int k = 0; k < 2; k++) {
+    char text[256];
+    snprintf(text, sizeof text, "model m(K: int) { s ~ Normal(0, 1)\n x ~ %s\n y ~ %s\n factor sum(x) + sum(y) }", empty[k], empty[k]);
+    model_open(&r, text, "{\"K\": 0}", NEED_DENSITY | NEED_GRAD);
+    double at[1] = {0.5}, g[1], of[3];
+    model_density(&r, at, of);
+    assert_true(fabs(of[0] + 0.125 + 0.5 * log(2 * (double)PI)) < 1e-15 && of[1] == 0.0 && of[2] == 0.0);
+    assert_true(fabs(model_grad(&r, at, g) + 0.125 + 0.5 * log(2 * (double)PI)) < 1e-15 && g[0] == -0.5);
+    model_close(&r);
+  }
+  /* A covariance that has no factor, a factor with a negative diagonal. */
   double part[3], bad[5] = {1.0, 1.0, 2.0, 0.0, 0.0};
   model_open(&r, "model m() { a ~ Flat()\n b ~ Flat()\n c ~ Flat()\n x: real[2] ~ Flat()\n factor logpdf(MultiNormal([0.0, 0.0], [[a, c], [c, b]]), x) }", NULL,
              NEED_DENSITY);

@@ -133,8 +133,8 @@ static void compare(const char *body, const char *json, bool fires) {
   char source[2048];
   snprintf(source, sizeof source, SIGNATURE "%s }", body);
   model_run with, plain;
-  model_open(&with, source, json, NEED_GRAD | NEED_DENSITY);
-  model_open_plain(&plain, source, json, NEED_GRAD);
+  model_open(&with, source, json, NEED_LOGDENS | NEED_GRAD | NEED_DENSITY);
+  model_open_plain(&plain, source, json, NEED_LOGDENS | NEED_GRAD);
   if ((fired(&with) > 0) != fires) fail_msg("%s\n%s", body, fires ? "did not fire" : "fired");
   assert_int_equal(fired(&plain), 0);
   double q[128], g[128], h[128], frame[128], part[3];
@@ -246,7 +246,7 @@ static void test_offsets(void **state) {
                               " y ~ Normal(X @ beta, s) }"
                             : "model m(x: real[N], z: real[N], y: real[N]) { beta: real[3] ~ Flat()\n s: real<lower = 0> ~ Flat()\n"
                               " y ~ Normal(beta[1] + beta[2] * x + beta[3] * z, s) }",
-                   t.s, NEED_GRAD);
+                   t.s, NEED_LOGDENS | NEED_GRAD);
         assert_true(fired(&r) == 1);
         for (int tries = 0; tries < 6; tries++) {
           double q[4], g[4], big = kind >= 2 && tries >= 3 ? 1e6 : 1;
