@@ -23,6 +23,7 @@ void memory_limit(memory *m, aim_config *config);
 
 int cmd_run(const args *a, aim_vm *vm);
 int cmd_check(const args *a, aim_vm *vm);
+int cmd_fmt(const args *a, aim_vm *vm);
 int cmd_ir(const args *a, aim_vm *vm);
 int cmd_explain(const args *a, aim_vm *vm);
 int cmd_doctor(const args *a, aim_vm *vm);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_CPU, KEY_RUNTIME, KEY_JSON, KEY_OPTION };
+enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_CPU, KEY_RUNTIME, KEY_JSON, KEY_CHECK, KEY_OPTION };
 
 /* Flags that are options of a statement, KEY_OPTION + their place here. */
 static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
@@ -42,6 +42,7 @@ static const struct argp_option options[] = {
     {"runtime", KEY_RUNTIME, "SIZE", 0, "of build: the host sets this size, though it is small; may be repeated", 3},
     {"any-path", KEY_ANY_PATH, NULL, 0, "let statements read data outside the folder of the program", 3},
     {"all", KEY_ALL, NULL, 0, "every row of the summary, in the order of the files", 4},
+    {"check", KEY_CHECK, NULL, 0, "of fmt: change nothing; status 1 and the names of files that would change", 4},
     {"json", KEY_JSON, NULL, 0, "of bench: a line of JSON for each statement, in seconds and rates", 4},
     {"quiet", 'q', NULL, 0, "no progress and no summary", 4},
     {"color", KEY_COLOUR, "WHEN", 0, "auto, always or never", 4},
@@ -86,6 +87,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   case 'q': a->quiet = true; return 0;
   case 'o': a->object = arg; return 0;
   case KEY_JSON: a->json = true; return 0;
+  case KEY_CHECK: a->check = true; return 0;
   case KEY_CPU: a->cpu = arg; return 0;
   case KEY_RUNTIME: push(a->runtime, &a->n_runtime, arg, s); return 0;
   case KEY_OUT: a->out = arg; return 0;
@@ -127,6 +129,7 @@ static const command_help helps[] = {
     {"run", "run FILE", "Runs the statements of a file: draws, summary, advice.",
      {'d', KEY_OUT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_COLOUR}},
     {"check", "check FILE...", "Says what is wrong with models, without data.", {'q', KEY_COLOUR}},
+    {"fmt", "fmt FILE...", "Lays out source files in place: spaces and indentation; comments and line breaks stay.", {KEY_CHECK, 'q', KEY_COLOUR}},
     {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ANY_PATH, KEY_COLOUR}},
     {"ir", "ir FILE", "What a model becomes, before data are known.", {'d', KEY_ONLY, 's', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
     {"build", "build FILE", "Makes an object and a C header of a model, for programs that have no AIM.",
@@ -162,7 +165,7 @@ int args_parse(args *a, int argc, char **argv) {
   struct argp_option own[N_OPTIONS];
   memcpy(own, options, sizeof own);
   struct argp parser = {.options = own, .parser = parse_one, .args_doc = "COMMAND FILE...",
-                        .doc = "Runs generative models written in AIM.\vCommands: run, check, ir, explain, build, bench, doctor, cache, version, help."};
+                        .doc = "Runs generative models written in AIM.\vCommands: run, check, fmt, ir, explain, build, bench, doctor, cache, version, help."};
   for (size_t k = 0; k < N_HELPS; k++) {
     if (strcmp(argv[1], helps[k].name) != 0) continue;
     parser.args_doc = helps[k].usage;

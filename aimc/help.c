@@ -6,6 +6,7 @@ void help_print(void) {
         "\n"
         "  aimc run model.aim            runs the statements of a file: draws, summary, advice\n"
         "  aimc check model.aim...       says what is wrong, without data\n"
+        "  aimc fmt model.aim...         lays them out: spaces and indentation\n"
         "  aimc explain model.aim        the method and why, the sites, what a gradient costs\n"
         "  aimc ir model.aim             what the model becomes (--stage model, grad, ...)\n"
         "  aimc build model.aim          an object and a C header, for programs without AIM\n"

@@ -100,6 +100,9 @@ AIM_API aim_status aim_load_file(aim_vm *vm, const char *path, aim_program **out
 AIM_API void aim_program_free(aim_program *p);
 /* errno of the last AIM_E_IO, else 0. */
 AIM_API int aim_program_errno(const aim_program *p);
+/* The text of the program with canonical spaces and indentation; comments, line breaks and aligned columns stay.  A program whose
+ * meaning is wrong can be laid out, one that cannot be read not: AIM_E_PROGRAM.  Laying out the result changes nothing. */
+AIM_API aim_status aim_program_format(const aim_program *p, aim_write *write, void *user);
 
 /* Names are borrowed until the program is freed; NULL out of range. */
 AIM_API size_t aim_model_count(const aim_program *p);

@@ -1,6 +1,8 @@
 /* api_program.c: vms and programs of aim.h. */
 #include "vm/api.h"
 
+#include "lang/format.h"
+#include "lang/parse.h"
 #include "vm/interp.h"
 
 #include <errno.h>
@@ -142,6 +144,54 @@ aim_status aim_load_file(aim_vm *vm, const char *path, aim_program **out) {
   alloc_put(&vm->alloc, text, cap);
   if (st == AIM_OK || st == AIM_E_PROGRAM || st == AIM_E_IO) *out = p;
   else aim_program_free(p);
+  return st;
+}
+
+/* Parses a text into memory of its own; *dump is the tree as text, or NULL where it does not parse. */
+typedef struct reading {
+  arena mem;
+  source_map sources;
+  intern_table names;
+  diag_list diags;
+  int file;
+  const char *dump;
+} reading;
+
+static void read_text(reading *r, const char *name, const char *text, size_t length) {
+  source_map_init(&r->sources, &r->mem);
+  intern_init(&r->names, &r->mem);
+  diag_init(&r->diags, &r->mem);
+  r->file = source_add(&r->sources, name, text, length);
+  if (!r->file) return;
+  const ast_file *tree = parse_file(&r->mem, &r->names, &r->sources, r->file, &r->diags);
+  if (r->diags.errors) return;
+  strbuf dump;
+  strbuf_init(&dump, &r->mem);
+  ast_dump(&dump, tree);
+  r->dump = dump.s;
+}
+
+aim_status aim_program_format(const aim_program *p, aim_write *write, void *user) {
+  if (!p || !p->text || !write) return AIM_E_USAGE;
+  reading before = {0}, after = {0};
+  arena_init(&before.mem, &p->vm->alloc, p->vm->config.memory);
+  arena_init(&after.mem, &p->vm->alloc, p->vm->config.memory);
+  aim_status st = AIM_E_MEMORY;
+  if (!ARENA_TRY(&before.mem) && !ARENA_TRY(&after.mem)) {
+    strbuf out;
+    strbuf_init(&out, &before.mem);
+    read_text(&before, p->name, p->text, p->length);
+    st = before.dump ? AIM_OK : AIM_E_PROGRAM;
+    if (before.dump) {
+      format_source(&out, &before.names, &before.sources, before.file);
+      read_text(&after, p->name, out.s, out.n);
+      /* Nobody's program is replaced by another one, whatever a layout got wrong. */
+      if (!after.dump || strcmp(before.dump, after.dump) != 0) st = AIM_E_INTERNAL;
+      else write(user, out.s, out.n);
+    }
+  }
+  arena_free(&before.mem);
+  arena_free(&after.mem);
   return st;
 }
 

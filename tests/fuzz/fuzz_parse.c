@@ -1,5 +1,6 @@
 /* fuzz_parse.c: any bytes become a tree or messages; a tree without messages prints, and the print parses to an equal
- * tree.  clang -fsanitize=fuzzer,address,undefined */
+ * tree; so does its layout, which laid out again is itself.  clang -fsanitize=fuzzer,address,undefined */
+#include "lang/format.h"
 #include "lang/parse.h"
 #include "lang/render.h"
 
@@ -43,6 +44,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     strbuf_init(&again, &a);
     ast_dump(&again, g);
     if (diags.errors || strcmp(dump.s, again.s) != 0) abort();
+    strbuf once, twice;
+    strbuf_init(&once, &a);
+    format_source(&once, &names, &m, 1);
+    int laid_out = source_add(&m, "laid out", once.s, once.n);
+    if (laid_out) {
+      g = parse_file(&a, &names, &m, laid_out, &diags);
+      strbuf_init(&again, &a);
+      ast_dump(&again, g);
+      if (diags.errors || strcmp(dump.s, again.s) != 0) abort();
+      strbuf_init(&twice, &a);
+      format_source(&twice, &names, &m, laid_out);
+      if (strcmp(once.s, twice.s) != 0) abort();
+    }
   } else if (messages.n == 0) {
     abort();
   }

@@ -1,0 +1,124 @@
+/* cmd_fmt.c: aimc fmt: lays out source files in place, or standard input to standard output.
+ *
+ * A file is replaced as a whole, by renaming a new one over it, and only if it changes: an interrupted or failed run leaves what was. */
+#include "aimc/aimc.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct text {
+  char *s;
+  size_t n, cap;
+  bool lost; /* memory ran out */
+} text;
+
+static void append(void *user, const char *s, size_t n) {
+  text *t = user;
+  if (t->lost) return;
+  if (t->n + n + 1 > t->cap) {
+    size_t cap = 2 * t->cap + n + 1;
+    char *more = realloc(t->s, cap);
+    if (!more) {
+      t->lost = true;
+      return;
+    }
+    t->s = more;
+    t->cap = cap;
+  }
+  memcpy(t->s + t->n, s, n);
+  t->n += n;
+  t->s[t->n] = '\0';
+}
+
+static void read_all(FILE *f, text *t) {
+  char some[16384];
+  for (size_t got; (got = fread(some, 1, sizeof some, f)) > 0;) append(t, some, got);
+}
+
+static int fails(const char *path, int error) {
+  fprintf(stderr, "aimc: %s: %s\n", path, strerror(error));
+  return EXIT_HOST;
+}
+
+/* Puts t in place of the file, which keeps its mode; a link keeps pointing at it. */
+static int replace(const char *path, const text *t) {
+  char real[PATH_MAX], fresh[PATH_MAX + 8];
+  struct stat st;
+  if (!realpath(path, real) || stat(real, &st) != 0) return fails(path, errno);
+  snprintf(fresh, sizeof fresh, "%s.XXXXXX", real);
+  int fd = mkstemp(fresh);
+  if (fd < 0) return fails(path, errno);
+  FILE *f = fdopen(fd, "wb");
+  bool ok = f && fwrite(t->s, 1, t->n, f) == t->n && fchmod(fd, st.st_mode & 07777) == 0 && fflush(f) == 0;
+  int error = errno;
+  if (f ? fclose(f) != 0 && ok : close(fd) != 0) ok = false, error = errno;
+  if (ok && rename(fresh, real) == 0) return EXIT_FINE;
+  if (ok) error = errno;
+  unlink(fresh);
+  return fails(path, error);
+}
+
+/* The layout of a loaded program to *out.  Messages are shown where the text cannot be read; what else is wrong with it is for `check`. */
+static int lay_out(const args *a, aim_program *p, const char *path, text *out) {
+  aim_status st = aim_program_format(p, append, out);
+  if (st == AIM_E_PROGRAM) aim_program_messages(p, colour_of(a, stderr), put_text, stderr);
+  if (st == AIM_E_INTERNAL)
+    fprintf(stderr, "aimc: %s: laying this file out would change its meaning; this is a bug in AIM %s, please report it with the file\n", path, aim_version());
+  if (st == AIM_E_MEMORY || (st == AIM_OK && out->lost)) {
+    fprintf(stderr, "aimc: memory is exhausted\n");
+    return EXIT_HOST;
+  }
+  return exit_of(st);
+}
+
+static int format_stream(const args *a, aim_vm *vm) {
+  text in = {0}, out = {0};
+  read_all(stdin, &in);
+  aim_program *p = NULL;
+  aim_status st = in.lost ? AIM_E_MEMORY : aim_load(vm, "standard input", in.s, in.n, &p);
+  int status = p ? lay_out(a, p, "standard input", &out) : exit_of(st);
+  if (!p) fprintf(stderr, "aimc: memory is exhausted\n");
+  bool differs = out.n != in.n || (in.n && memcmp(in.s, out.s, in.n) != 0);
+  if (status == EXIT_FINE && a->check) status = differs ? EXIT_WRONG : EXIT_FINE;
+  else if (status == EXIT_FINE && out.n) fwrite(out.s, 1, out.n, stdout);
+  aim_program_free(p);
+  free(in.s);
+  free(out.s);
+  return status;
+}
+
+static int format_file(const args *a, aim_vm *vm, const char *path) {
+  aim_program *p = NULL;
+  text in = {0}, out = {0};
+  aim_status st = aim_load_file(vm, path, &p);
+  int status = p && st != AIM_E_IO ? lay_out(a, p, path, &out) : fails(path, p ? aim_program_errno(p) : ENOMEM);
+  aim_program_free(p);
+  if (status != EXIT_FINE) {
+    free(out.s);
+    return status;
+  }
+  FILE *f = fopen(path, "rb");
+  if (f) read_all(f, &in);
+  if (!f || in.lost) status = fails(path, f ? ENOMEM : errno);
+  if (f) fclose(f);
+  if (status == EXIT_FINE && (in.n != out.n || (in.n && memcmp(in.s, out.s, in.n) != 0))) {
+    if (!a->quiet) printf("%s\n", path);
+    status = a->check ? EXIT_WRONG : replace(path, &out);
+  }
+  free(in.s);
+  free(out.s);
+  return status;
+}
+
+int cmd_fmt(const args *a, aim_vm *vm) {
+  int worst = EXIT_FINE;
+  for (size_t k = 0; k < a->n_files; k++) {
+    int status = strcmp(a->file[k], "-") == 0 ? format_stream(a, vm) : format_file(a, vm, a->file[k]);
+    if (status > worst) worst = status;
+  }
+  return worst;
+}
