@@ -31,8 +31,8 @@ int cmd_build(const args *a, aim_vm *vm);
 int cmd_bench(const args *a, aim_vm *vm);
 int cmd_cache(const args *a, aim_vm *vm);
 
-/* AIM_COLOUR or 0 for messages to f. */
-unsigned colour_of(const args *a, FILE *f);
+/* How messages to f look: the flags of aim_program_messages. */
+unsigned message_flags(const args *a, FILE *f);
 /* A writer for aim.h; user is a FILE. */
 void put_text(void *user, const char *text, size_t n);
 int exit_of(aim_status st);

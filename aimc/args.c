@@ -43,7 +43,7 @@ static const struct argp_option options[] = {
     {"any-path", KEY_ANY_PATH, NULL, 0, "let statements read data outside the folder of the program", 3},
     {"all", KEY_ALL, NULL, 0, "every row of the summary, in the order of the files", 4},
     {"check", KEY_CHECK, NULL, 0, "of fmt: change nothing; status 1 and the names of files that would change", 4},
-    {"json", KEY_JSON, NULL, 0, "of bench: a line of JSON for each statement, in seconds and rates", 4},
+    {"json", KEY_JSON, NULL, 0, "messages as lines of JSON; of bench: a line for each statement, in seconds and rates", 4},
     {"quiet", 'q', NULL, 0, "no progress and no summary", 4},
     {"color", KEY_COLOUR, "WHEN", 0, "auto, always or never", 4},
     {0},
@@ -122,13 +122,13 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
 /* What `aimc COMMAND --help` shows.  shown: keys; 's' stands for the options of statements. */
 typedef struct command_help {
   const char *name, *usage, *doc;
-  int shown[12];
+  int shown[16];
 } command_help;
 
 static const command_help helps[] = {
     {"run", "run FILE", "Runs the statements of a file: draws, summary, advice.",
-     {'d', KEY_OUT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_COLOUR}},
-    {"check", "check FILE...", "Says what is wrong with models, without data.", {'q', KEY_COLOUR}},
+     {'d', KEY_OUT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
+    {"check", "check FILE...", "Says what is wrong with models, without data.", {'q', KEY_JSON, KEY_COLOUR}},
     {"fmt", "fmt FILE...", "Lays out source files in place: spaces and indentation; comments and line breaks stay.", {KEY_CHECK, 'q', KEY_COLOUR}},
     {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ANY_PATH, KEY_COLOUR}},
     {"ir", "ir FILE", "What a model becomes, before data are known.", {'d', KEY_ONLY, 's', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},

@@ -10,6 +10,10 @@ int cmd_check(const args *a, aim_vm *vm) {
     aim_program *p = load(a, vm, a->file[k], &status);
     if (status > worst) worst = status;
     if (!p) continue;
+    if (a->json) {
+      aim_program_free(p);
+      continue;
+    }
     size_t models = aim_model_count(p), statements = 0;
     aim_statement s;
     for (size_t i = 0; i < aim_statement_count(p); i++) statements += aim_statement_get(p, i, &s) == AIM_OK && s.line > 0;

@@ -65,7 +65,7 @@ static int replace(const char *path, const text *t) {
 /* The layout of a loaded program to *out.  Messages are shown where the text cannot be read; what else is wrong with it is for `check`. */
 static int lay_out(const args *a, aim_program *p, const char *path, text *out) {
   aim_status st = aim_program_format(p, append, out);
-  if (st == AIM_E_PROGRAM) aim_program_messages(p, colour_of(a, stderr), put_text, stderr);
+  if (st == AIM_E_PROGRAM) aim_program_messages(p, message_flags(a, stderr), put_text, stderr);
   if (st == AIM_E_INTERNAL)
     fprintf(stderr, "aimc: %s: laying this file out would change its meaning; this is a bug in AIM %s, please report it with the file\n", path, aim_version());
   if (st == AIM_E_MEMORY || (st == AIM_OK && out->lost)) {

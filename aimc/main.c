@@ -16,7 +16,8 @@ double now(void *unused) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-unsigned colour_of(const args *a, FILE *f) {
+unsigned message_flags(const args *a, FILE *f) {
+  if (a->json) return AIM_JSON;
   if (a->colour != COLOUR_AUTO) return a->colour == COLOUR_ALWAYS ? AIM_COLOUR : 0;
   const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
   return isatty(fileno(f)) && !(no && *no) && !(term && strcmp(term, "dumb") == 0) ? AIM_COLOUR : 0;
@@ -46,7 +47,9 @@ aim_program *load(const args *a, aim_vm *vm, const char *path, int *status) {
   aim_program *p = NULL;
   aim_status st = aim_load_file(vm, path, &p);
   *status = exit_of(st);
-  if (p) aim_program_messages(p, colour_of(a, stderr), put_text, stderr);
+  /* What `check` says is its output where a program reads it. */
+  FILE *to = a->json && strcmp(a->command, "check") == 0 ? stdout : stderr;
+  if (p) aim_program_messages(p, message_flags(a, to), put_text, to);
   say(st, p ? aim_program_errno(p) : 0, path);
   if (st == AIM_OK) return p;
   aim_program_free(p);
@@ -55,7 +58,7 @@ aim_program *load(const args *a, aim_vm *vm, const char *path, int *status) {
 
 int report_task(const args *a, aim_task *t, aim_status st) {
   size_t before = aim_task_diagnostic_count(t);
-  aim_task_messages(t, colour_of(a, stderr), put_text, stderr);
+  aim_task_messages(t, message_flags(a, stderr), put_text, stderr);
   if ((st != AIM_E_IO && st != AIM_E_MEMORY) || before == 0) say(st, aim_task_errno(t), "run");
   return exit_of(st);
 }

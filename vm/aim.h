@@ -156,7 +156,10 @@ AIM_API aim_status aim_program_diagnostic(aim_program *p, size_t k, aim_diagnost
 AIM_API size_t aim_task_diagnostic_count(const aim_task *t);
 AIM_API aim_status aim_task_diagnostic(aim_task *t, size_t k, aim_diagnostic *out /* OUT */);
 
-enum { AIM_COLOUR = 1 }; /* ANSI escapes for a terminal */
+enum {
+  AIM_COLOUR = 1, /* ANSI escapes for a terminal */
+  AIM_JSON = 2    /* a line of JSON for each, with every place, note and help: docs/running.md lists the members */
+};
 /* All of them as text, with source lines and carets. */
 AIM_API aim_status aim_program_messages(aim_program *p, unsigned flags, aim_write *write, void *user);
 AIM_API aim_status aim_task_messages(aim_task *t, unsigned flags, aim_write *write, void *user);

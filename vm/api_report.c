@@ -54,7 +54,8 @@ aim_status api_messages(program *p, const aim_alloc *alloc, unsigned flags, aim_
   strbuf b;
   strbuf_init(&b, &mem);
   render_options o = {.colour = (flags & AIM_COLOUR) != 0};
-  render_list(&b, &p->sources, &p->diags, &o);
+  if (flags & AIM_JSON) render_json_list(&b, &p->sources, &p->diags);
+  else render_list(&b, &p->sources, &p->diags, &o);
   if (b.n) write(user, b.s, b.n);
   arena_free(&mem);
   return AIM_OK;

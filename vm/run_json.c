@@ -1,7 +1,7 @@
 /* run_json.c: run.json, and replacing a file as a whole. */
 #include "vm/run_json.h"
 
-#include "lang/source.h"
+#include "lang/json_text.h"
 #include "vm/number_text.h"
 
 #include <errno.h>
@@ -18,21 +18,7 @@ typedef struct json_out {
   int depth;
 } json_out;
 
-static void text(json_out *o, const char *s) {
-  size_t n = strlen(s);
-  strbuf_putc(&o->b, '"');
-  while (n) {
-    uint32_t cp;
-    int k = utf8_decode(s, n, &cp);
-    if (k == 0) strbuf_puts(&o->b, "\\ufffd");
-    else if (cp == '"' || cp == '\\') strbuf_printf(&o->b, "\\%c", (char)cp);
-    else if (cp < 0x20 || cp == 0x7f) strbuf_printf(&o->b, "\\u%04x", (unsigned)cp);
-    else strbuf_put(&o->b, s, (size_t)k);
-    s += k ? k : 1;
-    n -= (size_t)(k ? k : 1);
-  }
-  strbuf_putc(&o->b, '"');
-}
+static void text(json_out *o, const char *s) { json_put_text(&o->b, s); }
 
 static void member(json_out *o, const char *key) {
   strbuf_puts(&o->b, o->first ? "\n" : ",\n");

@@ -212,6 +212,29 @@ static void test_render_corners(void **state) {
   arena_free(&s.a);
 }
 
+static void test_json(void **state) {
+  (void)state;
+  session s;
+  begin(&s);
+  int id = source_add(&s.map, "a\xff\"b.aim", "x\ty\n", 4);
+  diag *d = diag_add(&s.diags, DIAG_ERROR, "E0401", (span){(uint32_t)id, 2, 1}, "no \"y\"\x01");
+  diag_say(&s.diags, d, "here");
+  diag_point(&s.diags, d, (span){(uint32_t)id, 0, 1}, "there");
+  diag_help(&s.diags, d, "one");
+  diag_help(&s.diags, d, "two");
+  diag_add(&s.diags, DIAG_WARNING, "W0690", (span){0}, "no place");
+  strbuf b;
+  strbuf_init(&b, &s.a);
+  render_json_list(&b, &s.map, &s.diags);
+  assert_string_equal(b.s,
+                      "{\"severity\":\"error\",\"code\":\"E0401\",\"message\":\"no \\\"y\\\"\\u0001\",\"file\":\"a\\ufffd\\\"b.aim\",\"line\":1,\"column\":9,"
+                      "\"end_line\":1,\"end_column\":10,\"offset\":2,\"length\":1,\"label\":\"here\",\"related\":[{\"label\":\"there\",\"file\":"
+                      "\"a\\ufffd\\\"b.aim\",\"line\":1,\"column\":1,\"end_line\":1,\"end_column\":2,\"offset\":0,\"length\":1}],\"notes\":[],"
+                      "\"help\":[\"one\",\"two\"]}\n"
+                      "{\"severity\":\"warning\",\"code\":\"W0690\",\"message\":\"no place\",\"label\":null,\"related\":[],\"notes\":[],\"help\":[]}\n");
+  arena_free(&s.a);
+}
+
 static void test_list_limits(void **state) {
   (void)state;
   session s;
@@ -294,7 +317,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_goldens),        cmocka_unit_test(test_bytes),       cmocka_unit_test(test_render_shape),
       cmocka_unit_test(test_render_corners), cmocka_unit_test(test_list_limits), cmocka_unit_test(test_nearest),
-      cmocka_unit_test(test_source),
+      cmocka_unit_test(test_source),         cmocka_unit_test(test_json),
   };
   return cmocka_run_group_tests_name("lang_diag", tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ test_fmt_refuses() {
   printf 'model m(y: real[N] {\n  y ~ Normal(0, 1)\n}\n' > m.aim
   cp m.aim before
   expect 1 "$aimc" fmt m.aim
-  says err E02
+  says err 'expected `=`'
   cmp -s m.aim before || fail "a file that does not parse was changed"
   expect 2 "$aimc" fmt nowhere.aim
   # What is wrong with its meaning is no matter of layout.

@@ -96,3 +96,16 @@ test_memory_of_the_machine() {
   expect 2 "$aimc" run m.aim --data N=1000000000000 --method prior
   says err 'the draws would need'
 }
+test_messages_as_json() {
+  printf 'model m(y: real[N]) {\n  mu ~ Normal(0, 5)\n  y ~ Normal(mv, 1)\n}\n' > m.aim
+  expect 1 "$aimc" check --json m.aim
+  [ -s err ] && fail "JSON on the standard error"
+  says out '"severity":"error","code":"E0401"'
+  says out '"file":"m.aim","line":3,"column":14,"end_line":3,"end_column":16'
+  says out '"help":["did you mean `mu`?"]'
+  expect 0 "$aimc" check --json coin.aim
+  [ -s out ] && fail "a program without a mistake has messages"
+  printf 'model \033"m(y: real[N]) {\n' > odd.aim
+  expect 1 "$aimc" check --json odd.aim
+  command -v python3 >/dev/null && { python3 -c 'import json,sys; [json.loads(l) for l in open("out")]' || fail "not JSON"; }
+}
