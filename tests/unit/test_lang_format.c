@@ -139,6 +139,7 @@ static void test_disturbed(void **state) {
         other[m++] = text[k];
         if (text[k] == ' ' && die < 3) other[m++] = die == 1 ? '\t' : ' ', other[m++] = ' ';
         if (text[k] == ',' && die < 2) other[m++] = '\n';
+        if (k + 1 < len && text[k + 1] == '\n' && die < 2) other[m++] = ' ';
       }
       other[m] = '\0';
       bool laid_out;
