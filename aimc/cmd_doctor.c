@@ -56,6 +56,7 @@ int cmd_doctor(const args *a, aim_vm *vm) {
   if (a->isa > best) printf("  kernels    level %d was asked for and this machine has none of it\n", a->isa);
   engine_describe(a);
   printf("  jansson    %s\n", JANSSON_VERSION);
+  look_for("zlib", "libz.so.1", "compressed .npz files are not read (Debian: zlib1g)");
   look_for("cuda", "libcuda.so.1", "no NVIDIA driver; nothing in this version needs it");
   look_for("hip", "libamdhip64.so", "no AMD driver; nothing in this version needs it");
   return try_model(vm);

@@ -138,7 +138,7 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   p->ndata = 0;
   p->nlevels = 0;
   data_init(&b.files, p->mem, &p->diags);
-  if (data) b.files.max_file = data->max_file;
+  if (data) b.files.max_file = data->max_file, b.files.max_stream = data->max_stream;
   b.n = model->ndata + model->nsize_syms;
   b.of = ARENA_ARRAY(b.a, bound, b.n);
   for (size_t k = 0; k < b.n; k++) b.of[k].sym = k < model->ndata ? model->data[k] : model->size_syms[k - model->ndata];

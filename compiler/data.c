@@ -1,21 +1,19 @@
-/* data.c: data sets: entering and finding arrays, binding the host's memory, reading files, places for messages.  The formats
- * are read in data_json.c and data_csv.c. */
+/* data.c: data sets: entering and finding arrays, binding the host's memory, levels, places for messages.  Files are opened in data_file.c
+ * and read by data_FORMAT.c. */
 #include "compiler/data.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "compiler/data_texts.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 void data_init(data_set *ds, arena *a, diag_list *diags) {
   memset(ds, 0, sizeof *ds);
   ds->a = a;
   ds->diags = diags;
   ds->max_file = DATA_MAX_FILE;
+  ds->max_stream = DATA_MAX_STREAM;
 }
 
 int data_fail(data_set *ds, const char *code, const char *file, const char *where, const char *help, const char *format, ...) {
@@ -203,18 +201,6 @@ const double *data_reals(const data_array *x, arena *a) {
 
 /* --- levels -------------------------------------------------------------------------------------------------------- */
 
-/* Merge sort, since qsort may call malloc: sorts places [n] by texts[place]. */
-static void sort_places(const char **texts, size_t *places, size_t *spare, size_t n) {
-  for (size_t width = 1; width < n; width *= 2) {
-    for (size_t lo = 0; lo < n; lo += 2 * width) {
-      size_t mid = lo + width < n ? lo + width : n, hi = mid + width < n ? mid + width : n;
-      for (size_t i = lo, j = mid, k = lo; k < hi; k++)
-        spare[k] = j >= hi || (i < mid && strcmp(texts[places[i]], texts[places[j]]) <= 0) ? places[i++] : places[j++];
-    }
-    memcpy(places, spare, n * sizeof *places);
-  }
-}
-
 typedef struct levels_job {
   data_set *ds;
   data_array *x;
@@ -228,24 +214,11 @@ static int levels_body(void *ctx) {
   levels_job *job = ctx;
   data_array *x = job->x;
   job->scratch.oom = job->ds->a->oom;
-  size_t *places = ARENA_ARRAY(&job->scratch, size_t, x->cells), *spare = ARENA_ARRAY(&job->scratch, size_t, x->cells), n = 0;
-  for (size_t i = 0; i < x->cells; i++)
-    if (job->texts[i]) places[n++] = i;
-  sort_places(job->texts, places, spare, n);
-  size_t distinct = 0;
-  for (size_t i = 0; i < n; i++) distinct += i == 0 || strcmp(job->texts[places[i - 1]], job->texts[places[i]]) != 0;
-  const char **levels = ARENA_ARRAY(job->ds->a, const char *, distinct);
+  data_texts t = {.a = &job->scratch};
   int64_t *codes = ARENA_ARRAY(job->ds->a, int64_t, x->cells);
-  size_t level = 0;
-  for (size_t i = 0; i < n; i++) {
-    const char *text = job->texts[places[i]];
-    if (i == 0 || strcmp(job->texts[places[i - 1]], text) != 0) levels[level++] = arena_strndup(job->ds->a, text, strlen(text));
-    codes[places[i]] = (int64_t)level;
-  }
-  x->kind = DATA_TEXT;
-  x->i64 = codes;
-  x->levels = levels;
-  x->n_levels = distinct;
+  for (size_t i = 0; i < x->cells; i++)
+    if (job->texts[i]) codes[i] = (int64_t)data_texts_add(&t, job->texts[i], strlen(job->texts[i]));
+  data_texts_levels(&t, job->ds->a, x, codes);
   return 0;
 }
 
@@ -268,6 +241,8 @@ const char *data_array_where(const data_array *x, arena *a) {
   switch (x->origin.source) {
   case DATA_FROM_HOST: return arena_printf(a, "array%s%s bound by the program", space, name);
   case DATA_FROM_JSON: return arena_printf(a, "%s%s%s", *name ? "key" : "a key", space, name);
+  case DATA_FROM_TENSORS: return arena_printf(a, "tensor%s%s", space, name);
+  case DATA_FROM_NUMPY:
   case DATA_FROM_GRAPH: return arena_printf(a, "array%s%s", space, name);
   default: return arena_printf(a, "column %u%s%s%s", x->origin.column, *name ? " (" : "", name, *name ? ")" : "");
   }
@@ -289,86 +264,4 @@ const char *data_cell_where(const data_array *x, size_t cell, arena *a) {
   for (int i = 0; i < x->rank; i++) strbuf_printf(&b, "%s%lld", i ? ", " : ", element [", (long long)at[i]);
   if (x->rank) strbuf_putc(&b, ']');
   return b.s;
-}
-
-/* --- files --------------------------------------------------------------------------------------------------------- */
-
-typedef struct file_job {
-  data_set *ds;
-  const char *path;
-  int (*read)(data_set *, const char *, const char *, size_t);
-  int fd;
-  char *bytes;
-  size_t n, cap, max;
-} file_job;
-
-static void file_cleanup(void *ctx) {
-  file_job *job = ctx;
-  if (job->fd >= 0) close(job->fd);
-  alloc_put(job->ds->a->alloc, job->bytes, job->cap);
-}
-
-/* strerror is not safe between threads, and its two reentrant forms differ; this is the form of glibc. */
-static const char *error_text(int code, arena *a) {
-  char buffer[128];
-  const char *s = strerror_r(code, buffer, sizeof buffer);
-  return arena_strndup(a, s, strlen(s));
-}
-
-/* Room for one byte more than the limit, so that a file that is too large is noticed whatever fstat said. */
-static bool file_room(file_job *job, size_t want) {
-  if (want > job->max + 1) want = job->max + 1;
-  char *p = job->ds->a->alloc->fn(job->ds->a->alloc->user, job->bytes, job->cap, want);
-  if (!p) return false;
-  job->bytes = p;
-  job->cap = want;
-  return true;
-}
-
-static int file_body(void *ctx) {
-  file_job *job = ctx;
-  data_set *ds = job->ds;
-  job->fd = open(job->path, O_RDONLY | O_CLOEXEC);
-  struct stat st;
-  if (job->fd < 0 || fstat(job->fd, &st) < 0)
-    return data_fail(ds, "E0750", job->path, "", errno == ENOENT ? "paths are relative to the directory where the program runs" : NULL, "cannot be opened: %s",
-                     error_text(errno, ds->a));
-  if (S_ISDIR(st.st_mode)) return data_fail(ds, "E0750", job->path, "", "name a file in it", "is a directory");
-  size_t size = st.st_size > 0 && (uint64_t)st.st_size < job->max ? (size_t)st.st_size : st.st_size > 0 ? job->max : 0;
-  if (!file_room(job, size ? size + 1 : 65536)) longjmp(*ds->a->oom, 1);
-  while (job->n <= job->max) {
-    if (job->n == job->cap && !file_room(job, job->cap > job->max / 2 ? job->max + 1 : 2 * job->cap)) longjmp(*ds->a->oom, 1);
-    ssize_t got = read(job->fd, job->bytes + job->n, job->cap - job->n);
-    if (got == 0) return job->read(ds, job->path, job->bytes, job->n);
-    if (got > 0) job->n += (size_t)got;
-    else if (errno != EINTR) return data_fail(ds, "E0750", job->path, "", NULL, "cannot be read: %s", error_text(errno, ds->a));
-  }
-  return data_fail(ds, "E0751", job->path, "", "split it, or raise the limit of data files", "is larger than the limit of %zu bytes", job->max);
-}
-
-static bool ends_with(const char *s, const char *ending) {
-  size_t n = strlen(s), m = strlen(ending);
-  return n > m && strncasecmp(s + n - m, ending, m) == 0;
-}
-
-static const struct { const char *ending; int (*read)(data_set *, const char *, const char *, size_t); } formats[] = {
-    {".json", data_read_json},   {".csv", data_read_csv},    {".tsv", data_read_csv},   {".gset", data_read_max_cut}, {".rud", data_read_max_cut},
-    {".mc", data_read_max_cut},  {".ising", data_read_ising}, {".qubo", data_read_qubo}, {".coo", data_read_coo},
-};
-enum { N_FORMATS = sizeof formats / sizeof formats[0] };
-
-static const char *all_endings(arena *a) {
-  strbuf b;
-  strbuf_init(&b, a);
-  for (size_t k = 0; k < N_FORMATS; k++) strbuf_printf(&b, "%s%s", k == 0 ? "" : k + 1 == N_FORMATS ? " or " : ", ", formats[k].ending);
-  return b.s;
-}
-
-int data_read_file(data_set *ds, const char *path) {
-  file_job job = {.ds = ds, .fd = -1, .max = ds->max_file < UINT32_MAX ? ds->max_file : UINT32_MAX};
-  job.path = arena_strndup(ds->a, path, strlen(path));
-  for (size_t k = 0; k < N_FORMATS && !job.read; k++)
-    if (ends_with(path, formats[k].ending)) job.read = formats[k].read;
-  if (!job.read) return data_fail(ds, "E0752", job.path, "", "rename the file or convert it", "data files end in %s", all_endings(ds->a));
-  return data_guard(ds, file_body, file_cleanup, &job);
 }

@@ -40,9 +40,10 @@ enum {
   DATA_MAX_ARRAYS = 65536,   /* names in one set, so also columns of one CSV file */
   DATA_MAX_NAME = 1024       /* bytes of a name */
 };
-#define DATA_MAX_FILE ((size_t)1 << 30) /* bytes of one file, unless the set says otherwise (up to 4 GiB) */
+#define DATA_MAX_FILE ((size_t)1 << 30)     /* bytes of a file that is read as a whole, unless the set says otherwise (up to 4 GiB) */
+#define DATA_MAX_STREAM ((uint64_t)1 << 40) /* and of one that is read in pieces: CSV, .npy, .npz, .safetensors, NetCDF */
 
-typedef enum data_source { DATA_FROM_HOST, DATA_FROM_JSON, DATA_FROM_CSV, DATA_FROM_GRAPH } data_source;
+typedef enum data_source { DATA_FROM_HOST, DATA_FROM_JSON, DATA_FROM_CSV, DATA_FROM_GRAPH, DATA_FROM_NUMPY, DATA_FROM_TENSORS } data_source;
 
 /* Where an array came from. */
 typedef struct data_origin {
@@ -78,12 +79,13 @@ typedef struct data_set {
   size_t index_size;     /* a power of two, more than twice n */
   diag_list *diags;      /* where errors go; borrowed, outlives the set's filling */
   size_t n_errors;       /* found so far, kept by the list or not */
-  size_t max_file;       /* bytes; set after data_init to change the limit */
+  size_t max_file;       /* bytes; set after data_init to change the limits */
+  uint64_t max_stream;
 } data_set;
 
 void data_init(data_set *ds, arena *a, diag_list *diags);
 
-/* Reads a file by its ending (any case): .json, .csv, .tsv, .gset, .rud, .mc, .ising, .qubo, .coo.  Names of several files merge; a name that is there
+/* Reads a file by its ending (any case): .json, .csv, .tsv, .npy, .npz, .safetensors, .gset, .rud, .mc, .ising, .qubo, .coo.  Names of several files merge; a name that is there
  * already is an error that names both places, since silently preferring one would hide a mistake. */
 int data_read_file(data_set *ds, const char *path);
 
@@ -102,6 +104,12 @@ int data_read_file(data_set *ds, const char *path);
  * text in a text column and missing in any other.  Each column is an array of rank 1. */
 int data_read_json(data_set *ds, const char *file, const char *bytes, size_t n);
 int data_read_csv(data_set *ds, const char *file, const char *bytes, size_t n);
+
+/* Arrays of NumPy (.npy under the name of the file, .npz under those of its members) and tensors: reals of 2, 4 and 8 bytes, bfloat16, integers of
+ * 1 to 8 bytes with or without a sign, truth values, and NumPy's texts, as UTF-8. */
+int data_read_npy(data_set *ds, const char *file, const char *bytes, size_t n);
+int data_read_npz(data_set *ds, const char *file, const char *bytes, size_t n);
+int data_read_safetensors(data_set *ds, const char *file, const char *bytes, size_t n);
 
 /* Pairwise problems; what they mean and which names they give is in data_graph.h.  A JSON object with the type "BinaryQuadraticModel", as dimod
  * writes it, is one too.

@@ -179,7 +179,7 @@ static void test_binding(void **state) {
 /* Each allocation failing, and nothing kept. */
 static void test_memory(void **state) {
   (void)state;
-  for (size_t at = 1;; at++) {
+  for (volatile size_t at = 1;; at++) {
     fixture f;
     start(&f);
     f.count.fail_at = at;
