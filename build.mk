@@ -37,7 +37,7 @@ define isa_rule
 $B/stdlib/runtime/%.$(1).o: stdlib/runtime/%.c $$(FLAGS)
 	@mkdir -p $$(@D)
 	$$(call say,CC)
-	$$(Q)$$(CC) $$(BASE) -O3 $$(ISA_$(1)) -DRT_ISA=$(1) -MMD -MP -c $$< -o $$@
+	$$(Q)$$(CC) $$(BASE) -O3 $$(ISA_$(1)) -Wno-psabi -DRT_ISA=$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach v,$(LEVELS),$(eval $(call isa_rule,$v)))
 
@@ -135,7 +135,7 @@ LLVM_LIBS   := $(shell $(LLVM_CONFIG) --ldflags $(if $(LLVM_STATIC),--link-stati
   $(if $(LLVM_STATIC),-no-pie -s -Wl$(comma)--gc-sections -Wl$(comma)--as-needed -l:libstdc++.so.6 -l:libz.so.1 -l:libzstd.so.1)
 # What objects built ahead of time have inside (codegen/ahead_support.c): the runtime's kernels of a level and its samplers, as bitcode.
 BITCODE_LINK := $(shell $(LLVM_CONFIG) --bindir)/llvm-link
-SERVICES    := codegen/ahead_support.c $(filter-out %_table.c %_nuts.c %_unary.c %_real.c %_int.c,$(ISA_SRC)) stdlib/runtime/rt_sample.c stdlib/runtime/rt_sum.c
+SERVICES    := codegen/ahead_support.c $(filter-out %_table.c %_nuts.c %_unary.c %_real.c %_int.c stdlib/runtime/rt_isa_spin%.c stdlib/runtime/rt_isa_potts%.c,$(ISA_SRC)) stdlib/runtime/rt_sample.c stdlib/runtime/rt_sum.c
 define services_rules
 $B/services/$(1)/%.bc: %.c $$(FLAGS)
 	@mkdir -p $$(@D)

@@ -1,0 +1,159 @@
+/* rt_isa_spin.c: schedules: the random numbers of a piece of 64 visits, the visits of the form and coding at hand, and what is due after a sweep. */
+#include "stdlib/runtime/rt_isa_spin.h"
+
+#include "stdlib/runtime/rt_math.h"
+
+static const rt_vw lanes_lo = {0, 1, 2, 3, 4, 5, 6, 7}, lanes_hi = {8, 9, 10, 11, 12, 13, 14, 15};
+
+/* Fields that f32 rounds are computed anew after so many flips for each spin. */
+enum { FRESH_FLIPS = 32 };
+
+/* ---- random numbers of the 64 visits from 64 * chunk on */
+
+static void words(uint64_t key, uint32_t site, uint64_t chunk, uint32_t w[4][16])
+{
+  rt_vw k[2] = {rt_vw_all(key), rt_vw_all(key)}, c0[2] = {rt_vw_all(16 * chunk) + lanes_lo, rt_vw_all(16 * chunk) + lanes_hi};
+  rt_philox16(k, c0, site, (uint32_t)(16 * chunk >> 32), 0, w);
+}
+
+static void variates(rt_spin_run *run, uint64_t chunk)
+{
+  rt_spin_rule rule = run->plan.rule;
+  uint32_t w[4][16] __attribute__((aligned(64)));
+  if (run->plan.coding == RT_SPIN_IN_LANES)
+    for (size_t group = 0; 16 * group < run->plan.replicas; group++) {
+      float *x = run->variate + group * RT_SPIN_VARIATES * 16;
+      const uint64_t *key = run->key + 16 * group;
+      rt_vw k[2] = {*(const rt_vw *)key, *(const rt_vw *)(key + 8)};
+      for (size_t v = 0; v < 16; v++) {
+        rt_vw c0[2] = {rt_vw_all(16 * chunk + v), rt_vw_all(16 * chunk + v)};
+        rt_philox16(k, c0, RT_SPIN_SITE_ACCEPT, (uint32_t)(16 * chunk >> 32), 0, w);
+        for (size_t j = 0; j < 4; j++) RT_VF_AT(x + 16 * (16 * j + v)) = rt_variate(rule, *(const rt_vu *)w[j]);
+      }
+    }
+  else
+    for (size_t r = 0; r < run->plan.replicas; r++) {
+      words(run->key[r], RT_SPIN_SITE_ACCEPT, chunk, w);
+      for (size_t j = 0; j < 4; j++) RT_VF_AT(run->variate + r * RT_SPIN_VARIATES + 16 + 16 * j) = rt_variate(rule, *(const rt_vu *)w[j]);
+    }
+}
+
+static float variate_of(rt_spin_rule rule, uint32_t w) { return rt_variate(rule, rt_vu_all(w))[0]; }
+
+/* Sites of the 64 visits, in random order. */
+static void draw_sites(const rt_spin_run *run, uint64_t chunk, size_t m, uint32_t *site)
+{
+  uint32_t w[4][16] __attribute__((aligned(64)));
+  words(run->plan.key, RT_SPIN_SITE_ORDER, chunk, w);
+  for (size_t v = 0; v < 64; v++) {
+    size_t k = (size_t)((uint64_t)w[v / 16][v % 16] * m >> 32);
+    site[v] = run->plan.sites ? run->plan.sites[k] : (uint32_t)k;
+  }
+}
+
+/* ---- a sweep */
+
+static rt_spin_visit *visit_of(const rt_spin_run *run)
+{
+  if (run->plan.coding == RT_SPIN_IN_LANES) return RT_LV(rt_spin_visit_lanes);
+  if (run->model->element == RT_SPIN_EL_F64) return RT_LV(rt_spin_visit_f64);
+  return run->model->p.form == RT_SPIN_DENSE ? RT_LV(rt_spin_visit_dense) : RT_LV(rt_spin_visit_sparse);
+}
+
+static void factors(rt_spin_run *run, const rt_spin_schedule *q, size_t t)
+{
+  for (size_t r = 0; r < run->plan.replicas; r++)
+    run->factor[r] = r && !q->by_replica ? run->factor[0] : rt_bound_factor(q->beta[t * q->by_sweep + r * q->by_replica], run->model->unit);
+}
+
+static void keep_best(rt_spin_run *run)
+{
+  for (size_t r = 0; r < run->plan.replicas; r++)
+    if (run->energy[r] < run->best_energy[r]) {
+      run->best_energy[r] = run->energy[r];
+      RT_LV(rt_spin_read)(run, r, run->best + r * run->model->p.n);
+    }
+}
+
+static void refresh(rt_spin_run *run)
+{
+  if (run->model->exact || run->model->element == RT_SPIN_EL_F64) return;
+  for (size_t r = 0; r < run->plan.replicas; r++)
+    if (run->flips[r] - run->fresh[r] >= FRESH_FLIPS * (uint64_t)run->model->p.n) {
+      RT_LV(rt_spin_fields)(run, r);
+      run->fresh[r] = run->flips[r];
+    }
+}
+
+/* Mixed precision: what a call leaves is exact. */
+static void settle(rt_spin_run *run)
+{
+  const rt_spin_model *m = run->model;
+  if (m->exact || m->precision != RT_SPIN_MIXED) return;
+  for (size_t r = 0; r < run->plan.replicas; r++) {
+    run->energy[r] = RT_LV(rt_spin_energy_full)(run, r);
+    if (run->best) run->best_energy[r] = rt_spin_energy(&m->p, rt_system_of(run, r), run->best + r * m->p.n);
+  }
+}
+
+static void sweep(rt_spin_run *run, const rt_spin_schedule *q)
+{
+  const rt_spin_plan *plan = &run->plan;
+  size_t m = plan->sites ? plan->site_count : run->model->p.n, replicas = plan->replicas;
+  int random = plan->order == RT_SPIN_RANDOM;
+  size_t visits = random && plan->proposals ? plan->proposals : m;
+  rt_spin_visit *visit = visit_of(run);
+  uint32_t site[64];
+  int drawn = 0;
+  if (m == 0) visits = 0;
+  for (size_t t = 0; t < q->sweeps; t++) {
+    factors(run, q, t);
+    float always = plan->rule == RT_SPIN_FLOORED && q->floor[t] > 0.0 ? (float)-rt_log(q->floor[t]) : __builtin_inff();
+    for (size_t first = 0; first < visits;) {
+      size_t at = (size_t)(run->visit % 64), count = visits - first < 64 - at ? visits - first : 64 - at;
+      if (at == 0 || !drawn) {
+        variates(run, run->visit / 64);
+        if (random) draw_sites(run, run->visit / 64, m, site);
+        drawn = 1;
+      }
+      visit(run, &(rt_spin_piece){first, random ? site + at : plan->sites ? plan->sites + first : NULL, count, at, always});
+      first += count;
+      run->visit += count;
+    }
+    run->sweep++;
+    refresh(run);
+    if (q->energy || run->best || t + 1 == q->sweeps) RT_LV(rt_spin_energies)(run);
+    if (run->best) keep_best(run);
+    if (q->energy)
+      for (size_t r = 0; r < replicas; r++) q->energy[t * replicas + r] = run->energy[r];
+  }
+  settle(run);
+}
+
+/* ---- states */
+
+static void load(rt_spin_run *run, const int8_t *s)
+{
+  size_t n = run->model->p.n, replicas = run->plan.replicas;
+  size_t slots = run->plan.coding == RT_SPIN_IN_LANES ? (replicas + 15) / 16 * 16 : replicas;
+  for (size_t r = 0; r < slots; r++) {
+    RT_LV(rt_spin_write)(run, r, s ? s + (r < replicas ? r : 0) * n : NULL);
+    RT_LV(rt_spin_fields)(run, r);
+    run->fresh[r] = run->flips[r];
+  }
+  RT_LV(rt_spin_energies)(run);
+  for (size_t r = 0; r < replicas; r++) run->best_energy[r] = __builtin_inf();
+  if (run->best) keep_best(run);
+  settle(run);
+}
+
+static void store(const rt_spin_run *run, size_t replica, int best, int8_t *s)
+{
+  if (best && run->best)
+    for (size_t i = 0; i < run->model->p.n; i++) s[i] = run->best[replica * run->model->p.n + i];
+  else
+    RT_LV(rt_spin_read)(run, replica, s);
+}
+
+extern const rt_spin_kernels RT_LV(rt_spin_kernels);
+const rt_spin_kernels RT_LV(rt_spin_kernels) = {load, store, sweep, variate_of};

@@ -1,0 +1,193 @@
+/* rt_isa_spin.h: what the kernels of spins share: vectors of 16 and 512 bits' worth of them, Philox for 16 addresses at a time, and the variate that
+ * a visit's random word stands for.  Private to the rt_isa_spin*.c and rt_isa_potts.c files.
+ *
+ * Vectors are 64 bytes at every level, as the compiler's own type, which lowers to what the level has.  There is no fma but where its product is
+ * exact (a coefficient of +-2, say), so that it rounds as a product and a sum do. */
+#ifndef RT_ISA_SPIN_H
+#define RT_ISA_SPIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stdlib/runtime/rt_isa.h"
+#include "stdlib/runtime/rt_philox.h"
+#include "stdlib/runtime/rt_spin.h"
+
+#define RT_INLINE static inline __attribute__((always_inline))
+
+typedef float rt_vf __attribute__((vector_size(64), may_alias));
+typedef double rt_vd __attribute__((vector_size(64), may_alias)); /* 8 */
+typedef int32_t rt_vi __attribute__((vector_size(64), may_alias));
+typedef uint32_t rt_vu __attribute__((vector_size(64), may_alias));
+typedef uint64_t rt_vw __attribute__((vector_size(64), may_alias)); /* 8 */
+typedef uint32_t rt_vu8 __attribute__((vector_size(32), may_alias)); /* 8 */
+
+#define RT_VF(p) (*(const rt_vf *)(p))
+#define RT_VF_AT(p) (*(rt_vf *)(p))
+
+RT_INLINE rt_vf rt_vf_all(float x) { return (rt_vf){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+RT_INLINE rt_vi rt_vi_all(int32_t x) { return (rt_vi){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+RT_INLINE rt_vu rt_vu_all(uint32_t x) { return (rt_vu){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+RT_INLINE rt_vw rt_vw_all(uint64_t x) { return (rt_vw){x, x, x, x, x, x, x, x}; }
+
+/* Bit l: a[l] <= b[l]. */
+RT_INLINE uint32_t rt_le_mask(rt_vf a, rt_vf b)
+{
+#if defined(__AVX512F__)
+  return (uint16_t)__builtin_ia32_cmpps512_mask(a, b, 18 /* ordered <= */, (uint16_t)-1, 4);
+#elif defined(__AVX__)
+  typedef float half __attribute__((vector_size(32)));
+  union { rt_vi v; half h[2]; } m = {a <= b};
+  return (uint32_t)__builtin_ia32_movmskps256(m.h[0]) | (uint32_t)__builtin_ia32_movmskps256(m.h[1]) << 8;
+#elif defined(__SSE2__)
+  typedef float quarter __attribute__((vector_size(16)));
+  union { rt_vi v; quarter h[4]; } m = {a <= b};
+  uint32_t r = 0;
+  for (int q = 0; q < 4; q++) r |= (uint32_t)__builtin_ia32_movmskps(m.h[q]) << 4 * q;
+  return r;
+#else
+  uint32_t r = 0;
+  for (int l = 0; l < 16; l++) r |= (uint32_t)(a[l] <= b[l]) << l;
+  return r;
+#endif
+}
+
+/* a where m is -1, b where it is 0. */
+RT_INLINE rt_vf rt_vf_pick(rt_vi m, rt_vf a, rt_vf b)
+{
+  return (rt_vf)(((rt_vi)a & m) | ((rt_vi)b & ~m));
+}
+
+/* Products of the low halves of 64-bit lanes. */
+RT_INLINE rt_vw rt_mul_low(rt_vw a, rt_vw b)
+{
+#if defined(__AVX512F__) && !defined(__clang__)
+  return (rt_vw)__builtin_ia32_pmuludq512_mask((rt_vi)a, (rt_vi)b, (__attribute__((vector_size(64))) long long){0}, (uint8_t)-1);
+#elif defined(__AVX2__) && !defined(__clang__)
+  typedef int part __attribute__((vector_size(32)));
+  typedef long long wide __attribute__((vector_size(32)));
+  union { rt_vw v; part h[2]; } x = {a}, y = {b};
+  union { rt_vw v; wide h[2]; } r;
+  for (int q = 0; q < 2; q++) r.h[q] = (wide)__builtin_ia32_pmuludq256(x.h[q], y.h[q]);
+  return r.v;
+#elif defined(__SSE2__) && !defined(__clang__)
+  typedef int part __attribute__((vector_size(16)));
+  typedef long long wide __attribute__((vector_size(16)));
+  union { rt_vw v; part h[4]; } x = {a}, y = {b};
+  union { rt_vw v; wide h[4]; } r;
+  for (int q = 0; q < 4; q++) r.h[q] = (wide)__builtin_ia32_pmuludq128(x.h[q], y.h[q]);
+  return r.v;
+#else
+  return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu);
+#endif
+}
+
+/* Philox at 16 addresses: lanes of `key` are 64-bit keys (lanes 0..7 and 8..15), those of c0 the first counter word, the other three are common.
+ * w[j][l] is word j of address l.  32-bit numbers are kept in the low halves of 64-bit lanes, whose high halves are not looked at. */
+RT_INLINE void rt_philox16(const rt_vw key[2], const rt_vw c0[2], uint32_t c1, uint32_t c2, uint32_t c3, uint32_t w[4][16])
+{
+  for (int h = 0; h < 2; h++) {
+    rt_vw x0 = c0[h], x1 = rt_vw_all(c1), x2 = rt_vw_all(c2), x3 = rt_vw_all(c3), k0 = key[h], k1 = key[h] >> 32;
+    for (int round = 0; round < 10; round++) {
+      rt_vw p0 = rt_mul_low(x0, rt_vw_all(0xD2511F53u)), p1 = rt_mul_low(x2, rt_vw_all(0xCD9E8D57u));
+      x0 = (p1 >> 32) ^ x1 ^ k0;
+      x1 = p1;
+      x2 = (p0 >> 32) ^ x3 ^ k1;
+      x3 = p0;
+      k0 += rt_vw_all(0x9E3779B9u);
+      k1 += rt_vw_all(0xBB67AE85u);
+    }
+    *(rt_vu8 *)(w[0] + 8 * h) = __builtin_convertvector(x0, rt_vu8);
+    *(rt_vu8 *)(w[1] + 8 * h) = __builtin_convertvector(x1, rt_vu8);
+    *(rt_vu8 *)(w[2] + 8 * h) = __builtin_convertvector(x2, rt_vu8);
+    *(rt_vu8 *)(w[3] + 8 * h) = __builtin_convertvector(x3, rt_vu8);
+  }
+}
+
+/* ---- variates */
+
+/* -log((w + 1) / 2^32), within 2^-22 relatively: 0 for the largest words.  (w + 1) / 2^32 is rounded to 24 bits. */
+RT_INLINE rt_vf rt_exponential(rt_vu w)
+{
+  rt_vf u = __builtin_convertvector((rt_vi)(w >> 8), rt_vf) * 256.0f + (__builtin_convertvector((rt_vi)(w & 255), rt_vf) + 1.0f);
+  /* u = 2^e m, m in [sqrt(1/2), sqrt 2). */
+  rt_vi bits = (rt_vi)u, e = (bits - 0x3F3504F3) >> 23;
+  rt_vf f = (rt_vf)(bits - (e << 23)) - 1.0f, k = __builtin_convertvector(e - 32, rt_vf);
+  rt_vf f2 = f * f, f4 = f2 * f2;
+  rt_vf even = (0.333333312f + f2 * 0.200007157f) + f4 * ((0.142490576f + f2 * 0.116854199f) + f4 * 0.0697161147f);
+  rt_vf odd = (-0.24999997f + f2 * -0.166678023f) + f4 * (-0.124256873f + f2 * -0.114797338f);
+  /* log 2 in two parts, the first with 15 bits. */
+  rt_vf tail = k * 1.42860682e-06f + (f2 * f * (even + f * odd) - 0.5f * f2);
+  return -(k * 0.693145752f + (f + tail));
+}
+
+RT_INLINE rt_vf rt_variate(rt_spin_rule rule, rt_vu w)
+{
+  rt_vf x = rt_exponential(w);
+  if (rule == RT_SPIN_HEAT_BATH) x -= rt_exponential(~w);
+  return x;
+}
+
+/* ---- bounds: a visit flips its spin where s g <= bound, g = f/2 the field as it is kept, for beta dE = 4 beta s g <= variate */
+
+RT_INLINE float rt_bound_factor(double beta, double unit)
+{
+  double x = 0.25 / (beta * unit);
+  return x < 3e38 ? (float)x : 3e38f;
+}
+
+/* `always`: variates from here on flip whatever the field is; +inf unless the rule is FLOORED. */
+RT_INLINE rt_vf rt_bound(rt_vf variate, float factor, float always)
+{
+  return rt_vf_pick((rt_vi)(variate >= rt_vf_all(always)), rt_vf_all(__builtin_inff()), variate * factor);
+}
+
+RT_INLINE float rt_bound_of(float variate, float factor, float always) { return variate >= always ? __builtin_inff() : variate * factor; }
+
+/* c j + g where c is +1 or -1. */
+RT_INLINE rt_vf rt_add_signed(rt_vf g, rt_vf c, rt_vf j)
+{
+#if defined(__AVX512F__) && !defined(__clang__)
+  return __builtin_ia32_vfmaddps512_mask(c, j, g, (uint16_t)-1, 4);
+#else
+  return g + c * j;
+#endif
+}
+
+/* Visits that a kernel makes for every replica: `count` of them, which are numbers at .. at + count - 1 of the 64 whose variates are there. */
+typedef struct rt_spin_piece {
+  size_t first;          /* the sites are first .. first + count - 1, */
+  const uint32_t *sites; /* or these [count] where not NULL */
+  size_t count, at;
+  float always;
+} rt_spin_piece;
+
+typedef void rt_spin_visit(rt_spin_run *run, const rt_spin_piece *piece);
+rt_spin_visit RT_LV(rt_spin_visit_dense), RT_LV(rt_spin_visit_sparse), RT_LV(rt_spin_visit_f64), RT_LV(rt_spin_visit_lanes);
+
+/* A replica's spins and fields: [ld] each, +-1 behind the last spin. */
+RT_INLINE float *rt_spins_f32(const rt_spin_run *run, size_t r) { return (float *)run->state + 2 * run->model->ld * r; }
+RT_INLINE float *rt_fields_f32(const rt_spin_run *run, size_t r) { return rt_spins_f32(run, r) + run->model->ld; }
+RT_INLINE double *rt_spins_f64(const rt_spin_run *run, size_t r) { return (double *)run->state + 2 * run->model->ld * r; }
+RT_INLINE double *rt_fields_f64(const rt_spin_run *run, size_t r) { return rt_spins_f64(run, r) + run->model->ld; }
+/* 16 replicas side by side: [ld][16]. */
+RT_INLINE float *rt_spins_lanes(const rt_spin_run *run, size_t group) { return (float *)run->state + 2 * RT_SPIN_LANES * run->model->ld * group; }
+RT_INLINE float *rt_fields_lanes(const rt_spin_run *run, size_t group) { return rt_spins_lanes(run, group) + RT_SPIN_LANES * run->model->ld; }
+
+RT_INLINE size_t rt_system_of(const rt_spin_run *run, size_t r)
+{
+  const rt_spin_problem *p = &run->model->p;
+  return p->form == RT_SPIN_DENSE && p->systems > 1 ? (size_t)((run->plan.first_replica + r) % p->systems) : 0;
+}
+
+/* rt_isa_spin_field.c.  Writes half the fields of a replica, whose spins are in place, from f64 couplings. */
+void RT_LV(rt_spin_fields)(rt_spin_run *run, size_t r);
+/* Energies of all replicas from the fields that are kept. */
+void RT_LV(rt_spin_energies)(const rt_spin_run *run);
+/* Energy from f64 couplings. */
+double RT_LV(rt_spin_energy_full)(const rt_spin_run *run, size_t r);
+/* The state of a replica, from or into the caller's form; NULL writes random spins. */
+void RT_LV(rt_spin_read)(const rt_spin_run *run, size_t r, int8_t *s);
+void RT_LV(rt_spin_write)(rt_spin_run *run, size_t r, const int8_t *s);
+
+#endif

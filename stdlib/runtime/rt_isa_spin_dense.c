@@ -1,0 +1,124 @@
+/* rt_isa_spin_dense.c: visits to the spins of dense problems, each replica by itself.
+ *
+ * Sites in rising order go in groups of 16.  A group is decided in registers: its 16 fields, corrected by the one row of J that a flip needs there, are
+ * compared with 16 bounds, the first spin that flips is found, and so on behind it: as if one site were visited after the other.  Then all rows of the
+ * group's flips are added to the fields together, in the order of the flips, so each field is read and written once for up to 16 of them,
+ * and a row of J once for all replicas.  Random order and lists visit one site at a time. */
+#include "stdlib/runtime/rt_isa_spin.h"
+
+/* 16 elements of J. */
+RT_INLINE rt_vf load_row(const void *J, rt_spin_element e, size_t at)
+{
+  typedef int8_t bytes __attribute__((vector_size(16), may_alias));
+  typedef int16_t shorts __attribute__((vector_size(32), may_alias));
+  if (e == RT_SPIN_EL_F32) return RT_VF((const float *)J + at);
+  if (e == RT_SPIN_EL_I16) return __builtin_convertvector(__builtin_convertvector(*(const shorts *)((const int16_t *)J + at), rt_vi), rt_vf);
+  return __builtin_convertvector(__builtin_convertvector(*(const bytes *)((const int8_t *)J + at), rt_vi), rt_vf);
+}
+
+/* g += to[q] J[site[q]] over the columns [from, to), multiples of 16. */
+RT_INLINE void add_rows(const void *J, rt_spin_element e, size_t ld, const rt_spin_flipped *q, float *g, size_t from, size_t to)
+{
+  size_t col = from;
+  for (; col + 64 <= to; col += 64) {
+    rt_vf a0 = RT_VF(g + col), a1 = RT_VF(g + col + 16), a2 = RT_VF(g + col + 32), a3 = RT_VF(g + col + 48);
+    for (uint32_t k = 0; k < q->count; k++) {
+      size_t at = q->site[k] * ld + col;
+      rt_vf c = rt_vf_all(q->to[k]);
+      a0 = rt_add_signed(a0, c, load_row(J, e, at));
+      a1 = rt_add_signed(a1, c, load_row(J, e, at + 16));
+      a2 = rt_add_signed(a2, c, load_row(J, e, at + 32));
+      a3 = rt_add_signed(a3, c, load_row(J, e, at + 48));
+    }
+    RT_VF_AT(g + col) = a0;
+    RT_VF_AT(g + col + 16) = a1;
+    RT_VF_AT(g + col + 32) = a2;
+    RT_VF_AT(g + col + 48) = a3;
+  }
+  for (; col < to; col += 16) {
+    rt_vf a = RT_VF(g + col);
+    for (uint32_t k = 0; k < q->count; k++) a = rt_add_signed(a, rt_vf_all(q->to[k]), load_row(J, e, q->site[k] * ld + col));
+    RT_VF_AT(g + col) = a;
+  }
+}
+
+/* The columns that rows of sites of group b reach. */
+RT_INLINE void columns(const rt_spin_model *m, size_t first, size_t last, size_t *from, size_t *to)
+{
+  size_t split = m->p.split;
+  *from = split && last < split ? split / 16 * 16 : 0;
+  *to = split && first >= split ? (split + 15) / 16 * 16 : m->ld;
+}
+
+/* Decides the sites of group b for which todo has a bit. */
+RT_INLINE void decide(const void *J, rt_spin_element e, size_t ld, size_t b, uint32_t todo, float *s, const float *g, rt_vf bound, rt_spin_flipped *q)
+{
+  rt_vf spin = RT_VF(s + 16 * b), field = RT_VF(g + 16 * b);
+  uint32_t count = 0, hit = rt_le_mask(spin * field, bound) & todo;
+  while (hit) {
+    uint32_t k = (uint32_t)__builtin_ctz(hit);
+    size_t i = 16 * b + k;
+    float to = -s[i];
+    s[i] = to;
+    q->site[count] = (uint32_t)i;
+    q->to[count++] = to;
+    field = rt_add_signed(field, rt_vf_all(to), load_row(J, e, i * ld + 16 * b));
+    todo &= ~1u << k;
+    hit = rt_le_mask(spin * field, bound) & todo;
+  }
+  q->count = count;
+}
+
+RT_INLINE void visit_groups(rt_spin_run *run, const rt_spin_piece *piece, rt_spin_element e)
+{
+  const rt_spin_model *m = run->model;
+  size_t ld = m->ld, first = piece->first, end = first + piece->count, replicas = run->plan.replicas;
+  for (size_t b = first / 16; 16 * b < end; b++) {
+    size_t lo = 16 * b < first ? first - 16 * b : 0, hi = end - 16 * b < 16 ? end - 16 * b : 16, from, to;
+    uint32_t todo = (uint32_t)((1u << hi) - (1u << lo));
+    columns(m, 16 * b, 16 * b + 15, &from, &to);
+    for (size_t r = 0; r < replicas; r++) {
+      const float *x = run->variate + r * RT_SPIN_VARIATES + 16 + piece->at + 16 * b - first;
+      rt_vf variate;
+      __builtin_memcpy(&variate, x, sizeof variate);
+      decide((const char *)m->J, e, ld, b, todo, rt_spins_f32(run, r), rt_fields_f32(run, r), rt_bound(variate, run->factor[r], piece->always),
+             run->flipped + r);
+      run->flips[r] += run->flipped[r].count;
+    }
+    for (size_t r = 0; r < replicas; r++)
+      if (run->flipped[r].count) add_rows(m->J, e, ld, run->flipped + r, rt_fields_f32(run, r), from, to);
+  }
+}
+
+/* Where replicas have problems of their own, or sites come in another order. */
+RT_INLINE void visit_each(rt_spin_run *run, const rt_spin_piece *piece, rt_spin_element e)
+{
+  const rt_spin_model *m = run->model;
+  size_t ld = m->ld;
+  rt_spin_flipped one = {.count = 1};
+  for (size_t r = 0; r < run->plan.replicas; r++) {
+    float *s = rt_spins_f32(run, r), *g = rt_fields_f32(run, r), factor = run->factor[r];
+    const float *x = run->variate + r * RT_SPIN_VARIATES + 16 + piece->at;
+    size_t base = rt_system_of(run, r) * m->p.n;
+    for (size_t k = 0; k < piece->count; k++) {
+      size_t i = piece->sites ? piece->sites[k] : piece->first + k, from, to;
+      if (s[i] * g[i] <= rt_bound_of(x[k], factor, piece->always)) {
+        one.site[0] = (uint32_t)(base + i);
+        one.to[0] = s[i] = -s[i];
+        columns(m, i, i, &from, &to);
+        add_rows(m->J, e, ld, &one, g, from, to);
+        run->flips[r]++;
+      }
+    }
+  }
+}
+
+void RT_LV(rt_spin_visit_dense)(rt_spin_run *run, const rt_spin_piece *piece)
+{
+  int each = piece->sites || run->model->p.systems > 1;
+  switch (run->model->element) {
+  case RT_SPIN_EL_F32: each ? visit_each(run, piece, RT_SPIN_EL_F32) : visit_groups(run, piece, RT_SPIN_EL_F32); break;
+  case RT_SPIN_EL_I16: each ? visit_each(run, piece, RT_SPIN_EL_I16) : visit_groups(run, piece, RT_SPIN_EL_I16); break;
+  default: each ? visit_each(run, piece, RT_SPIN_EL_I8) : visit_groups(run, piece, RT_SPIN_EL_I8); break;
+  }
+}

@@ -1,0 +1,38 @@
+/* rt_isa_spin_lanes.c: visits to the spins of 16 replicas side by side.  All look at the same site; if one flips, its row of J goes to the fields of
+ * all, with a coefficient of 0 where nothing flipped. */
+#include "stdlib/runtime/rt_isa_spin.h"
+
+/* g += c * j, c one of -1, 0, +1. */
+RT_INLINE void add_row(const float *J, const float *lanes, size_t n, rt_vf c, float *g)
+{
+  if (lanes)
+    for (size_t j = 0; j < n; j++) RT_VF_AT(g + 16 * j) = rt_add_signed(RT_VF(g + 16 * j), c, RT_VF(lanes + 16 * j));
+  else
+    for (size_t j = 0; j < n; j++) RT_VF_AT(g + 16 * j) = rt_add_signed(RT_VF(g + 16 * j), c, rt_vf_all(J[j]));
+}
+
+void RT_LV(rt_spin_visit_lanes)(rt_spin_run *run, const rt_spin_piece *piece)
+{
+  const rt_spin_model *m = run->model;
+  size_t n = m->p.n, split = m->p.split, replicas = run->plan.replicas, groups = (replicas + 15) / 16;
+  for (size_t group = 0; group < groups; group++) {
+    float *s = rt_spins_lanes(run, group), *g = rt_fields_lanes(run, group);
+    const float *x = run->variate + group * RT_SPIN_VARIATES * 16 + 16 * piece->at;
+    rt_vf factor = RT_VF(run->factor + 16 * group), always = rt_vf_all(piece->always), inf = rt_vf_all(__builtin_inff());
+    const float *lanes = m->J_lanes ? m->J_lanes + (run->plan.first_replica / 16 + group) % ((m->p.systems + 15) / 16) * n * n * 16 : NULL;
+    rt_vi flips = {0};
+    for (size_t k = 0; k < piece->count; k++) {
+      size_t i = piece->sites ? piece->sites[k] : piece->first + k;
+      rt_vf spin = RT_VF(s + 16 * i), variate = RT_VF(x + 16 * k);
+      rt_vf bound = rt_vf_pick((rt_vi)(variate >= always), inf, variate * factor);
+      rt_vi hit = (rt_vi)(spin * RT_VF(g + 16 * i) <= bound);
+      if (!rt_le_mask(spin * RT_VF(g + 16 * i), bound)) continue;
+      rt_vf c = (rt_vf)((rt_vi)-spin & hit);
+      RT_VF_AT(s + 16 * i) = spin + (c + c);
+      flips -= hit;
+      size_t from = split && i < split ? split : 0, to = split && i >= split ? split : n;
+      add_row((const float *)m->J + i * m->ld + from, lanes ? lanes + (i * n + from) * 16 : NULL, to - from, c, g + 16 * from);
+    }
+    for (int l = 0; l < 16; l++) run->flips[16 * group + (size_t)l] += (uint64_t)flips[l];
+  }
+}

@@ -1,0 +1,364 @@
+/* rt_spin.c: spins outside the inner loops: packing a problem, exact energies, sizes, and the choice of a coding. */
+#include "stdlib/runtime/rt_spin.h"
+
+#include "stdlib/runtime/rt_kernels.h"
+#include "stdlib/runtime/rt_math.h"
+#include "stdlib/runtime/rt_philox.h"
+
+static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+/* ---- the couplings of a problem, whatever its form */
+
+/* Columns of a dense row that can be other than zero, as [from, to). */
+static void window(const rt_spin_problem *p, size_t i, size_t *from, size_t *to)
+{
+  *from = p->split && i < p->split ? p->split : 0;
+  *to = p->split && i >= p->split ? p->split : p->n;
+}
+
+static size_t systems_of(const rt_spin_problem *p) { return p->form == RT_SPIN_DENSE && p->systems > 1 ? p->systems : 1; }
+
+/* The neighbours of a lattice site in the order up, left, right, down, without those beyond an open edge or a bond of 0; their number. */
+static int lattice_neighbours(const rt_spin_problem *p, size_t site, uint32_t to[4], double weight[4])
+{
+  size_t w = p->width, h = p->height, x = site % w, y = site / w;
+  int count = 0;
+  for (int side = 0; side < 4; side++) {
+    int vertical = side == 0 || side == 3, back = side < 2;
+    size_t at = vertical ? y : x, extent = vertical ? h : w;
+    int edge = back ? at == 0 : at + 1 == extent;
+    if (edge && !(vertical ? p->wrap_y : p->wrap_x)) continue;
+    size_t next = back ? (at ? at : extent) - 1 : at + 1 == extent ? 0 : at + 1;
+    size_t other = vertical ? next * w + x : y * w + next;
+    const int8_t *bonds = vertical ? p->down : p->right;
+    int bond = bonds ? bonds[back ? other : site] : 1;
+    if (bond == 0 || other == site) continue;
+    to[count] = (uint32_t)other;
+    weight[count++] = bond * p->coupling;
+  }
+  return count;
+}
+
+/* Calls `see` on every coupling from a lower to a higher site and back, and every field. */
+typedef struct scan {
+  double least;  /* smallest magnitude that is not 0 */
+  double unit;   /* second round */
+  double most;   /* largest magnitude, in units */
+  double row;    /* largest sum of magnitudes at a site, in units */
+  int whole, finite;
+  double sum;
+} scan;
+
+static void see(scan *c, double x)
+{
+  double a = rt_abs(x);
+  if (!(a <= 1e300)) c->finite = 0;
+  if (c->unit == 0.0) {
+    if (a > 0.0 && a < c->least) c->least = a;
+    return;
+  }
+  double q = rt_round(a / c->unit);
+  if (q * c->unit != a) c->whole = 0;
+  if (q > c->most) c->most = q;
+  c->sum += q;
+}
+
+static void scan_site(scan *c, const rt_spin_problem *p, size_t system, size_t i)
+{
+  c->sum = 0.0;
+  if (p->form == RT_SPIN_DENSE) {
+    const double *J = p->J + (system * p->n + i) * p->n;
+    size_t from, to;
+    window(p, i, &from, &to);
+    for (size_t j = from; j < to; j++)
+      if (j != i) see(c, J[j]);
+  } else if (p->form == RT_SPIN_SPARSE) {
+    for (size_t e = p->row[i]; e < p->row[i + 1]; e++) see(c, p->weight ? p->weight[e] : p->coupling);
+  } else {
+    uint32_t to[4];
+    double weight[4];
+    int count = lattice_neighbours(p, i, to, weight);
+    for (int k = 0; k < count; k++) see(c, weight[k]);
+  }
+  if (p->h) see(c, p->h[system * p->n + i]);
+  if (c->sum > c->row) c->row = c->sum;
+}
+
+static void scan_all(scan *c, const rt_spin_problem *p)
+{
+  for (size_t system = 0; system < systems_of(p); system++)
+    for (size_t i = 0; i < p->n; i++) scan_site(c, p, system, i);
+}
+
+static int well_formed(const rt_spin_problem *p)
+{
+  if (p->n < 1 || p->n >= (size_t)1 << 31) return 0;
+  if (p->form == RT_SPIN_LATTICE) return p->width && p->height && p->n / p->width == p->height && p->n % p->width == 0;
+  if (p->form == RT_SPIN_DENSE) return p->split < p->n && p->n <= 1 << 20;
+  for (size_t i = 0; i < p->n; i++) {
+    if (p->row[i] > p->row[i + 1]) return 0;
+    for (size_t e = p->row[i]; e < p->row[i + 1]; e++)
+      if (p->column[e] >= p->n || p->column[e] == i || (e > p->row[i] && p->column[e] <= p->column[e - 1])) return 0;
+  }
+  return 1;
+}
+
+static size_t degree_of(const rt_spin_problem *p, size_t i)
+{
+  uint32_t to[4];
+  double weight[4];
+  return p->form == RT_SPIN_LATTICE ? (size_t)lattice_neighbours(p, i, to, weight) : p->row[i + 1] - p->row[i];
+}
+
+/* Bytes of the parts of memory, each aligned. */
+static size_t part(size_t *bytes, size_t count, size_t size)
+{
+  size_t at = *bytes;
+  *bytes += round_up(count * size, RT_SPIN_ALIGN);
+  return at;
+}
+
+static size_t element_size(rt_spin_element e)
+{
+  return e == RT_SPIN_EL_F64 ? 8 : e == RT_SPIN_EL_F32 ? 4 : e == RT_SPIN_EL_I16 ? 2 : 1;
+}
+
+/* Narrow elements pay where rows come from beyond the nearest caches. */
+enum { NARROW_FROM = 257 };
+
+size_t rt_spin_model_size(rt_spin_model *m, const rt_spin_problem *p, rt_spin_precision precision)
+{
+  *m = (rt_spin_model){.p = *p, .precision = precision};
+  if (!well_formed(p)) return 0;
+  scan c = {.least = 1e301, .finite = 1, .whole = 1};
+  scan_all(&c, p);
+  if (!c.finite) return 0;
+  c.unit = c.least < 1e301 ? c.least : 1.0;
+  scan_all(&c, p);
+  m->exact = c.whole && c.row < 0x1p23;
+  m->unit = m->exact ? c.unit : 1.0;
+  m->ld = round_up(p->n, 16);
+  size_t edges = 0;
+  if (p->form == RT_SPIN_DENSE) {
+    m->element = m->exact || precision != RT_SPIN_F64 ? RT_SPIN_EL_F32 : RT_SPIN_EL_F64;
+    if (m->exact && p->n >= NARROW_FROM && systems_of(p) == 1 && c.most <= 32767)
+      m->element = c.most <= 127 ? RT_SPIN_EL_I8 : RT_SPIN_EL_I16;
+    m->degree = p->n - 1;
+    part(&m->bytes, systems_of(p) * p->n * m->ld, element_size(m->element));
+    if (systems_of(p) > 1) part(&m->bytes, round_up(systems_of(p), RT_SPIN_LANES) * p->n * p->n, sizeof(float));
+    return m->bytes;
+  }
+  for (size_t i = 0; i < p->n; i++) {
+    size_t d = degree_of(p, i);
+    edges += d;
+    if (d > m->degree) m->degree = d;
+  }
+  if (edges >= UINT32_MAX) return 0;
+  m->element = m->exact || precision != RT_SPIN_F64 ? RT_SPIN_EL_F32 : RT_SPIN_EL_F64;
+  part(&m->bytes, p->n + 1, sizeof(uint32_t));
+  part(&m->bytes, edges + 1, sizeof(uint32_t));
+  part(&m->bytes, edges + 1, element_size(m->element));
+  part(&m->bytes, p->n, 1);
+  return m->bytes;
+}
+
+static void put(void *to, rt_spin_element e, size_t at, double x)
+{
+  if (e == RT_SPIN_EL_F64) ((double *)to)[at] = x;
+  else if (e == RT_SPIN_EL_F32) ((float *)to)[at] = (float)x;
+  else if (e == RT_SPIN_EL_I16) ((int16_t *)to)[at] = (int16_t)rt_round(x);
+  else ((int8_t *)to)[at] = (int8_t)rt_round(x);
+}
+
+static void pack_dense(rt_spin_model *m, unsigned char *memory)
+{
+  const rt_spin_problem *p = &m->p;
+  size_t bytes = 0, n = p->n, systems = systems_of(p);
+  void *J = memory + part(&bytes, systems * n * m->ld, element_size(m->element));
+  m->J = J;
+  for (size_t q = 0; q < systems; q++)
+    for (size_t i = 0; i < n; i++) {
+      size_t from, to, at = (q * n + i) * m->ld;
+      window(p, i, &from, &to);
+      for (size_t j = 0; j < m->ld; j++) {
+        double x = j < from || j >= to || j == i ? 0.0 : p->J[(q * n + i) * n + j] / m->unit;
+        put(J, m->element, at + j, m->exact ? rt_round(x) : x);
+      }
+    }
+  if (systems == 1 || m->element != RT_SPIN_EL_F32) return;
+  float *lanes = (float *)(memory + part(&bytes, round_up(systems, RT_SPIN_LANES) * n * n, sizeof(float)));
+  m->J_lanes = lanes;
+  for (size_t q = 0; q < round_up(systems, RT_SPIN_LANES); q++)
+    for (size_t ij = 0; ij < n * n; ij++)
+      lanes[(q / RT_SPIN_LANES * n * n + ij) * RT_SPIN_LANES + q % RT_SPIN_LANES] =
+          q < systems ? ((const float *)J)[q * n * m->ld + ij / n * m->ld + ij % n] : 0.0f;
+}
+
+static void pack_sparse(rt_spin_model *m, unsigned char *memory)
+{
+  const rt_spin_problem *p = &m->p;
+  size_t bytes = 0, edges = 0, n = p->n;
+  for (size_t i = 0; i < n; i++) edges += degree_of(p, i);
+  uint32_t *row = (uint32_t *)(memory + part(&bytes, n + 1, sizeof *row));
+  uint32_t *column = (uint32_t *)(memory + part(&bytes, edges + 1, sizeof *column));
+  void *weight = memory + part(&bytes, edges + 1, element_size(m->element));
+  uint8_t *clash = memory + part(&bytes, n, 1);
+  size_t e = 0;
+  int plus = 1, minus = 1;
+  for (size_t i = 0; i < n; i++) {
+    uint32_t to[4];
+    double w[4];
+    size_t degree = p->form == RT_SPIN_LATTICE ? (size_t)lattice_neighbours(p, i, to, w) : degree_of(p, i);
+    row[i] = (uint32_t)e;
+    clash[i] = 0;
+    for (size_t k = 0; k < degree; k++, e++) {
+      size_t from = p->form == RT_SPIN_LATTICE ? 0 : p->row[i] + k;
+      column[e] = p->form == RT_SPIN_LATTICE ? to[k] : p->column[from];
+      double x = (p->form == RT_SPIN_LATTICE ? w[k] : p->weight ? p->weight[from] : p->coupling) / m->unit;
+      if (m->exact) x = rt_round(x);
+      put(weight, m->element, e, x);
+      plus = plus && x == 1.0;
+      minus = minus && x == -1.0;
+      if (column[e] > i && column[e] / 16 == i / 16) clash[i] = 1;
+    }
+  }
+  row[n] = (uint32_t)e;
+  m->row = row;
+  m->column = column;
+  m->weight = m->exact && (plus || minus) ? NULL : weight;
+  m->sign = minus ? -1.0f : 1.0f;
+  m->clash = clash;
+}
+
+void rt_spin_model_make(rt_spin_model *m, void *memory)
+{
+  if (m->p.form == RT_SPIN_DENSE) pack_dense(m, memory);
+  else pack_sparse(m, memory);
+}
+
+/* ---- energies and probabilities */
+
+double rt_spin_energy(const rt_spin_problem *p, size_t system, const int8_t *s)
+{
+  double e = 0.0;
+  for (size_t i = 0; i < p->n; i++) {
+    double f = 0.0;
+    if (p->form == RT_SPIN_DENSE) {
+      const double *J = p->J + (system * p->n + i) * p->n;
+      size_t from, to;
+      window(p, i, &from, &to);
+      for (size_t j = from > i ? from : i + 1; j < to; j++) f += s[j] > 0 ? J[j] : -J[j];
+    } else if (p->form == RT_SPIN_SPARSE) {
+      for (size_t k = p->row[i]; k < p->row[i + 1]; k++)
+        if (p->column[k] > i) f += s[p->column[k]] * (p->weight ? p->weight[k] : p->coupling);
+    } else {
+      uint32_t to[4];
+      double weight[4];
+      int count = lattice_neighbours(p, i, to, weight);
+      for (int k = 0; k < count; k++)
+        if (to[k] > i) f += s[to[k]] * weight[k];
+    }
+    if (p->h) f += p->h[system * p->n + i];
+    e -= s[i] * f;
+  }
+  return e;
+}
+
+double rt_spin_acceptance(rt_spin_rule rule, double x, double floor)
+{
+  if (rule == RT_SPIN_HEAT_BATH) return rt_inv_logit(-x);
+  double a = x <= 0.0 ? 1.0 : rt_exp(-x);
+  return rule == RT_SPIN_FLOORED && a < floor ? floor : a;
+}
+
+/* ---- plans and runs */
+
+int rt_spin_can(const rt_spin_model *m, const rt_spin_plan *plan, rt_spin_coding coding)
+{
+  if (plan->replicas < 1 || plan->rule >= RT_SPIN_RULES || (plan->sites && plan->site_count > m->p.n)) return 0;
+  switch (coding) {
+  case RT_SPIN_SCALAR: return 1;
+  case RT_SPIN_IN_LANES:
+    return m->p.form == RT_SPIN_DENSE && m->element == RT_SPIN_EL_F32 &&
+           (systems_of(&m->p) == 1 || (plan->first_replica == 0 && plan->replicas <= systems_of(&m->p)) ||
+            (plan->first_replica % RT_SPIN_LANES == 0 && systems_of(&m->p) % RT_SPIN_LANES == 0));
+  default: return 0;
+  }
+}
+
+/* Below LANES_REPLICAS too many lanes would stand idle, from LANES_SPINS on fields of 16 replicas leave the first cache. */
+enum { LANES_REPLICAS = 6, LANES_SPINS = 256 };
+
+rt_spin_coding rt_spin_choose(const rt_spin_model *m, const rt_spin_plan *plan, int uniform_beta)
+{
+  (void)uniform_beta;
+  if (plan->replicas >= LANES_REPLICAS && m->p.n <= LANES_SPINS && rt_spin_can(m, plan, RT_SPIN_IN_LANES)) return RT_SPIN_IN_LANES;
+  return RT_SPIN_SCALAR;
+}
+
+/* Offsets of a run's parts. */
+typedef struct layout {
+  size_t energy, best_energy, flips, fresh, key, factor, variate, flipped, state, best, bytes;
+} layout;
+
+static size_t slots_of(const rt_spin_plan *plan)
+{
+  return plan->coding == RT_SPIN_IN_LANES ? round_up(plan->replicas, RT_SPIN_LANES) : plan->replicas;
+}
+
+static layout lay_out(const rt_spin_model *m, const rt_spin_plan *plan)
+{
+  layout l = {0};
+  size_t r = plan->replicas, slots = slots_of(plan);
+  l.energy = part(&l.bytes, slots, sizeof(double));
+  l.best_energy = part(&l.bytes, slots, sizeof(double));
+  l.flips = part(&l.bytes, slots, sizeof(uint64_t));
+  l.fresh = part(&l.bytes, slots, sizeof(uint64_t));
+  l.key = part(&l.bytes, slots, sizeof(uint64_t));
+  l.factor = part(&l.bytes, slots, sizeof(float));
+  l.variate = part(&l.bytes, slots * RT_SPIN_VARIATES, sizeof(float));
+  l.flipped = part(&l.bytes, slots, sizeof(rt_spin_flipped));
+  l.state = part(&l.bytes, 2 * m->ld * slots, m->element == RT_SPIN_EL_F64 ? sizeof(double) : sizeof(float));
+  l.best = part(&l.bytes, plan->keep_best ? r * m->p.n : 0, 1);
+  return l;
+}
+
+size_t rt_spin_run_size(const rt_spin_model *m, const rt_spin_plan *plan)
+{
+  return rt_spin_can(m, plan, plan->coding) ? lay_out(m, plan).bytes : 0;
+}
+
+void rt_spin_run_init(rt_spin_run *run, const rt_spin_model *m, const rt_spin_plan *plan, void *memory)
+{
+  layout l = lay_out(m, plan);
+  unsigned char *at = memory;
+  *run = (rt_spin_run){.model = m,
+                       .plan = *plan,
+                       .energy = (double *)(at + l.energy),
+                       .best_energy = (double *)(at + l.best_energy),
+                       .flips = (uint64_t *)(at + l.flips),
+                       .fresh = (uint64_t *)(at + l.fresh),
+                       .key = (uint64_t *)(at + l.key),
+                       .factor = (float *)(at + l.factor),
+                       .variate = (float *)(at + l.variate),
+                       .flipped = (rt_spin_flipped *)(at + l.flipped),
+                       .state = at + l.state,
+                       .best = plan->keep_best ? (int8_t *)(at + l.best) : NULL};
+  for (size_t r = 0; r < slots_of(plan); r++) {
+    run->energy[r] = run->best_energy[r] = 0.0;
+    run->flips[r] = run->fresh[r] = 0;
+    run->factor[r] = 0.0f;
+    run->key[r] = rt_key_fold(plan->key, plan->first_replica + r);
+  }
+}
+
+const rt_spin_kernels *rt_spin_kernels_for(int level)
+{
+#if defined(__x86_64__)
+  int found = rt_kernels_for(level)->level;
+  return found >= 4 ? &rt_spin_kernels_v4 : found == 3 ? &rt_spin_kernels_v3 : &rt_spin_kernels_v2;
+#else
+  (void)level;
+  return &rt_spin_kernels_generic;
+#endif
+}

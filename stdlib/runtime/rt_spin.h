@@ -1,0 +1,203 @@
+/* rt_spin.h: sweeps, anneals and Gibbs sampling of two-valued spins with pairwise couplings.
+ *
+ *     E(s) = - sum_{i<j} J_ij s_i s_j - sum_i h_i s_i,   s_i in {-1, +1},   P(s) ~ exp(-beta E(s))
+ *
+ * each pair once, so a positive J is ferromagnetic.  The local field of a spin is f_i = sum_j J_ij s_j + h_i, and flipping it costs
+ * dE = 2 s_i f_i.  Fields are kept for every spin and changed when a spin flips (or counted anew from the neighbours where spins are bits).
+ *
+ * Use: fill an rt_spin_problem with what is known (its arrays are borrowed); rt_spin_model_size and rt_spin_model_make pack it once into memory of the
+ * caller's, read by any number of runs and threads.  An rt_spin_run has the replicas of one plan: rt_spin_run_size and init, then load or scatter,
+ * then sweep as often as wanted: one call does a whole schedule.  Nothing is allocated.  All memory is aligned to RT_SPIN_ALIGN bytes.
+ * Categorical sites are in rt_potts.h.
+ *
+ * Randomness.  Results are a function of (model, plan, schedule) and have the same bits at every instruction-set level.  Visits are counted through the
+ * run, from 0 and over all its sweeps; K_r = rt_key_fold(plan.key, plan.first_replica + r) is the key of replica r.
+ *   acceptance at visit v: word (v/16) % 4 of rt_philox4x32(K_r, B low, RT_SPIN_SITE_ACCEPT, B high, 0), B = 16 (v/64) + v % 16;
+ *   site of visit v in random order: the same words under plan.key with RT_SPIN_SITE_ORDER; with m sites to choose from it is number (w m) >> 32.  All
+ *     replicas of a plan visit the same sites, and each by itself is an exact chain;
+ *   random spins: bit i % 32 of word (i/32) % 4 of rt_philox4x32(K_r, i/128, RT_SPIN_SITE_START, 0, 0), 1 for +1.
+ * So with the codings SCALAR and IN_LANES a replica depends neither on how many others run with it, nor on which of the two runs it, nor on how sweeps
+ * are divided over calls.  IN_BITS keeps replica r as bit r % 64 of word (r/64) % 8 of block r/512 (a last block is filled up with replicas that nobody
+ * reads); PLANE draws its layout in rt_isa_spin_plane.c.  Their random bits are those of xoroshiro128+ (Blackman and Vigna 2021, rotations 24, 16, 37)
+ * in streams of 64-bit words, one for each word of a block, whose state at the start of sweep t is rt_philox4x32(K_b, l, RT_SPIN_SITE_STREAM, t low, t high)
+ * for word l and K_b = rt_key_fold(plan.key, 2^63 + first_replica/512 + b) of block b.  A visit takes RT_SPIN_BITS_FIRST rows of words, the highest
+ * bits of 512 numbers, and RT_SPIN_BITS - RT_SPIN_BITS_FIRST further ones only if a decision of the 512 still hangs on them. */
+#ifndef RT_SPIN_H
+#define RT_SPIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+  RT_SPIN_ALIGN = 64,
+  RT_SPIN_LANES = 16,  /* replicas side by side in the coding IN_LANES */
+  RT_SPIN_BLOCK = 512, /* replicas in a block of the coding BITS */
+  RT_SPIN_BITS = 32, RT_SPIN_BITS_FIRST = 12,
+  RT_SPIN_SITE_ACCEPT = 0x53500001, RT_SPIN_SITE_ORDER, RT_SPIN_SITE_START, RT_SPIN_SITE_STREAM
+};
+
+/* ---- what a visit does: flip with probability rt_spin_acceptance(rule, beta dE, floor) */
+
+typedef enum rt_spin_rule {
+  RT_SPIN_METROPOLIS, /* min(1, exp(-x)) */
+  RT_SPIN_HEAT_BATH,  /* 1 / (1 + exp(x)): a draw from the conditional, whatever the spin was */
+  RT_SPIN_GLAUBER = RT_SPIN_HEAT_BATH, /* for two values the same transition probabilities */
+  RT_SPIN_FLOORED,    /* max(min(1, exp(-x)), floor): not reversible, and its limit is not P.  For search only. */
+  RT_SPIN_RULES
+} rt_spin_rule;
+
+typedef enum rt_spin_order {
+  RT_SPIN_SEQUENTIAL, /* along plan.sites */
+  RT_SPIN_RANDOM,     /* each visit at a site of plan.sites drawn uniformly */
+  RT_SPIN_COLOURED    /* along plan.sites, which the caller has sorted by colour; only a site list distinguishes it from SEQUENTIAL */
+} rt_spin_order;
+
+/* What fields and energies are kept in.  Where couplings and fields are multiples of one unit all three are exact. */
+typedef enum rt_spin_precision {
+  RT_SPIN_F64,
+  RT_SPIN_F32,   /* fields in f32, refreshed every 32 n flips; energies from these fields */
+  RT_SPIN_MIXED  /* the same, but the energies and best energies left by a call are computed from f64 couplings */
+} rt_spin_precision;
+
+/* How replicas lie in memory. */
+typedef enum rt_spin_coding {
+  RT_SPIN_AUTO, /* a plan's before rt_spin_choose */
+  RT_SPIN_SCALAR, /* each replica by itself; 16 visits are looked at together */
+  RT_SPIN_IN_LANES, /* 16 replicas side by side, for few spins or high acceptance: dense problems, f32 */
+  RT_SPIN_IN_BITS,  /* a bit each, 512 to a block: small integer couplings without fields, one beta for all replicas */
+  RT_SPIN_PLANE     /* one lattice, a bit for each spin: couplings +-J, width a multiple of 128, height of 32; checkerboard order */
+} rt_spin_coding;
+
+/* ---- problems */
+
+typedef enum rt_spin_form { RT_SPIN_DENSE, RT_SPIN_SPARSE, RT_SPIN_LATTICE } rt_spin_form;
+
+typedef struct rt_spin_problem {
+  rt_spin_form form;
+  size_t n;        /* spins, 1 <= n < 2^31 */
+  const double *h; /* [n] or NULL: no fields */
+  /* DENSE */
+  const double *J; /* [n][n], symmetric; the diagonal is not read */
+  size_t split;    /* 0, or: couplings only between i < split and j >= split (a Boltzmann machine's two layers), what else is in J is not read */
+  size_t systems;  /* 0 or 1: one problem.  Else J is [systems][n][n] and h [systems][n], replica r has problem r % systems */
+  /* SPARSE: both directions of a pair are in it, no diagonal, columns of a row rise */
+  const uint32_t *row;    /* [n + 1] */
+  const uint32_t *column; /* [row[n]] */
+  const double *weight;   /* [row[n]], J of the pair; NULL: all are `coupling` */
+  double coupling;
+  /* LATTICE: site y * width + x, n = width * height, neighbours to all four sides.  A side of 2 that wraps has both bonds. */
+  size_t width, height;
+  int wrap_x, wrap_y;
+  const int8_t *right, *down; /* [n]: the bond from a site to x + 1, to y + 1 is coupling * this (-1, 0 or 1); NULL: coupling.  Those beyond an open
+                                 edge are not read. */
+} rt_spin_problem;
+
+/* How packed couplings are stored: the narrowest type that holds them exactly, if one does. */
+typedef enum rt_spin_element { RT_SPIN_EL_F64, RT_SPIN_EL_F32, RT_SPIN_EL_I16, RT_SPIN_EL_I8 } rt_spin_element;
+
+typedef struct rt_spin_model {
+  rt_spin_problem p; /* what is borrowed must live on */
+  rt_spin_precision precision;
+  rt_spin_element element;
+  double unit;    /* fields are kept in this unit; couplings and fields are integer multiples of it where `exact` */
+  int exact;      /* and small enough that no sum rounds */
+  size_t ld;      /* DENSE: elements of a row, n rounded up to 16 */
+  size_t degree;  /* SPARSE, LATTICE: most neighbours of a site */
+  size_t bytes;   /* of memory */
+  /* packed; NULL where the form has none */
+  const void *J;           /* DENSE [systems][n][ld] */
+  const float *J_lanes;    /* DENSE with systems > 1: [systems / 16][n][n][16] */
+  const uint32_t *row, *column; /* SPARSE, and LATTICE as such */
+  const void *weight;           /* of type `element`, in units; NULL: all are +1 or all -1, which `sign` says */
+  float sign;
+  const uint8_t *clash;    /* [n]: a neighbour of the site is in its group of 16 sites behind it */
+} rt_spin_model;
+
+/* Bytes that rt_spin_model_make needs; looks at the problem and fills m's decisions.  0: not a problem these kernels take (n too large, a coupling
+ * that is not finite, an index out of range, columns that do not rise). */
+size_t rt_spin_model_size(rt_spin_model *m /* OUT */, const rt_spin_problem *p, rt_spin_precision precision);
+/* Packs into `memory`, of m->bytes, after rt_spin_model_size. */
+void rt_spin_model_make(rt_spin_model *m, void *memory);
+
+/* The exact energy of a state, in f64 from what the caller gave: the canonical one that tests and reports compare with. */
+double rt_spin_energy(const rt_spin_problem *p, size_t system, const int8_t *s);
+
+/* ---- runs */
+
+typedef struct rt_spin_plan {
+  rt_spin_rule rule;
+  rt_spin_order order;
+  rt_spin_coding coding;
+  uint64_t key;
+  uint64_t first_replica;
+  size_t replicas;       /* >= 1 */
+  const uint32_t *sites; /* [site_count] borrowed: sites visited, each once; others are clamped.  NULL: all, rising */
+  size_t site_count;
+  size_t proposals;      /* RANDOM: visits of a sweep; 0: as many as sites.  Other orders ignore it */
+  int keep_best;         /* after each sweep a replica's state is kept if it is its best so far */
+} rt_spin_plan;
+
+typedef struct rt_spin_schedule {
+  size_t sweeps;
+  const double *beta;  /* beta of sweep t, replica r: beta[t * by_sweep + r * by_replica]; >= 0, +inf allowed */
+  size_t by_sweep, by_replica;
+  const double *floor; /* FLOORED: [sweeps], in [0, 1) */
+  double *energy;      /* [sweeps][replicas] OUT, or NULL: energies after each sweep */
+} rt_spin_schedule;
+
+/* Flips of a replica in a group of 16 visits: sites, and minus what the spins were. */
+typedef struct rt_spin_flipped {
+  uint32_t count, site[16];
+  float to[16];
+} rt_spin_flipped;
+enum { RT_SPIN_VARIATES = 16 + 64 + 16 }; /* of 64 visits, with room for a vector on either side */
+
+typedef struct rt_spin_run {
+  const rt_spin_model *model;
+  rt_spin_plan plan;
+  uint64_t visit, sweep; /* visits and sweeps done; to continue a stored run with its own randomness, set both */
+  /* [replicas], in the run's memory */
+  double *energy, *best_energy;
+  uint64_t *flips;       /* accepted so far (of visits * sweeps) */
+  /* the rest is the kernels' own */
+  void *state;
+  int8_t *best;    /* [replicas][n] */
+  uint64_t *fresh; /* [replicas] flips when the fields were last computed anew */
+  uint64_t *key;   /* K_r */
+  float *factor;   /* from a variate to a bound, in this sweep */
+  float *variate;  /* of 64 visits */
+  struct rt_spin_flipped *flipped; /* in a group of 16 visits */
+} rt_spin_run;
+
+/* The coding that a plan with RT_SPIN_AUTO gets, for replicas with one beta (uniform_beta) or several. */
+rt_spin_coding rt_spin_choose(const rt_spin_model *m, const rt_spin_plan *plan, int uniform_beta);
+/* Whether the coding can run the plan. */
+int rt_spin_can(const rt_spin_model *m, const rt_spin_plan *plan, rt_spin_coding coding);
+/* Bytes of a run's memory; plan->coding is not AUTO.  0: rt_spin_can says no. */
+size_t rt_spin_run_size(const rt_spin_model *m, const rt_spin_plan *plan);
+/* Spins and energies are undefined until load or scatter. */
+void rt_spin_run_init(rt_spin_run *run, const rt_spin_model *m, const rt_spin_plan *plan, void *memory);
+
+typedef struct rt_spin_kernels {
+  /* Sets the states of all replicas, s [replicas][n], or random ones where s is NULL; computes fields and energies and forgets the best. */
+  void (*load)(rt_spin_run *run, const int8_t *s);
+  /* The state of a replica, or the best one kept, into s [n]. */
+  void (*store)(const rt_spin_run *run, size_t replica, int best, int8_t *s);
+  /* A schedule for all replicas. */
+  void (*sweep)(rt_spin_run *run, const rt_spin_schedule *schedule);
+  /* The number that a visit compares beta dE with: it flips where beta dE <= this.  `w` is the visit's random word; the f32 kernels' own. */
+  float (*variate)(rt_spin_rule rule, uint32_t w);
+} rt_spin_kernels;
+
+#if defined(__x86_64__)
+extern const rt_spin_kernels rt_spin_kernels_v2, rt_spin_kernels_v3, rt_spin_kernels_v4;
+#else
+extern const rt_spin_kernels rt_spin_kernels_generic;
+#endif
+/* The table of a level as in rt_kernels_for (rt_kernels.h); 0 asks for the machine's best.  All give the same bits. */
+const rt_spin_kernels *rt_spin_kernels_for(int level);
+
+/* Probability that a visit flips its spin, x = beta dE. */
+double rt_spin_acceptance(rt_spin_rule rule, double x, double floor);
+
+#endif

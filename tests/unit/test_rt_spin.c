@@ -1,0 +1,449 @@
+/* test_rt_spin.c: the kernels of spins against exact kernel matrices, a plain kernel written here, exact moments, and each other.
+ *
+ * Statistical tests have fixed seeds and a false-alarm probability of about 1e-6: |z| < 4.9, and chi-square by the Wilson-Hilferty cube root with
+ * z < 4.75 (one-sided). */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "stdlib/runtime/rt_kernels.h"
+#include "stdlib/runtime/rt_philox.h"
+#include "stdlib/runtime/rt_spin.h"
+
+static uint64_t state = 0x9E3779B97F4A7C15u;
+static uint64_t next(void)
+{
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return state * 0x2545F4914F6CDD1Du;
+}
+static double uniform(void) { return ((double)(next() >> 11) + 0.5) * 0x1p-53; }
+static double normal(void) { return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform()); }
+
+static void *room(size_t bytes)
+{
+  void *p = aligned_alloc(RT_SPIN_ALIGN, (bytes + RT_SPIN_ALIGN) / RT_SPIN_ALIGN * RT_SPIN_ALIGN);
+  assert_non_null(p);
+  /* What is not written must not matter. */
+  memset(p, 0xA5, bytes);
+  return p;
+}
+
+/* ---- problems */
+
+/* Dense couplings: 0 Gaussian, 1 +-1, 2 integers to 200 (16 bits). */
+static rt_spin_problem dense(size_t n, int kind, int fields)
+{
+  double *J = room(n * n * sizeof *J), *h = fields ? room(n * sizeof *h) : NULL;
+  for (size_t i = 0; i < n; i++) {
+    J[i * n + i] = NAN; /* the diagonal is not read */
+    for (size_t j = 0; j < i; j++)
+      J[i * n + j] = J[j * n + i] = kind == 0   ? normal() / sqrt((double)n)
+                                    : kind == 1 ? (next() & 1 ? 0.125 : -0.125)
+                                                : (double)(next() % 401) - 200;
+    if (h) h[i] = kind == 0 ? 0.3 * normal() : kind == 1 ? 0.125 * ((double)(next() % 5) - 2) : (double)(next() % 9);
+  }
+  return (rt_spin_problem){.form = RT_SPIN_DENSE, .n = n, .J = J, .h = h};
+}
+
+/* Edges with probability p; weights Gaussian, or +-1, or NULL and all -1. */
+static rt_spin_problem sparse(size_t n, double p, int kind, int fields)
+{
+  size_t edges = 0, most = n * n;
+  double *w = calloc(most, sizeof *w);
+  uint32_t *row = room((n + 1) * sizeof *row);
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < i; j++)
+      if (uniform() < p) {
+        w[i * n + j] = w[j * n + i] = kind == 0 ? normal() : kind == 1 ? (next() & 1 ? 1 : -1) : -1;
+        edges += 2;
+      }
+  uint32_t *column = room((edges + 1) * sizeof *column);
+  double *weight = room((edges + 1) * sizeof *weight), *h = fields ? room(n * sizeof *h) : NULL;
+  uint32_t e = 0;
+  for (size_t i = 0; i < n; i++) {
+    row[i] = e;
+    for (size_t j = 0; j < n; j++)
+      if (w[i * n + j] != 0) {
+        weight[e] = w[i * n + j];
+        column[e++] = (uint32_t)j;
+      }
+    if (h) h[i] = normal();
+  }
+  row[n] = e;
+  free(w);
+  return (rt_spin_problem){.form = RT_SPIN_SPARSE, .n = n, .row = row, .column = column, .weight = kind == 2 ? NULL : weight, .coupling = -1, .h = h};
+}
+
+static rt_spin_problem lattice(size_t width, size_t height, int wrap_x, int wrap_y, int signs, double coupling)
+{
+  size_t n = width * height;
+  int8_t *right = signs ? room(n) : NULL, *down = signs ? room(n) : NULL;
+  for (size_t i = 0; signs && i < n; i++) {
+    right[i] = next() & 1 ? 1 : -1;
+    down[i] = next() & 1 ? 1 : -1;
+  }
+  return (rt_spin_problem){.form = RT_SPIN_LATTICE, .n = n, .width = width, .height = height, .wrap_x = wrap_x, .wrap_y = wrap_y,
+                           .right = right, .down = down, .coupling = coupling};
+}
+
+static void drop(rt_spin_problem *p)
+{
+  const void *parts[] = {p->J, p->h, p->row, p->column, p->weight, p->right, p->down};
+  for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) free((void *)parts[k]);
+}
+
+/* J_ij and h_i of any form, from energies alone: an oracle that shares no code with fields. */
+static double energy_with(const rt_spin_problem *p, int8_t *s, size_t i, int si)
+{
+  int8_t was = s[i];
+  s[i] = (int8_t)si;
+  double e = rt_spin_energy(p, 0, s);
+  s[i] = was;
+  return e;
+}
+
+/* ---- runs */
+
+typedef struct tried {
+  rt_spin_model model;
+  rt_spin_run run;
+  const rt_spin_kernels *k;
+  void *model_memory, *run_memory;
+} tried;
+
+static tried set_up(const rt_spin_problem *p, rt_spin_precision precision, int level)
+{
+  tried t = {.k = rt_spin_kernels_for(level)};
+  size_t bytes = rt_spin_model_size(&t.model, p, precision);
+  assert_true(bytes > 0);
+  t.model_memory = room(bytes);
+  rt_spin_model_make(&t.model, t.model_memory);
+  return t;
+}
+static void start(tried *t, const rt_spin_plan *plan, const int8_t *s)
+{
+  size_t bytes = rt_spin_run_size(&t->model, plan);
+  assert_true(bytes > 0);
+  t->run_memory = room(bytes);
+  rt_spin_run_init(&t->run, &t->model, plan, t->run_memory);
+  t->k->load(&t->run, s);
+}
+static void end(tried *t)
+{
+  free(t->run_memory);
+  free(t->model_memory);
+}
+
+/* ---- the probability that a visit flips, of the code that decides */
+
+/* Words w with x <= variate(w), of 2^32: variates fall with w, so the last such word is found by bisection. */
+static double accepted_share(const rt_spin_kernels *k, rt_spin_rule rule, float x)
+{
+  uint64_t lo = 0, hi = (uint64_t)1 << 32;
+  while (lo < hi) {
+    uint64_t mid = (lo + hi) / 2;
+    if (x <= k->variate(rule, (uint32_t)mid)) lo = mid + 1;
+    else hi = mid;
+  }
+  return (double)lo * 0x1p-32;
+}
+
+static void test_acceptance(void **unused)
+{
+  (void)unused;
+  const rt_spin_kernels *k = rt_spin_kernels_for(0);
+  /* u has 24 bits, log a relative error of 2^-22: of exp(-x) that is x 2^-22 relatively. */
+  for (double x = -24; x <= 21; x += 0.37) {
+    double a = accepted_share(k, RT_SPIN_METROPOLIS, (float)x), b = rt_spin_acceptance(RT_SPIN_METROPOLIS, (float)x, 0);
+    assert_true(fabs(a - b) <= b * (1 + fabs(x)) * 0x1p-22 + 0x1p-31);
+    a = accepted_share(k, RT_SPIN_HEAT_BATH, (float)x);
+    b = rt_spin_acceptance(RT_SPIN_HEAT_BATH, (float)x, 0);
+    assert_true(fabs(a - b) <= b * (1 + fabs(x)) * 0x1p-21 + 0x1p-31);
+  }
+  assert_true(accepted_share(k, RT_SPIN_METROPOLIS, 0.0f) == 1.0);
+  assert_true(rt_spin_acceptance(RT_SPIN_FLOORED, 5, 0.1) == 0.1);
+  assert_true(rt_spin_acceptance(RT_SPIN_METROPOLIS, -INFINITY, 0) == 1 && rt_spin_acceptance(RT_SPIN_METROPOLIS, INFINITY, 0) == 0);
+  /* Variates fall with the word, for else there would be more than one last word. */
+  for (int i = 0; i < 200000; i++) {
+    uint32_t w = (uint32_t)next();
+    if (w == UINT32_MAX) continue;
+    assert_true(k->variate(RT_SPIN_METROPOLIS, w) >= k->variate(RT_SPIN_METROPOLIS, w + 1));
+    assert_true(k->variate(RT_SPIN_HEAT_BATH, w) >= k->variate(RT_SPIN_HEAT_BATH, w + 1));
+  }
+}
+
+/* ---- exact kernel matrices */
+
+enum { MAX_SPINS = 10, MAX_STATES = 1 << MAX_SPINS };
+
+static void unpack(size_t n, size_t x, int8_t *s)
+{
+  for (size_t i = 0; i < n; i++) s[i] = x >> i & 1 ? 1 : -1;
+}
+
+/* Boltzmann probabilities of all states; every site's flip probability in every state. */
+static void exact_kernel(const rt_spin_problem *p, rt_spin_rule rule, double beta, double floor, double *pi, double *flip)
+{
+  size_t n = p->n, states = (size_t)1 << n;
+  int8_t s[MAX_SPINS];
+  double z = 0;
+  for (size_t x = 0; x < states; x++) {
+    unpack(n, x, s);
+    double e = rt_spin_energy(p, 0, s);
+    z += pi[x] = exp(-beta * e);
+    for (size_t i = 0; i < n; i++) flip[x * n + i] = rt_spin_acceptance(rule, beta * (energy_with(p, s, i, -s[i]) - e), floor);
+  }
+  for (size_t x = 0; x < states; x++) pi[x] /= z;
+}
+
+/* q' = q K with one visit to site i. */
+static void visit_exact(size_t n, size_t i, const double *flip, double *q)
+{
+  for (size_t x = 0; x < (size_t)1 << n; x++) {
+    if (x >> i & 1) continue;
+    size_t y = x | (size_t)1 << i;
+    double a = q[x] * flip[x * n + i], b = q[y] * flip[y * n + i];
+    q[x] += b - a;
+    q[y] += a - b;
+  }
+}
+
+/* Largest |pi(x) K(x,y) - pi(y) K(y,x)| of the random-scan kernel, over its largest flow. */
+static double imbalance(size_t n, const double *pi, const double *flip)
+{
+  double worst = 0, most = 0;
+  for (size_t x = 0; x < (size_t)1 << n; x++)
+    for (size_t i = 0; i < n; i++) {
+      size_t y = x ^ (size_t)1 << i;
+      double a = pi[x] * flip[x * n + i], b = pi[y] * flip[y * n + i];
+      worst = fmax(worst, fabs(a - b));
+      most = fmax(most, a);
+    }
+  return worst / most;
+}
+
+/* Total variation between pi and pi after a sweep along the sites. */
+static double moved(size_t n, const uint32_t *sites, const double *pi, const double *flip)
+{
+  static double q[MAX_STATES];
+  memcpy(q, pi, sizeof *q << n);
+  for (size_t k = 0; k < n; k++) visit_exact(n, sites ? sites[k] : k, flip, q);
+  double tv = 0;
+  for (size_t x = 0; x < (size_t)1 << n; x++) tv += 0.5 * fabs(q[x] - pi[x]);
+  return tv;
+}
+
+static void test_balance(void **unused)
+{
+  (void)unused;
+  static double pi[MAX_STATES], flip[MAX_STATES * MAX_SPINS];
+  const uint32_t coloured[] = {0, 2, 4, 6, 8, 1, 3, 5, 7, 9};
+  for (size_t n = 2; n <= MAX_SPINS; n++)
+    for (int form = 0; form < 4; form++) {
+      rt_spin_problem p = form == 0   ? dense(n, 0, 1)
+                          : form == 1 ? dense(n, 1, 0)
+                          : form == 2 ? sparse(n, 0.5, 0, 1)
+                                      : lattice(2, n / 2, 0, n > 6, 1, 0.7);
+      for (int b = 0; b < 3; b++) {
+        double beta = b == 0 ? 0.1 : b == 1 ? 1 : 4;
+        for (int rule = 0; rule < RT_SPIN_FLOORED; rule++) {
+          exact_kernel(&p, (rt_spin_rule)rule, beta, 0, pi, flip);
+          assert_true(imbalance(p.n, pi, flip) <= 1e-12);
+          assert_true(moved(p.n, NULL, pi, flip) <= 1e-12);
+          if (p.n == 10) assert_true(moved(p.n, coloured, pi, flip) <= 1e-12);
+        }
+        if (b == 2 && n > 5) { /* a kernel that is not reversible is seen by both measures */
+          exact_kernel(&p, RT_SPIN_FLOORED, beta, 0.1, pi, flip);
+          assert_true(imbalance(p.n, pi, flip) > 1e-3);
+          assert_true(moved(p.n, NULL, pi, flip) > 1e-4);
+        }
+      }
+      drop(&p);
+    }
+}
+
+/* ---- a plain kernel: the definition of rt_spin.h, visit by visit */
+
+typedef struct plain {
+  const rt_spin_problem *p;
+  const rt_spin_kernels *k;
+  rt_spin_plan plan;
+  uint64_t visit;
+} plain;
+
+static uint32_t word(uint64_t key, uint32_t site, uint64_t v)
+{
+  uint64_t block = 16 * (v / 64) + v % 16;
+  return rt_philox4x32(key, (uint32_t)block, site, (uint32_t)(block >> 32), 0).w[v / 16 % 4];
+}
+
+static void plain_sweep(plain *q, double beta, double floor, size_t replica, int8_t *s)
+{
+  size_t m = q->plan.sites ? q->plan.site_count : q->p->n;
+  size_t visits = q->plan.order == RT_SPIN_RANDOM && q->plan.proposals ? q->plan.proposals : m;
+  uint64_t key = rt_key_fold(q->plan.key, q->plan.first_replica + replica);
+  for (size_t k = 0; k < visits; k++) {
+    uint64_t v = q->visit + k;
+    size_t at = q->plan.order == RT_SPIN_RANDOM ? (size_t)((uint64_t)word(q->plan.key, RT_SPIN_SITE_ORDER, v) * m >> 32) : k;
+    size_t i = q->plan.sites ? q->plan.sites[at] : at;
+    double rise = energy_with(q->p, s, i, -s[i]) - rt_spin_energy(q->p, 0, s);
+    double x = q->k->variate(q->plan.rule, word(key, RT_SPIN_SITE_ACCEPT, v));
+    if (beta * rise <= x || (q->plan.rule == RT_SPIN_FLOORED && x >= -log(floor))) s[i] = (int8_t)-s[i];
+  }
+}
+
+/* Runs the kernels and the plain kernel from the same states; all spins must agree after each of a few sweeps.  Where a decision hangs on the last bits of a
+ * field they could part: with fields that are not exact that has probability 1e-6 for a visit, and the seeds are fixed. */
+static void compare(const rt_spin_problem *p, rt_spin_precision precision, rt_spin_plan plan, int level)
+{
+  enum { SWEEPS = 6 };
+  size_t n = p->n, r = plan.replicas;
+  tried t = set_up(p, precision, level);
+  start(&t, &plan, NULL);
+  int8_t *s = room(n * r), *got = room(n);
+  plain q = {p, t.k, plan, 0};
+  for (size_t k = 0; k < r; k++) {
+    t.k->store(&t.run, k, 0, s + k * n);
+    uint64_t key = rt_key_fold(plan.key, plan.first_replica + k);
+    for (size_t i = 0; i < n; i++)
+      assert_int_equal(s[k * n + i], rt_philox4x32(key, (uint32_t)(i / 128), RT_SPIN_SITE_START, 0, 0).w[i / 32 % 4] >> i % 32 & 1 ? 1 : -1);
+  }
+  double beta[SWEEPS], floor[SWEEPS], energy[SWEEPS * 64];
+  for (int i = 0; i < SWEEPS; i++) {
+    beta[i] = i == 4 ? 0 : 0.3 * (i + 1) / (p->form == RT_SPIN_DENSE && t.model.element != RT_SPIN_EL_F32 && t.model.unit == 1 ? 100 : 1);
+    floor[i] = 0.1 / (1 + beta[i]);
+  }
+  /* In two calls, so that a run is seen to go on where it was. */
+  t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = 2, .beta = beta, .by_sweep = 1, .floor = floor, .energy = energy});
+  t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = SWEEPS - 2, .beta = beta + 2, .by_sweep = 1, .floor = floor + 2, .energy = energy + 2 * r});
+  for (int i = 0; i < SWEEPS; i++) {
+    for (size_t k = 0; k < r; k++) {
+      plain_sweep(&q, beta[i], floor[i], k, s + k * n);
+      double e = rt_spin_energy(p, 0, s + k * n);
+      assert_true(fabs(energy[i * (int)r + (int)k] - e) <= (precision == RT_SPIN_F64 || t.model.exact ? 1e-12 : 1e-6) * (1 + fabs(e) + (double)n));
+    }
+    q.visit += plan.order == RT_SPIN_RANDOM && plan.proposals ? plan.proposals : plan.sites ? plan.site_count : n;
+  }
+  for (size_t k = 0; k < r; k++) {
+    t.k->store(&t.run, k, 0, got);
+    assert_memory_equal(got, s + k * n, n);
+  }
+  free(s);
+  free(got);
+  end(&t);
+}
+
+static void test_plain(void **unused)
+{
+  (void)unused;
+  for (int level = 2; level <= rt_isa_best(); level++)
+    for (int form = 0; form < 9; form++) {
+      rt_spin_problem p = form == 0   ? dense(20, 0, 1)
+                          : form == 1 ? dense(83, 0, 0)
+                          : form == 2 ? dense(300, 1, 1)
+                          : form == 3 ? dense(270, 2, 0)
+                          : form == 4 ? sparse(130, 0.1, 0, 1)
+                          : form == 5 ? sparse(200, 0.05, 2, 0)
+                          : form == 6 ? lattice(7, 12, 1, 0, 1, 1)
+                          : form == 7 ? lattice(2, 5, 1, 1, 0, -0.5)
+                                      : sparse(61, 0.2, 1, 0);
+      for (int rule = 0; rule < RT_SPIN_RULES; rule++)
+        for (int order = 0; order < 3; order++) {
+          if (p.n > 250 && rule != order) continue; /* large ones in some combinations, for time */
+          rt_spin_plan plan = {.rule = (rt_spin_rule)rule, .order = (rt_spin_order)order, .coding = RT_SPIN_SCALAR, .key = 77 + (uint64_t)form, .replicas = 3};
+          if (order == 2) {
+            uint32_t *list = room(p.n * sizeof *list);
+            for (size_t i = 0; i < p.n; i++) list[i] = (uint32_t)((i * 7 + 3) % p.n);
+            plan.sites = list;
+            plan.site_count = p.n % 7 ? p.n - p.n / 5 : 1; /* the last ones are clamped */
+          }
+          if (order == 1) plan.proposals = 10 + p.n / 3;
+          compare(&p, RT_SPIN_F32, plan, level);
+          if (form == 0 || form == 4) compare(&p, RT_SPIN_F64, plan, level);
+          if (form < 2) {
+            plan.coding = RT_SPIN_IN_LANES;
+            plan.replicas = 21;
+            plan.first_replica = 5;
+            compare(&p, RT_SPIN_F32, plan, level);
+          }
+          if (order == 2) free((void *)plan.sites);
+        }
+      drop(&p);
+    }
+}
+
+/* The two layers of a Boltzmann machine: as a dense problem whose other couplings are 0. */
+static void test_split(void **unused)
+{
+  (void)unused;
+  rt_spin_problem p = dense(75, 0, 1);
+  p.split = 40;
+  double *J = (double *)p.J;
+  for (size_t i = 0; i < 75; i++)
+    for (size_t j = 0; j < 75; j++)
+      if ((i < 40) == (j < 40)) J[i * 75 + j] = NAN; /* not read */
+  for (int coding = RT_SPIN_SCALAR; coding <= RT_SPIN_IN_LANES; coding++)
+    compare(&p, RT_SPIN_F32, (rt_spin_plan){.rule = RT_SPIN_HEAT_BATH, .coding = (rt_spin_coding)coding, .key = 5, .replicas = 2}, 0);
+  compare(&p, RT_SPIN_F64, (rt_spin_plan){.rule = RT_SPIN_METROPOLIS, .order = RT_SPIN_RANDOM, .coding = RT_SPIN_SCALAR, .key = 5, .replicas = 2}, 0);
+  drop(&p);
+}
+
+/* Problems of their own for 32 replicas: each as if it ran alone. */
+static void test_systems(void **unused)
+{
+  (void)unused;
+  enum { N = 13, R = 32 };
+  rt_spin_problem one[R], all = {.form = RT_SPIN_DENSE, .n = N, .systems = R};
+  double *J = room(R * N * N * sizeof *J), *h = room(R * N * sizeof *h), beta[5] = {0.2, 0.5, 1, 2, 4};
+  for (size_t r = 0; r < R; r++) {
+    one[r] = dense(N, 0, 1);
+    memcpy(J + r * N * N, one[r].J, N * N * sizeof *J);
+    memcpy(h + r * N, one[r].h, N * sizeof *h);
+  }
+  all.J = J;
+  all.h = h;
+  for (int coding = RT_SPIN_SCALAR; coding <= RT_SPIN_IN_LANES; coding++) {
+    rt_spin_plan plan = {.coding = (rt_spin_coding)coding, .key = 9, .replicas = R, .order = RT_SPIN_RANDOM, .proposals = 10};
+    tried t = set_up(&all, RT_SPIN_F32, 0);
+    start(&t, &plan, NULL);
+    t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = 5, .beta = beta, .by_sweep = 1});
+    for (size_t r = 0; r < R; r++) {
+      rt_spin_plan alone = {.coding = RT_SPIN_SCALAR, .key = 9, .replicas = 1, .first_replica = r, .order = RT_SPIN_RANDOM, .proposals = 10};
+      tried a = set_up(&one[r], RT_SPIN_F32, 0);
+      start(&a, &alone, NULL);
+      a.k->sweep(&a.run, &(rt_spin_schedule){.sweeps = 5, .beta = beta, .by_sweep = 1});
+      int8_t x[N], y[N];
+      a.k->store(&a.run, 0, 0, x);
+      t.k->store(&t.run, r, 0, y);
+      assert_memory_equal(x, y, N);
+      assert_true(a.run.energy[0] == t.run.energy[r]);
+      assert_true(fabs(rt_spin_energy(&one[r], 0, x) - a.run.energy[0]) < 1e-5);
+      end(&a);
+    }
+    end(&t);
+  }
+  for (size_t r = 0; r < R; r++) drop(&one[r]);
+  free(J);
+  free(h);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_acceptance),
+      cmocka_unit_test(test_balance),
+      cmocka_unit_test(test_plain),
+      cmocka_unit_test(test_split),
+      cmocka_unit_test(test_systems),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
