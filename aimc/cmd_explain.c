@@ -114,8 +114,8 @@ static const char *reason(const aim_task *t) {
 static void explain(aim_task *t, const char *name) {
   program *p = &t->p;
   const plan *pl = &t->plan;
-  printf("%s: model %s by %s (%s)\n", name, pl->model->decl->name.name, plan_method_name(pl->method), reason(t));
-  if (pl->method == PLAN_NUTS || pl->method == PLAN_MH)
+  printf("%s: model %s by %s (%s)\n", name, pl->model->decl->name.name, method_name(pl->method), reason(t));
+  if (method_is(pl->method, METHOD_MARKOV))
     printf("  %u chains, %u warm-up, %u draws, thin %u, seed %llu\n", pl->chains, pl->warmup, pl->draws, pl->thin, (unsigned long long)pl->seed);
   else if (pl->method == PLAN_IMPORTANCE)
     printf("  %llu particles, %u draws, seed %llu\n", (unsigned long long)pl->particles, pl->draws, (unsigned long long)pl->seed);

@@ -3,6 +3,7 @@
  * Options are compared with the methods' own tables here.  What an option's value means belongs to the driver of the method,
  * which reads the literal. */
 #include "compiler/check_state.h"
+#include "compiler/method.h"
 
 #include <string.h>
 
@@ -46,18 +47,6 @@ static const option options[] = {
     {"sum_out", WANT_NAMES, " nuts hmc ", true},
 };
 enum { NOPTIONS = sizeof options / sizeof options[0] };
-
-static const char *const methods[] = {"prior", "importance", "mh", "gibbs", "slice", "hmc", "nuts", "smc", "pmmh", "pgas",
-                                      "tempering", "map", "laplace", "pathfinder", "vi", "cycle", "auto"};
-enum { NMETHODS = sizeof methods / sizeof methods[0] };
-
-/* Methods that run; the others are refused by the plan. */
-static bool runs(const char *method) {
-  static const char *const now[] = {"prior", "importance", "mh", "nuts"};
-  for (size_t i = 0; i < sizeof now / sizeof now[0]; i++)
-    if (strcmp(now[i], method) == 0) return true;
-  return false;
-}
 
 static bool takes(const option *o, const char *method) {
   if (!o->methods[0] || strcmp(method, "auto") == 0) return true;
@@ -178,8 +167,8 @@ static void check_option(ctx *c, const ast_arg *a, const char *method, const che
       diag *d = cx_error(c, "E0804", a->name.at, "`%s` has no option called `%s`", method, name);
       strbuf b;
       strbuf_init(&b, c->a);
-      for (size_t k = 0, seen = 0; k < NMETHODS; k++)
-        if (takes(&options[i], methods[k]) && runs(methods[k]) != options[i].later) strbuf_printf(&b, "%s%s", seen++ ? ", " : "", methods[k]);
+      for (int k = 0, seen = 0; k < METHOD_COUNT; k++)
+        if (takes(&options[i], method_names[k]) && method_is((plan_method)k, METHOD_RUNS) != options[i].later) strbuf_printf(&b, "%s%s", seen++ ? ", " : "", method_names[k]);
       cx_help(c, d, "it belongs to %s", b.s);
       return;
     }
@@ -216,9 +205,7 @@ static const char *check_method(ctx *c, ast_expr *e, const check_model *m) {
     return NULL;
   }
   if (!name[0]) return NULL;
-  bool found = false;
-  for (size_t i = 0; i < NMETHODS; i++) found |= strcmp(methods[i], name) == 0;
-  if (!found) {
+  if (method_find(name) == METHOD_COUNT) {
     diag *d = cx_error(c, "E0803", e->at, "there is no method called `%s`", name);
     static const struct { const char *other, *ours; } habits[] = {
         {"metropolis", "mh"}, {"metropolis_hastings", "mh"}, {"sample", "nuts"}, {"sampling", "nuts"}, {"mcmc", "nuts"},
@@ -227,9 +214,9 @@ static const char *check_method(ctx *c, ast_expr *e, const check_model *m) {
     const char *near = NULL;
     for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
       if (strcmp(habits[i].other, name) == 0) near = habits[i].ours;
-    if (!near) near = nearest_of(name, methods, NMETHODS);
+    if (!near) near = nearest_of(name, method_names, METHOD_COUNT);
     if (near) cx_help(c, d, "did you mean `%s`?", near);
-    else cx_help(c, d, "methods are nuts, mh, importance and prior");
+    else cx_help(c, d, "methods are %s", method_list(c->a));
     return NULL;
   }
   if (e->kind != EXPR_CALL) return name;

@@ -5,11 +5,6 @@
 
 #include <string.h>
 
-static const char *const method_names[] = {"auto", "prior", "importance", "mh", "nuts"};
-enum { NMETHODS = sizeof method_names / sizeof method_names[0] };
-
-const char *plan_method_name(plan_method m) { return method_names[m]; }
-
 static const char *const metric_names[] = {"diagonal", "fisher", "dense"};
 enum { NMETRICS = sizeof metric_names / sizeof metric_names[0] };
 
@@ -110,22 +105,20 @@ static bool set_names(program *p, const char *option, const ast_expr *e, const c
 
 static bool not_yet(program *p, span at, const char *what) {
   diag *d = error(p, "E0820", at, arena_printf(p->mem, "%s is not available yet", what));
-  diag_help(&p->diags, d, "methods that run are nuts, mh, importance and prior");
+  diag_help(&p->diags, d, "methods that run are %s", method_list(p->mem));
   return false;
 }
 
 static bool set_method(program *p, plan *pl, const char *name, span at) {
-  static const char *const later[] = {"gibbs", "slice", "hmc", "smc", "pmmh", "pgas", "tempering", "map", "laplace", "pathfinder", "vi", "cycle"};
-  for (size_t k = 0; k < NMETHODS; k++)
-    if (strcmp(method_names[k], name) == 0) {
-      pl->method = (plan_method)k;
-      pl->automatic = pl->method == PLAN_AUTO;
-      return true;
-    }
-  for (size_t k = 0; k < sizeof later / sizeof later[0]; k++)
-    if (strcmp(later[k], name) == 0) return not_yet(p, at, arena_printf(p->mem, "the method `%s`", name));
+  const plan_method m = method_find(name);
+  if (m == PLAN_AUTO || (m < METHOD_COUNT && method_is(m, METHOD_RUNS))) {
+    pl->method = m;
+    pl->automatic = m == PLAN_AUTO;
+    return true;
+  }
+  if (m < METHOD_COUNT) return not_yet(p, at, arena_printf(p->mem, "the method `%s`", name));
   diag *d = error(p, "E0827", at, arena_printf(p->mem, "there is no method called `%s`", name));
-  const char *near = diag_nearest(name, method_names, NMETHODS);
+  const char *near = diag_nearest(name, method_names, METHOD_COUNT);
   if (near) diag_help(&p->diags, d, "did you mean `%s`?", near);
   return false;
 }
@@ -334,8 +327,8 @@ bool plan_check(program *p, plan *pl) {
     diag_note(&p->diags, d, "summing discrete latents out is not available yet; nuts moves continuous ones only");
     return true;
   }
-  if (pl->chains_set && pl->chains != 1 && (pl->method == PLAN_PRIOR || pl->method == PLAN_IMPORTANCE)) {
-    diag *d = diag_add(&p->diags, DIAG_WARNING, "W0830", (span){0}, "`chains` has no effect on %s: its draws are independent and stand in one file", plan_method_name(pl->method));
+  if (pl->chains_set && pl->chains != 1 && method_is(pl->method, METHOD_ALONE)) {
+    diag *d = diag_add(&p->diags, DIAG_WARNING, "W0830", (span){0}, "`chains` has no effect on %s: its draws are independent and stand in one file", method_name(pl->method));
     diag_help(&p->diags, d, "`draws` is the number of all of them");
   }
   if (pl->method == PLAN_NUTS && k) {

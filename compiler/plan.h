@@ -9,15 +9,8 @@
 #ifndef AIM_COMPILER_PLAN_H
 #define AIM_COMPILER_PLAN_H
 
+#include "compiler/method.h"
 #include "compiler/program.h"
-
-typedef enum plan_method {
-  PLAN_AUTO, /* never in a plan that was checked */
-  PLAN_PRIOR,
-  PLAN_IMPORTANCE,
-  PLAN_MH,
-  PLAN_NUTS
-} plan_method;
 
 typedef enum plan_metric { PLAN_DIAGONAL, PLAN_FISHER, PLAN_DENSE } plan_metric;
 
@@ -63,7 +56,6 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value);
  * a run, and the only one that must not be left out. */
 bool plan_check(program *p, plan *pl);
 
-const char *plan_method_name(plan_method m);
 const char *plan_metric_name(plan_metric m);
 
 #endif

@@ -260,7 +260,7 @@ aim_status aim_statement_get(const aim_program *p, size_t k, aim_statement *out)
   if (!pl->model) return AIM_E_PROGRAM;
   aim_program *w = (aim_program *)p; /* the line table is built at the first look */
   if (ARENA_TRY(&w->mem)) return AIM_E_MEMORY;
-  *out = (aim_statement){pl->name, pl->model->decl->name.name, plan_method_name(pl->method), 0, p->run[k] && p->run[k]->run->as.name};
+  *out = (aim_statement){pl->name, pl->model->decl->name.name, method_name(pl->method), 0, p->run[k] && p->run[k]->run->as.name};
   if (p->run[k]) out->line = source_locate(&w->p.sources, p->run[k]->at.file, p->run[k]->at.off).line;
   return AIM_OK;
 }

@@ -124,7 +124,7 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
   size_t n = 0;
   if (f->guards) {
     n++;
-    bool markov = t->plan.method == PLAN_NUTS || t->plan.method == PLAN_MH;
+    bool markov = method_is(t->plan.method, METHOD_MARKOV);
     strbuf_printf(b, "%llu times%s a value was outside its support or a parameter was invalid, first at %s; such points have density 0. ",
                   (unsigned long long)f->guards, markov ? " after warm-up" : "", api_place(&t->p.sources, f->guard_where, b->a));
     strbuf_puts(b, "Declare the bounds, so that no such point is tried.\n");
@@ -169,7 +169,7 @@ aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, voi
   }
   d.ebfmi = ebfmi;
   /* Independent draws need no convergence; NaN has a line of its own. */
-  bool markov = t->plan.method == PLAN_NUTS || t->plan.method == PLAN_MH;
+  bool markov = method_is(t->plan.method, METHOD_MARKOV);
   size_t columns = draws_columns(r->store);
   const char **names = ARENA_ARRAY(&mem, const char *, columns);
   diagnose_summary *s = ARENA_ARRAY(&mem, diagnose_summary, columns);

@@ -153,7 +153,7 @@ aim_status aim_set_real(aim_task *t, const char *option, double value) {
 aim_status aim_plan_get(const aim_task *t, aim_plan *out) {
   if (!t) return AIM_E_USAGE;
   const plan *p = &t->plan;
-  *out = (aim_plan){p->name,   p->model->decl->name.name, plan_method_name(p->method), p->seed, p->particles, p->chains, p->warmup, p->draws,
+  *out = (aim_plan){p->name,   p->model->decl->name.name, method_name(p->method), p->seed, p->particles, p->chains, p->warmup, p->draws,
                     p->thin,   p->steps, p->max_depth,              p->target_accept};
   return AIM_OK;
 }
@@ -181,8 +181,8 @@ static aim_status check_memory(aim_task *t) {
   const program *p = &t->p;
   const plan *pl = &t->plan;
   const double limit = (double)t->vm->config.memory;
-  const bool independent = pl->method == PLAN_PRIOR || pl->method == PLAN_IMPORTANCE;
-  const double chains = independent ? 1 : pl->chains, rows = chains * (pl->method == PLAN_MH && pl->steps ? 1 : pl->draws);
+  const bool alone = method_is(pl->method, METHOD_ALONE);
+  const double chains = alone ? 1 : pl->chains, rows = chains * (pl->method == PLAN_MH && pl->steps ? 1 : pl->draws);
   const char *name = NULL;
   span at = {0};
   size_t most = 0;

@@ -16,13 +16,13 @@ unsigned run_method_needs(plan_method m) {
 }
 
 run_options run_options_of(const plan *pl) {
-  bool independent = pl->method == PLAN_PRIOR || pl->method == PLAN_IMPORTANCE;
+  const bool alone = method_is(pl->method, METHOD_ALONE);
   return (run_options){.method = pl->method,
                        .seed = pl->seed,
-                       .chains = independent ? 1 : pl->chains,
-                       .warmup = independent ? 0 : pl->warmup,
+                       .chains = alone ? 1 : pl->chains,
+                       .warmup = alone ? 0 : pl->warmup,
                        .draws = pl->draws,
-                       .thin = independent ? 1 : pl->thin,
+                       .thin = alone ? 1 : pl->thin,
                        .steps = pl->method == PLAN_MH ? pl->steps : 0,
                        .particles = (int64_t)pl->particles,
                        .threads = pl->threads,

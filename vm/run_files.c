@@ -117,7 +117,7 @@ run_status run_files_begin(aim_task *t, int *lock) {
   run_status st = clear_folder(t);
   if (st != RUN_OK) return st;
   for (int64_t c = 0; c < r->o.chains; c++) {
-    csv_info info = {.model = t->plan.model->decl->name.name, .method = plan_method_name(r->o.method), .version = AIM_VERSION, .data = data_name(t), .seed = r->o.seed,
+    csv_info info = {.model = t->plan.model->decl->name.name, .method = method_name(r->o.method), .version = AIM_VERSION, .data = data_name(t), .seed = r->o.seed,
                      .chain = (int)c + 1, .warmup = r->o.warmup, .samples = r->o.draws * r->o.thin, .thin = r->o.thin,
                      .delta = r->o.target_accept, .max_depth = (int)r->o.max_depth, .metric = plan_metric_name(r->o.metric), .stepsize = r->o.step_size};
     char *path = csv_path(t, c);
@@ -169,7 +169,7 @@ run_status run_files_end(aim_task *t, double seconds) {
   exec_account account = {0};
   if (engine->account) engine->account(t->model.loaded, &account);
   run_info info = {.account = engine->account ? &account : NULL,
-                   .name = t->plan.name, .started = t->started, .model = t->plan.model->decl->name.name, .file = t->of->name, .method = plan_method_name(t->plan.method),
+                   .name = t->plan.name, .started = t->started, .model = t->plan.model->decl->name.name, .file = t->of->name, .method = method_name(t->plan.method),
                    .version = AIM_VERSION, .build = !engine->account ? engine->name : account.compiled ? "machine code" : "interpreter", .data = &data, .n_data = *data ? 1 : 0, .seed = r->o.seed,
                    .warmup = r->o.warmup, .draws = r->o.draws, .thin = r->o.thin, .steps = r->o.steps, .draws_bytes = draws_bytes(r->store), .target_accept = r->o.target_accept,
                    .max_depth = (int)r->o.max_depth, .metric = plan_metric_name(r->o.metric), .chain = chains_of(t), .n_chains = (size_t)r->o.chains, .total_seconds = seconds,

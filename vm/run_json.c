@@ -1,6 +1,7 @@
 /* run_json.c: run.json, and replacing a file as a whole. */
 #include "vm/run_json.h"
 
+#include "compiler/method.h"
 #include "lang/json_text.h"
 #include "vm/number_text.h"
 
@@ -122,7 +123,8 @@ static void put_account(json_out *o, const exec_account *a) {
 
 char *run_json_text(const run_info *info, arena *a) {
   json_out out = {.first = true}, *o = &out;
-  const bool nuts = strcmp(info->method, "nuts") == 0, mh = strcmp(info->method, "mh") == 0, markov = nuts || mh;
+  const plan_method method = method_find(info->method);
+  const bool nuts = method == PLAN_NUTS, mh = method == PLAN_MH, markov = method_is(method, METHOD_MARKOV);
   strbuf_init(&o->b, a);
   open_group(o, NULL, '{');
   put_text(o, "name", info->name);
