@@ -5,7 +5,7 @@
  *   REDUCE   over all elements of an array, or over a comprehension: sum(e for i in 1..N if c)
  *   SHAPE    has a rule of its own in the checker and the lowering
  *   DRAW     a random draw: only in a distribution's sample()
- *   DISTFN   takes a distribution: logpdf(D, x)
+ *   DISTFN   takes a distribution first: logpdf(D, x)
  * Everything else is written in AIM in stdlib/prelude. */
 #ifndef AIM_COMPILER_BUILTIN_H
 #define AIM_COMPILER_BUILTIN_H
@@ -41,7 +41,9 @@
   B(DRAW_EXPONENTIAL, "draw_exponential", DRAW, EXPONENTIAL) B(DRAW_GAMMA, "draw_gamma", DRAW, GAMMA)     \
   B(DRAW_LOG_GAMMA, "draw_log_gamma", DRAW, LOG_GAMMA) B(DRAW_POISSON, "draw_poisson", DRAW, POISSON)     \
   B(DRAW_BINOMIAL, "draw_binomial", DRAW, BINOMIAL) B(DRAW_CATEGORICAL, "draw_categorical", DRAW, CATEGORICAL) \
-  B(LOGPDF, "logpdf", DISTFN, ADD) B(LOGCDF, "logcdf", DISTFN, ADD) B(LOGCCDF, "logccdf", DISTFN, ADD)
+  B(LOGPDF, "logpdf", DISTFN, ADD) B(LOGCDF, "logcdf", DISTFN, ADD) B(LOGCCDF, "logccdf", DISTFN, ADD)    \
+  B(CDF, "cdf", DISTFN, ADD) B(QUANTILE, "quantile", DISTFN, ADD)                                         \
+  B(SAMPLE, "sample", DISTFN, ADD)       /* sample(D): one draw; only in a distribution's sample() */
 
 typedef enum builtin_id {
 #define B(ID, name, kind, op) BUILTIN_##ID,

@@ -72,6 +72,7 @@ struct symbol {
   ast_param *param;   /* SYM_DATA, SYM_PARAM */
   int builtin;        /* SYM_BUILTIN */
   symbol *next_overload; /* SYM_DIST */
+  const char *label;  /* SYM_DIST: what the IR calls it, where others have its name; else NULL */
 };
 
 /* What a call means once overloads, names and defaults are sorted out.  For each EXPR_CALL of a function, builtin or distribution the
@@ -94,6 +95,8 @@ typedef struct check_site {
   span at;         /* the first statement */
   const ty_info *event; /* what its distribution draws, where no type was written; else NULL */
   bool as_real;    /* IR_OBSERVED: integers that a distribution of reals describes */
+  const symbol *undrawn; /* IR_OBSERVED: a distribution of it that has no sample(), and the place; else NULL */
+  span undrawn_at;
 } check_site;
 
 typedef struct check_model {

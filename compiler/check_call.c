@@ -258,8 +258,7 @@ bool unify_args(ctx *c, const ast_expr *call, symbol *callee, const signature *s
 
 /* --- calls */
 
-static const char *const future[] = {"ode",       "mixture",  "truncated", "right_censored", "left_censored", "interval_censored",
-                                     "horseshoe", "geometric", "linear",    "hold"};
+static const char *const future[] = {"ode", "horseshoe", "geometric", "linear", "hold"};
 
 static bool check_args(ctx *c, ast_expr *e) {
   bool ok = true;
@@ -292,13 +291,22 @@ const ty_info *check_call_expr(ctx *c, ast_expr *e) {
     check_args(c, e);
     return check_error(c, e);
   }
+  if (e->call.of) {
+    const ty_info *t = check_expr(c, e->call.of);
+    check_args(c, e);
+    if (!ty_is_error(t)) {
+      diag *d = cx_error(c, "E0508", e->at, "%s has no members that are called", ty_print(c->p, t));
+      if (callable_find(c, name)) cx_help(c, d, "write `%s(...)`, with the value as an argument", name);
+      else cx_help(c, d, "only a parameter `d: dist` of a distribution has: `d.logpdf(x)`");
+    }
+    return check_error(c, e);
+  }
   symbol *s = callable_find(c, name);
   if (!s) {
     bool later = false;
     for (size_t i = 0; i < sizeof future / sizeof future[0]; i++) later |= strcmp(future[i], name) == 0;
     if (later && !ptr_map_get(&c->names, name)) {
-      diag *d = cx_error(c, "E0690", e->call.fn.at, "`%s` is not available yet", name);
-      if (strcmp(name, "truncated") == 0) cx_help(c, d, "bounds of an unknown's type truncate: `x: real<lower = 0> ~ Normal(0, 1)`");
+      cx_error(c, "E0690", e->call.fn.at, "`%s` is not available yet", name);
     } else {
       check_args(c, e);
       unknown_callable(c, name, e->call.fn.at, "a function");

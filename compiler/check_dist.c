@@ -22,6 +22,10 @@ static void check_standard(ctx *c, const check_dist *d) {
 check_dist *dist_parts(check_state *st, symbol *s) {
   sym_info *x = sym_of(s);
   if (x->dist) return x->dist;
+  if (is_scheme(s)) {
+    symbol *probe = scheme_probe(st, s);
+    return probe ? x->dist = dist_parts(st, probe) : NULL;
+  }
   const signature *sig = signature_of(st, s);
   if (!sig) return NULL;
   check_dist *d = x->dist = ARENA_NEW(st->p->mem, check_dist);
@@ -104,15 +108,29 @@ static void check_member(check_state *st, symbol *dist, ast_stmt *m, int k) {
 void check_dist_body(check_state *st, symbol *dist) {
   check_dist *d = dist_parts(st, dist);
   if (!d) return;
+  sym_info *x = sym_of(dist), *scheme = x->special_of ? sym_of(x->special_of) : NULL;
+  if (is_scheme(dist)) {
+    sym_info *probe = sym_of(d->sym);
+    if (!probe->queued) ARENA_PUSH(st->p->mem, st->queue, st->nqueue, st->cap_queue, d->sym);
+    probe->queued = true;
+    return;
+  }
+  if (scheme && scheme->over_failed) return;
+  size_t before = st->p->diags->n, errors = st->p->diags->errors;
   ast_stmt *all[NMEMBERS] = {d->logpdf, d->cdf, d->logcdf, d->logccdf, d->quantile, d->sample, d->valid, d->standard, d->from_standard};
   for (int k = 0; k < NMEMBERS; k++)
     if (all[k]) check_member(st, dist, all[k], k);
+  if (!scheme || st->p->diags->errors == errors) return;
+  /* What is wrong with a scheme is said once, and where it was used. */
+  scheme->over_failed = true;
+  for (size_t i = before; i < st->p->diags->n && x->special_at.off != dist->at.off; i++)
+    diag_point(st->p->diags, st->p->diags->items[i], x->special_at, "used here");
 }
 
 /* --- calls */
 
 /* The overload that a call means: the first that has all the names it uses and as many parameters as it needs. */
-static symbol *choose(ctx *c, const ast_expr *e, symbol *first) {
+symbol *dist_choose(ctx *c, const ast_expr *e, symbol *first) {
   const ast_args *args = &e->call.args;
   symbol *named = NULL;
   for (symbol *s = first; s; s = s->next_overload) {
@@ -151,24 +169,28 @@ static symbol *choose(ctx *c, const ast_expr *e, symbol *first) {
   return NULL;
 }
 
-/* `x ~ truncated(D, lower = a, upper = b)`: the same by a type, or for data by a factor. */
-static void truncation_help(ctx *c, diag *d, const ast_expr *e) {
-  strbuf bounds, dist;
-  strbuf_init(&bounds, c->a);
-  strbuf_init(&dist, c->a);
-  for (size_t i = 0; i < e->call.args.n; i++) {
-    const ast_arg *a = &e->call.args.items[i];
-    if (a->name.name && (strcmp(a->name.name, "lower") == 0 || strcmp(a->name.name, "upper") == 0)) {
-      strbuf_printf(&bounds, "%s%s = ", bounds.n ? ", " : "", a->name.name);
-      ast_print_expr(&bounds, a->value);
-    } else if (i == 0) ast_print_expr(&dist, a->value);
-  }
-  const char *name = c->left ? c->left->name.name : "x";
-  const symbol *s = c->left ? ptr_map_get(&c->names, name) : NULL;
-  if (dist.n == 0 || dist.n + bounds.n > 100) strbuf_init(&dist, c->a), strbuf_puts(&dist, "D");
-  if (s && (s->kind == SYM_DATA || s->kind == SYM_LET))
-    cx_help(c, d, "write `%s ~ %s` and subtract the log of the mass that is left: `factor -N * logccdf(%s, a)`", name, dist.s, dist.s);
-  else cx_help(c, d, "bounds of an unknown's type truncate: `%s: real<%s> ~ %s`", name, bounds.n ? bounds.s : "lower = 0", dist.s);
+bool drawn_finish(ctx *c, ast_expr *e, symbol *s, ast_expr **args, drawn *out) {
+  check_state *st = c->st;
+  e->call.fn.sym = s;
+  callee_used(c, s, e->at);
+  const signature *sig = signature_of(st, s);
+  check_dist *parts = sig ? dist_parts(st, s) : NULL;
+  if (!parts) return false;
+  if (!unify_args(c, e, s, sig, args, &out->batch, &out->sizes) || ty_is_error(parts->on)) return false;
+  call_record(c, e, s, args, sig->n, out->batch.rank > 0, &out->sizes);
+  out->dist = s;
+  out->parts = parts;
+  out->args = args;
+  out->event = *ty_substitute(st, parts->on, &out->sizes);
+  out->event.event_rank = out->event.rank;
+  out->flat = sym_of(s)->library && s->name == st->flat;
+  ty_info *t = ARENA_NEW(c->a, ty_info);
+  t->kind = TY_DIST;
+  ty_info *event = ARENA_NEW(c->a, ty_info);
+  *event = out->event;
+  t->event = event;
+  set_type(e, t);
+  return true;
 }
 
 bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
@@ -178,23 +200,16 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
     check_error(c, e);
     return false;
   }
-  symbol *first = e->kind == EXPR_CALL && e->call.fn.name[0] ? callable_find(c, e->call.fn.name) : NULL;
+  /* What a special was made of is not looked for by name. */
+  bool made = e->kind == EXPR_CALL && e->call.fn.sym && e->call.fn.sym->kind == SYM_DIST;
+  symbol *first = made ? e->call.fn.sym : e->kind == EXPR_CALL && e->call.fn.name[0] && !e->call.of ? callable_find(c, e->call.fn.name) : NULL;
   if (e->kind != EXPR_CALL || !first || first->kind != SYM_DIST) {
     if (e->kind == EXPR_CALL && first && first->kind == SYM_MODEL) {
       cx_error(c, "E0690", e->at, "a model as a distribution (`%s ~ %s(...)`) is not available yet", "x", first->name);
       check_error(c, e);
       return false;
     }
-    if (e->kind == EXPR_CALL && !first) {
-      static const char *const over[] = {"mixture", "truncated", "right_censored", "left_censored", "interval_censored"};
-      for (size_t i = 0; i < sizeof over / sizeof over[0]; i++)
-        if (strcmp(over[i], e->call.fn.name) == 0) {
-          diag *d = cx_error(c, "E0690", e->call.fn.at, "`%s` is not available yet", over[i]);
-          if (strcmp(over[i], "truncated") == 0) truncation_help(c, d, e);
-          else cx_help(c, d, "write the density with `factor`: docs/language.md, section 16, shows how");
-          check_error(c, e);
-          return false;
-        }
+    if (e->kind == EXPR_CALL && !first && !e->call.of) {
       for (size_t i = 0; i < e->call.args.n; i++) check_expr(c, e->call.args.items[i].value);
       if (e->call.fn.name[0]) {
         symbol *v = ptr_map_get(&c->names, e->call.fn.name);
@@ -230,40 +245,77 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
     }
     return false;
   }
+  for (symbol *s = first; s; s = s->next_overload)
+    if (is_scheme(s)) return check_over(c, e, first, out);
   bool ok = true, outer = c->stochastic;
   c->stochastic = false;
   for (size_t i = 0; i < e->call.args.n; i++)
     if (ty_is_error(check_expr(c, e->call.args.items[i].value))) ok = false;
   out->stochastic = c->stochastic;
   c->stochastic |= outer;
-  symbol *s = choose(c, e, first);
+  symbol *s = dist_choose(c, e, first);
   check_error(c, e);
   if (!s) return false;
-  e->call.fn.sym = s;
-  callee_used(c, s, e->at);
   const signature *sig = signature_of(st, s);
-  check_dist *parts = dist_parts(st, s);
   ast_expr **args;
-  if (!sig || !parts || !match_args(c, e, s, sig, &args) || !ok) return false;
-  if (!unify_args(c, e, s, sig, args, &out->batch, &out->sizes) || ty_is_error(parts->on)) return false;
-  call_record(c, e, s, args, sig->n, out->batch.rank > 0, &out->sizes);
-  out->dist = s;
-  out->parts = parts;
-  out->args = args;
-  out->event = *ty_substitute(st, parts->on, &out->sizes);
-  out->event.event_rank = out->event.rank;
-  out->flat = sym_of(s)->library && s->name == st->flat;
-  ty_info *t = ARENA_NEW(c->a, ty_info);
-  t->kind = TY_DIST;
-  ty_info *event = ARENA_NEW(c->a, ty_info);
-  *event = out->event;
-  t->event = event;
-  set_type(e, t);
-  return true;
+  if (!sig || !match_args(c, e, s, sig, &args)) {
+    e->call.fn.sym = s;
+    callee_used(c, s, e->at);
+    return false;
+  }
+  return ok && drawn_finish(c, e, s, args, out);
+}
+
+/* sample(D): a draw inside a sampler. */
+static const ty_info *check_draw_of(ctx *c, ast_expr *e, symbol *callee) {
+  drawn d;
+  if (e->call.args.n != 1 || e->call.args.items[0].name.name) {
+    diag *g = cx_error(c, e->call.args.n < 1 ? "E0412" : "E0413", e->at, "`sample` takes a distribution");
+    cx_help(c, g, "it is `sample(Normal(0, 1))`");
+    return check_error(c, e);
+  }
+  ast_expr *dist = e->call.args.items[0].value;
+  const char *outer = c->distfn;
+  c->distfn = "sample";
+  bool ok = check_drawn(c, dist, &d);
+  c->distfn = outer;
+  if (!ok) return check_error(c, e);
+  if (!c->in_sample) {
+    diag *g = cx_error(c, "E0609", e->at, "`sample` draws only in the sample() of a distribution");
+    cx_help(c, g, "in a model a draw has a name: `x ~ %s(...)`", d.dist->name);
+    return check_error(c, e);
+  }
+  if (!d.parts->sample) {
+    cx_error(c, "E0608", dist->at, "`%s` has no `sample` and cannot be drawn from", d.dist->name);
+    return check_error(c, e);
+  }
+  if (d.batch.rank) {
+    diag *g = cx_error(c, "E0512", dist->at, "`sample` draws once, and the arguments are arrays");
+    cx_help(c, g, "`[sample(D(a[i])) for i in 1..N]` draws an array");
+    return check_error(c, e);
+  }
+  c->stochastic = true;
+  ast_expr **args = ARENA_ARRAY(c->a, ast_expr *, 1);
+  args[0] = dist;
+  call_record(c, e, callee, args, 1, false, NULL);
+  return set_type(e, ty_as(c->st, &d.event, (ty_kind)d.event.kind));
+}
+
+/* Why a distribution cannot answer: the member that it lacks, or NULL. */
+static const char *lacks(const drawn *d, int builtin) {
+  const check_dist *p = d->parts;
+  switch (builtin) {
+  case BUILTIN_CDF: return p->cdf ? NULL : "cdf";
+  case BUILTIN_LOGCDF: return p->logcdf || p->cdf ? NULL : "cdf";
+  case BUILTIN_LOGCCDF: return p->logccdf || p->cdf ? NULL : "cdf";
+  case BUILTIN_QUANTILE: return p->quantile ? NULL : "quantile";
+  default: return NULL;
+  }
 }
 
 const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
   const char *name = e->call.fn.name;
+  if (callee->builtin == BUILTIN_SAMPLE) return check_draw_of(c, e, callee);
   if (e->call.args.n != 2 || e->call.args.items[0].name.name || e->call.args.items[1].name.name) {
     diag *d = cx_error(c, e->call.args.n < 2 ? "E0412" : "E0413", e->at, "`%s` takes a distribution and a value", name);
     cx_help(c, d, "it is `%s(Normal(0, 1), x)`", name);
@@ -277,14 +329,20 @@ const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
   c->distfn = outer;
   const ty_info *t = check_expr(c, x);
   if (!ok || ty_is_error(t) || !value_expected(c, x, t, "the value")) return check_error(c, e);
-  const ast_stmt *own = callee->builtin == BUILTIN_LOGCDF ? dr.parts->logcdf : dr.parts->logccdf;
-  if (callee->builtin != BUILTIN_LOGPDF && !dr.parts->cdf && !own) {
-    diag *d = cx_error(c, "E0608", dist->at, "`%s` has no distribution function", dr.dist->name);
-    if (sym_of(dr.dist)->library) cx_help(c, d, "these have one: %s", dists_known(c, true));
-    else cx_help(c, d, "`%s` needs a member `cdf(x)`", name);
+  const char *missing = lacks(&dr, callee->builtin);
+  if (missing) {
+    bool cdf = strcmp(missing, "cdf") == 0;
+    diag *d = cx_error(c, "E0608", dist->at, cdf ? "`%s` has no distribution function" : "`%s` has no `quantile`", dr.dist->name);
+    if (!sym_of(dr.dist)->library) cx_help(c, d, "`%s` needs a member `%s(%s)`", name, missing, cdf ? "x" : "p");
+    else if (cdf) cx_help(c, d, "these have one: %s", dists_known(c, true));
     return check_error(c, e);
   }
-  if (dr.parts->discrete && t->kind == TY_REAL) {
+  bool quantile = callee->builtin == BUILTIN_QUANTILE;
+  if (quantile && (dr.event.rank || t->kind == TY_BOOL)) {
+    cx_error(c, "E0512", e->at, "`quantile` is of a distribution of numbers, at a probability");
+    return check_error(c, e);
+  }
+  if (!quantile && dr.parts->discrete && t->kind == TY_REAL) {
     cx_error(c, "E0601", x->at, "`%s` draws %s, this is %s", dr.dist->name, dr.event.kind == TY_BOOL ? "truth values" : "integers",
              ty_print(c->p, t));
     return check_error(c, e);
@@ -303,7 +361,8 @@ const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
   args[0] = dist;
   args[1] = x;
   call_record(c, e, callee, args, 2, both.rank > 0, NULL);
-  return set_type(e, both.rank ? ty_new(c->st, TY_REAL, both.rank, both.dim) : ty_scalar(c->st, TY_REAL));
+  ty_kind kind = quantile ? (ty_kind)dr.event.kind : TY_REAL;
+  return set_type(e, both.rank ? ty_new(c->st, kind, both.rank, both.dim) : ty_scalar(c->st, kind));
 }
 
 /* --- supports */

@@ -45,6 +45,8 @@ void check_model_body(check_state *st, symbol *model) {
   check_block(&c, d->body);
   for (size_t i = 0; i < c.nreplicas; i++) {
     symbol *y = c.replicas[i]->sym;
+    const check_site *site = y->site ? &m->sites[y->site - 1] : NULL;
+    if (site && site->undrawn) report_undrawn(&c, c.replicas[i]->at, site->undrawn, y->name);
     if (y->observed || (y->type && ty_is_error(y->type))) continue;
     diag *g = cx_error(&c, "E0617", c.replicas[i]->at, "`%s` is not observed, so it cannot be replicated", y->name);
     cx_point(&c, g, y->at, "%s", sym_noun(y));

@@ -145,7 +145,7 @@ const char *dists_known(ctx *c, bool with_cdf) {
     symbol *s = callable_find(c, words[i]);
     if (!s || (i && words[i] == words[i - 1])) continue;
     if (with_cdf) {
-      const check_dist *d = dist_parts(st, s);
+      const check_dist *d = is_scheme(s) ? NULL : dist_parts(st, s);
       if (!d || !d->cdf) continue;
     }
     strbuf_printf(&b, "%s%s", seen++ ? ", " : "", words[i]);

@@ -158,6 +158,10 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
   sym->observed = true;
   check_site *site = site_add(c, sym, IR_OBSERVED, sym->type, t->at);
   if (!ok) return;
+  if (site && !d.parts->sample) {
+    site->undrawn = d.dist;
+    site->undrawn_at = s->sample.dist->at;
+  }
   if (site && sym->type->kind == TY_INT && d.event.kind == TY_REAL && !d.flat) site->as_real = true;
   check_sizes(c, s, &left, &d);
   check_support(c, t->at, &left, sym->param ? sym->param->type : NULL, &d, s->sample.dist, true);
@@ -208,13 +212,26 @@ static const ty_info *drawn_type(ctx *c, ast_stmt *s, const drawn *d, bool ok) {
   return out;
 }
 
+void report_undrawn(ctx *c, span at, const symbol *dist, const char *name) {
+  diag *d = cx_error(c, "E0608", at, "`%s` cannot be predicted: `%s` has no `sample`", name, dist->name);
+  if (!sym_of((symbol *)dist)->library) cx_help(c, d, "add `sample() { ... }` to `dist %s`", dist->name);
+  else if (is_over(dist)) cx_help(c, d, "predict it from the distribution that was given to `%s`", dist->name);
+}
+
+/* A prediction has to be drawn. */
+static bool drawable(ctx *c, const ast_stmt *s, const drawn *d, bool ok) {
+  if (!ok || !c->in_predict || d->parts->sample) return ok;
+  report_undrawn(c, s->sample.dist->at, d->dist, s->sample.target.name.name);
+  return false;
+}
+
 static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
   ast_target *t = &s->sample.target;
   ir_site_role role = c->in_predict ? IR_PREDICTED : IR_LATENT;
   sym_kind kind = c->in_predict ? SYM_PREDICT : SYM_LATENT;
   drawn d;
   if (t->subs.n == 0) {
-    bool ok = check_drawn(c, s->sample.dist, &d);
+    bool ok = drawable(c, s, &d, check_drawn(c, s->sample.dist, &d));
     symbol *sym = sym_new(c->st, kind, t->name.name, t->name.at);
     t->name.sym = sym;
     sym->stochastic = true;
@@ -269,7 +286,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
     }
   }
   t->name.sym = sym;
-  bool ok = check_drawn(c, s->sample.dist, &d);
+  bool ok = drawable(c, s, &d, check_drawn(c, s->sample.dist, &d));
   const ty_info *element = elements_element(e), *mine;
   if (element && !t->type && ok && !ty_is_error(element)) {
     /* The first element's type is everybody's. */

@@ -60,6 +60,11 @@ typedef struct sym_info {
   ptr_map tracks;         /* SYM_MODEL: what it tracks and predicts */
   bool energy;            /* SYM_MODEL: it has one */
   bool queued;            /* its body is checked, or will be */
+  struct special *specials; /* SYM_DIST over distributions: what was made of it (check_over.c) */
+  bool over_failed;       /* it has an error that was reported, so nothing is made of it any more */
+  symbol *special_of;     /* a special: its scheme, where it was first used, how deep it is nested */
+  span special_at;
+  unsigned over_depth;
   symbol **callees;       /* SYM_FN, SYM_DIST: what its body calls */
   size_t ncallees, cap_callees;
   span *call_at;
@@ -79,6 +84,7 @@ typedef struct check_state {
   symbol **decls;        /* of the user's file, in order */
   size_t ndecls, cap_decls;
   ty_info scalars[TY_NONE + 1];
+  unsigned nspecials;
   bool syntax_errors;    /* statements may be missing from the tree */
   const char *flat, *upper, *lower; /* interned words */
 } check_state;
@@ -270,10 +276,25 @@ typedef struct drawn {
 /* Checks e as a distribution.  False after a report. */
 bool check_drawn(ctx *c, ast_expr *e, drawn *out);
 void check_dist_body(check_state *st, symbol *dist);
+/* The overload that the arguments of a call mean; NULL after a report. */
+symbol *dist_choose(ctx *c, const ast_expr *e, symbol *first);
+/* The rest of check_drawn: e is a call of s with these checked arguments, one for each parameter. */
+bool drawn_finish(ctx *c, ast_expr *e, symbol *s, ast_expr **args, drawn *out);
 const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee);
 /* Whether a declared type and what is drawn agree; reports. */
 bool check_support(ctx *c, span at, const ty_info *declared, const ast_type *type, const drawn *d, const ast_expr *dist,
                    bool observed);
+
+/* ---- check_over.c: distributions over distributions */
+
+/* Has a parameter of kind dist. */
+bool is_scheme(const symbol *dist);
+/* check_drawn where `first`, or an overload of it, is a scheme. */
+bool check_over(ctx *c, ast_expr *e, symbol *first, drawn *out);
+/* Was made of a scheme. */
+bool is_over(const symbol *dist);
+/* Some distribution that was made of the scheme; NULL when none can be. */
+symbol *scheme_probe(check_state *st, symbol *scheme);
 
 /* ---- check_elements.c: arrays built by elements */
 
@@ -302,6 +323,8 @@ void check_block(ctx *c, ast_block *b);
 void check_stmt(ctx *c, ast_stmt *s);
 void check_sample(ctx *c, ast_stmt *s);
 void check_let(ctx *c, ast_stmt *s);
+/* `name` is predicted from a distribution without a sampler. */
+void report_undrawn(ctx *c, span at, const symbol *dist, const char *name);
 check_site *site_add(ctx *c, symbol *s, ir_site_role role, const ty_info *type, span at);
 
 /* ---- check_model.c, check_run.c */

@@ -163,7 +163,8 @@ const ty_info *check_type(ctx *c, ast_type *t) {
       size_t n = 0;
       for (int i = 0; i < NWORDS; i++) names[n++] = words[i].name;
       if (strcmp(t->name.name, "dist") == 0) {
-        cx_error(c, "E0690", t->name.at, "distributions over distributions (`dist` parameters) are not available yet");
+        diag *d = cx_error(c, "E0410", t->name.at, "only a `dist` has parameters that are distributions");
+        cx_help(c, d, "write it as a distribution over distributions: `dist %s(d: dist) on d { ... }`", c->owner ? c->owner->name : "over");
         return fail(c, t);
       }
       diag *d = cx_error(c, "E0410", t->name.at, "there is no type called `%s`", t->name.name);

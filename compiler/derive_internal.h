@@ -45,7 +45,7 @@ void derive_walk(derivation *d);
 /* The finished array of a site in fn. */
 ir_val derive_site_value(derivation *d, const ir_site *site);
 
-enum { DERIVE_MAX_ARGS = 17 }; /* of a distribution's member: its parameters, and x */
+enum { DERIVE_MAX_ARGS = 66 }; /* of a distribution's member: its parameters, and x */
 
 /* Adds to the terms of the block that is being walked; does nothing where the form has none. */
 void derive_add_part(derivation *d, ir_builder *b, int part, ir_val v);

@@ -2,6 +2,7 @@
  *
  * A distribution is instantiated for the shapes of its arguments: Dirichlet over real[K] and over real[3] are two sets of
  * functions, so that their sizes are the model's own and inlining them is copying. */
+#include "compiler/builtin.h"
 #include "compiler/lower_internal.h"
 
 #include <math.h>
@@ -34,10 +35,11 @@ static ir_fn *member(lower *l, const check_dist *d, const ast_stmt *s, const cha
     l->key = ir_param_add(fn, IR_ROLE_PLAIN, "key", ir_scalar(IR_KEY));
     l->index = ir_param_add(fn, IR_ROLE_PLAIN, "index", ir_scalar(IR_INT));
   } else if (s->member.params.n) {
-    lower_bind(l, s->member.params.items[0].name.sym, ir_param_add(fn, IR_ROLE_PLAIN, maps ? "z" : "x", *x));
+    ir_type at = s == d->quantile ? ir_scalar(IR_REAL) : *x;
+    lower_bind(l, s->member.params.items[0].name.sym, ir_param_add(fn, IR_ROLE_PLAIN, maps ? "z" : "x", at));
   }
   for (size_t k = 0; k < d->nparams; k++) lower_bind(l, d->params[k], ir_param_add(fn, IR_ROLE_PLAIN, d->params[k]->name, params[k]));
-  ir_elem elem = s == d->valid ? IR_BOOL : sampler ? (ir_elem)x->elem : IR_REAL;
+  ir_elem elem = s == d->valid ? IR_BOOL : sampler || s == d->quantile ? (ir_elem)x->elem : IR_REAL;
   ir_val v;
   if (s->member.value) {
     v = ty_of(s->member.value)->rank ? lower_array_as(l, s->member.value, elem) : lower_scalar_as(l, s->member.value, elem);
@@ -89,10 +91,10 @@ static const char *member_name(lower *l, const char *dist, const char *part) { r
 static ir_dist *instance(lower *l, const check_dist *d, const ir_type *params, ir_type x) {
   strbuf name;
   strbuf_init(&name, l->mem);
-  strbuf_puts(&name, d->sym->name);
+  strbuf_puts(&name, d->sym->label ? d->sym->label : d->sym->name);
   /* An overload is told apart by the names of its parameters, an instance by their extents. */
   bool first = check_find(l->p, d->sym->name) == d->sym;
-  if (!first) strbuf_printf(&name, "/%s", d->nparams ? d->params[d->nparams - 1]->name : "");
+  if (!first && !d->sym->label) strbuf_printf(&name, "/%s", d->nparams ? d->params[d->nparams - 1]->name : "");
   for (size_t k = 0; k < d->nparams; k++)
     for (int a = 0; a < params[k].rank; a++) {
       strbuf_putc(&name, '.');
@@ -127,7 +129,7 @@ static void add_standard(lower *l, const check_dist *d, ir_dist *r, const ir_typ
 
 /* ---- arguments */
 
-enum { MAX_ARGS = 14 };
+enum { MAX_ARGS = 62 };
 
 typedef struct draw_from {
   const check_dist *d;
@@ -257,6 +259,12 @@ static ir_fn *log_ccdf_of(lower *l, const check_dist *d, const ir_dist *r, const
   const char *name = member_name(l, r->name, "logccdf");
   ir_fn *fn = ir_fn_find(l->m, name);
   return fn || !d->logccdf ? fn : member(l, d, d->logccdf, name, params, &x);
+}
+
+static ir_fn *quantile_of(lower *l, const check_dist *d, const ir_dist *r, const ir_type *params, ir_type x) {
+  const char *name = member_name(l, r->name, "quantile");
+  ir_fn *fn = ir_fn_find(l->m, name);
+  return fn || !d->quantile ? fn : member(l, d, d->quantile, name, params, &x);
 }
 
 typedef struct tails {
@@ -481,22 +489,26 @@ static void tilde_here(lower *l, void *user) {
   else lower_bind(l, into, v);
 }
 
-/* `u ~ D` in sample(): a draw of one event, with a key of its own. */
+/* A draw in a sampler, with a key of its own. */
+static ir_val draw_of(lower *l, const draw_from *f, ir_type x) {
+  ir_dist *d = instance(l, f->d, f->types, x);
+  if (!d->sample) return 0;
+  ir_val args[MAX_ARGS + 2] = {ir_op2(&l->b, IR_FOLD_OP, l->key, ir_int(&l->b, ++l->draws)), l->index};
+  memcpy(args + 2, f->args, f->n * sizeof *args);
+  return ir_call(&l->b, d->sample, f->n + 2, args)->res[0];
+}
+
+/* `u ~ D` in sample(). */
 static void draw_local(lower *l, const ast_stmt *s) {
-  const ast_expr *dist = s->sample.dist;
   const symbol *u = s->sample.target.name.sym;
   draw_from f = {0};
-  const check_call *call = check_call_of(l->p, dist);
+  const check_call *call = check_call_of(l->p, s->sample.dist);
   const check_dist *cd = call ? check_dist_of(l->p, call->callee) : NULL;
-  if (!cd || !cd->sample || s->sample.target.subs.n || s->sample.iter.n || u->type->rank != cd->on->rank) {
-    lower_refuse(l, s->at, "drawing this in sample()");
-    return;
-  }
-  if (!arguments(l, &f, dist, 0, NULL, 0)) return;
-  ir_dist *d = instance(l, cd, f.types, lower_type(l, u->type));
-  ir_val args[MAX_ARGS + 2] = {ir_op2(&l->b, IR_FOLD_OP, l->key, ir_int(&l->b, ++l->draws)), l->index};
-  memcpy(args + 2, f.args, f.n * sizeof *args);
-  lower_bind(l, s->sample.target.name.sym, ir_call(&l->b, d->sample, f.n + 2, args)->res[0]);
+  ir_val v = 0;
+  if (cd && !s->sample.target.subs.n && !s->sample.iter.n && u->type->rank == cd->on->rank && arguments(l, &f, s->sample.dist, 0, NULL, 0))
+    v = draw_of(l, &f, lower_type(l, u->type));
+  if (v) lower_bind(l, s->sample.target.name.sym, v);
+  else lower_refuse(l, s->at, "drawing this in sample()");
 }
 
 void lower_sample(lower *l, const ast_stmt *s) {
@@ -509,43 +521,79 @@ void lower_sample(lower *l, const ast_stmt *s) {
   else tilde_here(l, (void *)s);
 }
 
-/* ---- logpdf(D, x), logcdf, logccdf as functions */
+/* ---- logpdf(D, x) and its kin as functions */
+
+static ir_val log_of(lower *l, ir_val p) { return ir_op1(&l->b, IR_LOG_OP, p); }
+
+/* cdf, logcdf or logccdf at args[0].  A distribution's own formulas hold on its support; outside of it the answer is 0 or 1. */
+static ir_val distribution_function(lower *l, const draw_from *f, const ir_dist *d, int builtin, ir_val *args) {
+  ir_type t = ir_type_of(l->fn, args[0]);
+  bool upper = builtin == BUILTIN_LOGCCDF, log = builtin != BUILTIN_CDF;
+  ir_val outside[2] = {0, 0};
+  for (int side = 0; side < 2 && t.rank == 0; side++) {
+    const ast_expr *bound = side == 0 ? f->d->on->lo : f->d->on->hi;
+    if (!bound || t.elem == IR_BOOL) continue;
+    ir_val b = in_terms_of(l, f, bound, (ir_elem)t.elem);
+    outside[side] = ir_op2(&l->b, IR_LT_OP, side == 0 ? args[0] : b, side == 0 ? b : args[0]);
+    args[0] = ir_op2(&l->b, side == 0 ? IR_MAX_OP : IR_MIN_OP, args[0], b);
+  }
+  ir_fn *own = upper ? log_ccdf_of(l, f->d, d, f->types, t) : builtin == BUILTIN_LOGCDF ? log_cdf_of(l, f->d, d, f->types, t) : NULL;
+  if (!own && !d->cdf) return 0;
+  ir_val v = ir_call(&l->b, own ? own : d->cdf, f->n + 1, args)->res[0];
+  if (!own && upper) v = ir_op1(&l->b, IR_LOG1P_OP, ir_op1(&l->b, IR_NEG_OP, v));
+  else if (!own && log) v = log_of(l, v);
+  for (int side = 0; side < 2; side++) {
+    /* A continuous distribution is continuous there too, and its formula at the end is this number. */
+    if (!outside[side] || !f->d->discrete) continue;
+    bool none = (side == 0) != upper;
+    ir_val constant = ir_real(&l->b, none ? (log ? -(double)INFINITY : 0.0) : (log ? 0.0 : 1.0));
+    v = ir_op3(&l->b, IR_SELECT_OP, outside[side], constant, v);
+  }
+  return v;
+}
 
 ir_val lower_density_call(lower *l, const ast_expr *e) {
   const check_call *c = check_call_of(l->p, e);
-  const ast_expr *dist = c->args[0], *x = c->args[1];
+  const ast_expr *dist = c->args[0], *x = c->nargs > 1 ? c->args[1] : NULL;
+  int builtin = c->callee->builtin;
   draw_from f = {0};
   const check_call *inner = check_call_of(l->p, dist);
   const check_dist *cd = inner ? check_dist_of(l->p, inner->callee) : NULL;
-  if (!cd) {
+  if (!cd || (builtin == BUILTIN_SAMPLE && !l->key)) {
     lower_refuse(l, e->at, "the density of this distribution");
     return ir_real(&l->b, 0.0);
   }
-  uint32_t batch = (uint32_t)(ty_of(x)->rank - cd->on->rank);
+  if (!x) {
+    ir_val v = arguments(l, &f, dist, 0, NULL, 0) ? draw_of(l, &f, lower_type(l, ty_of(e))) : 0;
+    if (!v) lower_refuse(l, e->at, "drawing this");
+    return v ? v : ir_real(&l->b, 0.0);
+  }
+  bool quantile = builtin == BUILTIN_QUANTILE;
+  uint32_t batch = (uint32_t)(ty_of(e)->rank);
   size_t mark = lower_mark(l);
   lower_box box = {0};
   if (batch) {
     lower_prepare(l, x);
     prepare_arguments(l, dist);
-    ir_type t = lower_type(l, ty_of(x));
+    ir_type t = lower_type(l, ty_of(e));
     box = lower_box_begin(l, batch, t.dim);
   }
   ir_val v = 0;
   if (arguments(l, &f, dist, batch, box.idx, 0)) {
     ir_val args[MAX_ARGS + 1];
-    args[0] = lower_part(l, x, batch, box.idx, lower_elem_kind(cd->on));
+    uint32_t own = (uint32_t)(ty_of(x)->rank - cd->on->rank);
+    args[0] = lower_part(l, x, own, box.idx + (batch - own), quantile ? IR_REAL : lower_elem_kind(cd->on));
     memcpy(args + 1, f.args, f.n * sizeof *args);
-    ir_dist *d = instance(l, cd, f.types, ir_type_of(l->fn, args[0]));
-    bool pdf = strcmp(c->callee->name, "logpdf") == 0, ccdf = strcmp(c->callee->name, "logccdf") == 0;
-    if (pdf) v = ir_call(&l->b, d->logpdf, f.n + 1, args)->res[0];
-    else {
-      ir_type t = ir_type_of(l->fn, args[0]);
-      ir_fn *own = ccdf ? log_ccdf_of(l, cd, d, f.types, t) : log_cdf_of(l, cd, d, f.types, t);
-      if (own || d->cdf) v = ir_call(&l->b, own ? own : d->cdf, f.n + 1, args)->res[0];
-      if (v && !own) v = ccdf ? ir_op1(&l->b, IR_LOG1P_OP, ir_op1(&l->b, IR_NEG_OP, v)) : ir_op1(&l->b, IR_LOG_OP, v);
-    }
+    ir_type t = ir_type_of(l->fn, args[0]);
+    if (quantile) t.elem = lower_elem_kind(cd->on);
+    ir_dist *d = instance(l, cd, f.types, t);
+    if (builtin == BUILTIN_LOGPDF) v = ir_call(&l->b, d->logpdf, f.n + 1, args)->res[0];
+    else if (quantile) {
+      ir_fn *fn = quantile_of(l, cd, d, f.types, t);
+      v = fn ? ir_call(&l->b, fn, f.n + 1, args)->res[0] : 0;
+    } else v = distribution_function(l, &f, d, builtin, args);
     if (!v) lower_refuse(l, e->at, "the distribution function of this distribution");
-    if (v && d->valid) v = ir_op2(&l->b, IR_GUARD_OP, ir_call(&l->b, d->valid, f.n, f.args)->res[0], v);
+    if (v && d->valid && builtin != BUILTIN_CDF && !quantile) v = ir_op2(&l->b, IR_GUARD_OP, ir_call(&l->b, d->valid, f.n, f.args)->res[0], v);
   }
   if (!v) v = ir_real(&l->b, 0.0);
   if (batch) {

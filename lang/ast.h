@@ -79,7 +79,7 @@ typedef enum expr_kind {
   EXPR_NAME,          /* name */
   EXPR_UNARY,         /* unary: -a, not a, a' */
   EXPR_BINARY,        /* binary */
-  EXPR_CALL,          /* call: f(a, n = b) */
+  EXPR_CALL,          /* call: f(a, n = b); of.f(a), a member of what stands before the dot */
   EXPR_REDUCE,        /* reduce: sum(e for i in 1..N if c) */
   EXPR_ARRAY,         /* array: [a, b] */
   EXPR_COMPREHENSION, /* comprehension: [e for i in 1..N] */
@@ -132,6 +132,7 @@ struct ast_expr {
       span op_at;
     } binary;
     struct {
+      ast_expr *of; /* of a member: d, or d[k]; else NULL */
       ast_name fn;
       ast_args args;
     } call;

@@ -208,6 +208,15 @@ ast_expr *build_call(parser *p, token fn, ast_args *args, token close) {
   return e;
 }
 
+ast_expr *build_member_call(parser *p, ast_expr *of, token fn, ast_args *args, token close) {
+  ast_expr *e = build_call(p, fn, args, close);
+  e->at = span_join(of->at, build_span(p, close));
+  if (e->kind == EXPR_ERROR) return e;
+  e->call.of = of;
+  over(p, e, of);
+  return e;
+}
+
 ast_expr *build_reduce(parser *p, token fn, ast_expr *body, ast_iter *iter, token close) {
   ast_expr *e = new_expr(p, EXPR_REDUCE, build_join(p, fn, close));
   e->reduce.fn = build_name(p, fn);

@@ -62,6 +62,7 @@ ast_expr *build_prefix(parser *p, ast_op op, token t, ast_expr *arg);
 ast_expr *build_transpose(parser *p, ast_expr *arg, token t);
 ast_expr *build_binary(parser *p, ast_op op, ast_expr *lhs, token t, ast_expr *rhs);
 ast_expr *build_call(parser *p, token fn, ast_args *args, token close);
+ast_expr *build_member_call(parser *p, ast_expr *of, token fn, ast_args *args, token close);
 ast_expr *build_reduce(parser *p, token fn, ast_expr *body, ast_iter *iter, token close);
 ast_expr *build_array(parser *p, token open, ast_exprs *elems, token close);
 ast_expr *build_comprehension(parser *p, token open, ast_expr *body, ast_iter *iter, token close);

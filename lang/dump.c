@@ -86,7 +86,11 @@ static void expr(strbuf *o, const ast_expr *e) {
     child(o, e->binary.lhs), child(o, e->binary.rhs);
     break;
   case EXPR_CALL:
-    strbuf_puts(o, "call ");
+    strbuf_puts(o, e->call.of ? "member" : "call ");
+    if (e->call.of) {
+      child(o, e->call.of);
+      strbuf_putc(o, ' ');
+    }
     name(o, &e->call.fn);
     args(o, &e->call.args);
     break;

@@ -238,6 +238,7 @@ postfix(A) ::= prim(E). { A = E; }
 postfix(A) ::= postfix(E) LB subs(S) RB(T). { A = build_index(p, E, S, T); }
 postfix(A) ::= postfix(E) QUOTE(T). { A = build_transpose(p, E, T); }
 postfix(A) ::= postfix(E) DOT ID(N). { A = build_field(p, E, N); }
+postfix(A) ::= postfix(E) DOT ID(N) LP args(X) RP(T). { A = build_member_call(p, E, N, X, T); }
 prim(A) ::= ID(N). { A = build_name_expr(p, N); }
 prim(A) ::= ID(N) LP args(X) RP(T). { A = build_call(p, N, X, T); }
 prim(A) ::= ID(N) LP expr(E) FOR iter(I) RP(T). { A = build_reduce(p, N, E, I, T); }

@@ -30,7 +30,7 @@ static level level_of(const ast_expr *e) {
   if (e->kind == EXPR_LET) return L_EXPR;
   if (e->kind == EXPR_BINARY) return op_level(e->binary.op);
   if (e->kind == EXPR_UNARY) return op_level(e->unary.op);
-  if (e->kind == EXPR_INDEX || e->kind == EXPR_FIELD) return L_POSTFIX;
+  if (e->kind == EXPR_INDEX || e->kind == EXPR_FIELD || (e->kind == EXPR_CALL && e->call.of)) return L_POSTFIX;
   if ((e->kind == EXPR_INT && !e->integer.text && e->integer.value < 0) ||
       (e->kind == EXPR_REAL && !e->real.text && e->real.value < 0))
     return L_UN;
@@ -148,6 +148,10 @@ static void put_bare(strbuf *out, const ast_expr *e) {
   case EXPR_UNARY: put_unary(out, e); break;
   case EXPR_BINARY: put_binary(out, e); break;
   case EXPR_CALL:
+    if (e->call.of) {
+      put_expr(out, e->call.of, L_POSTFIX);
+      strbuf_putc(out, '.');
+    }
     put_name(out, &e->call.fn);
     strbuf_putc(out, '(');
     put_args(out, &e->call.args, L_EXPR);
