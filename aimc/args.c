@@ -36,7 +36,7 @@ static const struct argp_option options[] = {
     {"cache-size", KEY_CACHE_SIZE, "MIB", 0, "how much of them, default 256", 3},
     {"symbols", KEY_SYMBOLS, "perf | gdb", 0, "tell perf (/tmp/perf-PID.map) or gdb the names of compiled functions", 3},
     {"isa", KEY_ISA, "2 | 3 | 4", 0, "x86-64 level of the kernels; draws do not depend on it", 3},
-    {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, local or all", 3},
+    {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, loglik, local or all", 3},
     {"output", 'o', "NAME", 0, "of build: writes NAME.o and NAME.h; default: the model's name", 3},
     {"cpu", KEY_CPU, "native | x86-64-v2 | -v3 | -v4", 0, "of build: what the object runs on, default x86-64-v3; results do not depend on it", 3},
     {"runtime", KEY_RUNTIME, "SIZE", 0, "of build: the host sets this size, though it is small; may be repeated", 3},
@@ -136,6 +136,8 @@ static const command_help helps[] = {
      {'d', 'o', KEY_CPU, KEY_RUNTIME, KEY_ONLY, KEY_ANY_PATH, KEY_COLOUR}},
     {"bench", "bench FILE", "What a model costs on this machine, on each engine.",
      {'d', KEY_ONLY, 's', KEY_ISA, KEY_ANY_PATH, KEY_JSON, KEY_COLOUR}},
+    {"loo", "loo FILE", "How well models would predict observations that they have not seen (PSIS-LOO, WAIC), and which of them would best.",
+     {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, 'q', KEY_COLOUR}},
     {"doctor", "doctor", "This machine and this build.", {KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_COLOUR}},
     {"cache", "cache [show | clear | path]", "Compiled models that are kept: how many, remove them, where.", {KEY_CACHE}},
 };
@@ -165,7 +167,7 @@ int args_parse(args *a, int argc, char **argv) {
   struct argp_option own[N_OPTIONS];
   memcpy(own, options, sizeof own);
   struct argp parser = {.options = own, .parser = parse_one, .args_doc = "COMMAND FILE...",
-                        .doc = "Runs generative models written in AIM.\vCommands: run, check, fmt, ir, explain, build, bench, doctor, cache, version, help."};
+                        .doc = "Runs generative models written in AIM.\vCommands: run, check, fmt, ir, explain, build, bench, loo, doctor, cache, version, help."};
   for (size_t k = 0; k < N_HELPS; k++) {
     if (strcmp(argv[1], helps[k].name) != 0) continue;
     parser.args_doc = helps[k].usage;

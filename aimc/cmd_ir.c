@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const stages[] = {"ast", "model", "prepare", "logdens", "grad", "density", "prior", "outputs", "local", "all"};
+static const char *const stages[] = {"ast", "model", "prepare", "logdens", "grad", "density", "prior", "outputs", "loglik", "local", "all"};
 enum { N_STAGES = sizeof stages / sizeof stages[0] };
 
 static bool known(const char *stage) {
@@ -21,11 +21,12 @@ static unsigned needs_of(const char *stage, const check_model *m) {
   if (strcmp(stage, "density") == 0) return NEED_DENSITY;
   if (strcmp(stage, "prior") == 0) return NEED_PRIOR;
   if (strcmp(stage, "outputs") == 0) return NEED_OUTPUTS;
+  if (strcmp(stage, "loglik") == 0) return NEED_LOGLIK;
   if (strcmp(stage, "logdens") == 0) return NEED_LOGDENS;
   if (strcmp(stage, "grad") == 0) return NEED_GRAD;
   if (strcmp(stage, "local") == 0) return NEED_LOCAL;
   if (strcmp(stage, "all") != 0 && strcmp(stage, "prepare") != 0) return 0;
-  unsigned all = NEED_DENSITY | NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_LOCAL;
+  unsigned all = NEED_DENSITY | NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGLIK | NEED_LOCAL;
   for (size_t k = 0; k < m->nsites; k++)
     if (m->sites[k].role == IR_LATENT && m->sites[k].type->kind != TY_REAL) all &= ~(unsigned)NEED_GRAD;
   return all;

@@ -11,6 +11,7 @@ void help_print(void) {
         "  aimc ir model.aim             what the model becomes (--stage model, grad, ...)\n"
         "  aimc build model.aim          an object and a C header, for programs without AIM\n"
         "  aimc bench model.aim          what it costs on this machine: density, gradient, draws\n"
+        "  aimc loo model.aim            how well it would predict what it has not seen, and which model would best\n"
         "  aimc doctor                   this machine and this build\n"
         "  aimc cache                    compiled models that are kept\n"
         "  aimc run --help               all options\n"

@@ -68,7 +68,7 @@ static ir_val density_of(ir_builder *b, const ir_dist *dist, ir_val x, uint32_t 
 /* The parameters of a member after its own x, or key and index. */
 uint32_t derive_formal_rank(const ir_fn *member, uint32_t k) { return ir_type_of(member, member->param[k].val).rank; }
 
-ir_val derive_term(derivation *d, ir_builder *b, const ir_op *op, ir_val value) {
+static ir_val terms_of(derivation *d, ir_builder *b, const ir_op *op, ir_val value, ir_mode mode) {
   const ir_tilde *t = op->u.tilde;
   const ir_dist *dist = t->dist;
   uint32_t skip = op->code == IR_OBSERVE_OP ? 1 : 0, n = op->nargs - skip;
@@ -87,8 +87,11 @@ ir_val derive_term(derivation *d, ir_builder *b, const ir_op *op, ir_val value) 
   for (uint32_t k = 0; k < n; k++)
     args[k] = derive_spread_arg(d, &in, args[k], derive_formal_rank(dist->logpdf, k + 1), spread, loop->u.loop->index);
   ir_val lp = density_of(&in, dist, one, n, args);
-  return ir_loop_out(d->fn, loop, IR_SUM, 0, NULL, lp);
+  return ir_loop_out(d->fn, loop, mode, 0, NULL, lp);
 }
+
+ir_val derive_term(derivation *d, ir_builder *b, const ir_op *op, ir_val value) { return terms_of(d, b, op, value, IR_SUM); }
+ir_val derive_terms(derivation *d, ir_builder *b, const ir_op *op, ir_val value) { return terms_of(d, b, op, value, IR_STACK); }
 
 /* ---- from the unconstrained space */
 
@@ -147,6 +150,7 @@ static bool given(const derivation *d, const ir_site *site) {
   switch (d->form) {
   case FORM_DENSITY:
   case FORM_BOUNDS:
+  case FORM_LOGLIK:
   case FORM_OUTPUTS: return true;
   case FORM_LOGDENS:
   case FORM_CONSTRAIN: return (site->support == IR_SUP_REAL && !site->standard) || derive_is_discrete(site);
@@ -241,6 +245,7 @@ static void walk_loop(derivation *d, ir_builder *b, const ir_op *op) {
     ir_map_set(&d->c.map, out->state, loop->u.loop->out[number[k]].state);
   }
   ir_builder in = ir_builder_in(b, &loop->u.loop->body);
+  const uint32_t points = d->npoints;
   walk_parts(d, &in, &from->body, part);
   for (uint32_t k = 0; k < from->nout; k++) {
     const ir_out *out = &from->out[k];
@@ -256,6 +261,7 @@ static void walk_loop(derivation *d, ir_builder *b, const ir_op *op) {
     ir_map_set(&d->c.map, op->res[k], v);
   }
   for (uint32_t k = 0; k < from->nout; k++) use_image(d, b, op->res[k]);
+  derive_points_loop(d, b, loop, points);
   for (int k = 0; k < PART_COUNT; k++)
     if (part[k]) derive_add_part(d, b, k, ir_loop_out(d->fn, loop, d->form == FORM_BOUNDS ? IR_MAX : IR_SUM, 0, NULL, part[k]));
 }
@@ -265,12 +271,15 @@ static void walk_if(derivation *d, ir_builder *b, const ir_op *op) {
   ir_op *branch = ir_if_begin(b, derive_get(d, op->args[0]));
   branch->where = op->where;
   ir_builder then_ = ir_builder_in(b, &branch->u.branch->then_), else_ = ir_builder_in(b, &branch->u.branch->else_);
+  const uint32_t first = d->npoints;
   walk_parts(d, &then_, &op->u.branch->then_, part[0]);
+  const uint32_t middle = d->npoints;
   walk_parts(d, &else_, &op->u.branch->else_, part[1]);
   for (uint32_t k = 0; k < op->nres; k++) {
     ir_val x = derive_get(d, op->u.branch->then_yield[k]), y = derive_get(d, op->u.branch->else_yield[k]);
     ir_map_set(&d->c.map, op->res[k], ir_if_out(d->fn, branch, x, y));
   }
+  derive_points_if(d, branch, &then_, &else_, first, middle);
   for (int k = 0; k < PART_COUNT; k++) {
     if (!part[0][k] && !part[1][k]) continue;
     double none = d->form == FORM_BOUNDS ? -(double)INFINITY : 0.0;
@@ -287,6 +296,7 @@ static void walk_block(derivation *d, ir_builder *b, const ir_block *block) {
     case IR_OBSERVE_OP:
       if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS)
         derive_add_part(d, b, PART_LIKELIHOOD, derive_term(d, b, op, derive_get(d, op->args[0])));
+      if (d->form == FORM_LOGLIK) derive_point_observe(d, b, op);
       break;
     case IR_FACTOR_OP:
       if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS) derive_add_part(d, b, PART_FACTOR, derive_get(d, op->args[0]));

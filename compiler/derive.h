@@ -22,6 +22,10 @@ ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir
 /* @outputs(latents, key) -> what the model tracks, predicted sites among it, in order.  NULL if there is nothing. */
 ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model);
 
+/* @loglik(latents) -> for each observed site, in order, the log density of each of its events: an array of the site's axes without those of
+ * one event.  Elements that nothing observes are 0.  site [nsites of the model]: which ones, *n of them.  NULL if there is none. */
+ir_fn *derive_loglik(check_program *p, ir_module *m, const ir_fn *model, const ir_site **site /* OUT */, uint32_t *n /* OUT */);
+
 /* @local.<site>(latents, index...) -> the terms of @density that depend on this element of the site, summed.  `density` is
  * @density after inlining and the structural passes, before fma is formed.  Index lists of gathers become frame values:
  * *prepare is extended, or made.  *local tells whether no loop over the whole model is left. */

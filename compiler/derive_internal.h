@@ -17,9 +17,17 @@ site_image *derive_images(arena *mem, const ir_fn *model);
 /* a and b compute the same from the same. */
 bool derive_same_value(const ir_fn *fn, ir_val a, ir_val b);
 
-typedef enum derive_form { FORM_DENSITY, FORM_LOGDENS, FORM_CONSTRAIN, FORM_PRIOR, FORM_OUTPUTS, FORM_BOUNDS } derive_form;
+typedef enum derive_form { FORM_DENSITY, FORM_LOGDENS, FORM_CONSTRAIN, FORM_PRIOR, FORM_OUTPUTS, FORM_BOUNDS, FORM_LOGLIK } derive_form;
 
 enum { PART_PRIOR, PART_LIKELIHOOD, PART_FACTOR, PART_COUNT };
+
+/* FORM_LOGLIK: the log density of observations of a site (derive_loglik.c).  axes has an entry for each axis that does not belong to one
+ * observation; val has those whose entry is 0. */
+typedef struct loglik_point {
+  const ir_site *site;
+  ir_axes axes;
+  ir_val val;
+} loglik_point;
 
 typedef struct derivation {
   check_program *p;
@@ -33,6 +41,8 @@ typedef struct derivation {
   ir_val part[PART_COUNT]; /* terms of the block that is being walked; FORM_BOUNDS: the bounds, largest of what matches */
   ir_val *track;        /* images of tracked values */
   uint32_t ntracks, cap_tracks;
+  loglik_point *point;     /* FORM_LOGLIK: those met and not yet placed */
+  uint32_t npoints, cap_points;
   const ir_site *undrawable;
   const ir_site *target;   /* FORM_BOUNDS: whose bounds; at this index */
   ir_val index[IR_MAX_RANK];
@@ -59,6 +69,14 @@ ir_val derive_spread_arg(derivation *d, ir_builder *b, ir_val arg, uint32_t form
 uint32_t derive_formal_rank(const ir_fn *member, uint32_t k);
 /* Terms of one sample or observe operation, with arguments and value already in fn. */
 ir_val derive_term(derivation *d, ir_builder *b, const ir_op *op, ir_val value);
+/* The same, one term for each event where the value is an array of them. */
+ir_val derive_terms(derivation *d, ir_builder *b, const ir_op *op, ir_val value);
+
+/* FORM_LOGLIK: an observation becomes a point; points from `first` on leave a loop that stands in b, or an if, whose second branch has those
+ * from `middle` on. */
+void derive_point_observe(derivation *d, ir_builder *b, const ir_op *op);
+void derive_points_loop(derivation *d, ir_builder *b, ir_op *loop, uint32_t first);
+void derive_points_if(derivation *d, ir_op *branch, ir_builder *then_, ir_builder *else_, uint32_t first, uint32_t middle);
 /* The model's value in fn. */
 ir_val derive_get(derivation *d, ir_val v);
 ir_axes derive_get_axes(derivation *d, const ir_axes *axes);

@@ -116,6 +116,18 @@ static bool describe_outputs(program *p, const ir_fn *outputs) {
   return true;
 }
 
+static bool describe_loglik(program *p, const ir_fn *loglik, const ir_site *const *site, uint32_t n) {
+  p->loglik = ARENA_ARRAY(p->mem, program_loglik, n);
+  for (uint32_t k = 0; k < n; k++) {
+    ir_type t = ir_type_of(loglik, loglik->ret[k]);
+    program_loglik *x = &p->loglik[p->nloglik++];
+    x->name = site[k]->name;
+    x->rank = t.rank;
+    if (!count_cells(p, x->name, site[k]->where, t, x->dim, &x->cells)) return false;
+  }
+  return true;
+}
+
 /* A function of the module, or NULL, as its derivation left it. */
 static ir_fn *derived(ir_fn *fn) {
   if (fn) ir_verify_step(fn, "derived");
@@ -135,7 +147,7 @@ static bool verify(program *p) {
 }
 
 bool program_build(program *p, unsigned need) {
-  p->nsites = p->noutputs = p->cells = p->dim = 0; /* maybe of a build before this one */
+  p->nsites = p->noutputs = p->nloglik = p->cells = p->dim = 0; /* maybe of a build before this one */
   ir_module *m = p->module = ir_module_new(p->mem);
   m->sizes = p->sizes;
   lower_options given_data = {.given = given, .user = p};
@@ -183,6 +195,15 @@ bool program_build(program *p, unsigned need) {
     ir_fn *f = derived(derive_outputs(&p->check, m, p->ir));
     if (f) {
       if (!describe_outputs(p, f)) return false;
+      run[n++] = f;
+    }
+  }
+  if (need & NEED_LOGLIK) {
+    const ir_site **site = ARENA_ARRAY(p->mem, const ir_site *, p->ir->nsites);
+    uint32_t observed = 0;
+    ir_fn *f = derived(derive_loglik(&p->check, m, p->ir, site, &observed));
+    if (f) {
+      if (!describe_loglik(p, f, site, observed)) return false;
       run[n++] = f;
     }
   }

@@ -22,7 +22,8 @@ typedef enum program_need {
   NEED_PRIOR = 8,    /* @prior */
   NEED_OUTPUTS = 16, /* @outputs, when the model has any */
   NEED_LOCAL = 32,   /* @local.s and @bounds.s for every latent site s */
-  NEED_STAGES = 64   /* with NEED_GRAD: large sums of @grad are cut off, for threads to share */
+  NEED_STAGES = 64,  /* with NEED_GRAD: large sums of @grad are cut off, for threads to share */
+  NEED_LOGLIK = 128  /* @loglik, when the model observes anything */
 } program_need;
 
 /* One latent site as drivers see it, numbers included (after program_build). */
@@ -48,6 +49,14 @@ typedef struct program_output {
   int64_t dim[IR_MAX_RANK];
   size_t cells;
 } program_output;
+
+/* An array that @loglik returns: one value for each observation of a site. */
+typedef struct program_loglik {
+  const char *name;               /* of the observed site */
+  uint32_t rank;                  /* of its array, without the axes of one observation */
+  int64_t dim[IR_MAX_RANK];
+  size_t cells;
+} program_loglik;
 
 /* The texts that the numbers 1, 2, ... of an index in the data stand for. */
 typedef struct program_levels {
@@ -93,6 +102,8 @@ typedef struct program {
   ir_fn *uncut;                   /* @grad before it was cut, where it was */
   program_output *output;
   size_t noutputs;
+  program_loglik *loglik;
+  size_t nloglik;
   bool broken;                    /* the pipeline broke a rule of the IR; the last diagnostic names the step */
 } program;
 

@@ -207,6 +207,7 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "particles"     importance                                                  10000
  *     "output"        text: a directory for a CSV file of each chain and run.json, made if absent; none by default.  It holds the
  *                     files of one result: older ones of the same result are removed, draws of another are AIM_E_IO
+ *     "pointwise"     text: on or off, before the task is bound: the log likelihood of each observation can be asked for after the run  off
  *     "started"       text: a time as run.json shall tell it, 2024-02-29T12:00:00Z; the library reads no calendar
  *
  * One sweep of mh visits every element of every latent once; steps go on with the sweep where the last draw left it. */
@@ -318,6 +319,35 @@ typedef struct aim_evidence {
 } aim_evidence;
 /* AIM_E_USAGE unless the task ran `importance`. */
 AIM_API aim_status aim_evidence_get(const aim_task *t, aim_evidence *out /* OUT */);
+
+/* ---- pointwise log likelihoods: after a run with the option "pointwise" */
+
+/* A quantity that the model observes.  The axes of one observation (those of a vector under a multivariate distribution) are no axes of it. */
+typedef struct aim_observed {
+  const char *name;  /* borrowed from the task */
+  int rank;
+  int64_t dims[8];
+  size_t cells;      /* observations, those that no statement observes among them: they are 0 */
+} aim_observed;
+
+AIM_API size_t aim_observed_count(const aim_task *t);
+AIM_API aim_status aim_observed_get(const aim_task *t, size_t k, aim_observed *out /* OUT */);
+/* Log densities of one observation at the draws of a chain, [*draws]: what all chains have.  Borrowed until the task is freed.  NULL out of
+ * range, or with a diagnostic: memory, or a latent that `save` leaves out.  The first call computes those of all. */
+AIM_API const double *aim_loglik(aim_task *t, int chain, size_t observed, size_t cell, size_t *draws /* OUT */);
+
+/* How well the model would predict observations that it has not seen: PSIS-LOO (Vehtari, Gelman and Gabry 2017; Vehtari, Simpson, Gelman, Yao and
+ * Gabry 2024) and WAIC.  Sums over observations, with sqrt(n variance) as standard error. */
+typedef struct aim_loo {
+  size_t observations, bad;  /* with a Pareto k above the threshold: their share is not to be trusted */
+  double elpd, elpd_se, p, p_se, waic, waic_se, p_waic, p_waic_se;
+  double threshold, max_k;
+} aim_loo;
+AIM_API aim_status aim_loo_get(aim_task *t, aim_loo *out /* OUT */);
+/* [observations] each, in the order of aim_observed and row-major, without what is 0 at every draw; borrowed.  Either may be NULL. */
+AIM_API aim_status aim_loo_points(aim_task *t, const double **elpd /* OUT */, const double **k /* OUT */);
+/* The same as text, with the observations of the largest k. */
+AIM_API aim_status aim_loo_write(aim_task *t, aim_write *write, void *user);
 
 /* ---- densities: for hosts that bring their own sampler or optimiser */
 

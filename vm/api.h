@@ -7,6 +7,7 @@
 #include "vm/aim.h"
 #include "vm/run.h"
 #include "vm/run_json.h"
+#include "vm/loo.h"
 #include "vm/summary.h"
 #include "vm/diagnose.h"
 
@@ -49,6 +50,11 @@ struct aim_task {
   unsigned needs;          /* that were built */
   run_keeping keep;        /* tests and benchmarks choose; else RUN_KEEP_AUTO */
   run run;
+  bool pointwise;          /* @loglik is wanted */
+  double *loglik;          /* draw d of chain c of observation k is loglik[(k chains + c) loglik_draws + d]; NULL until asked for */
+  size_t n_observed, loglik_draws; /* observations of all sites; draws that every chain has */
+  loo_point *loo;          /* [n_loo] of the observations at loo_place [n_loo] among all; NULL until asked for */
+  size_t *loo_place, n_loo;
   summary_row *rows;       /* of all columns, once asked for */
   size_t n_rows;
   _Atomic int stop;
@@ -79,6 +85,9 @@ aim_status api_messages(program *p, const aim_alloc *alloc, unsigned flags, aim_
 aim_status api_summaries(aim_task *t);
 /* The same where ARENA_TRY of t->mem is set. */
 void api_rows(aim_task *t);
+
+/* Makes t->loglik, after a run: api_loo.c.  AIM_E_PROGRAM or AIM_E_MEMORY with a diagnostic. */
+aim_status api_loglik(aim_task *t);
 
 /* Files of a run: run_files.c. */
 run_status run_files_begin(aim_task *t, int *lock);

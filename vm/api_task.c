@@ -71,6 +71,7 @@ void aim_task_free(aim_task *t) {
   if (!t) return;
   aim_alloc a = t->vm->alloc;
   draws_free(t->run.store);
+  alloc_put(&a, t->loglik, t->n_observed * (size_t)t->run.o.chains * t->loglik_draws * sizeof *t->loglik);
   eval_model_unload(&t->model);
   arena_free(&t->mem);
   alloc_put(&a, t, sizeof *t);
@@ -129,6 +130,11 @@ aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
   }
   if (strcmp(option, "started") == 0) {
     t->started = arena_strndup(&t->mem, value, strlen(value));
+    return AIM_OK;
+  }
+  if (strcmp(option, "pointwise") == 0) {
+    if (t->state != TASK_NEW || (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)) return AIM_E_USAGE;
+    t->pointwise = strcmp(value, "on") == 0;
     return AIM_OK;
   }
   /* What a bound task was built for. */
@@ -277,7 +283,7 @@ static aim_status bind(aim_task *t, unsigned more) {
   if (st != AIM_OK) return st;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if (!program_bind(&t->p, t->plan.model, t->plan.run, &t->data)) return AIM_E_PROGRAM;
-  return load(t, run_method_needs(t->plan.method) | more | stages(t), more == 0);
+  return load(t, run_method_needs(t->plan.method) | more | stages(t) | (t->pointwise ? NEED_LOGLIK : 0), more == 0);
 }
 
 aim_status api_bind(aim_task *t, unsigned more) {

@@ -51,6 +51,7 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
   m->prior = engine->find(m->loaded, "prior");
   m->density = engine->find(m->loaded, "density");
   m->outputs = engine->find(m->loaded, "outputs");
+  m->loglik = engine->find(m->loaded, "loglik");
   m->stage = ARENA_ARRAY(p->mem, eval_stage, p->nstages + 1);
   for (size_t k = 0; k < p->nstages; k++) m->stage[k] = (eval_stage){engine->find(m->loaded, p->stage[k].before), engine->find(m->loaded, p->stage[k].part)};
   for (size_t k = 0; k < p->noutputs; k++) m->output_cells += p->output[k].cells;
@@ -76,7 +77,7 @@ void eval_model_unload(eval_model *m) {
 bool eval_worker_init(eval_worker *w, const eval_model *m, size_t helpers, const aim_alloc *alloc) {
   *w = (eval_worker){.m = m, .alloc = alloc};
   w->n_in = m->p->nsites + IR_MAX_RANK + 1;
-  w->n_out = m->p->nsites + m->p->noutputs + 3;
+  w->n_out = m->p->nsites + m->p->noutputs + m->p->nloglik + 3;
   w->in = alloc_get(alloc, w->n_in, sizeof *w->in);
   w->out = alloc_get(alloc, w->n_out, sizeof *w->out);
   w->outputs = alloc_get(alloc, m->output_cells + 1, sizeof *w->outputs);
@@ -229,6 +230,13 @@ bool eval_outputs(eval_worker *w, const exec_cell *frame, uint64_t key) {
   exec_cell *at = w->outputs;
   for (size_t k = 0; k < p->noutputs; at += p->output[k++].cells) w->out[k] = (exec_arg){at, 1};
   return call(w, w->m->outputs, 1);
+}
+
+bool eval_loglik(eval_worker *w, const exec_cell *frame, double *values) {
+  const program *p = w->m->p;
+  eval_frame_set(w, frame);
+  for (size_t k = 0; k < p->nloglik; values += p->loglik[k++].cells) w->out[k] = (exec_arg){(exec_cell *)(void *)values, 1};
+  return call(w, w->m->loglik, 1);
 }
 
 /* ---- one element */

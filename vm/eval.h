@@ -33,7 +33,7 @@ typedef struct eval_model {
   const program *p;
   const exec_engine *engine;
   exec_program *loaded;
-  int grad, constrain, prior, density, outputs; /* numbers of functions; -1: not derived, or the model has none */
+  int grad, constrain, prior, density, outputs, loglik; /* numbers of functions; -1: not derived, or the model has none */
   eval_site *site;             /* [p->nsites] */
   eval_stage *stage;           /* [p->nstages] */
   size_t output_cells;
@@ -89,6 +89,9 @@ bool eval_prior(eval_worker *w, uint64_t key, exec_cell *frame);
 bool eval_density(eval_worker *w, const exec_cell *frame, double part[3]);
 /* Fills w->outputs. */
 bool eval_outputs(eval_worker *w, const exec_cell *frame, uint64_t key);
+
+/* values [cells of all of program.loglik, one after the other]. */
+bool eval_loglik(eval_worker *w, const exec_cell *frame, double *values);
 
 /* Functions of one element (event) of site s: the frame is set once, then calls name the element by its multi-index `at`
  * [batch_rank].  eval_frame_set must be called again after any of the functions above. */
