@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* Raised when the layout of these structs or the meaning of the description that an object carries changes. */
-enum { CG_ABI = 2 };
+enum { CG_ABI = 3 };
 
 typedef union cg_cell {
   double real;
@@ -20,6 +20,8 @@ typedef union cg_cell {
 typedef struct cg_host {
   double (*dot)(const double *a, const double *b, int64_t n);
   void (*gemv)(double *d, const double *a, const double *x, int64_t m, int64_t n, int64_t trans);
+  /* d [m] = A x of a column-major matrix whose n columns are ld cells apart. */
+  void (*gemv_columns)(double *d, const double *a, int64_t ld, const double *x, int64_t m, int64_t n);
   void (*gemm)(double *d, const double *a, const double *b, int64_t m, int64_t n, int64_t k, int64_t ta, int64_t tb);
   void (*cholesky)(double *d, const double *a, int64_t n); /* NaN everywhere when there is no factor */
   void (*chol_adj)(double *d, const double *l, const double *lbar, int64_t n);

@@ -15,6 +15,9 @@ double cg_host_dot(const double *a, const double *b, int64_t n) { return RT_LV(r
 void cg_host_gemv(double *d, const double *a, const double *x, int64_t m, int64_t n, int64_t trans) {
   RT_LV(rt_k_gemv)(d, a, x, m, n, (int)trans);
 }
+void cg_host_gemv_columns(double *d, const double *a, int64_t ld, const double *x, int64_t m, int64_t n) {
+  RT_LV(rt_k_gemv_columns)(d, a, ld, x, m, n);
+}
 void cg_host_gemm(double *d, const double *a, const double *b, int64_t m, int64_t n, int64_t k, int64_t ta, int64_t tb) {
   RT_LV(rt_k_gemm)(d, a, b, m, n, k, (int)ta, (int)tb);
 }

@@ -119,9 +119,9 @@ LV cg_call(E *e, const char *name, unsigned n, LV *args) {
 }
 
 /* Where there is no host, the service is in the object. */
-static const char *const service_name[] = {"cg_host_dot", "cg_host_gemv", "cg_host_gemm", "cg_host_cholesky", "cg_host_chol_adj", "cg_host_trisolve", "cg_host_qr_r",
+static const char *const service_name[] = {"cg_host_dot", "cg_host_gemv", "cg_host_gemv_columns", "cg_host_gemm", "cg_host_cholesky", "cg_host_chol_adj", "cg_host_trisolve", "cg_host_qr_r",
                                            "cg_host_inverse", "cg_host_draw", "cg_host_categorical"};
-_Static_assert(sizeof service_name / sizeof *service_name == sizeof(cg_host) / sizeof(void *), "a name for each service of abi.h");
+_Static_assert(sizeof service_name / sizeof *service_name == CG_HOST_COUNT && CG_HOST_COUNT == sizeof(cg_host) / sizeof(void *), "a name for each service of abi.h");
 
 LV cg_host_call(E *e, unsigned field, LLVMTypeRef result, unsigned n, LV *args) {
   if (e->ahead) return cg_call(e, service_name[field], n, args);
@@ -271,6 +271,10 @@ static void emit_if(E *e, const ir_op *op) {
 
 void cg_emit_op(E *e, const ir_op *op) {
   LV *r = op->nres ? &e->v[op->res[0]].v : NULL;
+  if (e->tiles && cg_by_tile(e, op)) {
+    cg_tile_op(e, op);
+    return;
+  }
   switch (op->code) {
     case IR_REAL_OP: *r = LLVMConstBitCast(cg_int(e, (int64_t)((union { double d; int64_t i; }){.d = op->u.real}).i), e->f64); return;
     case IR_INT_OP: *r = cg_int(e, op->u.integer); return;
@@ -332,6 +336,7 @@ void cg_emit_fn(E *e, const ir_fn *fn, uint32_t number) {
   e->nsize_cache = e->nslots = e->nsizes = 0;
   e->size = NULL;
   e->group = NULL;
+  e->tiles = NULL;
   e->checks = CG_REPORT;
   e->unrolled = e->repeated = 0;
   e->once = runs_once(fn->name);

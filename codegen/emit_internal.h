@@ -15,6 +15,8 @@ typedef LLVMBasicBlockRef LB;
 
 /* Arrays of at most this many cells may live in registers. */
 enum { CG_CELLS_MOST = 64, CG_FEW = 32 };
+/* Iterations of a tile (emit_tile.c): a multiple of 32. */
+enum { CG_TILE = 128 };
 /* Cells of a cg_blocks of support.c. */
 enum { CG_BLOCKS_CELLS = 1 + 1 + 64 + 2 };
 
@@ -31,12 +33,15 @@ typedef struct cg_value {
   ir_val index;
   ir_val root;    /* arrays: the value that owns the memory; 0: memory that nobody writes during the call */
   uint32_t uses;  /* operands and yields that name it, anywhere */
+  bool by_tile;   /* result of an operation that emit_tile.c takes out of the body of its plate */
   int out;        /* result of the function that this memory is; -1: none */
 } cg_value;
 
 /* What a check does when it fails.  Where many iterations are under way together nothing can be told at once: it is noted that
  * something failed, and when all is done a plain loop counts the guards, in the order of operations, or finds the index. */
 typedef enum cg_checks { CG_REPORT, CG_NOTE, CG_COUNT } cg_checks;
+
+typedef struct cg_tiles cg_tiles;
 
 typedef struct cg_emit_state {
   ir_module *m;
@@ -59,6 +64,7 @@ typedef struct cg_emit_state {
   uint32_t *number;   /* of operations: see cg_op_number */
   int lanes;          /* doubles in a vector of the target */
   bool masks;         /* the target loads and stores parts of vectors */
+  cg_tiles *tiles;    /* of the plate at hand, which goes by tiles; else NULL */
   LV group;           /* access group of the loads and stores of iterations on lanes; NULL outside */
   cg_checks checks;
   LV failed;          /* CG_NOTE: alloca i1 */
@@ -87,6 +93,9 @@ LV cg_gep(E *e, LV base, LV index);
 LV cg_load(E *e, int elem, LV address);
 void cg_store(E *e, int elem, LV value, LV address);
 LV cg_call(E *e, const char *name, unsigned n, LV *args);
+/* The services of abi.h, in the order of cg_host. */
+enum { CG_HOST_DOT, CG_HOST_GEMV, CG_HOST_GEMV_COLUMNS, CG_HOST_GEMM, CG_HOST_CHOLESKY, CG_HOST_CHOL_ADJ, CG_HOST_TRISOLVE, CG_HOST_QR_R, CG_HOST_INVERSE,
+       CG_HOST_DRAW, CG_HOST_CATEGORICAL, CG_HOST_COUNT };
 LV cg_host_call(E *e, unsigned field, LLVMTypeRef result, unsigned n, LV *args);
 LV cg_alloca(E *e, LLVMTypeRef t);
 LV cg_slot_scaled(E *e, int64_t mul, int64_t add, ir_type t); /* memory of mul * cells of t + add cells */
@@ -155,8 +164,18 @@ LV cg_tree(E *e, LV *t, int64_t n); /* the canonical sum of n <= 32 terms, which
 LV cg_tree_at(E *e, LV terms, int64_t n);
 /* emit_lanes.c, emit_column.c, emit_loop.c */
 void cg_emit_loop(E *e, const ir_op *op);
-bool cg_is_lanes(E *e, const ir_op *op);
-void cg_lanes(E *e, const ir_op *op);
+bool cg_lanes(E *e, const ir_op *op); /* false: it does not suit, and nothing was emitted */
+/* emit_tile.c */
+cg_tiles *cg_tiles_find(E *e, const ir_op *plate);   /* marks what goes by tiles; NULL: nothing does */
+void cg_tiles_drop(E *e, const cg_tiles *t);         /* takes the marks back */
+bool cg_by_tile(E *e, const ir_op *op);
+void cg_tiles_begin(E *e, cg_tiles *t, bool blocks); /* blocks: there may be more than one block of 4096 */
+void cg_tiles_clear(E *e, cg_tiles *t);              /* the accumulators: at the beginning of a block */
+void cg_tiles_before(E *e, cg_tiles *t, LV first, LV len);
+void cg_tile_op(E *e, const ir_op *op);              /* in the body: reads or writes a column */
+void cg_tiles_after(E *e, cg_tiles *t, LV len);
+void cg_tiles_push(E *e, cg_tiles *t);               /* a block is complete */
+bool cg_tiles_sum(E *e, cg_tiles *t, uint32_t out, LV many); /* makes that output of the plate; false: it is not one of these */
 
 /* How a result of a loop is built. */
 typedef struct cg_result {

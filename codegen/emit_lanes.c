@@ -6,19 +6,23 @@
  * groups.  Keyed additions and extremes are taken from columns of a group, in order.  The last group may be part of one; a cheap
  * body stands twice for that, a costly one once.
  *
- * A box of several axes goes row by row through columns: emit_column.c. */
+ * A box of several axes goes row by row through columns: emit_column.c.  A plate over the rows of a matrix goes by tiles, of which
+ * this is the middle loop: emit_tile.c. */
 #include "codegen/emit_internal.h"
 
 #include "compiler/ir_uses.h"
 
 enum { GROUP = CG_FEW, BLOCK = 4096, BODY_OPS = 1000, CHEAP_OPS = 24, MEDIUM_OPS = 64 };
 
-bool cg_is_lanes(E *e, const ir_op *op) {
+static bool by_tile(E *e, const ir_out *o) { return e->v[o->yield].by_tile && o->mode == IR_SUM && ir_type_of(e->fn, o->yield).rank; }
+
+static bool suits(E *e, const ir_op *op) {
   const ir_loop *loop = op->u.loop;
   int64_t budget = BODY_OPS, known = cg_iterations(e, op);
   if (op->code != IR_PLATE_OP || known == 0 || !cg_straight(e, &loop->body, 1, &budget)) return false;
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *o = &loop->out[k];
+    if (by_tile(e, o)) continue;
     ir_type t = ir_type_of(e->fn, op->res[k]), yt = ir_type_of(e->fn, o->yield);
     int64_t cells = cg_known_cells(e, yt);
     if (cells < 1 || cells > CG_CELLS_MOST) return false;
@@ -107,12 +111,17 @@ typedef struct lanes {
   bool twice;     /* the body stands apart for the last iterations */
   LV blocks_at;   /* [real sums' cells] states of sums over blocks */
   LV many;        /* more than a block */
+  cg_tiles *tiles; /* or NULL */
 } lanes;
+
+/* A sum whose terms are in the body. */
+static bool line_sum(E *e, const lanes *x, uint32_t k) { return cg_real_sum(e, x->op, k) && !by_tile(e, &x->loop->out[k]); }
 
 /* What a body costs, as it stands when its loops are unrolled. */
 static int64_t ops_of(E *e, const ir_block *b) {
   int64_t n = 0;
   for (const ir_op *op = b->first; op; op = op->next) {
+    if (cg_by_tile(e, op)) continue;
     if (ir_is_loop(op)) n += cg_iterations(e, op) * ops_of(e, &op->u.loop->body);
     else if (op->code == IR_MATMUL_OP) {
       int64_t work = 0;
@@ -135,8 +144,9 @@ static void begin(E *e, lanes *x) {
     const ir_out *o = &x->loop->out[k];
     int elem = ir_type_of(e->fn, o->yield).elem;
     cg_result *r = &x->r[k];
+    if (by_tile(e, o)) continue;
     r->cells = cg_known_cells(e, ir_type_of(e->fn, o->yield));
-    if (cg_real_sum(e, x->op, k)) {
+    if (line_sum(e, x, k)) {
       *r = (cg_result){.cells = r->cells, .few = x->few};
       r->acc = r->rest = column(e, IR_REAL, r->cells * width);
       x->groups = true;
@@ -151,10 +161,11 @@ static void begin(E *e, lanes *x) {
     r->column = column(e, elem, cells * width);
     if (o->mode == IR_KEYED) r->at = column(e, IR_INT, width);
   }
-  x->blocks = sums > 0 && (x->known < 0 || x->known > BLOCK);
+  x->blocks = (sums > 0 || x->tiles) && (x->known < 0 || x->known > BLOCK);
+  if (x->tiles) cg_tiles_begin(e, x->tiles, x->blocks);
   /* Most of the vector registers hold accumulators. */
   int64_t registers = e->lanes == 8 ? 32 : 16;
-  x->cheap = !x->few && ops_of(e, &x->loop->body) <= CHEAP_OPS && sums * (GROUP / e->lanes) <= registers * 5 / 8;
+  x->cheap = !x->few && !x->tiles && ops_of(e, &x->loop->body) <= CHEAP_OPS && sums * (GROUP / e->lanes) <= registers * 5 / 8;
   x->twice = !x->few && ops_of(e, &x->loop->body) <= MEDIUM_OPS;
   if (!x->blocks) return;
   x->blocks_at = cg_scratch(e, sums * CG_BLOCKS_CELLS);
@@ -173,6 +184,7 @@ static void body(E *e, lanes *x, LV index, LV lane, bool rest) {
     const ir_out *o = &loop->out[k];
     ir_type t = ir_type_of(e->fn, x->op->res[k]), yt = ir_type_of(e->fn, o->yield);
     cg_result *r = &x->r[k];
+    if (by_tile(e, o)) continue;
     LV *y = cg_cells_of(e, o->yield);
     if (o->mode == IR_INTO) {
       cg_value v = yt.rank ? (cg_value){.cell = y} : (cg_value){.v = y[0]};
@@ -228,7 +240,7 @@ static void group(E *e, lanes *x, LV first, LV len, bool parts, bool unroll, boo
 
 static void each_sum(E *e, lanes *x, void (*act)(E *, lanes *, cg_result *, int64_t, int64_t *), int64_t *at) {
   for (uint32_t k = 0; k < x->loop->nout; k++)
-    if (cg_real_sum(e, x->op, k)) act(e, x, &x->r[k], x->r[k].cells, at);
+    if (line_sum(e, x, k)) act(e, x, &x->r[k], x->r[k].cells, at);
 }
 
 static void clear(E *e, lanes *x, cg_result *r, int64_t cells, int64_t *at) {
@@ -245,11 +257,10 @@ static void push_block(E *e, lanes *x, cg_result *r, int64_t cells, int64_t *at)
   *at += cells;
 }
 
-/* m iterations from `first` on, at most a block where there are sums. */
+/* m iterations from `first` on, group by group. */
 static void groups(E *e, lanes *x, LV first, LV m) {
   int64_t known;
   bool exact = cg_const(m, &known);
-  each_sum(e, x, clear, NULL);
   if (!x->twice) {
     cg_for g = cg_for_begin(e, exact ? cg_int(e, (known + GROUP - 1) / GROUP) : LLVMBuildLShr(e->b, cg_add(e, m, cg_int(e, GROUP - 1)), cg_int(e, 5), ""));
     LV at = cg_mul(e, g.index, cg_int(e, GROUP)), left = LLVMBuildSub(e->b, m, at, "");
@@ -272,6 +283,27 @@ static void groups(E *e, lanes *x, LV first, LV m) {
   group(e, x, cg_add(e, first, done), left, true, false, true);
   LLVMBuildBr(e->b, on);
   LLVMPositionBuilderAtEnd(e->b, on);
+}
+
+static LV at_most(E *e, LV n, int64_t most) {
+  return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, n, cg_int(e, most), ""), n, cg_int(e, most), "");
+}
+
+/* The same, at most a block where there are sums. */
+static void block(E *e, lanes *x, LV first, LV m) {
+  each_sum(e, x, clear, NULL);
+  if (!x->tiles) {
+    groups(e, x, first, m);
+    return;
+  }
+  cg_tiles_clear(e, x->tiles);
+  cg_for t = cg_for_begin(e, LLVMBuildAShr(e->b, cg_add(e, m, cg_int(e, CG_TILE - 1)), cg_int(e, __builtin_ctz(CG_TILE)), ""));
+  LV at = cg_mul(e, t.index, cg_int(e, CG_TILE)), here = cg_add(e, first, at), len = at_most(e, LLVMBuildSub(e->b, m, at, ""), CG_TILE);
+  cg_tiles_before(e, x->tiles, here, len);
+  if (x->groups) groups(e, x, here, len);
+  else group(e, x, here, len, true, false, false);
+  cg_tiles_after(e, x->tiles, len);
+  cg_for_end(e, &t);
 }
 
 static LV sum_value(E *e, lanes *x, cg_result *r, LV blocks) {
@@ -300,29 +332,30 @@ static void array_sums(E *e, lanes *x, cg_result *r, LV blocks, LV d) {
   else cg_call(e, "cg_blocks_values", 5, (LV[]){d, r->rest, blocks, cg_int(e, r->cells), LLVMBuildZExt(e->b, x->many, e->i64, "")});
 }
 
-static void one_axis(E *e, const ir_op *op, LV n, int64_t known) {
+static void one_axis(E *e, const ir_op *op, LV n, int64_t known, cg_tiles *tiles) {
   const ir_loop *loop = op->u.loop;
-  lanes x = {.op = op, .loop = loop, .known = known, .few = known >= 1 && known <= GROUP};
+  lanes x = {.op = op, .loop = loop, .known = known, .few = known >= 1 && known <= GROUP, .tiles = tiles};
   x.r = ARENA_ARRAY(e->mem, cg_result, loop->nout + 1);
   begin(e, &x);
   for (uint32_t k = 0; k < loop->nout && x.cheap; k++)
-    if (cg_real_sum(e, op, k)) x.r[k].rest = column(e, IR_REAL, x.r[k].cells * GROUP);
-  if (x.few || !x.groups) {
+    if (line_sum(e, &x, k)) x.r[k].rest = column(e, IR_REAL, x.r[k].cells * GROUP);
+  if (x.few || (!x.groups && !tiles)) {
     group(e, &x, cg_int(e, 0), n, x.few && known % e->lanes, x.few, false);
   } else if (!x.blocks) {
-    groups(e, &x, cg_int(e, 0), n);
+    block(e, &x, cg_int(e, 0), n);
   } else {
     /* At least one, so that there are accumulators. */
     LV some = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, n, cg_int(e, 1), ""), n, cg_int(e, 1), "");
     x.many = LLVMBuildICmp(e->b, LLVMIntSGT, n, cg_int(e, BLOCK), "");
     cg_for b = cg_for_begin(e, LLVMBuildLShr(e->b, cg_add(e, some, cg_int(e, BLOCK - 1)), cg_int(e, 12), ""));
     LV first = cg_mul(e, b.index, cg_int(e, BLOCK)), left = LLVMBuildSub(e->b, n, first, "");
-    groups(e, &x, first, LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, left, cg_int(e, BLOCK), ""), left, cg_int(e, BLOCK), ""));
+    block(e, &x, first, at_most(e, left, BLOCK));
     LB push = cg_block(e, "push"), on = cg_block(e, "on");
     LLVMBuildCondBr(e->b, x.many, push, on);
     LLVMPositionBuilderAtEnd(e->b, push);
     int64_t at = 0;
     each_sum(e, &x, push_block, &at);
+    if (tiles) cg_tiles_push(e, tiles);
     LLVMBuildBr(e->b, on);
     LLVMPositionBuilderAtEnd(e->b, on);
     cg_for_end(e, &b);
@@ -333,6 +366,7 @@ static void one_axis(E *e, const ir_op *op, LV n, int64_t known) {
     ir_type t = ir_type_of(e->fn, v);
     cg_result *r = &x.r[k];
     cg_value *to = &e->v[v];
+    if (tiles && cg_tiles_sum(e, tiles, k, x.many)) continue;
     if (!cg_real_sum(e, op, k)) {
       to->v = t.rank ? r->to : cg_load(e, t.elem, r->to);
       to->cell = to->stride = NULL;
@@ -346,11 +380,19 @@ static void one_axis(E *e, const ir_op *op, LV n, int64_t known) {
   }
 }
 
-void cg_lanes(E *e, const ir_op *op) {
+bool cg_lanes(E *e, const ir_op *op) {
   LV n[IR_MAX_RANK];
+  cg_tiles *tiles = cg_tiles_find(e, op);
+  if (!suits(e, op)) {
+    cg_tiles_drop(e, tiles);
+    return false;
+  }
   int64_t known = cg_extents(e, op->u.loop, n);
+  e->tiles = tiles;
   cg_checks_begin(e, op);
-  if (op->u.loop->rank == 1) one_axis(e, op, n[0], known);
+  if (op->u.loop->rank == 1) one_axis(e, op, n[0], known, tiles);
   else cg_box(e, op, n);
   cg_checks_end(e, op, n);
+  e->tiles = NULL;
+  return true;
 }

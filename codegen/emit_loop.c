@@ -371,6 +371,5 @@ static bool is_handful(E *e, const ir_op *op) {
 
 void cg_emit_loop(E *e, const ir_op *op) {
   if (e->unrolled || is_handful(e, op)) cg_unroll(e, op);
-  else if (!e->once && cg_is_lanes(e, op)) cg_lanes(e, op);
-  else loop_single(e, op);
+  else if (e->once || !cg_lanes(e, op)) loop_single(e, op);
 }

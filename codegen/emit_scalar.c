@@ -145,18 +145,17 @@ void cg_bound_op(E *e, const ir_op *op) {
 
 static LV as_bits(E *e, LV v) { return LLVMTypeOf(v) == e->f64 ? LLVMBuildBitCast(e->b, v, e->i64, "") : v; }
 
-enum { HOST_DOT, HOST_GEMV, HOST_GEMM, HOST_CHOLESKY, HOST_CHOL_ADJ, HOST_TRISOLVE, HOST_QR_R, HOST_INVERSE, HOST_DRAW, HOST_CATEGORICAL };
 
 void cg_draw_op(E *e, const ir_op *op) {
   ir_val r = op->res[0];
   LV key = cg_val(e, op->args[0]), index = cg_val(e, op->args[1]), site = cg_int(e, op->u.integer);
   if (op->code == IR_CATEGORICAL_OP) {
-    e->v[r].v = cg_host_call(e, HOST_CATEGORICAL, e->i64, 5, (LV[]){site, key, index, cg_address(e, op->args[2]), cg_cells(e, ir_type_of(e->fn, op->args[2]))});
+    e->v[r].v = cg_host_call(e, CG_HOST_CATEGORICAL, e->i64, 5, (LV[]){site, key, index, cg_address(e, op->args[2]), cg_cells(e, ir_type_of(e->fn, op->args[2]))});
     return;
   }
   LV p[2] = {cg_int(e, 0), cg_int(e, 0)};
   for (uint32_t k = 2; k < op->nargs && k < 4; k++) p[k - 2] = as_bits(e, cg_val(e, op->args[k]));
-  LV x = cg_host_call(e, HOST_DRAW, e->i64, 6, (LV[]){cg_int(e, op->code), site, key, index, p[0], p[1]});
+  LV x = cg_host_call(e, CG_HOST_DRAW, e->i64, 6, (LV[]){cg_int(e, op->code), site, key, index, p[0], p[1]});
   e->v[r].v = ir_type_of(e->fn, r).elem == IR_REAL ? LLVMBuildBitCast(e->b, x, e->f64, "") : x;
 }
 

@@ -70,6 +70,7 @@ bool cg_unrolls(E *e, const ir_op *op, int64_t times, int64_t *budget) {
 bool cg_straight(E *e, const ir_block *b, int64_t times, int64_t *budget) {
   for (const ir_op *op = b->first; op; op = op->next) {
     int64_t work = 1;
+    if (cg_by_tile(e, op)) continue;
     switch (op->code) {
       case IR_PLATE_OP: case IR_SCAN_OP:
         if (!cg_unrolls(e, op, times, budget)) return false;

@@ -82,6 +82,9 @@ static void host_cholesky(const rt_kernels *k, double *d, const double *a, int64
   static void gemv_##v(double *d, const double *a, const double *x, int64_t m, int64_t n, int64_t t) {                              \
     rt_kernels_##v.gemv(d, a, x, m, n, (int)t);                                                                                      \
   }                                                                                                                                  \
+  static void gemv_columns_##v(double *d, const double *a, int64_t ld, const double *x, int64_t m, int64_t n) {                      \
+    rt_kernels_##v.gemv_columns(d, a, ld, x, m, n);                                                                                 \
+  }                                                                                                                                  \
   static void gemm_##v(double *d, const double *a, const double *b, int64_t m, int64_t n, int64_t k, int64_t ta, int64_t tb) {      \
     rt_kernels_##v.gemm(d, a, b, m, n, k, (int)ta, (int)tb);                                                                         \
   }                                                                                                                                  \
@@ -94,7 +97,7 @@ static void host_cholesky(const rt_kernels *k, double *d, const double *a, int64
     rt_kernels_##v.copy(d, r, n * n);                                                                                                \
     rt_kernels_##v.qr_rows(d, b, m, n, scratch);                                                                                     \
   }                                                                                                                                  \
-  static const cg_host host_##v = {dot_##v, gemv_##v, gemm_##v, cholesky_##v, chol_adj_##v, trisolve_##v, qr_r_##v, service_inverse, service_draw, service_categorical};
+  static const cg_host host_##v = {dot_##v, gemv_##v, gemv_columns_##v, gemm_##v, cholesky_##v, chol_adj_##v, trisolve_##v, qr_r_##v, service_inverse, service_draw, service_categorical};
 SERVICES(v2)
 SERVICES(v3)
 SERVICES(v4)

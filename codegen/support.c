@@ -133,6 +133,34 @@ CG_CALL double cg_blocks_value(const cg_blocks *s) {
   return tree_of(up);
 }
 
+CG_CALL void cg_blocks_start_all(cg_blocks *s, int64_t n) {
+  for (int64_t k = 0; k < n; k++) cg_blocks_start(s + k);
+}
+
+/* Sum j < count, with the accumulators acc [32] of its own, takes the terms r[i] a[j ld + i], i < n, from accumulator 0 on.  Columns go in
+ * pairs: the additions of one would wait for each other. */
+CG static void column_pair(double *acc, const double *r, const double *a, int64_t ld, int64_t n, int pair) {
+  v8 s[8];
+  for (int k = 0; k < (pair ? 8 : 4); k++) s[k] = *(v8 *)(acc + 8 * k);
+  int64_t i = 0;
+  for (; i + RT_SUM_LANES <= n; i += RT_SUM_LANES)
+    for (int k = 0; k < 4; k++) {
+      v8 x = *(const v8 *)(r + i + 8 * k);
+      s[k] += x * *(const v8 *)(a + i + 8 * k);
+      if (pair) s[4 + k] += x * *(const v8 *)(a + ld + i + 8 * k);
+    }
+  for (int k = 0; k < (pair ? 8 : 4); k++) *(v8 *)(acc + 8 * k) = s[k];
+  for (int64_t l = 0; i < n; i++, l++) {
+    acc[l] += r[i] * a[i];
+    if (pair) acc[RT_SUM_LANES + l] += r[i] * a[ld + i];
+  }
+}
+CG_CALL void cg_columns_add(double *acc, const double *r, const double *a, int64_t ld, int64_t count, int64_t n) {
+  int64_t j = 0;
+  for (; j + 2 <= count; j += 2) column_pair(acc + RT_SUM_LANES * j, r, a + ld * j, ld, n, 1);
+  if (j < count) column_pair(acc + RT_SUM_LANES * j, r, a + ld * j, ld, n, 0);
+}
+
 /* The same for arrays: n sums at once, of one block or of `many`. */
 CG_CALL void cg_lanes_values(double *d, const double *acc, int64_t n) {
   for (int64_t k = 0; k < n; k++) d[k] = tree_of(acc + RT_SUM_LANES * k);
