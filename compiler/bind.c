@@ -91,16 +91,17 @@ const char *bind_real_text(binder *b, double x) {
   return out;
 }
 
-/* Latents that a statement fixes would have to become data of another model. */
-static bool refuse_given(binder *b) {
-  if (!b->run || b->run->given.n == 0) return true;
-  for (size_t k = 0; k < b->run->given.n; k++) {
-    const ast_arg *g = &b->run->given.items[k];
-    diag *d = bind_error(b, "E0781", g->at, "fixing a latent by `given` is not available yet");
-    if (g->name.name) bind_help(b, d, "until then, make `%s` a name of the signature and bind it behind `on`", g->name.name);
-  }
-  return false;
+/* The type by which values of a latent are looked at. */
+static const ty_info *given_type(arena *a, const check_site *s) {
+  if (!s->event || s->event->support <= IR_SUP_INTERVAL || s->event->kind != TY_REAL) return s->type;
+  ty_info *t = ARENA_NEW(a, ty_info);
+  *t = *s->type;
+  t->support = s->event->support;
+  return t;
 }
+
+/* What is not a size has cells. */
+static bool has_cells(const bound *y) { return y->sym->kind != SYM_SIZE; }
 
 static bool refuse_unknown_overrides(binder *b) {
   bool ok = true;
@@ -139,12 +140,20 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   p->nlevels = 0;
   data_init(&b.files, p->mem, &p->diags);
   if (data) b.files.max_file = data->max_file, b.files.max_stream = data->max_stream;
-  b.n = model->ndata + model->nsize_syms;
-  b.of = ARENA_ARRAY(b.a, bound, b.n);
-  for (size_t k = 0; k < b.n; k++) b.of[k].sym = k < model->ndata ? model->data[k] : model->size_syms[k - model->ndata];
+  size_t ngiven = b.run ? b.run->given.n : 0, signature = model->ndata + model->nsize_syms;
+  b.of = ARENA_ARRAY(b.a, bound, signature + ngiven);
+  for (; b.n < signature; b.n++) {
+    const symbol *s = b.n < model->ndata ? model->data[b.n] : model->size_syms[b.n - model->ndata];
+    b.of[b.n] = (bound){.sym = s, .type = s->type};
+  }
+  for (size_t i = 0; i < ngiven; i++)
+    for (size_t k = 0; k < model->nsites; k++) {
+      const check_site *s = &model->sites[k];
+      if (s->role == IR_LATENT && s->sym->name == b.run->given.items[i].name.name) b.of[b.n++] = (bound){.sym = s->sym, .type = given_type(b.a, s)};
+    }
+  b.own = ARENA_ARRAY(b.a, data_set, b.n);
 
-  bool ok = refuse_given(&b);
-  ok &= refuse_unknown_overrides(&b);
+  bool ok = refuse_unknown_overrides(&b);
   ok &= bind_read_files(&b);
   if (!ok) return false;
 
@@ -157,15 +166,15 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   }
   if (!ok || !bind_sizes(&b)) return false;
 
-  for (size_t k = 0; k < model->ndata; k++) ok &= bind_convert(&b, &b.of[k]);
+  for (size_t k = 0; k < b.n; k++) ok &= !has_cells(&b.of[k]) || bind_convert(&b, &b.of[k]);
   if (!ok) return false;
-  for (size_t k = 0; k < model->ndata; k++) ok &= bind_support(&b, &b.of[k]);
+  for (size_t k = 0; k < b.n; k++) ok &= !has_cells(&b.of[k]) || bind_support(&b, &b.of[k]);
   ok &= bind_check_sites(&b);
   if (!ok || !bind_possible(&b)) return false;
 
   bind_say_guesses(&b);
-  p->data = ARENA_ARRAY(b.a, exec_data, model->ndata);
-  for (size_t k = 0; k < model->ndata; k++)
+  p->data = ARENA_ARRAY(b.a, exec_data, b.n);
+  for (size_t k = 0; k < b.n; k++)
     if (b.of[k].cells) p->data[p->ndata++] = (exec_data){.name = b.of[k].sym->name, .p = b.of[k].cells};
   p->levels = ARENA_ARRAY(b.a, program_levels, model->ndata);
   for (size_t k = 0; k < model->ndata; k++) {

@@ -5,6 +5,9 @@
  * number.  It checks kinds, ranks, extents, declared supports and bounds element by element, and missing values, and names the
  * file, the key and the element in every message.
  *
+ * Latents that the statement gives (`given phi = 0.98`) are data as well, of their types in the model, and stand in p->data behind those of the
+ * signature; a text names a file that has them.
+ *
  * Where a name's data come from; the first of these that has it:
  *   1. an override (bind_override)                     `--data K=3`
  *   2. an array that the host bound (data_bind_f64)

@@ -195,7 +195,7 @@ static void walk_draw(walk *w, const ast_stmt *s) {
     if (y && y->x && !y->fill && y->sym->type->rank && y->x->kind != DATA_TEXT) check_array_parameter(w, s->sample.dist, d, d->params[k], y);
   }
   const symbol *sym = s->sample.target.name.sym;
-  const bound *y = sym && sym->kind == SYM_DATA ? bind_of(b, sym) : NULL;
+  const bound *y = sym ? bind_of(b, sym) : NULL;
   if (y && y->cells && !w->found) check_observed(w, s, d, call, y);
   b->nlocals = mark;
 }

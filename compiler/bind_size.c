@@ -110,7 +110,7 @@ static bool number_defaults(binder *b, bool *progress) {
 
 static bool number_extents(binder *b, bool *progress) {
   size_table *t = b->p->sizes;
-  for (size_t k = 0; k < b->model->ndata; k++) {
+  for (size_t k = 0; k < b->n; k++) {
     const bound *y = &b->of[k];
     for (int axis = 0; y->x && axis < y->rank; axis++) {
       ir_size dim = y->sym->type->dim[axis], symbol;
@@ -267,7 +267,7 @@ static bool all_known(binder *b, ir_size s) {
 
 static bool compare_extents(binder *b) {
   bool ok = true;
-  for (size_t k = 0; k < b->model->ndata; k++) {
+  for (size_t k = 0; k < b->n; k++) {
     const bound *y = &b->of[k];
     for (int axis = 0; y->x && axis < y->rank; axis++) {
       ir_size dim = y->sym->type->dim[axis];

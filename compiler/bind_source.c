@@ -57,6 +57,28 @@ static bool exists(const char *path) {
   return f != NULL;
 }
 
+/* Reads the file that a statement names.  False after a report. */
+static bool read_file(binder *b, const ast_arg *a, data_set *into) {
+  const char *path = a->value->string.bytes;
+  if (!b->p->any_path && !stays_inside(path)) {
+    diag *d = bind_error(b, "E0779", a->at, "a program may read only files of its own folder");
+    bind_say(b, d, "%s", path[0] == '/' ? "an absolute path" : "this leaves the folder");
+    if (into == &b->files) bind_help(b, d, "give the file on the command line: `--data %s`", path);
+    return false;
+  }
+  size_t before = b->p->diags.n;
+  if (data_read_file(into, beside_program(b, path)) == 0) return true;
+  if (b->p->diags.n == before) return false;
+  diag *d = b->p->diags.items[b->p->diags.n - 1];
+  if (strcmp(d->code, "E0750") == 0) {
+    /* The reader knows paths of a command line only. */
+    d->nremarks = 0;
+    bind_help(b, d, "paths of a statement are relative to the folder of the program");
+  }
+  bind_point(b, d, a->at, "read here");
+  return false;
+}
+
 bool bind_read_files(binder *b) {
   bool ok = true, needed = false;
   for (size_t k = 0; k < b->n; k++) needed |= b->run && !covered(b, &b->of[k]);
@@ -65,25 +87,9 @@ bool bind_read_files(binder *b) {
     if (a->name.name || a->value->kind != EXPR_STRING) continue;
     const char *path = a->value->string.bytes, *full = beside_program(b, path);
     if (read_before(b, path, full)) continue;
-    if (!b->p->any_path && !stays_inside(path)) {
-      diag *d = bind_error(b, "E0779", a->at, "a program may read only files of its own folder");
-      bind_say(b, d, "%s", path[0] == '/' ? "an absolute path" : "this leaves the folder");
-      bind_help(b, d, "give the file on the command line: `--data %s`", path);
-      ok = false;
-      continue;
-    }
-    if (!needed && !exists(full)) continue;
-    size_t before = b->p->diags.n;
-    if (data_read_file(&b->files, full) == 0) continue;
-    ok = false;
-    if (b->p->diags.n == before) continue;
-    diag *d = b->p->diags.items[b->p->diags.n - 1];
-    if (strcmp(d->code, "E0750") == 0) {
-      /* The reader knows paths of a command line only. */
-      d->nremarks = 0;
-      bind_help(b, d, "paths of a statement are relative to the folder of the program");
-    }
-    bind_point(b, d, a->at, "read here");
+    /* A path that leads outside is said even where the file is not needed. */
+    if (!needed && (b->p->any_path || stays_inside(path)) && !exists(full)) continue;
+    ok &= read_file(b, a, &b->files);
   }
   return ok;
 }
@@ -354,10 +360,29 @@ static const ast_arg *argument(const ast_args *args, const char *name) {
   return NULL;
 }
 
+/* `given v = "digit.json"`: v of that file. */
+static bool bind_own_file(binder *b, bound *y, const ast_arg *a) {
+  data_set *own = &b->own[y - b->of];
+  data_init(own, b->a, &b->p->diags);
+  own->max_file = b->files.max_file;
+  own->max_stream = b->files.max_stream;
+  y->at = a->at;
+  if (!read_file(b, a, own)) return false;
+  y->x = data_find(own, y->sym->name);
+  if (y->x) return true;
+  diag *d = bind_error(b, "E0771", a->value->at, "the file has no `%s`", y->sym->name);
+  bind_help(b, d, "what is given stands there under the name that the model has for it");
+  return false;
+}
+
 bool bind_find(binder *b, bound *y) {
   const char *name = y->sym->name;
   const ast_arg *a = argument(&b->p->overrides, name);
   if (a) return bind_binding(b, y, a);
+  if (y->sym->kind == SYM_LATENT) {
+    a = argument(&b->run->given, name);
+    return a->value->kind == EXPR_STRING ? bind_own_file(b, y, a) : bind_binding(b, y, a);
+  }
   const data_array *x = b->given ? data_find(b->given, name) : NULL;
   if (!x || x->origin.source != DATA_FROM_HOST) {
     a = b->run ? argument(&b->run->on, name) : NULL;

@@ -12,6 +12,7 @@
 /* A name of the signature, or a size that stands in types only. */
 typedef struct bound {
   const symbol *sym;
+  const ty_info *type;              /* of sym; of a latent without a declared type with the support of its distribution */
   const data_array *x;              /* NULL: nothing was given */
   const data_array *const *columns; /* [ncolumns] x was put together from these by columns(..) */
   size_t ncolumns;
@@ -58,7 +59,8 @@ typedef struct binder {
   const ast_run *run;   /* may be NULL */
   const data_set *given; /* by the host and by flags; may be NULL */
   data_set files;       /* of the statement */
-  bound *of;            /* [ndata + nsize_syms], in the order of the signature */
+  data_set *own;        /* [n] of the file behind a name: `given v = "digit.json"` */
+  bound *of;            /* [n]: the signature's in its order, sizes that stand in types only, latents that are given */
   size_t n;
   size_origin *origin;
   size_t norigins, cap_origins;

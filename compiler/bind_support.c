@@ -6,11 +6,17 @@
 
 #define TOLERANCE 1e-8
 
-/* The value of a bound, or a report. */
+/* The value of a bound, or a report.  A bound of a latent that is given may depend on others: the density has it then, and this one lets
+ * everything pass. */
 static bool bound_value(binder *b, const bound *y, const ast_expr *e, bind_num *out) {
   span at;
   const char *why = bind_eval(b, e, out, &at);
   if (!why) return true;
+  if (y->sym->kind == SYM_LATENT) {
+    out->kind = DATA_REAL;
+    out->r = e == y->type->lo ? -(double)INFINITY : (double)INFINITY;
+    return true;
+  }
   bind_error(b, "E0780", at, "this bound of `%s` cannot be computed when data is bound: %s", y->sym->name, why);
   return false;
 }
@@ -48,7 +54,7 @@ static bool not_a_number(binder *b, const bound *y, size_t cell) {
 }
 
 static bool interval(binder *b, const bound *y) {
-  const ty_info *t = y->sym->type;
+  const ty_info *t = y->type;
   bind_num lo = {0}, hi = {0};
   if ((t->lo && !bound_value(b, y, t->lo, &lo)) || (t->hi && !bound_value(b, y, t->hi, &hi))) return false;
   size_t n = y->fill ? 1 : y->x->cells;
@@ -73,7 +79,7 @@ static bool spins(binder *b, const bound *y) {
 }
 
 static bool indices(binder *b, const bound *y) {
-  const ty_info *t = y->sym->type;
+  const ty_info *t = y->type;
   bind_num top;
   if (!bound_value(b, y, t->hi, &top)) return false;
   for (size_t k = 0; k < (y->fill ? 1 : y->x->cells); k++) {
@@ -170,7 +176,7 @@ static const char *check_factor(binder *b, const double *x, size_t n, bool corre
 }
 
 static bool events(binder *b, const bound *y) {
-  const ty_info *t = y->sym->type;
+  const ty_info *t = y->type;
   if (y->x->cells == 0) return true;
   size_t n = (size_t)y->dim[y->rank - 1], size = t->event_rank == 2 ? n * n : n;
   const double *x = &y->cells[0].real;
@@ -210,7 +216,7 @@ static bool events(binder *b, const bound *y) {
 /* A scalar that is not in the data, or that is a size, by its value. */
 static bool scalar(binder *b, const bound *y) {
   const symbol *s = y->sym;
-  const ty_info *t = s->type;
+  const ty_info *t = y->type;
   const ast_expr *def = s->param->default_;
   if (!t->lo && !t->hi) return true;
   bind_num x, lo = {0}, hi = {0};
@@ -235,7 +241,7 @@ static bool scalar(binder *b, const bound *y) {
 }
 
 bool bind_support(binder *b, const bound *y) {
-  const ty_info *t = y->sym->type;
+  const ty_info *t = y->type;
   if (!y->cells) return scalar(b, y);
   switch ((ir_support)t->support) {
   case IR_SUP_FINITE:

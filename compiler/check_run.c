@@ -278,6 +278,11 @@ static void check_given(ctx *c, ast_run *r, const check_model *m) {
       continue;
     }
     symbol *s = model_name(m, a->name.name);
+    const ast_arg *before = ast_args_find(&r->given, a->name.name);
+    if (before && before != a) {
+      diag *d = cx_error(c, "E0805", a->name.at, "`%s` is given twice", a->name.name);
+      cx_point(c, d, before->at, "first here");
+    }
     if (s && s->kind == SYM_LATENT) continue;
     diag *d = cx_error(c, "E0806", a->name.at, s ? "`%s` of model `%s` is not a latent" : "no `%s` in model `%s` could be given", a->name.name,
                        m->sym->name);

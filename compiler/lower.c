@@ -58,6 +58,10 @@ bool lower_refuse(lower *l, span at, const char *what) {
   return false;
 }
 
+bool lower_is_drawn(const lower *l, const symbol *s) {
+  return s->kind == SYM_PREDICT || (s->kind == SYM_LATENT && !(s->site && l->given && l->given[s->site - 1]));
+}
+
 /* The size an int expression stands for: built from literals, extents and loop-free arithmetic on them. */
 bool lower_expr_size(lower *l, const ast_expr *e, ir_size *s) {
   size_table *t = l->m->sizes;
@@ -168,13 +172,17 @@ static ir_support site_support_of(const ty_info *t) { return (ir_support)t->supp
 static void make_sites(lower *l, const check_model *model) {
   size_t n = model->nsites;
   l->site = ARENA_ARRAY(l->mem, ir_site *, n + 1);
+  l->given = ARENA_ARRAY(l->mem, bool, n + 1);
   l->replica = ARENA_ARRAY(l->mem, symbol *, n + 1);
   l->replica_site = ARENA_ARRAY(l->mem, ir_site *, n + 1);
   for (size_t k = 0; k < n; k++) {
     const check_site *s = &model->sites[k];
     /* A forecast continues an array of the same name; what is reported has both, under a name of its own. */
     const char *name = check_continued(s->sym) ? arena_printf(l->mem, "%s_forecast", s->sym->name) : s->sym->name;
-    l->site[k] = ir_site_new(l->fn, name, s->role, site_support_of(s->type), lower_type(l, s->type), s->type->event_rank);
+    l->given[k] = s->role == IR_LATENT && l->options && l->options->fixed && l->options->fixed(l->options->user, name);
+    if (l->given[k]) lower_bind(l, s->sym, ir_param_add(l->fn, IR_ROLE_DATA, name, lower_type(l, s->type)));
+    ir_site_role role = l->given[k] ? IR_OBSERVED : s->role;
+    l->site[k] = ir_site_new(l->fn, name, role, site_support_of(s->type), lower_type(l, s->type), s->type->event_rank);
     l->site[k]->where = s->at;
   }
 }

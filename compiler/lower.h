@@ -11,6 +11,8 @@
 typedef struct lower_options {
   /* True if data was given for this name of the signature; otherwise its default is used.  NULL: all given. */
   bool (*given)(void *user, const char *name);
+  /* True for a latent whose values are data of this run: it is observed where the model draws it.  NULL: none is. */
+  bool (*fixed)(void *user, const char *name);
   void *user;
 } lower_options;
 

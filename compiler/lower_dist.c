@@ -359,7 +359,7 @@ typedef struct tilde {
 /* One draw at position idx [n] of the batch: `lead` has what the subscripts make of that, the last `rest` positions pass through. */
 static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, uint32_t n, const ir_val *idx, uint32_t rest) {
   const ast_expr *dist = t->s->sample.dist;
-  bool latent = t->sym->kind == SYM_LATENT || t->sym->kind == SYM_PREDICT;
+  bool latent = lower_is_drawn(l, t->sym), unknown = t->sym->kind == SYM_LATENT;
   draw_from f = {0};
   const check_call *call = check_call_of(l->p, dist);
   const check_dist *cd = call ? check_dist_of(l->p, call->callee) : NULL;
@@ -386,12 +386,15 @@ static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, 
   }
   ir_dist *d = instance(l, cd, f.types, x);
 
-  if (latent) {
-    bounds b = intersect(l, &f, t->sym->type, n, idx);
+  bounds b = {0};
+  if (latent || unknown) {
+    b = intersect(l, &f, t->sym->type, n, idx);
     t->site->support = (uint8_t)b.support;
+    if (unknown) d = truncated(l, &f, d, &b, x);
+  }
+  if (latent) {
     bool cut = b.cut_lo || b.cut_hi;
-    if (t->sym->kind == SYM_LATENT) d = truncated(l, &f, d, &b, x);
-    if (t->sym->kind == SYM_LATENT && !cut && x.rank == t->event && b.support <= IR_SUP_INTERVAL) add_standard(l, cd, d, f.types, x);
+    if (unknown && !cut && x.rank == t->event && b.support <= IR_SUP_INTERVAL) add_standard(l, cd, d, f.types, x);
     ir_val v = ir_sample(&l->b, t->site, d, axes, b.lo, b.hi, f.n, f.args);
     ir_tilde *tilde = ir_def_op(l->fn, v)->u.tilde;
     tilde->cut = cut;
@@ -483,7 +486,7 @@ static void tilde_here(lower *l, void *user) {
     if (v) v = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
   }
   if (!v || l->refused) return;
-  symbol *into = t.sym->kind == SYM_LATENT || t.sym->kind == SYM_PREDICT ? t.sym : l->replica[number];
+  symbol *into = lower_is_drawn(l, t.sym) ? t.sym : l->replica[number];
   const binding *built = lower_find(l, into); /* also as a whole, when an `if` joins it */
   if (nlead || (built && built->kind == BIND_BUILD)) lower_define(l, into, nlead, lead, v);
   else lower_bind(l, into, v);

@@ -85,6 +85,7 @@ typedef struct lower {
   int64_t draws;
 
   ir_site **site;     /* of the model, by check_site number */
+  bool *given;        /* a latent that is data of this run */
   symbol **replica;   /* of an observed site with `predict y`: the symbol of y_rep; else NULL */
   ir_site **replica_site;
   bool predicting;
@@ -102,6 +103,8 @@ ir_elem lower_elem_kind(const ty_info *t);
 bool lower_expr_size(lower *l, const ast_expr *e, ir_size *s); /* an int expression that is a size */
 ir_val lower_convert(lower *l, ir_val v, ir_elem to);
 bool lower_refuse(lower *l, span at, const char *what);  /* "not available yet"; returns false */
+/* What the model draws: a prediction, or a latent that is not given. */
+bool lower_is_drawn(const lower *l, const symbol *s);
 /* Starts a function of its own (a distribution's member, a bijector); lower_leave gives the context back. */
 typedef struct lower_saved {
   lower was;

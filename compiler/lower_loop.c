@@ -114,7 +114,7 @@ static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
   case STMT_SAMPLE: {
     symbol *y = s->sample.target.name.sym;
     if (!y) break;
-    bool latent = y->kind == SYM_LATENT || y->kind == SYM_PREDICT;
+    bool latent = lower_is_drawn(l, y);
     if (!s->sample.target.subs.n && !(list->whole && !latent)) break;
     if (latent) add_defined(l, list, y, &s->sample.target);
     else if (y->site && l->replica && l->replica[y->site - 1]) add_defined(l, list, l->replica[y->site - 1], &s->sample.target);

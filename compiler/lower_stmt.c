@@ -42,7 +42,7 @@ typedef struct block_body {
 static void run_block(lower *l, void *user) { lower_block(l, ((block_body *)user)->block); }
 
 /* A statement that only adds to the density may stand under `if`. */
-static bool only_effects(const ast_block *b) {
+static bool only_effects(const lower *l, const ast_block *b) {
   for (size_t k = 0; k < b->n; k++) {
     const ast_stmt *s = b->items[k];
     switch (s->kind) {
@@ -51,16 +51,16 @@ static bool only_effects(const ast_block *b) {
       if (s->let.target.subs.n) return false;
       break;
     case STMT_SAMPLE:
-      if (s->sample.target.name.sym->kind == SYM_LATENT || s->sample.target.name.sym->kind == SYM_PREDICT) return false;
+      if (lower_is_drawn(l, s->sample.target.name.sym)) return false;
       break;
     case STMT_PLATE:
-      if (!only_effects(s->plate.body)) return false;
+      if (!only_effects(l, s->plate.body)) return false;
       break;
     case STMT_FOR:
-      if (!only_effects(s->for_.body)) return false;
+      if (!only_effects(l, s->for_.body)) return false;
       break;
     case STMT_IF:
-      if (!only_effects(s->if_.then) || (s->if_.else_ && !only_effects(s->if_.else_))) return false;
+      if (!only_effects(l, s->if_.then) || (s->if_.else_ && !only_effects(l, s->if_.else_))) return false;
       break;
     default: return false;
     }
@@ -69,7 +69,7 @@ static bool only_effects(const ast_block *b) {
 }
 
 static void branch(lower *l, const ast_stmt *s) {
-  if (!only_effects(s->if_.then) || (s->if_.else_ && !only_effects(s->if_.else_))) {
+  if (!only_effects(l, s->if_.then) || (s->if_.else_ && !only_effects(l, s->if_.else_))) {
     lower_refuse(l, s->at, "defining a variable inside an `if` statement");
     return;
   }

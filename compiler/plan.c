@@ -224,9 +224,15 @@ bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *
 
 static bool is_discrete(const check_site *s) { return s->type && (s->type->kind == TY_INT || s->type->kind == TY_BOOL); }
 
-static const check_site *first_discrete(const check_model *m) {
+/* A latent that the statement does not give. */
+static bool is_unknown(const plan *pl, const check_site *s) {
+  return s->role == IR_LATENT && !(pl->run && ast_args_find(&pl->run->run->given, s->sym->name));
+}
+
+static const check_site *first_discrete(const plan *pl) {
+  const check_model *m = pl->model;
   for (size_t k = 0; k < m->nsites; k++)
-    if (m->sites[k].role == IR_LATENT && is_discrete(&m->sites[k])) return &m->sites[k];
+    if (is_unknown(pl, &m->sites[k]) && is_discrete(&m->sites[k])) return &m->sites[k];
   return NULL;
 }
 
@@ -305,19 +311,19 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
 
 /* --- against the model */
 
-static bool has_unknowns(const check_model *m) {
-  for (size_t k = 0; k < m->nsites; k++)
-    if (m->sites[k].role == IR_LATENT) return true;
+static bool has_unknowns(const plan *pl) {
+  for (size_t k = 0; k < pl->model->nsites; k++)
+    if (is_unknown(pl, &pl->model->sites[k])) return true;
   return false;
 }
 
 bool plan_check(program *p, plan *pl) {
   p->no_statistics = pl->plain_sums;
-  const check_site *k = first_discrete(pl->model);
+  const check_site *k = first_discrete(pl);
   const ast_expr *e = pl->run ? method_expr(pl->run->run) : NULL;
   span at = e ? e->at : pl->run ? pl->run->at : pl->model->sym->at;
   if (pl->automatic) {
-    if (!has_unknowns(pl->model)) {
+    if (!has_unknowns(pl)) {
       pl->method = PLAN_PRIOR;
       return true;
     }

@@ -48,6 +48,7 @@ bool program_bind(program *p, const check_model *model, const ast_decl *run, dat
   return bind_data(p, model, run, data);
 }
 
+/* The names of a signature and of its model's latents are different ones. */
 static bool given(void *user, const char *name) {
   const program *p = user;
   for (size_t k = 0; k < p->ndata; k++)
@@ -150,7 +151,7 @@ bool program_build(program *p, unsigned need) {
   p->nsites = p->noutputs = p->nloglik = p->cells = p->dim = 0; /* maybe of a build before this one */
   ir_module *m = p->module = ir_module_new(p->mem);
   m->sizes = p->sizes;
-  lower_options given_data = {.given = given, .user = p};
+  lower_options given_data = {.given = given, .fixed = given, .user = p};
   p->ir = lower_model(&p->check, m, p->model, &given_data);
   if (!p->ir) return false;
   if (!ir_verify_after(p->ir, "lowered")) return verify(p);
