@@ -269,14 +269,23 @@ static void run_queue(check_state *st) {
   }
 }
 
-static void load_prelude(check_state *st) {
+symbol *library_find(check_state *st, const char *name) {
+  symbol *s = ptr_map_get(&st->library, name);
+  if (s) return s;
+  size_t lo = 0, hi = aim_prelude_count;
+  while (lo < hi) {
+    size_t mid = lo + (hi - lo) / 2;
+    if (strcmp(aim_prelude[mid].name, name) < 0) lo = mid + 1;
+    else hi = mid;
+  }
   check_program *p = st->p;
-  for (size_t i = 0; i < aim_prelude_count; i++) {
-    int id = source_add(p->sources, aim_prelude[i].name, aim_prelude[i].text, aim_prelude[i].len);
+  for (size_t i = lo; i < aim_prelude_count && strcmp(aim_prelude[i].name, name) == 0; i++) {
+    int id = source_add(p->sources, aim_prelude[i].file, aim_prelude[i].text, aim_prelude[i].len);
     if (!id) continue;
     ast_file *f = parse_file(p->mem, p->names, p->sources, id, p->diags);
     for (size_t k = 0; k < f->n; k++) declare(st, f->items[k], true);
   }
+  return ptr_map_get(&st->library, name);
 }
 
 static void state_init(check_program *p) {
@@ -313,7 +322,6 @@ bool check_file(check_program *p) {
   state_init(p);
   check_state *st = p->state;
   st->syntax_errors = errors > 0;
-  load_prelude(st);
   ast_file *f = p->file;
   for (size_t i = 0; i < f->n; i++) declare(st, f->items[i], false);
   for (size_t i = 0; i < f->n; i++) {
@@ -365,7 +373,7 @@ symbol *check_continued(const symbol *s) { return sym_of((symbol *)s)->continues
 symbol *check_find(check_program *p, const char *name) {
   name = intern(p->names, name);
   symbol *s = ptr_map_get(&p->state->user, name);
-  if (!s) s = ptr_map_get(&p->state->library, name);
+  if (!s) s = library_find(p->state, name);
   if (!s) s = ptr_map_get(&p->state->builtins, name);
   if (s && s->kind == SYM_FN) {
     /* A caller of the library from outside, such as the lowering of a support, needs its body checked. */

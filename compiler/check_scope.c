@@ -1,5 +1,6 @@
 /* check_scope.c: names in scope, and what to say about one that is not. */
 #include "compiler/check_state.h"
+#include "compiler/prelude.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ symbol *value_find(const ctx *c, const char *name) {
 
 symbol *callable_find(const ctx *c, const char *name) {
   symbol *s = c->library ? NULL : ptr_map_get(&c->st->user, name);
-  if (!s) s = ptr_map_get(&c->st->library, name);
+  if (!s) s = library_find(c->st, name);
   if (!s) s = ptr_map_get(&c->st->builtins, name);
   return s;
 }
@@ -116,14 +117,22 @@ static size_t put_names(const ptr_map *m, const char *but, bool dists, const cha
   return n;
 }
 
+static size_t put_library(check_state *st, const char *but, bool dists, const char **words, size_t n) {
+  for (size_t i = 0; i < aim_prelude_count; i++) {
+    const char *name = aim_prelude[i].dist == dists ? intern(st->p->names, aim_prelude[i].name) : but;
+    if (name != but) words[n++] = name;
+  }
+  return n;
+}
+
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
 static const char *nearest_declared(ctx *c, const char *name, bool dists) {
   if (diags_full(c->st)) return NULL;
   check_state *st = c->st;
-  const char **words = ARENA_ARRAY(c->a, const char *, st->user.n + st->library.n + st->builtins.n + 1);
+  const char **words = ARENA_ARRAY(c->a, const char *, st->user.n + aim_prelude_count + st->builtins.n + 1);
   size_t n = put_names(&st->user, name, dists, words, 0);
-  n = put_names(&st->library, name, dists, words, n);
+  n = put_library(st, name, dists, words, n);
   n = put_names(&st->builtins, name, dists, words, n);
   /* The order of a hash table of addresses differs from run to run; messages do not. */
   qsort(words, n, sizeof *words, by_text);
@@ -135,9 +144,9 @@ const char *nearest_dist(ctx *c, const char *name) { return nearest_declared(c, 
 
 const char *dists_known(ctx *c, bool with_cdf) {
   check_state *st = c->st;
-  const char **words = ARENA_ARRAY(c->a, const char *, st->user.n + st->library.n + 1);
+  const char **words = ARENA_ARRAY(c->a, const char *, st->user.n + aim_prelude_count + 1);
   size_t n = put_names(&st->user, NULL, true, words, 0);
-  n = put_names(&st->library, NULL, true, words, n);
+  n = put_library(st, NULL, true, words, n);
   qsort(words, n, sizeof *words, by_text);
   strbuf b;
   strbuf_init(&b, c->a);

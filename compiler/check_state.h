@@ -74,7 +74,8 @@ typedef struct sym_info {
 
 typedef struct check_state {
   check_program *p;
-  ptr_map user, library; /* callables and other declarations, by name */
+  ptr_map user;          /* callables and other declarations, by name */
+  ptr_map library;       /* those of the prelude that were asked for */
   ptr_map user_models;   /* models and agents, by name */
   ptr_map builtins;
   ptr_map calls;         /* ast_expr -> check_call */
@@ -151,6 +152,8 @@ size_t scope_enter(ctx *c);
 void scope_leave(ctx *c, size_t mark);
 symbol *value_find(const ctx *c, const char *name);
 symbol *callable_find(const ctx *c, const char *name);
+/* Of the prelude, parsed and declared when it is first asked for; NULL when it has no such name (interned). */
+symbol *library_find(check_state *st, const char *name);
 /* Adds a value; reports a name that is taken, and then hides the older one. */
 void value_add(ctx *c, symbol *s);
 /* Adds without looking: for an array that a forecast continues. */
