@@ -19,6 +19,7 @@ static const char *transform(const program_site *s) {
   case IR_SUP_SIMPLEX: return "simplex";
   case IR_SUP_ORDERED: return "ordered";
   case IR_SUP_UNIT_VECTOR: return "sphere";
+  case IR_SUP_SUM_TO_ZERO: return "orthonormal basis";
   case IR_SUP_CORR:
   case IR_SUP_CHOLESKY_CORR: return "partial correlations";
   default: return "Cholesky";

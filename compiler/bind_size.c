@@ -336,7 +336,7 @@ bool bind_check_sites(binder *b) {
       empty |= n == 0 && axis < t->rank - t->event_rank;
     }
     const char *what = "an extent of";
-    if (!bad && !empty && (t->support == IR_SUP_SIMPLEX || t->support == IR_SUP_UNIT_VECTOR) && t->rank &&
+    if (!bad && !empty && (t->support == IR_SUP_SIMPLEX || t->support == IR_SUP_UNIT_VECTOR || t->support == IR_SUP_SUM_TO_ZERO) && t->rank &&
         size_value(b->p->sizes, t->dim[t->rank - 1], &n) && n == 0)
       bad = t->dim[t->rank - 1], what = "the size of";
     if (!bad && !empty && t->support == IR_SUP_FINITE && t->count != IR_SIZE_NONE && size_value(b->p->sizes, t->count, &n) && n <= 0)

@@ -130,6 +130,16 @@ static const char *check_unit(binder *b, const double *x, size_t n) {
   return arena_printf(b->a, "the squares sum to %s, and those of a unit vector to 1", bind_real_text(b, sum));
 }
 
+static const char *check_zero_sum(binder *b, const double *x, size_t n) {
+  double sum = 0, size = 1;
+  for (size_t k = 0; k < n; k++) {
+    sum += x[k];
+    size += fabs(x[k]);
+  }
+  if (fabs(sum) <= TOLERANCE * size) return NULL;
+  return arena_printf(b->a, "the elements sum to %s, and those of a sum_to_zero vector to 0", bind_real_text(b, sum));
+}
+
 /* Cholesky's decomposition in place, on a copy. */
 static bool positive_definite(binder *b, const double *x, size_t n) {
   double *l = ARENA_ARRAY(b->a, double, n * n);
@@ -196,6 +206,7 @@ static bool events(binder *b, const bound *y) {
       case IR_SUP_SIMPLEX: why = check_simplex(b, e, n, &cell); break;
       case IR_SUP_ORDERED: why = check_ordered(b, e, n, &cell); break;
       case IR_SUP_UNIT_VECTOR: why = check_unit(b, e, n); break;
+      case IR_SUP_SUM_TO_ZERO: why = check_zero_sum(b, e, n); break;
       case IR_SUP_COV: why = check_matrix(b, e, n, false, &cell); break;
       case IR_SUP_CORR: why = check_matrix(b, e, n, true, &cell); break;
       case IR_SUP_CHOLESKY_COV: why = check_factor(b, e, n, false, &cell); break;

@@ -113,8 +113,10 @@ signature *signature_of(check_state *st, symbol *s) {
   check_params(&c, sig->params, sig->n);
   bool scalars = sig->n > 0;
   for (size_t i = 0; i < sig->n; i++) scalars = scalars && sig->params[i]->type->rank == 0;
-  c.auto_sizes = false;
+  /* What a distribution draws may have sizes of its own, which follow from what is drawn. */
+  c.auto_sizes = s->kind == SYM_DIST;
   type_mark_sizes(&c, d->type);
+  c.auto_sizes = false;
   if (s->kind == SYM_FN) {
     if (!d->type) {
       diag *g = cx_error(&c, "E0416", d->name.at, "function `%s` does not say what it returns", s->name);

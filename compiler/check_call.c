@@ -149,6 +149,17 @@ static void solve(check_state *st, ir_size pattern, ir_size actual, size_solutio
   sol->to[unknown] = q;
 }
 
+bool size_solution_whole(const size_solution *sol) {
+  bool whole = true;
+  for (size_t k = 0; k < sol->n; k++) whole = whole && sol->to[k] != IR_SIZE_NONE;
+  return whole;
+}
+
+void solve_event(check_state *st, const ty_info *event, const ty_info *actual, size_solution *sol) {
+  for (unsigned k = 0; k < event->rank && event->rank <= actual->rank; k++)
+    solve(st, event->dim[k], actual->dim[actual->rank - event->rank + k], sol);
+}
+
 static const char *kind_word(ty_kind k) { return k == TY_REAL ? "real" : k == TY_INT ? "int" : "bool"; }
 
 static void wrong_argument(ctx *c, const ast_expr *arg, symbol *callee, const symbol *param, const size_solution *sol) {
@@ -248,7 +259,7 @@ bool unify_args(ctx *c, const ast_expr *call, symbol *callee, const signature *s
       }
     }
   }
-  for (size_t k = 0; k < sol->n && ok; k++)
+  for (size_t k = 0; k < sol->n && ok && callee->kind != SYM_DIST; k++)
     if (sol->to[k] == IR_SIZE_NONE) {
       cx_error(c, "E0511", call->at, "the size `%s` of `%s` does not follow from the arguments", size_text(st, sol->from[k]), callee->name);
       ok = false;

@@ -222,7 +222,7 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
           const char *near = other ? NULL : nearest_dist(c, e->call.fn.name);
           if (other) cx_help(c, d, "%s", other);
           else if (near) cx_help(c, d, "did you mean `%s`?", near);
-          else cx_help(c, d, "there are %s", dists_known(c, false));
+          else cx_help(c, d, "docs/language.md, section 9, has a table of them");
         }
       }
       check_error(c, e);
@@ -313,6 +313,16 @@ static const char *lacks(const drawn *d, int builtin) {
   }
 }
 
+void drawn_settle(ctx *c, ast_expr *dist, const ty_info *x, drawn *d) {
+  if (size_solution_whole(&d->sizes)) return;
+  solve_event(c->st, d->parts->on, x, &d->sizes);
+  const ty_info *event = ty_substitute(c->st, d->parts->on, &d->sizes);
+  for (unsigned k = 0; k < d->event.rank; k++) d->event.dim[k] = event->dim[k];
+  ty_info *drawn_type = (ty_info *)ty_of(dist), *settled = ARENA_NEW(c->a, ty_info);
+  *settled = d->event;
+  if (drawn_type->kind == TY_DIST) drawn_type->event = settled;
+}
+
 const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
   const char *name = e->call.fn.name;
   if (callee->builtin == BUILTIN_SAMPLE) return check_draw_of(c, e, callee);
@@ -334,7 +344,7 @@ const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
     bool cdf = strcmp(missing, "cdf") == 0;
     diag *d = cx_error(c, "E0608", dist->at, cdf ? "`%s` has no distribution function" : "`%s` has no `quantile`", dr.dist->name);
     if (!sym_of(dr.dist)->library) cx_help(c, d, "`%s` needs a member `%s(%s)`", name, missing, cdf ? "x" : "p");
-    else if (cdf) cx_help(c, d, "these have one: %s", dists_known(c, true));
+    else if (cdf) cx_help(c, d, "docs/language.md, section 9, says which have one");
     return check_error(c, e);
   }
   bool quantile = callee->builtin == BUILTIN_QUANTILE;
@@ -347,6 +357,7 @@ const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
              ty_print(c->p, t));
     return check_error(c, e);
   }
+  drawn_settle(c, dist, t, &dr);
   bool fits = t->rank >= dr.event.rank;
   for (unsigned k = 0; k < dr.event.rank && fits; k++) fits = t->dim[t->rank - dr.event.rank + k] == dr.event.dim[k];
   ty_info front = {.rank = (uint8_t)(fits ? t->rank - dr.event.rank : 0)}, both = {0};
@@ -459,8 +470,11 @@ bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, cons
     if (!structured_event || d->event.support != t->support) {
       diag *g = cx_error(c, "E0614", at, "a `%s` cannot be drawn from `%s`, which draws %s", special, name, event_text(c, d));
       if (type) cx_point(c, g, type->at, "declared here");
-      cx_help(c, g, t->support == IR_SUP_SIMPLEX ? "`Dirichlet(alpha)` draws a simplex; `Flat()` with `factor` gives any density"
-                                                 : "`Flat()` with `factor` gives it any density");
+      const char *own = t->support == IR_SUP_SIMPLEX ? "Dirichlet(alpha)" : t->support == IR_SUP_SUM_TO_ZERO ? "ZeroSumNormal(sigma)"
+                        : t->support == IR_SUP_CORR ? "LKJ(eta)" : t->support == IR_SUP_CHOLESKY_CORR ? "LKJCholesky(eta)"
+                        : t->support == IR_SUP_COV ? "Wishart(nu, V)" : NULL;
+      if (own) cx_help(c, g, "`%s` draws a %s; `Flat()` with `factor` gives any density", own, special);
+      else cx_help(c, g, "`Flat()` with `factor` gives it any density");
       return false;
     }
     return true;

@@ -361,7 +361,7 @@ static void report_lacking(over *o, span use) {
   diag *d = cx_error(c, "E0608", f->at.file ? f->at : use, "`%s` needs the `%s` of `%s`, which has none", o->scheme->name, o->lacks, f->dist->name);
   if (!sym_of(o->scheme)->library) cx_point(c, d, o->lacks_at, "needed here");
   if (!sym_of(f->dist)->library) cx_help(c, d, "add a member `%s(x)` to `dist %s`", has_member(f->parts, "cdf") ? o->lacks : "cdf", f->dist->name);
-  else cx_help(c, d, "these have a distribution function: %s", dists_known(c, true));
+  else cx_help(c, d, "docs/language.md, section 9, says which have a distribution function");
 }
 
 static void copy_members(over *o, ast_copier *k, ast_decl *d, span use) {

@@ -142,26 +142,6 @@ static const char *nearest_declared(ctx *c, const char *name, bool dists) {
 const char *nearest_callable(ctx *c, const char *name) { return nearest_declared(c, name, false); }
 const char *nearest_dist(ctx *c, const char *name) { return nearest_declared(c, name, true); }
 
-const char *dists_known(ctx *c, bool with_cdf) {
-  check_state *st = c->st;
-  const char **words = ARENA_ARRAY(c->a, const char *, st->user.n + aim_prelude_count + 1);
-  size_t n = put_names(&st->user, NULL, true, words, 0);
-  n = put_library(st, NULL, true, words, n);
-  qsort(words, n, sizeof *words, by_text);
-  strbuf b;
-  strbuf_init(&b, c->a);
-  for (size_t i = 0, seen = 0; i < n; i++) {
-    symbol *s = callable_find(c, words[i]);
-    if (!s || (i && words[i] == words[i - 1])) continue;
-    if (with_cdf) {
-      const check_dist *d = is_scheme(s) ? NULL : dist_parts(st, s);
-      if (!d || !d->cdf) continue;
-    }
-    strbuf_printf(&b, "%s%s", seen++ ? ", " : "", words[i]);
-  }
-  return b.s;
-}
-
 void unknown_value(ctx *c, const char *name, span at) {
   if (!name[0]) return;
   symbol *gone = ptr_map_get(&c->gone, name);

@@ -41,7 +41,8 @@ static const ast_expr *matrix_times_vector(const ast_args *args) {
 }
 
 /* The shape on the right must end the shape on the left. */
-static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, const drawn *d) {
+static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, drawn *d) {
+  drawn_settle(c, s->sample.dist, left, d);
   ty_info right = {.kind = d->event.kind, .support = IR_SUP_REAL};
   unsigned n = d->batch.rank + d->event.rank;
   if (n > IR_MAX_RANK) {
@@ -176,7 +177,7 @@ static void note_event(ctx *c, check_site *site, const ast_target *t, const draw
 }
 
 /* The type of what a new name holds at one position. */
-static const ty_info *drawn_type(ctx *c, ast_stmt *s, const drawn *d, bool ok) {
+static const ty_info *drawn_type(ctx *c, ast_stmt *s, drawn *d, bool ok) {
   ast_target *t = &s->sample.target;
   if (t->type) {
     const ty_info *declared = check_type(c, t->type);
@@ -190,6 +191,12 @@ static const ty_info *drawn_type(ctx *c, ast_stmt *s, const drawn *d, bool ok) {
     return out;
   }
   if (!ok) return ty_scalar(c->st, TY_ERROR);
+  if (!size_solution_whole(&d->sizes)) {
+    diag *g = cx_error(c, "E0604", t->at, "`%s` needs a declared size, which `%s` draws any of", t->name.name, d->dist->name);
+    const char *support = support_text(&d->event);
+    cx_help(c, g, "write `%s: %s ~ ...`", t->name.name, support ? arena_printf(c->a, "%s(K)", support) : "real[K]");
+    return ty_scalar(c->st, TY_ERROR);
+  }
   if (d->batch.rank > 0) {
     diag *g = cx_error(c, "E0604", t->at, "`%s` needs a declared shape, since its distribution has arrays as arguments", t->name.name);
     const ast_args *args = &s->sample.dist->call.args;

@@ -162,8 +162,6 @@ void unknown_value(ctx *c, const char *name, span at);
 void unknown_callable(ctx *c, const char *name, span at, const char *noun);
 const char *nearest_callable(ctx *c, const char *name);
 const char *nearest_dist(ctx *c, const char *name);
-/* "Bernoulli, Beta, ...": those that there are; with_cdf: that have a distribution function. */
-const char *dists_known(ctx *c, bool with_cdf);
 const char *nearest_value(ctx *c, const char *name);
 const char *sym_noun(const symbol *s);
 diag *cx_error(ctx *c, const char *code, span at, const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -260,6 +258,9 @@ typedef struct size_solution {
 bool unify_args(ctx *c, const ast_expr *call, symbol *callee, const signature *sig, ast_expr **args, ty_info *batch,
                 size_solution *sol);
 ty_info *ty_substitute(check_state *st, const ty_info *t, const size_solution *sol);
+/* Whether every size has a value; solves those in an event's type by the extents of an actual one. */
+bool size_solution_whole(const size_solution *sol);
+void solve_event(check_state *st, const ty_info *event, const ty_info *actual, size_solution *sol);
 /* sizes may be NULL. */
 void call_record(ctx *c, const ast_expr *e, symbol *callee, ast_expr **args, size_t n, bool lifted, const size_solution *sizes);
 
@@ -276,6 +277,8 @@ typedef struct drawn {
   size_solution sizes;
   ast_expr **args;
 } drawn;
+/* Sizes of the event that no argument tells follow from the type of the value, x. */
+void drawn_settle(ctx *c, ast_expr *dist, const ty_info *x, drawn *d);
 /* Checks e as a distribution.  False after a report. */
 bool check_drawn(ctx *c, ast_expr *e, drawn *out);
 void check_dist_body(check_state *st, symbol *dist);

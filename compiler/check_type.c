@@ -19,6 +19,7 @@ static const type_word words[] = {
     {"simplex", TY_REAL, IR_SUP_SIMPLEX, 1, 1},
     {"ordered", TY_REAL, IR_SUP_ORDERED, 1, 1},
     {"unit_vector", TY_REAL, IR_SUP_UNIT_VECTOR, 1, 1},
+    {"sum_to_zero", TY_REAL, IR_SUP_SUM_TO_ZERO, 1, 1},
     {"cov", TY_REAL, IR_SUP_COV, 1, 2},
     {"corr", TY_REAL, IR_SUP_CORR, 1, 2},
     {"cholesky_cov", TY_REAL, IR_SUP_CHOLESKY_COV, 1, 2},
@@ -173,7 +174,8 @@ const ty_info *check_type(ctx *c, ast_type *t) {
           {"vector", "real[N]"}, {"matrix", "real[N, M]"}, {"row_vector", "real[N]"}, {"float", "real"}, {"double", "real"},
           {"integer", "int"}, {"boolean", "bool"}, {"cov_matrix", "cov(K)"}, {"corr_matrix", "corr(K)"}, {"array", "real[N]"},
           {"categorical", "index(K)"}, {"factor", "index(K)"}, {"positive", "real<lower = 0>"}, {"string", "index(K)"},
-          {"cholesky_factor_corr", "cholesky_corr(K)"}, {"cholesky_factor_cov", "cholesky_cov(K)"}};
+          {"cholesky_factor_corr", "cholesky_corr(K)"}, {"cholesky_factor_cov", "cholesky_cov(K)"},
+          {"sum_to_zero_vector", "sum_to_zero(K)"}, {"zero_sum", "sum_to_zero(K)"}};
       const char *habit = NULL;
       for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
         if (strcmp(habits[i].other, t->name.name) == 0) habit = habits[i].ours;

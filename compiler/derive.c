@@ -19,7 +19,8 @@ ir_type derive_uncon_type(ir_module *m, const ir_site *site) {
   ir_size one = size_const(s, 1), two = size_const(s, 2);
   ir_size K = t.rank ? t.dim[t.rank - 1] : one;
   switch (site->support) {
-  case IR_SUP_SIMPLEX: t.dim[t.rank - 1] = size_sub(s, K, one); break;
+  case IR_SUP_SIMPLEX:
+  case IR_SUP_SUM_TO_ZERO: t.dim[t.rank - 1] = size_sub(s, K, one); break;
   case IR_SUP_COV:
   case IR_SUP_CHOLESKY_COV: t.dim[--t.rank - 1] = size_div(s, size_mul(s, K, size_add(s, K, one)), two); break;
   case IR_SUP_CORR:

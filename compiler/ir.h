@@ -172,7 +172,7 @@ typedef struct ir_param {
 
 typedef enum ir_support {
   IR_SUP_REAL, IR_SUP_LOWER, IR_SUP_UPPER, IR_SUP_INTERVAL,
-  IR_SUP_SIMPLEX, IR_SUP_ORDERED, IR_SUP_UNIT_VECTOR, IR_SUP_COV, IR_SUP_CORR, IR_SUP_CHOLESKY_COV, IR_SUP_CHOLESKY_CORR,
+  IR_SUP_SIMPLEX, IR_SUP_ORDERED, IR_SUP_UNIT_VECTOR, IR_SUP_SUM_TO_ZERO, IR_SUP_COV, IR_SUP_CORR, IR_SUP_CHOLESKY_COV, IR_SUP_CHOLESKY_CORR,
   IR_SUP_INT,      /* integers from lo to hi, where given */
   IR_SUP_FINITE    /* integers lo .. hi, both given: bool, index(K), spin */
 } ir_support;

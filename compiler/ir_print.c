@@ -10,7 +10,7 @@ const char *const ir_elem_name[4] = {"real", "int", "bool", "key"};
 const char *const ir_mode_name[7] = {"stack", "into", "keyed", "sum", "max", "min", "carry"};
 const char *const ir_role_name[8] = {"plain", "data", "frame", "latent", "uncon", "key", "index", "stage"};
 const char *const ir_support_name[IR_SUP_FINITE + 1] = {
-    "real", "lower", "upper", "interval", "simplex", "ordered", "unit_vector", "cov", "corr", "cholesky_cov", "cholesky_corr", "int", "finite"};
+    "real", "lower", "upper", "interval", "simplex", "ordered", "unit_vector", "sum_to_zero", "cov", "corr", "cholesky_cov", "cholesky_corr", "int", "finite"};
 const char *const ir_site_role_name[3] = {"latent", "observed", "predicted"};
 
 bool ir_text_is_name_byte(char c) {

@@ -266,12 +266,13 @@ ir_fn *lower_bijector(check_program *p, ir_module *m, ir_support support, bool l
   static const char *const names[] = {
       [IR_SUP_SIMPLEX] = "simplex",           [IR_SUP_ORDERED] = "ordered", [IR_SUP_UNIT_VECTOR] = "unit_vector",
       [IR_SUP_COV] = "cov",                   [IR_SUP_CORR] = "corr",       [IR_SUP_CHOLESKY_COV] = "cholesky_cov",
-      [IR_SUP_CHOLESKY_CORR] = "cholesky_corr"};
+      [IR_SUP_CHOLESKY_CORR] = "cholesky_corr", [IR_SUP_SUM_TO_ZERO] = "sum_to_zero"};
   const char *base = lower_bound ? "ordered_lower" : names[support];
   size_table *t = m->sizes;
   ir_size K = point.dim[0], one = size_const(t, 1), two = size_const(t, 2), n;
   switch (support) {
-  case IR_SUP_SIMPLEX: n = size_sub(t, K, one); break;
+  case IR_SUP_SIMPLEX:
+  case IR_SUP_SUM_TO_ZERO: n = size_sub(t, K, one); break;
   case IR_SUP_COV:
   case IR_SUP_CHOLESKY_COV: n = size_div(t, size_mul(t, K, size_add(t, K, one)), two); break;
   case IR_SUP_CORR:

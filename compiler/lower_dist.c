@@ -30,6 +30,7 @@ static ir_fn *member(lower *l, const check_dist *d, const ast_stmt *s, const cha
   lower_enter(l, fn, &saved);
   bool sampler = s == d->sample;
   for (size_t k = 0; k < d->nparams; k++) lower_unify(l, d->params[k]->type, params[k]);
+  if (x && d->on->rank == x->rank) lower_unify(l, d->on, *x);
   bool maps = s == d->standard || s == d->from_standard;
   if (sampler) {
     l->key = ir_param_add(fn, IR_ROLE_PLAIN, "key", ir_scalar(IR_KEY));
@@ -94,7 +95,7 @@ static ir_dist *instance(lower *l, const check_dist *d, const ir_type *params, i
   strbuf_puts(&name, d->sym->label ? d->sym->label : d->sym->name);
   /* An overload is told apart by the names of its parameters, an instance by their extents. */
   bool first = check_find(l->p, d->sym->name) == d->sym;
-  if (!first && !d->sym->label) strbuf_printf(&name, "/%s", d->nparams ? d->params[d->nparams - 1]->name : "");
+  for (size_t k = 0; k < d->nparams && !first && !d->sym->label; k++) strbuf_printf(&name, "%c%s", k ? '-' : '/', d->params[k]->name);
   for (size_t k = 0; k < d->nparams; k++)
     for (int a = 0; a < params[k].rank; a++) {
       strbuf_putc(&name, '.');

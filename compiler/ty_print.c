@@ -32,6 +32,7 @@ const char *support_text(const ty_info *t) {
   case IR_SUP_SIMPLEX: return "simplex";
   case IR_SUP_ORDERED: return "ordered";
   case IR_SUP_UNIT_VECTOR: return "unit_vector";
+  case IR_SUP_SUM_TO_ZERO: return "sum_to_zero";
   case IR_SUP_COV: return "cov";
   case IR_SUP_CORR: return "corr";
   case IR_SUP_CHOLESKY_COV: return "cholesky_cov";

@@ -240,13 +240,34 @@ static void test_matrices(void **state) {
   expect_integral("model m() { R: cholesky_corr(3) ~ Flat() }", 2 * PI, false, 1e300);
 }
 
+/* Distributions of vectors and matrices, each on its own support: 1. */
+static void test_vector_distributions(void **state) {
+  (void)state;
+  static const integral cases[] = {
+      {"model m() { x: sum_to_zero(2) ~ ZeroSumNormal(1.5) }", 1, false, 0},
+      {"model m() { x: sum_to_zero(4) ~ ZeroSumNormal(0.7) }", 1, false, 0},
+      {"model m() { x: real[3] ~ RandomWalk(0.5, 1.2) }", 1, false, 0},
+      {"model m() { x ~ MultiNormal([0.3, -1.0], precision = [[2.0, 0.5], [0.5, 1.0]]) }", 1, false, 0},
+      {"model m() { x ~ MultiNormal([0.3, -1.0], [[2.0, 0.5], [0.5, 1.0]]) }", 1, false, 0},
+      {"model m() { R: corr(2) ~ LKJ(2.5) }", 1, false, 17},
+      {"model m() { R: corr(3) ~ LKJ(1.5) }", 1, false, 8},
+      {"model m() { L: cholesky_corr(2) ~ LKJCholesky(2.5) }", 1, false, 17},
+      {"model m() { L: cholesky_corr(3) ~ LKJCholesky(0.8) }", 1, false, 17},
+      {"model m() { X: cov(1) ~ Wishart(2.5, [[0.7]]) }", 1, false, 60},
+  };
+  RUN(cases);
+  check_integral("model m() { X: cov(2) ~ Wishart(4.5, [[2.0, 0.5], [0.5, 1.0]]) }", 1, false, 30, 1e-4);
+  check_integral("model m() { x ~ MultiStudentT(5, [0.3, -1.0], [[2.0, 0.5], [0.5, 1.0]]) }", 1, true, 1e300, 1e-8);
+  check_integral("model m() { x ~ MultiStudentT(5, [0.3, -1.0], cholesky = [[1.0, 0.0], [0.5, 1.0]]) }", 1, true, 1e300, 1e-8);
+}
+
 /* ---- arrays: the density of independent elements is a product */
 
 static void test_products(void **state) {
   (void)state;
   static const char *types[][2] = {
       {"simplex(3)", "Dirichlet([2.0, 3.0, 1.5])"}, {"ordered(3)", "Normal(0, 1)"}, {"ordered<lower = 0>(3)", "Exponential(1)"},
-      {"unit_vector(3)", "Flat()"}, {"cov(3)", "Flat()"}, {"corr(4)", "Flat()"}, {"cholesky_cov(3)", "Flat()"}, {"cholesky_corr(4)", "Flat()"},
+      {"unit_vector(3)", "Flat()"}, {"sum_to_zero(3)", "ZeroSumNormal(2)"}, {"corr(3)", "LKJ(2)"}, {"cov(3)", "Flat()"}, {"corr(4)", "Flat()"}, {"cholesky_cov(3)", "Flat()"}, {"cholesky_corr(4)", "Flat()"},
       {"real<lower = 0>", "Normal(0, 1)"}, {"real<lower = -1, upper = 1>", "Flat()"}};
   uint64_t seed = 11;
   for (size_t k = 0; k < sizeof types / sizeof types[0]; k++) {
@@ -317,6 +338,14 @@ static void check_unit(const double *x) {
   for (int k = 0; k < K; k++) sum += x[k] * x[k];
   assert_true(fabs(sum - 1.0) <= 1e-14);
 }
+static void check_zero_sum(const double *x) {
+  double sum = 0.0, size = 0.0;
+  for (int k = 0; k < K; k++) {
+    sum += x[k];
+    size += fabs(x[k]);
+  }
+  assert_true(fabs(sum) <= 1e-15 * (1 + size));
+}
 static void check_cov(const double *x) {
   double a[K * K];
   for (int i = 0; i < K; i++)
@@ -351,7 +380,7 @@ static void test_points(void **state) {
     double scale;
   } supports[] = {
       {"simplex(4)", check_simplex, 12}, {"simplex(4)", check_simplex, 1500}, {"ordered(4)", check_ordered, 12},
-      {"ordered<lower = 0.5>(4)", check_ordered_lower, 12}, {"unit_vector(4)", check_unit, 12}, {"cov(4)", check_cov, 4},
+      {"ordered<lower = 0.5>(4)", check_ordered_lower, 12}, {"unit_vector(4)", check_unit, 12}, {"sum_to_zero(4)", check_zero_sum, 12}, {"cov(4)", check_cov, 4},
       {"corr(4)", check_corr, 4}, {"cholesky_cov(4)", check_lower, 12}, {"cholesky_corr(4)", check_cholesky_corr, 8},
       {"real<lower = -1.5, upper = 2.5>", check_interval, 2000}, {"real<lower = 3>", check_above, 2000}, {"real<upper = -3>", check_below, 2000}};
   uint64_t seed = 5;
@@ -405,7 +434,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_whole_distributions), cmocka_unit_test(test_truncated), cmocka_unit_test(test_truncated_by_latents),
       cmocka_unit_test(test_flat), cmocka_unit_test(test_simplex), cmocka_unit_test(test_ordered), cmocka_unit_test(test_unit_vector),
-      cmocka_unit_test(test_matrices), cmocka_unit_test(test_products), cmocka_unit_test(test_points), cmocka_unit_test(test_origin),
+      cmocka_unit_test(test_matrices), cmocka_unit_test(test_vector_distributions), cmocka_unit_test(test_products), cmocka_unit_test(test_points), cmocka_unit_test(test_origin),
       cmocka_unit_test(test_unknown_normaliser)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
