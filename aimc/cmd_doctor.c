@@ -3,6 +3,7 @@
 
 #include "aimc/engine.h"
 
+#include "compiler/netcdf.h"
 #include "stdlib/runtime/rt_kernels.h"
 
 #include <dlfcn.h>
@@ -57,6 +58,8 @@ int cmd_doctor(const args *a, aim_vm *vm) {
   engine_describe(a);
   printf("  jansson    %s\n", JANSSON_VERSION);
   look_for("zlib", "libz.so.1", "compressed .npz files are not read (Debian: zlib1g)");
+  netcdf n;
+  printf("  %-10s %s%s\n", "netCDF", netcdf_open(&n) ? "found" : "absent: NetCDF is neither read nor written; ", n.handle ? "" : netcdf_advice);
   look_for("cuda", "libcuda.so.1", "no NVIDIA driver; nothing in this version needs it");
   look_for("hip", "libamdhip64.so", "no AMD driver; nothing in this version needs it");
   return try_model(vm);

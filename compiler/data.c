@@ -242,6 +242,7 @@ const char *data_array_where(const data_array *x, arena *a) {
   case DATA_FROM_HOST: return arena_printf(a, "array%s%s bound by the program", space, name);
   case DATA_FROM_JSON: return arena_printf(a, "%s%s%s", *name ? "key" : "a key", space, name);
   case DATA_FROM_TENSORS: return arena_printf(a, "tensor%s%s", space, name);
+  case DATA_FROM_NETCDF: return arena_printf(a, "variable%s%s", space, name);
   case DATA_FROM_NUMPY:
   case DATA_FROM_GRAPH: return arena_printf(a, "array%s%s", space, name);
   default: return arena_printf(a, "column %u%s%s%s", x->origin.column, *name ? " (" : "", name, *name ? ")" : "");

@@ -43,7 +43,7 @@ enum {
 #define DATA_MAX_FILE ((size_t)1 << 30)     /* bytes of a file that is read as a whole, unless the set says otherwise (up to 4 GiB) */
 #define DATA_MAX_STREAM ((uint64_t)1 << 40) /* and of one that is read in pieces: CSV, .npy, .npz, .safetensors, NetCDF */
 
-typedef enum data_source { DATA_FROM_HOST, DATA_FROM_JSON, DATA_FROM_CSV, DATA_FROM_GRAPH, DATA_FROM_NUMPY, DATA_FROM_TENSORS } data_source;
+typedef enum data_source { DATA_FROM_HOST, DATA_FROM_JSON, DATA_FROM_CSV, DATA_FROM_GRAPH, DATA_FROM_NUMPY, DATA_FROM_TENSORS, DATA_FROM_NETCDF } data_source;
 
 /* Where an array came from. */
 typedef struct data_origin {
@@ -85,7 +85,7 @@ typedef struct data_set {
 
 void data_init(data_set *ds, arena *a, diag_list *diags);
 
-/* Reads a file by its ending (any case): .json, .csv, .tsv, .npy, .npz, .safetensors, .gset, .rud, .mc, .ising, .qubo, .coo.  Names of several files merge; a name that is there
+/* Reads a file by its ending (any case): .json, .csv, .tsv, .npy, .npz, .safetensors, .nc, .gset, .rud, .mc, .ising, .qubo, .coo.  Names of several files merge; a name that is there
  * already is an error that names both places, since silently preferring one would hide a mistake. */
 int data_read_file(data_set *ds, const char *path);
 
@@ -110,6 +110,8 @@ int data_read_csv(data_set *ds, const char *file, const char *bytes, size_t n);
 int data_read_npy(data_set *ds, const char *file, const char *bytes, size_t n);
 int data_read_npz(data_set *ds, const char *file, const char *bytes, size_t n);
 int data_read_safetensors(data_set *ds, const char *file, const char *bytes, size_t n);
+/* Variables of a NetCDF file, by the netCDF library where there is one (netcdf.h, with what it says of threads). */
+int data_read_netcdf(data_set *ds, const char *file, const char *bytes, size_t n);
 
 /* Pairwise problems; what they mean and which names they give is in data_graph.h.  A JSON object with the type "BinaryQuadraticModel", as dimod
  * writes it, is one too.

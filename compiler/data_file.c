@@ -20,7 +20,7 @@ typedef struct format {
 
 static const format formats[] = {
     {".json", data_read_json, NULL},   {".csv", NULL, data_csv},          {".tsv", NULL, data_csv},         {".npy", NULL, data_npy},
-    {".npz", NULL, data_npz},          {".safetensors", NULL, data_safetensors}, {".gset", data_read_max_cut, NULL}, {".rud", data_read_max_cut, NULL},
+    {".npz", NULL, data_npz},          {".safetensors", NULL, data_safetensors}, {".nc", NULL, data_netcdf}, {".gset", data_read_max_cut, NULL}, {".rud", data_read_max_cut, NULL},
     {".mc", data_read_max_cut, NULL},  {".ising", data_read_ising, NULL}, {".qubo", data_read_qubo, NULL},  {".coo", data_read_coo, NULL},
 };
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };

@@ -24,5 +24,6 @@ int data_csv(const data_input *in);
 int data_npy(const data_input *in);
 int data_npz(const data_input *in);
 int data_safetensors(const data_input *in);
+int data_netcdf(const data_input *in);
 
 #endif

@@ -22,7 +22,7 @@ for name in "$@"; do
   # What the tests hold of this kind is where a corpus starts.
   case $name in
     json | csv | graph) seeds=tests/data_bad ;;
-    arrays) seeds="tests/data_bad tests/arrays" ;;
+    arrays | netcdf) seeds="tests/data_bad tests/arrays" ;;
     ir*) seeds=tests/ir ;;
     loader) seeds=$corpus/loader-objects && make_objects "$seeds" "$(dirname "$corpus")/aim-cc" ;;
     *) seeds="tests/parse tests/diag/parse" ;;

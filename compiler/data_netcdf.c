@@ -1,0 +1,255 @@
+/* data_netcdf.c: NetCDF as data: the variables of the root, and those of the groups observed_data and constant_data, where ArviZ keeps what a
+ * posterior was computed from.
+ *
+ * The library converts numbers while it reads, straight into the array.  Sizes are believed only as far as the file could hold them when it
+ * is compressed as well as can be. */
+#include "compiler/data_input.h"
+#include "compiler/data_texts.h"
+#include "compiler/netcdf.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MOST_VARIABLES = 10000 };
+
+typedef struct netcdf_job {
+  const data_input *in;
+  netcdf lib;
+  bool opened;
+  int root;
+  char *held; /* a text of the library's */
+  arena scratch;
+} netcdf_job;
+
+static int wrong(netcdf_job *job, const char *where, const char *code, const char *help, const char *what) {
+  return data_fail(job->in->ds, code, job->in->file, where, help, "%s", what);
+}
+
+static int failed(netcdf_job *job, const char *where, int status) {
+  if (status == NETCDF_E_NO_MEMORY) longjmp(*job->in->ds->a->oom, 1);
+  if (status == NETCDF_E_RANGE) return wrong(job, where, "E0761", "integers have 64 bits with a sign", "a number is too large");
+  return data_fail(job->in->ds, "E0745", job->in->file, where, NULL, "the netCDF library cannot read it: %s", job->lib.strerror(status));
+}
+
+/* ---- one variable */
+
+typedef struct variable {
+  int group, id, type, rank;
+  const char *where;
+  data_array *x;
+  size_t start[DATA_MAX_RANK + 1], count[DATA_MAX_RANK + 1]; /* the whole */
+} variable;
+
+/* A number in an attribute. */
+static bool attribute(netcdf_job *job, const variable *v, const char *name, double *out) {
+  int type;
+  size_t n;
+  return job->lib.inq_att(v->group, v->id, name, &type, &n) == 0 && n == 1 && type != NETCDF_CHAR && type != NETCDF_STRING &&
+         job->lib.get_att_double(v->group, v->id, name, out) == 0;
+}
+
+/* xarray writes truth values as bytes with this mark. */
+static bool is_truth(netcdf_job *job, const variable *v) {
+  int type;
+  size_t n;
+  char text[8] = "";
+  return v->type == NETCDF_BYTE && job->lib.inq_att(v->group, v->id, "dtype", &type, &n) == 0 && type == NETCDF_CHAR && n == 4 &&
+         job->lib.get_att_text(v->group, v->id, "dtype", text) == 0 && memcmp(text, "bool", 4) == 0;
+}
+
+static void mark_missing(netcdf_job *job, data_array *x, size_t k, uint8_t **missing) {
+  if (!*missing) x->missing = *missing = ARENA_ARRAY(job->in->ds->a, uint8_t, x->cells);
+  if (!(*missing)[k]) x->n_missing++;
+  (*missing)[k] = 1;
+}
+
+static int read_reals(netcdf_job *job, variable *v) {
+  data_array *x = v->x;
+  double *f = ARENA_ARRAY(job->in->ds->a, double, x->cells), scale = 1, offset = 0;
+  int status = job->lib.get_vara_double(v->group, v->id, v->start, v->count, f);
+  if (status) return failed(job, v->where, status);
+  uint8_t *missing = NULL;
+  static const char *const names[] = {"_FillValue", "missing_value"};
+  for (int a = 0; a < 2; a++) {
+    double fill;
+    if (!attribute(job, v, names[a], &fill)) continue;
+    for (size_t k = 0; k < x->cells; k++)
+      if (f[k] == fill || (isnan(fill) && isnan(f[k]))) mark_missing(job, x, k, &missing);
+  }
+  attribute(job, v, "scale_factor", &scale);
+  attribute(job, v, "add_offset", &offset);
+  for (size_t k = 0; k < x->cells && (scale != 1 || offset != 0); k++) f[k] = f[k] * scale + offset;
+  for (size_t k = 0; k < x->cells && missing; k++)
+    if (missing[k]) f[k] = NAN;
+  x->kind = DATA_REAL;
+  x->f64 = f;
+  return data_enter(job->in->ds, x);
+}
+
+static int read_ints(netcdf_job *job, variable *v) {
+  data_array *x = v->x;
+  int64_t *i = ARENA_ARRAY(job->in->ds->a, int64_t, x->cells);
+  int status = job->lib.get_vara_longlong(v->group, v->id, v->start, v->count, (long long *)i);
+  if (status) return failed(job, v->where, status);
+  uint8_t *missing = NULL;
+  static const char *const names[] = {"_FillValue", "missing_value"};
+  for (int a = 0; a < 2; a++) {
+    int type;
+    size_t n;
+    long long fill;
+    if (job->lib.inq_att(v->group, v->id, names[a], &type, &n) || n != 1 || type == NETCDF_CHAR || type == NETCDF_STRING ||
+        job->lib.get_att_longlong(v->group, v->id, names[a], &fill))
+      continue;
+    for (size_t k = 0; k < x->cells; k++)
+      if (i[k] == fill) mark_missing(job, x, k, &missing);
+  }
+  bool truth = is_truth(job, v);
+  for (size_t k = 0; k < x->cells; k++) {
+    if (missing && missing[k]) i[k] = 0;
+    truth &= (i[k] & ~(int64_t)1) == 0;
+  }
+  x->kind = truth && x->n_missing < x->cells ? DATA_BOOL : DATA_INT;
+  x->i64 = i;
+  return data_enter(job->in->ds, x);
+}
+
+static int add_text(netcdf_job *job, variable *v, data_texts *t, int64_t *codes, size_t cell, const char *s, size_t n) {
+  uint32_t cp;
+  for (size_t k = 0; k < n;) {
+    int m = (signed char)s[k] > 0 ? 1 : utf8_decode(s + k, n - k, &cp);
+    if (m == 0) return wrong(job, data_cell_where(v->x, cell, job->in->ds->a), "E0763", NULL, "these bytes are not UTF-8");
+    k += (size_t)m;
+  }
+  codes[cell] = (int64_t)data_texts_add(t, s, n);
+  return codes[cell] ? 0 : wrong(job, v->where, "E0758", NULL, "there are too many different texts");
+}
+
+/* The place of cell k as a start of its own. */
+static void place(const data_array *x, size_t k, size_t *start) {
+  for (int a = x->rank - 1; a >= 0; a--) {
+    start[a] = k % (size_t)x->dims[a];
+    k /= (size_t)x->dims[a];
+  }
+}
+
+/* Texts of one byte an element, filled up with zeros or blanks: the last axis is theirs.  Or of the library's own, a pointer each. */
+static int read_texts(netcdf_job *job, variable *v, size_t width) {
+  data_array *x = v->x;
+  data_texts t = {.a = &job->scratch};
+  int64_t *codes = ARENA_ARRAY(job->in->ds->a, int64_t, x->cells);
+  char *bytes = v->type == NETCDF_CHAR ? ARENA_ARRAY(&job->scratch, char, width + 1) : NULL;
+  size_t start[DATA_MAX_RANK + 1] = {0}, one[DATA_MAX_RANK + 1];
+  for (int k = 0; k < x->rank; k++) one[k] = 1;
+  one[x->rank] = width;
+  for (size_t k = 0; k < x->cells; k++) {
+    place(x, k, start);
+    char *s = NULL;
+    int status = bytes ? job->lib.get_vara_text(v->group, v->id, start, one, bytes) : job->lib.get_vara_string(v->group, v->id, start, one, &s);
+    if (status) return failed(job, v->where, status);
+    if (bytes) {
+      size_t n = 0;
+      while (n < width && bytes[n]) n++;
+      while (n && bytes[n - 1] == ' ') n--;
+      if (add_text(job, v, &t, codes, k, bytes, n) < 0) return -1;
+    } else {
+      job->held = s; /* an allocation that fails has it freed */
+      int bad = add_text(job, v, &t, codes, k, s ? s : "", s ? strlen(s) : 0);
+      job->held = NULL;
+      if (s) job->lib.free_string(1, &s);
+      if (bad) return -1;
+    }
+  }
+  if (x->cells) data_texts_levels(&t, job->in->ds->a, x, codes);
+  else x->i64 = codes, x->kind = DATA_INT;
+  return data_enter(job->in->ds, x);
+}
+
+static bool is_coordinate(const variable *v, const char *name, const char *dim) { return v->rank == 1 && strcmp(name, dim) == 0; }
+
+/* nested: of a group, whose coordinates are no data. */
+static int read_variable(netcdf_job *job, int group, int id, bool nested) {
+  data_set *ds = job->in->ds;
+  variable v = {.group = group, .id = id};
+  char name[NETCDF_MAX_NAME + 1] = "", dim[NETCDF_MAX_NAME + 1] = "";
+  int rank = 0, dims[NETCDF_MAX_DIMS], attributes;
+  int status = job->lib.inq_var(group, id, name, &v.type, &rank, NULL, &attributes);
+  if (status == 0 && rank <= NETCDF_MAX_DIMS) status = job->lib.inq_var(group, id, name, &v.type, &rank, dims, &attributes);
+  data_array *x = v.x = ARENA_NEW(ds->a, data_array);
+  x->name = arena_strndup(ds->a, name, strlen(name));
+  x->origin = (data_origin){.source = DATA_FROM_NETCDF, .file = job->in->file};
+  v.where = data_array_where(x, ds->a);
+  if (status) return failed(job, v.where, status);
+  const bool chars = v.type == NETCDF_CHAR && rank > 0;
+  if (rank - chars > DATA_MAX_RANK) return wrong(job, v.where, "E0758", NULL, "the variable has more than 16 dimensions");
+  int64_t *extents = ARENA_ARRAY(ds->a, int64_t, DATA_MAX_RANK + 1);
+  for (int k = 0; k < rank; k++) {
+    status = job->lib.inq_dim(group, dims[k], dim, &v.count[k]);
+    if (status) return failed(job, v.where, status);
+    extents[k] = v.count[k] < (size_t)INT64_MAX ? (int64_t)v.count[k] : INT64_MAX;
+  }
+  v.rank = rank;
+  if (nested && is_coordinate(&v, name, dim)) return 0;
+  x->rank = rank - chars;
+  x->dims = extents;
+  size_t width = chars ? v.count[rank - 1] : 1;
+  if (data_cells(x->rank, extents, &x->cells) < 0 || (width && x->cells > SIZE_MAX / width)) return wrong(job, v.where, "E0758", NULL, "the variable does not fit in memory");
+  if ((double)x->cells * (double)width > 1032.0 * (double)job->in->size + 0x1p20)
+    return wrong(job, v.where, "E0747", "the file has been cut short, or its sizes are wrong", "the variable is larger than the file could hold");
+  switch (v.type) {
+  case NETCDF_FLOAT:
+  case NETCDF_DOUBLE: return read_reals(job, &v);
+  case NETCDF_CHAR:
+  case NETCDF_STRING: return read_texts(job, &v, width);
+  case NETCDF_BYTE: case NETCDF_SHORT: case NETCDF_INT: case NETCDF_UBYTE: case NETCDF_USHORT: case NETCDF_UINT: case NETCDF_INT64: case NETCDF_UINT64: {
+    double unused;
+    return attribute(job, &v, "scale_factor", &unused) || attribute(job, &v, "add_offset", &unused) ? read_reals(job, &v) : read_ints(job, &v);
+  }
+  default: return wrong(job, v.where, "E0746", "reals, integers and texts are", "variables of a type that the file defines itself are not read");
+  }
+}
+
+static int read_group(netcdf_job *job, int group, bool nested) {
+  int dims, n, attributes, unlimited, bad = 0;
+  int status = job->lib.inq(group, &dims, &n, &attributes, &unlimited);
+  if (status) return failed(job, "", status);
+  if (n > MOST_VARIABLES) return wrong(job, "", "E0758", NULL, "the file has more than 10000 variables");
+  for (int k = 0; k < n && !data_full(job->in->ds); k++)
+    if (read_variable(job, group, k, nested) < 0) bad = -1;
+  return bad;
+}
+
+static int netcdf_body(void *ctx) {
+  netcdf_job *job = ctx;
+  const data_input *in = job->in;
+  arena *a = in->ds->a;
+  job->scratch.oom = a->oom;
+  if (!netcdf_open(&job->lib)) return wrong(job, "", "E0748", netcdf_advice, "there is no netCDF library on this machine, which reads such files");
+  /* The library takes some paths for addresses in a network: none begins with a point or a slash. */
+  int status = in->fd < 0 ? job->lib.open_mem("data.nc", NETCDF_NOWRITE, (size_t)in->size, (void *)in->bytes, &job->root)
+                          : job->lib.open(in->file[0] == '/' ? in->file : arena_printf(a, "./%s", in->file), NETCDF_NOWRITE, &job->root);
+  if (status) return failed(job, "", status);
+  job->opened = true;
+  int bad = read_group(job, job->root, false), group;
+  static const char *const groups[] = {"observed_data", "constant_data"};
+  for (int k = 0; k < 2; k++)
+    if (job->lib.inq_ncid(job->root, groups[k], &group) == 0) bad |= read_group(job, group, true);
+  return bad;
+}
+
+static void netcdf_cleanup(void *ctx) {
+  netcdf_job *job = ctx;
+  if (job->held) job->lib.free_string(1, &job->held);
+  if (job->opened) job->lib.close(job->root);
+  arena_free(&job->scratch);
+}
+
+int data_netcdf(const data_input *in) {
+  netcdf_job job = {.in = in};
+  arena_init(&job.scratch, in->ds->a->alloc, in->ds->a->limit);
+  return data_guard(in->ds, netcdf_body, netcdf_cleanup, &job);
+}
+
+int data_read_netcdf(data_set *ds, const char *file, const char *bytes, size_t n) {
+  data_input in = data_input_memory(ds, file, bytes, n);
+  return data_netcdf(&in);
+}

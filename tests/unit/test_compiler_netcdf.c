@@ -1,0 +1,158 @@
+/* NetCDF as data: a file that netCDF4 wrote (tests/arrays/make_netcdf.py), from disk and from memory; damaged ones.  Skipped, and counted, where
+ * there is no netCDF library: then the message has to say how to get it. */
+#include "compiler/data.h"
+#include "compiler/netcdf.h"
+#include "tests/unit/host.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct fixture {
+  host count;
+  aim_alloc alloc;
+  arena a;
+  diag_list diags;
+  data_set ds;
+} fixture;
+
+static jmp_buf out_of_memory;
+
+static void start(fixture *f) {
+  memset(f, 0, sizeof *f);
+  f->alloc = (aim_alloc){host_fn, &f->count};
+  arena_init(&f->a, &f->alloc, 0);
+  f->a.oom = &out_of_memory;
+  diag_init(&f->diags, &f->a);
+  data_init(&f->ds, &f->a, &f->diags);
+}
+
+static void end(fixture *f) {
+  arena_free(&f->a);
+  assert_int_equal(f->count.bytes, 0);
+}
+
+static void need_library(void) {
+  netcdf n;
+  if (netcdf_open(&n)) return;
+  fixture f;
+  start(&f);
+  assert_int_equal(data_read_file(&f.ds, "tests/arrays/netcdf.nc"), -1);
+  assert_string_equal(f.diags.items[0]->code, "E0748");
+  end(&f);
+  print_message("skipped: no netCDF library is installed\n");
+  skip();
+}
+
+static const data_array *get(fixture *f, const char *name, data_kind kind, int rank, size_t cells) {
+  const data_array *x = data_find(&f->ds, name);
+  if (!x) fail_msg("there is no %s", name);
+  assert_int_equal(x->kind, kind);
+  assert_int_equal(x->rank, rank);
+  assert_int_equal(x->cells, cells);
+  return x;
+}
+
+static void is_reals(const data_array *x, const double *want) {
+  for (size_t k = 0; k < x->cells; k++) assert_true(x->f64[k] == want[k] || (isnan(want[k]) && isnan(x->f64[k])));
+}
+
+static void has_values(fixture *f) {
+  is_reals(get(f, "x", DATA_REAL, 2, 6), (double[]){1.5, 2, 3, 4, 5, 6});
+  const data_array *holes = get(f, "holes", DATA_REAL, 1, 3);
+  is_reals(holes, (double[]){0.5, NAN, 2});
+  assert_memory_equal(holes->missing, ((uint8_t[]){0, 1, 0}), 3);
+  is_reals(get(f, "packed", DATA_REAL, 1, 3), (double[]){10, 10.5, 8});
+  const data_array *n = get(f, "n", DATA_INT, 1, 3);
+  assert_memory_equal(n->i64, ((int64_t[]){INT64_MAX, 0, 3}), 24);
+  assert_int_equal(n->n_missing, 1);
+  assert_memory_equal(get(f, "on", DATA_BOOL, 1, 3)->i64, ((int64_t[]){1, 0, 1}), 24);
+  const data_array *name = get(f, "name", DATA_TEXT, 1, 3);
+  assert_memory_equal(name->i64, ((int64_t[]){1, 2, 1}), 24);
+  assert_string_equal(name->levels[1], "äpfel");
+  const data_array *letters = get(f, "letters", DATA_TEXT, 1, 3);
+  assert_memory_equal(letters->i64, ((int64_t[]){2, 3, 1}), 24);
+  assert_string_equal(letters->levels[2], "abcde");
+  assert_int_equal(get(f, "time", DATA_INT, 1, 2)->i64[1], 20);
+  is_reals(get(f, "one", DATA_REAL, 0, 1), (double[]){2.5});
+  is_reals(get(f, "y", DATA_REAL, 1, 2), (double[]){7, 8}); /* of observed_data; its coordinate and other groups are no data */
+  assert_null(data_find(&f->ds, "obs"));
+  assert_null(data_find(&f->ds, "mu"));
+  assert_string_equal(data_cell_where(data_find(&f->ds, "x"), 3, &f->a), "variable \"x\", element [2, 2]");
+}
+
+static char *file_bytes(fixture *f, size_t *n) {
+  FILE *in = fopen("tests/arrays/netcdf.nc", "rb");
+  assert_non_null(in);
+  char *s = ARENA_ARRAY(&f->a, char, 1 << 16);
+  *n = fread(s, 1, 1 << 16, in);
+  fclose(in);
+  return s;
+}
+
+static void test_values(void **state) {
+  (void)state;
+  need_library();
+  fixture f;
+  start(&f);
+  if (data_read_file(&f.ds, "tests/arrays/netcdf.nc")) fail_msg("%s", f.diags.items[0]->message);
+  has_values(&f);
+  end(&f);
+  start(&f);
+  size_t n;
+  const char *s = file_bytes(&f, &n);
+  if (data_read_netcdf(&f.ds, "m.nc", s, n)) fail_msg("%s", f.diags.items[0]->message);
+  has_values(&f);
+  end(&f);
+}
+
+static void test_wrong(void **state) {
+  (void)state;
+  need_library();
+  fixture f;
+  start(&f);
+  size_t n;
+  const char *s = file_bytes(&f, &n);
+  assert_int_equal(data_read_netcdf(&f.ds, "m.nc", s, n / 2), -1);
+  assert_int_equal(data_read_netcdf(&f.ds, "m.nc", s, 0), -1);
+  assert_int_equal(data_read_netcdf(&f.ds, "m.nc", "plain text, and no more than that\n", 34), -1);
+  for (size_t k = 0; k < f.diags.n; k++) assert_string_equal(f.diags.items[k]->code, "E0745");
+  end(&f);
+}
+
+/* Each allocation failing: what the library holds is given back, which a sanitizer build sees. */
+static void test_memory(void **state) {
+  (void)state;
+  need_library();
+  for (volatile size_t at = 1;; at++) {
+    fixture f;
+    start(&f);
+    f.count.fail_at = at;
+    f.count.persistent = true;
+    jmp_buf here;
+    f.a.oom = &here;
+    volatile bool done = false;
+    if (!setjmp(here)) {
+      data_read_file(&f.ds, "tests/arrays/netcdf.nc");
+      done = true;
+    }
+    f.count.fail_at = 0;
+    end(&f);
+    if (done) break;
+    assert_true(at < 500);
+  }
+}
+
+int main(void) {
+  if (setjmp(out_of_memory)) {
+    fputs("out of memory\n", stderr);
+    return 2;
+  }
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_wrong), cmocka_unit_test(test_memory)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
