@@ -66,12 +66,36 @@ static void factors(rt_spin_run *run, const rt_spin_schedule *q, size_t t)
     run->factor[r] = r && !q->by_replica ? run->factor[0] : rt_bound_factor(q->beta[t * q->by_sweep + r * q->by_replica], run->model->unit);
 }
 
+/* In bits: the spins of all replicas of a block that have improved. */
+static void keep_bits(rt_spin_run *run)
+{
+  size_t n = run->model->p.n, replicas = run->plan.replicas;
+  for (size_t b = 0; b * RT_SPIN_BLOCK < replicas; b++) {
+    uint64_t better[8] __attribute__((aligned(64))) = {0};
+    for (size_t r = b * RT_SPIN_BLOCK; r < replicas && r < (b + 1) * RT_SPIN_BLOCK; r++)
+      if (run->energy[r] < run->best_energy[r]) {
+        run->best_energy[r] = run->energy[r];
+        better[r / 64 % 8] |= (uint64_t)1 << r % 64;
+      }
+    rt_vw mask = *(const rt_vw *)better, *to = (rt_vw *)run->best + b * (n + 1);
+    const rt_vw *from = rt_spins_bits(run, b);
+    for (size_t i = 0; i < n; i++) to[i] = (from[i] & mask) | (to[i] & ~mask);
+  }
+}
+
 static void keep_best(rt_spin_run *run)
 {
+  size_t n = run->model->p.n;
+  if (run->plan.coding == RT_SPIN_IN_BITS) {
+    keep_bits(run);
+    return;
+  }
   for (size_t r = 0; r < run->plan.replicas; r++)
     if (run->energy[r] < run->best_energy[r]) {
       run->best_energy[r] = run->energy[r];
-      RT_LV(rt_spin_read)(run, r, run->best + r * run->model->p.n);
+      if (run->plan.coding == RT_SPIN_PLANE)
+        for (size_t v = 0; v < n / 512; v++) ((rt_vw *)run->best)[r * (n / 512) + v] = rt_spins_plane(run, r)[v];
+      else RT_LV(rt_spin_read)(run, r, (int8_t *)run->best + r * n);
     }
 }
 
@@ -92,36 +116,55 @@ static void settle(rt_spin_run *run)
   if (m->exact || m->precision != RT_SPIN_MIXED) return;
   for (size_t r = 0; r < run->plan.replicas; r++) {
     run->energy[r] = RT_LV(rt_spin_energy_full)(run, r);
-    if (run->best) run->best_energy[r] = rt_spin_energy(&m->p, rt_system_of(run, r), run->best + r * m->p.n);
+    if (run->best) run->best_energy[r] = rt_spin_energy(&m->p, rt_system_of(run, r), (const int8_t *)run->best + r * m->p.n);
   }
+}
+
+/* The visits of a sweep where each replica has numbers for spins. */
+static void sweep_visits(rt_spin_run *run, const rt_spin_schedule *q, size_t t, size_t visits, uint32_t site[64])
+{
+  const rt_spin_plan *plan = &run->plan;
+  size_t m = plan->sites ? plan->site_count : run->model->p.n;
+  int random = plan->order == RT_SPIN_RANDOM, drawn = t > 0;
+  rt_spin_visit *visit = visit_of(run);
+  factors(run, q, t);
+  float always = plan->rule == RT_SPIN_FLOORED && q->floor[t] > 0.0 ? (float)-rt_log(q->floor[t]) : __builtin_inff();
+  for (size_t first = 0; first < visits;) {
+    size_t at = (size_t)(run->visit % 64), count = visits - first < 64 - at ? visits - first : 64 - at;
+    if (at == 0 || !drawn) {
+      variates(run, run->visit / 64);
+      if (random) draw_sites(run, run->visit / 64, m, site);
+      drawn = 1;
+    }
+    visit(run, &(rt_spin_piece){first, random ? site + at : plan->sites ? plan->sites + first : NULL, count, at, always});
+    first += count;
+    run->visit += count;
+  }
+  refresh(run);
+}
+
+/* The same where spins are bits. */
+static void sweep_bits(rt_spin_run *run, const rt_spin_schedule *q, size_t t, size_t visits)
+{
+  const rt_spin_plan *plan = &run->plan;
+  double beta = q->beta[t * q->by_sweep], floor = plan->rule == RT_SPIN_FLOORED ? q->floor[t] : 0.0;
+  size_t m = plan->sites ? plan->site_count : run->model->p.n;
+  if (plan->coding == RT_SPIN_PLANE) RT_LV(rt_spin_sweep_plane)(run, beta, floor);
+  else RT_LV(rt_spin_sweep_bits)(run, m, visits, beta, floor);
+  run->visit += visits;
 }
 
 static void sweep(rt_spin_run *run, const rt_spin_schedule *q)
 {
   const rt_spin_plan *plan = &run->plan;
   size_t m = plan->sites ? plan->site_count : run->model->p.n, replicas = plan->replicas;
-  int random = plan->order == RT_SPIN_RANDOM;
-  size_t visits = random && plan->proposals ? plan->proposals : m;
-  rt_spin_visit *visit = visit_of(run);
+  size_t visits = m && plan->order == RT_SPIN_RANDOM && plan->proposals ? plan->proposals : m;
+  int bits = plan->coding == RT_SPIN_IN_BITS || plan->coding == RT_SPIN_PLANE;
   uint32_t site[64];
-  int drawn = 0;
-  if (m == 0) visits = 0;
   for (size_t t = 0; t < q->sweeps; t++) {
-    factors(run, q, t);
-    float always = plan->rule == RT_SPIN_FLOORED && q->floor[t] > 0.0 ? (float)-rt_log(q->floor[t]) : __builtin_inff();
-    for (size_t first = 0; first < visits;) {
-      size_t at = (size_t)(run->visit % 64), count = visits - first < 64 - at ? visits - first : 64 - at;
-      if (at == 0 || !drawn) {
-        variates(run, run->visit / 64);
-        if (random) draw_sites(run, run->visit / 64, m, site);
-        drawn = 1;
-      }
-      visit(run, &(rt_spin_piece){first, random ? site + at : plan->sites ? plan->sites + first : NULL, count, at, always});
-      first += count;
-      run->visit += count;
-    }
+    if (bits) sweep_bits(run, q, t, visits);
+    else sweep_visits(run, q, t, visits, site);
     run->sweep++;
-    refresh(run);
     if (q->energy || run->best || t + 1 == q->sweeps) RT_LV(rt_spin_energies)(run);
     if (run->best) keep_best(run);
     if (q->energy)
@@ -134,13 +177,16 @@ static void sweep(rt_spin_run *run, const rt_spin_schedule *q)
 
 static void load(rt_spin_run *run, const int8_t *s)
 {
-  size_t n = run->model->p.n, replicas = run->plan.replicas;
-  size_t slots = run->plan.coding == RT_SPIN_IN_LANES ? (replicas + 15) / 16 * 16 : replicas;
+  size_t n = run->model->p.n, replicas = run->plan.replicas, slots = replicas;
+  if (run->plan.coding == RT_SPIN_IN_LANES) slots = (replicas + 15) / 16 * 16;
+  if (run->plan.coding == RT_SPIN_IN_BITS) slots = (replicas + RT_SPIN_BLOCK - 1) / RT_SPIN_BLOCK * RT_SPIN_BLOCK;
   for (size_t r = 0; r < slots; r++) {
     RT_LV(rt_spin_write)(run, r, s ? s + (r < replicas ? r : 0) * n : NULL);
     RT_LV(rt_spin_fields)(run, r);
-    run->fresh[r] = run->flips[r];
+    if (r < replicas) run->fresh[r] = run->flips[r];
   }
+  if (run->plan.coding == RT_SPIN_IN_BITS)
+    for (size_t b = 0; b * RT_SPIN_BLOCK < replicas; b++) rt_spins_bits(run, b)[n] = rt_vw_all(~(uint64_t)0);
   RT_LV(rt_spin_energies)(run);
   for (size_t r = 0; r < replicas; r++) run->best_energy[r] = __builtin_inf();
   if (run->best) keep_best(run);
@@ -149,10 +195,11 @@ static void load(rt_spin_run *run, const int8_t *s)
 
 static void store(const rt_spin_run *run, size_t replica, int best, int8_t *s)
 {
-  if (best && run->best)
-    for (size_t i = 0; i < run->model->p.n; i++) s[i] = run->best[replica * run->model->p.n + i];
-  else
-    RT_LV(rt_spin_read)(run, replica, s);
+  int bits = run->plan.coding == RT_SPIN_IN_BITS || run->plan.coding == RT_SPIN_PLANE;
+  if (best && run->best && bits) RT_LV(rt_spin_read_bits)(run, run->best, replica, s);
+  else if (best && run->best)
+    for (size_t i = 0; i < run->model->p.n; i++) s[i] = ((const int8_t *)run->best)[replica * run->model->p.n + i];
+  else RT_LV(rt_spin_read)(run, replica, s);
 }
 
 extern const rt_spin_kernels RT_LV(rt_spin_kernels);

@@ -162,6 +162,13 @@ typedef struct rt_spin_piece {
   float always;
 } rt_spin_piece;
 
+/* Word of visit v under a key (rt_spin.h). */
+static inline uint32_t rt_visit_word(uint64_t key, uint32_t site, uint64_t v)
+{
+  uint64_t block = 16 * (v / 64) + v % 16;
+  return rt_philox4x32(key, (uint32_t)block, site, (uint32_t)(block >> 32), 0).w[v / 16 % 4];
+}
+
 typedef void rt_spin_visit(rt_spin_run *run, const rt_spin_piece *piece);
 rt_spin_visit RT_LV(rt_spin_visit_dense), RT_LV(rt_spin_visit_sparse), RT_LV(rt_spin_visit_f64), RT_LV(rt_spin_visit_lanes);
 
@@ -174,11 +181,21 @@ RT_INLINE double *rt_fields_f64(const rt_spin_run *run, size_t r) { return rt_sp
 RT_INLINE float *rt_spins_lanes(const rt_spin_run *run, size_t group) { return (float *)run->state + 2 * RT_SPIN_LANES * run->model->ld * group; }
 RT_INLINE float *rt_fields_lanes(const rt_spin_run *run, size_t group) { return rt_spins_lanes(run, group) + RT_SPIN_LANES * run->model->ld; }
 
+/* A block of 512 replicas: [n + 1], the last all ones.  A replica that is a plane: [n / 512]. */
+RT_INLINE rt_vw *rt_spins_bits(const rt_spin_run *run, size_t block) { return (rt_vw *)run->state + block * (run->model->p.n + 1); }
+RT_INLINE rt_vw *rt_spins_plane(const rt_spin_run *run, size_t r) { return (rt_vw *)run->state + r * (run->model->p.n / 512); }
+
 RT_INLINE size_t rt_system_of(const rt_spin_run *run, size_t r)
 {
   const rt_spin_problem *p = &run->model->p;
   return p->form == RT_SPIN_DENSE && p->systems > 1 ? (size_t)((run->plan.first_replica + r) % p->systems) : 0;
 }
+
+/* A sweep of all replicas, and their energies, where spins are bits. */
+void RT_LV(rt_spin_sweep_bits)(rt_spin_run *run, size_t sites, size_t visits, double beta, double floor);
+void RT_LV(rt_spin_energies_bits)(const rt_spin_run *run);
+void RT_LV(rt_spin_sweep_plane)(rt_spin_run *run, double beta, double floor);
+void RT_LV(rt_spin_energies_plane)(const rt_spin_run *run);
 
 /* rt_isa_spin_field.c.  Writes half the fields of a replica, whose spins are in place, from f64 couplings. */
 void RT_LV(rt_spin_fields)(rt_spin_run *run, size_t r);
@@ -188,6 +205,7 @@ void RT_LV(rt_spin_energies)(const rt_spin_run *run);
 double RT_LV(rt_spin_energy_full)(const rt_spin_run *run, size_t r);
 /* The state of a replica, from or into the caller's form; NULL writes random spins. */
 void RT_LV(rt_spin_read)(const rt_spin_run *run, size_t r, int8_t *s);
+void RT_LV(rt_spin_read_bits)(const rt_spin_run *run, void *from, size_t r, int8_t *s);
 void RT_LV(rt_spin_write)(rt_spin_run *run, size_t r, const int8_t *s);
 
 #endif

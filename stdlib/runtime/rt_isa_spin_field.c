@@ -6,7 +6,31 @@ typedef float vf8_any __attribute__((vector_size(32), may_alias, aligned(4)));
 
 RT_INLINE int in_lanes(const rt_spin_run *run) { return run->plan.coding == RT_SPIN_IN_LANES; }
 
-/* Spin i of replica r. */
+RT_INLINE int as_bits(const rt_spin_run *run) { return run->plan.coding == RT_SPIN_IN_BITS || run->plan.coding == RT_SPIN_PLANE; }
+
+/* The word that holds spin i of replica r, in `from` (the state or the best ones), and its bit there. */
+RT_INLINE uint64_t *bit_of(const rt_spin_run *run, void *from, size_t r, size_t i, int *bit)
+{
+  const rt_spin_problem *p = &run->model->p;
+  if (run->plan.coding == RT_SPIN_IN_BITS) {
+    *bit = (int)(r % 64);
+    return (uint64_t *)from + (r / RT_SPIN_BLOCK * (p->n + 1) + i) * 8 + r / 64 % 8;
+  }
+  rt_spin_place at = rt_spin_place_of(p, i);
+  *bit = at.bit;
+  return (uint64_t *)from + (r * (p->n / 512) + at.vector) * 8 + (size_t)at.lane;
+}
+
+void RT_LV(rt_spin_read_bits)(const rt_spin_run *run, void *from, size_t r, int8_t *s)
+{
+  for (size_t i = 0; i < run->model->p.n; i++) {
+    int bit;
+    uint64_t w = *bit_of(run, from, r, i, &bit);
+    s[i] = w >> bit & 1 ? 1 : -1;
+  }
+}
+
+/* Spin i of replica r, where spins are numbers. */
 RT_INLINE double spin(const rt_spin_run *run, size_t r, size_t i)
 {
   if (in_lanes(run)) return rt_spins_lanes(run, r / 16)[16 * i + r % 16];
@@ -15,12 +39,18 @@ RT_INLINE double spin(const rt_spin_run *run, size_t r, size_t i)
 
 void RT_LV(rt_spin_read)(const rt_spin_run *run, size_t r, int8_t *s)
 {
-  for (size_t i = 0; i < run->model->p.n; i++) s[i] = spin(run, r, i) > 0.0 ? 1 : -1;
+  if (as_bits(run)) RT_LV(rt_spin_read_bits)(run, run->state, r, s);
+  else
+    for (size_t i = 0; i < run->model->p.n; i++) s[i] = spin(run, r, i) > 0.0 ? 1 : -1;
 }
 
 RT_INLINE void put_spin(rt_spin_run *run, size_t r, size_t i, int up)
 {
-  if (in_lanes(run)) rt_spins_lanes(run, r / 16)[16 * i + r % 16] = up ? 1.0f : -1.0f;
+  if (as_bits(run)) {
+    int bit;
+    uint64_t *w = bit_of(run, run->state, r, i, &bit);
+    *w = (*w & ~((uint64_t)1 << bit)) | (uint64_t)up << bit;
+  } else if (in_lanes(run)) rt_spins_lanes(run, r / 16)[16 * i + r % 16] = up ? 1.0f : -1.0f;
   else if (run->model->element == RT_SPIN_EL_F64) rt_spins_f64(run, r)[i] = up ? 1.0 : -1.0;
   else rt_spins_f32(run, r)[i] = up ? 1.0f : -1.0f;
 }
@@ -28,10 +58,11 @@ RT_INLINE void put_spin(rt_spin_run *run, size_t r, size_t i, int up)
 /* NULL: random spins.  What is behind the last spin is +1, with a field of 0. */
 void RT_LV(rt_spin_write)(rt_spin_run *run, size_t r, const int8_t *s)
 {
-  size_t n = run->model->p.n;
+  size_t n = run->model->p.n, end = as_bits(run) ? n : run->model->ld;
+  uint64_t key = rt_key_fold(run->plan.key, run->plan.first_replica + r);
   rt_philox bits = {{0}};
-  for (size_t i = 0; i < run->model->ld; i++) {
-    if (!s && i % 128 == 0) bits = rt_philox4x32(run->key[r], (uint32_t)(i / 128), RT_SPIN_SITE_START, 0, 0);
+  for (size_t i = 0; i < end; i++) {
+    if (!s && i % 128 == 0) bits = rt_philox4x32(key, (uint32_t)(i / 128), RT_SPIN_SITE_START, 0, 0);
     put_spin(run, r, i, i >= n || (s ? s[i] > 0 : (int)(bits.w[i / 32 % 4] >> i % 32 & 1)));
   }
 }
@@ -78,6 +109,7 @@ RT_INLINE double coupled(const rt_spin_run *run, size_t r, size_t i)
 
 void RT_LV(rt_spin_fields)(rt_spin_run *run, size_t r)
 {
+  if (as_bits(run)) return;
   const rt_spin_model *m = run->model;
   size_t n = m->p.n;
   for (size_t i = 0; i < m->ld; i++) {
@@ -156,7 +188,9 @@ static void energies_lanes(const rt_spin_run *run, size_t group)
 
 void RT_LV(rt_spin_energies)(const rt_spin_run *run)
 {
-  if (in_lanes(run))
+  if (run->plan.coding == RT_SPIN_IN_BITS) RT_LV(rt_spin_energies_bits)(run);
+  else if (run->plan.coding == RT_SPIN_PLANE) RT_LV(rt_spin_energies_plane)(run);
+  else if (in_lanes(run))
     for (size_t group = 0; 16 * group < run->plan.replicas; group++) energies_lanes(run, group);
   else
     for (size_t r = 0; r < run->plan.replicas; r++)

@@ -18,21 +18,28 @@ static void window(const rt_spin_problem *p, size_t i, size_t *from, size_t *to)
 
 static size_t systems_of(const rt_spin_problem *p) { return p->form == RT_SPIN_DENSE && p->systems > 1 ? p->systems : 1; }
 
-/* The neighbours of a lattice site in the order up, left, right, down, without those beyond an open edge or a bond of 0; their number. */
+/* The bond of a lattice site to a side: 0 up, 1 left, 2 right, 3 down.  -1, 0 (none) or 1; the site there. */
+static int lattice_bond(const rt_spin_problem *p, size_t site, int side, size_t *other)
+{
+  size_t w = p->width, x = site % w, y = site / w;
+  int vertical = side == 0 || side == 3, back = side < 2;
+  size_t at = vertical ? y : x, extent = vertical ? p->height : w;
+  int edge = back ? at == 0 : at + 1 == extent;
+  if (edge && !(vertical ? p->wrap_y : p->wrap_x)) return 0;
+  size_t next = back ? (at ? at : extent) - 1 : at + 1 == extent ? 0 : at + 1;
+  *other = vertical ? next * w + x : y * w + next;
+  const int8_t *bonds = vertical ? p->down : p->right;
+  return *other == site ? 0 : bonds ? bonds[back ? *other : site] : 1;
+}
+
+/* The neighbours of a lattice site; their number. */
 static int lattice_neighbours(const rt_spin_problem *p, size_t site, uint32_t to[4], double weight[4])
 {
-  size_t w = p->width, h = p->height, x = site % w, y = site / w;
   int count = 0;
   for (int side = 0; side < 4; side++) {
-    int vertical = side == 0 || side == 3, back = side < 2;
-    size_t at = vertical ? y : x, extent = vertical ? h : w;
-    int edge = back ? at == 0 : at + 1 == extent;
-    if (edge && !(vertical ? p->wrap_y : p->wrap_x)) continue;
-    size_t next = back ? (at ? at : extent) - 1 : at + 1 == extent ? 0 : at + 1;
-    size_t other = vertical ? next * w + x : y * w + next;
-    const int8_t *bonds = vertical ? p->down : p->right;
-    int bond = bonds ? bonds[back ? other : site] : 1;
-    if (bond == 0 || other == site) continue;
+    size_t other;
+    int bond = lattice_bond(p, site, side, &other);
+    if (!bond) continue;
     to[count] = (uint32_t)other;
     weight[count++] = bond * p->coupling;
   }
@@ -125,6 +132,97 @@ static size_t element_size(rt_spin_element e)
 
 /* Narrow elements pay where rows come from beyond the nearest caches. */
 enum { NARROW_FROM = 257 };
+/* The largest count of bit slices. */
+enum { SLICE_MOST = (1 << (RT_SPIN_SLICES - 1)) - 1 };
+
+/* ---- bonds as bit slices: call after rows and weights are known */
+
+/* Bonds of site i, then its field to the ghost; calls for weights in units. */
+typedef struct bonds {
+  size_t count;
+  uint32_t to[SLICE_MOST + 1];
+  int weight[SLICE_MOST + 1];
+} bonds;
+
+static void bonds_of(const rt_spin_model *m, size_t i, bonds *b)
+{
+  const rt_spin_problem *p = &m->p;
+  uint32_t to[4];
+  double w[4];
+  size_t degree = p->form == RT_SPIN_LATTICE ? (size_t)lattice_neighbours(p, i, to, w) : p->row[i + 1] - p->row[i];
+  b->count = 0;
+  for (size_t k = 0; k < degree; k++) {
+    size_t e = p->form == RT_SPIN_LATTICE ? 0 : p->row[i] + k;
+    double x = p->form == RT_SPIN_LATTICE ? w[k] : p->weight ? p->weight[e] : p->coupling;
+    int units = (int)rt_round(x / m->unit);
+    if (!units) continue;
+    b->to[b->count] = p->form == RT_SPIN_LATTICE ? to[k] : p->column[e];
+    b->weight[b->count++] = units;
+  }
+  if (p->h && p->h[i] != 0.0) {
+    b->to[b->count] = (uint32_t)p->n;
+    b->weight[b->count++] = (int)rt_round(p->h[i] / m->unit);
+  }
+}
+
+static size_t slice_entries(const rt_spin_model *m)
+{
+  size_t count = 0;
+  bonds b;
+  for (size_t i = 0; i < m->p.n; i++) {
+    bonds_of(m, i, &b);
+    for (size_t k = 0; k < b.count; k++) count += (size_t)__builtin_popcount((unsigned)(b.weight[k] < 0 ? -b.weight[k] : b.weight[k]));
+  }
+  return count + 1;
+}
+
+static void pack_slices(rt_spin_model *m, uint32_t *row, uint8_t *weight, uint32_t *entry)
+{
+  uint32_t e = 0;
+  bonds b;
+  m->slice_total = 0.0;
+  for (size_t i = 0; i < m->p.n; i++) {
+    bonds_of(m, i, &b);
+    int sum = 0;
+    for (size_t q = 0; q < b.count; q++) {
+      int size = b.weight[q] < 0 ? -b.weight[q] : b.weight[q];
+      sum += size;
+      m->slice_total += b.to[q] == m->p.n ? size : 0.5 * size;
+    }
+    weight[i] = (uint8_t)sum;
+    for (int k = 0; k < RT_SPIN_SLICES; k++) {
+      row[i * RT_SPIN_SLICES + (size_t)k] = e;
+      for (size_t q = 0; q < b.count; q++) {
+        int size = b.weight[q] < 0 ? -b.weight[q] : b.weight[q];
+        if (size >> k & 1) entry[e++] = b.to[q] | (b.weight[q] < 0 ? 0x80000000u : 0);
+      }
+    }
+  }
+  m->slice_row = row;
+  m->slice_weight = weight;
+  m->slice = entry;
+}
+
+/* Bonds of a plane's spins, a bit each, in the order of rt_isa_spin_plane.c: up, down, same word, moved word. */
+static void pack_plane(const rt_spin_model *m, uint64_t *negative, uint64_t *missing)
+{
+  const rt_spin_problem *p = &m->p;
+  for (size_t k = 0; k < p->n / 16; k++) {
+    if (negative) negative[k] = 0;
+    if (missing) missing[k] = 0;
+  }
+  for (size_t site = 0; site < p->n; site++) {
+    rt_spin_place at = rt_spin_place_of(p, site);
+    int odd = (int)(site / p->width + (site % p->width + site / p->width) % 2) % 2; /* (y + colour) mod 2 */
+    const int side[4] = {0, 3, odd ? 1 : 2, odd ? 2 : 1};
+    for (size_t k = 0; k < 4; k++) {
+      size_t other, word = (4 * at.vector + k) * 8 + (size_t)at.lane;
+      int bond = lattice_bond(p, site, side[k], &other);
+      if (negative && bond && (bond < 0) != (p->coupling < 0.0)) negative[word] |= (uint64_t)1 << at.bit;
+      if (missing && !bond) missing[word] |= (uint64_t)1 << at.bit;
+    }
+  }
+}
 
 size_t rt_spin_model_size(rt_spin_model *m, const rt_spin_problem *p, rt_spin_precision precision)
 {
@@ -159,6 +257,17 @@ size_t rt_spin_model_size(rt_spin_model *m, const rt_spin_problem *p, rt_spin_pr
   part(&m->bytes, edges + 1, sizeof(uint32_t));
   part(&m->bytes, edges + 1, element_size(m->element));
   part(&m->bytes, p->n, 1);
+  if (m->exact && c.row <= SLICE_MOST) {
+    m->slices = c.most > 1 ? RT_SPIN_SLICES - 1 : 1;
+    part(&m->bytes, p->n * RT_SPIN_SLICES, sizeof(uint32_t));
+    part(&m->bytes, p->n, 1);
+    part(&m->bytes, slice_entries(m), sizeof(uint32_t));
+  }
+  m->fits_plane = p->form == RT_SPIN_LATTICE && !p->h && p->width % 128 == 0 && p->height % 16 == 0 && p->coupling != 0.0;
+  if (m->fits_plane) {
+    if (p->right || p->down) part(&m->bytes, p->n / 128, 64), m->fits_plane |= 2;
+    if (edges < 4 * p->n) part(&m->bytes, p->n / 128, 64), m->fits_plane |= 4;
+  }
   return m->bytes;
 }
 
@@ -228,6 +337,20 @@ static void pack_sparse(rt_spin_model *m, unsigned char *memory)
   m->weight = m->exact && (plus || minus) ? NULL : weight;
   m->sign = minus ? -1.0f : 1.0f;
   m->clash = clash;
+  if (m->slices) {
+    uint32_t *rows = (uint32_t *)(memory + part(&bytes, n * RT_SPIN_SLICES, sizeof *rows));
+    uint8_t *weights = memory + part(&bytes, n, 1);
+    pack_slices(m, rows, weights, (uint32_t *)(memory + part(&bytes, 0, 1)));
+    bytes += round_up((size_t)rows[n * RT_SPIN_SLICES - 1] * sizeof(uint32_t) + sizeof(uint32_t), RT_SPIN_ALIGN);
+  }
+  if (m->fits_plane) {
+    uint64_t *negative = m->fits_plane & 2 ? (uint64_t *)(memory + part(&bytes, n / 128, 64)) : NULL;
+    uint64_t *missing = m->fits_plane & 4 ? (uint64_t *)(memory + part(&bytes, n / 128, 64)) : NULL;
+    pack_plane(m, negative, missing);
+    m->plane_negative = negative;
+    m->plane_missing = missing;
+    m->fits_plane = 1;
+  }
 }
 
 void rt_spin_model_make(rt_spin_model *m, void *memory)
@@ -282,16 +405,19 @@ int rt_spin_can(const rt_spin_model *m, const rt_spin_plan *plan, rt_spin_coding
     return m->p.form == RT_SPIN_DENSE && m->element == RT_SPIN_EL_F32 &&
            (systems_of(&m->p) == 1 || (plan->first_replica == 0 && plan->replicas <= systems_of(&m->p)) ||
             (plan->first_replica % RT_SPIN_LANES == 0 && systems_of(&m->p) % RT_SPIN_LANES == 0));
+  case RT_SPIN_IN_BITS: return m->slices > 0;
+  case RT_SPIN_PLANE: return m->fits_plane && plan->order == RT_SPIN_COLOURED && (!plan->sites || plan->site_count == m->p.n);
   default: return 0;
   }
 }
 
 /* Below LANES_REPLICAS too many lanes would stand idle, from LANES_SPINS on fields of 16 replicas leave the first cache. */
-enum { LANES_REPLICAS = 6, LANES_SPINS = 256 };
+enum { LANES_REPLICAS = 6, LANES_SPINS = 256, BITS_REPLICAS = 32 };
 
 rt_spin_coding rt_spin_choose(const rt_spin_model *m, const rt_spin_plan *plan, int uniform_beta)
 {
-  (void)uniform_beta;
+  if (uniform_beta && rt_spin_can(m, plan, RT_SPIN_PLANE)) return RT_SPIN_PLANE;
+  if (uniform_beta && plan->replicas >= BITS_REPLICAS && rt_spin_can(m, plan, RT_SPIN_IN_BITS)) return RT_SPIN_IN_BITS;
   if (plan->replicas >= LANES_REPLICAS && m->p.n <= LANES_SPINS && rt_spin_can(m, plan, RT_SPIN_IN_LANES)) return RT_SPIN_IN_LANES;
   return RT_SPIN_SCALAR;
 }
@@ -310,6 +436,18 @@ static layout lay_out(const rt_spin_model *m, const rt_spin_plan *plan)
 {
   layout l = {0};
   size_t r = plan->replicas, slots = slots_of(plan);
+  if (plan->coding == RT_SPIN_IN_BITS || plan->coding == RT_SPIN_PLANE) {
+    size_t vectors = plan->coding == RT_SPIN_PLANE ? r * (m->p.n / 512) : round_up(r, RT_SPIN_BLOCK) / RT_SPIN_BLOCK * (m->p.n + 1);
+    l.energy = part(&l.bytes, r, sizeof(double));
+    l.best_energy = part(&l.bytes, r, sizeof(double));
+    l.flips = part(&l.bytes, r, sizeof(uint64_t));
+    l.fresh = part(&l.bytes, r, sizeof(uint64_t));
+    l.key = part(&l.bytes, r, sizeof(uint64_t));
+    l.factor = part(&l.bytes, r, sizeof(float));
+    l.state = part(&l.bytes, vectors, 64);
+    l.best = part(&l.bytes, plan->keep_best ? vectors : 0, 64);
+    return l;
+  }
   l.energy = part(&l.bytes, slots, sizeof(double));
   l.best_energy = part(&l.bytes, slots, sizeof(double));
   l.flips = part(&l.bytes, slots, sizeof(uint64_t));
@@ -343,7 +481,7 @@ void rt_spin_run_init(rt_spin_run *run, const rt_spin_model *m, const rt_spin_pl
                        .variate = (float *)(at + l.variate),
                        .flipped = (rt_spin_flipped *)(at + l.flipped),
                        .state = at + l.state,
-                       .best = plan->keep_best ? (int8_t *)(at + l.best) : NULL};
+                       .best = plan->keep_best ? at + l.best : NULL};
   for (size_t r = 0; r < slots_of(plan); r++) {
     run->energy[r] = run->best_energy[r] = 0.0;
     run->flips[r] = run->fresh[r] = 0;

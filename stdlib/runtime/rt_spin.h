@@ -18,9 +18,9 @@
  *   random spins: bit i % 32 of word (i/32) % 4 of rt_philox4x32(K_r, i/128, RT_SPIN_SITE_START, 0, 0), 1 for +1.
  * So with the codings SCALAR and IN_LANES a replica depends neither on how many others run with it, nor on which of the two runs it, nor on how sweeps
  * are divided over calls.  IN_BITS keeps replica r as bit r % 64 of word (r/64) % 8 of block r/512 (a last block is filled up with replicas that nobody
- * reads); PLANE draws its layout in rt_isa_spin_plane.c.  Their random bits are those of xoroshiro128+ (Blackman and Vigna 2021, rotations 24, 16, 37)
+ * reads); PLANE has a block for each replica, laid out as rt_isa_spin_plane.c draws it.  Their random bits are those of xoroshiro128+ (Blackman and Vigna 2021, rotations 24, 16, 37)
  * in streams of 64-bit words, one for each word of a block, whose state at the start of sweep t is rt_philox4x32(K_b, l, RT_SPIN_SITE_STREAM, t low, t high)
- * for word l and K_b = rt_key_fold(plan.key, 2^63 + first_replica/512 + b) of block b.  A visit takes RT_SPIN_BITS_FIRST rows of words, the highest
+ * for word l and K_b = rt_key_fold(plan.key, 2^63 + b) of block b, counted from first_replica (/512), the lowest bit of the last word set.  A visit takes RT_SPIN_BITS_FIRST rows of words, the highest
  * bits of 512 numbers, and RT_SPIN_BITS - RT_SPIN_BITS_FIRST further ones only if a decision of the 512 still hangs on them. */
 #ifndef RT_SPIN_H
 #define RT_SPIN_H
@@ -33,6 +33,7 @@ enum {
   RT_SPIN_LANES = 16,  /* replicas side by side in the coding IN_LANES */
   RT_SPIN_BLOCK = 512, /* replicas in a block of the coding BITS */
   RT_SPIN_BITS = 32, RT_SPIN_BITS_FIRST = 12,
+  RT_SPIN_SLICES = 9, /* of counts below 256, and their end */
   RT_SPIN_SITE_ACCEPT = 0x53500001, RT_SPIN_SITE_ORDER, RT_SPIN_SITE_START, RT_SPIN_SITE_STREAM
 };
 
@@ -65,7 +66,8 @@ typedef enum rt_spin_coding {
   RT_SPIN_SCALAR, /* each replica by itself; 16 visits are looked at together */
   RT_SPIN_IN_LANES, /* 16 replicas side by side, for few spins or high acceptance: dense problems, f32 */
   RT_SPIN_IN_BITS,  /* a bit each, 512 to a block: small integer couplings without fields, one beta for all replicas */
-  RT_SPIN_PLANE     /* one lattice, a bit for each spin: couplings +-J, width a multiple of 128, height of 32; checkerboard order */
+  RT_SPIN_PLANE     /* a bit for each spin of a lattice: couplings -J, 0 and J, no fields, width a multiple of 128, height of 16, order COLOURED of all
+                       sites: first those with even x + y, then the others, whatever plan.sites says; one beta for all replicas */
 } rt_spin_coding;
 
 /* ---- problems */
@@ -111,6 +113,17 @@ typedef struct rt_spin_model {
   const void *weight;           /* of type `element`, in units; NULL: all are +1 or all -1, which `sign` says */
   float sign;
   const uint8_t *clash;    /* [n]: a neighbour of the site is in its group of 16 sites behind it */
+  /* For IN_BITS, where `exact` and no site has more than 255 units of couplings and field; else slices is 0.  1: all couplings and
+   * fields are one unit. */
+  int slices;
+  const uint32_t *slice_row;    /* [n][RT_SPIN_SLICES] where a site's bonds begin whose weight has bit k, and the end */
+  const uint32_t *slice;        /* neighbour, n for the field; bit 31: the coupling is negative */
+  const uint8_t *slice_weight;  /* [n] */
+  double slice_total;           /* weight of all couplings, each pair once, and fields */
+  /* For PLANE: [n / 512][4] vectors, see rt_isa_spin_plane.c; NULL where all couplings have one sign, and where no bond is missing.  fits_plane: the
+   * lattice has the shape for it. */
+  const void *plane_negative, *plane_missing;
+  int fits_plane;
 } rt_spin_model;
 
 /* Bytes that rt_spin_model_make needs; looks at the problem and fills m's decisions.  0: not a problem these kernels take (n too large, a coupling
@@ -161,7 +174,7 @@ typedef struct rt_spin_run {
   uint64_t *flips;       /* accepted so far (of visits * sweeps) */
   /* the rest is the kernels' own */
   void *state;
-  int8_t *best;    /* [replicas][n] */
+  void *best;      /* int8_t [replicas][n], or as `state` */
   uint64_t *fresh; /* [replicas] flips when the fields were last computed anew */
   uint64_t *key;   /* K_r */
   float *factor;   /* from a variate to a bound, in this sweep */
@@ -177,6 +190,17 @@ int rt_spin_can(const rt_spin_model *m, const rt_spin_plan *plan, rt_spin_coding
 size_t rt_spin_run_size(const rt_spin_model *m, const rt_spin_plan *plan);
 /* Spins and energies are undefined until load or scatter. */
 void rt_spin_run_init(rt_spin_run *run, const rt_spin_model *m, const rt_spin_plan *plan, void *memory);
+
+/* Where spin (x, y) of a PLANE lies (rt_isa_spin_plane.c): vector, 64-bit lane of it, bit. */
+typedef struct rt_spin_place {
+  size_t vector;
+  int lane, bit;
+} rt_spin_place;
+static inline rt_spin_place rt_spin_place_of(const rt_spin_problem *p, size_t site)
+{
+  size_t x = site % p->width, y = site / p->width, rows = p->height / 8, words = p->width / 128, k = x / 2;
+  return (rt_spin_place){((x + y) % 2 * rows + y % rows) * words + k / 64, (int)(y / rows), (int)(k % 64)};
+}
 
 typedef struct rt_spin_kernels {
   /* Sets the states of all replicas, s [replicas][n], or random ones where s is NULL; computes fields and energies and forgets the best. */

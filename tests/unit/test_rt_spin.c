@@ -436,6 +436,202 @@ static void test_systems(void **unused)
   free(h);
 }
 
+/* ---- what replicas do, against the exact kernel */
+
+/* z of a chi-square statistic with df degrees of freedom (Wilson and Hilferty 1931). */
+static double chi_z(double chi, double df) { return (cbrt(chi / df) - (1 - 2 / (9 * df))) / sqrt(2 / (9 * df)); }
+
+/* All replicas start from one state; where they are after two sweeps, against q K K.  The statistic as a z. */
+static double two_sweeps(const rt_spin_problem *p, rt_spin_plan plan, rt_spin_rule expected, double beta, const int8_t *from)
+{
+  static double pi[MAX_STATES], flip[MAX_STATES * MAX_SPINS], q[MAX_STATES];
+  size_t n = p->n, states = (size_t)1 << n, x0 = 0;
+  tried t = set_up(p, RT_SPIN_F32, 0);
+  int8_t *s = room(plan.replicas * n), got[MAX_SPINS];
+  for (size_t r = 0; r < plan.replicas; r++) memcpy(s + r * n, from, n);
+  start(&t, &plan, s);
+  double betas[2] = {beta, beta}, floors[2] = {0.2, 0.2};
+  t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = 2, .beta = betas, .by_sweep = 1, .floor = floors});
+  exact_kernel(p, expected, beta, 0.2, pi, flip);
+  for (size_t i = 0; i < n; i++) x0 |= (size_t)(from[i] > 0) << i;
+  for (size_t x = 0; x < states; x++) q[x] = x == x0;
+  for (int k = 0; k < 2; k++)
+    for (size_t i = 0; i < n; i++) visit_exact(n, i, flip, q);
+  double *seen = calloc(states, sizeof *seen), chi = 0, cells = 0, rest = 0, rest_seen = 0;
+  for (size_t r = 0; r < plan.replicas; r++) {
+    size_t x = 0;
+    t.k->store(&t.run, r, 0, got);
+    for (size_t i = 0; i < n; i++) x |= (size_t)(got[i] > 0) << i;
+    seen[x]++;
+    assert_true(fabs(t.run.energy[r] - rt_spin_energy(p, 0, got)) < 1e-5);
+  }
+  for (size_t x = 0; x < states; x++) {
+    double e = q[x] * (double)plan.replicas;
+    if (e < 5) {
+      rest += e;
+      rest_seen += seen[x];
+    } else {
+      chi += (seen[x] - e) * (seen[x] - e) / e;
+      cells++;
+    }
+  }
+  if (rest >= 1) {
+    chi += (rest_seen - rest) * (rest_seen - rest) / rest;
+    cells++;
+  }
+  free(seen);
+  free(s);
+  end(&t);
+  return chi_z(chi, cells - 1);
+}
+
+static void test_transitions(void **unused)
+{
+  (void)unused;
+  rt_spin_problem p[] = {dense(5, 0, 1), sparse(7, 0.5, 1, 0), sparse(6, 0.7, 2, 0), lattice(4, 2, 1, 0, 1, 1), dense(6, 1, 1)};
+  /* Couplings of several units, and fields, in slices. */
+  rt_spin_problem heavy = sparse(6, 0.6, 1, 1);
+  double *w = (double *)heavy.weight, *h = (double *)heavy.h;
+  for (size_t i = 0; i < 6; i++) {
+    h[i] = (double)(next() % 3) - 1;
+    for (uint32_t e = heavy.row[i]; e < heavy.row[i + 1]; e++)
+      if (heavy.column[e] > i) {
+        w[e] *= 1 + (double)(next() % 3);
+        for (uint32_t o = heavy.row[heavy.column[e]]; o < heavy.row[heavy.column[e] + 1]; o++)
+          if (heavy.column[o] == i) w[o] = w[e];
+      }
+  }
+  for (size_t k = 0; k < 6; k++) {
+    const rt_spin_problem *q = k < 5 ? &p[k] : &heavy;
+    int8_t from[MAX_SPINS];
+    for (size_t i = 0; i < q->n; i++) from[i] = next() & 1 ? 1 : -1;
+    double beta = k == 4 ? 2 : 0.4;
+    for (int coding = RT_SPIN_SCALAR; coding <= RT_SPIN_IN_BITS; coding++) {
+      if (coding == RT_SPIN_IN_LANES && q->form != RT_SPIN_DENSE) continue;
+      if (coding == RT_SPIN_IN_BITS && q->form == RT_SPIN_DENSE) continue;
+      for (int rule = 0; rule < RT_SPIN_RULES; rule++) {
+        rt_spin_plan plan = {.rule = (rt_spin_rule)rule, .coding = (rt_spin_coding)coding, .key = 100 + k, .replicas = 20000};
+        double z = two_sweeps(q, plan, (rt_spin_rule)rule, beta, from);
+        if (!(z < 4.75)) fail_msg("problem %zu, coding %d, rule %d: z = %g", k, coding, rule, z);
+        /* Wrong kernels are seen: heat bath for Metropolis, and a floor of 0.2. */
+        plan.rule = (rt_spin_rule)((rule + 1) % RT_SPIN_RULES);
+        z = two_sweeps(q, plan, (rt_spin_rule)rule, 3 * beta, from);
+        if (!(z > 10)) fail_msg("problem %zu, coding %d: rule %d for rule %d goes unseen, z = %g", k, coding, plan.rule, rule, z);
+      }
+    }
+  }
+  for (size_t k = 0; k < 5; k++) drop(&p[k]);
+  drop(&heavy);
+}
+
+/* Spins of a plane: a colour's spins flip independently, given the other colour, with probabilities by their K. */
+static void test_plane(void **unused)
+{
+  (void)unused;
+  enum { W = 256, H = 64, N = W * H };
+  for (int kind = 0; kind < 4; kind++)
+    for (int rule = 0; rule < RT_SPIN_RULES; rule++) {
+      rt_spin_problem p = lattice(W, H, kind != 2, kind != 3, kind > 0, kind == 1 ? -0.5 : 0.75);
+      if (kind == 3)
+        for (size_t i = 0; i < N; i++)
+          if (next() % 5 == 0) ((int8_t *)p.right)[i] = 0;
+      rt_spin_plan plan = {.rule = (rt_spin_rule)rule, .order = RT_SPIN_COLOURED, .coding = RT_SPIN_PLANE, .key = 11, .replicas = 3, .keep_best = 1};
+      tried t = set_up(&p, RT_SPIN_F32, 0);
+      assert_int_equal(rt_spin_choose(&t.model, &plan, 1), RT_SPIN_PLANE);
+      start(&t, &plan, NULL);
+      double beta[8] = {0.2, 0.3, 0.4, 0.5, 0.45, 0.4, 0.3, 0.2}, floor[8] = {0.05, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1}, least = INFINITY;
+      double tried_[9] = {0}, flipped[9] = {0}, expected[9] = {0}, variance[9] = {0}, pairs = 0, pairs_expected = 0, pairs_variance = 0;
+      int8_t *was = room(N), *is = room(N);
+      for (int sweep = 0; sweep < 8; sweep++) {
+        t.k->store(&t.run, 1, 0, was);
+        t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = 1, .beta = beta + sweep, .floor = floor + sweep});
+        t.k->store(&t.run, 1, 0, is);
+        least = fmin(least, t.run.energy[1]);
+        assert_true(fabs(t.run.energy[1] - rt_spin_energy(&p, 0, is)) < 1e-6);
+        double before[2] = {0, 0}; /* flip less its probability, of the spin before in the row, by colour */
+        double spread[2] = {0, 0};
+        for (size_t i = 0; i < N; i++) {
+          size_t x = i % W, y = i / W, colour = (x + y) % 2;
+          const int8_t *other = colour ? is : was; /* the first colour sees the others as they were */
+          int K = 0;
+          for (int side = 0; side < 4; side++) {
+            size_t xx = side == 0 ? (x + 1) % W : side == 1 ? (x + W - 1) % W : x, yy = side == 2 ? (y + 1) % H : side == 3 ? (y + H - 1) % H : y;
+            int open = (side == 0 && x + 1 == W && !p.wrap_x) || (side == 1 && x == 0 && !p.wrap_x) || (side == 2 && y + 1 == H && !p.wrap_y) ||
+                       (side == 3 && y == 0 && !p.wrap_y);
+            size_t owner = side == 0 || side == 2 ? i : yy * W + xx;
+            int bond = !p.right ? 1 : side < 2 ? p.right[owner] : p.down[owner];
+            if (!open) K += bond * (p.coupling < 0 ? -1 : 1) * was[i] * other[yy * W + xx];
+          }
+          double a = rt_spin_acceptance(plan.rule, 2 * beta[sweep] * fabs(p.coupling) * K, floor[sweep]), d = (was[i] != is[i]) - a;
+          tried_[K + 4]++;
+          flipped[K + 4] += was[i] != is[i];
+          expected[K + 4] += a;
+          variance[K + 4] += a * (1 - a);
+          pairs += d * before[colour];
+          pairs_variance += a * (1 - a) * spread[colour];
+          before[colour] = d;
+          spread[colour] = a * (1 - a);
+        }
+      }
+      for (int k = 0; k < 9; k++)
+        if (!(fabs(flipped[k] - expected[k]) <= 4.9 * sqrt(variance[k] + 1e-9)))
+          fail_msg("kind %d, rule %d, K = %d: %g of %g flipped, not %g", kind, rule, k - 4, flipped[k], tried_[k], expected[k]);
+      assert_true(fabs(pairs - pairs_expected) <= 4.9 * sqrt(pairs_variance));
+      assert_true(kind < 2 || tried_[3] + tried_[5] > 100);
+      t.k->store(&t.run, 1, 1, is);
+      assert_true(t.run.best_energy[1] <= least && fabs(rt_spin_energy(&p, 0, is) - t.run.best_energy[1]) < 1e-6);
+      free(was);
+      free(is);
+      end(&t);
+      drop(&p);
+    }
+}
+
+/* Spins as bits have the same bits at every level, and whatever calls their sweeps are divided over; so have the best states. */
+static void test_bits_levels(void **unused)
+{
+  (void)unused;
+  for (int form = 0; form < 3; form++) {
+    rt_spin_problem p = form == 0 ? sparse(150, 0.15, 1, 0) : form == 1 ? sparse(90, 0.5, 2, 0) : lattice(128, 32, 1, 0, 1, 1);
+    rt_spin_plan plan = {.order = form == 1 ? RT_SPIN_RANDOM : RT_SPIN_COLOURED, .coding = form == 2 ? RT_SPIN_PLANE : RT_SPIN_IN_BITS, .key = 3,
+                         .replicas = form == 2 ? 2 : 700, .keep_best = 1};
+    double beta[6] = {0.1, 0.2, 0.4, 0.6, 0.8, 0.4}, *energy[2] = {room(6 * 700 * sizeof(double)), room(6 * 700 * sizeof(double))};
+    int8_t *first = NULL, *best = NULL;
+    for (int level = 2; level <= rt_isa_best(); level++) {
+      tried t = set_up(&p, RT_SPIN_F32, level);
+      start(&t, &plan, NULL);
+      double *e = energy[level > 2];
+      t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = (size_t)level, .beta = beta, .by_sweep = 1, .energy = e});
+      t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = 6 - (size_t)level, .beta = beta + level, .by_sweep = 1, .energy = e + (size_t)level * plan.replicas});
+      int8_t *s = room(plan.replicas * p.n), *b = room(plan.replicas * p.n);
+      for (size_t r = 0; r < plan.replicas; r++) {
+        t.k->store(&t.run, r, 0, s + r * p.n);
+        t.k->store(&t.run, r, 1, b + r * p.n);
+        double least = INFINITY;
+        for (size_t k = 0; k < 6; k++) least = fmin(least, e[k * plan.replicas + r]);
+        assert_true(e[5 * plan.replicas + r] == rt_spin_energy(&p, 0, s + r * p.n) && t.run.energy[r] == e[5 * plan.replicas + r]);
+        assert_true(t.run.best_energy[r] <= least && t.run.best_energy[r] == rt_spin_energy(&p, 0, b + r * p.n));
+      }
+      if (first) {
+        assert_memory_equal(s, first, plan.replicas * p.n);
+        assert_memory_equal(b, best, plan.replicas * p.n);
+        assert_memory_equal(energy[0], energy[1], 6 * plan.replicas * sizeof(double));
+        free(s);
+        free(b);
+      } else {
+        first = s;
+        best = b;
+      }
+      end(&t);
+    }
+    free(first);
+    free(best);
+    free(energy[0]);
+    free(energy[1]);
+    drop(&p);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -444,6 +640,9 @@ int main(void)
       cmocka_unit_test(test_plain),
       cmocka_unit_test(test_split),
       cmocka_unit_test(test_systems),
+      cmocka_unit_test(test_transitions),
+      cmocka_unit_test(test_plane),
+      cmocka_unit_test(test_bits_levels),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
