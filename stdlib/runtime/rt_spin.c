@@ -171,7 +171,8 @@ static size_t slice_entries(const rt_spin_model *m)
   bonds b;
   for (size_t i = 0; i < m->p.n; i++) {
     bonds_of(m, i, &b);
-    for (size_t k = 0; k < b.count; k++) count += (size_t)__builtin_popcount((unsigned)(b.weight[k] < 0 ? -b.weight[k] : b.weight[k]));
+    for (size_t q = 0; q < b.count; q++)
+      for (int k = 0; k < RT_SPIN_SLICES; k++) count += (size_t)((b.weight[q] < 0 ? -b.weight[q] : b.weight[q]) >> k & 1);
   }
   return count + 1;
 }
