@@ -3,18 +3,10 @@
 
 #include "stdlib/runtime/rt_math.h"
 
-static const rt_vw lanes_lo = {0, 1, 2, 3, 4, 5, 6, 7}, lanes_hi = {8, 9, 10, 11, 12, 13, 14, 15};
-
 /* Fields that f32 rounds are computed anew after so many flips for each spin. */
 enum { FRESH_FLIPS = 32 };
 
 /* ---- random numbers of the 64 visits from 64 * chunk on */
-
-static void words(uint64_t key, uint32_t site, uint64_t chunk, uint32_t w[4][16])
-{
-  rt_vw k[2] = {rt_vw_all(key), rt_vw_all(key)}, c0[2] = {rt_vw_all(16 * chunk) + lanes_lo, rt_vw_all(16 * chunk) + lanes_hi};
-  rt_philox16(k, c0, site, (uint32_t)(16 * chunk >> 32), 0, w);
-}
 
 static void variates(rt_spin_run *run, uint64_t chunk)
 {
@@ -23,33 +15,19 @@ static void variates(rt_spin_run *run, uint64_t chunk)
   if (run->plan.coding == RT_SPIN_IN_LANES)
     for (size_t group = 0; 16 * group < run->plan.replicas; group++) {
       float *x = run->variate + group * RT_SPIN_VARIATES * 16;
-      const uint64_t *key = run->key + 16 * group;
-      rt_vw k[2] = {*(const rt_vw *)key, *(const rt_vw *)(key + 8)};
       for (size_t v = 0; v < 16; v++) {
-        rt_vw c0[2] = {rt_vw_all(16 * chunk + v), rt_vw_all(16 * chunk + v)};
-        rt_philox16(k, c0, RT_SPIN_SITE_ACCEPT, (uint32_t)(16 * chunk >> 32), 0, w);
+        rt_visit_words_lanes(run->key + 16 * group, RT_SPIN_SITE_ACCEPT, 16 * chunk + v, w);
         for (size_t j = 0; j < 4; j++) RT_VF_AT(x + 16 * (16 * j + v)) = rt_variate(rule, *(const rt_vu *)w[j]);
       }
     }
   else
     for (size_t r = 0; r < run->plan.replicas; r++) {
-      words(run->key[r], RT_SPIN_SITE_ACCEPT, chunk, w);
+      rt_visit_words(run->key[r], RT_SPIN_SITE_ACCEPT, chunk, w);
       for (size_t j = 0; j < 4; j++) RT_VF_AT(run->variate + r * RT_SPIN_VARIATES + 16 + 16 * j) = rt_variate(rule, *(const rt_vu *)w[j]);
     }
 }
 
 static float variate_of(rt_spin_rule rule, uint32_t w) { return rt_variate(rule, rt_vu_all(w))[0]; }
-
-/* Sites of the 64 visits, in random order. */
-static void draw_sites(const rt_spin_run *run, uint64_t chunk, size_t m, uint32_t *site)
-{
-  uint32_t w[4][16] __attribute__((aligned(64)));
-  words(run->plan.key, RT_SPIN_SITE_ORDER, chunk, w);
-  for (size_t v = 0; v < 64; v++) {
-    size_t k = (size_t)((uint64_t)w[v / 16][v % 16] * m >> 32);
-    site[v] = run->plan.sites ? run->plan.sites[k] : (uint32_t)k;
-  }
-}
 
 /* ---- a sweep */
 
@@ -133,7 +111,7 @@ static void sweep_visits(rt_spin_run *run, const rt_spin_schedule *q, size_t t, 
     size_t at = (size_t)(run->visit % 64), count = visits - first < 64 - at ? visits - first : 64 - at;
     if (at == 0 || !drawn) {
       variates(run, run->visit / 64);
-      if (random) draw_sites(run, run->visit / 64, m, site);
+      if (random) rt_draw_sites(plan, run->visit / 64, m, site);
       drawn = 1;
     }
     visit(run, &(rt_spin_piece){first, random ? site + at : plan->sites ? plan->sites + first : NULL, count, at, always});

@@ -169,6 +169,32 @@ static inline uint32_t rt_visit_word(uint64_t key, uint32_t site, uint64_t v)
   return rt_philox4x32(key, (uint32_t)block, site, (uint32_t)(block >> 32), 0).w[v / 16 % 4];
 }
 
+/* The words of the 64 visits from 64 * chunk on: visit 16 j + l of them has w[j][l]. */
+RT_INLINE void rt_visit_words(uint64_t key, uint32_t site, uint64_t chunk, uint32_t w[4][16])
+{
+  rt_vw k[2] = {rt_vw_all(key), rt_vw_all(key)};
+  rt_vw c0[2] = {rt_vw_all(16 * chunk) + (rt_vw){0, 1, 2, 3, 4, 5, 6, 7}, rt_vw_all(16 * chunk) + (rt_vw){8, 9, 10, 11, 12, 13, 14, 15}};
+  rt_philox16(k, c0, site, (uint32_t)(16 * chunk >> 32), 0, w);
+}
+
+/* The words of a block for 16 keys: w[j][l] is word j under key[l]. */
+RT_INLINE void rt_visit_words_lanes(const uint64_t key[16], uint32_t site, uint64_t block, uint32_t w[4][16])
+{
+  rt_vw k[2] = {*(const rt_vw *)key, *(const rt_vw *)(key + 8)}, c0[2] = {rt_vw_all(block), rt_vw_all(block)};
+  rt_philox16(k, c0, site, (uint32_t)(block >> 32), 0, w);
+}
+
+/* The sites of the 64 visits from 64 * chunk on in random order, of m that are visited. */
+RT_INLINE void rt_draw_sites(const rt_spin_plan *plan, uint64_t chunk, size_t m, uint32_t site[64])
+{
+  uint32_t w[4][16] __attribute__((aligned(64)));
+  rt_visit_words(plan->key, RT_SPIN_SITE_ORDER, chunk, w);
+  for (size_t v = 0; v < 64; v++) {
+    size_t k = (size_t)((uint64_t)w[v / 16][v % 16] * m >> 32);
+    site[v] = plan->sites ? plan->sites[k] : (uint32_t)k;
+  }
+}
+
 typedef void rt_spin_visit(rt_spin_run *run, const rt_spin_piece *piece);
 rt_spin_visit RT_LV(rt_spin_visit_dense), RT_LV(rt_spin_visit_sparse), RT_LV(rt_spin_visit_f64), RT_LV(rt_spin_visit_lanes);
 

@@ -32,8 +32,7 @@ static int lattice_bond(const rt_spin_problem *p, size_t site, int side, size_t 
   return *other == site ? 0 : bonds ? bonds[back ? *other : site] : 1;
 }
 
-/* The neighbours of a lattice site; their number. */
-static int lattice_neighbours(const rt_spin_problem *p, size_t site, uint32_t to[4], double weight[4])
+int rt_spin_lattice_neighbours(const rt_spin_problem *p, size_t site, uint32_t to[4], double weight[4])
 {
   int count = 0;
   for (int side = 0; side < 4; side++) {
@@ -84,7 +83,7 @@ static void scan_site(scan *c, const rt_spin_problem *p, size_t system, size_t i
   } else {
     uint32_t to[4];
     double weight[4];
-    int count = lattice_neighbours(p, i, to, weight);
+    int count = rt_spin_lattice_neighbours(p, i, to, weight);
     for (int k = 0; k < count; k++) see(c, weight[k]);
   }
   if (p->h) see(c, p->h[system * p->n + i]);
@@ -114,7 +113,7 @@ static size_t degree_of(const rt_spin_problem *p, size_t i)
 {
   uint32_t to[4];
   double weight[4];
-  return p->form == RT_SPIN_LATTICE ? (size_t)lattice_neighbours(p, i, to, weight) : p->row[i + 1] - p->row[i];
+  return p->form == RT_SPIN_LATTICE ? (size_t)rt_spin_lattice_neighbours(p, i, to, weight) : p->row[i + 1] - p->row[i];
 }
 
 /* Bytes of the parts of memory, each aligned. */
@@ -149,7 +148,7 @@ static void bonds_of(const rt_spin_model *m, size_t i, bonds *b)
   const rt_spin_problem *p = &m->p;
   uint32_t to[4];
   double w[4];
-  size_t degree = p->form == RT_SPIN_LATTICE ? (size_t)lattice_neighbours(p, i, to, w) : p->row[i + 1] - p->row[i];
+  size_t degree = p->form == RT_SPIN_LATTICE ? (size_t)rt_spin_lattice_neighbours(p, i, to, w) : p->row[i + 1] - p->row[i];
   b->count = 0;
   for (size_t k = 0; k < degree; k++) {
     size_t e = p->form == RT_SPIN_LATTICE ? 0 : p->row[i] + k;
@@ -318,7 +317,7 @@ static void pack_sparse(rt_spin_model *m, unsigned char *memory)
   for (size_t i = 0; i < n; i++) {
     uint32_t to[4];
     double w[4];
-    size_t degree = p->form == RT_SPIN_LATTICE ? (size_t)lattice_neighbours(p, i, to, w) : degree_of(p, i);
+    size_t degree = p->form == RT_SPIN_LATTICE ? (size_t)rt_spin_lattice_neighbours(p, i, to, w) : degree_of(p, i);
     row[i] = (uint32_t)e;
     clash[i] = 0;
     for (size_t k = 0; k < degree; k++, e++) {
@@ -378,7 +377,7 @@ double rt_spin_energy(const rt_spin_problem *p, size_t system, const int8_t *s)
     } else {
       uint32_t to[4];
       double weight[4];
-      int count = lattice_neighbours(p, i, to, weight);
+      int count = rt_spin_lattice_neighbours(p, i, to, weight);
       for (int k = 0; k < count; k++)
         if (to[k] > i) f += s[to[k]] * weight[k];
     }

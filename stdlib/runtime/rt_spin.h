@@ -135,6 +135,9 @@ void rt_spin_model_make(rt_spin_model *m, void *memory);
 /* The exact energy of a state, in f64 from what the caller gave: the canonical one that tests and reports compare with. */
 double rt_spin_energy(const rt_spin_problem *p, size_t system, const int8_t *s);
 
+/* The neighbours of a lattice site in the order up, left, right, down, and J of each; their number. */
+int rt_spin_lattice_neighbours(const rt_spin_problem *p, size_t site, uint32_t to[4], double weight[4]);
+
 /* ---- runs */
 
 typedef struct rt_spin_plan {

@@ -1,0 +1,309 @@
+/* rt_isa_potts.c: visits to sites with q values, 16 at a time: one site of 16 replicas, or sites of one replica that are no neighbours of each other. */
+#include "stdlib/runtime/rt_potts.h"
+
+#include "stdlib/runtime/rt_isa_spin.h"
+#include "stdlib/runtime/rt_math.h"
+
+/* exp(x) for x <= 0, 0 below -87, within 2^-22 relatively: x = k log 2 + r, Taylor's polynomial of degree 7 for |r| <= log(2)/2. */
+RT_INLINE rt_vf exp16(rt_vf x)
+{
+  rt_vi far = (rt_vi)(x < -87.0f);
+  rt_vf k = x * 1.44269502f + 12582912.0f; /* 1.5 2^23: the sum is rounded to an integer */
+  rt_vi whole = (rt_vi)k - 0x4B400000;
+  k -= 12582912.0f;
+  rt_vf r = (x - k * 0.693145752f) - k * 1.42860682e-06f, r2 = r * r, r4 = r2 * r2;
+  rt_vf p = ((1.0f + r) + r2 * (0.5f + r * 0.166666672f)) + r4 * ((0.0416666679f + r * 0.00833333377f) + r2 * (0.00138888892f + r * 0.000198412701f));
+  return (rt_vf)(((rt_vi)p + (whole << 23)) & ~far);
+}
+
+/* What 16 visits look at: neighbours k < degree in 16 lanes. */
+typedef struct visits {
+  size_t q;
+  size_t degree;
+  const rt_vi *colour; /* [degree]: of the neighbours, -1 where a lane has no more */
+  const float *weight; /* [degree][16], or NULL: `sign` */
+  const float *common; /* [degree] weights of all lanes, or NULL */
+  float sign;
+  const float *field;  /* [q], of all lanes; */
+  const float *fields; /* or [q][16]; or both NULL */
+  rt_vf factor;        /* beta, in units */
+  float floor;
+  rt_spin_rule rule;
+} visits;
+
+RT_INLINE rt_vf weight_at(const visits *v, size_t k)
+{
+  if (v->weight) return RT_VF(v->weight + 16 * k);
+  return rt_vf_all(v->common ? v->common[k] : v->sign);
+}
+
+/* a_c for one colour of each lane. */
+RT_INLINE rt_vf attraction(const visits *v, rt_vi c)
+{
+  rt_vf a = rt_vf_all(0.0f);
+  for (size_t k = 0; k < v->degree; k++) a += (rt_vf)((rt_vi)weight_at(v, k) & (v->colour[k] == c));
+  if (v->fields)
+    for (int l = 0; l < 16; l++) a[l] += v->fields[16 * (size_t)c[l] + (size_t)l];
+  else if (v->field)
+    for (int l = 0; l < 16; l++) a[l] += v->field[c[l]];
+  return a;
+}
+
+/* The running sums of weights go to sum [q][16]. */
+RT_INLINE rt_vi heat_bath(const visits *v, size_t q, rt_vu word, float *sum)
+{
+  rt_vf most = rt_vf_all(-3e38f), total = rt_vf_all(0.0f);
+  for (size_t c = 0; c < q; c++) {
+    rt_vf a = rt_vf_all(0.0f);
+    for (size_t k = 0; k < v->degree; k++) a += (rt_vf)((rt_vi)weight_at(v, k) & (v->colour[k] == rt_vi_all((int32_t)c)));
+    if (v->fields) a += RT_VF(v->fields + 16 * c);
+    else if (v->field) a += rt_vf_all(v->field[c]);
+    RT_VF_AT(sum + 16 * c) = a;
+    most = rt_vf_pick((rt_vi)(a > most), a, most);
+  }
+  for (size_t c = 0; c < q; c++) {
+    total += exp16((RT_VF(sum + 16 * c) - most) * v->factor);
+    RT_VF_AT(sum + 16 * c) = total;
+  }
+  rt_vf t = (__builtin_convertvector((rt_vi)(word >> 8), rt_vf) + 0.5f) * 0x1p-24f * total;
+  rt_vi s = rt_vi_all(0);
+  for (size_t c = 0; c + 1 < q; c++) s -= (rt_vi)(RT_VF(sum + 16 * c) <= t);
+  return s;
+}
+
+RT_INLINE rt_vi metropolis(const visits *v, rt_vi old, rt_vu word, rt_vu proposal)
+{
+  rt_vi new;
+  for (int l = 0; l < 16; l++) {
+    uint32_t c = (uint32_t)old[l] + 1 + (uint32_t)((uint64_t)proposal[l] * (v->q - 1) >> 32);
+    new[l] = (int32_t)(c >= v->q ? c - v->q : c);
+  }
+  rt_vf x = rt_exponential(word), rise = (attraction(v, old) - attraction(v, new)) * v->factor;
+  rt_vi take = (rt_vi)(rise <= x);
+  if (v->rule == RT_SPIN_FLOORED) take |= (rt_vi)(x >= v->floor);
+  return (new & take) | (old & ~take);
+}
+
+/* New colours.  Small q unrolls. */
+RT_INLINE rt_vi visit(const visits *v, rt_vi old, rt_vu word, const uint32_t *proposal, float *sum)
+{
+  if (v->rule != RT_SPIN_HEAT_BATH) return metropolis(v, old, word, *(const rt_vu *)proposal);
+  float few[8 * 16] __attribute__((aligned(64)));
+  switch (v->q) {
+  case 3: return heat_bath(v, 3, word, few);
+  case 4: return heat_bath(v, 4, word, few);
+  case 5: return heat_bath(v, 5, word, few);
+  default: return heat_bath(v, v->q, word, sum);
+  }
+}
+
+/* ---- the two ways to fill 16 lanes */
+
+typedef struct piece {
+  const uint32_t *sites; /* [count], or NULL: first, first + 1, ... */
+  size_t first, place, count, at; /* place: of the first visit in the order */
+  float floor;
+} piece;
+
+RT_INLINE size_t site_of(const piece *p, size_t k) { return p->sites ? p->sites[k] : p->first + k; }
+
+static visits visits_of(const rt_potts_run *run, const piece *p)
+{
+  return (visits){.q = run->model->p.q, .sign = run->model->graph.sign, .floor = p->floor, .rule = run->plan.rule};
+}
+
+static void visit_lanes(rt_potts_run *run, const piece *p)
+{
+  const rt_potts_model *m = run->model;
+  const rt_spin_model *g = &m->graph;
+  size_t n = m->p.graph.n;
+  rt_vi *colour = (rt_vi *)(run->scratch + 16 * m->p.q);
+  visits v = visits_of(run, p);
+  for (size_t group = 0; 16 * group < run->plan.replicas; group++) {
+    rt_vi *state = (rt_vi *)run->state + group * n, changes = rt_vi_all(0);
+    const uint32_t *word = run->word + group * 1024 + 16 * p->at, *proposal = run->proposal + group * 1024 + 16 * p->at;
+    v.factor = RT_VF(run->factor + 16 * group);
+    for (size_t k = 0; k < p->count; k++) {
+      size_t i = site_of(p, k), degree = g->row[i + 1] - g->row[i];
+      rt_vi old = state[i];
+      v.degree = degree;
+      v.colour = colour;
+      v.common = g->weight ? (const float *)g->weight + g->row[i] : NULL;
+      v.field = m->H ? m->H + i * v.q : NULL;
+      for (size_t e = 0; e < degree; e++) colour[e] = state[g->column[g->row[i] + e]];
+      state[i] = visit(&v, old, *(const rt_vu *)(word + 16 * k), proposal + 16 * k, run->scratch);
+      changes -= (rt_vi)(state[i] != old);
+    }
+    for (int l = 0; l < 16; l++) run->changes[16 * group + (size_t)l] += (uint64_t)changes[l];
+  }
+}
+
+static void visit_sites(rt_potts_run *run, const piece *p)
+{
+  const rt_potts_model *m = run->model;
+  const rt_spin_model *g = &m->graph;
+  size_t n = m->p.graph.n, most = g->degree;
+  float *weight = run->scratch + 16 * (m->p.q + most), *fields = weight + 16 * most;
+  rt_vi *colour = (rt_vi *)(run->scratch + 16 * m->p.q);
+  visits v = visits_of(run, p);
+  v.colour = colour;
+  v.weight = g->weight ? weight : NULL;
+  v.fields = m->H ? fields : NULL;
+  for (size_t r = 0; r < run->plan.replicas; r++) {
+    int32_t *state = run->state + r * n;
+    v.factor = rt_vf_all(run->factor[r]);
+    for (size_t k = 0, size; k < p->count; k += size) {
+      size = run->plan.order == RT_SPIN_RANDOM ? 1 : run->group[p->place + k];
+      if (size > p->count - k) size = p->count - k;
+      rt_vi old = {0};
+      rt_vu word = {0}, proposal = {0};
+      v.degree = 0;
+      for (size_t l = 0; l < size; l++) {
+        size_t i = site_of(p, k + l), degree = g->row[i + 1] - g->row[i];
+        if (degree > v.degree) v.degree = degree;
+      }
+      /* A lane without a site or a further neighbour has neighbours of no colour. */
+      for (size_t e = 0; e < v.degree; e++) colour[e] = rt_vi_all(-1);
+      for (size_t l = 0; l < size; l++) {
+        size_t i = site_of(p, k + l), row = g->row[i], degree = g->row[i + 1] - row;
+        old[l] = state[i];
+        word[l] = run->word[64 * r + p->at + k + l];
+        proposal[l] = run->proposal[64 * r + p->at + k + l];
+        for (size_t e = 0; e < degree; e++) ((int32_t *)colour)[16 * e + l] = state[g->column[row + e]];
+        if (v.weight)
+          for (size_t e = 0; e < v.degree; e++) weight[16 * e + l] = e < degree ? ((const float *)g->weight)[row + e] : 0.0f;
+        if (v.fields)
+          for (size_t c = 0; c < v.q; c++) fields[16 * c + l] = m->H[i * v.q + c];
+      }
+      if (v.fields)
+        for (size_t c = 0; c < v.q; c++)
+          for (size_t l = size; l < 16; l++) fields[16 * c + l] = 0.0f;
+      if (v.weight)
+        for (size_t e = 0; e < v.degree; e++)
+          for (size_t l = size; l < 16; l++) weight[16 * e + l] = 0.0f;
+      rt_vi new = visit(&v, old, word, (const uint32_t *)&proposal, run->scratch);
+      for (size_t l = 0; l < size; l++) {
+        state[site_of(p, k + l)] = new[l];
+        run->changes[r] += new[l] != old[l];
+      }
+    }
+  }
+}
+
+/* ---- sweeps */
+
+static void draw_words(rt_potts_run *run, uint64_t chunk, uint32_t site, uint32_t *to)
+{
+  uint32_t w[4][16] __attribute__((aligned(64)));
+  if (run->plan.coding == RT_SPIN_IN_LANES)
+    for (size_t group = 0; 16 * group < run->plan.replicas; group++)
+      for (size_t v = 0; v < 16; v++) {
+        rt_visit_words_lanes(run->key + 16 * group, site, 16 * chunk + v, w);
+        for (size_t j = 0; j < 4; j++) *(rt_vu *)(to + 1024 * group + 16 * (16 * j + v)) = *(const rt_vu *)w[j];
+      }
+  else
+    for (size_t r = 0; r < run->plan.replicas; r++) {
+      rt_visit_words(run->key[r], site, chunk, w);
+      for (size_t j = 0; j < 4; j++) *(rt_vu *)(to + 64 * r + 16 * j) = *(const rt_vu *)w[j];
+    }
+}
+
+/* Energies from f64 couplings, in the order of rt_potts_energy for each replica. */
+static int32_t *value(const rt_potts_run *run, size_t r, size_t i)
+{
+  size_t n = run->model->p.graph.n;
+  return run->plan.coding == RT_SPIN_IN_LANES ? run->state + (r / 16 * n + i) * 16 + r % 16 : run->state + r * n + i;
+}
+
+static void energies(rt_potts_run *run)
+{
+  const rt_potts_problem *p = &run->model->p;
+  const rt_spin_model *g = &run->model->graph;
+  int given = p->graph.form == RT_SPIN_SPARSE && p->graph.weight && !g->exact;
+  for (size_t r0 = 0; r0 < run->plan.replicas; r0 += 16) {
+    size_t lanes = run->plan.coding == RT_SPIN_IN_LANES ? 16 : 1, step = lanes == 16 ? 16 : 1;
+    if (lanes == 1) lanes = run->plan.replicas - r0 < 16 ? run->plan.replicas - r0 : 16;
+    double sum[16] = {0};
+    for (size_t i = 0; i < p->graph.n; i++) {
+      for (uint32_t e = g->row[i]; e < g->row[i + 1]; e++) {
+        size_t j = g->column[e];
+        if (j < i) continue;
+        double w = given ? p->graph.weight[e] : g->weight ? g->unit * (double)((const float *)g->weight)[e] : g->unit * (double)g->sign;
+        const int32_t *a = value(run, r0, i), *b = value(run, r0, j);
+        if (step == 16)
+          for (size_t l = 0; l < 16; l++) sum[l] += a[l] == b[l] ? w : 0.0;
+        else
+          for (size_t l = 0; l < lanes; l++) sum[l] += a[l * p->graph.n] == b[l * p->graph.n] ? w : 0.0;
+      }
+      if (p->H)
+        for (size_t l = 0; l < lanes; l++) sum[l] += p->H[i * p->q + (size_t)*value(run, r0 + l, i)];
+    }
+    for (size_t l = 0; l < 16 && r0 + l < run->plan.replicas; l++) run->energy[r0 + l] = -sum[l];
+  }
+}
+
+static void keep_best(rt_potts_run *run)
+{
+  size_t n = run->model->p.graph.n;
+  for (size_t r = 0; r < run->plan.replicas; r++)
+    if (run->energy[r] < run->best_energy[r]) {
+      run->best_energy[r] = run->energy[r];
+      for (size_t i = 0; i < n; i++) run->best[r * n + i] = (uint16_t)*value(run, r, i);
+    }
+}
+
+static void sweep(rt_potts_run *run, const rt_spin_schedule *q)
+{
+  const rt_spin_plan *plan = &run->plan;
+  size_t m = plan->sites ? plan->site_count : run->model->p.graph.n, replicas = plan->replicas;
+  int random = plan->order == RT_SPIN_RANDOM, propose = plan->rule != RT_SPIN_HEAT_BATH, drawn = 0;
+  size_t visits = m && random && plan->proposals ? plan->proposals : m;
+  uint32_t site[64];
+  for (size_t t = 0; t < q->sweeps; t++) {
+    for (size_t r = 0; r < replicas; r++) {
+      double x = q->beta[t * q->by_sweep + r * q->by_replica] * run->model->graph.unit;
+      run->factor[r] = x < 1e30 ? (float)x : 1e30f; /* times a difference of 0 it is still 0 */
+    }
+    float floor = plan->rule == RT_SPIN_FLOORED && q->floor[t] > 0.0 ? (float)-rt_log(q->floor[t]) : __builtin_inff();
+    for (size_t first = 0; first < visits;) {
+      size_t at = (size_t)(run->visit % 64), count = visits - first < 64 - at ? visits - first : 64 - at;
+      if (at == 0 || !drawn) {
+        draw_words(run, run->visit / 64, RT_SPIN_SITE_ACCEPT, run->word);
+        if (propose) draw_words(run, run->visit / 64, RT_POTTS_SITE_PROPOSE, run->proposal);
+        if (random) rt_draw_sites(plan, run->visit / 64, m, site);
+        drawn = 1;
+      }
+      piece p = {random ? site + at : plan->sites ? plan->sites + first : NULL, first, first, count, at, floor};
+      if (plan->coding == RT_SPIN_IN_LANES) visit_lanes(run, &p);
+      else visit_sites(run, &p);
+      first += count;
+      run->visit += count;
+    }
+    if (q->energy || run->best || t + 1 == q->sweeps) energies(run);
+    if (run->best) keep_best(run);
+    if (q->energy)
+      for (size_t r = 0; r < replicas; r++) q->energy[t * replicas + r] = run->energy[r];
+  }
+}
+
+static void load(rt_potts_run *run, const uint16_t *s)
+{
+  size_t n = run->model->p.graph.n, replicas = run->plan.replicas;
+  size_t slots = run->plan.coding == RT_SPIN_IN_LANES ? (replicas + 15) / 16 * 16 : replicas;
+  for (size_t r = 0; r < slots; r++)
+    for (size_t i = 0; i < n; i++)
+      *value(run, r, i) = s ? s[(r < replicas ? r : 0) * n + i]
+                            : (int32_t)((uint64_t)rt_visit_word(run->key[r], RT_POTTS_SITE_START, i) * run->model->p.q >> 32);
+  energies(run);
+  for (size_t r = 0; r < replicas; r++) run->best_energy[r] = __builtin_inf();
+  if (run->best) keep_best(run);
+}
+
+static void store(const rt_potts_run *run, size_t replica, int best, uint16_t *s)
+{
+  size_t n = run->model->p.graph.n;
+  for (size_t i = 0; i < n; i++) s[i] = best && run->best ? run->best[replica * n + i] : (uint16_t)*value(run, replica, i);
+}
+
+extern const rt_potts_kernels RT_LV(rt_potts_kernels);
+const rt_potts_kernels RT_LV(rt_potts_kernels) = {load, store, sweep};
