@@ -37,7 +37,7 @@ static const struct argp_option options[] = {
     {"symbols", KEY_SYMBOLS, "perf | gdb", 0, "tell perf (/tmp/perf-PID.map) or gdb the names of compiled functions", 3},
     {"isa", KEY_ISA, "2 | 3 | 4", 0, "x86-64 level of the kernels; draws do not depend on it", 3},
     {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, loglik, local or all", 3},
-    {"output", 'o', "NAME", 0, "of build: writes NAME.o and NAME.h; default: the model's name", 3},
+    {"output", 'o', "NAME", 0, "of run: writes NAME.nc, NetCDF that ArviZ opens; of build: NAME.o and NAME.h, by default the model's name", 3},
     {"cpu", KEY_CPU, "native | x86-64-v2 | -v3 | -v4", 0, "of build: what the object runs on, default x86-64-v3; results do not depend on it", 3},
     {"runtime", KEY_RUNTIME, "SIZE", 0, "of build: the host sets this size, though it is small; may be repeated", 3},
     {"any-path", KEY_ANY_PATH, NULL, 0, "let statements read data outside the folder of the program", 3},
@@ -127,7 +127,7 @@ typedef struct command_help {
 
 static const command_help helps[] = {
     {"run", "run FILE", "Runs the statements of a file: draws, summary, advice.",
-     {'d', KEY_OUT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
+     {'d', KEY_OUT, 'o', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
     {"check", "check FILE...", "Says what is wrong with models, without data.", {'q', KEY_JSON, KEY_COLOUR}},
     {"fmt", "fmt FILE...", "Lays out source files in place: spaces and indentation; comments and line breaks stay.", {KEY_CHECK, 'q', KEY_COLOUR}},
     {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ANY_PATH, KEY_COLOUR}},

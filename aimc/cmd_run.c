@@ -135,6 +135,7 @@ static int run_task(const args *a, aim_task *t, size_t unknowns, const char *out
   int status = prepare_task(a, t);
   if (status) return status;
   aim_status st = out ? aim_set_text(t, "output", out) : AIM_OK;
+  if (st == AIM_OK && a->object) st = aim_set_text(t, "pointwise", "on");
   if (st != AIM_OK) return report_task(a, t, st);
   char started[32] = "";
   time_t clock = time(NULL);
@@ -153,6 +154,10 @@ static int run_task(const args *a, aim_task *t, size_t unknowns, const char *out
   if (status) return status;
   if (st == AIM_STOPPED && aim_draw_count(t, 0) == 0) status = EXIT_FINE;
   else status = print_result(a, t, unknowns, seconds);
+  if (status == EXIT_FINE && a->object && aim_draw_count(t, 0)) {
+    aim_status written = aim_write_netcdf(t, a->object);
+    if (written != AIM_OK) status = report_task(a, t, written);
+  }
   if (st == AIM_STOPPED && caught) {
     fprintf(stderr, "aimc: stopped by %s%s%s\n", caught == SIGINT ? "SIGINT" : "SIGTERM", out ? "; complete draws are in " : "", out ? out : "");
     return 128 + caught;
@@ -166,7 +171,18 @@ static size_t unknowns_of(const aim_program *p, const char *model) {
   return 0;
 }
 
+/* --output is one NetCDF file. */
+static bool output_fits(const args *a, size_t chosen) {
+  const char *dot = a->object ? strrchr(a->object, '.') : NULL;
+  if (!a->object) return true;
+  if (!dot || strcmp(dot, ".nc") != 0) fprintf(stderr, "aimc: --output of run writes NetCDF, and \"%s\" does not end in .nc; --out DIR writes CSV\n", a->object);
+  else if (chosen > 1) fputs("aimc: --output takes one result, and the file has several statements: pick one with --only\n", stderr);
+  else return true;
+  return false;
+}
+
 static int run_statement(const args *a, aim_program *p, size_t k, size_t chosen) {
+  if (!output_fits(a, chosen)) return EXIT_WRONG;
   aim_task *t = NULL;
   aim_status st = aim_task_statement(p, k, &t);
   if (st != AIM_OK) {

@@ -110,6 +110,7 @@ static bool describe_outputs(program *p, const ir_fn *outputs) {
     const ir_site *site = ir_site_find(p->ir, op->u.name);
     o->name = op->u.name;
     o->tracked = !site || site->role != IR_PREDICTED;
+    o->type = t;
     o->elem = (ir_elem)t.elem;
     o->rank = t.rank;
     if (!count_cells(p, o->name, op->where, t, o->dim, &o->cells)) return false;
@@ -123,6 +124,7 @@ static bool describe_loglik(program *p, const ir_fn *loglik, const ir_site *cons
     ir_type t = ir_type_of(loglik, loglik->ret[k]);
     program_loglik *x = &p->loglik[p->nloglik++];
     x->name = site[k]->name;
+    x->type = t;
     x->rank = t.rank;
     if (!count_cells(p, x->name, site[k]->where, t, x->dim, &x->cells)) return false;
   }

@@ -44,6 +44,7 @@ typedef struct program_site {
 typedef struct program_output {
   const char *name;
   bool tracked;                   /* or predicted */
+  ir_type type;
   ir_elem elem;
   uint32_t rank;
   int64_t dim[IR_MAX_RANK];
@@ -53,6 +54,7 @@ typedef struct program_output {
 /* An array that @loglik returns: one value for each observation of a site. */
 typedef struct program_loglik {
   const char *name;               /* of the observed site */
+  ir_type type;
   uint32_t rank;                  /* of its array, without the axes of one observation */
   int64_t dim[IR_MAX_RANK];
   size_t cells;

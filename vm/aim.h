@@ -320,6 +320,12 @@ typedef struct aim_evidence {
 /* AIM_E_USAGE unless the task ran `importance`. */
 AIM_API aim_status aim_evidence_get(const aim_task *t, aim_evidence *out /* OUT */);
 
+/* Writes draws, statistics, predictions and data as NetCDF, as ArviZ's InferenceData has them: groups posterior (or prior), sample_stats,
+ * posterior_predictive, observed_data, constant_data, and with the option "pointwise" log_likelihood, unless it would take more than 2^30 bytes or a
+ * latent is not kept.  Draws are those that all chains have.  AIM_E_IO with a diagnostic, also where there is no netCDF library.  In one thread at a
+ * time: the library is not safe for several. */
+AIM_API aim_status aim_write_netcdf(aim_task *t, const char *path);
+
 /* ---- pointwise log likelihoods: after a run with the option "pointwise" */
 
 /* A quantity that the model observes.  The axes of one observation (those of a vector under a multivariate distribution) are no axes of it. */

@@ -1,0 +1,39 @@
+# NetCDF out and in, and what follows from pointwise log likelihoods.
+radon() {
+  printf 'county,floor,y\nEast,0,1.1\nWest,1,0.4\nEast,1,0.7\nNorth,0,2.0\nWest,0,1.3\nNorth,1,1.8\nEast,0,0.9\n' > radon.csv
+  printf '%s\n' 'model radon(county: index(J)[N], floor: bool[N], y: real[N]) {' '  mu ~ Normal(0, 5); tau ~ HalfNormal(2)' '  alpha: real[J] ~ Normal(mu, tau)' \
+    '  beta ~ Normal(0, 2)' '  s ~ HalfNormal(2)' '  y ~ Normal(alpha[county] + beta * floor, s)' '  predict y' '}' > radon.aim
+}
+test_netcdf() {
+  radon
+  "$aimc" run radon.aim --data radon.csv -o radon.nc >out 2>err
+  if grep -q 'no netCDF library' err; then says err 'libnetcdf'; skip; return; fi
+  [ -s radon.nc ] || { fail 'no file'; return; }
+  [ -e radon.nc.partial ] && fail 'the partial file is still there'
+  # What was observed, read back, gives the same draws.
+  grep '^alpha\|^beta' out > first
+  expect 0 "$aimc" run radon.aim --data radon.nc
+  grep '^alpha\|^beta' out | cmp - first || fail 'data from the file give other draws'
+  expect 2 "$aimc" run radon.aim --data radon.csv -q -o nowhere/radon.nc
+  says err '"nowhere/radon.nc" cannot be written'
+  python3 -c 'import arviz' 2>/dev/null || { skip; return; }
+  expect 0 python3 "$root/tests/output/open_netcdf.py" radon.nc
+}
+test_netcdf_usage() {
+  expect 1 "$aimc" run coin.aim -o coin.csv
+  says err 'does not end in .nc'
+  printf 'infer coin on y = [true] as other\n' >> coin.aim
+  expect 1 "$aimc" run coin.aim -o coin.nc
+  says err 'pick one with --only'
+}
+test_loo() {
+  radon
+  printf '%s\n' 'model flat(floor: bool[N], y: real[N]) { a ~ Normal(0, 5); b ~ Normal(0, 2); s ~ HalfNormal(2); y ~ Normal(a + b * floor, s) }' \
+    'infer radon on "radon.csv"' 'infer flat on "radon.csv"' >> radon.aim
+  expect 0 "$aimc" loo radon.aim
+  says out 'flat_auto: 7 observations of y, 4000 draws'
+  says out 'Pareto k'
+  says out 'elpd_diff'
+  expect 1 "$aimc" loo radon.aim --method prior
+  says err 'draws from the prior have not seen the observations'
+}
