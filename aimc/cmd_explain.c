@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const char *transform(const program_site *s) {
-  if (s->discrete) return "-";
+  if (s->discrete) return s->summed ? "summed out" : "-";
   if (s->site->standard) return s->site->formula ? s->site->formula : "standard variate";
   switch ((ir_support)s->site->support) {
   case IR_SUP_REAL: return "identity";
@@ -109,7 +109,11 @@ static void print_engine(const aim_task *t) {
 
 static const char *reason(const aim_task *t) {
   if (!t->plan.automatic) return "the statement says so";
-  return t->plan.method == PLAN_NUTS ? "chosen: every latent is continuous" : "chosen: some latent is discrete";
+  if (t->plan.method == PLAN_PRIOR) return "chosen: there is nothing to infer";
+  if (t->plan.method == PLAN_MH) return "chosen: a discrete latent cannot be summed out";
+  for (size_t k = 0; k < t->p.nsites; k++)
+    if (t->p.site[k].summed) return "chosen: what is discrete is finite, and summed out";
+  return "chosen: every latent is continuous";
 }
 
 static void explain(aim_task *t, const char *name) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const stages[] = {"ast", "model", "prepare", "logdens", "grad", "density", "prior", "outputs", "loglik", "local", "all"};
+static const char *const stages[] = {"ast", "model", "prepare", "logdens", "grad", "density", "prior", "outputs", "loglik", "collapsed", "recovery", "recover", "local", "all"};
 enum { N_STAGES = sizeof stages / sizeof stages[0] };
 
 static bool known(const char *stage) {
@@ -17,19 +17,16 @@ static bool known(const char *stage) {
   return false;
 }
 
-static unsigned needs_of(const char *stage, const check_model *m) {
+static unsigned needs_of(const char *stage) {
   if (strcmp(stage, "density") == 0) return NEED_DENSITY;
   if (strcmp(stage, "prior") == 0) return NEED_PRIOR;
-  if (strcmp(stage, "outputs") == 0) return NEED_OUTPUTS;
+  if (strcmp(stage, "outputs") == 0 || strcmp(stage, "recover") == 0 || strcmp(stage, "recovery") == 0) return NEED_OUTPUTS;
   if (strcmp(stage, "loglik") == 0) return NEED_LOGLIK;
   if (strcmp(stage, "logdens") == 0) return NEED_LOGDENS;
-  if (strcmp(stage, "grad") == 0) return NEED_GRAD;
+  if (strcmp(stage, "grad") == 0 || strcmp(stage, "collapsed") == 0) return NEED_GRAD;
   if (strcmp(stage, "local") == 0) return NEED_LOCAL;
   if (strcmp(stage, "all") != 0 && strcmp(stage, "prepare") != 0) return 0;
-  unsigned all = NEED_DENSITY | NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGLIK | NEED_LOCAL;
-  for (size_t k = 0; k < m->nsites; k++)
-    if (m->sites[k].role == IR_LATENT && m->sites[k].type->kind != TY_REAL) all &= ~(unsigned)NEED_GRAD;
-  return all;
+  return NEED_DENSITY | NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGLIK | NEED_LOCAL;
 }
 
 static bool wanted(const char *stage, const program *p, const ir_fn *fn) {
@@ -58,7 +55,14 @@ static bool show(aim_task *t, const char *stage, strbuf *out) {
   p->centring = t->plan.centring;
   p->no_statistics = t->plan.plain_sums;
   pretend_data(p);
-  if (!program_build(p, needs_of(stage, p->model))) return false;
+  unsigned needs = needs_of(stage);
+  p->sums = needs & (NEED_GRAD | NEED_LOGDENS | NEED_OUTPUTS) ? SUMS_TRY : SUMS_NONE;
+  bool ok = program_build(p, needs);
+  if (!ok && p->unsummed) {
+    p->sums = SUMS_NONE;
+    ok = program_build(p, needs & ~(unsigned)NEED_GRAD);
+  }
+  if (!ok) return false;
   bool any = false;
   for (uint32_t k = 0; k < p->module->nfns; k++) {
     if (!wanted(stage, p, p->module->fn[k])) continue;

@@ -44,7 +44,7 @@ static const option options[] = {
     {"family", WANT_WORD, " vi ", true},
     {"centred", WANT_UNKNOWNS, " nuts hmc "},
     {"noncentred", WANT_UNKNOWNS, " nuts hmc "},
-    {"sum_out", WANT_NAMES, " nuts hmc ", true},
+    {"sum_out", WANT_NAMES, " nuts hmc "},
 };
 enum { NOPTIONS = sizeof options / sizeof options[0] };
 

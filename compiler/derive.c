@@ -48,8 +48,8 @@ void derive_add_part(derivation *d, ir_builder *b, int part, ir_val v) {
 }
 
 /* An argument at a position of the event that a scalar distribution is spread over. */
-ir_val derive_spread_arg(derivation *d, ir_builder *b, ir_val arg, uint32_t formal_rank, uint32_t nidx, const ir_val *idx) {
-  ir_type t = ir_type_of(d->fn, arg);
+ir_val derive_spread_arg(ir_builder *b, ir_val arg, uint32_t formal_rank, uint32_t nidx, const ir_val *idx) {
+  ir_type t = ir_type_of(b->fn, arg);
   if (t.rank <= formal_rank) return arg;
   uint32_t n = t.rank - formal_rank;
   ir_axes axes = {.n = t.rank};
@@ -69,16 +69,11 @@ static ir_val density_of(ir_builder *b, const ir_dist *dist, ir_val x, uint32_t 
 /* The parameters of a member after its own x, or key and index. */
 uint32_t derive_formal_rank(const ir_fn *member, uint32_t k) { return ir_type_of(member, member->param[k].val).rank; }
 
-static ir_val terms_of(derivation *d, ir_builder *b, const ir_op *op, ir_val value, ir_mode mode) {
-  const ir_tilde *t = op->u.tilde;
-  const ir_dist *dist = t->dist;
-  uint32_t skip = op->code == IR_OBSERVE_OP ? 1 : 0, n = op->nargs - skip;
-  ir_val args[DERIVE_MAX_ARGS];
-  for (uint32_t k = 0; k < n; k++) args[k] = derive_get(d, op->args[k + skip]);
-  ir_type x = ir_type_of(d->fn, value);
-  if (x.rank <= dist->event_rank) return density_of(b, dist, value, n, args);
+static ir_val spread_terms(ir_builder *b, const ir_dist *dist, ir_val value, uint32_t n, const ir_val *given, ir_mode mode) {
+  ir_type x = ir_type_of(b->fn, value);
+  if (x.rank <= dist->event_rank) return density_of(b, dist, value, n, given);
   uint32_t spread = x.rank - dist->event_rank;
-  ir_val extent[IR_MAX_RANK];
+  ir_val extent[IR_MAX_RANK], args[DERIVE_MAX_ARGS];
   for (uint32_t k = 0; k < spread; k++) extent[k] = ir_size_val(b, x.dim[k]);
   ir_op *loop = ir_loop_begin(b, IR_PLATE_OP, spread, extent);
   ir_builder in = ir_builder_in(b, &loop->u.loop->body);
@@ -86,9 +81,20 @@ static ir_val terms_of(derivation *d, ir_builder *b, const ir_op *op, ir_val val
   memcpy(axes.at, loop->u.loop->index, spread * sizeof *axes.at);
   ir_val one = ir_at(&in, value, axes);
   for (uint32_t k = 0; k < n; k++)
-    args[k] = derive_spread_arg(d, &in, args[k], derive_formal_rank(dist->logpdf, k + 1), spread, loop->u.loop->index);
+    args[k] = derive_spread_arg(&in, given[k], derive_formal_rank(dist->logpdf, k + 1), spread, loop->u.loop->index);
   ir_val lp = density_of(&in, dist, one, n, args);
-  return ir_loop_out(d->fn, loop, mode, 0, NULL, lp);
+  return ir_loop_out(b->fn, loop, mode, 0, NULL, lp);
+}
+
+ir_val derive_tilde_term(ir_builder *b, const ir_dist *dist, ir_val value, uint32_t n, const ir_val *given) {
+  return spread_terms(b, dist, value, n, given, IR_SUM);
+}
+
+static ir_val terms_of(derivation *d, ir_builder *b, const ir_op *op, ir_val value, ir_mode mode) {
+  uint32_t skip = op->code == IR_OBSERVE_OP ? 1 : 0, n = op->nargs - skip;
+  ir_val args[DERIVE_MAX_ARGS];
+  for (uint32_t k = 0; k < n; k++) args[k] = derive_get(d, op->args[k + skip]);
+  return spread_terms(b, op->u.tilde->dist, value, n, args, mode);
 }
 
 ir_val derive_term(derivation *d, ir_builder *b, const ir_op *op, ir_val value) { return terms_of(d, b, op, value, IR_SUM); }
@@ -407,8 +413,8 @@ ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir
   return d->fn;
 }
 
-ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model) {
-  derivation *d = derive_begin(p, m, model, "outputs", FORM_OUTPUTS);
+ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model, const char *name) {
+  derivation *d = derive_begin(p, m, model, name, FORM_OUTPUTS);
   derive_walk(d);
   if (d->ntracks == 0) {
     ir_fn_remove(m, d->fn);

@@ -19,8 +19,9 @@ ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model);
 ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model);
 /* @prior(key) -> latents drawn from the prior.  NULL with *why (a site that cannot be drawn) if there is none. */
 ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir_site **why);
-/* @outputs(latents, key) -> what the model tracks, predicted sites among it, in order.  NULL if there is nothing. */
-ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model);
+/* @outputs(latents, key) -> what the model tracks, predicted sites among it, in order.  NULL if there is nothing.  Of a recovery
+ * (sum_out.h) it is @recover. */
+ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model, const char *name);
 
 /* @loglik(latents) -> for each observed site, in order, the log density of each of its events: an array of the site's axes without those of
  * one event.  Elements that nothing observes are 0.  site [nsites of the model]: which ones, *n of them.  NULL if there is none. */

@@ -86,7 +86,7 @@ ir_val derive_draw(derivation *d, ir_builder *b, const ir_op *op) {
   ir_op *loop = ir_loop_begin(b, IR_PLATE_OP, spread, extent);
   ir_builder in = ir_builder_in(b, &loop->u.loop->body);
   for (uint32_t k = 0; k < op->nargs; k++)
-    args[k] = derive_spread_arg(d, &in, args[k], derive_formal_rank(dist->sample, k + 2), spread, loop->u.loop->index);
+    args[k] = derive_spread_arg(&in, args[k], derive_formal_rank(dist->sample, k + 2), spread, loop->u.loop->index);
   for (uint32_t k = 0; k < spread; k++)
     index = ir_op2(&in, IR_ADD_OP, ir_op2(&in, IR_MUL_OP, index, extent[k]), loop->u.loop->index[k]);
   ir_val v = draw_one(d, &in, t, index, op->nargs, args);

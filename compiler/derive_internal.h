@@ -65,9 +65,11 @@ ir_val derive_draw(derivation *d, ir_builder *b, const ir_op *op);
 ir_val derive_in_bounds(ir_builder *b, ir_val x, ir_val lo, ir_val hi); /* lo <= x <= hi; 0: no bound */
 ir_val derive_blank(ir_builder *b, ir_type t); /* 0, false, an array of them */
 /* An argument at a position of the event that a distribution of scalars is spread over; its parameters' ranks. */
-ir_val derive_spread_arg(derivation *d, ir_builder *b, ir_val arg, uint32_t formal_rank, uint32_t nidx, const ir_val *idx);
+ir_val derive_spread_arg(ir_builder *b, ir_val arg, uint32_t formal_rank, uint32_t nidx, const ir_val *idx);
 uint32_t derive_formal_rank(const ir_fn *member, uint32_t k);
-/* Terms of one sample or observe operation, with arguments and value already in fn. */
+/* The log density of a value with the distribution's arguments, spread over the value where that is larger than an event. */
+ir_val derive_tilde_term(ir_builder *b, const ir_dist *dist, ir_val value, uint32_t n, const ir_val *given);
+/* That of one sample or observe operation of the model. */
 ir_val derive_term(derivation *d, ir_builder *b, const ir_op *op, ir_val value);
 /* The same, one term for each event where the value is an array of them. */
 ir_val derive_terms(derivation *d, ir_builder *b, const ir_op *op, ir_val value);

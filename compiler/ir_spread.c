@@ -46,7 +46,7 @@ static bool spread_block(bool *flags, const ir_block *block) {
       changed |= spread_block(flags, &op->u.branch->else_);
       for (uint32_t k = 0; k < op->nres; k++)
         changed |= set(flags, op->res[k], flags[op->args[0]] || flags[op->u.branch->then_yield[k]] || flags[op->u.branch->else_yield[k]]);
-    } else if (any_use(op, flags)) {
+    } else if (op->code != IR_SAMPLE_OP && any_use(op, flags)) {
       for (uint32_t k = 0; k < op->nres; k++) changed |= set(flags, op->res[k], true);
     }
   }

@@ -24,7 +24,8 @@ const ir_block *ir_home(const ir_fn *fn, ir_val v);
 /* b is block or lies inside it. */
 bool ir_block_within(const ir_block *b, const ir_block *block);
 
-/* Sets the flags [nvals] of all values of fn that depend on one whose flag is set, through positions and extents as well. */
+/* Sets the flags [nvals] of all values of fn that depend on one whose flag is set, through positions and extents as well.  What a
+ * model draws is its own: it does not depend on the distribution's arguments. */
 void ir_spread(bool *flags, const ir_fn *fn);
 
 static inline bool ir_is_loop(const ir_op *op) { return op->code == IR_PLATE_OP || op->code == IR_SCAN_OP; }

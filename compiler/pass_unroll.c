@@ -43,14 +43,27 @@ static bool scalar_keys(const ir_fn *fn, const ir_axes *axes) {
   return true;
 }
 
-/* Operations of the body; -1 where it cannot be written out. */
+/* Operations of a block; -1 where it cannot be written out.  Conditions may be known for each iteration. */
+static long block_size(const ir_block *block) {
+  long n = 0;
+  for (const ir_op *p = block->first; p; p = p->next, n++) {
+    int effect = ir_op_table[p->code].effect;
+    if (p->code == IR_IF_OP) {
+      long a = block_size(&p->u.branch->then_), b = block_size(&p->u.branch->else_);
+      if (a < 0 || b < 0) return -1;
+      n += a + b;
+    } else if (effect == IR_LOOP || effect == IR_MODEL || p->code == IR_CALL_OP) {
+      return -1;
+    }
+  }
+  return n;
+}
+
+/* The same for the body of a loop. */
 static long body_size(const unroller *u, const ir_op *op) {
   const ir_loop *loop = op->u.loop;
-  long n = 0;
-  for (const ir_op *p = loop->body.first; p; p = p->next, n++) {
-    int effect = ir_op_table[p->code].effect;
-    if (effect == IR_LOOP || effect == IR_MODEL || p->code == IR_CALL_OP) return -1;
-  }
+  long n = block_size(&loop->body);
+  if (n < 0) return -1;
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *out = &loop->out[k];
     ir_type t = ir_type_of(u->fn, out->yield);

@@ -149,6 +149,7 @@ static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e
   if (strcmp(name, "save") == 0) return set_names(p, name, e, &pl->save, &pl->nsave);
   if (strcmp(name, "centred") == 0) return set_names(p, name, e, &pl->centring.centred, &pl->centring.ncentred);
   if (strcmp(name, "noncentred") == 0) return set_names(p, name, e, &pl->centring.noncentred, &pl->centring.nnoncentred);
+  if (strcmp(name, "sum_out") == 0) return set_names(p, name, e, &pl->sum_out, &pl->nsum_out);
   if (strcmp(name, "metric") == 0) return set_metric(p, pl, e);
   if (strcmp(name, "statistics") == 0) return set_statistics(p, pl, e);
   error(p, "E0826", at, arena_printf(p->mem, "the option `%s` is not available yet", name));
@@ -295,7 +296,7 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     return false;
   }
   if (strcmp(key, "chains") == 0) pl->chains_set = true;
-  static const char *const others[] = {"method", "save", "centred", "noncentred", "statistics", "metric"};
+  static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric"};
   enum { OTHERS = sizeof others / sizeof others[0] };
   bool other = false;
   for (size_t k = 1; k < OTHERS; k++) other = other || strcmp(key, others[k]) == 0;
@@ -317,31 +318,31 @@ static bool has_unknowns(const plan *pl) {
   return false;
 }
 
+void plan_not_summed(program *p, plan *pl) {
+  const check_site *k = first_discrete(pl);
+  pl->method = PLAN_MH;
+  p->sums = SUMS_NONE;
+  diag *d = diag_add(&p->diags, DIAG_NOTE, "N0829", k->at, "the method is mh, since `%s` is discrete and cannot be summed out", k->sym->name);
+  diag_note(&p->diags, d, "%s", p->unsummed);
+}
+
 bool plan_check(program *p, plan *pl) {
   p->no_statistics = pl->plain_sums;
-  const check_site *k = first_discrete(pl);
-  const ast_expr *e = pl->run ? method_expr(pl->run->run) : NULL;
-  span at = e ? e->at : pl->run ? pl->run->at : pl->model->sym->at;
+  p->sums = SUMS_NONE;
+  const bool discrete = first_discrete(pl) != NULL;
   if (pl->automatic) {
     if (!has_unknowns(pl)) {
       pl->method = PLAN_PRIOR;
       return true;
     }
-    pl->method = k ? PLAN_MH : PLAN_NUTS;
-    if (!k) return true;
-    diag *d = diag_add(&p->diags, DIAG_NOTE, "N0829", k->at, "the method is mh, since `%s` is discrete", k->sym->name);
-    diag_note(&p->diags, d, "summing discrete latents out is not available yet; nuts moves continuous ones only");
-    return true;
+    pl->method = PLAN_NUTS;
   }
   if (pl->chains_set && pl->chains != 1 && method_is(pl->method, METHOD_ALONE)) {
     diag *d = diag_add(&p->diags, DIAG_WARNING, "W0830", (span){0}, "`chains` has no effect on %s: its draws are independent and stand in one file", method_name(pl->method));
     diag_help(&p->diags, d, "`draws` is the number of all of them");
   }
-  if (pl->method == PLAN_NUTS && k) {
-    diag *d = error(p, "E0823", at, arena_printf(p->mem, "nuts cannot move `%s`, which is discrete", k->sym->name));
-    diag_point(&p->diags, d, k->at, "`%s` is %s", k->sym->name, ty_print(&p->check, k->type));
-    diag_help(&p->diags, d, "use `with mh`; summing discrete latents out is not available yet");
-    return false;
-  }
+  p->sum_out = pl->sum_out;
+  p->nsum_out = pl->nsum_out;
+  if (pl->method == PLAN_NUTS && discrete) p->sums = pl->automatic && !pl->nsum_out ? SUMS_TRY : SUMS_MUST;
   return true;
 }

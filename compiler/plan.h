@@ -40,6 +40,8 @@ typedef struct plan {
   bool plain_sums;          /* `statistics = off`: sums over data are not taken from statistics of them */
   const char *const *save;  /* [nsave] names of what is kept; all when nsave is 0 */
   size_t nsave;
+  const char *const *sum_out; /* [nsum_out] nuts: names of finite unknowns; all when nsum_out is 0 */
+  size_t nsum_out;
   centre_names centring;    /* nuts: names of sites; what they do not name is measured */
 } plan;
 
@@ -55,6 +57,9 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value);
 /* Limits, and the method against the model; auto becomes a method here, with a note when that is not nuts.  The last step before
  * a run, and the only one that must not be left out. */
 bool plan_check(program *p, plan *pl);
+
+/* After a build that said p->unsummed: the plan becomes one of mh, with a note.  The program is to be built again for that. */
+void plan_not_summed(program *p, plan *pl);
 
 const char *plan_metric_name(plan_metric m);
 

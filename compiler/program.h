@@ -26,11 +26,15 @@ typedef enum program_need {
   NEED_LOGLIK = 128  /* @loglik, when the model observes anything */
 } program_need;
 
+/* What becomes of finite unknowns: they stay; they are summed out, and the build fails where they cannot be; that with a message. */
+typedef enum program_sums { SUMS_NONE, SUMS_TRY, SUMS_MUST } program_sums;
+
 /* One latent site as drivers see it, numbers included (after program_build). */
 typedef struct program_site {
   const ir_site *site;
   const char *name;
   bool discrete;
+  bool summed;                    /* summed out: @recover draws it, given the others */
   uint32_t rank, batch_rank;      /* of the array; of its batch */
   int64_t dim[IR_MAX_RANK];
   size_t cells;                   /* of the array */
@@ -93,7 +97,12 @@ typedef struct program {
   /* For program_build, where NEED_GRAD is among its needs: what is known of sites that could be non-centred. */
   centre_names centring;
 
+  program_sums sums;              /* for program_build */
+  const char *const *sum_out;     /* [nsum_out] names of what may be summed out; anything where nsum_out is 0 */
+  size_t nsum_out;
+
   /* program_build */
+  const char *unsummed;           /* SUMS_TRY: why it failed; else NULL */
   ir_module *module;
   ir_fn *ir;                      /* the model function */
   program_site *site;             /* latent sites, in order */

@@ -33,7 +33,7 @@ static const ast_decl *run_of(const program *p) {
 
 static void frame_of_ref(model_run *r);
 
-static bool try_with(model_run *r, const char *text, const char *json, unsigned need, int isa, bool plain, const char **messages) {
+static bool try_with(model_run *r, const char *text, const char *json, unsigned need, int isa, bool plain, program_sums sums, const char **messages) {
   memset(r, 0, sizeof *r);
   r->alloc = (aim_alloc){host_fn, &r->heap};
   arena_init(&r->mem, &r->alloc, (size_t)1 << 31);
@@ -44,6 +44,7 @@ static bool try_with(model_run *r, const char *text, const char *json, unsigned 
   *messages = "";
   bool ok = program_open(&r->p, &r->mem, "model.aim", text, strlen(text));
   r->p.no_statistics = plain;
+  r->p.sums = sums;
   if (ok) {
     const ast_decl *run = run_of(&r->p);
     data_set data;
@@ -79,12 +80,16 @@ static bool try_with(model_run *r, const char *text, const char *json, unsigned 
 }
 
 bool model_try(model_run *r, const char *text, const char *json, unsigned need, int isa, const char **messages) {
-  return try_with(r, text, json, need, isa, false, messages);
+  return try_with(r, text, json, need, isa, false, SUMS_NONE, messages);
 }
 
 void model_open_plain(model_run *r, const char *text, const char *json, unsigned need) {
   const char *messages;
-  if (!try_with(r, text, json, need, 0, true, &messages)) fail_msg("%s\n%s", messages, text);
+  if (!try_with(r, text, json, need, 0, true, SUMS_NONE, &messages)) fail_msg("%s\n%s", messages, text);
+}
+
+bool model_try_summed(model_run *r, const char *text, const char *json, unsigned need, const char **messages) {
+  return try_with(r, text, json, need, 0, false, SUMS_MUST, messages);
 }
 
 void model_open_isa(model_run *r, const char *text, const char *json, unsigned need, int isa) {
@@ -194,6 +199,23 @@ void model_prior(model_run *r, uint64_t key, double *frame) {
   take_frame(r, frame);
 }
 
+void model_recover(model_run *r, uint64_t key, double *frame) {
+  exec_arg in[MODEL_MAX_ARGS], out[MODEL_MAX_ARGS], all[MODEL_MAX_ARGS];
+  exec_cell k = {.integer = (int64_t)key};
+  size_t nin = 0, nout = 0;
+  put_frame(r, frame, all);
+  for (size_t s = 0; s < r->p.nsites; s++) {
+    if (r->p.site[s].summed) out[nout++] = (exec_arg){r->out + r->p.site[s].at, 1};
+    else in[nin++] = all[s];
+  }
+  in[nin] = (exec_arg){&k, 1};
+  call(r, "recover", in, out);
+  for (size_t s = 0; s < r->p.nsites; s++) {
+    const program_site *x = &r->p.site[s];
+    for (size_t e = x->at; x->summed && e < x->at + x->cells; e++) frame[e] = (double)r->out[e].integer;
+  }
+}
+
 void model_outputs(model_run *r, const double *frame, uint64_t key, double *result) {
   exec_arg in[MODEL_MAX_ARGS], out[MODEL_MAX_ARGS];
   exec_cell k = {.integer = (int64_t)key};
@@ -274,6 +296,12 @@ static void frame_of_ref(model_run *r) {
   run_ref(r, fn, &r->mem, in, r->frame);
 }
 
+static bool summed(const model_run *r, const char *name) {
+  for (size_t k = 0; k < r->p.nsites; k++)
+    if (strcmp(r->p.site[k].name, name) == 0) return r->p.site[k].summed;
+  return false;
+}
+
 void model_ref(model_run *r, const char *name, const long double *x, long double *result) {
   const ir_fn *fn = ir_fn_find(r->p.module, name);
   if (!fn) fail_msg("there is no @%s", name);
@@ -291,6 +319,7 @@ void model_ref(model_run *r, const char *name, const long double *x, long double
       ir_type t = ir_type_of(fn, p->val);
       size_t n = (size_t)ref_count(r->p.module, t);
       in[k] = (ref_array){n, ARENA_ARRAY(mem, ref_cell, n)};
+      if (summed(r, p->name)) continue; /* not read */
       for (size_t e = 0; e < n; e++, x++) {
         if (t.elem == IR_REAL) in[k].cell[e].real = *x;
         else in[k].cell[e].integer = (int64_t)*x;

@@ -40,6 +40,9 @@ void model_close(model_run *r);
 /* False with *messages (in r->mem) when a phase says no; the caller closes either way. */
 bool model_try(model_run *r, const char *text, const char *json, unsigned need, int isa, const char **messages);
 
+/* The same with finite unknowns summed out. */
+bool model_try_summed(model_run *r, const char *text, const char *json, unsigned need, const char **messages);
+
 /* The number of a site; fails the test when there is none. */
 const program_site *model_site(const model_run *r, const char *name);
 
@@ -49,12 +52,14 @@ void model_constrain(model_run *r, const double *q, double *frame);
 /* Log prior, log likelihood, log factors in part; returns their sum. */
 double model_density(model_run *r, const double *frame, double part[3]);
 void model_prior(model_run *r, uint64_t key, double *frame);
+/* Draws what was summed out into the frame, given the rest of it. */
+void model_recover(model_run *r, uint64_t key, double *frame);
 /* The results of @outputs, one after the other. */
 void model_outputs(model_run *r, const double *frame, uint64_t key, double *out);
 double model_local(model_run *r, const program_site *s, const double *frame, const int64_t *at);
 void model_bounds(model_run *r, const program_site *s, const double *frame, const int64_t *at, double *lo, double *hi);
 
-/* The oracle, of "logdens", "density" (out[3]) or "constrain" (out[cells]) at x, flat as above. */
+/* The oracle, of "logdens", "density" (out[3]) or "constrain" (out[cells]) at x, flat as above; what is summed out is left out of x. */
 void model_ref(model_run *r, const char *fn, const long double *x, long double *out);
 
 #endif

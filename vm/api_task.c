@@ -278,12 +278,20 @@ static unsigned stages(const aim_task *t) {
   return spare ? NEED_STAGES : 0;
 }
 
+/* What the method needs; where finite unknowns cannot be summed out, what that one needs which is then chosen. */
+static aim_status load_for_method(aim_task *t, unsigned more) {
+  aim_status st = load(t, run_method_needs(t->plan.method) | more | stages(t) | (t->pointwise ? NEED_LOGLIK : 0), more == 0);
+  if (st == AIM_OK || !t->p.unsummed || t->p.sums != SUMS_TRY) return st;
+  plan_not_summed(&t->p, &t->plan);
+  return load(t, run_method_needs(t->plan.method) | more | stages(t) | (t->pointwise ? NEED_LOGLIK : 0), more == 0);
+}
+
 static aim_status bind(aim_task *t, unsigned more) {
   aim_status st = check_plan(t);
   if (st != AIM_OK) return st;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if (!program_bind(&t->p, t->plan.model, t->plan.run, &t->data)) return AIM_E_PROGRAM;
-  return load(t, run_method_needs(t->plan.method) | more | stages(t) | (t->pointwise ? NEED_LOGLIK : 0), more == 0);
+  return load_for_method(t, more);
 }
 
 aim_status api_bind(aim_task *t, unsigned more) {

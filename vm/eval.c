@@ -52,6 +52,7 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
   m->density = engine->find(m->loaded, "density");
   m->outputs = engine->find(m->loaded, "outputs");
   m->loglik = engine->find(m->loaded, "loglik");
+  m->recover = engine->find(m->loaded, "recover");
   m->stage = ARENA_ARRAY(p->mem, eval_stage, p->nstages + 1);
   for (size_t k = 0; k < p->nstages; k++) m->stage[k] = (eval_stage){engine->find(m->loaded, p->stage[k].before), engine->find(m->loaded, p->stage[k].part)};
   for (size_t k = 0; k < p->noutputs; k++) m->output_cells += p->output[k].cells;
@@ -203,6 +204,16 @@ bool eval_constrain(eval_worker *w, const double *q, exec_cell *frame) {
   set_point(w, 1, q);
   for (size_t k = 0; k < p->nsites; k++) w->out[k] = (exec_arg){frame + p->site[k].at, 1};
   return call(w, w->m->constrain, 1);
+}
+
+bool eval_recover(eval_worker *w, uint64_t key, exec_cell *frame) {
+  const program *p = w->m->p;
+  size_t in = 0, out = 0;
+  if (w->m->recover < 0) return true;
+  w->key.integer = (int64_t)key;
+  for (size_t k = 0; k < p->nsites; k++) *(p->site[k].summed ? &w->out[out++] : &w->in[in++]) = (exec_arg){frame + p->site[k].at, 1};
+  w->in[in] = (exec_arg){&w->key, 1};
+  return call(w, w->m->recover, 1);
 }
 
 bool eval_prior(eval_worker *w, uint64_t key, exec_cell *frame) {

@@ -33,7 +33,7 @@ typedef struct eval_model {
   const program *p;
   const exec_engine *engine;
   exec_program *loaded;
-  int grad, constrain, prior, density, outputs, loglik; /* numbers of functions; -1: not derived, or the model has none */
+  int grad, constrain, prior, density, outputs, loglik, recover; /* numbers of functions; -1: not derived, or the model has none */
   eval_site *site;             /* [p->nsites] */
   eval_stage *stage;           /* [p->nstages] */
   size_t output_cells;
@@ -84,6 +84,8 @@ void eval_faults_merge(eval_faults *into, const eval_faults *from);
  * Log density at a point and its gradient, `lanes` points at a stride (contract.h). */
 bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, double *lp, double *grad);
 bool eval_constrain(eval_worker *w, const double *q, exec_cell *frame);
+/* Draws what was summed out, given the other latents of the frame, into the frame. */
+bool eval_recover(eval_worker *w, uint64_t key, exec_cell *frame);
 bool eval_prior(eval_worker *w, uint64_t key, exec_cell *frame);
 /* part: log prior, log likelihood, log factors. */
 bool eval_density(eval_worker *w, const exec_cell *frame, double part[3]);

@@ -101,12 +101,17 @@ bool run_row(const run *r, eval_worker *w, const exec_cell *frame, uint64_t key,
   return put_outputs(r, w, frame, key, row + r->latent_cells);
 }
 
+static uint64_t draw_key(const run *r, int c) {
+  return rt_key_fold(rt_key_fold(rt_key_fold(r->o.seed, (uint64_t)c), RUN_KEY_OUTPUTS), draws_count(r->store, c));
+}
+
+bool run_recover(run *r, int c, eval_worker *w, exec_cell *frame) { return eval_recover(w, draw_key(r, c), frame); }
+
 run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats) {
   chain_state *x = &r->chain[c];
   const bool shared = draws_shared(r->store);
   if (!shared || x->csv) put_latents(r, frame, x->row);
-  const uint64_t key = rt_key_fold(rt_key_fold(rt_key_fold(r->o.seed, (uint64_t)c), RUN_KEY_OUTPUTS), draws_count(r->store, c));
-  if (!put_outputs(r, w, frame, key, x->row + r->latent_cells)) return RUN_E_BOUND;
+  if (!put_outputs(r, w, frame, draw_key(r, c), x->row + r->latent_cells)) return RUN_E_BOUND;
   int e = shared ? draws_add_frame(r->store, c, frame, x->changed, x->n_changed, x->row + r->latent_cells, stats)
                  : draws_add_cells(r->store, c, x->row, stats);
   if (e) return e > 0 ? RUN_E_MEMORY : RUN_E_INTERNAL;

@@ -53,7 +53,7 @@ static int on_draw(void *user, uint32_t index, bool warmup, const double *q, con
     if ((index + 1) % (uint32_t)r->o.thin == 0) {
       const double stats[DRAWS_N_STATS] = {s->log_density, s->accept_stat, s->step_size, s->depth,
                                            s->n_leapfrog,  s->divergent,   s->energy};
-      if (!eval_constrain(j->w, q, j->x->frame)) j->status = RUN_E_BOUND;
+      if (!eval_constrain(j->w, q, j->x->frame) || !run_recover(r, j->chain, j->w, j->x->frame)) j->status = RUN_E_BOUND;
       else j->status = run_keep(r, j->chain, j->w, j->x->frame, stats);
       if (j->status != RUN_OK) return 1;
     }
@@ -113,7 +113,7 @@ static void no_latents(void *ctx, size_t job, size_t thread, eval_worker *w) {
   const double stats[DRAWS_N_STATS] = {lp, 1.0, 0.0, 0.0, 0.0, 0.0, -lp};
   atomic_store(&x->warm, 1);
   for (int64_t k = 0; k < r->o.draws && x->status == RUN_OK; k++) {
-    x->status = run_keep(r, (int)job, w, x->frame, stats);
+    x->status = run_recover(r, (int)job, w, x->frame) ? run_keep(r, (int)job, w, x->frame, stats) : RUN_E_BOUND;
     atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
     if (x->status == RUN_OK && run_stopping(r)) x->status = RUN_STOPPED;
   }
@@ -124,7 +124,7 @@ static void no_latents(void *ctx, size_t job, size_t thread, eval_worker *w) {
 run_status run_nuts(run *r) {
   const program *p = r->m->p;
   for (size_t k = 0; k < p->nsites; k++)
-    if (p->site[k].discrete) {
+    if (p->site[k].discrete && !p->site[k].summed) {
       r->why = arena_printf(r->mem, "nuts moves real numbers only, and `%s` is discrete", p->site[k].name);
       return r->status = RUN_E_METHOD;
     }

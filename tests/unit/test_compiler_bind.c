@@ -371,9 +371,13 @@ static void test_plans(void **state) {
   assert_string_equal(q->name, "b");
   assert_int_equal(q->method, PLAN_AUTO);
   assert_true(plan_check(&f.p, q));
+  assert_int_equal(q->method, PLAN_NUTS);
+  assert_true(q->automatic && f.p.sums == SUMS_TRY);
+  assert_int_equal(f.p.diags.n, 0);
+  f.p.unsummed = "a reason"; /* what a build would say */
+  plan_not_summed(&f.p, q);
   assert_int_equal(q->method, PLAN_MH);
-  assert_true(q->automatic);
-  assert_int_equal(f.p.diags.n, 1);
+  assert_true(q->automatic && f.p.sums == SUMS_NONE);
   assert_string_equal(f.p.diags.items[0]->code, "N0829");
   assert_true(q->chains == 4 && q->warmup == 1000 && q->draws == 1000 && q->seed == 1 && q->threads == 0 && q->thin == 1);
   assert_true(q->target_accept == 0.8 && q->max_depth == 10 && q->init_radius == 2 && q->nsave == 0);
@@ -415,7 +419,6 @@ static const char *const bad_runs[] = {
     "infer a on y = 1 with nuts(chains = 2), chains = 3",
     "infer a on y = 1 with nuts(max_depth = 21)",
     "infer a on y = 1 with nuts until ess(400)",
-    "infer b on y = 1 with nuts",
     "infer b on y = 1 with nuts as x\ninfer a on y = 1 with nuts as b_auto\ninfer b on y = 1",
 };
 

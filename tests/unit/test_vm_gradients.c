@@ -289,7 +289,8 @@ static void test_posteriors(void **state) {
     char *text = text_of_file(path);
     assert_non_null(text);
     model_run r;
-    model_open(&r, text, json, NEED_GRAD | NEED_LOGDENS | NEED_DENSITY | NEED_PRIOR | NEED_OUTPUTS | NEED_LOCAL);
+    const char *messages;
+    if (!model_try_summed(&r, text, json, NEED_GRAD | NEED_LOGDENS | NEED_DENSITY | NEED_PRIOR | NEED_OUTPUTS | NEED_LOCAL, &messages)) fail_msg("%s", messages);
     check_gradient(&r, f->d_name, 1.0, n);
     model_close(&r);
     free(text);

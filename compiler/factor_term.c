@@ -1,0 +1,362 @@
+/* factor_term.c: one term of a model's density as a function of the elements of variables that it reads.
+ *
+ * The term is computed backwards from its operands, by cloning what they are made of.  Four things are not cloned: a value from the top
+ * of the model that does not depend on a variable (a capture), an element of a variable (a reference), an element of another
+ * unknown (read from its array), and an element of an array that a plate has stacked, which is computed for that element
+ * alone: labels are often spread into arrays before they are used. */
+#include "compiler/factors.h"
+
+#include "compiler/ir_uses.h"
+#include "compiler/passes.h"
+
+#include <string.h>
+
+/* Values of the model in the term: those of a region that is computed for one iteration, then those around it. */
+typedef struct scope scope;
+struct scope {
+  const ir_block *region; /* NULL: outermost */
+  ir_map map;
+  scope *up;
+};
+
+typedef struct outliner {
+  factor_graph *g;
+  factor *f;
+  const ir_op *op;
+  ir_map scratch; /* of clones in progress */
+} outliner;
+
+static ir_val get(outliner *o, ir_builder *b, scope *s, ir_val v);
+
+static ir_axes get_axes(outliner *o, ir_builder *b, scope *s, const ir_axes *axes) {
+  ir_axes to = {.n = axes->n};
+  for (uint32_t k = 0; k < axes->n; k++) to.at[k] = get(o, b, s, axes->at[k]);
+  return to;
+}
+
+/* ---- what the model's values are */
+
+/* The image of v, reading arrays of images through `at`. */
+static bool image_of(const factor_graph *g, ir_val v, site_image *out) {
+  *out = g->image[v];
+  if (out->site) return true;
+  const ir_op *op = ir_def_op(g->model, v);
+  if (!op || op->code != IR_AT_OP || !image_of(g, op->args[0], out)) return false;
+  uint32_t a = 0;
+  for (uint32_t k = 0; k < out->axes.n && a < op->u.axes.n; k++)
+    if (!out->axes.at[k]) out->axes.at[k] = op->u.axes.at[a++];
+  return true;
+}
+
+const ir_site *factor_element(const factor_graph *g, ir_val v, ir_axes *axes) {
+  site_image i;
+  if (!image_of(g, v, &i) || i.site->role != IR_LATENT || !g->summed[i.site->number]) return NULL;
+  for (uint32_t k = 0; k < i.axes.n; k++)
+    if (!i.axes.at[k]) return NULL;
+  *axes = i.axes;
+  return i.site;
+}
+
+ir_val factor_whole(const factor_graph *g, const ir_site *site) {
+  for (const ir_op *op = g->model->body.last; op; op = op->prev)
+    for (uint32_t k = 0; k < op->nres; k++) {
+      const site_image *i = &g->image[op->res[k]];
+      bool whole = i->site == site;
+      for (uint32_t a = 0; whole && a < i->axes.n; a++) whole = !i->axes.at[a];
+      if (whole) return op->res[k];
+    }
+  return 0;
+}
+
+/* ---- captures and references */
+
+static ir_val capture(outliner *o, ir_val v) {
+  factor *f = o->f;
+  for (size_t k = 0; k < f->ncaptures; k++)
+    if (f->capture[k] == v) return f->capture_param[k];
+  arena *mem = o->g->m->mem;
+  ir_val p = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(mem, "c.%zu", f->ncaptures + 1), ir_type_of(o->g->model, v));
+  size_t cap = f->cap_captures, n = f->ncaptures;
+  ARENA_PUSH(mem, f->capture, f->ncaptures, f->cap_captures, v);
+  ARENA_PUSH(mem, f->capture_param, n, cap, p);
+  return p;
+}
+
+/* v of fn as a loop index plus a size, or as a size. */
+static factor_pos position(outliner *o, const ir_fn *fn, ir_val v) {
+  const factor_graph *g = o->g;
+  factor_pos none = {-1, 0, IR_SIZE_NONE};
+  ir_size s = ir_size_of(fn, v);
+  if (s != IR_SIZE_NONE) return (factor_pos){-1, 0, s};
+  for (uint32_t k = 0; fn == o->f->fn && k < o->f->nloops; k++)
+    if (o->f->loop[k].index == v) return (factor_pos){(int)k, 0, size_const(g->m->sizes, 0)};
+  if (fn == o->f->fn && ir_value_of(fn, v)->def == IR_DEF_PARAM) { /* made by @prepare? */
+    for (size_t k = 0; k < o->f->ncaptures; k++) {
+      if (o->f->capture_param[k] != v) continue;
+      ir_val from = o->f->capture[k];
+      for (uint32_t p = 0; g->prepare && p < g->model->nparams; p++) {
+        unsigned r = 0;
+        const ir_param *q = &g->model->param[p];
+        if (q->val != from || q->role != IR_ROLE_FRAME || strncmp(q->name, "frame.", 6) != 0) continue;
+        for (const char *c = q->name + 6; *c; c++) r = 10 * r + (unsigned)(*c - '0');
+        if (r >= 1 && r <= g->prepare->nret) return position(o, g->prepare, g->prepare->ret[r - 1]);
+      }
+    }
+    return none;
+  }
+  const ir_op *op = ir_def_op(fn, v);
+  if (!op) return none;
+  if (op->code == IR_BOUND_OP) return position(o, fn, op->args[0]);
+  if (op->code != IR_ADD_OP && op->code != IR_SUB_OP) return none;
+  factor_pos x = position(o, fn, op->args[0]), y = position(o, fn, op->args[1]);
+  if (x.at == IR_SIZE_NONE || y.at == IR_SIZE_NONE || (y.loop >= 0 && x.loop >= 0)) return none;
+  x.at = op->code == IR_ADD_OP ? size_add(g->m->sizes, x.at, y.at) : size_sub(g->m->sizes, x.at, y.at);
+  if (y.loop >= 0) {
+    x.loop = y.loop;
+    x.down = op->code == IR_SUB_OP ? !y.down : y.down;
+  }
+  return x;
+}
+
+static uint32_t var_of(const factor_graph *g, const ir_site *site) {
+  uint32_t k = 0;
+  while (g->var[k].site != site) k++;
+  return k;
+}
+
+/* An element of a variable: one parameter for each that the term reads. */
+static ir_val reference(outliner *o, const ir_site *site, const ir_axes *axes) {
+  factor *f = o->f;
+  factor_ref r = {.var = var_of(o->g, site)};
+  for (uint32_t k = 0; k < axes->n; k++) {
+    r.pos[k] = position(o, f->fn, axes->at[k]);
+    if (r.pos[k].at == IR_SIZE_NONE)
+      factors_refuse(o->g, o->op->where, "`%s` is read at a position that is not a loop's index plus a number", site->name);
+  }
+  for (uint32_t k = 0; k < f->nrefs; k++)
+    if (f->ref[k].var == r.var && memcmp(f->ref[k].pos, r.pos, sizeof r.pos) == 0) return f->ref[k].state;
+  if (f->nrefs == FACTOR_MAX_REFS) factors_refuse(o->g, o->op->where, "this reads more than %d elements of finite unknowns", FACTOR_MAX_REFS);
+  r.state = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(o->g->m->mem, "s.%u", f->nrefs + 1), ir_scalar((ir_elem)site->type.elem));
+  f->ref[f->nrefs++] = r;
+  return r.state;
+}
+
+/* ---- cloning */
+
+typedef struct seeding {
+  outliner *o;
+  ir_builder *b;
+  scope *s;
+  const ir_op *root;
+} seeding;
+
+static bool inside(const outliner *o, ir_val v, const ir_op *root) {
+  const ir_value *x = ir_value_of(o->g->model, v);
+  if (x->def == IR_DEF_PARAM) return false;
+  if (x->op == root) return true; /* its index or state; a result is not read inside */
+  for (const ir_op *op = x->op; op; op = op->block->owner)
+    if (op->block->owner == root) return true;
+  return false;
+}
+
+/* Operands from outside of what is being cloned. */
+static void seed(void *user, ir_val *use) {
+  seeding *x = user;
+  if (!*use || inside(x->o, *use, x->root)) return;
+  ir_val to = get(x->o, x->b, x->s, *use);
+  ir_map_set(&x->o->scratch, *use, to);
+}
+
+static bool clone_hook(ir_cloner *c, ir_builder *b, const ir_op *op) {
+  outliner *o = c->user;
+  ir_axes axes;
+  (void)b;
+  if (op->nres != 1) return false;
+  const ir_site *site = factor_element(o->g, op->res[0], &axes);
+  if (!site) return false;
+  for (uint32_t k = 0; k < axes.n; k++) axes.at[k] = ir_map_get(&c->map, axes.at[k]);
+  ir_map_set(&c->map, op->res[0], reference(o, site, &axes));
+  return true;
+}
+
+static void clone(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
+  seeding x = {o, b, s, op};
+  ir_visit_region_uses((ir_op *)op, seed, &x);
+  ir_cloner c = {.from = o->g->model, .map = o->scratch, .hook = clone_hook, .user = o};
+  ir_clone_op(&c, b, op);
+  o->scratch = c.map;
+  for (uint32_t k = 0; k < op->nres; k++) ir_map_set(&s->map, op->res[k], ir_map_get(&o->scratch, op->res[k]));
+}
+
+/* An element of a stacked array, computed alone; 0 where this is no such thing. */
+static ir_val stacked(outliner *o, ir_builder *b, scope *s, const ir_op *at) {
+  const factor_graph *g = o->g;
+  ir_val array = at->args[0];
+  const ir_op *op = ir_def_op(g->model, array);
+  if (!op || op->code != IR_PLATE_OP || !g->dep[array]) return 0;
+  const ir_loop *loop = op->u.loop;
+  const ir_out *out = &loop->out[ir_value_of(g->model, array)->slot];
+  if (out->mode != IR_STACK) return 0;
+  for (uint32_t k = 0; k < loop->rank; k++)
+    if (!at->u.axes.at[k]) return 0;
+  while (s->region && !ir_block_within(op->block, s->region)) s = s->up;
+  scope inner = {&loop->body, ir_map_new(g->m->mem, g->model), s};
+  for (uint32_t k = 0; k < loop->rank; k++) ir_map_set(&inner.map, loop->index[k], get(o, b, s, at->u.axes.at[k]));
+  ir_val v = get(o, b, &inner, out->yield);
+  if (at->u.axes.n == loop->rank) return v;
+  ir_axes rest = {.n = at->u.axes.n - loop->rank};
+  for (uint32_t k = 0; k < rest.n; k++) rest.at[k] = get(o, b, s, at->u.axes.at[loop->rank + k]);
+  return ir_at(b, v, rest);
+}
+
+static ir_val made(outliner *o, ir_builder *b, scope *s, ir_val v) {
+  factor_graph *g = o->g;
+  const ir_value *x = ir_value_of(g->model, v);
+  ir_axes axes;
+  const ir_site *site = factor_element(g, v, &axes);
+  if (site) {
+    axes = get_axes(o, b, s, &axes);
+    return reference(o, site, &axes);
+  }
+  const ir_op *def = ir_def_op(g->model, v);
+  const bool literal = def && (def->code == IR_REAL_OP || def->code == IR_INT_OP || def->code == IR_BOOL_OP || def->code == IR_SIZE_OP);
+  if (ir_home(g->model, v) == &g->model->body && !g->dep[v] && !literal) return capture(o, v);
+  if (x->def == IR_DEF_STATE) {
+    /* What was placed stays, so the finished array has it too. */
+    if (x->op->u.loop->out[x->slot].mode != IR_INTO) factors_refuse(g, o->op->where, "this depends on a recursion");
+    return get(o, b, s, x->op->res[x->slot]);
+  }
+  if (x->def != IR_DEF_RESULT) factors_refuse(g, o->op->where, "this depends on a recursion");
+  if (x->op->code == IR_SAMPLE_OP) {
+    const ir_tilde *t = x->op->u.tilde;
+    ir_val whole = factor_whole(g, t->site);
+    if (!whole) factors_refuse(g, o->op->where, "`%s` is not put together at the top of the model", t->site->name);
+    axes = get_axes(o, b, s, &t->axes);
+    axes.n = t->site->type.rank;
+    return ir_at(b, capture(o, whole), axes);
+  }
+  ir_val y = x->op->code == IR_AT_OP ? stacked(o, b, s, x->op) : 0;
+  if (y) return y;
+  clone(o, b, s, x->op);
+  return ir_map_get(&s->map, v);
+}
+
+static ir_val get(outliner *o, ir_builder *b, scope *s, ir_val v) {
+  if (!v) return 0;
+  while (s->region && !ir_block_within(ir_home(o->g->model, v), s->region)) s = s->up;
+  ir_val to = ir_map_get(&s->map, v);
+  if (to) return to;
+  to = made(o, b, s, v);
+  ir_map_set(&s->map, v, to);
+  return to;
+}
+
+/* ---- the term */
+
+static ir_val block_term(outliner *o, ir_builder *b, scope *s, const ir_block *block);
+
+static ir_map map_copy(const ir_map *m) {
+  ir_map to = {m->mem, ARENA_ARRAY(m->mem, ir_val, m->n), m->n};
+  memcpy(to.to, m->to, m->n * sizeof *m->to);
+  return to;
+}
+
+/* What is computed in a branch is not seen behind it. */
+static ir_val branch_term(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
+  ir_op *to = ir_if_begin(b, get(o, b, s, op->args[0]));
+  ir_val v[2];
+  for (int k = 0; k < 2; k++) {
+    scope inner = *s;
+    inner.map = map_copy(&s->map);
+    ir_builder in = ir_builder_in(b, k == 0 ? &to->u.branch->then_ : &to->u.branch->else_);
+    v[k] = block_term(o, &in, &inner, k == 0 ? &op->u.branch->then_ : &op->u.branch->else_);
+    if (!v[k]) v[k] = ir_real(&in, 0.0);
+  }
+  return ir_if_out(b->fn, to, v[0], v[1]);
+}
+
+/* A loop below a condition. */
+static ir_val loop_term(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
+  const ir_loop *from = op->u.loop;
+  if (op->code != IR_PLATE_OP) factors_refuse(o->g, op->where, "observations in a recursion under a condition");
+  ir_val extent[IR_MAX_RANK];
+  for (uint32_t k = 0; k < from->rank; k++) extent[k] = get(o, b, s, from->extent[k]);
+  ir_op *to = ir_loop_begin(b, IR_PLATE_OP, from->rank, extent);
+  scope inner = *s;
+  inner.map = map_copy(&s->map);
+  for (uint32_t k = 0; k < from->rank; k++) ir_map_set(&inner.map, from->index[k], to->u.loop->index[k]);
+  ir_builder in = ir_builder_in(b, &to->u.loop->body);
+  ir_val v = block_term(o, &in, &inner, &from->body);
+  if (!v) v = ir_real(&in, 0.0);
+  return ir_loop_out(b->fn, to, IR_SUM, 0, NULL, v);
+}
+
+static ir_val op_term(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
+  ir_val args[DERIVE_MAX_ARGS], x;
+  switch (op->code) {
+  case IR_OBSERVE_OP:
+    x = get(o, b, s, op->args[0]);
+    for (uint32_t k = 1; k < op->nargs; k++) args[k - 1] = get(o, b, s, op->args[k]);
+    return derive_tilde_term(b, op->u.tilde->dist, x, op->nargs - 1, args);
+  case IR_SAMPLE_OP:
+    x = get(o, b, s, op->res[0]);
+    for (uint32_t k = 0; k < op->nargs; k++) args[k] = get(o, b, s, op->args[k]);
+    return derive_tilde_term(b, op->u.tilde->dist, x, op->nargs, args);
+  case IR_FACTOR_OP: return get(o, b, s, op->args[0]);
+  case IR_IF_OP: return branch_term(o, b, s, op);
+  case IR_PLATE_OP:
+  case IR_SCAN_OP: return loop_term(o, b, s, op);
+  default: return 0;
+  }
+}
+
+static bool has_terms(const ir_op *op) {
+  if (op->code == IR_OBSERVE_OP || op->code == IR_SAMPLE_OP || op->code == IR_FACTOR_OP) return true;
+  const ir_block *block[2] = {NULL, NULL};
+  if (ir_is_loop(op)) block[0] = &op->u.loop->body;
+  if (op->code == IR_IF_OP) {
+    block[0] = &op->u.branch->then_;
+    block[1] = &op->u.branch->else_;
+  }
+  for (int k = 0; k < 2 && block[k]; k++)
+    for (const ir_op *p = block[k]->first; p; p = p->next)
+      if (has_terms(p)) return true;
+  return false;
+}
+
+static ir_val block_term(outliner *o, ir_builder *b, scope *s, const ir_block *block) {
+  ir_val sum = 0;
+  for (const ir_op *op = block->first; op; op = op->next) {
+    ir_val v = has_terms(op) ? op_term(o, b, s, op) : 0;
+    if (v) sum = sum ? ir_op2(b, IR_ADD_OP, sum, v) : v;
+  }
+  return sum;
+}
+
+void factor_outline(factor_graph *g, factor *f, const ir_op *op) {
+  arena *mem = g->m->mem;
+  outliner o = {.g = g, .f = f, .op = op, .scratch = ir_map_new(mem, g->model)};
+  scope root = {NULL, ir_map_new(mem, g->model), NULL};
+  f->op = op;
+  f->fn = ir_fn_new(g->m, "term", false);
+  /* Outer loops first. */
+  const ir_op *around[IR_MAX_DEPTH];
+  int depth = 0;
+  for (const ir_op *p = op->block->owner; p; p = p->block->owner) around[depth++] = p;
+  while (depth-- > 0) {
+    const ir_loop *loop = around[depth]->u.loop;
+    for (uint32_t k = 0; k < loop->rank; k++) {
+      if (f->nloops == FACTOR_MAX_LOOPS) factors_refuse(g, op->where, "this stands in more than %d loops", FACTOR_MAX_LOOPS);
+      factor_loop *l = &f->loop[f->nloops++];
+      l->extent = ir_size_of(g->model, loop->extent[k]);
+      if (l->extent == IR_SIZE_NONE) factors_refuse(g, op->where, "this stands in a loop whose length varies");
+      l->dim = -1;
+      l->index = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(mem, "i.%u", f->nloops), ir_scalar(IR_INT));
+      ir_map_set(&root.map, loop->index[k], l->index);
+    }
+  }
+  ir_builder b = ir_builder_at_end(f->fn, &f->fn->body);
+  b.where = op->where;
+  ir_val v = op_term(&o, &b, &root, op);
+  ir_return(f->fn, 1, &v);
+}

@@ -1,0 +1,262 @@
+/* factors.c: the factor graph of a model (factors.h). */
+#include "compiler/factors.h"
+
+#include "compiler/ir_uses.h"
+#include "compiler/passes.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+_Noreturn void factors_refuse(factor_graph *g, span where, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  g->why = arena_vprintf(g->m->mem, format, ap);
+  va_end(ap);
+  g->where = where;
+  longjmp(g->refuse, 1);
+}
+
+bool factor_size_le(factor_graph *g, ir_size a, ir_size b) {
+  int64_t x, y;
+  size_table *t = g->m->sizes;
+  ir_size d = size_sub(t, b, a);
+  if (size_value(t, d, &x)) return x >= 0;
+  if (size_is_const(t, d, &x)) return x >= 0;
+  /* Without data: literals come first, and what has a symbol is long. */
+  if (size_is_const(t, a, &x)) return true;
+  if (size_is_const(t, b, &y)) return false;
+  factors_refuse(g, g->model->body.first->where, "ranges whose order is only known with data");
+}
+
+/* ---- dependence */
+
+typedef struct use_search {
+  const bool *flags;
+  bool hit;
+} use_search;
+
+static void see_use(void *user, ir_val *use) {
+  use_search *s = user;
+  s->hit = s->hit || (*use && s->flags[*use]);
+}
+
+static bool is_summed(const factor_graph *g, const ir_site *s) { return s->role == IR_LATENT && g->summed[s->number]; }
+
+static void see_terms(void *user, ir_op *op);
+
+typedef struct term_search {
+  const factor_graph *g;
+  bool terms, dep;
+} term_search;
+
+static void see_terms(void *user, ir_op *op) {
+  term_search *s = user;
+  if (op->code == IR_OBSERVE_OP || op->code == IR_SAMPLE_OP || op->code == IR_FACTOR_OP) s->terms = true;
+  use_search u = {s->g->dep, false};
+  ir_visit_uses(op, see_use, &u);
+  s->dep = s->dep || u.hit;
+}
+
+bool factor_uses(const factor_graph *g, const ir_op *op) {
+  if (op->code == IR_SAMPLE_OP && is_summed(g, op->u.tilde->site)) return true;
+  if (op->code == IR_IF_OP) {
+    term_search s = {.g = g};
+    see_terms(&s, (ir_op *)op);
+    ir_visit_ops((ir_block *)&op->u.branch->then_, see_terms, &s);
+    ir_visit_ops((ir_block *)&op->u.branch->else_, see_terms, &s);
+    return s.dep;
+  }
+  use_search u = {g->dep, false};
+  ir_visit_uses((ir_op *)op, see_use, &u);
+  return u.hit;
+}
+
+static void mark_elements(void *user, ir_op *op) {
+  factor_graph *g = user;
+  if (op->code == IR_SAMPLE_OP && is_summed(g, op->u.tilde->site)) g->dep[op->res[0]] = true;
+}
+
+/* ---- variables */
+
+static void add_var(factor_graph *g, const ir_op *op) {
+  const ir_tilde *t = op->u.tilde;
+  size_table *s = g->m->sizes;
+  ir_size lo = t->lo ? ir_size_of(g->model, t->lo) : IR_SIZE_NONE, hi = t->hi ? ir_size_of(g->model, t->hi) : IR_SIZE_NONE;
+  if (lo == IR_SIZE_NONE || hi == IR_SIZE_NONE)
+    factors_refuse(g, op->where, t->lo && t->hi ? "the range of `%s` is not a size" : "`%s` has no largest or no smallest value", t->site->name);
+  factor_var v = {.site = t->site, .states = size_add(s, size_sub(s, hi, lo), size_const(s, 1)), .first = lo};
+  int64_t x, y;
+  v.spin = t->site->support == IR_SUP_FINITE && size_is_const(s, lo, &x) && size_is_const(s, hi, &y) && x == -1 && y == 1;
+  if (v.spin) v.states = size_const(s, 2);
+  for (uint32_t k = 0; k < g->nvars; k++) {
+    if (g->var[k].site != v.site) continue;
+    if (g->var[k].states != v.states || g->var[k].first != v.first) factors_refuse(g, op->where, "the elements of `%s` have different ranges", v.site->name);
+    return;
+  }
+  if (g->nvars == FACTOR_MAX_VARS) factors_refuse(g, op->where, "more than %d finite unknowns", FACTOR_MAX_VARS);
+  g->var[g->nvars++] = v;
+}
+
+/* ---- factors */
+
+static void add_factor(factor_graph *g, const ir_op *op) {
+  factor *f = NULL;
+  ARENA_PUSH(g->m->mem, g->factor, g->nfactors, g->cap_factors, (factor){0});
+  f = &g->factor[g->nfactors - 1];
+  if (op->code == IR_IF_OP)
+    for (uint32_t k = 0; k < op->nres; k++)
+      if (!g->dep[op->res[k]]) factors_refuse(g, op->where, "a condition with definitions among its observations");
+  factor_outline(g, f, op);
+}
+
+static void walk(factor_graph *g, const ir_block *block, bool vars) {
+  for (const ir_op *op = block->first; op; op = op->next) {
+    if (ir_is_loop(op)) {
+      walk(g, &op->u.loop->body, vars);
+      continue;
+    }
+    if (vars) {
+      if (op->code == IR_SAMPLE_OP && is_summed(g, op->u.tilde->site)) add_var(g, op);
+      continue;
+    }
+    if (!factor_uses(g, op)) continue;
+    if (op->code == IR_SAMPLE_OP) {
+      const ir_tilde *t = op->u.tilde;
+      if (t->site->role != IR_LATENT) continue;
+      if ((t->lo && g->dep[t->lo]) || (t->hi && g->dep[t->hi]))
+        factors_refuse(g, op->where, "the bounds of `%s` depend on a finite unknown", t->site->name);
+      for (uint32_t k = 0; k < t->axes.n; k++)
+        if (t->axes.at[k] && g->dep[t->axes.at[k]]) factors_refuse(g, op->where, "the place of `%s` depends on a finite unknown", t->site->name);
+      add_factor(g, op);
+    } else if (op->code == IR_OBSERVE_OP || op->code == IR_FACTOR_OP) {
+      add_factor(g, op);
+    } else if (op->code == IR_IF_OP) {
+      term_search s = {.g = g};
+      ir_visit_ops((ir_block *)&op->u.branch->then_, see_terms, &s);
+      ir_visit_ops((ir_block *)&op->u.branch->else_, see_terms, &s);
+      if (s.terms) add_factor(g, op);
+    }
+  }
+}
+
+/* ---- dimensions */
+
+enum { AXES = FACTOR_MAX_VARS * IR_MAX_RANK };
+
+static uint32_t root(uint32_t *up, uint32_t a) {
+  while (up[a] != a) a = up[a] = up[up[a]];
+  return a;
+}
+
+static void find_dims(factor_graph *g) {
+  uint32_t up[AXES];
+  int number[AXES];
+  for (uint32_t a = 0; a < AXES; a++) up[a] = a, number[a] = -1;
+  for (size_t i = 0; i < g->nfactors; i++) {
+    const factor *f = &g->factor[i];
+    int axis[FACTOR_MAX_LOOPS];
+    memset(axis, -1, sizeof axis);
+    for (uint32_t r = 0; r < f->nrefs; r++)
+      for (uint32_t k = 0; k < g->var[f->ref[r].var].site->type.rank; k++) {
+        int l = f->ref[r].pos[k].loop;
+        if (l < 0) continue;
+        uint32_t a = f->ref[r].var * IR_MAX_RANK + k;
+        if (axis[l] < 0) axis[l] = (int)a;
+        else up[root(up, a)] = root(up, (uint32_t)axis[l]);
+      }
+  }
+  for (uint32_t v = 0; v < g->nvars; v++) {
+    factor_var *x = &g->var[v];
+    for (uint32_t k = 0; k < x->site->type.rank; k++) {
+      uint32_t a = root(up, v * IR_MAX_RANK + k);
+      ir_size n = x->site->type.dim[k];
+      if (number[a] < 0) {
+        if (g->ndims == FACTOR_MAX_DIMS) factors_refuse(g, x->site->where, "finite unknowns with more than %d axes", FACTOR_MAX_DIMS);
+        number[a] = (int)g->ndims;
+        g->dim[g->ndims++] = (factor_dim){.extent = n};
+      }
+      const factor_dim *d = &g->dim[number[a]];
+      if (d->extent != n && !(factor_size_le(g, d->extent, n) && factor_size_le(g, n, d->extent)))
+        factors_refuse(g, x->site->where, "`%s` is read along an array of another length", x->site->name);
+      x->dim[k] = (uint32_t)number[a];
+      if (x->dims & 1u << number[a]) factors_refuse(g, x->site->where, "two axes of `%s` are read with one index", x->site->name);
+      x->dims |= 1u << number[a];
+    }
+  }
+}
+
+/* Where f stands in dimension d, and the lags of its references there. */
+static void place_in_dim(factor_graph *g, factor *f, uint32_t d) {
+  factor_pos last = {-1, 0, IR_SIZE_NONE};
+  bool first = true;
+  for (int pass = 0; pass < 2; pass++)
+    for (uint32_t r = 0; r < f->nrefs; r++) {
+      factor_ref *x = &f->ref[r];
+      const factor_var *v = &g->var[x->var];
+      for (uint32_t k = 0; k < v->site->type.rank; k++) {
+        if (v->dim[k] != d) continue;
+        const factor_pos *p = &x->pos[k];
+        if (first) last = *p;
+        first = false;
+        if (p->loop != last.loop) factors_refuse(g, f->op->where, "this ties elements of `%s` together that are any distance apart", v->site->name);
+        if (pass == 0) {
+          if (factor_size_le(g, last.at, p->at)) last = *p;
+          continue;
+        }
+        int64_t lag;
+        ir_size apart = size_sub(g->m->sizes, last.at, p->at);
+        if ((!size_is_const(g->m->sizes, apart, &lag) && !size_value(g->m->sizes, apart, &lag)) || lag > FACTOR_MAX_LAG)
+          factors_refuse(g, f->op->where, "this ties elements of `%s` together that are more than %d apart", v->site->name, FACTOR_MAX_LAG);
+        if (lag > 0 && x->lag > 0) factors_refuse(g, f->op->where, "`%s` is tied to its neighbours along two axes", v->site->name);
+        x->lag += (uint32_t)lag;
+        if (g->dim[d].lag < lag) g->dim[d].lag = (uint32_t)lag;
+      }
+    }
+  f->first[d] = last.at;
+  f->count[d] = last.loop >= 0 ? f->loop[last.loop].extent : size_const(g->m->sizes, 1);
+  if (last.loop >= 0) {
+    f->loop[last.loop].dim = (int)d;
+    f->loop[last.loop].shift = last.at;
+  }
+}
+
+/* A loop whose index is subtracted runs the other way round. */
+static void turn_loops(factor_graph *g, factor *f) {
+  size_table *s = g->m->sizes;
+  for (uint32_t r = 0; r < f->nrefs; r++)
+    for (uint32_t k = 0; k < g->var[f->ref[r].var].site->type.rank; k++) {
+      factor_pos *p = &f->ref[r].pos[k];
+      if (p->loop >= 0 && p->down) f->loop[p->loop].down = true;
+    }
+  for (uint32_t r = 0; r < f->nrefs; r++)
+    for (uint32_t k = 0; k < g->var[f->ref[r].var].site->type.rank; k++) {
+      factor_pos *p = &f->ref[r].pos[k];
+      if (p->loop < 0 || !f->loop[p->loop].down) continue;
+      if (!p->down) factors_refuse(g, f->op->where, "this ties elements of `%s` together that are any distance apart", g->var[f->ref[r].var].site->name);
+      p->at = size_add(s, size_sub(s, p->at, f->loop[p->loop].extent), size_const(s, 1));
+      p->down = 0;
+    }
+}
+
+static void place(factor_graph *g, factor *f) {
+  turn_loops(g, f);
+  for (uint32_t r = 0; r < f->nrefs; r++) f->dims |= g->var[f->ref[r].var].dims;
+  for (uint32_t d = 0; d < g->ndims; d++)
+    if (f->dims & 1u << d) place_in_dim(g, f, d);
+  pass_fold(g->m, f->fn);
+  pass_dce(g->m, f->fn);
+  uint32_t *uses = ir_use_counts(f->fn, g->m->mem);
+  for (uint32_t k = 0; k < f->nloops; k++) f->loop[k].varies = uses[f->loop[k].index] > 0;
+}
+
+void factors_build(factor_graph *g) {
+  arena *mem = g->m->mem;
+  g->image = derive_images(mem, g->model);
+  g->dep = ARENA_ARRAY(mem, bool, g->model->nvals);
+  ir_visit_ops((ir_block *)&g->model->body, mark_elements, g);
+  ir_spread(g->dep, g->model);
+  walk(g, &g->model->body, true);
+  walk(g, &g->model->body, false);
+  find_dims(g);
+  for (size_t k = 0; k < g->nfactors; k++) place(g, &g->factor[k]);
+}

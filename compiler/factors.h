@@ -1,0 +1,111 @@
+/* factors.h: a model's finite unknowns as a factor graph that is as large as the program, not as the data.
+ *
+ * A *variable* is a site that is to be summed out, with all its elements.  Its axes lie in *dimensions*: axes that some
+ * statement reads with one and the same loop index are of one dimension, so that `k[i]` and `x[i] ~ Normal(mu[k[i]], 1)`
+ * share theirs.  A *factor* is a statement whose density depends on variables, with the loops around it: for each iteration of
+ * them a function of the elements that it reads.
+ *
+ * Every factor is cut out of the model as a function of its own: parameters are the values of the model that it reads from
+ * outside its loops (captures), the loops' indices, and one int or bool for each element of a variable that it reads (references).
+ * What is computed from these functions need not know how the model was written: a label that goes through a
+ * `let`, a gather or a vectorised statement is a reference like any other.
+ *
+ * A reference's position along an axis is a loop index plus a size (*moving*), or a size (*fixed*).  Where a factor reads one
+ * dimension at several positions (z[t] and z[t - 1]) it stands at the last of them, and the others have a *lag*. */
+#ifndef AIM_COMPILER_FACTORS_H
+#define AIM_COMPILER_FACTORS_H
+
+#include "compiler/derive_internal.h"
+
+#include <setjmp.h>
+
+enum {
+  FACTOR_MAX_VARS = 16, FACTOR_MAX_LAG = 3, FACTOR_LAGS = FACTOR_MAX_LAG + 1,
+  FACTOR_MAX_REFS = 16, FACTOR_MAX_LOOPS = 8, FACTOR_MAX_DIMS = 32
+};
+
+typedef struct factor_var {
+  const ir_site *site;
+  ir_size states;             /* their number */
+  ir_size first;              /* the value of the first one; the others follow */
+  bool spin;                  /* but these are -1 and 1 */
+  uint32_t dim[IR_MAX_RANK];  /* of each axis */
+  uint32_t dims;              /* the same as a set */
+} factor_var;
+
+typedef struct factor_dim {
+  ir_size extent;
+  uint32_t lag;               /* the largest of any factor; 0: its positions are independent */
+} factor_dim;
+
+typedef struct factor_pos {
+  int loop;                   /* moving: of the factor; else -1 */
+  int down;                   /* its index is subtracted; made an ordinary one when the factor is placed */
+  ir_size at;                 /* what is added to it, or the fixed position; IR_SIZE_NONE: neither */
+} factor_pos;
+
+typedef struct factor_ref {
+  uint32_t var, lag;
+  factor_pos pos[IR_MAX_RANK];
+  ir_val state;               /* the parameter */
+} factor_ref;
+
+typedef struct factor_loop {
+  ir_size extent;
+  int dim;                    /* -1: of no variable */
+  ir_val index;               /* the parameter; its uses tell whether the factor varies along the loop */
+  bool varies;
+  bool down;                  /* the index is counted from the end */
+  ir_size shift;              /* the position in dim is the index, or extent - 1 - index, plus this */
+} factor_loop;
+
+typedef struct factor {
+  const ir_op *op;            /* sample, observe, factor, or an if around such */
+  ir_fn *fn;
+  ir_val *capture, *capture_param;
+  size_t ncaptures, cap_captures;
+  factor_loop loop[FACTOR_MAX_LOOPS];
+  uint32_t nloops;
+  factor_ref ref[FACTOR_MAX_REFS];
+  uint32_t nrefs;
+  uint32_t dims;              /* of its references */
+  ir_size first[FACTOR_MAX_DIMS], count[FACTOR_MAX_DIMS]; /* in each of dims: the positions where it stands */
+} factor;
+
+typedef struct factor_graph {
+  ir_module *m;
+  const ir_fn *model, *prepare; /* prepare: maybe NULL */
+  const bool *summed;         /* by site number */
+  site_image *image;
+  bool *dep;                  /* by value of the model: it depends on an element of a variable, other than through a draw of another site */
+  factor_var var[FACTOR_MAX_VARS];
+  uint32_t nvars;
+  factor_dim dim[FACTOR_MAX_DIMS];
+  uint32_t ndims;
+  factor *factor;
+  size_t nfactors, cap_factors;
+  /* A model that is not covered leaves by this, with the reason. */
+  jmp_buf refuse;
+  const char *why;
+  span where;
+} factor_graph;
+
+_Noreturn void factors_refuse(factor_graph *g, span where, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Fills g, whose m, model, prepare and summed the caller has set, and whose `refuse` is armed.  The functions of factors are made
+ * in the module; the caller takes them out of it again. */
+void factors_build(factor_graph *g);
+
+/* factor_term.c: op, below the loops around it, as a function; f is zero. */
+void factor_outline(factor_graph *g, factor *f, const ir_op *op);
+/* The value is an element of a variable: *axes are the values of its position. */
+const ir_site *factor_element(const factor_graph *g, ir_val v, ir_axes *axes);
+/* The value that is the whole array of a site at the top of the model; 0 if there is none. */
+ir_val factor_whole(const factor_graph *g, const ir_site *site);
+/* What stands in the model depends on a variable: a term, or something that need not be kept. */
+bool factor_uses(const factor_graph *g, const ir_op *op);
+
+/* Whether a <= b, for sizes of one dimension: from the numbers of sizes where there are any. */
+bool factor_size_le(factor_graph *g, ir_size a, ir_size b);
+
+#endif
