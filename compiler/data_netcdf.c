@@ -10,14 +10,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_VARIABLES = 10000 };
+enum { MOST_VARIABLES = 10000, RUN = 1024, MOST_WIDTH = 1 << 20 };
 
 typedef struct netcdf_job {
   const data_input *in;
   netcdf lib;
   bool opened;
   int root;
-  char *held; /* a text of the library's */
+  char **held; /* [n_held] texts of the library's, to be given back */
+  size_t n_held;
   arena scratch;
 } netcdf_job;
 
@@ -124,6 +125,11 @@ static int add_text(netcdf_job *job, variable *v, data_texts *t, int64_t *codes,
   return codes[cell] ? 0 : wrong(job, v->where, "E0758", NULL, "there are too many different texts");
 }
 
+static void give_back(netcdf_job *job) {
+  if (job->n_held) job->lib.free_string(job->n_held, job->held);
+  job->n_held = 0;
+}
+
 /* The place of cell k as a start of its own. */
 static void place(const data_array *x, size_t k, size_t *start) {
   for (int a = x->rank - 1; a >= 0; a--) {
@@ -132,32 +138,35 @@ static void place(const data_array *x, size_t k, size_t *start) {
   }
 }
 
-/* Texts of one byte an element, filled up with zeros or blanks: the last axis is theirs.  Or of the library's own, a pointer each. */
+/* Texts of one byte an element, filled up with zeros or blanks: the last axis is theirs.  Or of the library's own, a pointer each.  They are read
+ * in runs along the last axis of the array. */
 static int read_texts(netcdf_job *job, variable *v, size_t width) {
   data_array *x = v->x;
+  const int last = x->rank - 1;
+  const size_t row = x->rank ? (size_t)x->dims[last] : 1, most = row < RUN ? row : RUN;
+  const bool chars = v->type == NETCDF_CHAR;
+  if (chars && width > MOST_WIDTH) return wrong(job, v->where, "E0758", NULL, "its texts are longer than 2^20 bytes");
   data_texts t = {.a = &job->scratch};
   int64_t *codes = ARENA_ARRAY(job->in->ds->a, int64_t, x->cells);
-  char *bytes = v->type == NETCDF_CHAR ? ARENA_ARRAY(&job->scratch, char, width + 1) : NULL;
-  size_t start[DATA_MAX_RANK + 1] = {0}, one[DATA_MAX_RANK + 1];
-  for (int k = 0; k < x->rank; k++) one[k] = 1;
-  one[x->rank] = width;
-  for (size_t k = 0; k < x->cells; k++) {
+  char *bytes = chars ? ARENA_ARRAY(&job->scratch, char, most * width) : NULL, **texts = ARENA_ARRAY(&job->scratch, char *, most);
+  size_t start[DATA_MAX_RANK + 1] = {0}, count[DATA_MAX_RANK + 1];
+  for (int k = 0; k < x->rank; k++) count[k] = 1;
+  count[x->rank] = width;
+  for (size_t k = 0, n; k < x->cells; k += n) {
     place(x, k, start);
-    char *s = NULL;
-    int status = bytes ? job->lib.get_vara_text(v->group, v->id, start, one, bytes) : job->lib.get_vara_string(v->group, v->id, start, one, &s);
+    n = x->rank == 0 ? 1 : row - start[last] < most ? row - start[last] : most;
+    if (x->rank) count[last] = n;
+    int bad = 0, status = chars ? job->lib.get_vara_text(v->group, v->id, start, count, bytes) : job->lib.get_vara_string(v->group, v->id, start, count, texts);
     if (status) return failed(job, v->where, status);
-    if (bytes) {
-      size_t n = 0;
-      while (n < width && bytes[n]) n++;
-      while (n && bytes[n - 1] == ' ') n--;
-      if (add_text(job, v, &t, codes, k, bytes, n) < 0) return -1;
-    } else {
-      job->held = s; /* an allocation that fails has it freed */
-      int bad = add_text(job, v, &t, codes, k, s ? s : "", s ? strlen(s) : 0);
-      job->held = NULL;
-      if (s) job->lib.free_string(1, &s);
-      if (bad) return -1;
+    if (!chars) job->held = texts, job->n_held = n; /* an allocation that fails has them given back */
+    for (size_t i = 0; i < n && !bad; i++) {
+      const char *s = chars ? bytes + i * width : texts[i] ? texts[i] : "";
+      size_t m = chars ? strnlen(s, width) : strlen(s);
+      while (chars && m && s[m - 1] == ' ') m--;
+      bad = add_text(job, v, &t, codes, k + i, s, m);
     }
+    give_back(job);
+    if (bad) return -1;
   }
   if (x->cells) data_texts_levels(&t, job->in->ds->a, x, codes);
   else x->i64 = codes, x->kind = DATA_INT;
@@ -238,7 +247,7 @@ static int netcdf_body(void *ctx) {
 
 static void netcdf_cleanup(void *ctx) {
   netcdf_job *job = ctx;
-  if (job->held) job->lib.free_string(1, &job->held);
+  give_back(job);
   if (job->opened) job->lib.close(job->root);
   arena_free(&job->scratch);
 }

@@ -179,7 +179,7 @@ AIM_API aim_status aim_data_i64(aim_task *t, const char *name, const int64_t *ce
 AIM_API aim_status aim_data_i32(aim_task *t, const char *name, const int32_t *cells, int rank, const int64_t *dims);
 /* Marks cells [cells of the array bound under that name] as missing where mask is not 0.  Copied. */
 AIM_API aim_status aim_data_missing(aim_task *t, const char *name, const uint8_t *mask);
-/* Reads a file by its ending (docs/data.md).  AIM_E_PROGRAM with a diagnostic when it cannot be read. */
+/* Reads a file by its ending (docs/data.md); NetCDF in one thread at a time.  AIM_E_PROGRAM with a diagnostic when it cannot be read. */
 AIM_API aim_status aim_data_file(aim_task *t, const char *path);
 /* What stands behind `--data`: "K = 2", "x = eruptions" (as a binding of a statement), or a file. */
 AIM_API aim_status aim_data_text(aim_task *t, const char *text);

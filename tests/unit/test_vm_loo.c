@@ -126,6 +126,32 @@ static void test_places(void **state) {
   close_model(&f);
 }
 
+/* Draws of few steps share their frames; so do whole numbers, which frames hold as such. */
+static void test_shared(void **state) {
+  (void)state;
+  fixture f;
+  open_model(&f, "model m(N: int, y: real) {\n  a: real[N] ~ Normal(0, 1)\n  k: int[N] ~ Poisson(3)\n  y ~ Normal(sum(a) + sum(k), 2)\n}\n"
+                 "infer m on N = 2000, y = 6001 with mh(steps = 3), warmup = 5, draws = 200, chains = 2");
+  assert_int_equal(aim_set_text(f.t, "pointwise", "on"), AIM_OK);
+  check_status(&f, aim_run(f.t, NULL));
+  static double a[2000], k[2000];
+  double last = 0;
+  int moved = 0;
+  for (int c = 0; c < 2; c++)
+    for (size_t d = 0; d < 200; d++) {
+      size_t n;
+      double sum = 0;
+      aim_draw_get(f.t, c, d, 0, a), aim_draw_get(f.t, c, d, 1, k);
+      for (int i = 0; i < 2000; i++) sum += a[i] + k[i];
+      double r = (6001 - sum) / 2, want = -0.5 * r * r - log(2) - 0.5 * log(2 * M_PI), got = aim_loglik(f.t, c, 0, 0, &n)[d];
+      assert_true(fabs(got - want) < 1e-11 * (fabs(r) * 6001 + r * r + 1)); /* sums of 4000 terms in other orders */
+      moved += got != last;
+      last = got;
+    }
+  assert_true(moved > 50);
+  close_model(&f);
+}
+
 /* --- smoothing ----------------------------------------------------------------------------------------------------- */
 
 static double unit(uint64_t i) {
@@ -278,7 +304,7 @@ static void test_text(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_sums), cmocka_unit_test(test_places),      cmocka_unit_test(test_arviz), cmocka_unit_test(test_fit),
+      cmocka_unit_test(test_sums), cmocka_unit_test(test_places),      cmocka_unit_test(test_shared), cmocka_unit_test(test_arviz), cmocka_unit_test(test_fit),
       cmocka_unit_test(test_smooth_edges), cmocka_unit_test(test_closed_form), cmocka_unit_test(test_text),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
