@@ -1,6 +1,7 @@
 /* loo.c: PSIS-LOO and WAIC from pointwise log likelihoods (loo.h). */
 #include "vm/loo.h"
 
+#include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_math.h"
 #include "vm/diagnose.h"
 #include "vm/psis.h"
@@ -17,8 +18,9 @@ size_t loo_doubles(size_t chains, size_t draws) {
 static double efficiency_of(const double *ll, size_t chains, size_t draws, double *x, double *work) {
   const size_t n = chains * draws;
   double top = -(double)INFINITY;
-  for (size_t i = 0; i < n; i++) top = fmax(top, ll[i]);
-  for (size_t i = 0; i < n; i++) x[i] = rt_exp(ll[i] - top);
+  for (size_t i = 0; i < n; i++) top = ll[i] > top ? ll[i] : top;
+  for (size_t i = 0; i < n; i++) x[i] = ll[i] - top;
+  rt_kernels_for(0)->un[RT_EXP](x, x, (ptrdiff_t)n);
   diagnose_draws d = {.x = x, .chains = chains, .draws = draws, .chain_stride = draws, .draw_stride = 1};
   double ess = diagnose_ess_mean(&d, work);
   return ess > 0 ? fmin(ess / (double)n, 1) : 1;
