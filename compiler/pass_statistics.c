@@ -15,30 +15,46 @@
 #include "compiler/statistics.h"
 
 #include <math.h>
+#include <string.h>
 
-/* Marks what the top of the function computes from data. */
-static void mark_top(stat_plate *x) {
-  x->data = ir_map_new(x->m->mem, x->fn);
+static stat_plate plate_new(ir_module *m, ir_fn *fn) {
+  return (stat_plate){.m = m, .fn = fn, .data = ir_map_new(m->mem, fn), .wanted = ir_map_new(m->mem, fn)};
+}
+
+static void mark_parameters(stat_plate *x) {
   for (uint32_t k = 0; k < x->fn->nparams; k++) {
     const ir_param *p = &x->fn->param[k];
     if (p->role == IR_ROLE_DATA || p->role == IR_ROLE_FRAME) ir_map_set(&x->data, p->val, 1);
   }
-  for (const ir_op *op = x->fn->body.first; op && op != x->loop; op = op->next) stat_mark_data(x, op);
 }
 
-static bool open_plate(stat_plate *x, ir_module *m, ir_fn *fn, ir_op *loop) {
-  *x = (stat_plate){.m = m, .fn = fn, .loop = loop, .nforms = fn->nvals, .form = ARENA_ARRAY(m->mem, stat_form *, fn->nvals)};
+/* Goes on to a plate; what stands before it is marked. */
+static bool open_plate(stat_plate *x, ir_op *loop) {
+  ir_fn *fn = x->fn;
+  x->loop = loop;
   x->before = (ir_builder){.fn = fn, .block = loop->block, .before = loop, .where = loop->where};
   x->body = ir_builder_at_end(fn, &loop->u.loop->body);
   x->body.where = loop->where;
-  x->wanted = ir_map_new(m->mem, fn);
-  mark_top(x);
+  mark_parameters(x);
   for (uint32_t k = 0; k < loop->u.loop->rank; k++) {
     if (!stat_is_data(x, loop->u.loop->extent[k])) return false;
     ir_map_set(&x->data, loop->u.loop->index[k], 1);
   }
   for (const ir_op *op = loop->u.loop->body.first; op; op = op->next) stat_mark_data(x, op);
   return true;
+}
+
+/* Goes on to a sum of the plate: forms are those of its terms, and groups its own. */
+static void open_sum(stat_plate *x) {
+  x->nforms = x->fn->nvals;
+  if (x->nforms > x->cap_forms) {
+    x->cap_forms = x->nforms + x->nforms / 2;
+    x->form = ARENA_ARRAY(x->m->mem, stat_form *, x->cap_forms);
+  } else {
+    memset(x->form, 0, x->nforms * sizeof *x->form);
+  }
+  x->groups = NULL;
+  x->nkeys = 0;
 }
 
 /* The number of iterations; IR_SIZE_NONE if it is no size. */
@@ -108,19 +124,20 @@ typedef struct pass {
   ir_fn *fn, **prepare;
   frame f;
   bool open, changed;
+  stat_plate x;
 } pass;
 
 static void replace(pass *s, ir_op *loop, uint32_t out) {
-  stat_plate x;
-  if (!open_plate(&x, s->m, s->fn, loop)) return;
-  const stat_poly *p = stat_poly_of(&x, loop->u.loop->out[out].yield);
-  stat_columns *c = p && p->nsquares ? stat_columns_of(&x, p) : NULL;
-  bool fires = p && (!p->nsquares || c) && pays(&x, p, c);
+  stat_plate *x = &s->x;
+  open_sum(x);
+  const stat_poly *p = stat_poly_of(x, loop->u.loop->out[out].yield);
+  stat_columns *c = p && p->nsquares ? stat_columns_of(x, p) : NULL;
+  bool fires = p && (!p->nsquares || c) && pays(x, p, c);
   /* Nobody misses statistics of a handful of elements. */
   int64_t few;
-  if (p && (!p->nsquares || c) && !fires && !(size_value(s->m->sizes, iterations(&x), &few) && few < FEW)) ir_remark_add(s->m, "statistics", loop->where, true, "too few iterations for statistics of the data to pay");
+  if (p && (!p->nsquares || c) && !fires && !(size_value(s->m->sizes, iterations(x), &few) && few < FEW)) ir_remark_add(s->m, "statistics", loop->where, true, "too few iterations for statistics of the data to pay");
   if (!fires) {
-    if (x.groups) ir_remove(x.groups);
+    if (x->groups) ir_remove(x->groups);
     return;
   }
   if (!s->open) frame_open(&s->f, s->m, s->fn, s->prepare);
@@ -128,27 +145,32 @@ static void replace(pass *s, ir_op *loop, uint32_t out) {
   ir_builder after = {.fn = s->fn, .block = loop->block, .before = loop->next, .where = loop->where};
   s->f.b.where = loop->where;
   size_t nsums = 0;
-  ir_val total = stat_sum_linear(&x, &s->f, &after, &p->linear, &nsums);
-  ir_val squares = c ? stat_sum_squares(&x, &s->f, &after, p, c) : 0;
+  ir_val total = stat_sum_linear(x, &s->f, &after, &p->linear, &nsums);
+  ir_val squares = c ? stat_sum_squares(x, &s->f, &after, p, c) : 0;
   if (squares) total = total ? ir_op2(&after, IR_ADD_OP, total, squares) : squares;
   if (!total) total = ir_real(&after, 0.0);
-  total = guarded(&x, &s->f, &after, p, total);
-  explain(&x, p, c, nsums);
-  if (x.groups && x.groups->nres == 0) ir_remove(x.groups);
+  total = guarded(x, &s->f, &after, p, total);
+  explain(x, p, c, nsums);
+  if (x->groups && x->groups->nres == 0) ir_remove(x->groups);
   ir_replace_uses(s->fn, loop->res[out], total);
 }
 
 bool pass_statistics(ir_module *m, ir_fn *fn, ir_fn **prepare) {
-  pass s = {.m = m, .fn = fn, .prepare = prepare};
+  pass s = {.m = m, .fn = fn, .prepare = prepare, .x = plate_new(m, fn)};
   const uint32_t *uses = ir_use_counts(fn, m->mem);
   uint32_t nuses = fn->nvals;
+  mark_parameters(&s.x);
   for (ir_op *op = fn->body.first, *next; op; op = next) {
     next = op->next;
-    if (op->code != IR_PLATE_OP) continue;
-    for (uint32_t k = 0; k < op->nres; k++) {
+    bool opened = false, suits = true;
+    for (uint32_t k = 0; k < op->nres && op->code == IR_PLATE_OP && suits; k++) {
       ir_type t = ir_type_of(fn, op->res[k]);
-      if (op->u.loop->out[k].mode == IR_SUM && t.elem == IR_REAL && t.rank == 0 && op->res[k] < nuses && uses[op->res[k]]) replace(&s, op, k);
+      if (op->u.loop->out[k].mode != IR_SUM || t.elem != IR_REAL || t.rank != 0 || op->res[k] >= nuses || !uses[op->res[k]]) continue;
+      if (!opened) suits = open_plate(&s.x, op);
+      opened = true;
+      if (suits) replace(&s, op, k);
     }
+    stat_mark_data(&s.x, op);
   }
   pass_dce(m, fn); /* what was built for sums that then stayed */
   return s.changed;

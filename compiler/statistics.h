@@ -67,8 +67,8 @@ typedef struct stat_plate {
   ir_op *loop;
   ir_map data;         /* 1 for what depends on data alone, in the body and at the top of the function */
   stat_form **form;    /* of values, made when asked for */
-  uint32_t nforms;
-  ir_map wanted;       /* of values: the last request of features that needs them */
+  uint32_t nforms, cap_forms;
+  ir_map wanted;       /* of values: the last request that needs them */
   uint32_t nwanted;
   ir_builder before;   /* coefficients are built before the plate */
   ir_builder body;     /* features at its end */
@@ -83,6 +83,9 @@ typedef struct stat_plate {
 static inline bool stat_is_data(const stat_plate *x, ir_val v) { return ir_map_get(&x->data, v) != 0; }
 /* Marks op's results as data if all that it reads is. */
 void stat_mark_data(stat_plate *x, const ir_op *op);
+/* Asks for values of the body; an operation is wanted if the last request needs a result of it. */
+void stat_want(stat_plate *x, size_t n, const ir_val *v);
+bool stat_is_wanted(const stat_plate *x, const ir_op *op);
 /* The polynomial of v, a scalar real of the body; NULL if it has none. */
 const stat_poly *stat_poly_of(stat_plate *x, ir_val v);
 

@@ -391,10 +391,34 @@ static const stat_form *form_of(stat_plate *x, ir_val v) {
   return x->form[v];
 }
 
-/* In order, so that no chain of operations is followed down its whole length. */
+/* ---- what a value needs of the body */
+
+static void want(void *user, ir_val *use) {
+  stat_plate *x = user;
+  if (*use) ir_map_set(&x->wanted, *use, x->nwanted);
+}
+
+bool stat_is_wanted(const stat_plate *x, const ir_op *op) {
+  for (uint32_t k = 0; k < op->nres; k++)
+    if (ir_map_get(&x->wanted, op->res[k]) == x->nwanted) return true;
+  return false;
+}
+
+/* Backwards, so that what an operation wants is known when its operands' operations come. */
+void stat_want(stat_plate *x, size_t n, const ir_val *v) {
+  x->nwanted++;
+  for (size_t k = 0; k < n; k++)
+    if (v[k]) ir_map_set(&x->wanted, v[k], x->nwanted);
+  for (ir_op *op = x->loop->u.loop->body.last; op; op = op->prev)
+    if (stat_is_wanted(x, op)) ir_visit_region_uses(op, want, x);
+}
+
+/* Of what v needs, not of all that the body computes: a plate has the terms of many sums.  In order, so that no chain of operations is
+ * followed down its whole length. */
 const stat_poly *stat_poly_of(stat_plate *x, ir_val v) {
+  stat_want(x, 1, &v);
   for (const ir_op *op = x->loop->u.loop->body.first, *end = x->loop->u.loop->body.last; op; op = op == end ? NULL : op->next)
-    if (op->nres == 1 && op->res[0] < x->nforms && !stat_is_data(x, op->res[0])) form_of(x, op->res[0]);
+    if (op->nres == 1 && op->res[0] < x->nforms && stat_is_wanted(x, op) && !stat_is_data(x, op->res[0])) form_of(x, op->res[0]);
   stat_form f = *form_of(x, v);
   stat_poly p;
   if (f.kind == STAT_FIXED || ir_type_of(x->fn, v).elem != IR_REAL || ir_type_of(x->fn, v).rank || !as_poly(x, &f, &p)) return NULL;

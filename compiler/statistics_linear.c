@@ -4,31 +4,14 @@
 
 #include "compiler/ir_uses.h"
 
-static void want(void *user, ir_val *use) {
-  stat_plate *x = user;
-  if (*use) ir_map_set(&x->wanted, *use, x->nwanted);
-}
-
-/* Backwards, so that what an operation wants is known when its operands' operations come. */
 void stat_clone_features(stat_plate *x, frame *f, ir_builder *b, size_t n, const ir_val *feature) {
   ir_block *body = &x->loop->u.loop->body;
-  x->nwanted++;
-  for (size_t k = 0; k < n; k++)
-    if (feature[k]) ir_map_set(&x->wanted, feature[k], x->nwanted);
-  for (ir_op *op = body->last; op; op = op->prev)
-    for (uint32_t k = 0; k < op->nres; k++)
-      if (ir_map_get(&x->wanted, op->res[k]) == x->nwanted) {
-        ir_visit_region_uses(op, want, x);
-        break;
-      }
+  stat_want(x, n, feature);
   for (const ir_op *op = body->first; op; op = op->next) {
     stat_mark_data(x, op); /* literals of features too */
-    bool data = op->nres > 0, asked = false;
-    for (uint32_t k = 0; k < op->nres; k++) {
-      data = data && stat_is_data(x, op->res[k]);
-      asked = asked || ir_map_get(&x->wanted, op->res[k]) == x->nwanted;
-    }
-    if (data && asked) frame_clone(f, b, op);
+    bool data = op->nres > 0;
+    for (uint32_t k = 0; k < op->nres; k++) data = data && stat_is_data(x, op->res[k]);
+    if (data && stat_is_wanted(x, op)) frame_clone(f, b, op);
   }
 }
 
