@@ -195,7 +195,7 @@ define test_rules
 $B/tests/test_$(1)_%: tests/unit/test_$(1)_%.c $$(PARTS_$(1))
 	@mkdir -p $$(@D)
 	$$(call say,LINK)
-	$$(Q)$$(CC) $$(BASE) -MMD -MP -MT $$@ -MF $$@.d $$< -o $$@ $$(PARTS_$(1)) -lcmocka $$(if $$(filter rt,$(1)),-lmpfr -lgmp) $$(LIBS)
+	$$(Q)$$(CC) $$(BASE) -MMD -MP -MT $$@ -MF $$@.d $$< -o $$@ $$(PARTS_$(1)) -lcmocka $$(if $$(filter rt vm,$(1)),-lmpfr -lgmp) $$(LIBS)
 test-$(1)_%: $B/tests/test_$(1)_%
 	$$<
 endef

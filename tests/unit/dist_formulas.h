@@ -121,6 +121,12 @@ static real log_logistic(real x, const real *p, real *size) {
   real l = logl(x / p[1]);
   TERMS(logl(p[0]), -logl(p[1]), (p[0] - 1) * l, -2 * softplus(p[0] * l));
 }
+static real von_mises(real x, const real *p, real *size) {
+  real h = p[1] * p[1] / 4, t = 1, i0 = 1; /* the series of I0, for kappa up to some hundreds */
+  for (int n = 1; n < 2000; n++) i0 += t *= h / n / n;
+  real s = sinl((x - p[0]) / 2);
+  TERMS(-2 * p[1] * s * s, p[1], -logl(i0), -logl(2 * PI));
+}
 static real binomial(real x, const real *p, real *size) {
   if (x > p[0]) return -INF;
   TERMS(lgammal(p[0] + 1), -lgammal(x + 1), -lgammal(p[0] - x + 1), times(x, logl(p[1])), times(p[0] - x, log1pl(-p[1])));
@@ -161,7 +167,7 @@ static real discrete_uniform(real x, const real *p, real *size) {
   TERMS(-logl(p[1] - p[0] + 1));
 }
 
-typedef enum on { REALS, POSITIVE, UNIT, BETWEEN, ABOVE, TRUTH, COUNTS } on;
+typedef enum on { REALS, POSITIVE, UNIT, BETWEEN, ABOVE, ANGLE, TRUTH, COUNTS } on;
 
 typedef struct dist {
   const char *name;      /* with %s for parameters */
@@ -204,6 +210,7 @@ static const dist dists[] = {
     {"Pareto(%s, %s)", pareto, ABOVE, 2, {{1, 1}, {2.5, 0.02}, {6, 30}}, {{0, 1}, {1, 0}}, {POS, POS}, 1, 1, 0},
     {"Rayleigh(%s)", rayleigh, POSITIVE, 1, {{1}, {0.02}, {300}}, {{0}, {-1}}, {POS}, 0, 0, 0},
     {"LogLogistic(%s, %s)", log_logistic, POSITIVE, 2, {{1, 1}, {2.5, 0.02}, {6, 30}}, {{0, 1}, {1, 0}}, {POS, POS}, 0, 0, 0},
+    {"VonMises(%s, %s)", von_mises, ANGLE, 2, {{0, 1}, {2.5, 0.01}, {-3, 80}}, {{0, -1}, {0, -2}}, {"real", POS}, 0, 0, 0},
     {"Bernoulli(%s)", bernoulli, TRUTH, 1, {{0.3}, {1e-9}, {0.999}}, {{-0.1}, {1.1}}, {PROB}, 0, 0, 0},
     {"Bernoulli(logit = %s)", bernoulli_logit, TRUTH, 1, {{0.3}, {-30}, {5}}, {{NAN}}, {"real"}, 0, 0, 0},
     {"Poisson(%s)", poisson, COUNTS, 1, {{0.3}, {5}, {300}}, {{-0.1}, {-1}}, {POS}, 0, 0, 0},
@@ -216,7 +223,7 @@ static const dist dists[] = {
     {"NegBinomial(log = %s, phi = %s)", neg_binomial_log, COUNTS, 2, {{0, 1}, {1.5, 0.5}, {4.5, 30}}, {{1, 0}, {1, -1}}, {"real", POS}, 0, 0, 0},
     {"ZeroInflatedPoisson(%s, %s)", zero_inflated_poisson, COUNTS, 2, {{0.3, 0.5}, {0.01, 5}, {0.9, 300}}, {{-0.1, 1}, {0.1, -1}}, {PROB, POS}, 0, 0, 0},
     {"Geometric(%s)", geometric, COUNTS, 1, {{0.3}, {0.02}, {0.9}}, {{0}, {1.1}}, {PROB}, 0, 0, 0},
-    {"HyperGeometric(%s, %s, %s)", hyper_geometric, COUNTS, 3, {{5, 10, 10}, {40, 30, 200}, {300, 900, 1200}}, {{30, 10, 10}, {-1, 10, 10}}, {INTEGER, INTEGER, INTEGER}, 0, 0, 1},
+    {"HyperGeometric(%s, %s, %s)", hyper_geometric, COUNTS, 3, {{5, 10, 10}, {40, 30, 200}, {300, 900, 1200}}, {{30, 10, 10}, {-1, 10, 10}}, {INTEGER, INTEGER, INTEGER}, 0, 0, 0},
     {"DiscreteUniform(%s, %s)", discrete_uniform, COUNTS, 2, {{0, 3}, {2, 40}, {0, 1200}}, {{3, 2}, {1, 0}}, {INTEGER, INTEGER}, 0, 0, 0},
 };
 enum { DISTS = sizeof dists / sizeof dists[0] };

@@ -45,7 +45,7 @@ static void open_free(model_run *r, const dist *d, unsigned need) {
   char call[256], text[1024], *t = text;
   t += sprintf(t, "model m() {\n");
   for (int k = 0; k < d->n; k++) t += sprintf(t, " p%d: %s ~ Flat()\n", k, integer(d, k) ? INTEGER : "real");
-  static const char *types[] = {"real", "real", "real", "real", "real", "bool", INTEGER};
+  static const char *types[] = {"real", "real", "real", "real", "real", "real", "bool", INTEGER};
   t += sprintf(t, " x: %s ~ Flat()\n factor logpdf(%s, x)\n}", types[d->on], call_of(d, NULL, call));
   model_open(r, text, NULL, need);
 }
@@ -69,6 +69,7 @@ static double somewhere(const dist *d, const double *p, uint64_t *seed) {
   case UNIT: return z < 0 ? fmin(far / 1e6, 1.0) : 1.0 - far / 1.1e6;
   case BETWEEN: return p[0] + (p[1] - p[0]) * uniform(seed);
   case ABOVE: return p[d->at] * (1.0 + far);
+  case ANGLE: return 3.14159 * (2.0 * uniform(seed) - 1.0);
   case TRUTH: return z < 0;
   default: return floor(z < 0 ? far : 600.0 * uniform(seed));
   }
@@ -168,8 +169,9 @@ static void test_outside(void **state) {
     const double *p = d->p[0];
     double below = d->on == ABOVE ? p[d->at] - 1e-9 : d->on == BETWEEN ? p[0] - 1e-9 : -1e-9, above = d->on == BETWEEN ? p[1] + 1e-9 : 1.0 + 1e-9;
     if (d->on == COUNTS) below = -1.0;
+    if (d->on == ANGLE) below = -3.15, above = 3.15;
     if (d->on != REALS && d->on != TRUTH) assert_true(density(&r, d, below, p) == -INFINITY);
-    if (d->on == UNIT || d->on == BETWEEN) assert_true(density(&r, d, above, p) == -INFINITY);
+    if (d->on == UNIT || d->on == BETWEEN || d->on == ANGLE) assert_true(density(&r, d, above, p) == -INFINITY);
     for (int b = 0; b < 2; b++) {
       if (d->bad[0][0] != d->bad[0][0]) continue;
       double x = d->on == REALS || d->on == TRUTH ? 1.0 : d->on == COUNTS ? 2.0 : 1.5 - (d->on != ABOVE), got = density(&r, d, x, d->bad[b]);
@@ -214,7 +216,8 @@ static int pieces(const dist *d, const double *p, double *x) {
     for (int k = -24; k <= 50; k++) x[n++] = p[d->at] * (1.0 + ldexp(1.0, k));
     return n - 1;
   default:
-    for (int k = 0; k <= 32; k++) x[n++] = (d->on == UNIT ? 0.0 : p[0]) + (d->on == UNIT ? 1.0 : p[1] - p[0]) * k / 32;
+    for (int k = 0; k <= 32; k++)
+      x[n++] = d->on == ANGLE ? (double)PI * (k - 16) / 16 : (d->on == UNIT ? 0.0 : p[0]) + (d->on == UNIT ? 1.0 : p[1] - p[0]) * k / 32;
     return n - 1;
   }
 }
@@ -239,6 +242,55 @@ static void test_sums(void **state) {
   }
 }
 
+/* A member of every distribution that has it, of the value and the parameters as latents; false where it has not. */
+static bool open_member(model_run *r, const dist *d, const char *member) {
+  char call[256], text[1024], *t = text;
+  const char *messages;
+  t += sprintf(t, "model m() {\n");
+  for (int k = 0; k < d->n; k++) t += sprintf(t, " p%d: %s ~ Flat()\n", k, integer(d, k) ? INTEGER : "real");
+  sprintf(t, " x: %s ~ Flat()\n factor %s(%s, x)\n}", discrete(d) && strcmp(member, "quantile") != 0 ? INTEGER : "real", member, call_of(d, NULL, call));
+  if (d->on != TRUTH && model_try(r, text, NULL, NEED_DENSITY, 0, &messages)) return true;
+  assert_true(d->on == TRUTH || strstr(messages, "has no"));
+  model_close(r);
+  return false;
+}
+
+/* Both tails add up to 1 and follow the density; the quantile comes back. */
+static void test_cdfs(void **state) {
+  (void)state;
+  int tested = 0;
+  for (int k = 0; k < DISTS; k++) {
+    const dist *d = &dists[k];
+    model_run pdf, lower, upper, quantile;
+    if (d->on == TRUTH || !open_member(&lower, d, "logcdf")) continue;
+    assert_true(open_member(&upper, d, "logccdf"));
+    bool inverts = open_member(&quantile, d, "quantile");
+    open_free(&pdf, d, NEED_DENSITY);
+    tested++;
+    for (int s = 0; s < 3; s++) {
+      double x[128], sum = 0.0;
+      const double *p = d->p[s];
+      int n = discrete(d) ? 100 : pieces(d, p, x);
+      for (int i = 0; i < n; i++) {
+        double at = discrete(d) ? i : x[i + 1];
+        sum += discrete(d) ? exp(density(&pdf, d, i, p)) : mass(&pdf, d, p, x[i], at);
+        double l = density(&lower, d, at, p), u = density(&upper, d, at, p);
+        if (!(fabs(exp(l) - sum) <= 1e-9)) fail_msg("%s, parameters %d: cdf(%.17g) is %.12g, not %.12g", d->name, s, at, exp(l), sum);
+        if (!(fabs(exp(l) + exp(u) - 1.0) <= 1e-13)) fail_msg("%s, parameters %d: at %.17g the tails are %.17g and %.17g", d->name, s, at, exp(l), exp(u));
+        if (inverts && l > -30.0 && l < -1e-3 && !discrete(d)) {
+          double back = density(&quantile, d, exp(l), p), scale = d->on == REALS ? p[d->scale] + fabs(p[d->at]) : fabs(at);
+          if (!(fabs(back - at) <= 1e-10 * (fabs(at) + scale))) fail_msg("%s, parameters %d: quantile(cdf(%.17g)) is %.17g", d->name, s, at, back);
+        }
+      }
+    }
+    model_close(&pdf);
+    model_close(&lower);
+    model_close(&upper);
+    if (inverts) model_close(&quantile);
+  }
+  print_message("  %d of %d have a cdf\n", tested, DISTS);
+}
+
 /* ---- gradients */
 
 static real formula_at(const dist *d, const real *v) { return d->formula(v[d->n], v, NULL); }
@@ -251,6 +303,7 @@ static real near_of(const dist *d, const real *v, int i) {
   case REALS: if (i == d->at || i == d->n) return v[d->scale]; break;
   case UNIT: if (i == d->n) return fminl(v[i], 1 - v[i]); break;
   case BETWEEN: return v[1] - v[0];
+  case ANGLE: if (i == d->n) return 1 / (1 + sqrtl(v[1])); break;
   case ABOVE: if (i == d->n || i == d->at) return fminl(v[d->n] - v[d->at], a); break;
   default: break;
   }
@@ -655,7 +708,7 @@ static void test_vector_counts(void **state) {
 int main(int argc, char **argv) {
   if (argc > 1) draws = atoi(argv[1]);
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_extremes), cmocka_unit_test(test_outside),
-                                     cmocka_unit_test(test_sums), cmocka_unit_test(test_gradients), cmocka_unit_test(test_samplers),
+                                     cmocka_unit_test(test_sums), cmocka_unit_test(test_cdfs), cmocka_unit_test(test_gradients), cmocka_unit_test(test_samplers),
                                      cmocka_unit_test(test_truncated_samplers), cmocka_unit_test(test_dirichlet), cmocka_unit_test(test_multi_normal),
                                      cmocka_unit_test(test_categorical), cmocka_unit_test(test_vector_samplers),
                                      cmocka_unit_test(test_vector_counts)};

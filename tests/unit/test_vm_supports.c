@@ -143,6 +143,17 @@ static void test_truncated(void **state) {
       {"model m() { x: real<lower = 0.2, upper = 0.9> ~ LogNormal(0, 1) }", 1, false, 0},
       {"model m() { x: real<lower = 0.2, upper = 0.9> ~ Uniform(0, 1) }", 1, false, 0},
       {"model m() { x: real<lower = 0.2> ~ Uniform(0, 1) }", 1, false, 0},
+      {"model m() { x: real<lower = 0.2> ~ Gamma(2.5, 3) }", 1, false, 0},
+      {"model m() { x: real<upper = 2> ~ Gamma(2.5, 3) }", 1, false, 0},
+      {"model m() { x: real<lower = 30> ~ Gamma(2.5, 3) }", 1, false, 0},
+      {"model m() { x: real<lower = 0.2> ~ InvGamma(2.5, 3) }", 1, false, 200},
+      {"model m() { x: real<upper = 0.2> ~ Beta(2, 3.5) }", 1, false, 0},
+      {"model m() { x: real<lower = 0.9> ~ Beta(2, 3.5) }", 1, false, 0},
+      {"model m() { x: real<lower = 0> ~ StudentT(3, 0, 0.5) }", 1, true, 0},
+      {"model m() { x: real<upper = -9> ~ StudentT(3, 1, 0.5) }", 1, true, 0},
+      {"model m() { x: real<lower = -1, upper = 3> ~ SkewNormal(0, 1, 2) }", 1, false, 0},
+      {"model m() { x: real<lower = 1> ~ Laplace(0, 0.5) }", 1, false, 0},
+      {"model m() { x: real<lower = 1> ~ Weibull(1.5, 2) }", 1, false, 0},
       /* Wider than the distribution, or the same: nothing to normalise. */
       {"model m() { x: real<lower = -1> ~ Exponential(2) }", 1, false, 0},
       {"model m() { x: real<lower = 0> ~ Gamma(2, 2) }", 1, false, 0},
@@ -158,6 +169,9 @@ static void test_truncated_by_latents(void **state) {
       {"model m() { a ~ Normal(0, 1)\n x: real<lower = 0> ~ Normal(a, 1) }", 1, false, 0},
       {"model m() { a ~ Normal(0, 1)\n x: real<lower = a> ~ Normal(0, 2) }", 1, false, 0},
       {"model m() { a ~ Normal(0, 1)\n x: real<upper = a> ~ Normal(0, 2) }", 1, false, 0},
+      {"model m() { a ~ Beta(2, 3)\n x: real<lower = a> ~ Gamma(1 + a, 1) }", 1, false, 0},
+      {"model m() { a ~ Beta(2, 3)\n x: real<upper = a> ~ Beta(1 + a, 2) }", 1, false, 0},
+      {"model m() { a ~ Beta(2, 3)\n x: real<lower = 0, upper = 2> ~ StudentT(3 + a, a, 1 + a) }", 1, false, 0},
       {"model m() { a ~ Normal(0, 1)\n x: real<lower = a, upper = a + 1> ~ Cauchy(0, 2) }", 1, false, 0},
       {"model m() { a ~ Beta(2, 3)\n x: real<lower = 0, upper = 1 - a> ~ Uniform(0, 1) }", 1, false, 0},
       {"model m() { a ~ Beta(2, 3)\n x: real<lower = a> ~ Exponential(1 + a) }", 1, false, 0},
@@ -418,8 +432,8 @@ static void test_origin(void **state) {
 /* A normaliser that moves with a latent and is not known is refused, with the way out. */
 static void test_unknown_normaliser(void **state) {
   (void)state;
-  static const char *texts[] = {"model m() { a ~ Exponential(1)\n x: real<lower = 1> ~ Gamma(a, 1) }",
-                                "model m() { a ~ Exponential(1)\n x: real<lower = a> ~ Gamma(2, 1) }",
+  static const char *texts[] = {"model m() { a ~ Exponential(1)\n x: real<lower = 1> ~ VonMises(a, 1) }",
+                                "model m() { a ~ Exponential(1)\n x: real<lower = a> ~ VonMises(0, 1) }",
                                 "model m() { a: real[2] ~ Normal(0, 1)\n x: ordered(2) ~ Normal(a, 1) }"};
   for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++) {
     model_run r;
