@@ -222,6 +222,14 @@ static void put_worst(strbuf *b, const aim_task *t, const loo_total *x) {
   if (shown && shown < x->n_bad) strbuf_printf(b, " and %zu more", x->n_bad - shown);
 }
 
+/* What the likelihood of an observation takes as known though a reader may expect it to be summed out. */
+static void put_given(strbuf *b, const program *p) {
+  size_t n = 0;
+  for (size_t k = 0; k < p->nsites; k++)
+    if (p->site[k].discrete) strbuf_printf(b, "%s%s", n++ ? ", " : "\nfor observations given the draws of ", p->site[k].name);
+  if (n) strbuf_puts(b, ": a mixture whose labels are summed out has other figures\n");
+}
+
 aim_status aim_loo_write(aim_task *t, aim_write *write, void *user) {
   loo_total x;
   aim_status st = write ? loo_total_of(t, &x) : AIM_E_USAGE;
@@ -235,6 +243,7 @@ aim_status aim_loo_write(aim_task *t, aim_write *write, void *user) {
   const struct { const char *name; double value, se; } rows[] = {
       {"elpd_loo", x.elpd, x.elpd_se}, {"p_loo", x.p, x.p_se}, {"elpd_waic", x.waic, x.waic_se}, {"p_waic", x.p_waic, x.p_waic_se}};
   for (size_t k = 0; k < 4; k++) strbuf_printf(&b, "%-10s%10.1f%8.1f\n", rows[k].name, rows[k].value, rows[k].se);
+  put_given(&b, &t->p);
   if (x.n_bad == 0) {
     strbuf_printf(&b, "\nPareto k of every observation is below %.2f: the estimates can be trusted\n", x.threshold);
   } else {

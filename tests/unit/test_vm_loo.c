@@ -286,6 +286,14 @@ static void test_text(void **state) {
   if (!strstr(said, "7 observations of y, k, 4000 draws") || !strstr(said, "\nPareto k above 0.70 for 1 of 7 observations: y[4] ")) fail_msg("%s", said);
   close_model(&f);
 
+  open_model(&f, "model m(y: real[N]) {\n  z: bool[N] ~ Bernoulli(0.5)\n  y ~ Normal(z, 1)\n}\ninfer m on y = [1, 0.2, 1.5] with mh, warmup = 50, draws = 100");
+  aim_set_text(f.t, "pointwise", "on");
+  check_status(&f, aim_run(f.t, NULL));
+  said[0] = 0;
+  check_status(&f, aim_loo_write(f.t, hear, NULL));
+  if (!strstr(said, "\nfor observations given the draws of z: ")) fail_msg("%s", said);
+  close_model(&f);
+
   static const struct { const char *set, *value, *want; } wrong[] = {
       {"method", "prior", "draws from the prior have not seen the observations"}, {"save", "[s]", "the likelihood of an observation needs all latents"}};
   for (size_t k = 0; k < 2; k++) {
