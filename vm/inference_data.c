@@ -31,6 +31,7 @@ typedef struct writer {
   int root, status;        /* status: of the call that failed */
   arena mem;
   size_t chains, draws;
+  const char *partial;     /* the file that is being written, in mem; NULL: none yet */
 } writer;
 
 static bool ok(writer *w, int status) {
@@ -331,6 +332,7 @@ static aim_status write_file(writer *w, const char *path) {
   const char *other = arena_printf(&w->mem, "%s%s.partial", path[0] == '/' ? "" : "./", path);
   aim_status st = AIM_OK;
   if (!ok(w, w->lib.create(other, NETCDF_CLOBBER | NETCDF_NETCDF4, &w->root))) return fail(w, path, w->status > 0 ? strerror_r(w->status, buffer, sizeof buffer) : w->lib.strerror(w->status), NULL, w->status > 0 ? w->status : EIO);
+  w->partial = other;
   bool whole = write_groups(w, &st);
   int closed = w->lib.close(w->root);
   w->root = -1;
@@ -344,12 +346,13 @@ static aim_status write_file(writer *w, const char *path) {
 
 aim_status aim_write_netcdf(aim_task *t, const char *path) {
   if (!t || t->state != TASK_DONE || !path || !*path) return AIM_E_USAGE;
-  /* Whatever memory runs out, what is open is closed; the partial file stays, under its own name. */
+  /* Whatever memory runs out, what is open is closed and what is partial removed. */
   jmp_buf here;
   t->mem.oom = &here;
   writer *volatile open = NULL;
   if (setjmp(here)) {
     if (open && open->root >= 0) open->lib.close(open->root);
+    if (open && open->partial) unlink(open->partial);
     if (open) arena_free(&open->mem);
     return AIM_E_MEMORY;
   }

@@ -1,6 +1,7 @@
 /* A run as NetCDF by the schema of InferenceData: groups, dimensions, coordinates, and every number against the draws.  Skipped, and counted, where there
  * is no netCDF library. */
 #include "compiler/netcdf.h"
+#include "tests/unit/host.h"
 #include "vm/aim.h"
 
 #include <math.h>
@@ -39,9 +40,10 @@ static const char text[] = "model m(g: index(J)[N], x: real[N, 2], y: real[N]) {
                            "  y ~ Normal(a[g] + x[1, 1] * L[2, 1] + k, 1)\n  track twice = 2 * a\n  predict y\n  predict { z: real[3] ~ Normal(a[1], 1) }\n}\n"
                            "infer m on x = [[1, 2], [3, 4], [5, 6], [7, 8]], y = [0.5, -1, 2, 1] with mh, warmup = 20, draws = 30, chains = 2";
 
-static void run_model(fixture *f, const char *save) {
+static void run_model_with(fixture *f, const char *save, host *h) {
   aim_config c;
   aim_config_init(&c);
+  if (h) c.alloc = host_fn, c.alloc_user = h;
   f->vm = aim_vm_new(&c);
   aim_status st = aim_load(f->vm, "m.aim", text, strlen(text), &f->p);
   if (st != AIM_OK) aim_program_messages(f->p, 0, say, NULL), fail();
@@ -57,6 +59,8 @@ static void run_model(fixture *f, const char *save) {
   st = aim_run(f->t, NULL);
   if (st != AIM_OK) aim_task_messages(f->t, 0, say, NULL), fail();
 }
+
+static void run_model(fixture *f, const char *save) { run_model_with(f, save, NULL); }
 
 static void close_model(fixture *f) {
   aim_task_free(f->t);
@@ -206,11 +210,37 @@ static void test_wrong(void **state) {
   close_model(&f);
 }
 
+/* Each allocation failing: a status, the library's file closed and removed, nothing kept. */
+static void test_memory(void **state) {
+  (void)state;
+  need_library();
+  size_t failed = 0;
+  for (size_t at = 1;; at += 1 + at / 8) {
+    host h = {.persistent = true};
+    fixture f;
+    run_model_with(&f, NULL, &h);
+    h.fail_at = h.calls + at;
+    const size_t before = h.calls;
+    aim_status st = aim_write_netcdf(f.t, path);
+    const bool reached = h.calls - before >= at;
+    assert_int_equal(st, reached ? AIM_E_MEMORY : AIM_OK);
+    failed += reached;
+    h.fail_at = 0;
+    close_model(&f);
+    assert_int_equal(h.bytes, 0);
+    if (!reached) break;
+  }
+  assert_true(failed >= 3);
+  char partial[sizeof path + 8];
+  snprintf(partial, sizeof partial, "%s.partial", path);
+  assert_int_equal(access(partial, F_OK), -1);
+}
+
 int main(void) {
   int fd = mkstemps(path, 3);
   if (fd < 0) return 2;
   close(fd);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_schema), cmocka_unit_test(test_saved), cmocka_unit_test(test_wrong)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_schema), cmocka_unit_test(test_saved), cmocka_unit_test(test_wrong), cmocka_unit_test(test_memory)};
   int bad = cmocka_run_group_tests(tests, NULL, NULL);
   unlink(path);
   return bad;

@@ -3,6 +3,7 @@
 #include "vm/aim.h"
 #include "vm/loo.h"
 #include "vm/psis.h"
+#include "tests/unit/host.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -310,10 +311,40 @@ static void test_text(void **state) {
   }
 }
 
+/* Each allocation of what comes after the run failing: a status, and nothing kept. */
+static void test_memory(void **state) {
+  (void)state;
+  size_t failed = 0;
+  for (size_t at = 1;; at++) {
+    host h = {.persistent = true};
+    aim_config c;
+    aim_config_init(&c);
+    c.alloc = host_fn, c.alloc_user = &h;
+    fixture f = {.vm = aim_vm_new(&c)};
+    assert_int_equal(aim_load(f.vm, "m.aim", models[0], strlen(models[0]), &f.p), AIM_OK);
+    assert_int_equal(aim_task_statement(f.p, 0, &f.t), AIM_OK);
+    aim_set_int(f.t, "warmup", 5), aim_set_int(f.t, "draws", 10), aim_set_int(f.t, "chains", 2);
+    aim_set_text(f.t, "pointwise", "on");
+    check_status(&f, aim_run(f.t, NULL));
+    h.fail_at = h.calls + at;
+    aim_loo l;
+    const size_t before = h.calls;
+    aim_status st = aim_loo_get(f.t, &l);
+    const bool reached = h.calls - before >= at;
+    assert_int_equal(st, reached ? AIM_E_MEMORY : AIM_OK);
+    failed += reached;
+    h.fail_at = 0;
+    close_model(&f);
+    assert_int_equal(h.bytes, 0);
+    if (!reached) break;
+  }
+  assert_true(failed >= 3);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_sums), cmocka_unit_test(test_places),      cmocka_unit_test(test_shared), cmocka_unit_test(test_arviz), cmocka_unit_test(test_fit),
-      cmocka_unit_test(test_smooth_edges), cmocka_unit_test(test_closed_form), cmocka_unit_test(test_text),
+      cmocka_unit_test(test_sums), cmocka_unit_test(test_places), cmocka_unit_test(test_shared), cmocka_unit_test(test_arviz), cmocka_unit_test(test_fit),
+      cmocka_unit_test(test_smooth_edges), cmocka_unit_test(test_closed_form), cmocka_unit_test(test_text), cmocka_unit_test(test_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
