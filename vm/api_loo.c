@@ -201,25 +201,26 @@ static void put_name(strbuf *b, const program *p, size_t place) {
   if (l->rank) strbuf_putc(b, ']');
 }
 
+/* By which observations are shown: nothing is worse than no k. */
+static double badness(const loo_point *p) { return isnan(p->k) ? (double)INFINITY : p->k; }
+
 /* The observations of the largest k above the threshold, the largest first. */
 static void put_worst(strbuf *b, const aim_task *t, const loo_total *x) {
-  double before = (double)INFINITY;
-  size_t shown = 0, same = SIZE_MAX;
+  size_t shown = 0, last = SIZE_MAX;
   for (; shown < SHOWN && shown < x->n_bad; shown++) {
     size_t best = SIZE_MAX;
     for (size_t i = 0; i < t->n_loo; i++) {
-      const double k = t->loo[i].k;
-      if (k <= x->threshold || k > before || (k == before && same != SIZE_MAX && i <= same) || isnan(k)) continue;
-      if (best == SIZE_MAX || k > t->loo[best].k) best = i;
+      const double k = badness(&t->loo[i]), before = last == SIZE_MAX ? (double)INFINITY : badness(&t->loo[last]);
+      const bool told = last != SIZE_MAX && (k > before || (k == before && i <= last));
+      if (k > x->threshold && !told && (best == SIZE_MAX || k > badness(&t->loo[best]))) best = i;
     }
-    if (best == SIZE_MAX) break;
-    before = t->loo[best].k;
-    same = best;
     strbuf_puts(b, shown ? ", " : ": ");
     put_name(b, &t->p, t->loo_place[best]);
-    strbuf_printf(b, isinf(before) ? " infinite" : " %.2f", before);
+    const double k = t->loo[best].k;
+    strbuf_printf(b, isnan(k) ? " undefined" : isinf(k) ? " infinite" : " %.2f", k);
+    last = best;
   }
-  if (shown && shown < x->n_bad) strbuf_printf(b, " and %zu more", x->n_bad - shown);
+  if (shown < x->n_bad) strbuf_printf(b, " and %zu more", x->n_bad - shown);
 }
 
 /* What the likelihood of an observation takes as known though a reader may expect it to be summed out. */
@@ -242,7 +243,11 @@ aim_status aim_loo_write(aim_task *t, aim_write *write, void *user) {
   strbuf_printf(&b, ", %zu draws\n\n            estimate      SE\n", (size_t)t->run.o.chains * t->loglik_draws);
   const struct { const char *name; double value, se; } rows[] = {
       {"elpd_loo", x.elpd, x.elpd_se}, {"p_loo", x.p, x.p_se}, {"elpd_waic", x.waic, x.waic_se}, {"p_waic", x.p_waic, x.p_waic_se}};
-  for (size_t k = 0; k < 4; k++) strbuf_printf(&b, "%-10s%10.1f%8.1f\n", rows[k].name, rows[k].value, rows[k].se);
+  for (size_t k = 0; k < 4; k++) {
+    strbuf_printf(&b, "%-10s", rows[k].name);
+    if (isfinite(rows[k].value)) strbuf_printf(&b, "%10.1f%8.1f\n", rows[k].value, rows[k].se);
+    else strbuf_puts(&b, "         -       -\n");
+  }
   put_given(&b, &t->p);
   if (x.n_bad == 0) {
     strbuf_printf(&b, "\nPareto k of every observation is below %.2f: the estimates can be trusted\n", x.threshold);

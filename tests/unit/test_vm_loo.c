@@ -284,6 +284,9 @@ static void test_text(void **state) {
   check_status(&f, aim_run(f.t, NULL));
   said[0] = 0;
   check_status(&f, aim_loo_write(f.t, hear, NULL));
+  const double *k;
+  assert_int_equal(aim_loo_points(f.t, NULL, &k), AIM_OK);
+  assert_true(k[3] > 0.7 && k[0] < 0.7);
   if (!strstr(said, "7 observations of y, k, 4000 draws") || !strstr(said, "\nPareto k above 0.70 for 1 of 7 observations: y[4] ")) fail_msg("%s", said);
   close_model(&f);
 
