@@ -40,7 +40,7 @@ static const struct argp_option options[] = {
     {"output", 'o', "NAME", 0, "of run: writes NAME.nc, NetCDF that ArviZ opens; of build: NAME.o and NAME.h, by default the model's name", 3},
     {"cpu", KEY_CPU, "native | x86-64-v2 | -v3 | -v4", 0, "of build: what the object runs on, default x86-64-v3; results do not depend on it", 3},
     {"runtime", KEY_RUNTIME, "SIZE", 0, "of build: the host sets this size, though it is small; may be repeated", 3},
-    {"any-path", KEY_ANY_PATH, NULL, 0, "let statements read data outside the folder of the program", 3},
+    {"any-path", KEY_ANY_PATH, NULL, 0, "let programs import files and read data outside their folder", 3},
     {"all", KEY_ALL, NULL, 0, "every row of the summary, in the order of the files", 4},
     {"check", KEY_CHECK, NULL, 0, "of fmt: change nothing; status 1 and the names of files that would change", 4},
     {"json", KEY_JSON, NULL, 0, "messages as lines of JSON; of bench: a line for each statement, in seconds and rates", 4},

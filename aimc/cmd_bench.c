@@ -451,6 +451,7 @@ static int bench_statement(const args *a, aim_program *p, size_t statement, size
   memory m = {0};
   memory_limit(&m, &config);
   config.isa = a->isa;
+  config.any_path = a->any_path;
   if (chosen && !a->json) putchar('\n');
   int status = measure(&b, statement, &config);
   for (int k = 0; k < ENGINES; k++) side_close(&b.side[k]);

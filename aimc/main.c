@@ -135,6 +135,7 @@ static int dispatch(const args *a) {
   memory m = {0};
   memory_limit(&m, &config);
   config.isa = a->isa;
+  config.any_path = a->any_path;
   aim_vm *vm = aim_vm_new(&config);
   if (!vm) {
     fprintf(stderr, "aimc: memory is exhausted\n");

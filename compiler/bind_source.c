@@ -9,21 +9,6 @@
 
 /* --- files */
 
-/* Whether a relative path stays in its folder, by its text: `a/../b` does, `../b` and `a/../../b` do not. */
-static bool stays_inside(const char *path) {
-  int depth = 0;
-  if (path[0] == '/') return false;
-  while (*path) {
-    size_t n = strcspn(path, "/");
-    if (n == 2 && path[0] == '.' && path[1] == '.') depth--;
-    else if (n > 0 && !(n == 1 && path[0] == '.')) depth++;
-    if (depth < 0) return false;
-    path += n;
-    path += *path == '/';
-  }
-  return true;
-}
-
 static const char *beside_program(binder *b, const char *path) {
   const source_file *f = source_get(&b->p->sources, (uint32_t)b->p->file);
   const char *slash = f ? strrchr(f->name, '/') : NULL;
@@ -60,7 +45,7 @@ static bool exists(const char *path) {
 /* Reads the file that a statement names.  False after a report. */
 static bool read_file(binder *b, const ast_arg *a, data_set *into) {
   const char *path = a->value->string.bytes;
-  if (!b->p->any_path && !stays_inside(path)) {
+  if (!b->p->any_path && !source_path_below(path)) {
     diag *d = bind_error(b, "E0779", a->at, "a program may read only files of its own folder");
     bind_say(b, d, "%s", path[0] == '/' ? "an absolute path" : "this leaves the folder");
     if (into == &b->files) bind_help(b, d, "give the file on the command line: `--data %s`", path);
@@ -88,7 +73,7 @@ bool bind_read_files(binder *b) {
     const char *path = a->value->string.bytes, *full = beside_program(b, path);
     if (read_before(b, path, full)) continue;
     /* A path that leads outside is said even where the file is not needed. */
-    if (!needed && (b->p->any_path || stays_inside(path)) && !exists(full)) continue;
+    if (!needed && (b->p->any_path || source_path_below(path)) && !exists(full)) continue;
     ok &= read_file(b, a, &b->files);
   }
   return ok;

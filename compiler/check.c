@@ -5,6 +5,7 @@
  * construct inside a model that the compiler could only get wrong by leaving it out (ragged arrays, ode), is the error E0690. */
 #include "compiler/check_state.h"
 
+#include "compiler/import.h"
 #include "compiler/prelude.h"
 #include "lang/parse.h"
 
@@ -320,10 +321,13 @@ static void state_init(check_program *p) {
 
 bool check_file(check_program *p) {
   size_t errors = p->diags->errors;
+  import_files(p, p->imports);
+  bool missing = p->diags->errors > errors;
   if (!p->sizes) p->sizes = size_table_new(p->mem);
   state_init(p);
   check_state *st = p->state;
-  st->syntax_errors = errors > 0;
+  st->syntax_errors = p->diags->errors > 0;
+  st->names_missing = missing;
   ast_file *f = p->file;
   for (size_t i = 0; i < f->n; i++) declare(st, f->items[i], false);
   for (size_t i = 0; i < f->n; i++) {
@@ -338,7 +342,6 @@ bool check_file(check_program *p) {
       }
       break;
     case DECL_AGENT: case DECL_WORLD: case DECL_SCHEDULE: cannot_run(st, d); break;
-    case DECL_IMPORT: diag_add(p->diags, DIAG_ERROR, "E0690", d->at, "`import` is not available yet"); break;
     default: break;
     }
     run_queue(st);

@@ -1,6 +1,6 @@
 /* check.h: the meaning of a tree: names, types, shapes, supports.  Wrong programs end here, with carets.
  *
- * check_program resolves the names of a file (its own, its imports', the prelude's) and gives every expression a type,
+ * check_file resolves the names of a file (its own, its imports', the prelude's) and gives every expression a type,
  * by writing into the tree: ast_expr.info, ast_type.info, ast_name.sym.  A tree that was checked without an error can be
  * lowered without looking for mistakes again.
  *
@@ -129,6 +129,7 @@ typedef struct check_program {
   diag_list *diags;
   size_table *sizes;
   ast_file *file;
+  const struct import_options *imports; /* import.h; may be NULL */
   struct check_state *state; /* private */
 } check_program;
 

@@ -214,7 +214,7 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
       if (e->call.fn.name[0]) {
         symbol *v = ptr_map_get(&c->names, e->call.fn.name);
         if (v) unknown_callable(c, e->call.fn.name, e->call.fn.at, "a distribution");
-        else {
+        else if (!st->names_missing) {
           bool missing;
           const char *other = habit_dist(e->call.fn.name, &missing);
           diag *d = cx_error(c, "E0407", e->call.fn.at, missing ? "`%s` is not among the distributions of this version" : "there is no distribution called `%s`",

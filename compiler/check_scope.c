@@ -175,6 +175,7 @@ void unknown_value(ctx *c, const char *name, span at) {
 void unknown_callable(ctx *c, const char *name, span at, const char *noun) {
   if (!name[0]) return;
   symbol *v = ptr_map_get(&c->names, name);
+  if (!v && c->st->names_missing) return;
   if (v) {
     diag *d = cx_error(c, "E0405", at, "`%s` is %s, not %s", name, sym_noun(v), noun);
     cx_point(c, d, v->at, "declared here");

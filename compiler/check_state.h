@@ -87,6 +87,7 @@ typedef struct check_state {
   ty_info scalars[TY_NONE + 1];
   unsigned nspecials;
   bool syntax_errors;    /* statements may be missing from the tree */
+  bool names_missing;    /* a file that was imported could not be read */
   const char *flat, *upper, *lower; /* interned words */
 } check_state;
 

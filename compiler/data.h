@@ -88,6 +88,8 @@ void data_init(data_set *ds, arena *a, diag_list *diags);
 /* Reads a file by its ending (any case): .json, .csv, .tsv, .npy, .npz, .safetensors, .nc, .gset, .rud, .mc, .ising, .qubo, .coo.  Names of several files merge; a name that is there
  * already is an error that names both places, since silently preferring one would hide a mistake. */
 int data_read_file(data_set *ds, const char *path);
+/* What an errno means, in memory of a. */
+const char *data_error_text(int code, arena *a);
 
 /* Read from memory; `file` is the name for messages (copied).  Bytes are borrowed for the call only.
  *

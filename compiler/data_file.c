@@ -41,14 +41,14 @@ static void file_cleanup(void *ctx) {
 }
 
 /* strerror is not safe between threads, and its two reentrant forms differ; this is the form of glibc. */
-static const char *error_text(int code, arena *a) {
+const char *data_error_text(int code, arena *a) {
   char buffer[128];
   const char *s = strerror_r(code, buffer, sizeof buffer);
   return arena_strndup(a, s, strlen(s));
 }
 
 static int cannot_be_read(data_set *ds, const char *file, int code) {
-  return data_fail(ds, "E0750", file, "", NULL, "cannot be read: %s", error_text(code, ds->a));
+  return data_fail(ds, "E0750", file, "", NULL, "cannot be read: %s", data_error_text(code, ds->a));
 }
 
 int data_input_get(const data_input *in, uint64_t at, void *to, size_t n) {
@@ -108,7 +108,7 @@ static int file_body(void *ctx) {
   struct stat st;
   if (job->fd < 0 || fstat(job->fd, &st) < 0)
     return data_fail(ds, "E0750", job->path, "", errno == ENOENT ? "paths are relative to the directory where the program runs" : NULL, "cannot be opened: %s",
-                     error_text(errno, ds->a));
+                     data_error_text(errno, ds->a));
   if (S_ISDIR(st.st_mode)) return data_fail(ds, "E0750", job->path, "", "name a file in it", "is a directory");
   if (!job->f->pieces || !S_ISREG(st.st_mode)) return read_whole(job, st.st_size > 0 ? (size_t)st.st_size : 0);
   if ((uint64_t)st.st_size > ds->max_stream) return too_large(job, ds->max_stream);

@@ -15,7 +15,9 @@
 /* Flops of a sum that threads share: about a hundred microseconds of one processor, against the few that handing out takes. */
 enum { STAGE_LEAST = 400000 };
 
-bool program_open(program *p, arena *mem, const char *name, const char *text, size_t len) {
+bool program_open(program *p, arena *mem, const char *name, const char *text, size_t len) { return program_open_with(p, mem, name, text, len, NULL); }
+
+bool program_open_with(program *p, arena *mem, const char *name, const char *text, size_t len, const import_options *imports) {
   memset(p, 0, sizeof *p);
   p->mem = mem;
   source_map_init(&p->sources, mem);
@@ -28,7 +30,7 @@ bool program_open(program *p, arena *mem, const char *name, const char *text, si
     return false;
   }
   ast_file *file = parse_file(mem, &p->names, &p->sources, p->file, &p->diags);
-  p->check = (check_program){.mem = mem, .sources = &p->sources, .names = &p->names, .diags = &p->diags, .sizes = p->sizes, .file = file};
+  p->check = (check_program){.mem = mem, .sources = &p->sources, .names = &p->names, .diags = &p->diags, .sizes = p->sizes, .file = file, .imports = imports};
   if (p->diags.errors == 0) p->ok = check_file(&p->check);
   return p->ok;
 }

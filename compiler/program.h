@@ -12,6 +12,7 @@
 #include "compiler/check.h"
 #include "compiler/contract.h"
 #include "compiler/data.h"
+#include "compiler/import.h"
 #include "compiler/stages.h"
 
 /* Which functions to derive. */
@@ -120,6 +121,8 @@ typedef struct program {
 
 /* Parses and checks.  Returns p->ok; messages are in p->diags either way. */
 bool program_open(program *p, arena *mem, const char *name, const char *text, size_t len);
+/* The same with a say about the files that it imports; imports is used during the call. */
+bool program_open_with(program *p, arena *mem, const char *name, const char *text, size_t len, const import_options *imports);
 
 /* The model of a run statement, or the last model of the file for NULL; NULL if there is none. */
 const check_model *program_model(program *p, const ast_decl *run);

@@ -127,3 +127,17 @@ int utf8_width(uint32_t cp) {
   if (within(none, sizeof none / sizeof *none, cp)) return 0;
   return within(wide, sizeof wide / sizeof *wide, cp) ? 2 : 1;
 }
+
+bool source_path_below(const char *path) {
+  int depth = 0;
+  if (path[0] == '/') return false;
+  while (*path) {
+    size_t n = strcspn(path, "/");
+    if (n == 2 && path[0] == '.' && path[1] == '.') depth--;
+    else if (n > 0 && !(n == 1 && path[0] == '.')) depth++;
+    if (depth < 0) return false;
+    path += n;
+    path += *path == '/';
+  }
+  return true;
+}

@@ -39,6 +39,9 @@ void source_map_init(source_map *m, arena *a);
 /* Copies name and text into the map.  Returns the file's id, or 0 when the text is larger than SOURCE_MAX_BYTES. */
 int source_add(source_map *m, const char *name, const char *text, size_t len);
 
+/* Whether a path stays in the folder that it starts from, by its text: `a/../b` does; `../b`, `a/../../b` and `/b` do not. */
+bool source_path_below(const char *path);
+
 /* NULL when there is no such file. */
 const source_file *source_get(const source_map *m, uint32_t file);
 

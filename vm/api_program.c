@@ -78,7 +78,8 @@ static aim_status read_program(aim_program *p, const char *name, const char *tex
   p->name = arena_strndup(&p->mem, name, strlen(name));
   p->text = arena_strndup(&p->mem, text, length);
   p->length = length;
-  if (program_open(&p->p, &p->mem, p->name, p->text, length)) collect(p);
+  import_options imports = {.anywhere = p->vm->config.any_path};
+  if (program_open_with(&p->p, &p->mem, p->name, p->text, length, &imports)) collect(p);
   return p->p.diags.errors ? AIM_E_PROGRAM : AIM_OK;
 }
 

@@ -28,7 +28,8 @@ static const ast_decl *model_named(const ast_file *f, const char *name) {
 /* The task's own copy of the checked program, and its plan. */
 static aim_status open_task(aim_task *t, size_t statement, const char *model) {
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
-  if (!program_open(&t->p, &t->mem, t->of->name, t->of->text, t->of->length)) return AIM_E_INTERNAL;
+  import_options imports = {.anywhere = true, .known = &t->of->p.sources};
+  if (!program_open_with(&t->p, &t->mem, t->of->name, t->of->text, t->of->length, &imports)) return AIM_E_INTERNAL;
   /* The program has told its warnings; the task tells its own. */
   t->p.diags.n = t->p.diags.warnings = 0;
   data_init(&t->data, &t->mem, &t->p.diags);
