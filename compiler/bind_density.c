@@ -238,6 +238,7 @@ static void walk_block(walk *w, const ast_block *block) {
     bind_num c;
     switch (s->kind) {
     case STMT_SAMPLE: walk_loop(w, &s->sample.iter, 0, draw_body, s); break;
+    case STMT_GROUP: walk_block(w, s->group.body); break;
     case STMT_PLATE: walk_loop(w, &s->plate.iter, 0, block_body, s->plate.body); break;
     case STMT_FOR: walk_loop(w, &s->for_.iter, 0, block_body, s->for_.body); break;
     case STMT_IF:

@@ -334,7 +334,7 @@ bool check_file(check_program *p) {
     ast_decl *d = f->items[i];
     symbol *s = d->name.sym;
     switch (d->kind) {
-    case DECL_MODEL: if (s) check_model_body(st, s); break;
+    case DECL_MODEL: if (s && !sym_of(s)->model) check_model_body(st, s); break;
     case DECL_FN: case DECL_DIST:
       if (s && !sym_of(s)->queued) {
         sym_of(s)->queued = true;

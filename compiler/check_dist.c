@@ -205,7 +205,8 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
   symbol *first = made ? e->call.fn.sym : e->kind == EXPR_CALL && e->call.fn.name[0] && !e->call.of ? callable_find(c, e->call.fn.name) : NULL;
   if (e->kind != EXPR_CALL || !first || first->kind != SYM_DIST) {
     if (e->kind == EXPR_CALL && first && first->kind == SYM_MODEL) {
-      cx_error(c, "E0690", e->at, "a model as a distribution (`%s ~ %s(...)`) is not available yet", "x", first->name);
+      diag *d = cx_error(c, "E0612", e->at, "model `%s` is not a distribution that could stand here", first->name);
+      cx_help(c, d, "it is drawn by a statement of a model: `x ~ %s(...)`", first->name);
       check_error(c, e);
       return false;
     }

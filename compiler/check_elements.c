@@ -133,8 +133,16 @@ static void collect_loop(collector *k, const ast_iter *it, bool is_for, const as
 
 static void collect_block(collector *k, const ast_block *b) {
   for (size_t i = 0; i < b->n; i++) {
-    const ast_stmt *s = b->items[i];
+    ast_stmt *s = b->items[i];
+    submodel_expand(k->c, s);
     switch (s->kind) {
+    case STMT_GROUP: {
+      submodel *outer = k->c->expanding;
+      k->c->expanding = s->group.info;
+      collect_block(k, s->group.body);
+      k->c->expanding = outer;
+      break;
+    }
     case STMT_SAMPLE: collect_loop(k, &s->sample.iter, false, NULL, &s->sample.target); break;
     case STMT_LET: collect_target(k, &s->let.target, s->let.value); break;
     case STMT_PLATE: collect_loop(k, &s->plate.iter, false, s->plate.body, NULL); break;

@@ -383,6 +383,8 @@ const ty_info *check_expr(ctx *c, ast_expr *e) {
   case EXPR_COMPREHENSION: return check_comprehension(c, e);
   case EXPR_INDEX: return check_index(c, e);
   case EXPR_FIELD: {
+    if (field_resolve(c, e)) return check_expr(c, e);
+    if (e->kind == EXPR_ERROR) return check_error(c, e);
     const ty_info *t = check_expr(c, e->field.base);
     if (!ty_is_error(t)) {
       diag *d = cx_error(c, "E0508", e->at, "%s has no fields", ty_print(c->p, t));

@@ -54,6 +54,7 @@ void check_model_body(check_state *st, symbol *model) {
     else cx_help(&c, g, "`predict { x ~ D }` draws a new quantity");
   }
   sym_of(model)->tracks = c.tracks;
+  sym_of(model)->over_failed = st->p->diags->errors != errors;
   /* After an error a use may have been passed over. */
   if (st->p->diags->errors == errors) warn_unused(&c);
 }

@@ -458,6 +458,7 @@ static symbol *special_of(ctx *c, symbol *scheme, place *places, size_t n, span 
 static bool draws(ctx *c, const ast_expr *e) {
   if (e->kind != EXPR_CALL || e->call.of || !e->call.fn.name[0]) return false;
   const symbol *s = e->call.fn.sym ? e->call.fn.sym : callable_find(c, e->call.fn.name);
+  if (s && s->kind == SYM_MODEL) return true; /* to be reported */
   char initial = e->call.fn.name[0];
   return s ? s->kind == SYM_DIST : initial >= 'A' && initial <= 'Z'; /* an unknown one is reported as what it was meant to be */
 }

@@ -67,7 +67,12 @@ static symbol *model_name(const check_model *m, const char *name) {
   return NULL;
 }
 
-static void check_saved(ctx *c, const ast_expr *e, const check_model *m) {
+static void check_saved(ctx *c, ast_expr *e, const check_model *m) {
+  const char *path = e->kind == EXPR_FIELD ? field_path(c, e) : NULL;
+  if (path) {
+    e->kind = EXPR_NAME;
+    e->name = (ast_name){.name = path, .at = e->at};
+  }
   if (e->kind != EXPR_NAME || name_missing(&e->name)) {
     if (e->kind != EXPR_NAME && e->kind != EXPR_ERROR) {
       diag *d = cx_error(c, "E0808", e->at, "this list holds names of the model");
@@ -85,7 +90,7 @@ static void check_saved(ctx *c, const ast_expr *e, const check_model *m) {
 }
 
 /* A name of an unknown that nuts moves, for an option that says how. */
-static void check_unknown(ctx *c, const char *option, const ast_expr *e, const check_model *m) {
+static void check_unknown(ctx *c, const char *option, ast_expr *e, const check_model *m) {
   size_t before = c->p->diags->errors;
   check_saved(c, e, m);
   if (c->p->diags->errors != before || e->kind != EXPR_NAME) return;
@@ -343,6 +348,7 @@ static bool has_factor(const ast_block *b) {
   for (size_t i = 0; b && i < b->n; i++) {
     const ast_stmt *s = b->items[i];
     if (s->kind == STMT_FACTOR || s->kind == STMT_ERROR) return true;
+    if (s->kind == STMT_GROUP && has_factor(s->group.body)) return true;
     if (s->kind == STMT_PLATE && has_factor(s->plate.body)) return true;
     if (s->kind == STMT_FOR && has_factor(s->for_.body)) return true;
     if (s->kind == STMT_IF && (has_factor(s->if_.then) || has_factor(s->if_.else_))) return true;

@@ -18,6 +18,7 @@
 
 typedef struct ctx ctx;
 typedef struct elements elements;
+typedef struct submodel submodel;
 
 /* A loop around the place that is being checked, innermost first. */
 typedef enum loop_kind { LOOP_PLATE, LOOP_FOR, LOOP_LOCAL /* of a comprehension or reduction */ } loop_kind;
@@ -61,7 +62,7 @@ typedef struct sym_info {
   bool energy;            /* SYM_MODEL: it has one */
   bool queued;            /* its body is checked, or will be */
   struct special *specials; /* SYM_DIST over distributions: what was made of it (check_over.c) */
-  bool over_failed;       /* it has an error that was reported, so nothing is made of it any more */
+  bool over_failed;       /* it has an error that was reported, so nothing is made of it any more; SYM_MODEL too */
   symbol *special_of;     /* a special: its scheme, where it was first used, how deep it is nested */
   span special_at;
   unsigned over_depth;
@@ -85,7 +86,7 @@ typedef struct check_state {
   symbol **decls;        /* of the user's file, in order */
   size_t ndecls, cap_decls;
   ty_info scalars[TY_NONE + 1];
-  unsigned nspecials;
+  unsigned nspecials, nsubmodels;
   bool syntax_errors;    /* statements may be missing from the tree */
   bool names_missing;    /* a file that was imported could not be read */
   const char *flat, *upper, *lower; /* interned words */
@@ -128,6 +129,7 @@ struct ctx {
   ptr_map tracks;     /* names of tracked quantities: ast_arg */
   ast_name **replicas; /* `predict y` */
   size_t nreplicas, cap_replicas;
+  submodel *expanding; /* around the statements that are collected */
   ptr_map arrays;     /* arrays built by elements: see check_elements.c */
   const ty_info *result;  /* of the function, for `return` */
   span result_at;
@@ -333,6 +335,16 @@ void check_let(ctx *c, ast_stmt *s);
 /* `name` is predicted from a distribution without a sampler. */
 void report_undrawn(ctx *c, span at, const symbol *dist, const char *name);
 check_site *site_add(ctx *c, symbol *s, ir_site_role role, const ty_info *type, span at);
+
+/* ---- check_submodel.c: models as distributions over records */
+
+/* Where s draws from a model, it becomes a group of that model's statements. */
+void submodel_expand(ctx *c, ast_stmt *s);
+void check_submodel(ctx *c, ast_stmt *group);
+/* "hs.beta" of these fields, interned; NULL when e is something else. */
+const char *field_path(ctx *c, const ast_expr *e);
+/* Makes a name of `hs.beta`, and an element of `hs[j].beta`.  False when e has no such form. */
+bool field_resolve(ctx *c, ast_expr *e);
 
 /* ---- check_model.c, check_run.c */
 

@@ -161,6 +161,7 @@ void check_stmt(ctx *c, ast_stmt *s) {
     }
     break;
   case STMT_SAMPLE: check_sample(c, s); break;
+  case STMT_GROUP: check_submodel(c, s); break;
   case STMT_LET: check_let(c, s); break;
   case STMT_PLATE: check_loop(c, &s->plate.iter, LOOP_PLATE, s->plate.body); break;
   case STMT_FOR:

@@ -188,9 +188,10 @@ static void make_sites(lower *l, const check_model *model) {
 }
 
 /* `predict y`: y_rep is a site beside y. */
-static void find_replicas(lower *l, const check_model *model) {
-  for (size_t k = 0; k < model->decl->body->n; k++) {
-    const ast_stmt *s = model->decl->body->items[k];
+static void find_replicas(lower *l, const check_model *model, const ast_block *body) {
+  for (size_t k = 0; k < body->n; k++) {
+    const ast_stmt *s = body->items[k];
+    if (s->kind == STMT_GROUP) find_replicas(l, model, s->group.body);
     if (s->kind != STMT_REPLICATE || !s->replicate.sym || !s->replicate.sym->site) continue;
     uint32_t site = s->replicate.sym->site - 1;
     if (l->replica[site]) continue;
@@ -256,7 +257,7 @@ ir_fn *lower_model(check_program *p, ir_module *m, const check_model *model, con
     }
   }
   make_sites(&l, model);
-  find_replicas(&l, model);
+  find_replicas(&l, model, model->decl->body);
   lower_block(&l, model->decl->body);
   if (!l.refused) track_predicted(&l, model);
   return l.refused ? NULL : l.fn;

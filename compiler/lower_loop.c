@@ -127,6 +127,7 @@ static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
     if (s->if_.else_) find_in_block(l, s->if_.else_, list);
     break;
   case STMT_PREDICT: find_in_block(l, s->predict.body, list); break;
+  case STMT_GROUP: find_in_block(l, s->group.body, list); break;
   default: break;
   }
 }

@@ -53,6 +53,9 @@ static bool only_effects(const lower *l, const ast_block *b) {
     case STMT_SAMPLE:
       if (lower_is_drawn(l, s->sample.target.name.sym)) return false;
       break;
+    case STMT_GROUP:
+      if (!only_effects(l, s->group.body)) return false;
+      break;
     case STMT_PLATE:
       if (!only_effects(l, s->plate.body)) return false;
       break;
@@ -112,6 +115,7 @@ static void track(lower *l, const ast_stmt *s) {
   for (size_t k = 0; k < s->track.items.n; k++) {
     const ast_arg *a = &s->track.items.items[k];
     const char *name = a->name.name;
+    if (!name && a->value->kind == EXPR_NAME) name = a->value->name.name;
     if (!name) {
       strbuf text;
       strbuf_init(&text, l->mem);
@@ -148,6 +152,7 @@ static void statement(lower *l, const ast_stmt *s) {
     l->predicting = was;
     break;
   }
+  case STMT_GROUP: lower_block(l, s->group.body); break;
   case STMT_REPLICATE: break; /* done beside the observation */
   case STMT_FACTOR: ir_factor(&l->b, sum_all(l, s->value)); break;
   case STMT_ENERGY: ir_factor(&l->b, ir_op1(&l->b, IR_NEG_OP, sum_all(l, s->value))); break;

@@ -255,7 +255,8 @@ typedef enum stmt_kind {
   STMT_BELIEFS,   /* value */
   STMT_PLAN,      /* value */
   STMT_LEARN,     /* learn: learn A ~ D, rate = 1 */
-  STMT_MEMBER     /* member: logpdf(x) = e; sample() { .. }, in a dist */
+  STMT_MEMBER,    /* member: logpdf(x) = e; sample() { .. }, in a dist */
+  STMT_GROUP      /* group: statements that the checker has put in the place of one; never parsed */
 } stmt_kind;
 
 struct ast_stmt {
@@ -326,6 +327,11 @@ struct ast_stmt {
       ast_expr *value; /* exactly one of value and body is not NULL */
       ast_block *body;
     } member;
+    struct {
+      ast_stmt *of;          /* what was written */
+      ast_block *body;       /* in the scope of the group */
+      struct submodel *info; /* the checker's */
+    } group;
   };
 };
 

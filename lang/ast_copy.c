@@ -117,6 +117,7 @@ ast_type *ast_copy_type(ast_copier *c, const ast_type *t) {
 
 static ast_target copy_target(ast_copier *c, const ast_target *t) {
   ast_target x = *t;
+  if (c->target && c->target(c, t, &x)) return x;
   x.name = copy_name(c, t->name);
   x.subs = ast_copy_exprs(c, &t->subs);
   x.type = ast_copy_type(c, t->type);
@@ -136,6 +137,7 @@ static ast_params copy_params(ast_copier *c, const ast_params *ps) {
 }
 
 ast_stmt *ast_copy_stmt(ast_copier *c, const ast_stmt *s) {
+  if (s->kind == STMT_GROUP) s = s->group.of;
   ast_stmt *x = ARENA_NEW(c->mem, ast_stmt);
   *x = *s;
   switch (s->kind) {

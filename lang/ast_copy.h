@@ -16,6 +16,8 @@ struct ast_copier {
   ast_expr *(*expr)(ast_copier *c, const ast_expr *e);
   ast_type *(*type)(ast_copier *c, const ast_type *t);
   const char *(*name)(ast_copier *c, const char *name);
+  /* What a `~` or `let` defines, its type included.  False: copy it. */
+  bool (*target)(ast_copier *c, const ast_target *t, ast_target *out);
 };
 
 /* NULL for NULL, all of them. */
@@ -23,7 +25,8 @@ ast_expr *ast_copy_expr(ast_copier *c, const ast_expr *e);
 ast_args ast_copy_args(ast_copier *c, const ast_args *a);
 ast_exprs ast_copy_exprs(ast_copier *c, const ast_exprs *l);
 ast_type *ast_copy_type(ast_copier *c, const ast_type *t);
-/* Statements of models, functions and distributions; those of schedules and agents are shared with the original. */
+/* Statements of models, functions and distributions; those of schedules and agents are shared with the original.  Of a group, what was
+ * written. */
 ast_stmt *ast_copy_stmt(ast_copier *c, const ast_stmt *s);
 ast_block *ast_copy_block(ast_copier *c, const ast_block *b);
 

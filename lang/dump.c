@@ -223,12 +223,13 @@ static void stmt(strbuf *o, const ast_stmt *s, int depth) {
       [STMT_PREDICT] = "predict", [STMT_REPLICATE] = "replicate", [STMT_ENERGY] = "energy",  [STMT_FACTOR] = "factor",
       [STMT_RETURN] = "return",  [STMT_COMMAND] = "command",    [STMT_ACTION] = "action",    [STMT_STATE] = "state",
       [STMT_OBSERVE] = "observe", [STMT_PREFER] = "prefer",     [STMT_BELIEFS] = "beliefs",  [STMT_PLAN] = "plan",
-      [STMT_LEARN] = "learn",    [STMT_MEMBER] = "member"};
+      [STMT_LEARN] = "learn",    [STMT_MEMBER] = "member",       [STMT_GROUP] = "group"};
   strbuf_printf(o, "(%s", words[s->kind]);
   switch (s->kind) {
   case STMT_ERROR:
     if (s->error.body) block(o, "do", s->error.body, depth);
     break;
+  case STMT_GROUP: block(o, "do", s->group.body, depth); break;
   case STMT_SAMPLE:
     strbuf_putc(o, ' ');
     target(o, &s->sample.target);

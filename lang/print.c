@@ -418,6 +418,7 @@ static void put_stmt(strbuf *out, const ast_stmt *s, int depth) {
     if (s->member.value) put_expr(out, s->member.value, L_EXPR);
     else put_block(out, s->member.body, depth);
     break;
+  case STMT_GROUP: put_stmt(out, s->group.of, depth); break;
   }
 }
 
