@@ -28,7 +28,7 @@ static const struct argp_option options[] = {
     {"threads", KEY_OPTION + 5, "N", 0, "default: one for each processor; draws do not depend on it", 2},
     {"target-accept", KEY_OPTION + 6, "P", 0, NULL, 2},
     {"max-depth", KEY_OPTION + 7, "N", 0, NULL, 2},
-    {"metric", KEY_OPTION + 11, "METRIC", 0, "of nuts: diagonal, fisher or dense", 2},
+    {"metric", KEY_OPTION + 11, "METRIC", 0, "of nuts: diagonal, fisher, dense, lowrank or auto", 2},
     {"particles", KEY_OPTION + 8, "N", 0, "of importance", 2},
     {"set", KEY_SET, "OPTION=VALUE", 0, "any other option of a statement", 2},
     {"engine", KEY_ENGINE, "auto | jit | vm", 0, "what executes the model: the interpreter and then machine code, machine code, the interpreter; draws do not depend on it", 3},

@@ -70,6 +70,20 @@ static void print_noncentred(const program *p) {
   if (n) putchar('\n');
 }
 
+/* ", metric lowrank", or ", metric lowrank in 3, dense in 1": what `auto` chose. */
+static void print_metric(const aim_task *t) {
+  int chains = aim_chain_count(t), kinds = 0;
+  for (int c = 0; c < chains; c++) {
+    const char *name = aim_chain_metric(t, c);
+    int first = 0, n = 0;
+    while (name && strcmp(aim_chain_metric(t, first), name) != 0) first++;
+    if (!name || first < c) continue;
+    for (int o = c; o < chains; o++) n += strcmp(aim_chain_metric(t, o), name) == 0;
+    printf(kinds++ ? ", %s" : ", metric %s", name);
+    if (n < chains) printf(" in %d", n);
+  }
+}
+
 static void print_title(aim_task *t, size_t unknowns, double seconds) {
   aim_plan p;
   aim_plan_get(t, &p);
@@ -89,8 +103,9 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
     size_t least = aim_draw_count(t, 0);
     for (int c = 1; c < aim_chain_count(t); c++)
       if (aim_draw_count(t, c) < least) least = aim_draw_count(t, c);
-    printf("%s, %d chains of %u + %zu, seed %llu, %.2f s\n", p.method, aim_chain_count(t), p.warmup, least, (unsigned long long)p.seed,
-           seconds);
+    printf("%s, %d chains of %u + %zu, seed %llu", p.method, aim_chain_count(t), p.warmup, least, (unsigned long long)p.seed);
+    if (t->plan.metric == PLAN_METRIC_AUTO) print_metric(t);
+    printf(", %.2f s\n", seconds);
     if (strcmp(p.method, "nuts") == 0) print_noncentred(&t->p);
     putchar('\n');
   }

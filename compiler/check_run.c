@@ -136,7 +136,7 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
     return;
   }
   case WANT_WORD: {
-    static const char *const metrics[] = {"diagonal", "fisher", "dense"}, *const settings[] = {"auto", "off"};
+    static const char *const metrics[] = {"diagonal", "fisher", "dense", "lowrank", "auto"}, *const settings[] = {"auto", "off"};
     const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : NULL;
     if (!word) {
       cx_error(c, "E0808", e->at, "`%s` must be a word", o->name);
@@ -145,14 +145,14 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
     bool statistics = strcmp(o->name, "statistics") == 0;
     if (!statistics && strcmp(o->name, "metric") != 0) return;
     const char *const *words = statistics ? settings : metrics;
-    size_t n = statistics ? 2 : 3;
+    size_t n = statistics ? sizeof settings / sizeof *settings : sizeof metrics / sizeof *metrics;
     for (size_t i = 0; i < n; i++)
       if (strcmp(words[i], word) == 0) return;
     diag *d = statistics ? cx_error(c, "E0808", e->at, "`statistics` cannot be `%s`", word) : cx_error(c, "E0808", e->at, "there is no metric called `%s`", word);
     const char *near = nearest_of(word, words, n);
     if (near) cx_help(c, d, "did you mean `%s`?", near);
     else if (statistics) cx_help(c, d, "it is `auto` or `off`");
-    else cx_help(c, d, "metrics are `diagonal`, `fisher` and `dense`");
+    else cx_help(c, d, "metrics are `diagonal`, `fisher`, `dense`, `lowrank` and `auto`");
     return;
   }
   case WANT_ANY: return;

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *const metric_names[] = {"diagonal", "fisher", "dense"};
+static const char *const metric_names[] = {"diagonal", "fisher", "dense", "lowrank", "auto"};
 enum { NMETRICS = sizeof metric_names / sizeof metric_names[0] };
 
 const char *plan_metric_name(plan_metric m) { return metric_names[m]; }
@@ -138,7 +138,7 @@ static bool set_metric(program *p, plan *pl, const ast_expr *e) {
       pl->metric = (plan_metric)k;
       return true;
     }
-  error(p, "E0821", e->at, "`metric` must be `diagonal`, `fisher` or `dense`");
+  error(p, "E0821", e->at, "`metric` must be `diagonal`, `fisher`, `dense`, `lowrank` or `auto`");
   return false;
 }
 
@@ -201,7 +201,7 @@ static bool set_options(program *p, plan *pl, const ast_args *args, const ast_ar
 
 bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *out) {
   *out = (plan){.verb = run ? run->run->verb : VERB_INFER, .run = run, .method = PLAN_AUTO, .automatic = true, .chains = 4, .warmup = 1000,
-                .draws = 1000, .thin = 1, .seed = 1, .target_accept = 0.8, .max_depth = 10, .init_radius = 2, .scale = 1, .particles = 10000};
+                .draws = 1000, .thin = 1, .seed = 1, .target_accept = 0.8, .max_depth = 10, .metric = PLAN_METRIC_AUTO, .init_radius = 2, .scale = 1, .particles = 10000};
   out->model = run || !model ? program_model(p, run) : model;
   if (!out->model) {
     error(p, "E0825", (span){0}, "the program has no model to run");

@@ -12,7 +12,7 @@
 #include "compiler/method.h"
 #include "compiler/program.h"
 
-typedef enum plan_metric { PLAN_DIAGONAL, PLAN_FISHER, PLAN_DENSE } plan_metric;
+typedef enum plan_metric { PLAN_DIAGONAL, PLAN_FISHER, PLAN_DENSE, PLAN_LOWRANK, PLAN_METRIC_AUTO } plan_metric;
 
 typedef struct plan {
   ast_verb verb;
@@ -34,7 +34,7 @@ typedef struct plan {
   uint32_t max_depth;       /* nuts: 1..20; 10 */
   double init_radius;       /* nuts: initial points are uniform on (-r, r); 0..100; 2 */
   double step_size;         /* nuts: where the first search starts; 0: chosen */
-  plan_metric metric;       /* nuts: what warm-up learns; diagonal */
+  plan_metric metric;       /* nuts: what warm-up learns; auto */
   double scale;             /* mh: of the first proposals; 1 */
   uint64_t particles;       /* importance: proposals, 1..10^9; 10000 */
   bool plain_sums;          /* `statistics = off`: sums over data are not taken from statistics of them */

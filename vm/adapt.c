@@ -4,9 +4,10 @@
 #include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_math.h"
 
+#include <math.h>
 #include <stdint.h>
 
-enum { INIT_BUFFER = 75, TERM_BUFFER = 50, BASE_WINDOW = 25, LEAST_WARMUP = 20, FISHER_EARLY = 10, FISHER_LATE = 80 };
+enum { INIT_BUFFER = 75, TERM_BUFFER = 50, BASE_WINDOW = 25, LEAST_WARMUP = 20, FISHER_EARLY = 10, FISHER_LATE = 80, STEP_FLOPS = 300 };
 
 void adapt_step_init(adapt_step *a, double delta) {
   *a = (adapt_step){.delta = delta, .gamma = 0.05, .t0 = 10.0, .kappa = 0.75};
@@ -34,18 +35,30 @@ double adapt_step_final(const adapt_step *a) {
   return rt_exp(a->x_bar);
 }
 
-size_t adapt_result_doubles(size_t dim, adapt_kind kind) {
-  if (kind != ADAPT_DENSE) return dim;
-  return dim > 0 && dim > SIZE_MAX / sizeof(double) / dim ? 0 : dim * dim;
+static bool keeps_draws(adapt_kind kind) { return kind == ADAPT_LOWRANK || kind == ADAPT_AUTO; }
+static bool learns(adapt_kind kind, size_t dim, metric_form form) {
+  return kind == ADAPT_AUTO ? metric_doubles(form, dim) != 0 : kind == ADAPT_LOWRANK && form == METRIC_LOWRANK;
 }
 
 size_t adapt_metric_doubles(size_t dim, adapt_kind kind) {
-  if (dim > SIZE_MAX / sizeof(double) / 8) return 0;
-  if (kind != ADAPT_DENSE) return kind == ADAPT_FISHER ? 8 * dim : 2 * dim;
-  return dim > 0 && dim + 1 > SIZE_MAX / sizeof(double) / dim ? 0 : dim * (dim + 1);
+  if (dim > SIZE_MAX / sizeof(double) / 8192) return 0;
+  switch (kind) {
+  case ADAPT_DIAGONAL: return 2 * dim;
+  case ADAPT_FISHER: return 8 * dim;
+  case ADAPT_DENSE: return dim > 0 && 2 * dim + 1 > SIZE_MAX / sizeof(double) / dim ? 0 : dim * (2 * dim + 1);
+  default: break;
+  }
+  size_t n = metric_window_doubles(dim) + metric_scratch(dim);
+  for (int k = 0; k < METRIC_FORMS; k++)
+    if (learns(kind, dim, (metric_form)k)) n += metric_doubles((metric_form)k, dim);
+  return n;
 }
 
 static void window_restart(adapt_metric *a) {
+  if (keeps_draws(a->kind)) {
+    metric_window_restart(&a->draws);
+    return;
+  }
   size_t n = a->kind == ADAPT_FISHER ? 2 * a->dim : a->dim, n2 = a->kind == ADAPT_DENSE ? a->dim * a->dim : n;
   a->n = 0.0;
   for (size_t i = 0; i < n; i++) a->mean[i] = 0.0;
@@ -58,6 +71,17 @@ void adapt_metric_init(adapt_metric *a, adapt_kind kind, size_t dim, uint32_t n_
     a->mean_front = memory + 4 * dim;
     a->m2_front = memory + 6 * dim;
     for (size_t i = 0; i < 4 * dim; i++) a->mean_front[i] = 0.0;
+  }
+  if (kind == ADAPT_DENSE) a->L = a->m2 + dim * dim;
+  if (keeps_draws(kind)) {
+    metric_window_init(&a->draws, dim, memory);
+    a->scratch = memory += metric_window_doubles(dim);
+    memory += metric_scratch(dim);
+    for (int k = 0; k < METRIC_FORMS; k++) {
+      if (!learns(kind, dim, (metric_form)k)) continue;
+      a->form[k].memory = memory;
+      memory += metric_doubles((metric_form)k, dim);
+    }
   }
   if (n_warmup >= LEAST_WARMUP) {
     a->n_warmup = n_warmup;
@@ -119,7 +143,7 @@ static void diagonal_write(const adapt_metric *a, double *inv_metric) {
 }
 
 /* The window's sums become the covariance, and that its factor. */
-static bool dense_write(adapt_metric *a, double *factor) {
+static bool dense_write(adapt_metric *a, adapt_result *out) {
   size_t dim = a->dim;
   for (size_t i = 0; i < dim; i++)
     for (size_t j = 0; j <= i; j++)
@@ -127,19 +151,60 @@ static bool dense_write(adapt_metric *a, double *factor) {
   if (rt_kernels_for(0)->cholesky(a->m2, a->m2, (ptrdiff_t)dim)) return false;
   for (size_t i = 0; i < dim * dim; i++)
     if (a->m2[i] - a->m2[i] != 0.0) return false;
-  for (size_t i = 0; i < dim * dim; i++) factor[i] = a->m2[i];
+  for (size_t i = 0; i < dim * dim; i++) a->L[i] = a->m2[i];
+  out->factor = (rt_factor){.dim = dim, .L = a->L};
   return true;
 }
 
-static adapt_change windows_update(adapt_metric *a, const double *q, double *result) {
+/* ---- draws of a window */
+
+static bool form_write(adapt_metric *a, metric_form form, adapt_result *out) {
+  if (!metric_learn(&a->form[form], form, &a->draws, a->scratch)) return false;
+  const rt_factor *f = &a->form[form].f;
+  out->form = form;
+  bool diagonal = !f->L && f->rank == 0;
+  out->factor = diagonal ? (rt_factor){0} : *f;
+  for (size_t i = 0; diagonal && i < a->dim; i++) out->inv_metric[i] = f->scale[i] * f->scale[i];
+  return true;
+}
+
+/* The form that costs least among those that were learnt before this window. */
+static metric_form cheapest(adapt_metric *a) {
+  metric_form best = METRIC_LOWRANK;
+  double least = INFINITY;
+  static const double share[METRIC_FORMS] = {[METRIC_DIAGONAL] = 0.9, [METRIC_FISHER] = 0.8, [METRIC_DENSE] = 0.9, [METRIC_LOWRANK] = 1.0};
+  for (int k = 0; k < METRIC_FORMS; k++) {
+    if (a->form[k].f.dim == 0) continue;
+    double flops = a->gradient_flops > 0.0 ? rt_factor_flops(&a->form[k].f) / (a->gradient_flops + STEP_FLOPS) : 0.0;
+    double cost = metric_misfit(&a->form[k].f, &a->draws, a->scratch) * (1.0 + flops);
+    cost /= share[k];
+    if (cost < least) least = cost, best = (metric_form)k;
+  }
+  return best;
+}
+
+static bool draws_write(adapt_metric *a, adapt_result *out) {
+  metric_window_close(&a->draws);
+  if (a->kind == ADAPT_LOWRANK) return form_write(a, METRIC_LOWRANK, out);
+  metric_form best = cheapest(a);
+  for (int k = 0; k < METRIC_FORMS; k++)
+    if (a->form[k].memory && k != (int)best && (k != METRIC_DENSE || a->draws.n >= a->dim)) metric_learn(&a->form[k], (metric_form)k, &a->draws, a->scratch);
+  /* Diagonal always can; and the form in use may have been learnt anew in its place. */
+  return form_write(a, best, out) || form_write(a, METRIC_DIAGONAL, out);
+}
+
+static adapt_change windows_update(adapt_metric *a, const double *q, const double *g, adapt_result *out) {
   if (a->at < a->init || a->at >= a->n_warmup - a->term) return ADAPT_SAME;
   a->n++;
-  if (a->kind == ADAPT_DENSE) covariance_push(a->dim, a->n, q, a->mean, a->m2);
+  if (keeps_draws(a->kind)) metric_window_push(&a->draws, q, g);
+  else if (a->kind == ADAPT_DENSE) covariance_push(a->dim, a->n, q, a->mean, a->m2);
   else variances_push(a->dim, a->n, q, a->mean, a->m2);
   if (a->at != a->window_end) return ADAPT_SAME;
   bool written = true;
-  if (a->kind == ADAPT_DENSE) written = dense_write(a, result);
-  else diagonal_write(a, result);
+  if (keeps_draws(a->kind)) written = draws_write(a, out);
+  else if (a->kind == ADAPT_DENSE) written = dense_write(a, out);
+  else diagonal_write(a, out->inv_metric);
+  if (a->kind == ADAPT_DIAGONAL || a->kind == ADAPT_DENSE) out->form = a->kind == ADAPT_DENSE ? METRIC_DENSE : METRIC_DIAGONAL;
   window_next(a);
   window_restart(a);
   return written ? ADAPT_WINDOW : ADAPT_SAME;
@@ -175,9 +240,10 @@ static adapt_change fisher_update(adapt_metric *a, const double *q, const double
   return swap || a->at + 1 == last ? ADAPT_WINDOW : ADAPT_MOVED;
 }
 
-adapt_change adapt_metric_update(adapt_metric *a, const double *q, const double *g, double *result) {
+adapt_change adapt_metric_update(adapt_metric *a, const double *q, const double *g, adapt_result *result) {
   if (a->at >= a->n_warmup) return ADAPT_SAME;
-  adapt_change c = a->kind == ADAPT_FISHER ? fisher_update(a, q, g, result) : windows_update(a, q, result);
+  if (a->kind == ADAPT_FISHER) result->form = METRIC_FISHER;
+  adapt_change c = a->kind == ADAPT_FISHER ? fisher_update(a, q, g, result->inv_metric) : windows_update(a, q, g, result);
   a->at++;
   return c;
 }

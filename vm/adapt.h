@@ -15,9 +15,20 @@
  *  - dense: the covariance of a window's positions, by Welford's updates, handed out as its Cholesky factor.
  *  - fisher: sqrt(var q_i / var g_i), g the gradient of the log density, which minimises the Fisher divergence between the target and a
  *    Gaussian of independent coordinates; the sampler nutpie made it known.  Two windows run at once: the foreground, which the metric comes from after every transition, and the background, which
- *    takes its place and starts anew every 10 transitions in the first 30 % of warm-up and every 80 later.  Both end with the buffer `term`. */
+ *    takes its place and starts anew every 10 transitions in the first 30 % of warm-up and every 80 later.  Both end with the buffer `term`.
+ *  - lowrank: the low-rank metric of metric.h, from a window's positions and gradients.
+ *  - auto: lowrank after the first window; at the end of every later one all four forms are learnt, and of those that were learnt from the window before, the one
+ *    is chosen that costs least, in
+ *
+ *        kappa * (1 + flops of the metric / (flops of the gradient + 300)),
+ *
+ *    kappa being its misfit (metric.h) on this window, which it has not seen; the 300 stand for what else a leapfrog step costs.  Another than lowrank must cost less than
+ *    0.9 of it, fisher less than 0.8; dense takes part once a window has had dim draws.  What the chain goes on with is the chosen form learnt from this window.
+ *    Above 32768 unknowns it is diagonal. */
 #ifndef AIM_VM_ADAPT_H
 #define AIM_VM_ADAPT_H
+
+#include "vm/metric.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +49,7 @@ double adapt_step_update(adapt_step *a, double accept_stat);
 /* The averaged step size, for use after warm-up; the last restart's target if there was no update. */
 double adapt_step_final(const adapt_step *a);
 
-typedef enum adapt_kind { ADAPT_DIAGONAL, ADAPT_FISHER, ADAPT_DENSE } adapt_kind;
+typedef enum adapt_kind { ADAPT_DIAGONAL, ADAPT_FISHER, ADAPT_DENSE, ADAPT_LOWRANK, ADAPT_AUTO } adapt_kind;
 
 typedef struct adapt_metric {
   adapt_kind kind;
@@ -49,6 +60,11 @@ typedef struct adapt_metric {
   double *mean, *m2;                   /* [dim] Welford's running mean and sum of squares, in the caller's memory; m2 [dim][dim] if dense,
                                         * [2 dim] each with those of the gradient behind for fisher */
   double *mean_front, *m2_front;       /* fisher: of the foreground */
+  double *L;                           /* dense: [dim][dim] what is handed out */
+  metric_window draws;                 /* lowrank, auto: of this window */
+  metric form[METRIC_FORMS];           /* learnt from the window before */
+  double *scratch;
+  double gradient_flops;               /* auto: of one evaluation; 0: products with metrics count nothing */
 } adapt_metric;
 
 typedef enum adapt_change {
@@ -57,17 +73,22 @@ typedef enum adapt_change {
   ADAPT_WINDOW  /* a window ended and the metric is new: the step size must be searched anew */
 } adapt_change;
 
-/* Doubles of what is learnt: dim, or dim * dim for the dense factor.  0 if that does not fit. */
-size_t adapt_result_doubles(size_t dim, adapt_kind kind);
+/* What was learnt. */
+typedef struct adapt_result {
+  metric_form form;
+  double *inv_metric; /* [dim] of a diagonal M^-1, the caller's: diagonal, fisher, and lowrank where no direction stands out */
+  rt_factor factor;   /* dim 0 where M^-1 is diagonal; in the memory of the adaptation, until the next update that is not ADAPT_SAME */
+} adapt_result;
+
 /* Doubles of memory that adapt_metric_init takes; 0 if that does not fit. */
 size_t adapt_metric_doubles(size_t dim, adapt_kind kind);
 void adapt_metric_init(adapt_metric *a, adapt_kind kind, size_t dim, uint32_t n_warmup, double *memory);
-/* Takes the position after one warm-up transition and, for fisher alone, the gradient there (else not read).  Writes to result, unless it
- * returns ADAPT_SAME:
- *  - diagonal [dim]: n/(n+5) * var + 1e-3 * 5/(n+5); fisher [dim]: the same of sqrt(var q / var g).  An entry that is not finite and positive
- *    stays as it was.
- *  - dense [dim][dim]: L with L L' = n/(n+5) * covariance + 1e-3 * 5/(n+5) * I, zeros above the diagonal.  If that has no finite factor,
- *    nothing changes. */
-adapt_change adapt_metric_update(adapt_metric *a, const double *q, const double *g, double *result);
+/* Whether updates read the gradient. */
+static inline bool adapt_wants_gradient(adapt_kind kind) { return kind != ADAPT_DIAGONAL && kind != ADAPT_DENSE; }
+/* Takes the position after one warm-up transition and the gradient there, if it is wanted.  Writes to result, unless it returns ADAPT_SAME:
+ *  - diagonal: n/(n+5) * var + 1e-3 * 5/(n+5); fisher: the same of sqrt(var q / var g).  An entry that is not finite and positive stays as it was.
+ *  - dense: L with L L' = n/(n+5) * covariance + 1e-3 * 5/(n+5) * I.  If that has no finite factor, nothing changes.
+ *  - lowrank: metric.h.  If it cannot be learnt, nothing changes. */
+adapt_change adapt_metric_update(adapt_metric *a, const double *q, const double *g, adapt_result *result);
 
 #endif

@@ -200,7 +200,7 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "threads"       0: as many as there are processors                          0
  *     "target_accept" nuts: in (0, 1)                                             0.8; 0.95 with non-centred sites
  *     "max_depth"     nuts: 1 to 20                                               10
- *     "metric"        nuts: diagonal, fisher or dense, what warm-up learns        diagonal
+ *     "metric"        nuts: diagonal, fisher, dense, lowrank or auto              auto
  *     "step_size"     nuts: where the search starts
  *     "centred", "noncentred"  nuts: lists of latents, "[theta, phi]", before the task is bound; others are measured (docs/non-centring.md)
  *     "init_radius"   initial points are uniform on (-r, r) of the unconstrained space  2
@@ -278,6 +278,9 @@ AIM_API aim_status aim_quantity_get(const aim_task *t, size_t quantity, aim_quan
 AIM_API size_t aim_quantity_find(const aim_task *t, const char *name);
 
 AIM_API int aim_chain_count(const aim_task *t);
+/* The metric that a chain's warm-up ended with: "diagonal", "fisher", "dense" or "lowrank".  NULL for other methods, before the run, and out of range.
+ * Static text. */
+AIM_API const char *aim_chain_metric(const aim_task *t, int chain);
 /* Complete draws of a chain (from 0), warm-up left out. */
 AIM_API size_t aim_draw_count(const aim_task *t, int chain);
 /* The draws of one cell [aim_draw_count], one after the other; cell is the row-major place.  Borrowed until the task is freed;

@@ -46,6 +46,11 @@ size_t aim_quantity_find(const aim_task *t, const char *name) {
 
 int aim_chain_count(const aim_task *t) { return done(t) ? (int)t->run.o.chains : 0; }
 
+const char *aim_chain_metric(const aim_task *t, int chain) {
+  bool there = chain >= 0 && chain < aim_chain_count(t) && t->plan.method == PLAN_NUTS && t->p.dim;
+  return there ? metric_form_name(t->run.chain[chain].form) : NULL;
+}
+
 size_t aim_draw_count(const aim_task *t, int chain) {
   return chain >= 0 && chain < aim_chain_count(t) ? draws_count(t->run.store, chain) : 0;
 }

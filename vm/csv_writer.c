@@ -141,7 +141,8 @@ static void put_header(csv_writer *w, const csv_info *info) {
     comment(w, "  engine = ", "nuts");
     comment_int(w, "  max_depth = ", info->max_depth);
     const char *metric = info->metric ? info->metric : "diagonal";
-    comment(w, "  metric = ", strcmp(metric, "dense") == 0 ? "dense_e" : "diag_e");
+    bool diagonal = strcmp(metric, "diagonal") == 0 || strcmp(metric, "fisher") == 0;
+    comment(w, "  metric = ", strcmp(metric, "dense") == 0 ? "dense_e" : diagonal ? "diag_e" : metric);
     if (strcmp(metric, "fisher") == 0) comment(w, "  metric_estimate = ", metric);
     comment_real(w, "  stepsize = ", info->stepsize);
   } else comment(w, "  algorithm = ", info->method);
@@ -248,11 +249,20 @@ int csv_adaptation(csv_writer *w, double stepsize, const double *inverse_mass, s
   return w->status;
 }
 
-int csv_adaptation_dense(csv_writer *w, double stepsize, const double *factor, size_t n) {
+int csv_adaptation_factor(csv_writer *w, double stepsize, const rt_factor *f) {
+  size_t n = f->dim;
   comment(w, "Adaptation terminated", "");
   comment_real(w, "Step size = ", stepsize);
-  comment(w, "Elements of inverse mass matrix:", "");
-  for (size_t i = 0; i < n && w->status == 0; i++) comment_row(w, factor + i * n, factor, i + 1, n);
+  if (f->L) {
+    comment(w, "Elements of inverse mass matrix:", "");
+    for (size_t i = 0; i < n && w->status == 0; i++) comment_row(w, f->L + i * n, f->L, i + 1, n);
+    return w->status;
+  }
+  comment(w, "Inverse mass matrix D (I + U' (E - I) U) D, diagonal of D:", "");
+  comment_row(w, f->scale, NULL, n, n);
+  comment_int(w, "Roots of E, then rows of U, of rank ", (int64_t)f->rank);
+  for (size_t k = 0; k < f->rank && w->status == 0; k++) comment_real(w, "", 1.0 + f->gain[k]);
+  for (size_t k = 0; k < f->rank && w->status == 0; k++) comment_row(w, f->U + k * n, NULL, n, n);
   return w->status;
 }
 

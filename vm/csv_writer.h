@@ -21,6 +21,7 @@
 #define AIM_VM_CSV_WRITER_H
 
 #include "lang/alloc.h"
+#include "stdlib/runtime/rt_factor.h"
 #include "vm/draws.h"
 
 #include <stdbool.h>
@@ -40,7 +41,7 @@ typedef struct csv_info {
   bool save_warmup;
   double delta;          /* target of the acceptance statistic */
   int max_depth;
-  const char *metric;    /* "diagonal", "fisher" or "dense"; NULL is diagonal */
+  const char *metric;    /* "diagonal", "fisher", "dense", "lowrank" or "auto"; NULL is diagonal */
   double stepsize;       /* initial */
 } csv_info;
 
@@ -55,8 +56,8 @@ void csv_lock_drop(int lock);
 int csv_open(csv_writer **w /* OUT */, const aim_alloc *alloc, const char *path, const draws *columns, const csv_info *info);
 /* Between warm-up and sampling: step size and the diagonal of the inverse mass matrix [n]. */
 int csv_adaptation(csv_writer *w, double stepsize, const double *inverse_mass, size_t n);
-/* The same with the rows of a dense inverse mass matrix L L', given as L [n][n], row-major. */
-int csv_adaptation_dense(csv_writer *w, double stepsize, const double *factor, size_t n);
+/* The same of a metric with a factor: rows of a dense inverse mass matrix; the scale, eigenvalues and eigenvectors of a low-rank one. */
+int csv_adaptation_factor(csv_writer *w, double stepsize, const rt_factor *factor);
 /* One row: stats [DRAWS_N_STATS], values [draws_columns]. */
 int csv_row(csv_writer *w, const double *values, const double *stats);
 /* The same from row-major cells of the quantities one after the other, as draws_add_cells takes them. */

@@ -15,7 +15,8 @@ typedef struct chain {
   rt_nuts nuts;
   adapt_step step;
   adapt_metric metric;
-  double *gradient, *point, *inv_metric, *factor;
+  double *gradient, *point;
+  adapt_result learnt;
   uint64_t searches;
 } chain;
 
@@ -23,14 +24,13 @@ void nuts_options_init(nuts_options *o, uint64_t key) {
   *o = (nuts_options){.warmup = 1000, .draws = 1000, .max_depth = 10, .init_tries = 100, .delta = 0.8, .step_size = 1.0, .init_radius = 2.0, .key = key};
 }
 
-/* The kernel's workspace, gradient, point, diagonal metric, the running moments, and a dense factor. */
+/* The kernel's workspace, gradient, point, diagonal metric, and what adaptation keeps. */
 size_t nuts_chain_doubles(size_t dim, uint32_t max_depth, adapt_kind kind) {
   size_t kernel = rt_nuts_doubles(dim, max_depth);
-  size_t moments = adapt_metric_doubles(dim, kind), factor = kind == ADAPT_DENSE ? adapt_result_doubles(dim, kind) : 0;
+  size_t adapted = adapt_metric_doubles(dim, kind);
   const size_t most = SIZE_MAX / sizeof(double) / 8;
-  if (kernel == 0 || moments == 0 || (kind == ADAPT_DENSE && factor == 0)) return 0;
-  if (dim > most || kernel > most || moments > most || factor > most) return 0;
-  return kernel + 3 * dim + moments + factor;
+  if (kernel == 0 || adapted == 0 || dim > most || kernel > most || adapted > most) return 0;
+  return kernel + 3 * dim + adapted;
 }
 
 static bool options_valid(const nuts_options *o, const nuts_target *t) {
@@ -107,12 +107,16 @@ static nuts_status hand_out(chain *c, uint32_t index, bool warmup) {
   return t->on_draw && t->on_draw(t->draw_user, index, warmup, c->nuts.q, &c->nuts.stats) ? NUTS_STOPPED : NUTS_OK;
 }
 
-/* A new factor takes the gradient at the current point once more, since the kernel keeps it multiplied by the old one. */
-static nuts_status factor_take(chain *c) {
+/* Sets what was learnt.  The kernel keeps the gradient at its point multiplied by the factor, so with a new or old one it is taken once more. */
+static nuts_status metric_take(chain *c) {
+  adapt_result *a = &c->learnt;
+  bool factored = a->factor.dim != 0, again = factored || c->nuts.factored;
+  if (factored ? rt_nuts_factor_set(&c->nuts, &a->factor) : rt_nuts_metric_set(&c->nuts, a->inv_metric)) return NUTS_OK;
+  c->r->form = a->form;
+  c->r->metric = factored ? NULL : a->inv_metric;
+  c->r->factor = a->factor;
+  if (!again) return NUTS_OK;
   double lp = NAN;
-  if (rt_nuts_factor_set(&c->nuts, c->factor)) return NUTS_OK;
-  c->r->metric = NULL;
-  c->r->factor = c->factor;
   nuts_status st = evaluate(c, c->nuts.q, &lp);
   if (st) return st;
   return rt_nuts_point_set(&c->nuts, c->nuts.q, lp, c->gradient, 1) ? NUTS_E_DENSITY : NUTS_OK;
@@ -120,12 +124,9 @@ static nuts_status factor_take(chain *c) {
 
 /* After a transition of warm-up. */
 static nuts_status metric_adapt(chain *c) {
-  bool dense = c->o->kind == ADAPT_DENSE;
-  adapt_change change = adapt_metric_update(&c->metric, c->nuts.q, c->nuts.g, dense ? c->factor : c->inv_metric);
-  nuts_status st = NUTS_OK;
-  if (change == ADAPT_SAME) return st;
-  if (dense) st = factor_take(c);
-  else rt_nuts_metric_set(&c->nuts, c->inv_metric);
+  if (adapt_wants_gradient(c->o->kind)) rt_nuts_gradient(&c->nuts, c->gradient);
+  adapt_change change = adapt_metric_update(&c->metric, c->nuts.q, c->gradient, &c->learnt);
+  nuts_status st = change == ADAPT_SAME ? NUTS_OK : metric_take(c);
   if (st || change != ADAPT_WINDOW) return st;
   rt_nuts_stats kept = c->nuts.stats;
   st = step_search(c);
@@ -164,14 +165,14 @@ nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *
   work += rt_nuts_doubles(dim, o->max_depth);
   c.gradient = work;
   c.point = work + dim;
-  c.inv_metric = work + 2 * dim;
+  c.learnt.inv_metric = work + 2 * dim;
   adapt_metric_init(&c.metric, o->kind, dim, o->warmup, work + 3 * dim);
-  c.factor = work + 3 * dim + adapt_metric_doubles(dim, o->kind);
+  c.metric.gradient_flops = o->gradient_flops;
   adapt_step_init(&c.step, o->delta);
-  for (size_t i = 0; i < dim; i++) c.inv_metric[i] = o->metric ? o->metric[i] : 1.0;
-  r->metric = c.inv_metric;
+  for (size_t i = 0; i < dim; i++) c.learnt.inv_metric[i] = o->metric ? o->metric[i] : 1.0;
+  r->metric = c.learnt.inv_metric;
   c.nuts.step_size = o->step_size;
-  if (o->metric && rt_nuts_metric_set(&c.nuts, c.inv_metric)) return r->status;
+  if (o->metric && rt_nuts_metric_set(&c.nuts, c.learnt.inv_metric)) return r->status;
   r->step_size = o->step_size;
   return r->status = run(&c);
 }

@@ -39,6 +39,7 @@ typedef struct nuts_options {
   double init_radius;    /* initial points are uniform on (-r, r)^dim; 0: the origin */
   const double *init;    /* [dim] a given initial point, or NULL; borrowed */
   adapt_kind kind;       /* what warm-up learns */
+  double gradient_flops; /* of one evaluation, for ADAPT_AUTO; 0: not known */
   const double *metric;  /* [dim] initial diagonal of M^-1, or NULL for ones; borrowed */
   uint64_t key;            /* of this chain: fold the chain's number in before */
 } nuts_options;
@@ -59,8 +60,9 @@ typedef struct nuts_result {
   uint32_t init_tries;     /* used */
   uint32_t draws;          /* complete draws, warm-up left out */
   double step_size;        /* after warm-up */
-  const double *metric;    /* [dim] the diagonal of M^-1 after warm-up, in the workspace; NULL where factor is not */
-  const double *factor;    /* [dim][dim] L of a dense M^-1 = L L', once one was learnt; else NULL */
+  metric_form form;        /* of the metric after warm-up */
+  const double *metric;    /* [dim] the diagonal of M^-1 after warm-up, in the workspace; NULL: factor has it */
+  rt_factor factor;        /* M^-1 = F F' of a dense or low-rank metric, its arrays in the workspace; else zeros */
   uint64_t n_leapfrog[2];  /* in warm-up, after it */
   uint32_t n_divergent[2];
   uint32_t n_max_depth[2]; /* transitions that ended because of max_depth */

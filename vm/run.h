@@ -13,6 +13,7 @@
 #include "vm/csv_writer.h"
 #include "vm/draws.h"
 #include "vm/eval.h"
+#include "vm/metric.h"
 #include "vm/weighted.h"
 
 #include <stdatomic.h>
@@ -64,6 +65,7 @@ typedef struct chain_state {
   _Atomic int warm;           /* warm-up is over */
   run_status status;
   double step_size;
+  metric_form form;           /* of nuts: the metric that warm-up ended with */
   uint64_t work[2];           /* gradients or densities, in warm-up and after it */
   uint64_t n_max_depth, n_nan;
   double accept_sum;          /* over kept transitions */

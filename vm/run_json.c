@@ -75,6 +75,7 @@ static void put_chain(json_out *o, const run_chain *c, bool nuts, bool markov) {
   put_text(o, "file", c->file);
   put_int(o, "draws", c->draws);
   if (nuts) put_real(o, "stepsize", c->stepsize);
+  if (nuts && c->metric) put_text(o, "metric", c->metric);
   if (markov) put_real(o, "accept_stat", c->accept_stat);
   if (nuts) {
     put_int(o, "leapfrogs", c->leapfrogs);

@@ -17,6 +17,7 @@ typedef struct run_chain {
   int64_t draws, divergent, max_treedepth_hits, leapfrogs;
   double accept_stat, ebfmi;              /* accept_stat: mean over sampling; NaN where undefined */
   double warmup_seconds, sampling_seconds;
+  const char *metric;                     /* that warm-up ended with, or NULL */
   const char *file;                       /* its CSV, or NULL */
 } run_chain;
 

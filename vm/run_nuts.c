@@ -1,6 +1,7 @@
 /* run_nuts.c: chains of NUTS on threads. */
 #include "vm/run.h"
 
+#include "compiler/ir_cost.h"
 #include "vm/nuts_chain.h"
 
 #include <math.h>
@@ -8,6 +9,7 @@
 typedef struct nuts_run {
   run *r;
   size_t dim;
+  double flops;  /* of a gradient */
   double **work; /* [threads] */
 } nuts_run;
 
@@ -22,8 +24,21 @@ typedef struct nuts_job {
   double began, warmed;
 } nuts_job;
 
-static adapt_kind kind_of(plan_metric m) {
-  return m == PLAN_DENSE ? ADAPT_DENSE : m == PLAN_FISHER ? ADAPT_FISHER : ADAPT_DIAGONAL;
+static adapt_kind kind_of(plan_metric m, size_t dim) {
+  switch (m) {
+  case PLAN_FISHER: return ADAPT_FISHER;
+  case PLAN_DENSE: return ADAPT_DENSE;
+  case PLAN_LOWRANK: return ADAPT_LOWRANK;
+  case PLAN_METRIC_AUTO: return dim <= METRIC_MOST ? ADAPT_AUTO : ADAPT_DIAGONAL;
+  default: return ADAPT_DIAGONAL;
+  }
+}
+
+/* As it was before it was cut into stages. */
+static double gradient_flops(const program *p) {
+  ir_fn *grad = p->uncut ? p->uncut : ir_fn_find(p->module, "grad");
+  ir_cost_number n;
+  return grad && ir_cost_eval(p->module, ir_cost_fn(grad), &n) ? (double)n.flops : 0.0;
 }
 
 static int density(void *user, size_t lanes, size_t stride, const double *q, double *lp, double *grad) {
@@ -38,8 +53,8 @@ static run_status warm_up_over(nuts_job *j) {
   atomic_store_explicit(&j->x->warm, 1, memory_order_relaxed);
   if (!j->x->csv) return RUN_OK;
   const nuts_result *a = &j->result;
-  if (a->factor) return csv_adaptation_dense(j->x->csv, a->step_size, a->factor, j->n->dim) ? RUN_E_IO : RUN_OK;
-  return csv_adaptation(j->x->csv, a->step_size, a->metric, j->n->dim) ? RUN_E_IO : RUN_OK;
+  int failed = a->metric ? csv_adaptation(j->x->csv, a->step_size, a->metric, j->n->dim) : csv_adaptation_factor(j->x->csv, a->step_size, &a->factor);
+  return failed ? RUN_E_IO : RUN_OK;
 }
 
 static int on_draw(void *user, uint32_t index, bool warmup, const double *q, const rt_nuts_stats *s) {
@@ -84,7 +99,8 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   o.warmup = (uint32_t)r->o.warmup;
   o.draws = (uint32_t)(r->o.draws * r->o.thin);
   o.max_depth = (uint32_t)r->o.max_depth;
-  o.kind = kind_of(r->o.metric);
+  o.kind = kind_of(r->o.metric, n->dim);
+  o.gradient_flops = n->flops;
   o.delta = r->o.target_accept;
   o.step_size = r->o.step_size;
   o.init_radius = r->o.init_radius;
@@ -93,6 +109,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   run_chain_over(r, x);
   double end = run_now(r);
   x->step_size = j.result.step_size;
+  x->form = j.result.form;
   for (int k = 0; k < 2; k++) x->work[k] = j.result.n_leapfrog[k];
   x->n_max_depth = j.result.n_max_depth[1];
   x->n_nan = j.result.n_nan;
@@ -136,8 +153,9 @@ run_status run_nuts(run *r) {
     r->total = (uint64_t)(r->o.chains * r->o.draws);
     st = run_jobs(r, chains, no_latents, &n);
   } else {
-    size_t doubles = nuts_chain_doubles(n.dim, (uint32_t)r->o.max_depth, kind_of(r->o.metric));
+    size_t doubles = nuts_chain_doubles(n.dim, (uint32_t)r->o.max_depth, kind_of(r->o.metric, n.dim));
     if (doubles == 0) return r->status = RUN_E_MEMORY;
+    n.flops = gradient_flops(p);
     n.work = ARENA_ARRAY(r->mem, double *, threads);
     for (size_t k = 0; k < threads; k++) n.work[k] = ARENA_ARRAY(r->mem, double, doubles);
     st = run_jobs(r, chains, chain, &n);

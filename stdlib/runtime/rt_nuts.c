@@ -5,7 +5,7 @@
  *
  * Workspace, in vectors of `padded` doubles:
  *
- *     inv_metric scale | q g | end[0].{q p g} end[1].{q p g} | proposal_q proposal_g | tree_rho inner_p | by_factor plain_g | stack
+ *     inv_metric scale | q g | end[0].{q p g} end[1].{q p g} | proposal_q proposal_g | tree_rho inner_p | by_factor plain_g scratch | stack
  *
  * The stack has one vector for a waiting leaf (level 0) and three (rho, first, last) for a waiting subtree of 2^level leaves,
  * level 1 .. max_depth - 1. */
@@ -16,7 +16,7 @@
 
 enum { IDLE, TREE, SEARCH };                     /* rt_nuts.mode */
 enum { SITE_MOMENTUM, SITE_DIRECTION, SITE_PICK }; /* what a draw under draw_key is for */
-enum { FIXED_VECTORS = 16, SLOT_VECTORS = 3 };
+enum { FIXED_VECTORS = 17, SLOT_VECTORS = 3 };
 
 /* Weights exp(h0 - H - ref) are rescaled when one would pass e^RESCALE, so none overflows; what underflows weighs less than e^-700 of
  * another state. */
@@ -70,7 +70,7 @@ void rt_nuts_init(rt_nuts *s, size_t dim, uint32_t max_depth, uint64_t key, doub
 
   double **take[FIXED_VECTORS] = {&s->inv_metric, &s->scale,    &s->q,        &s->g,          &s->end[0].q,   &s->end[0].p, &s->end[0].g,
                                   &s->end[1].q,   &s->end[1].p, &s->end[1].g, &s->proposal_q, &s->proposal_g, &s->tree_rho, &s->inner_p,
-                                  &s->by_factor,  &s->plain_g};
+                                  &s->by_factor,  &s->plain_g,  &s->scratch};
   for (int i = 0; i < FIXED_VECTORS; i++, work += s->padded) *take[i] = work;
   s->stack = work;
   for (size_t i = 0; i < dim; i++) s->inv_metric[i] = s->scale[i] = 1.0;
@@ -87,16 +87,16 @@ static int is_finite(double x)
   return x - x == 0.0;
 }
 
-/* L' times a gradient if the metric is dense, else the gradient itself; *stride is that of the result. */
+/* F' times a gradient if the metric has a factor, else the gradient itself; *stride is that of the result. */
 static const double *gradient_metric(rt_nuts *s, const double *gradient, size_t *stride)
 {
-  if (!s->factor) return gradient;
+  if (!s->factored) return gradient;
   if (*stride != 1) {
     for (size_t i = 0; i < s->dim; i++) s->plain_g[i] = gradient[i * *stride];
     gradient = s->plain_g;
     *stride = 1;
   }
-  s->dense->gemv(s->by_factor, s->factor, gradient, (ptrdiff_t)s->dim, (ptrdiff_t)s->dim, 1);
+  rt_factor_times(s->dense, &s->factor, 1, gradient, s->by_factor, s->scratch);
   return s->by_factor;
 }
 
@@ -123,30 +123,33 @@ int rt_nuts_metric_set(rt_nuts *s, const double *inv_metric)
     s->inv_metric[i] = inv_metric[i];
     s->scale[i] = 1.0 / __builtin_sqrt(inv_metric[i]);
   }
+  s->factored = 0;
   return 0;
 }
 
-int rt_nuts_factor_set(rt_nuts *s, const double *factor)
+int rt_nuts_factor_set(rt_nuts *s, const rt_factor *factor)
 {
-  size_t n = s->dim;
-  for (size_t i = 0; i < n; i++) {
-    for (size_t j = 0; j < n; j++)
-      if (!is_finite(factor[i * n + j])) return -1;
-    if (!(factor[i * n + i] > 0.0)) return -1;
-  }
-  s->factor = factor;
-  for (size_t i = 0; i < n; i++) s->inv_metric[i] = s->scale[i] = 1.0;
+  if (factor->dim != s->dim || !rt_factor_valid(factor)) return -1;
+  s->factor = *factor;
+  s->factored = 1;
+  for (size_t i = 0; i < s->dim; i++) s->inv_metric[i] = s->scale[i] = 1.0;
   return 0;
+}
+
+void rt_nuts_gradient(rt_nuts *s, double *g)
+{
+  if (s->factored) rt_factor_solve(s->dense, &s->factor, 1, s->g, g, s->scratch);
+  else for (size_t i = 0; i < s->dim; i++) g[i] = s->g[i];
 }
 
 static void momentum_draw(const rt_nuts *s, double *p)
 {
   s->k->momenta(s->padded, s->draw_key, SITE_MOMENTUM, s->scale, p);
 #ifdef RT_NUTS_BREAK_MOMENTUM
-  /* A test compiles this file a second time into a wrong sampler, whose dense momenta are L^-1 z where they should be L'^-1 z. */
-  if (s->factor) {
-    s->dense->solve_lower(s->by_factor, s->factor, p, (ptrdiff_t)s->dim, 1, 0);
-    s->dense->gemv(p, s->factor, s->by_factor, (ptrdiff_t)s->dim, (ptrdiff_t)s->dim, 1);
+  /* A test compiles this file a second time into a wrong sampler, whose momenta are F^-1 z where they should be F'^-1 z. */
+  if (s->factored) {
+    rt_factor_solve(s->dense, &s->factor, 0, p, s->by_factor, s->scratch);
+    rt_factor_times(s->dense, &s->factor, 1, s->by_factor, p, s->scratch);
   }
 #endif
 }
@@ -159,9 +162,9 @@ static double pick_uniform(rt_nuts *s)
 /* The first half of a leapfrog step at one end; its new position goes to the caller. */
 static int step_begin(rt_nuts *s, rt_nuts_end *e, double step)
 {
-  if (s->factor) {
+  if (s->factored) {
     for (size_t i = 0; i < s->dim; i++) e->p[i] += 0.5 * step * e->g[i];
-    s->dense->gemv(s->by_factor, s->factor, e->p, (ptrdiff_t)s->dim, (ptrdiff_t)s->dim, 0);
+    rt_factor_times(s->dense, &s->factor, 0, e->p, s->by_factor, s->scratch);
     for (size_t i = 0; i < s->dim; i++) e->q[i] += step * s->by_factor[i];
   } else {
     s->k->kick_drift(s->padded, step, s->inv_metric, e->q, e->p, e->g);

@@ -16,11 +16,11 @@
  * Hoffman and Gelman 2014: the trajectory doubles forwards or backwards; inside a new half the state is drawn with
  * probability proportional to exp(-H); between the old trajectory and the new half the choice is biased to the new half;
  * doubling ends when the generalised criterion p_sharp . rho > 0 fails for the whole, or for either part extended by the
- * neighbouring state of the other one.  Kinetic energy is 1/2 p' M^-1 p with M^-1 diagonal (`inv_metric`), or dense: M^-1 = L L'.
+ * neighbouring state of the other one.  Kinetic energy is 1/2 p' M^-1 p with M^-1 diagonal (`inv_metric`), or M^-1 = F F' (rt_factor.h).
  *
- * With a dense metric momenta are kept as r = L' p, so that p ~ N(0, M) is r ~ N(0, I), the velocity M^-1 p is L r, a kick adds the
- * step times L' times the gradient to r, and every inner product a' M^-1 b of momenta is the plain one of their r.  So a leapfrog step costs two
- * products with the triangle, and the criterion none.
+ * With a factor momenta are kept as r = F' p, so that p ~ N(0, M) is r ~ N(0, I), the velocity M^-1 p is F r, a kick adds the
+ * step times F' times the gradient to r, and every inner product a' M^-1 b of momenta is the plain one of their r.  So a leapfrog step costs two
+ * products with the factor, and the criterion none.
  *
  * Recursion is replaced by a stack that merges like a binary counter: after leaf n (from 0) as many complete subtrees are
  * merged as n has trailing one bits.  A waiting subtree needs its summed momentum and its two end momenta, so the memory is
@@ -30,6 +30,7 @@
 #ifndef RT_NUTS_H
 #define RT_NUTS_H
 
+#include "stdlib/runtime/rt_factor.h"
 #include "stdlib/runtime/rt_philox.h"
 
 #include <stddef.h>
@@ -71,7 +72,7 @@ typedef struct rt_nuts {
   size_t stride;
 
   /* The current (last accepted) point, contiguous; read-only for the caller. */
-  double *q, *g; /* with a dense metric g is L' times the gradient */
+  double *q, *g; /* with a factor g is F' times the gradient */
   double lp;
 
   rt_nuts_stats stats; /* of the last finished transition */
@@ -81,8 +82,10 @@ typedef struct rt_nuts {
   const struct rt_nuts_kernels *k;
   const struct rt_kernels *dense;
   double *inv_metric, *scale;    /* M^-1, and sqrt(M) for momenta */
-  const double *factor;          /* L [dim][dim] of a dense metric, or NULL */
-  double *by_factor, *plain_g;   /* a product with L; a gradient made contiguous */
+  rt_factor factor;              /* of the metric, if `factored` */
+  int factored;
+  double *by_factor, *plain_g;   /* a product with F; a gradient made contiguous */
+  double *scratch;               /* of products with F */
   double *lane;                  /* the caller's q_eval array, or NULL for stride 1 */
   rt_nuts_end end[2];            /* 0: backward end, 1: forward end of the trajectory */
   double *proposal_q, *proposal_g;
@@ -116,13 +119,16 @@ void rt_nuts_lane_set(rt_nuts *s, double *q_eval, size_t stride);
 /* Copies the point the chain stands at.  Returns 0, or -1 (nothing changed) when lp or a coordinate or gradient is not finite. */
 int rt_nuts_point_set(rt_nuts *s, const double *q, double lp, const double *gradient, size_t stride);
 
-/* Copies the diagonal of M^-1 (posterior variances, say).  Returns 0, or -1 (nothing changed) unless all are finite and > 0. */
+/* Copies the diagonal of M^-1 (posterior variances, say).  Returns 0, or -1 (nothing changed) unless all are finite and > 0.  After a metric with a
+ * factor the point must be set again. */
 int rt_nuts_metric_set(rt_nuts *s, const double *inv_metric);
 
-/* A dense M^-1 = L L': factor is L [dim][dim], row-major, lower triangular with zeros above and a positive diagonal, borrowed as long as it is
- * in use.  Returns 0, or -1 (nothing changed) if an element is not finite or one of the diagonal is not > 0.  The point must be set again
- * afterwards, since its gradient is kept multiplied by L'.  A chain that has a dense metric keeps one. */
-int rt_nuts_factor_set(rt_nuts *s, const double *factor);
+/* M^-1 = F F': the struct is copied, its arrays are borrowed as long as it is in use.  Returns 0, or -1 (nothing changed) if it is not valid
+ * or of another dimension.  The point must be set again afterwards, since its gradient is kept multiplied by F'. */
+int rt_nuts_factor_set(rt_nuts *s, const rt_factor *factor);
+
+/* The gradient at the current point, up to rounding where there is a factor: copied to g [dim], contiguous. */
+void rt_nuts_gradient(rt_nuts *s, double *g);
 
 /* Begins transition t from the current point.  Requires a point.  Returns RT_NUTS_EVAL. */
 int rt_nuts_start(rt_nuts *s, uint64_t t);

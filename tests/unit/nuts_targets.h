@@ -1,15 +1,17 @@
-/* nuts_targets.h: densities with known answers, for the tests of the no-U-turn sampler.
+/* nuts_targets.h: densities with known answers, for the tests of the no-U-turn sampler, and the test that a transition leaves them as they are.
  *
  * A target knows its density and gradient, functions of q with their expectations, and (most of them) an exact sampler, which uses sites 9
- * and 10 of the key it is given. */
+ * and 10 of the key it is given.  A test program includes rt_nuts.c a second time, broken and with every function renamed, for a wrong twin: nuts_twin.h. */
 #ifndef NUTS_TARGETS_H
 #define NUTS_TARGETS_H
 
+#include "stdlib/runtime/rt_nuts.h"
 #include "stdlib/runtime/rt_sample.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 typedef struct target {
   const char *name;
@@ -134,5 +136,47 @@ static const target funnel6 = {"funnel 6", 6, funnel_density, 12, funnel_functio
 static const target student5 = {"student 5", 5, student_density, 10, student_function, student_exact, 0.8};
 static const target gamma2 = {"gamma 2", 2, gamma_density, 4, gamma_function, NULL, 0.8};
 static const target gamma2_wrong = {"gamma 2 without Jacobian", 2, gamma_without_jacobian, 4, gamma_function, NULL, 0.8};
+
+/* ---- invariance */
+
+typedef struct sampler {
+  size_t (*doubles)(size_t, uint32_t);
+  void (*init)(rt_nuts *, size_t, uint32_t, uint64_t, double *);
+  int (*point_set)(rt_nuts *, const double *, double, const double *, size_t);
+  int (*metric_set)(rt_nuts *, const double *);
+  int (*factor_set)(rt_nuts *, const rt_factor *);
+  int (*start)(rt_nuts *, uint64_t);
+  int (*advance)(rt_nuts *, double, const double *);
+} sampler;
+#define SAMPLER_OF(prefix) \
+  {prefix##_doubles, prefix##_init, prefix##_point_set, prefix##_metric_set, prefix##_factor_set, prefix##_start, prefix##_advance}
+
+/* Largest |z| over the functions after one transition from exact states, under the factor, or else the diagonal of M^-1.  NaN if the sampler refuses one. */
+static inline double invariance_z(const sampler *sm, const target *t, const double *metric, const rt_factor *factor, double step, uint32_t replicates,
+                                  uint64_t seed) {
+  double *work = malloc(sm->doubles(t->dim, 8) * sizeof *work), q[64], g[64], *sum = calloc(2 * t->functions, sizeof *sum), truth = 0.0;
+  rt_nuts s;
+  sm->init(&s, t->dim, 8, rt_key_fold(seed, 1), work);
+  double worst = (factor ? sm->factor_set(&s, factor) : sm->metric_set(&s, metric)) ? (double)NAN : 0.0, n = (double)replicates;
+  for (uint32_t r = 0; r < replicates && worst == 0.0; r++) {
+    t->exact(rt_key_fold(rt_key_fold(seed, 2), r), q, t->dim);
+    double lp = t->density(q, g, t->dim);
+    if (sm->point_set(&s, q, lp, g, 1)) worst = (double)NAN;
+    s.step_size = step;
+    for (int want = sm->start(&s, r); want == RT_NUTS_EVAL; want = sm->advance(&s, lp, g)) lp = t->density(s.q_eval, g, t->dim);
+    for (size_t f = 0; f < t->functions; f++) {
+      double v = t->function(s.q, t->dim, f, &truth) - truth;
+      sum[2 * f] += v;
+      sum[2 * f + 1] += v * v;
+    }
+  }
+  for (size_t f = 0; f < t->functions; f++) {
+    double mean = sum[2 * f] / n, var = sum[2 * f + 1] / n - mean * mean, z = fabs(mean) / sqrt(var / n);
+    if (!(z <= worst)) worst = z;
+  }
+  free(work);
+  free(sum);
+  return worst;
+}
 
 #endif

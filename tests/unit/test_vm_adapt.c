@@ -16,12 +16,13 @@ static void test_windows(void **state) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     adapt_metric a;
     double memory[2], q[1], inv_metric[1] = {1.0};
+    adapt_result result = {.inv_metric = inv_metric};
     assert_int_equal(adapt_metric_doubles(1, ADAPT_DIAGONAL), 2);
     adapt_metric_init(&a, ADAPT_DIAGONAL, 1, cases[i].warmup, memory);
     size_t seen = 0;
     for (uint32_t k = 0; k < cases[i].warmup + 10; k++) {
       q[0] = k % 2 ? 1.0 : -1.0;
-      if (adapt_metric_update(&a, q, NULL, inv_metric)) {
+      if (adapt_metric_update(&a, q, NULL, &result)) {
         assert_int_equal(k + 1, cases[i].ends[seen++]);
         assert_true(inv_metric[0] > 0.5 && inv_metric[0] < 1.1);
       }
@@ -31,8 +32,9 @@ static void test_windows(void **state) {
   /* Regularisation: 25 equal positions give 1e-3 * 5/30. */
   adapt_metric a;
   double memory[2], q[1] = {2.0}, inv_metric[1] = {7.0};
+  adapt_result result = {.inv_metric = inv_metric};
   adapt_metric_init(&a, ADAPT_DIAGONAL, 1, 1000, memory);
-  for (int k = 0; k < 100; k++) adapt_metric_update(&a, q, NULL, inv_metric);
+  for (int k = 0; k < 100; k++) adapt_metric_update(&a, q, NULL, &result);
   assert_true(fabs(inv_metric[0] - 1e-3 * 5.0 / 30.0) < 1e-18);
 }
 

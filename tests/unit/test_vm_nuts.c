@@ -22,36 +22,9 @@
 
 #include <cmocka.h>
 
-/* The wrong twin: every function renamed, and the chain driver on top of it. */
 #define RT_NUTS_BREAK_UTURN
-#define rt_nuts_doubles twin_doubles
-#define rt_nuts_init twin_init
-#define rt_nuts_lane_set twin_lane_set
-#define rt_nuts_point_set twin_point_set
-#define rt_nuts_metric_set twin_metric_set
-#define rt_nuts_factor_set twin_factor_set
-#define rt_nuts_start twin_start
-#define rt_nuts_step_start twin_step_start
-#define rt_nuts_advance twin_advance
-#define rt_nuts_kernels_for twin_kernels_for
-#define nuts_options_init twin_options_init
-#define nuts_chain_doubles twin_chain_doubles
-#define nuts_chain_run twin_chain_run
-#include "stdlib/runtime/rt_nuts.c"
-#include "vm/nuts_chain.c"
-#undef rt_nuts_doubles
-#undef rt_nuts_init
-#undef rt_nuts_lane_set
-#undef rt_nuts_point_set
-#undef rt_nuts_metric_set
-#undef rt_nuts_factor_set
-#undef rt_nuts_start
-#undef rt_nuts_step_start
-#undef rt_nuts_advance
-#undef rt_nuts_kernels_for
-#undef nuts_options_init
-#undef nuts_chain_doubles
-#undef nuts_chain_run
+#define NUTS_TWIN_CHAIN
+#include "tests/unit/nuts_twin.h"
 
 #define Z_MOST 4.9
 static int factor = 1;
@@ -92,47 +65,14 @@ void *realloc(void *p, size_t n) {
 
 /* Invariance. */
 
-typedef struct sampler {
-  size_t (*doubles)(size_t, uint32_t);
-  void (*init)(rt_nuts *, size_t, uint32_t, uint64_t, double *);
-  int (*point_set)(rt_nuts *, const double *, double, const double *, size_t);
-  int (*metric_set)(rt_nuts *, const double *);
-  int (*start)(rt_nuts *, uint64_t);
-  int (*advance)(rt_nuts *, double, const double *);
-  nuts_status (*chain_run)(const nuts_options *, const nuts_target *, double *, nuts_result *);
-} sampler;
-static const sampler right = {rt_nuts_doubles, rt_nuts_init, rt_nuts_point_set, rt_nuts_metric_set, rt_nuts_start, rt_nuts_advance, nuts_chain_run};
-static const sampler broken = {twin_doubles, twin_init, twin_point_set, twin_metric_set, twin_start, twin_advance, twin_chain_run};
+typedef nuts_status chain_run(const nuts_options *, const nuts_target *, double *, nuts_result *);
+static const sampler right = SAMPLER_OF(rt_nuts), broken = SAMPLER_OF(twin);
 
-/* Largest |z| over the functions after one transition from exact states. */
-static double invariance_z(const sampler *sm, const target *t, double step, uint32_t replicates, uint64_t seed) {
-  double *work = malloc(sm->doubles(t->dim, 8) * sizeof *work), q[64], g[64], *sum = calloc(2 * t->functions, sizeof *sum), truth = 0.0;
+/* A metric that does not fit well, so that a mistake in its use would show. */
+static double z_of(const sampler *sm, const target *t, double step, uint32_t replicates, uint64_t seed) {
   double metric[64];
-  rt_nuts s;
-  sm->init(&s, t->dim, 8, rt_key_fold(seed, 1), work);
-  /* A metric that does not fit well, so that a mistake in its use would show. */
   for (size_t i = 0; i < t->dim; i++) metric[i] = (1.0 + 0.5 * (double)(i % 3)) * (t->density == gauss_density ? scale_of(i) * scale_of(i) : 1.0);
-  assert_int_equal(sm->metric_set(&s, metric), 0);
-  for (uint32_t r = 0; r < replicates; r++) {
-    t->exact(rt_key_fold(rt_key_fold(seed, 2), r), q, t->dim);
-    double lp = t->density(q, g, t->dim);
-    assert_int_equal(sm->point_set(&s, q, lp, g, 1), 0);
-    s.step_size = step;
-    for (int want = sm->start(&s, r); want == RT_NUTS_EVAL; want = sm->advance(&s, lp, g)) lp = t->density(s.q_eval, g, t->dim);
-    for (size_t f = 0; f < t->functions; f++) {
-      double v = t->function(s.q, t->dim, f, &truth) - truth;
-      sum[2 * f] += v;
-      sum[2 * f + 1] += v * v;
-    }
-  }
-  double worst = 0.0, n = (double)replicates;
-  for (size_t f = 0; f < t->functions; f++) {
-    double mean = sum[2 * f] / n, var = sum[2 * f + 1] / n - mean * mean, z = fabs(mean) / sqrt(var / n);
-    if (!(z <= worst)) worst = z;
-  }
-  free(work);
-  free(sum);
-  return worst;
+  return invariance_z(sm, t, metric, NULL, step, replicates, seed);
 }
 
 static void test_invariance(void **state) {
@@ -142,7 +82,7 @@ static void test_invariance(void **state) {
     double step;
   } cases[] = {{&gauss1, 1.2}, {&gauss1, 0.05}, {&gauss2, 0.4}, {&gauss5, 0.5}, {&gauss5, 0.15}, {&funnel6, 0.5}, {&student5, 0.9}, {&student5, 0.2}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    double z = invariance_z(&right, cases[i].t, cases[i].step, 50000u * (uint32_t)factor, 100 + i);
+    double z = z_of(&right, cases[i].t, cases[i].step, 50000u * (uint32_t)factor, 100 + i);
     if (!(z < Z_MOST)) fail_msg("%s, step %g: z = %.2f", cases[i].t->name, cases[i].step, z);
   }
 }
@@ -150,9 +90,9 @@ static void test_invariance(void **state) {
 /* The twin loses detailed balance, which shows at once. */
 static void test_broken_is_caught(void **state) {
   (void)state;
-  double z = invariance_z(&broken, &gauss2, 0.4, 50000, 200);
+  double z = z_of(&broken, &gauss2, 0.4, 50000, 200);
   if (!(z > Z_MOST)) fail_msg("the twin passes on gauss 2: z = %.2f", z);
-  z = invariance_z(&broken, &gauss5, 0.15, 50000, 201);
+  z = z_of(&broken, &gauss5, 0.15, 50000, 201);
   if (!(z > Z_MOST)) fail_msg("the twin passes on gauss 5: z = %.2f", z);
 }
 
@@ -166,7 +106,7 @@ static int density_call(void *user, size_t lanes, size_t stride, const double *q
 }
 
 /* Largest |z| over the functions of four chains.  accept: mean acceptance statistic of the draws, or NULL. */
-static double chains_z(const sampler *sm, const target *t, uint32_t draws, uint64_t seed, double *accept) {
+static double chains_z(chain_run *run, const target *t, uint32_t draws, uint64_t seed, double *accept) {
   enum { CHAINS = 4 };
   double *work = malloc(nuts_chain_doubles(t->dim, 10, ADAPT_DIAGONAL) * sizeof *work), *q = malloc(CHAINS * draws * t->dim * sizeof *q);
   double *f = malloc(CHAINS * draws * sizeof *f), *dwork = malloc(diagnose_doubles(CHAINS, draws) * sizeof *dwork), worst = 0.0, truth = 0.0;
@@ -179,12 +119,12 @@ static double chains_z(const sampler *sm, const target *t, uint32_t draws, uint6
     o.delta = t->delta;
     nuts_target nt = {.dim = t->dim, .density = density_call, .density_user = (void *)t, .draws = q + c * draws * t->dim, .stats = stats};
     nuts_result r;
-    assert_int_equal(sm->chain_run(&o, &nt, work, &r), NUTS_OK);
+    assert_int_equal(run(&o, &nt, work, &r), NUTS_OK);
     assert_int_equal(r.draws, draws);
     assert_false(r.step_bounded);
     for (uint32_t i = 0; i < draws; i++) sum += stats[i].accept_stat;
     double ebfmi = diagnose_ebfmi(&stats[0].energy, draws, sizeof *stats / sizeof(double));
-    if (sm == &right) assert_true(ebfmi > 0.3 && ebfmi < 2.5);
+    if (run == nuts_chain_run) assert_true(ebfmi > 0.3 && ebfmi < 2.5);
   }
   if (accept) *accept = sum / (CHAINS * draws);
   for (size_t k = 0; k < t->functions; k++) {
@@ -211,7 +151,7 @@ static void test_chains(void **state) {
     uint32_t draws;
   } cases[] = {{&gauss1, 4000}, {&gauss5, 4000}, {&gauss50, 2000}, {&gauss250, 1000}, {&funnel6, 4000}, {&student5, 4000}, {&gamma2, 4000}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    double z = chains_z(&right, cases[i].t, cases[i].draws, 300 + i, NULL);
+    double z = chains_z(nuts_chain_run, cases[i].t, cases[i].draws, 300 + i, NULL);
     if (!(z < Z_MOST)) fail_msg("%s: z = %.2f", cases[i].t->name, z);
   }
 }
@@ -247,9 +187,9 @@ static void test_funnel_is_reported(void **state) {
 
 static void test_wrong_chains_are_caught(void **state) {
   (void)state;
-  double z = chains_z(&right, &gamma2_wrong, 4000, 306, NULL);
+  double z = chains_z(nuts_chain_run, &gamma2_wrong, 4000, 306, NULL);
   if (!(z > Z_MOST)) fail_msg("a missing Jacobian passes: z = %.2f", z);
-  z = chains_z(&broken, &gauss5, 4000, 301, NULL);
+  z = chains_z(twin_chain_run, &gauss5, 4000, 301, NULL);
   if (!(z > Z_MOST)) fail_msg("the twin passes: z = %.2f", z);
 }
 
@@ -262,7 +202,7 @@ static void test_acceptance(void **state) {
     target t = gauss50;
     t.delta = deltas[i];
     double accept;
-    chains_z(&right, &t, 1000, 400 + i, &accept);
+    chains_z(nuts_chain_run, &t, 1000, 400 + i, &accept);
     if (!(accept > deltas[i] - 0.03 && accept < deltas[i] + 0.08)) fail_msg("delta %g: acceptance %.3f", deltas[i], accept);
   }
 }

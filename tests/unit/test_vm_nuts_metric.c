@@ -1,14 +1,15 @@
-/* The metrics of NUTS: that each leaves the target invariant and gives the same bits at every instruction-set level, what dense gains where the
- * target is correlated and fisher where a window is short, and that nothing is allocated on the way.
+/* The metrics of NUTS: that each leaves the target invariant and gives the same bits at every instruction-set level, what dense and lowrank gain where
+ * the target is correlated and fisher where a window is short, what `auto` chooses, and that nothing is allocated on the way.
  *
  * Statistical tests as in test_vm_nuts.c: fixed seeds, |estimate - truth| < 4.9 standard errors.  A wrong twin, rt_nuts.c compiled a second time with
- * dense momenta from the wrong triangle, must fail the same test. */
+ * momenta from the wrong factor, must fail the same test. */
 #include "vm/nuts_chain.h"
 
 #include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_nuts_kernels.h"
 #include "tests/unit/nuts_targets.h"
 #include "vm/diagnose.h"
+#include "vm/eigen.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -19,107 +20,96 @@
 #include <cmocka.h>
 
 #define RT_NUTS_BREAK_MOMENTUM
-#define rt_nuts_doubles twin_doubles
-#define rt_nuts_init twin_init
-#define rt_nuts_lane_set twin_lane_set
-#define rt_nuts_point_set twin_point_set
-#define rt_nuts_metric_set twin_metric_set
-#define rt_nuts_factor_set twin_factor_set
-#define rt_nuts_start twin_start
-#define rt_nuts_step_start twin_step_start
-#define rt_nuts_advance twin_advance
-#define rt_nuts_kernels_for twin_kernels_for
-#include "stdlib/runtime/rt_nuts.c"
-#undef rt_nuts_doubles
-#undef rt_nuts_init
-#undef rt_nuts_lane_set
-#undef rt_nuts_point_set
-#undef rt_nuts_metric_set
-#undef rt_nuts_factor_set
-#undef rt_nuts_start
-#undef rt_nuts_step_start
-#undef rt_nuts_advance
-#undef rt_nuts_kernels_for
+#include "tests/unit/nuts_twin.h"
 
 #define Z_MOST 4.9
 
-typedef struct sampler {
-  size_t (*doubles)(size_t, uint32_t);
-  void (*init)(rt_nuts *, size_t, uint32_t, uint64_t, double *);
-  int (*point_set)(rt_nuts *, const double *, double, const double *, size_t);
-  int (*factor_set)(rt_nuts *, const double *);
-  int (*start)(rt_nuts *, uint64_t);
-  int (*advance)(rt_nuts *, double, const double *);
-} sampler;
-static const sampler right = {rt_nuts_doubles, rt_nuts_init, rt_nuts_point_set, rt_nuts_factor_set, rt_nuts_start, rt_nuts_advance};
-static const sampler wrong = {twin_doubles, twin_init, twin_point_set, twin_factor_set, twin_start, twin_advance};
+static const sampler right = SAMPLER_OF(rt_nuts), wrong = SAMPLER_OF(twin);
 
-/* A factor that does not fit well, so that a mistake in its use would show. */
-static void factor_make(const target *t, double *L) {
-  memset(L, 0, t->dim * t->dim * sizeof *L);
-  for (size_t i = 0; i < t->dim; i++) {
+/* Factors that do not fit well, so that a mistake in their use would show. */
+typedef struct factors {
+  double L[64], scale[8], U[16], gain[2];
+  rt_factor dense, lowrank;
+} factors;
+
+static void factors_make(const target *t, factors *x) {
+  size_t n = t->dim;
+  *x = (factors){.gain = {0.7, -0.4}};
+  for (size_t i = 0; i < n; i++) {
     double scale = t->density == gauss_density ? scale_of(i) : 1.0;
-    for (size_t j = 0; j < i; j++) L[i * t->dim + j] = scale * (0.6 - 0.25 * (double)((i + 2 * j) % 4));
-    L[i * t->dim + i] = scale * (0.8 + 0.3 * (double)(i % 3));
+    for (size_t j = 0; j < i; j++) x->L[i * n + j] = scale * (0.6 - 0.25 * (double)((i + 2 * j) % 4));
+    x->L[i * n + i] = scale * (0.8 + 0.3 * (double)(i % 3));
+    x->scale[i] = scale * (0.8 + 0.3 * (double)(i % 3));
+    /* Two rows of the cosine transform, which are orthonormal. */
+    for (size_t k = 0; k < 2; k++) x->U[k * n + i] = sqrt((k ? 2.0 : 1.0) / (double)n) * cos(M_PI * ((double)i + 0.5) * (double)k / (double)n);
   }
+  x->dense = (rt_factor){.dim = n, .L = x->L};
+  x->lowrank = (rt_factor){.dim = n, .rank = n < 2 ? n : 2, .scale = x->scale, .U = x->U, .gain = x->gain};
 }
 
-/* Largest |z| over the functions after one transition from exact states. */
-static double invariance_z(const sampler *sm, const target *t, double step, uint32_t replicates, uint64_t seed) {
-  double *work = malloc(sm->doubles(t->dim, 8) * sizeof *work), q[8], g[8], L[64], *sum = calloc(2 * t->functions, sizeof *sum), truth = 0.0;
-  rt_nuts s;
-  sm->init(&s, t->dim, 8, rt_key_fold(seed, 1), work);
-  factor_make(t, L);
-  assert_int_equal(sm->factor_set(&s, L), 0);
-  for (uint32_t r = 0; r < replicates; r++) {
-    t->exact(rt_key_fold(rt_key_fold(seed, 2), r), q, t->dim);
-    double lp = t->density(q, g, t->dim);
-    assert_int_equal(sm->point_set(&s, q, lp, g, 1), 0);
-    s.step_size = step;
-    for (int want = sm->start(&s, r); want == RT_NUTS_EVAL; want = sm->advance(&s, lp, g)) lp = t->density(s.q_eval, g, t->dim);
-    for (size_t f = 0; f < t->functions; f++) {
-      double v = t->function(s.q, t->dim, f, &truth) - truth;
-      sum[2 * f] += v;
-      sum[2 * f + 1] += v * v;
-    }
-  }
-  double worst = 0.0, n = (double)replicates;
-  for (size_t f = 0; f < t->functions; f++) {
-    double mean = sum[2 * f] / n, var = sum[2 * f + 1] / n - mean * mean, z = fabs(mean) / sqrt(var / n);
-    if (!(z <= worst)) worst = z;
-  }
-  free(work);
-  free(sum);
-  return worst;
+static double z_of(const sampler *sm, const target *t, bool lowrank, double step, uint64_t seed) {
+  factors x;
+  factors_make(t, &x);
+  return invariance_z(sm, t, NULL, lowrank ? &x.lowrank : &x.dense, step, 50000, seed);
 }
 
-static void test_dense_is_invariant(void **state) {
+static void test_factors_are_invariant(void **state) {
   (void)state;
   static const struct {
     const target *t;
     double step;
   } cases[] = {{&gauss1, 1.2}, {&gauss2, 0.5}, {&gauss5, 0.3}, {&gauss5, 0.1}, {&funnel6, 0.3}, {&student5, 0.3}};
-  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    double z = invariance_z(&right, cases[i].t, cases[i].step, 50000, 600 + i);
-    if (!(z < Z_MOST)) fail_msg("%s, step %g: z = %.2f", cases[i].t->name, cases[i].step, z);
+  for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+    const target *t = cases[i / 2].t;
+    double z = z_of(&right, t, i % 2, cases[i / 2].step, 600 + i);
+    if (!(z < Z_MOST)) fail_msg("%s, %s, step %g: z = %.2f", t->name, i % 2 ? "low rank" : "dense", cases[i / 2].step, z);
   }
-  double z = invariance_z(&wrong, &gauss2, 0.5, 50000, 620);
-  if (!(z > Z_MOST)) fail_msg("momenta from the wrong triangle pass on gauss 2: z = %.2f", z);
-  z = invariance_z(&wrong, &gauss5, 0.3, 50000, 621);
-  if (!(z > Z_MOST)) fail_msg("momenta from the wrong triangle pass on gauss 5: z = %.2f", z);
+  for (size_t i = 0; i < 4; i++) {
+    const target *t = i / 2 ? &gauss5 : &gauss2;
+    double z = z_of(&wrong, t, i % 2, i / 2 ? 0.3 : 0.5, 620 + i);
+    if (!(z > Z_MOST)) fail_msg("momenta from the wrong factor pass on %s, %s: z = %.2f", t->name, i % 2 ? "low rank" : "dense", z);
+  }
+}
+
+/* Products with F, F', and their inverses against the matrix itself. */
+static void test_products(void **state) {
+  (void)state;
+  enum { D = 5 };
+  factors x;
+  factors_make(&gauss5, &x);
+  const rt_kernels *k = rt_kernels_for(0);
+  for (int lowrank = 0; lowrank < 2; lowrank++) {
+    const rt_factor *f = lowrank ? &x.lowrank : &x.dense;
+    double F[D][D], v[D] = {0.3, -1.1, 2.0, 0.7, -0.2}, y[D], back[D], scratch[2 * D];
+    for (size_t i = 0; i < D; i++)
+      for (size_t j = 0; j < D; j++) {
+        F[i][j] = lowrank ? x.scale[i] * (i == j) : x.L[i * D + j];
+        for (size_t r = 0; lowrank && r < 2; r++) F[i][j] += x.scale[i] * x.U[r * D + i] * x.gain[r] * x.U[r * D + j];
+      }
+    for (int trans = 0; trans < 2; trans++) {
+      rt_factor_times(k, f, trans, v, y, scratch);
+      rt_factor_solve(k, f, trans, y, back, scratch);
+      for (size_t i = 0; i < D; i++) {
+        double want = 0.0;
+        for (size_t j = 0; j < D; j++) want += (trans ? F[j][i] : F[i][j]) * v[j];
+        assert_true(fabs(y[i] - want) < 1e-13 && fabs(back[i] - v[i]) < 1e-13);
+      }
+    }
+  }
 }
 
 /* One transition per state and level; q is written through a lane, so the strided gradient is used too. */
-static void level_run(int level, bool lane, double *out) {
+static void level_run(int level, bool lane, bool lowrank, double *out) {
   enum { D = 5, N = 200 };
   const target *t = &gauss5;
-  double *work = malloc(rt_nuts_doubles(D, 10) * sizeof *work), q[D], g[D], L[D * D], at[2 * D], apart[2 * D];
+  double *work = malloc(rt_nuts_doubles(D, 10) * sizeof *work), q[D], g[D], at[2 * D], apart[2 * D];
   rt_nuts s;
   rt_nuts_init(&s, D, 10, 77, work);
   s.k = rt_nuts_kernels_for(level);
   s.dense = rt_kernels_for(level);
-  factor_make(t, L);
-  assert_int_equal(rt_nuts_factor_set(&s, L), 0);
+  factors x;
+  factors_make(t, &x);
+  assert_int_equal(rt_nuts_factor_set(&s, lowrank ? &x.lowrank : &x.dense), 0);
   if (lane) rt_nuts_lane_set(&s, at, 2);
   t->exact(5, q, D);
   double lp = t->density(q, g, D);
@@ -139,27 +129,44 @@ static void level_run(int level, bool lane, double *out) {
 static void test_levels_and_lanes_agree(void **state) {
   (void)state;
   double a[1000], b[1000];
-  level_run(2, false, a);
-  for (int level = 2; level <= rt_isa_best(); level++)
-    for (int lane = 0; lane < 2; lane++) {
-      level_run(level, lane != 0, b);
-      assert_memory_equal(a, b, sizeof a);
-    }
+  for (int lowrank = 0; lowrank < 2; lowrank++) {
+    level_run(2, false, lowrank, a);
+    for (int level = 2; level <= rt_isa_best(); level++)
+      for (int lane = 0; lane < 2; lane++) {
+        level_run(level, lane, lowrank, b);
+        assert_memory_equal(a, b, sizeof a);
+      }
+  }
 }
 
 static void test_bad_factors(void **state) {
   (void)state;
-  double work[1024], L[4] = {1.0, 0.0, NAN, 1.0};
+  double work[1024], L[4] = {1.0, 0.0, NAN, 1.0}, scale[2] = {1.0, 2.0}, U[2] = {1.0, 0.0}, gain[1] = {-1.0}, q[2] = {0.5, -1.5}, g[2] = {2.0, -3.0}, got[2];
   rt_nuts s;
+  rt_factor dense = {.dim = 2, .L = L}, lowrank = {.dim = 2, .rank = 1, .scale = scale, .U = U, .gain = gain}, none = {.dim = 2, .scale = scale, .U = U, .gain = gain};
   assert_true(rt_nuts_doubles(2, 10) <= 1024);
   rt_nuts_init(&s, 2, 10, 1, work);
-  assert_int_equal(rt_nuts_factor_set(&s, L), -1);
+  assert_int_equal(rt_nuts_factor_set(&s, &dense), -1);
   L[2] = 0.5;
   L[3] = 0.0;
-  assert_int_equal(rt_nuts_factor_set(&s, L), -1);
-  assert_null(s.factor);
+  assert_int_equal(rt_nuts_factor_set(&s, &dense), -1);
+  assert_int_equal(rt_nuts_factor_set(&s, &lowrank), -1);
+  assert_false(s.factored);
   L[3] = 1.0;
-  assert_int_equal(rt_nuts_factor_set(&s, L), 0);
+  gain[0] = -0.5;
+  dense.dim = 1;
+  assert_int_equal(rt_nuts_factor_set(&s, &dense), -1);
+  dense.dim = 2;
+  /* The gradient comes back under any metric, from one to the next. */
+  const rt_factor *all[] = {&dense, &lowrank, &none};
+  for (int k = 0; k < 4; k++) {
+    assert_int_equal(k < 3 ? rt_nuts_factor_set(&s, all[k]) : rt_nuts_metric_set(&s, scale), 0);
+    assert_int_equal(rt_nuts_point_set(&s, q, 0.0, g, 1), 0);
+    rt_nuts_gradient(&s, got);
+    for (int i = 0; i < 2; i++) assert_true(fabs(got[i] - g[i]) < 1e-14);
+  }
+  scale[1] = 0.0;
+  assert_int_equal(rt_nuts_factor_set(&s, &none), -1);
 }
 
 /* x = sum_k a_k v_k over an orthonormal basis v (a cosine transform), the a_k independent with variances from 1 to 1e4 in equal ratios: its condition number is
@@ -202,8 +209,10 @@ static int density_call(void *user, size_t lanes, size_t stride, const double *q
 
 typedef struct measured {
   double z;     /* largest |z| over the functions */
+  double rhat;  /* largest */
   double yield; /* least bulk ESS of a function to a gradient after warm-up */
   double scale; /* largest |log| of metric over true variance, for gauss_density */
+  int forms[METRIC_FORMS]; /* chains that ended with each */
 } measured;
 
 static measured chains_measure(const target *t, adapt_kind kind, uint32_t warmup, uint32_t draws, uint64_t seed) {
@@ -211,7 +220,7 @@ static measured chains_measure(const target *t, adapt_kind kind, uint32_t warmup
   double *work = malloc(nuts_chain_doubles(t->dim, 10, kind) * sizeof *work), *q = malloc(CHAINS * draws * t->dim * sizeof *q);
   double *f = malloc(CHAINS * draws * sizeof *f), *dwork = malloc(diagnose_doubles(CHAINS, draws) * sizeof *dwork), truth = 0.0, least = INFINITY;
   uint64_t gradients = 0;
-  measured m = {0.0, 0.0, 0.0};
+  measured m = {0};
   for (uint64_t c = 0; c < CHAINS; c++) {
     nuts_options o;
     nuts_options_init(&o, rt_key_fold(seed, c));
@@ -223,9 +232,12 @@ static measured chains_measure(const target *t, adapt_kind kind, uint32_t warmup
     nuts_result r;
     assert_int_equal(nuts_chain_run(&o, &nt, work, &r), NUTS_OK);
     assert_int_equal(r.draws, draws);
-    assert_true((r.factor != NULL) == (kind == ADAPT_DENSE) && (r.metric != NULL) == (kind != ADAPT_DENSE));
+    bool factored = r.form == METRIC_DENSE || (r.form == METRIC_LOWRANK && r.factor.rank);
+    assert_true((r.metric == NULL) == factored && (r.factor.dim == t->dim) == factored);
+    if (kind != ADAPT_AUTO) assert_int_equal(r.form, (int)kind);
+    m.forms[r.form]++;
     gradients += r.n_leapfrog[1];
-    for (size_t i = 0; i < t->dim && kind != ADAPT_DENSE; i++) m.scale = fmax(m.scale, fabs(log(r.metric[i] / (scale_of(i) * scale_of(i)))));
+    for (size_t i = 0; i < t->dim && r.metric; i++) m.scale = fmax(m.scale, fabs(log(r.metric[i] / (scale_of(i) * scale_of(i)))));
   }
   for (size_t k = 0; k < t->functions; k++) {
     for (size_t i = 0; i < CHAINS * draws; i++) f[i] = t->function(q + i * t->dim, t->dim, k, &truth);
@@ -234,7 +246,7 @@ static measured chains_measure(const target *t, adapt_kind kind, uint32_t warmup
     diagnose_summarise(&d, dwork, &s);
     m.z = fmax(m.z, fabs(s.mean - truth) / s.mcse_mean);
     least = fmin(least, s.ess_bulk);
-    assert_true(s.rhat < 1.02);
+    m.rhat = fmax(m.rhat, s.rhat);
   }
   m.yield = least / (double)gradients;
   free(work);
@@ -250,11 +262,12 @@ static void test_chains(void **state) {
     const target *t;
     uint32_t draws;
   } cases[] = {{&gauss1, 4000}, {&gauss5, 4000}, {&gauss50, 1000}, {&funnel6, 4000}, {&student5, 4000}, {&gamma2, 4000}, {&tilted, 1000}};
-  static const adapt_kind kinds[] = {ADAPT_FISHER, ADAPT_DENSE};
+  static const adapt_kind kinds[] = {ADAPT_FISHER, ADAPT_DENSE, ADAPT_LOWRANK, ADAPT_AUTO};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t k = 0; k < 4; k++) {
       measured m = chains_measure(cases[i].t, kinds[k], 1000, cases[i].draws, 700 + 10 * i + k);
       if (!(m.z < Z_MOST)) fail_msg("%s, metric %d: z = %.2f", cases[i].t->name, (int)kinds[k], m.z);
+      assert_true(m.rhat < 1.02);
     }
 }
 
@@ -264,6 +277,80 @@ static void test_dense_gains_on_correlations(void **state) {
   measured diagonal = chains_measure(&tilted, ADAPT_DIAGONAL, 1000, 1000, 800), dense = chains_measure(&tilted, ADAPT_DENSE, 1000, 1000, 801);
   print_message("tilted 20: ESS per gradient diagonal %.5f, dense %.5f\n", diagonal.yield, dense.yield);
   if (!(dense.yield > 8.0 * diagonal.yield)) fail_msg("ESS per gradient: dense %.5f, diagonal %.5f", dense.yield, diagonal.yield);
+}
+
+/* The low-rank metric of a Gaussian is exact once draws span the space, so it gains as soon as a window of 25 is over: warm-up is short here.  Measured 25; 8
+ * is asked.  `auto` must find one of the two. */
+static void test_lowrank_gains_on_correlations(void **state) {
+  (void)state;
+  measured diagonal = chains_measure(&tilted, ADAPT_DIAGONAL, 250, 1000, 810), lowrank = chains_measure(&tilted, ADAPT_LOWRANK, 250, 1000, 811);
+  measured automatic = chains_measure(&tilted, ADAPT_AUTO, 1000, 1000, 812);
+  print_message("tilted 20: ESS per gradient diagonal %.5f, lowrank %.5f, auto %.5f\n", diagonal.yield, lowrank.yield, automatic.yield);
+  if (!(lowrank.yield > 8.0 * diagonal.yield)) fail_msg("ESS per gradient: lowrank %.5f, diagonal %.5f", lowrank.yield, diagonal.yield);
+  if (!(automatic.yield > 8.0 * diagonal.yield)) fail_msg("ESS per gradient: auto %.5f, diagonal %.5f", automatic.yield, diagonal.yield);
+  assert_int_equal(automatic.forms[METRIC_DENSE] + automatic.forms[METRIC_LOWRANK], 4);
+}
+
+/* One long axis among very many: more coordinates than METRIC_WHOLE, so that the span of draws and gradients is taken.  The axis, of variance 10^4 among
+ * ones, is what the metric has to find; diagonal cannot. */
+enum { WIDE = 400 };
+static double wide_density(const double *q, double *g, size_t dim) {
+  double along = 0.0, square = 0.0, share = (1.0 - 1e-4) / (double)dim;
+  for (size_t i = 0; i < dim; i++) along += q[i], square += q[i] * q[i];
+  for (size_t i = 0; i < dim; i++) g[i] = -q[i] + share * along;
+  return -0.5 * (square - share * along * along);
+}
+static double wide_function(const double *q, size_t dim, size_t f, double *truth) {
+  double along = 0.0;
+  for (size_t i = 0; i < dim; i++) along += q[i];
+  along *= 0.01 / sqrt((double)dim);
+  *truth = f == 0 ? 0.0 : 1.0;
+  return f == 0 ? along : along * along;
+}
+static void test_lowrank_in_many_dimensions(void **state) {
+  (void)state;
+  static const target wide = {"wide 400", WIDE, wide_density, 2, wide_function, NULL, 0.8};
+  measured diagonal = chains_measure(&wide, ADAPT_DIAGONAL, 300, 500, 820), lowrank = chains_measure(&wide, ADAPT_LOWRANK, 300, 500, 821);
+  measured automatic = chains_measure(&wide, ADAPT_AUTO, 300, 500, 822);
+  print_message("wide 400: ESS per gradient diagonal %.5f, lowrank %.5f, auto %.5f\n", diagonal.yield, lowrank.yield, automatic.yield);
+  if (!(lowrank.z < Z_MOST && automatic.z < Z_MOST)) fail_msg("wide 400: z = %.2f, %.2f", lowrank.z, automatic.z);
+  if (!(lowrank.yield > 4.0 * diagonal.yield)) fail_msg("ESS per gradient: lowrank %.5f, diagonal %.5f", lowrank.yield, diagonal.yield);
+  assert_int_equal(automatic.forms[METRIC_LOWRANK], 4);
+}
+
+/* Where nothing is correlated a factor has nothing to give: `auto` stays with scales. */
+static void test_auto_stays_diagonal(void **state) {
+  (void)state;
+  measured m = chains_measure(&funnel6, ADAPT_AUTO, 1000, 1000, 830);
+  assert_int_equal(m.forms[METRIC_DENSE], 0);
+}
+
+/* Eigenvalues and vectors of symmetric matrices: A v = w v, orthonormal, and matrices that have equal ones. */
+static void test_eigen(void **state) {
+  (void)state;
+  enum { MOST = 40 };
+  static double A[MOST * MOST], kept[MOST * MOST], V[MOST * MOST], w[MOST], work[2 * MOST];
+  for (size_t n = 0; n <= MOST; n++)
+    for (int kind = 0; kind < 3; kind++) {
+      double size = 1e-300;
+      for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j <= i; j++) {
+          double x = kind == 2 ? (double)(i == j) : rt_draw_normal((rt_draw_addr){n, (uint32_t)kind, i * MOST + j}) * (kind ? pow(10.0, -(double)i / 4) : 1.0);
+          A[i * n + j] = A[j * n + i] = x;
+          size = fmax(size, fabs(x));
+        }
+      memcpy(kept, A, n * n * sizeof *A);
+      assert_true(eigen_symmetric(n, A, w, V, work));
+      for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; i < n; i++) {
+          double Av = 0.0, vv = 0.0;
+          for (size_t j = 0; j < n; j++) Av += kept[i * n + j] * V[k * n + j], vv += V[i * n + j] * V[k * n + j];
+          if (!(fabs(Av - w[k] * V[k * n + i]) < 1e-13 * (double)n * size)) fail_msg("n = %zu, kind %d: A v is not w v", n, kind);
+          if (!(fabs(vv - (i == k)) < 1e-13 * (double)n)) fail_msg("n = %zu, kind %d: not orthonormal", n, kind);
+        }
+    }
+  A[0] = NAN;
+  assert_false(eigen_symmetric(1, A, w, V, work));
 }
 
 /* Independent coordinates: variance over variance of the gradient is scale^4 however few the draws, up to what shrinkage adds. */
@@ -314,7 +401,7 @@ static void test_chains_repeat(void **state) {
   (void)state;
   enum { D = 5, N = 200 };
   static double a[N * D], b[N * D];
-  for (int kind = ADAPT_DIAGONAL; kind <= ADAPT_DENSE; kind++) {
+  for (int kind = ADAPT_DIAGONAL; kind <= ADAPT_AUTO; kind++) {
     size_t doubles = nuts_chain_doubles(D, 10, (adapt_kind)kind);
     double *work = malloc(doubles * sizeof *work);
     nuts_options o;
@@ -344,11 +431,16 @@ static void test_chains_repeat(void **state) {
 int main(void) {
   basis_make();
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_dense_is_invariant),
+      cmocka_unit_test(test_eigen),
+      cmocka_unit_test(test_products),
+      cmocka_unit_test(test_factors_are_invariant),
       cmocka_unit_test(test_levels_and_lanes_agree),
       cmocka_unit_test(test_bad_factors),
       cmocka_unit_test(test_chains),
       cmocka_unit_test(test_dense_gains_on_correlations),
+      cmocka_unit_test(test_lowrank_gains_on_correlations),
+      cmocka_unit_test(test_lowrank_in_many_dimensions),
+      cmocka_unit_test(test_auto_stays_diagonal),
       cmocka_unit_test(test_fisher_scales),
       cmocka_unit_test(test_chains_repeat),
   };

@@ -86,13 +86,20 @@ test_a_funnel_is_noncentred() {
   says err 'named by both'
 }
 test_metrics() {
-  for k in diagonal fisher dense; do
+  for k in diagonal fisher dense lowrank auto; do
     expect 0 "$aimc" run eight_schools.aim --metric $k --draws 20 --warmup 200 --chains 1 -q --out $k
     says $k/run.json "\"metric\": \"$k\""
   done
   says diagonal/*-1.csv 'metric = diag_e'
   says fisher/*-1.csv 'metric_estimate = fisher'
   says dense/*-1.csv 'metric = dense_e'
+  says lowrank/*-1.csv 'metric = lowrank'
+  expect 0 "$aimc" run eight_schools.aim --draws 20 --chains 3
+  says out ', metric '
+  printf 'model m(x: real[N], y: real[N]) {\n  a ~ Normal(0, 10)\n  b ~ Normal(0, 10)\n  y ~ Normal(a + b * x, 1)\n}\ninfer m on x = [100, 101, 102], y = [1.0, 2.5, 2.0]\n' > along.aim
+  expect 0 "$aimc" run along.aim --metric lowrank --draws 20 --chains 1 -q --out along
+  says along/*-1.csv 'Roots of E, then rows of U, of rank 2'
+  [ "$(sed -n '/^# Roots/,/^[^#]/p' along/*-1.csv | grep -c '^# [-0-9.e, ]*$')" = 4 ] || fail "not two roots and two rows"
   [ "$(sed -n '/^# Elements of inverse mass/,/^[^#]/p' dense/*-1.csv | grep -c '^# [-0-9.e]*, ')" = 10 ] || fail "not a row for each of 10 unknowns"
 }
 
