@@ -271,6 +271,7 @@ static elim_part everything(eliminator *e) {
 void eliminate_sum(eliminator *e, ir_builder *b) {
   elim_part all = everything(e);
   step_list list = {.n = 0};
+  step_gather(e, b);
   elim_sum(e, b, &all, &list);
   step_join(e, b, &list);
   for (uint32_t k = 0; k < list.n; k++) ir_factor(b, list.t[k].array);
@@ -278,5 +279,6 @@ void eliminate_sum(eliminator *e, ir_builder *b) {
 
 void eliminate_draw(eliminator *e, ir_builder *b, ir_val *value) {
   elim_part all = everything(e);
+  step_gather(e, b);
   elim_draw(e, b, &all, value);
 }

@@ -43,12 +43,12 @@ typedef struct eliminator {
   const ir_site *const *drawn;     /* by variable: the sites of fn that are drawn; NULL where sums are all that is wanted */
   step_set bound;                  /* variables whose state is known */
   ir_val state[STEP_MAX_VARS];     /* from 0; of bound ones, and of those that a loop runs over */
+  ir_val *gathered;                /* by factor: its table, where it is gathered */
   uint32_t open;                   /* set of dimensions */
   ir_val pos[FACTOR_MAX_DIMS];     /* the position in each open one */
   double repeats;                  /* iterations of the loops around */
   double cells;                    /* entries of all tables of one evaluation; what it costs */
   double widest;                   /* entries of the largest one */
-  strbuf *plan;                    /* in words */
 } eliminator;
 
 /* Sums over all variables: adds a `factor`. */
@@ -76,8 +76,8 @@ ir_val step_array(eliminator *e, ir_builder *b, const step_list *list, step_set 
 void step_join(eliminator *e, ir_builder *b, step_list *list);
 /* What is not known of a table's scope. */
 static inline step_set step_free(const eliminator *e, const step_table *t) { return t->scope & ~e->bound; }
-/* The state that a value of the variable stands for, from 0, and back. */
-ir_val step_state_of(eliminator *e, ir_builder *b, uint32_t var, ir_val value);
+/* Makes the tables of gathered factors. */
+void step_gather(eliminator *e, ir_builder *b);
 ir_size step_states(const eliminator *e, uint32_t x);
 /* The number of entries of a table over `scope`; large where sizes have no numbers. */
 double step_cells(const eliminator *e, step_set scope);

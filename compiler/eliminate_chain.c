@@ -319,7 +319,7 @@ static void draw_deep(chain *c, ir_builder *b, const elim_range *r, const ir_val
   for (uint32_t v = 0; v < e->g->nvars; v++)
     for (uint32_t l = 0; c->own & 1u << v && l <= lag; l++) {
       ir_axes axes = elim_axes(e, v, c->dim, position_before(c, &in, l));
-      e->state[step_var(v, l)] = step_state_of(e, &in, v, ir_at(&in, along[v], axes));
+      e->state[step_var(v, l)] = factor_state(&in, &e->g->var[v], ir_at(&in, along[v], axes));
       e->bound |= step_bit(step_var(v, l));
     }
   ir_val part_value[FACTOR_MAX_VARS];

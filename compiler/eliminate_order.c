@@ -3,8 +3,8 @@
  * Eliminating x joins it with its neighbours, and the table over all of them is what it costs.  Which neighbours x has when the set
  * S is gone does not depend on the order within S: they are what x reaches through S.  So the least cost of S is
  * min over x in S of cost(S - x) + table(x after S - x), a dynamic programme over sets (Bodlaender et al. 2012), which is
- * exact and used for up to EXACT variables.  Before it stands the greedy order that adds the fewest edges; where it adds none,
- * no better order exists and it is taken. */
+ * exact and used for up to EXACT variables.  More are eliminated in the greedy order that adds the fewest edges, and of equal ones
+ * first that with the smallest table. */
 #include "compiler/eliminate.h"
 
 #include <math.h>
@@ -38,9 +38,8 @@ static uint32_t fill(ordering *o, uint32_t k, const bool *gone, bool apply) {
   return added;
 }
 
-static uint32_t by_fill(ordering o, uint32_t *order) {
+static void by_fill(ordering o, uint32_t *order) {
   bool gone[STEP_MAX_VARS] = {false};
-  uint32_t total = 0;
   for (uint32_t step = 0; step < o.n; step++) {
     uint32_t best = o.n, least = 0;
     double smallest = 0.0;
@@ -53,11 +52,10 @@ static uint32_t by_fill(ordering o, uint32_t *order) {
       least = f;
       smallest = t;
     }
-    total += fill(&o, best, gone, true);
+    fill(&o, best, gone, true);
     gone[best] = true;
     order[step] = o.x[best];
   }
-  return total;
 }
 
 /* The neighbours of x[k] once the variables of the set `gone` (bits by number) are eliminated. */
@@ -108,5 +106,6 @@ void eliminate_order(arena *mem, uint32_t nscopes, const step_set *scopes, step_
     o.x[o.n] = x;
     o.near[o.n++] = near & ~step_bit(x);
   }
-  if (by_fill(o, order) && o.n <= EXACT) exactly(&o, mem, order);
+  if (o.n <= EXACT) exactly(&o, mem, order);
+  else by_fill(o, order);
 }

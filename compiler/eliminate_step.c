@@ -15,20 +15,7 @@ double step_cells(const eliminator *e, step_set scope) {
   return n;
 }
 
-static ir_val value_of(eliminator *e, ir_builder *b, uint32_t x) {
-  const factor_var *v = &e->g->var[x / FACTOR_LAGS];
-  ir_val a = e->state[x];
-  if (v->site->type.elem == IR_BOOL) return ir_op2(b, IR_EQ_OP, a, ir_int(b, 1));
-  if (v->spin) return ir_op2(b, IR_SUB_OP, ir_op2(b, IR_MUL_OP, a, ir_int(b, 2)), ir_int(b, 1));
-  return ir_op2(b, IR_ADD_OP, a, ir_size_val(b, v->first));
-}
-
-ir_val step_state_of(eliminator *e, ir_builder *b, uint32_t var, ir_val value) {
-  const factor_var *v = &e->g->var[var];
-  if (v->site->type.elem == IR_BOOL) return ir_op1(b, IR_BOOL_INT_OP, value);
-  if (v->spin) return ir_op2(b, IR_IDIV_OP, ir_op2(b, IR_ADD_OP, value, ir_int(b, 1)), ir_int(b, 2));
-  return ir_op2(b, IR_SUB_OP, value, ir_size_val(b, v->first));
-}
+static ir_val value_of(eliminator *e, ir_builder *b, uint32_t x) { return factor_value(b, &e->g->var[x / FACTOR_LAGS], e->state[x]); }
 
 /* ---- tables */
 
@@ -43,10 +30,51 @@ void step_add(eliminator *e, step_list *list, step_table t) {
   list->t[list->n++] = t;
 }
 
-/* A term at the states of e: summed over those of its loops that no variable has. */
-static ir_val term_value(eliminator *e, ir_builder *b, const factor *f) {
+static ir_cloner cloner_of(const eliminator *e, const factor *f) {
   ir_cloner c = {.from = f->fn, .map = ir_map_new(e->g->m->mem, f->fn)};
   for (size_t k = 0; k < f->ncaptures; k++) ir_map_set(&c.map, f->capture_param[k], ir_map_get(e->outer, f->capture[k]));
+  return c;
+}
+
+/* The table of a gathered factor: its term for each state, added up by the element that it reads. */
+static ir_val gathered(eliminator *e, ir_builder *b, const factor *f) {
+  const factor *t = f->from;
+  const factor_var *v = &e->g->var[t->ref[0].var];
+  ir_val zero = ir_new_array(b, ir_type_of(f->fn, f->table)), extent[FACTOR_MAX_LOOPS], n;
+  ir_op *loop = NULL;
+  ir_builder in = *b;
+  if (t->nloops == 0 || t->nloops > IR_MAX_RANK) factors_refuse(e->g, t->op->where, "`%s` is read at a position from data outside of loops, or in too many", v->site->name);
+  for (uint32_t k = 0; k < t->nloops; k++) extent[k] = ir_size_val(b, t->loop[k].extent);
+  loop = ir_loop_begin(b, IR_PLATE_OP, t->nloops, extent);
+  in = ir_builder_in(b, &loop->u.loop->body);
+  /* The position does not depend on the state. */
+  ir_cloner c = cloner_of(e, t);
+  for (uint32_t k = 0; k < t->nloops; k++) ir_map_set(&c.map, t->loop[k].index, loop->u.loop->index[k]);
+  ir_map_set(&c.map, t->ref[0].state, factor_value(&in, v, ir_int(&in, 0)));
+  ir_clone_block(&c, &in, &t->fn->body);
+  ir_axes axes = {.n = t->fn->nret}; /* the last axis open */
+  for (uint32_t k = 1; k < t->fn->nret; k++) axes.at[k - 1] = ir_map_get(&c.map, t->fn->ret[k]);
+  n = ir_size_val(&in, v->states);
+  ir_op *states = ir_loop_begin(&in, IR_PLATE_OP, 1, &n);
+  ir_builder each = ir_builder_in(&in, &states->u.loop->body);
+  c = cloner_of(e, t);
+  for (uint32_t k = 0; k < t->nloops; k++) ir_map_set(&c.map, t->loop[k].index, loop->u.loop->index[k]);
+  ir_map_set(&c.map, t->ref[0].state, factor_value(&each, v, states->u.loop->index[0]));
+  ir_clone_block(&c, &each, &t->fn->body);
+  ir_val terms = ir_loop_out(e->fn, states, IR_STACK, 0, NULL, ir_map_get(&c.map, t->fn->ret[0]));
+  return ir_loop_out(e->fn, loop, IR_KEYED, zero, &axes, terms);
+}
+
+void step_gather(eliminator *e, ir_builder *b) {
+  e->gathered = ARENA_ARRAY(e->g->m->mem, ir_val, e->g->nfactors);
+  for (size_t k = 0; k < e->g->nfactors; k++)
+    if (e->g->factor[k].from) e->gathered[k] = gathered(e, b, &e->g->factor[k]);
+}
+
+/* A term at the states of e: summed over those of its loops that no variable has. */
+static ir_val term_value(eliminator *e, ir_builder *b, const factor *f) {
+  ir_cloner c = cloner_of(e, f);
+  if (f->from) ir_map_set(&c.map, f->table, e->gathered[f - e->g->factor]);
   for (uint32_t r = 0; r < f->nrefs; r++) ir_map_set(&c.map, f->ref[r].state, value_of(e, b, step_var(f->ref[r].var, f->ref[r].lag)));
   ir_op *loop[FACTOR_MAX_LOOPS];
   ir_builder at[FACTOR_MAX_LOOPS + 1] = {*b};
@@ -265,7 +293,7 @@ void step_draw(eliminator *e, ir_builder *b, const step_trace *trace, ir_val *va
     ir_val n, args[2] = {weights(e, b, trace->met[k], x, &n), ir_size_val(b, e->g->var[var].first)};
     ir_site *site = (ir_site *)e->drawn[var];
     value[x] = ir_sample(b, site, states_dist(e, var, step_states(e, x)), place(e, b, x), 0, 0, 2, args);
-    e->state[x] = step_state_of(e, b, var, value[x]);
+    e->state[x] = factor_state(b, &e->g->var[var], value[x]);
     e->bound |= step_bit(x);
   }
 }

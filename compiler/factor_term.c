@@ -24,6 +24,7 @@ typedef struct outliner {
   factor *f;
   const ir_op *op;
   ir_map scratch; /* of clones in progress */
+  ir_axes gather; /* the position from data, where there is one */
 } outliner;
 
 static ir_val get(outliner *o, ir_builder *b, scope *s, ir_val v);
@@ -124,14 +125,30 @@ static uint32_t var_of(const factor_graph *g, const ir_site *site) {
   return k;
 }
 
+/* The entries of a position are computed at the top of the term, not in a loop of its own. */
+static bool visible(const ir_fn *fn, const ir_axes *axes) {
+  for (uint32_t k = 0; k < axes->n; k++)
+    if (ir_home(fn, axes->at[k]) != &fn->body) return false;
+  return true;
+}
+
 /* An element of a variable: one parameter for each that the term reads. */
 static ir_val reference(outliner *o, const ir_site *site, const ir_axes *axes) {
   factor *f = o->f;
   factor_ref r = {.var = var_of(o->g, site)};
+  bool gather = false;
   for (uint32_t k = 0; k < axes->n; k++) {
     r.pos[k] = position(o, f->fn, axes->at[k]);
-    if (r.pos[k].at == IR_SIZE_NONE)
-      factors_refuse(o->g, o->op->where, "`%s` is read at a position that is not a loop's index plus a number", site->name);
+    if (r.pos[k].at == IR_SIZE_NONE) gather = true;
+  }
+  if (gather) {
+    bool again = o->gather.n > 0 && memcmp(&o->gather, axes, sizeof *axes) == 0;
+    if (again) return f->ref[0].state;
+    if (!visible(f->fn, axes)) factors_refuse(o->g, o->op->where, "`%s` is read at a position that is not a loop's index plus a number", site->name);
+    if (f->nrefs) factors_refuse(o->g, o->op->where, "`%s` is read at a position from data, beside other finite unknowns", site->name);
+    o->gather = *axes;
+  } else if (o->gather.n) {
+    factors_refuse(o->g, o->op->where, "`%s` is read beside a finite unknown at a position from data", site->name);
   }
   for (uint32_t k = 0; k < f->nrefs; k++)
     if (f->ref[k].var == r.var && memcmp(f->ref[k].pos, r.pos, sizeof r.pos) == 0) return f->ref[k].state;
@@ -333,7 +350,7 @@ static ir_val block_term(outliner *o, ir_builder *b, scope *s, const ir_block *b
   return sum;
 }
 
-void factor_outline(factor_graph *g, factor *f, const ir_op *op) {
+bool factor_outline(factor_graph *g, factor *f, const ir_op *op) {
   arena *mem = g->m->mem;
   outliner o = {.g = g, .f = f, .op = op, .scratch = ir_map_new(mem, g->model)};
   scope root = {NULL, ir_map_new(mem, g->model), NULL};
@@ -357,6 +374,8 @@ void factor_outline(factor_graph *g, factor *f, const ir_op *op) {
   }
   ir_builder b = ir_builder_at_end(f->fn, &f->fn->body);
   b.where = op->where;
-  ir_val v = op_term(&o, &b, &root, op);
-  ir_return(f->fn, 1, &v);
+  ir_val ret[IR_MAX_RANK + 1] = {op_term(&o, &b, &root, op)};
+  memcpy(ret + 1, o.gather.at, o.gather.n * sizeof *ret);
+  ir_return(f->fn, 1 + o.gather.n, ret);
+  return o.gather.n > 0;
 }

@@ -97,7 +97,52 @@ static void add_var(factor_graph *g, const ir_op *op) {
   g->var[g->nvars++] = v;
 }
 
+/* The number, from 0, of a variable's state, and the value of a number. */
+ir_val factor_state(ir_builder *b, const factor_var *v, ir_val value) {
+  if (v->site->type.elem == IR_BOOL) return ir_op1(b, IR_BOOL_INT_OP, value);
+  if (v->spin) return ir_op2(b, IR_IDIV_OP, ir_op2(b, IR_ADD_OP, value, ir_int(b, 1)), ir_int(b, 2));
+  return ir_op2(b, IR_SUB_OP, value, ir_size_val(b, v->first));
+}
+
+ir_val factor_value(ir_builder *b, const factor_var *v, ir_val state) {
+  if (v->site->type.elem == IR_BOOL) return ir_op2(b, IR_EQ_OP, state, ir_int(b, 1));
+  if (v->spin) return ir_op2(b, IR_SUB_OP, ir_op2(b, IR_MUL_OP, state, ir_int(b, 2)), ir_int(b, 1));
+  return ir_op2(b, IR_ADD_OP, state, ir_size_val(b, v->first));
+}
+
 /* ---- factors */
+
+/* f becomes a factor over all elements of its variable that reads a table; the term is kept as what the table is made of. */
+static void gather(factor_graph *g, factor *f) {
+  ir_module *m = g->m;
+  factor *from = ARENA_NEW(m->mem, factor);
+  *from = *f;
+  const ir_site *site = g->var[from->ref[0].var].site;
+  const factor_var *v = &g->var[from->ref[0].var];
+  if (site->type.rank == IR_MAX_RANK) factors_refuse(g, f->op->where, "`%s` has too many axes to be read at positions from data", site->name);
+  pass_fold(m, from->fn);
+  pass_dce(m, from->fn);
+  *f = (factor){.op = from->op, .from = from, .fn = ir_fn_new(m, "term", false), .nrefs = 1};
+  factor_ref *r = &f->ref[0];
+  r->var = from->ref[0].var;
+  ir_type table = {.elem = IR_REAL};
+  ir_axes axes = {.n = 0};
+  for (uint32_t k = 0; k < site->type.rank; k++) {
+    factor_loop *l = &f->loop[f->nloops++];
+    *l = (factor_loop){.extent = site->type.dim[k], .dim = -1};
+    l->index = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(m->mem, "i.%u", k + 1), ir_scalar(IR_INT));
+    r->pos[k] = (factor_pos){(int)k, 0, size_const(m->sizes, 0)};
+    table.dim[table.rank++] = site->type.dim[k];
+    axes.at[axes.n++] = l->index;
+  }
+  table.dim[table.rank++] = v->states;
+  f->table = ir_param_add(f->fn, IR_ROLE_PLAIN, "table", table);
+  r->state = ir_param_add(f->fn, IR_ROLE_PLAIN, "s.1", ir_scalar((ir_elem)site->type.elem));
+  ir_builder b = ir_builder_at_end(f->fn, &f->fn->body);
+  axes.at[axes.n++] = factor_state(&b, v, r->state);
+  ir_val x = ir_at(&b, f->table, axes);
+  ir_return(f->fn, 1, &x);
+}
 
 static void add_factor(factor_graph *g, const ir_op *op) {
   factor *f = NULL;
@@ -106,7 +151,7 @@ static void add_factor(factor_graph *g, const ir_op *op) {
   if (op->code == IR_IF_OP)
     for (uint32_t k = 0; k < op->nres; k++)
       if (!g->dep[op->res[k]]) factors_refuse(g, op->where, "a condition with definitions among its observations");
-  factor_outline(g, f, op);
+  if (factor_outline(g, f, op)) gather(g, f);
 }
 
 static void walk(factor_graph *g, const ir_block *block, bool vars) {

@@ -10,6 +10,9 @@
  * What is computed from these functions need not know how the model was written: a label that goes through a
  * `let`, a gather or a vectorised statement is a reference like any other.
  *
+ * A factor that reads one element at a position from data, as in `y[n] ~ Normal(mu[k[g[n]]], 1)`, is *gathered*: summed over its loops by
+ * that position it is a table, and what stands in the graph is a factor that reads this table at each element.
+ *
  * A reference's position along an axis is a loop index plus a size (*moving*), or a size (*fixed*).  Where a factor reads one
  * dimension at several positions (z[t] and z[t - 1]) it stands at the last of them, and the others have a *lag*. */
 #ifndef AIM_COMPILER_FACTORS_H
@@ -59,7 +62,8 @@ typedef struct factor_loop {
   ir_size shift;              /* the position in dim is the index, or extent - 1 - index, plus this */
 } factor_loop;
 
-typedef struct factor {
+typedef struct factor factor;
+struct factor {
   const ir_op *op;            /* sample, observe, factor, or an if around such */
   ir_fn *fn;
   ir_val *capture, *capture_param;
@@ -70,7 +74,9 @@ typedef struct factor {
   uint32_t nrefs;
   uint32_t dims;              /* of its references */
   ir_size first[FACTOR_MAX_DIMS], count[FACTOR_MAX_DIMS]; /* in each of dims: the positions where it stands */
-} factor;
+  const factor *from;         /* gathered: the term, whose fn returns the position as well; else NULL */
+  ir_val table;               /* gathered: the parameter for the table, an axis for each of the variable and one for its states */
+};
 
 typedef struct factor_graph {
   ir_module *m;
@@ -96,8 +102,13 @@ _Noreturn void factors_refuse(factor_graph *g, span where, const char *format, .
  * in the module; the caller takes them out of it again. */
 void factors_build(factor_graph *g);
 
-/* factor_term.c: op, below the loops around it, as a function; f is zero. */
-void factor_outline(factor_graph *g, factor *f, const ir_op *op);
+/* The number of a variable's state, from 0, by its value; and back. */
+ir_val factor_state(ir_builder *b, const factor_var *v, ir_val value);
+ir_val factor_value(ir_builder *b, const factor_var *v, ir_val state);
+
+/* factor_term.c: op, below the loops around it, as a function; f is zero.  True if its only reference is at a position from data: then the
+ * function returns the entries of the position too. */
+bool factor_outline(factor_graph *g, factor *f, const ir_op *op);
 /* The value is an element of a variable: *axes are the values of its position. */
 const ir_site *factor_element(const factor_graph *g, ir_val v, ir_axes *axes);
 /* The value that is the whole array of a site at the top of the model; 0 if there is none. */

@@ -7,7 +7,7 @@
 #include "compiler/grad.h"
 #include "compiler/lower.h"
 #include "compiler/passes.h"
-#include "compiler/sum_out.h"
+#include "compiler/program_sums.h"
 #include "lang/parse.h"
 
 #include <string.h>
@@ -134,61 +134,6 @@ static bool describe_loglik(program *p, const ir_fn *loglik, const ir_site *cons
   return true;
 }
 
-/* Table entries of one evaluation: what is cheap beside what else nuts does, and what somebody may have asked for. */
-#define SUMS_CHEAP 2e7
-#define SUMS_MOST 2e9
-
-static bool may_be_summed(const program *p, const char *name) {
-  bool named = p->nsum_out == 0;
-  for (size_t k = 0; k < p->nsum_out; k++) named = named || strcmp(p->sum_out[k], name) == 0;
-  return named;
-}
-
-static bool check_sum_out(program *p) {
-  for (size_t k = 0; k < p->nsum_out; k++) {
-    const program_site *s = NULL;
-    for (size_t i = 0; i < p->nsites; i++)
-      if (strcmp(p->site[i].name, p->sum_out[k]) == 0) s = &p->site[i];
-    if (s && sum_out_finite(p->ir, s->site)) continue;
-    diag *d = diag_add(&p->diags, DIAG_ERROR, "E0834", s ? s->site->where : p->model->decl->name.at, "`sum_out` names `%s`, which is not a finite unknown", p->sum_out[k]);
-    diag_help(&p->diags, d, "what has a least and a largest integer value can be summed out");
-    return false;
-  }
-  return true;
-}
-
-/* The model whose unknowns are the continuous ones, and that which draws the others; p->ir and NULL where there are no finite unknowns.
- * False where they cannot be summed out. */
-static bool collapse(program *p, ir_fn *prepare, ir_fn **model, ir_fn **recovery) {
-  bool *summed = ARENA_ARRAY(p->mem, bool, p->ir->nsites + 1), any = false;
-  *model = p->ir;
-  *recovery = NULL;
-  p->unsummed = NULL;
-  if (p->sums == SUMS_NONE) return true;
-  if (!check_sum_out(p)) return false;
-  sum_out_plan plan = {.why = NULL};
-  for (size_t k = 0; k < p->nsites && !plan.why; k++) {
-    const ir_site *s = p->site[k].site;
-    if (!p->site[k].discrete) continue;
-    any = p->site[k].summed = summed[s->number] = true;
-    if (!sum_out_finite(p->ir, s)) plan.why = arena_printf(p->mem, "`%s` has no largest or no smallest value", s->name);
-    else if (!may_be_summed(p, s->name)) plan.why = arena_printf(p->mem, "`%s` is not named by `sum_out`", s->name);
-    plan.where = s->where;
-  }
-  if (!any) return true;
-  if (!plan.why && sum_out(p->module, p->ir, prepare, summed, p->sums == SUMS_TRY ? SUMS_CHEAP : SUMS_MOST, &plan)) {
-    *model = plan.collapsed;
-    *recovery = plan.recovery;
-    return ir_verify_after(plan.collapsed, "sum out") && ir_verify_after(plan.recovery, "sum out");
-  }
-  p->unsummed = plan.why;
-  if (p->sums == SUMS_TRY) return false;
-  diag *d = diag_add(&p->diags, DIAG_ERROR, "E0833", plan.where, "the finite unknowns of this model cannot be summed out, which nuts needs");
-  diag_note(&p->diags, d, "%s", plan.why);
-  diag_help(&p->diags, d, "use `with mh`, which moves them one by one");
-  return false;
-}
-
 /* A function of the module, or NULL, as its derivation left it. */
 static ir_fn *derived(ir_fn *fn) {
   if (fn) ir_verify_step(fn, "derived");
@@ -222,7 +167,7 @@ bool program_build(program *p, unsigned need) {
   if (!ir_verify_after(p->ir, "prepared")) return verify(p);
   if (!describe_sites(p)) return false;
   ir_fn *continuous, *recovery;
-  if (!collapse(p, prepare, &continuous, &recovery)) return m->fault ? verify(p) : false;
+  if (!program_collapse(p, prepare, &continuous, &recovery)) return m->fault ? verify(p) : false;
   if ((need & NEED_GRAD || p->centring.nnoncentred) && !centre_mark(m, continuous, &p->centring, &p->diags)) return false;
 
   ir_fn *run[8];

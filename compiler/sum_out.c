@@ -167,7 +167,7 @@ static void drop_terms(factor_graph *g, uint32_t from) {
   uint32_t n = from;
   for (uint32_t k = from; k < m->nfns; k++) {
     bool term = false;
-    for (size_t i = 0; i < g->nfactors; i++) term = term || g->factor[i].fn == m->fn[k];
+    for (size_t i = 0; i < g->nfactors; i++) term = term || g->factor[i].fn == m->fn[k] || (g->factor[i].from && g->factor[i].from->fn == m->fn[k]);
     if (!term) m->fn[n++] = m->fn[k];
   }
   m->nfns = n;

@@ -335,6 +335,23 @@ static void whole(void **state) {
         "{\"J\": 0.4, \"N\": 5}", "s -1 2", true);
 }
 
+static void gathered(void **state) {
+  (void)state;
+  check("model groups(y: real[N], g: index(J)[N]) {\n"
+        "  w ~ Dirichlet([1.0, 2.0, 1.0])\n  mu: real[3] ~ Normal(0, 2)\n  s ~ HalfNormal(1)\n"
+        "  k: index(3)[J] ~ Categorical(w)\n  plate n in 1..N { y[n] ~ Normal(mu[k[g[n]]], s) }\n}\n",
+        "{\"y\": [-1.2, 0.4, 0.1, 2.0, 1.3], \"g\": [1, 2, 2, 4, 1], \"J\": 4}", "k 1 3", false);
+  /* Of a chain, at times from data, and of whole arrays. */
+  check("model times(y: real[N], at: index(T)[N], id: index(J)[N]) {\n"
+        "  a ~ Normal(0, 1)\n  b ~ Normal(0, 1)\n  p ~ Beta(2, 2)\n"
+        "  plate j in 1..J {\n    z[j, 1] ~ Bernoulli(0.5)\n    for t in 2..T { z[j, t] ~ Bernoulli(if z[j, t - 1] { p } else { 0.3 }) }\n  }\n"
+        "  plate n in 1..N { y[n] ~ Normal(if z[id[n], at[n]] { a } else { b }, 1) }\n}\n",
+        "{\"y\": [-1.2, 0.4, 0.1, 2.0, 1.3], \"at\": [1, 3, 3, 2, 1], \"id\": [1, 1, 2, 2, 2], \"T\": 3, \"J\": 2}", "z 0 2", true);
+  check("model vectors(y: bool[N], g: index(J)[N]) {\n"
+        "  q: real[2] ~ Normal(0, 1)\n  k: index(2)[J] ~ Categorical([0.5, 0.5])\n  y ~ Bernoulli(logit = q[k[g]])\n}\n",
+        "{\"y\": [0, 1, 1, 0, 1], \"g\": [1, 2, 2, 3, 1], \"J\": 3}", "k 1 2", false);
+}
+
 /* ---- against sums that were written by hand */
 
 static double flops(const model_run *r) {
@@ -481,6 +498,6 @@ static void refused(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) random_models = atoi(argv[1]);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(gathered), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,59 @@
+/* program_sums.c: which finite unknowns of a program are summed out (program_sums.h). */
+#include "compiler/program_sums.h"
+
+#include "compiler/sum_out.h"
+
+#include <string.h>
+
+/* Table entries of one evaluation: what is cheap beside what else nuts does, and what somebody may have asked for. */
+#define SUMS_CHEAP 2e7
+#define SUMS_MOST 2e9
+
+static bool may_be_summed(const program *p, const char *name) {
+  bool named = p->nsum_out == 0;
+  for (size_t k = 0; k < p->nsum_out; k++) named = named || strcmp(p->sum_out[k], name) == 0;
+  return named;
+}
+
+static bool check_sum_out(program *p) {
+  for (size_t k = 0; k < p->nsum_out; k++) {
+    const program_site *s = NULL;
+    for (size_t i = 0; i < p->nsites; i++)
+      if (strcmp(p->site[i].name, p->sum_out[k]) == 0) s = &p->site[i];
+    if (s && sum_out_finite(p->ir, s->site)) continue;
+    diag *d = diag_add(&p->diags, DIAG_ERROR, "E0834", s ? s->site->where : p->model->decl->name.at, "`sum_out` names `%s`, which is not a finite unknown", p->sum_out[k]);
+    diag_help(&p->diags, d, "what has a least and a largest integer value can be summed out");
+    return false;
+  }
+  return true;
+}
+
+bool program_collapse(program *p, ir_fn *prepare, ir_fn **model, ir_fn **recovery) {
+  bool *summed = ARENA_ARRAY(p->mem, bool, p->ir->nsites + 1), any = false;
+  *model = p->ir;
+  *recovery = NULL;
+  p->unsummed = NULL;
+  if (p->sums == SUMS_NONE) return true;
+  if (!check_sum_out(p)) return false;
+  sum_out_plan plan = {.why = NULL};
+  for (size_t k = 0; k < p->nsites && !plan.why; k++) {
+    const ir_site *s = p->site[k].site;
+    if (!p->site[k].discrete) continue;
+    any = p->site[k].summed = summed[s->number] = true;
+    if (!sum_out_finite(p->ir, s)) plan.why = arena_printf(p->mem, "`%s` has no largest or no smallest value", s->name);
+    else if (!may_be_summed(p, s->name)) plan.why = arena_printf(p->mem, "`%s` is not named by `sum_out`", s->name);
+    plan.where = s->where;
+  }
+  if (!any) return true;
+  if (!plan.why && sum_out(p->module, p->ir, prepare, summed, p->sums == SUMS_TRY ? SUMS_CHEAP : SUMS_MOST, &plan)) {
+    *model = plan.collapsed;
+    *recovery = plan.recovery;
+    return ir_verify_after(plan.collapsed, "sum out") && ir_verify_after(plan.recovery, "sum out");
+  }
+  p->unsummed = plan.why;
+  if (p->sums == SUMS_TRY) return false;
+  diag *d = diag_add(&p->diags, DIAG_ERROR, "E0833", plan.where, "the finite unknowns of this model cannot be summed out, which nuts needs");
+  diag_note(&p->diags, d, "%s", plan.why);
+  diag_help(&p->diags, d, "use `with mh`, which moves them one by one");
+  return false;
+}
