@@ -105,7 +105,12 @@ static uint64_t draw_key(const run *r, int c) {
   return rt_key_fold(rt_key_fold(rt_key_fold(r->o.seed, (uint64_t)c), RUN_KEY_OUTPUTS), draws_count(r->store, c));
 }
 
-bool run_recover(run *r, int c, eval_worker *w, exec_cell *frame) { return eval_recover(w, draw_key(r, c), frame); }
+/* Outputs may read what was summed out; else it is drawn where it is kept. */
+bool run_recover(run *r, int c, eval_worker *w, exec_cell *frame) {
+  bool wanted = r->outputs;
+  for (size_t k = 0; k < r->m->p->nsites; k++) wanted = wanted || (r->m->p->site[k].summed && r->kept[k]);
+  return !wanted || eval_recover(w, draw_key(r, c), frame);
+}
 
 run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats) {
   chain_state *x = &r->chain[c];

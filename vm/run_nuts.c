@@ -119,14 +119,22 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   if (x->csv) csv_elapsed(x->csv, x->seconds[0], x->seconds[1]);
 }
 
-/* A model without latents has nothing to move: its draws are its outputs. */
+/* The log density where there is nothing to move: what is summed out has no values yet at which @density could be asked. */
+static bool fixed_density(eval_worker *w, const exec_cell *frame, double *lp) {
+  double part[3] = {0};
+  if (w->m->recover >= 0) return eval_grad(w, 1, 1, lp, lp, lp);
+  bool ok = eval_density(w, frame, part);
+  *lp = part[0] + part[1] + part[2];
+  return ok;
+}
+
+/* A model without continuous latents has nothing to move: its draws are independent. */
 static void no_latents(void *ctx, size_t job, size_t thread, eval_worker *w) {
   (void)thread;
   run *r = ((nuts_run *)ctx)->r;
   chain_state *x = &r->chain[job];
-  double part[3] = {0};
-  if (!eval_density(w, x->frame, part)) x->status = RUN_E_BOUND;
-  const double lp = part[0] + part[1] + part[2];
+  double lp = 0.0;
+  if (!fixed_density(w, x->frame, &lp)) x->status = RUN_E_BOUND;
   const double stats[DRAWS_N_STATS] = {lp, 1.0, 0.0, 0.0, 0.0, 0.0, -lp};
   atomic_store(&x->warm, 1);
   for (int64_t k = 0; k < r->o.draws && x->status == RUN_OK; k++) {
