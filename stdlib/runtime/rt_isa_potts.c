@@ -29,6 +29,8 @@ typedef struct visits {
   rt_vf factor;        /* beta, in units */
   float floor;
   rt_spin_rule rule;
+  int counted;         /* all weights are `sign`, there are no fields and fewer than 16 neighbours, and all lanes have one factor: */
+  rt_vf table;         /* lane d: exp of factor times -d */
 } visits;
 
 RT_INLINE rt_vf weight_at(const visits *v, size_t k)
@@ -49,6 +51,45 @@ RT_INLINE rt_vf attraction(const visits *v, rt_vi c)
   return a;
 }
 
+/* table[d] of each lane's d. */
+RT_INLINE rt_vf look_up(rt_vf table, rt_vi d)
+{
+#if defined(__clang__)
+  rt_vf r;
+  for (int l = 0; l < 16; l++) r[l] = table[d[l]];
+  return r;
+#else
+  return __builtin_shuffle(table, d);
+#endif
+}
+
+/* ((w >> 8) + 1/2) / 2^24 of a total. */
+RT_INLINE rt_vf share(rt_vu word, rt_vf total) { return (__builtin_convertvector((rt_vi)(word >> 8), rt_vf) + 0.5f) * 0x1p-24f * total; }
+
+/* Heat bath where a_c is the number of neighbours of colour c, or minus that: the same numbers in the same order as below. */
+RT_INLINE rt_vi heat_bath_counted(const visits *v, const size_t q, rt_vu word)
+{
+  rt_vi n[8], most;
+  rt_vf sum[8], total = rt_vf_all(0.0f);
+  for (size_t c = 0; c < q; c++) n[c] = rt_vi_all(0);
+  if (v->sign > 0.0f)
+    for (size_t k = 0; k < v->degree; k++)
+      for (size_t c = 0; c < q; c++) n[c] -= v->colour[k] == rt_vi_all((int32_t)c);
+  else
+    for (size_t k = 0; k < v->degree; k++)
+      for (size_t c = 0; c < q; c++) n[c] += v->colour[k] == rt_vi_all((int32_t)c);
+  most = n[0];
+  for (size_t c = 1; c < q; c++) {
+    rt_vi more = n[c] > most;
+    most = (n[c] & more) | (most & ~more);
+  }
+  for (size_t c = 0; c < q; c++) sum[c] = total += look_up(v->table, most - n[c]);
+  rt_vf t = share(word, total);
+  rt_vi s = rt_vi_all(0);
+  for (size_t c = 0; c + 1 < q; c++) s -= (rt_vi)(sum[c] <= t);
+  return s;
+}
+
 /* The running sums of weights go to sum [q][16]. */
 RT_INLINE rt_vi heat_bath(const visits *v, size_t q, rt_vu word, float *sum)
 {
@@ -65,7 +106,7 @@ RT_INLINE rt_vi heat_bath(const visits *v, size_t q, rt_vu word, float *sum)
     total += exp16((RT_VF(sum + 16 * c) - most) * v->factor);
     RT_VF_AT(sum + 16 * c) = total;
   }
-  rt_vf t = (__builtin_convertvector((rt_vi)(word >> 8), rt_vf) + 0.5f) * 0x1p-24f * total;
+  rt_vf t = share(word, total);
   rt_vi s = rt_vi_all(0);
   for (size_t c = 0; c + 1 < q; c++) s -= (rt_vi)(RT_VF(sum + 16 * c) <= t);
   return s;
@@ -88,13 +129,16 @@ RT_INLINE rt_vi metropolis(const visits *v, rt_vi old, rt_vu word, rt_vu proposa
 RT_INLINE rt_vi visit(const visits *v, rt_vi old, rt_vu word, const uint32_t *proposal, float *sum)
 {
   if (v->rule != RT_SPIN_HEAT_BATH) return metropolis(v, old, word, *(const rt_vu *)proposal);
-  float few[8 * 16] __attribute__((aligned(64)));
-  switch (v->q) {
-  case 3: return heat_bath(v, 3, word, few);
-  case 4: return heat_bath(v, 4, word, few);
-  case 5: return heat_bath(v, 5, word, few);
-  default: return heat_bath(v, v->q, word, sum);
-  }
+  if (v->counted) switch (v->q) {
+    case 2: return heat_bath_counted(v, 2, word);
+    case 3: return heat_bath_counted(v, 3, word);
+    case 4: return heat_bath_counted(v, 4, word);
+    case 5: return heat_bath_counted(v, 5, word);
+    case 6: return heat_bath_counted(v, 6, word);
+    case 7: return heat_bath_counted(v, 7, word);
+    case 8: return heat_bath_counted(v, 8, word);
+    }
+  return heat_bath(v, v->q, word, sum);
 }
 
 /* ---- the two ways to fill 16 lanes */
@@ -106,6 +150,15 @@ typedef struct piece {
 } piece;
 
 RT_INLINE size_t site_of(const piece *p, size_t k) { return p->sites ? p->sites[k] : p->first + k; }
+
+/* Whether all lanes have one factor, and what follows. */
+static void count_colours(visits *v, const rt_potts_run *run)
+{
+  const rt_vf minus = {-0.0f, -1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -13, -14, -15};
+  v->counted = !run->model->graph.weight && !run->model->H && run->model->graph.degree < 16;
+  for (int l = 1; l < 16; l++) v->counted = v->counted && v->factor[l] == v->factor[0];
+  if (v->counted) v->table = exp16(minus * v->factor);
+}
 
 static visits visits_of(const rt_potts_run *run, const piece *p)
 {
@@ -123,6 +176,7 @@ static void visit_lanes(rt_potts_run *run, const piece *p)
     rt_vi *state = (rt_vi *)run->state + group * n, changes = rt_vi_all(0);
     const uint32_t *word = run->word + group * 1024 + 16 * p->at, *proposal = run->proposal + group * 1024 + 16 * p->at;
     v.factor = RT_VF(run->factor + 16 * group);
+    count_colours(&v, run);
     for (size_t k = 0; k < p->count; k++) {
       size_t i = site_of(p, k), degree = g->row[i + 1] - g->row[i];
       rt_vi old = state[i];
@@ -152,26 +206,30 @@ static void visit_sites(rt_potts_run *run, const piece *p)
   for (size_t r = 0; r < run->plan.replicas; r++) {
     int32_t *state = run->state + r * n;
     v.factor = rt_vf_all(run->factor[r]);
+    count_colours(&v, run);
     for (size_t k = 0, size; k < p->count; k += size) {
       size = run->plan.order == RT_SPIN_RANDOM ? 1 : run->group[p->place + k];
       if (size > p->count - k) size = p->count - k;
+      /* A lane without a site or a further neighbour has neighbours of no colour. */
       rt_vi old = {0};
       rt_vu word = {0}, proposal = {0};
+      uint32_t row[16], degree[16];
       v.degree = 0;
-      for (size_t l = 0; l < size; l++) {
-        size_t i = site_of(p, k + l), degree = g->row[i + 1] - g->row[i];
-        if (degree > v.degree) v.degree = degree;
+      for (size_t l = 0; l < 16; l++) {
+        size_t i = site_of(p, k + (l < size ? l : 0));
+        row[l] = g->row[i];
+        degree[l] = l < size ? g->row[i + 1] - g->row[i] : 0;
+        if (degree[l] > v.degree) v.degree = degree[l];
       }
-      /* A lane without a site or a further neighbour has neighbours of no colour. */
-      for (size_t e = 0; e < v.degree; e++) colour[e] = rt_vi_all(-1);
+      __builtin_memcpy(&word, run->word + 64 * r + p->at + k, 4 * size);
+      __builtin_memcpy(&proposal, run->proposal + 64 * r + p->at + k, 4 * size);
+      for (size_t e = 0; e < v.degree; e++)
+        for (size_t l = 0; l < 16; l++) ((int32_t *)(colour + e))[l] = e < degree[l] ? state[g->column[row[l] + e]] : -1;
       for (size_t l = 0; l < size; l++) {
-        size_t i = site_of(p, k + l), row = g->row[i], degree = g->row[i + 1] - row;
+        size_t i = site_of(p, k + l);
         old[l] = state[i];
-        word[l] = run->word[64 * r + p->at + k + l];
-        proposal[l] = run->proposal[64 * r + p->at + k + l];
-        for (size_t e = 0; e < degree; e++) ((int32_t *)colour)[16 * e + l] = state[g->column[row + e]];
         if (v.weight)
-          for (size_t e = 0; e < v.degree; e++) weight[16 * e + l] = e < degree ? ((const float *)g->weight)[row + e] : 0.0f;
+          for (size_t e = 0; e < v.degree; e++) weight[16 * e + l] = e < degree[l] ? ((const float *)g->weight)[row[l] + e] : 0.0f;
         if (v.fields)
           for (size_t c = 0; c < v.q; c++) fields[16 * c + l] = m->H[i * v.q + c];
       }
@@ -258,10 +316,11 @@ static void sweep(rt_potts_run *run, const rt_spin_schedule *q)
   size_t m = plan->sites ? plan->site_count : run->model->p.graph.n, replicas = plan->replicas;
   int random = plan->order == RT_SPIN_RANDOM, propose = plan->rule != RT_SPIN_HEAT_BATH, drawn = 0;
   size_t visits = m && random && plan->proposals ? plan->proposals : m;
+  size_t slots = plan->coding == RT_SPIN_IN_LANES ? (replicas + 15) / 16 * 16 : replicas;
   uint32_t site[64];
   for (size_t t = 0; t < q->sweeps; t++) {
-    for (size_t r = 0; r < replicas; r++) {
-      double x = q->beta[t * q->by_sweep + r * q->by_replica] * run->model->graph.unit;
+    for (size_t r = 0; r < slots; r++) {
+      double x = q->beta[t * q->by_sweep + (r < replicas ? r : 0) * q->by_replica] * run->model->graph.unit;
       run->factor[r] = x < 1e30 ? (float)x : 1e30f; /* times a difference of 0 it is still 0 */
     }
     float floor = plan->rule == RT_SPIN_FLOORED && q->floor[t] > 0.0 ? (float)-rt_log(q->floor[t]) : __builtin_inff();

@@ -72,11 +72,34 @@ static uint64_t ones(rt_vw x)
   return c;
 }
 
+/* Flips are counted by way of memory, off the vector units: a buffer at a time. */
+enum { COUNTED = 32 };
+typedef struct counter {
+  rt_vw mask[COUNTED];
+  size_t at;
+  uint64_t sum;
+} counter;
+
+static void count_up(counter *c)
+{
+  const uint64_t *w = (const uint64_t *)c->mask;
+  uint64_t sum = 0;
+  for (size_t k = 0; k < 8 * c->at; k++) sum += (uint64_t)__builtin_popcountll(w[k]);
+  c->sum += sum;
+  c->at = 0;
+}
+
+RT_INLINE void count_mask(counter *c, rt_vw mask)
+{
+  c->mask[c->at++] = mask;
+  if (c->at == COUNTED) count_up(c);
+}
+
 /* Metropolis with all four bonds: two classes. */
 static uint64_t half_sweep_full(const plane *p, int colour, const digits *d, rt_streams *random)
 {
   rt_streams q = *random;
-  uint64_t flips = 0;
+  counter flips = {.at = 0};
   size_t base = (size_t)colour * p->rows * p->words;
   for (size_t row = 0; row < p->rows; row++)
     for (size_t word = 0; word < p->words; word++) {
@@ -99,10 +122,11 @@ static uint64_t half_sweep_full(const plane *p, int colour, const digits *d, rt_
       }
       rt_vw flip = less | ~t[3];
       *s ^= flip;
-      flips += ones(flip);
+      count_mask(&flips, flip);
     }
   *random = q;
-  return flips;
+  count_up(&flips);
+  return flips.sum;
 }
 
 /* Any rule and any bonds: K + 4 is the number of satisfied bonds twice and missing ones once. */

@@ -180,24 +180,30 @@ static void pack_slices(rt_spin_model *m, uint32_t *row, uint8_t *weight, uint32
 {
   uint32_t e = 0;
   bonds b;
+  int plus = 1, minus = 1;
   m->slice_total = 0.0;
+  m->slice_most = 0;
   for (size_t i = 0; i < m->p.n; i++) {
     bonds_of(m, i, &b);
     int sum = 0;
     for (size_t q = 0; q < b.count; q++) {
       int size = b.weight[q] < 0 ? -b.weight[q] : b.weight[q];
       sum += size;
+      plus = plus && b.weight[q] > 0;
+      minus = minus && b.weight[q] < 0;
       m->slice_total += b.to[q] == m->p.n ? size : 0.5 * size;
     }
     weight[i] = (uint8_t)sum;
+    if (sum > m->slice_most) m->slice_most = sum;
     for (int k = 0; k < RT_SPIN_SLICES; k++) {
       row[i * RT_SPIN_SLICES + (size_t)k] = e;
       for (size_t q = 0; q < b.count; q++) {
         int size = b.weight[q] < 0 ? -b.weight[q] : b.weight[q];
-        if (size >> k & 1) entry[e++] = b.to[q] | (b.weight[q] < 0 ? 0x80000000u : 0);
+        if (size >> k & 1) entry[e++] = b.to[q] << 6 | (b.weight[q] < 0);
       }
     }
   }
+  m->slice_sign = plus ? 1 : minus ? -1 : 0;
   m->slice_row = row;
   m->slice_weight = weight;
   m->slice = entry;
@@ -257,7 +263,7 @@ size_t rt_spin_model_size(rt_spin_model *m, const rt_spin_problem *p, rt_spin_pr
   part(&m->bytes, edges + 1, sizeof(uint32_t));
   part(&m->bytes, edges + 1, element_size(m->element));
   part(&m->bytes, p->n, 1);
-  if (m->exact && c.row <= SLICE_MOST) {
+  if (m->exact && c.row <= SLICE_MOST && p->n < (size_t)1 << 25) {
     m->slices = c.most > 1 ? RT_SPIN_SLICES - 1 : 1;
     part(&m->bytes, p->n * RT_SPIN_SLICES, sizeof(uint32_t));
     part(&m->bytes, p->n, 1);

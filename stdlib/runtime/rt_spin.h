@@ -117,8 +117,9 @@ typedef struct rt_spin_model {
    * fields are one unit. */
   int slices;
   const uint32_t *slice_row;    /* [n][RT_SPIN_SLICES] where a site's bonds begin whose weight has bit k, and the end */
-  const uint32_t *slice;        /* neighbour, n for the field; bit 31: the coupling is negative */
-  const uint8_t *slice_weight;  /* [n] */
+  const uint32_t *slice;        /* 64 * neighbour, n for the field; plus 1: the coupling is negative */
+  const uint8_t *slice_weight;  /* [n] of all bonds of a site; slice_most the largest */
+  int slice_most, slice_sign;   /* sign: of all bonds, 0 if they differ */
   double slice_total;           /* weight of all couplings, each pair once, and fields */
   /* For PLANE: [n / 512][4] vectors, see rt_isa_spin_plane.c; NULL where all couplings have one sign, and where no bond is missing.  fits_plane: the
    * lattice has the shape for it. */
