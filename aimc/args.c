@@ -18,7 +18,7 @@ static const struct argp_option options[] = {
     {"data", 'd', "FILE | NAME=VALUE", 0, "data: a file, of the kind that its ending says, or one binding; may be repeated", 1},
     {"out", KEY_OUT, "DIR", 0, "write the draws of each chain as CSV (CmdStan's format), and run.json", 1},
     {"only", KEY_ONLY, "NAME", 0, "run this statement of the file, by the name of its result", 1},
-    {"method", KEY_OPTION + 9, "METHOD", 0, "nuts, mh, importance, prior or auto", 2},
+    {"method", KEY_OPTION + 9, "METHOD", 0, "nuts, mh, importance, prior, map, laplace, pathfinder or auto", 2},
     {"seed", KEY_OPTION + 0, "N", 0, "default 1; 0 chooses one", 2},
     {"chains", KEY_OPTION + 1, "N", 0, NULL, 2},
     {"warmup", KEY_OPTION + 2, "N", 0, "transitions (sweeps of mh) before draws are kept", 2},

@@ -3,6 +3,7 @@
 
 #include "vm/api.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,8 +85,21 @@ static void print_metric(const aim_task *t) {
   }
 }
 
+static void print_approximation(aim_task *t, const aim_plan *p, const aim_approximation *x, double seconds) {
+  aim_evidence e;
+  printf("%s, %u paths", p->method, x->paths);
+  if (!isnan(x->pareto_k)) printf(", %zu draws", aim_draw_count(t, 0));
+  printf(", seed %llu, %.2f s\n", (unsigned long long)p->seed, seconds);
+  if (!isnan(x->log_density)) printf("log density %.6g at the mode, where %u of %u paths ended\n", x->log_density, x->agreed, x->paths);
+  if (aim_evidence_get(t, &e) == AIM_OK) printf("log evidence %.4f, as the approximation has it\n", e.log_evidence);
+  if (!isnan(x->pareto_k)) printf("Pareto's k %.2f (good below %.2f)\n", x->pareto_k, x->pareto_limit);
+  if (strcmp(p->method, "map") != 0) print_noncentred(&t->p);
+  putchar('\n');
+}
+
 static void print_title(aim_task *t, size_t unknowns, double seconds) {
   aim_plan p;
+  aim_approximation x;
   aim_plan_get(t, &p);
   printf("%s: ", p.name);
   if (unknowns == 0 && aim_quantity_count(t) == 0) {
@@ -95,6 +109,8 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
     aim_evidence_get(t, &e);
     printf("importance, %llu particles, seed %llu, %.2f s\n", (unsigned long long)p.particles, (unsigned long long)p.seed, seconds);
     printf("log evidence %.4f (standard error %.2g), effective particles %.1f\n\n", e.log_evidence, e.standard_error, e.ess);
+  } else if (aim_approximation_get(t, &x) == AIM_OK) {
+    print_approximation(t, &p, &x, seconds);
   } else if (unknowns == 0 && aim_quantity_count(t)) {
     printf("nothing to infer; %zu draws of predictions, seed %llu, %.2f s\n\n", aim_draw_count(t, 0), (unsigned long long)p.seed, seconds);
   } else if (strcmp(p.method, "prior") == 0) {

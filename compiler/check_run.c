@@ -28,7 +28,7 @@ static const option options[] = {
     {"max_depth", WANT_COUNT, " nuts "},
     {"metric", WANT_WORD, " nuts hmc "},
     {"statistics", WANT_WORD, ""},
-    {"init_radius", WANT_LENGTH, " nuts mh "},
+    {"init_radius", WANT_LENGTH, " nuts mh map laplace pathfinder "},
     {"step_size", WANT_REAL, " nuts hmc "},
     {"steps", WANT_WHOLE, " mh hmc "},
     {"particles", WANT_COUNT, " importance smc pmmh pgas "},
@@ -38,13 +38,13 @@ static const option options[] = {
     {"blocks", WANT_NAMES, " gibbs ", true},
     {"beta", WANT_ANY, " tempering ", true},
     {"rungs", WANT_COUNT, " tempering ", true},
-    {"iterations", WANT_COUNT, " map laplace pathfinder vi ", true},
-    {"tolerance", WANT_REAL, " map laplace vi ", true},
-    {"paths", WANT_COUNT, " pathfinder ", true},
+    {"iterations", WANT_COUNT, " map laplace pathfinder vi "},
+    {"tolerance", WANT_REAL, " map laplace pathfinder vi "},
+    {"paths", WANT_COUNT, " map laplace pathfinder "},
     {"family", WANT_WORD, " vi ", true},
-    {"centred", WANT_UNKNOWNS, " nuts hmc "},
-    {"noncentred", WANT_UNKNOWNS, " nuts hmc "},
-    {"sum_out", WANT_NAMES, " nuts hmc "},
+    {"centred", WANT_UNKNOWNS, " nuts hmc laplace pathfinder "},
+    {"noncentred", WANT_UNKNOWNS, " nuts hmc laplace pathfinder "},
+    {"sum_out", WANT_NAMES, " nuts hmc map laplace pathfinder "},
 };
 enum { NOPTIONS = sizeof options / sizeof options[0] };
 

@@ -102,7 +102,7 @@ ir_val derive_terms(derivation *d, ir_builder *b, const ir_op *op, ir_val value)
 
 /* ---- from the unconstrained space */
 
-/* x and the log Jacobian for one event at u. */
+/* x and the log Jacobian for one event at u: 0 where there is none, or none is wanted. */
 static ir_val constrain(derivation *d, ir_builder *b, const ir_op *op, ir_val u, ir_val *jacobian) {
   const ir_tilde *t = op->u.tilde;
   ir_val lo = derive_get(d, t->lo), hi = derive_get(d, t->hi);
@@ -110,16 +110,16 @@ static ir_val constrain(derivation *d, ir_builder *b, const ir_op *op, ir_val u,
   switch (t->site->support) {
   case IR_SUP_REAL: return u;
   case IR_SUP_LOWER:
-    *jacobian = u;
+    *jacobian = d->mode ? 0 : u;
     return ir_op2(b, IR_ADD_OP, ir_op1(b, IR_EXP_OP, u), lo);
   case IR_SUP_UPPER:
-    *jacobian = u;
+    *jacobian = d->mode ? 0 : u;
     return ir_op2(b, IR_SUB_OP, hi, ir_op1(b, IR_EXP_OP, u));
   case IR_SUP_INTERVAL: {
     ir_val width = ir_op2(b, IR_SUB_OP, hi, lo);
     ir_val some = ir_op2(b, IR_LT_OP, ir_real(b, 0.0), width);
     ir_val w = ir_op1(b, IR_LOG1P_EXP_OP, u), v = ir_op1(b, IR_LOG1P_EXP_OP, ir_op1(b, IR_NEG_OP, u));
-    ir_val j = ir_op2(b, IR_SUB_OP, ir_op1(b, IR_LOG_OP, width), ir_op2(b, IR_ADD_OP, w, v));
+    ir_val j = d->mode ? ir_real(b, 0.0) : ir_op2(b, IR_SUB_OP, ir_op1(b, IR_LOG_OP, width), ir_op2(b, IR_ADD_OP, w, v));
     *jacobian = ir_op2(b, IR_GUARD_OP, some, j);
     return ir_op2(b, IR_ADD_OP, ir_op2(b, IR_MUL_OP, width, ir_op1(b, IR_INV_LOGIT_OP, u)), lo);
   }
@@ -129,7 +129,7 @@ static ir_val constrain(derivation *d, ir_builder *b, const ir_op *op, ir_val u,
     ir_fn *f = lower_bijector(d->p, d->m, (ir_support)t->site->support, lower, point);
     ir_val args[2] = {u, lo};
     ir_op *call = ir_call(b, f, lower ? 2 : 1, args);
-    *jacobian = call->res[1];
+    *jacobian = d->mode ? 0 : call->res[1];
     return call->res[0];
   }
   }
@@ -382,8 +382,10 @@ ir_fn *derive_density(check_program *p, ir_module *m, const ir_fn *model) {
   return finish_density(derive_begin(p, m, model, "density", FORM_DENSITY), PART_COUNT);
 }
 
-ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model) {
-  return finish_density(derive_begin(p, m, model, "logdens", FORM_LOGDENS), 1);
+ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model, bool mode) {
+  derivation *d = derive_begin(p, m, model, "logdens", FORM_LOGDENS);
+  d->mode = mode;
+  return finish_density(d, 1);
 }
 
 static void return_latents(derivation *d) {

@@ -13,8 +13,9 @@ ir_fn *derive_prepare(ir_module *m, ir_fn *model);
 
 /* @density(latents) -> log prior, log likelihood, log factors. */
 ir_fn *derive_density(check_program *p, ir_module *m, const ir_fn *model);
-/* @logdens(unconstrained latents) -> log density of the unconstrained point, Jacobian included. */
-ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model);
+/* @logdens(unconstrained latents) -> log density of the unconstrained point, Jacobian included; with `mode` without it, so that its
+ * maximum is that of the density of the latents themselves. */
+ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model, bool mode);
 /* @constrain(unconstrained latents) -> latents. */
 ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model);
 /* @prior(key) -> latents drawn from the prior.  NULL with *why (a site that cannot be drawn) if there is none. */

@@ -35,6 +35,7 @@ typedef struct derivation {
   const ir_fn *model;
   ir_fn *fn;
   derive_form form;
+  bool mode;            /* FORM_LOGDENS: without the Jacobian */
   site_image *image;
   ir_val *site_param;   /* of fn, by site number */
   ir_val key;

@@ -8,29 +8,30 @@
 #include <stddef.h>
 
 /* METHOD(identifier, name, traits) */
-#define METHODS(METHOD)                                        \
-  METHOD(AUTO, "auto", 0)                                      \
-  METHOD(NUTS, "nuts", METHOD_RUNS | METHOD_MARKOV)            \
-  METHOD(MH, "mh", METHOD_RUNS | METHOD_MARKOV)                \
-  METHOD(IMPORTANCE, "importance", METHOD_RUNS | METHOD_ALONE) \
-  METHOD(PRIOR, "prior", METHOD_RUNS | METHOD_ALONE)           \
-  METHOD(GIBBS, "gibbs", METHOD_MARKOV)                        \
-  METHOD(SLICE, "slice", METHOD_MARKOV)                        \
-  METHOD(HMC, "hmc", METHOD_MARKOV)                            \
-  METHOD(SMC, "smc", METHOD_ALONE)                             \
-  METHOD(PMMH, "pmmh", METHOD_MARKOV)                          \
-  METHOD(PGAS, "pgas", METHOD_MARKOV)                          \
-  METHOD(TEMPERING, "tempering", METHOD_MARKOV)                \
-  METHOD(MAP, "map", METHOD_ALONE)                             \
-  METHOD(LAPLACE, "laplace", METHOD_ALONE)                     \
-  METHOD(PATHFINDER, "pathfinder", METHOD_ALONE)               \
-  METHOD(VI, "vi", METHOD_ALONE)                               \
+#define METHODS(METHOD)                                                      \
+  METHOD(AUTO, "auto", 0)                                                    \
+  METHOD(NUTS, "nuts", METHOD_RUNS | METHOD_MARKOV | METHOD_REAL)            \
+  METHOD(MH, "mh", METHOD_RUNS | METHOD_MARKOV)                              \
+  METHOD(IMPORTANCE, "importance", METHOD_RUNS | METHOD_ALONE)               \
+  METHOD(PRIOR, "prior", METHOD_RUNS | METHOD_ALONE)                         \
+  METHOD(MAP, "map", METHOD_RUNS | METHOD_ALONE | METHOD_REAL)               \
+  METHOD(LAPLACE, "laplace", METHOD_RUNS | METHOD_ALONE | METHOD_REAL)       \
+  METHOD(PATHFINDER, "pathfinder", METHOD_RUNS | METHOD_ALONE | METHOD_REAL) \
+  METHOD(GIBBS, "gibbs", METHOD_MARKOV)                                      \
+  METHOD(SLICE, "slice", METHOD_MARKOV)                                      \
+  METHOD(HMC, "hmc", METHOD_MARKOV | METHOD_REAL)                            \
+  METHOD(SMC, "smc", METHOD_ALONE)                                           \
+  METHOD(PMMH, "pmmh", METHOD_MARKOV)                                        \
+  METHOD(PGAS, "pgas", METHOD_MARKOV)                                        \
+  METHOD(TEMPERING, "tempering", METHOD_MARKOV)                              \
+  METHOD(VI, "vi", METHOD_ALONE)                                             \
   METHOD(CYCLE, "cycle", METHOD_MARKOV)
 
 enum {
   METHOD_RUNS = 1,   /* this version has it; others are known by name and refused */
   METHOD_MARKOV = 2, /* chains with warm-up, whose draws depend on each other: R-hat and effective sizes are asked of them */
-  METHOD_ALONE = 4   /* one set of draws that need no chains */
+  METHOD_ALONE = 4,  /* one set of draws that need no chains */
+  METHOD_REAL = 8    /* moves real numbers only, along gradients */
 };
 
 /* PLAN_AUTO is never in a plan that was checked. */

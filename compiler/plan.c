@@ -30,7 +30,8 @@ static const field fields[] = {
     FIELD(target_accept, FIELD_REAL, 0, 1, true),   FIELD(max_depth, FIELD_U32, 1, 20, false),
     FIELD(init_radius, FIELD_REAL, 0, 100, false),  FIELD(step_size, FIELD_REAL, 0, 1e6, true),
     FIELD(scale, FIELD_REAL, 0, 1e6, true),         FIELD(particles, FIELD_U64, 1, 1e9, false),
-    FIELD(steps, FIELD_U32, 0, 1e9, false),
+    FIELD(steps, FIELD_U32, 0, 1e9, false),         FIELD(paths, FIELD_U32, 1, 1024, false),
+    FIELD(iterations, FIELD_U32, 1, 1e6, false),    FIELD(tolerance, FIELD_REAL, 0, 1, true),
 };
 #undef FIELD
 enum { NFIELDS = sizeof fields / sizeof fields[0] };
@@ -201,7 +202,8 @@ static bool set_options(program *p, plan *pl, const ast_args *args, const ast_ar
 
 bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *out) {
   *out = (plan){.verb = run ? run->run->verb : VERB_INFER, .run = run, .method = PLAN_AUTO, .automatic = true, .chains = 4, .warmup = 1000,
-                .draws = 1000, .thin = 1, .seed = 1, .target_accept = 0.8, .max_depth = 10, .metric = PLAN_METRIC_AUTO, .init_radius = 2, .scale = 1, .particles = 10000};
+                .draws = 1000, .thin = 1, .seed = 1, .target_accept = 0.8, .max_depth = 10, .metric = PLAN_METRIC_AUTO, .init_radius = 2, .scale = 1, .particles = 10000,
+                .paths = 4, .iterations = 2000, .tolerance = 1e-8};
   out->model = run || !model ? program_model(p, run) : model;
   if (!out->model) {
     error(p, "E0825", (span){0}, "the program has no model to run");
@@ -343,6 +345,7 @@ bool plan_check(program *p, plan *pl) {
   }
   p->sum_out = pl->sum_out;
   p->nsum_out = pl->nsum_out;
-  if (pl->method == PLAN_NUTS && discrete) p->sums = pl->automatic && !pl->nsum_out ? SUMS_TRY : SUMS_MUST;
+  if (method_is(pl->method, METHOD_REAL) && discrete) p->sums = pl->automatic && !pl->nsum_out ? SUMS_TRY : SUMS_MUST;
+  if (pl->method == PLAN_MAP) pl->draws = 1;
   return true;
 }

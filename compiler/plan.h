@@ -24,7 +24,7 @@ typedef struct plan {
   uint32_t chains;          /* 1..1024; 4 */
   bool chains_set;          /* by plan_override: a method that has none says so */
   uint32_t warmup;          /* per chain, 0..10^7; 1000 */
-  uint32_t draws;           /* kept per chain, 1..10^8; 1000; of prior and importance: all */
+  uint32_t draws;           /* kept per chain, 1..10^8; 1000; of methods without chains: all; of map 1 */
   uint32_t thin;            /* every thin-th draw is kept, 1..10^6; 1 */
   uint32_t steps;           /* mh: single-site steps to a transition after warm-up, 0..10^9; 0: a sweep */
   uint32_t threads;         /* 0: one for each processor; ..4096 */
@@ -36,13 +36,16 @@ typedef struct plan {
   double step_size;         /* nuts: where the first search starts; 0: chosen */
   plan_metric metric;       /* nuts: what warm-up learns; auto */
   double scale;             /* mh: of the first proposals; 1 */
+  uint32_t paths;           /* map, laplace, pathfinder: maximisations from initial points of their own, 1..1024; 4 */
+  uint32_t iterations;      /* the same: of each, 1..10^6; 2000 */
+  double tolerance;         /* the same: of the log density, in nats; 1e-8 */
   uint64_t particles;       /* importance: proposals, 1..10^9; 10000 */
   bool plain_sums;          /* `statistics = off`: sums over data are not taken from statistics of them */
   const char *const *save;  /* [nsave] names of what is kept; all when nsave is 0 */
   size_t nsave;
-  const char *const *sum_out; /* [nsum_out] nuts: names of finite unknowns; all when nsum_out is 0 */
+  const char *const *sum_out; /* [nsum_out] names of finite unknowns; all when nsum_out is 0 */
   size_t nsum_out;
-  centre_names centring;    /* nuts: names of sites; what they do not name is measured */
+  centre_names centring;    /* nuts, laplace, pathfinder: names of sites; what they do not name is measured */
 } plan;
 
 /* The plans of a file in the order of its statements; only (may be NULL) picks the result of that name.  A file without a

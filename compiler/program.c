@@ -168,12 +168,13 @@ bool program_build(program *p, unsigned need) {
   if (!describe_sites(p)) return false;
   ir_fn *continuous, *recovery;
   if (!program_collapse(p, prepare, &continuous, &recovery)) return m->fault ? verify(p) : false;
-  if ((need & NEED_GRAD || p->centring.nnoncentred) && !centre_mark(m, continuous, &p->centring, &p->diags)) return false;
+  bool standard = (need & NEED_GRAD && !(need & NEED_MODE)) || p->centring.nnoncentred;
+  if (standard && !centre_mark(m, continuous, &p->centring, &p->diags)) return false;
 
   ir_fn *run[8];
   size_t n = 0;
   if (need & (NEED_LOGDENS | NEED_GRAD)) {
-    ir_fn *f = derived(derive_logdens(&p->check, m, continuous));
+    ir_fn *f = derived(derive_logdens(&p->check, m, continuous, (need & NEED_MODE) != 0));
     passes_structural(m, f);
     if (!p->no_statistics) {
       pass_statistics(m, f, &prepare);

@@ -24,7 +24,8 @@ typedef enum program_need {
   NEED_OUTPUTS = 16, /* @outputs, when the model has any */
   NEED_LOCAL = 32,   /* @local.s and @bounds.s for every latent site s */
   NEED_STAGES = 64,  /* with NEED_GRAD: large sums of @grad are cut off, for threads to share */
-  NEED_LOGLIK = 128  /* @loglik, when the model observes anything */
+  NEED_LOGLIK = 128, /* @loglik, when the model observes anything */
+  NEED_MODE = 256    /* with NEED_GRAD: its maximum is the mode: no Jacobian, and no site is a standard variate */
 } program_need;
 
 /* What becomes of finite unknowns: they stay; they are summed out, and the build fails where they cannot be; that with a message. */

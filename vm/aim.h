@@ -315,7 +315,18 @@ AIM_API aim_status aim_summary_write(aim_task *t, size_t max_rows, aim_write *wr
  * the number of findings through *findings, which may be NULL. */
 AIM_API aim_status aim_advice_write(aim_task *t, size_t *findings /* OUT */, aim_write *write, void *user);
 
-/* What importance sampling says of the model as a whole. */
+/* What map, laplace and pathfinder found. */
+typedef struct aim_approximation {
+  double log_density;     /* at the highest mode: of the latents for map, of the unconstrained space for laplace; NaN for pathfinder */
+  unsigned paths, agreed; /* maximisations, and those that ended at that mode (pathfinder: that gave an approximation) */
+  int settled;            /* 0: the log density still rose where its iterations ended, or has no maximum */
+  double pareto_k;        /* of the draws' importance weights; above pareto_limit the draws are not to be trusted.  NaN for map */
+  double pareto_limit;
+} aim_approximation;
+/* AIM_E_USAGE for other methods. */
+AIM_API aim_status aim_approximation_get(const aim_task *t, aim_approximation *out /* OUT */);
+
+/* What importance sampling says of the model as a whole.  laplace has an evidence too, without an error. */
 typedef struct aim_evidence {
   double log_evidence, standard_error; /* of the log, by the delta method */
   double ess;                          /* of the weights */

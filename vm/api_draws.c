@@ -1,6 +1,8 @@
 /* api_draws.c: draws and summaries of aim.h. */
 #include "vm/api.h"
 
+#include "vm/psis.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -146,7 +148,20 @@ aim_status aim_summary_write(aim_task *t, size_t max_rows, aim_write *write, voi
   return AIM_OK;
 }
 
+aim_status aim_approximation_get(const aim_task *t, aim_approximation *out) {
+  if (!done(t) || t->run.modes.paths == 0) return AIM_E_USAGE;
+  const run_modes_found *m = &t->run.modes;
+  const bool weighed = t->run.weight_draws > 0;
+  *out = (aim_approximation){m->lp, m->paths, m->agreed, m->settled, weighed ? t->run.weight_k : (double)NAN,
+                             weighed ? psis_threshold(t->run.weight_draws) : (double)NAN};
+  return AIM_OK;
+}
+
 aim_status aim_evidence_get(const aim_task *t, aim_evidence *out) {
+  if (done(t) && t->plan.method == PLAN_LAPLACE) {
+    *out = (aim_evidence){t->run.log_evidence, (double)NAN, t->run.weight_ess, (uint64_t)t->run.weight_draws};
+    return AIM_OK;
+  }
   if (!done(t) || t->plan.method != PLAN_IMPORTANCE) return AIM_E_USAGE;
   *out = (aim_evidence){t->run.log_evidence, t->run.log_evidence_se, t->run.weight_ess, (uint64_t)t->run.o.particles};
   return AIM_OK;

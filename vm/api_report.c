@@ -119,6 +119,25 @@ void api_report_init(aim_task *t) {
 
 /* ---- advice */
 
+static size_t advise_approximation(const aim_task *t, const aim_approximation *x, strbuf *b) {
+  size_t n = 0;
+  if (!x->settled) {
+    n++;
+    strbuf_printf(b, "The log density still rose where the highest path ended, after at most %lld iterations: raise `iterations`, or it has no maximum. ",
+                  (long long)t->run.o.iterations);
+    strbuf_puts(b, "That of a hierarchy has none where its scale goes to 0; nuts needs none.\n");
+  } else if (t->plan.method != PLAN_PATHFINDER && x->paths > 1 && x->agreed == 1) {
+    n++;
+    strbuf_printf(b, "Only 1 of %u paths ended at the highest mode: there may be a higher one. Try more `paths`.\n", x->paths);
+  }
+  if (x->pareto_k > x->pareto_limit) {
+    n++;
+    strbuf_printf(b, "Pareto's k of the importance weights is %.2f, and should be below %.2f: the posterior is not like this approximation, and its tails least of all. Use nuts.\n",
+                  x->pareto_k, x->pareto_limit);
+  }
+  return n;
+}
+
 static size_t advise_faults(aim_task *t, strbuf *b) {
   const eval_faults *f = &t->run.faults;
   size_t n = 0;
@@ -135,6 +154,8 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
     strbuf_printf(b, "%llu evaluations gave NaN%s%s; they were taken as density 0. Something there is computed outside its domain.\n",
                   (unsigned long long)f->nans, *at ? ", first at " : "", at);
   }
+  aim_approximation x;
+  if (aim_approximation_get(t, &x) == AIM_OK) n += advise_approximation(t, &x, b);
   if (t->plan.method == PLAN_IMPORTANCE && t->run.weight_ess < 100) {
     n++;
     strbuf_printf(b, "The weights of %lld particles are worth %.1f: few particles carry all the weight. Use nuts or mh, or more particles.\n",

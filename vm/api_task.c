@@ -325,6 +325,9 @@ static run_status drive(run *r) {
   case PLAN_MH: return run_mh(r);
   case PLAN_IMPORTANCE: return run_importance(r);
   case PLAN_PRIOR: return run_prior(r);
+  case PLAN_MAP: return run_map(r);
+  case PLAN_LAPLACE: return run_laplace(r);
+  case PLAN_PATHFINDER: return run_pathfinder(r);
   default: return r->status = RUN_E_INTERNAL;
   }
 }

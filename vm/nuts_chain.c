@@ -1,7 +1,7 @@
 /* nuts_chain.c: initial point, warm-up and draws of one chain; see nuts_chain.h. */
 #include "vm/nuts_chain.h"
 
-#include "stdlib/runtime/rt_sample.h"
+#include "vm/initial.h"
 
 #include <math.h>
 
@@ -45,14 +45,11 @@ static nuts_status evaluate(chain *c, const double *q, double *lp) {
 
 static nuts_status point_find(chain *c) {
   const nuts_options *o = c->o;
-  rt_draw_addr at = {rt_key_fold(o->key, FOLD_INIT), 0, 0};
+  const uint64_t key = rt_key_fold(o->key, FOLD_INIT);
   uint32_t tries = o->init || o->init_radius == 0.0 ? 1 : o->init_tries; /* the same point gives the same answer */
   for (uint32_t k = 0; k < tries; k++) {
-    at.site = k;
-    for (size_t i = 0; i < c->t->dim; i++) {
-      at.index = i;
-      c->point[i] = o->init ? o->init[i] : o->init_radius * (2.0 * rt_draw_uniform(at) - 1.0);
-    }
+    if (!o->init) initial_point(key, k, o->init_radius, c->t->dim, c->point);
+    else for (size_t i = 0; i < c->t->dim; i++) c->point[i] = o->init[i];
     double lp = NAN;
     nuts_status st = evaluate(c, c->point, &lp);
     c->r->init_tries = k + 1;

@@ -9,6 +9,9 @@ unsigned run_method_needs(plan_method m) {
   switch (m) {
   case PLAN_NUTS: return NEED_GRAD | NEED_OUTPUTS | NEED_DENSITY | NEED_PRIOR;
   case PLAN_MH: return NEED_LOCAL | NEED_DENSITY | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGDENS;
+  case PLAN_LAPLACE:
+  case PLAN_PATHFINDER: return NEED_GRAD | NEED_OUTPUTS | NEED_DENSITY | NEED_PRIOR;
+  case PLAN_MAP: return NEED_GRAD | NEED_MODE | NEED_OUTPUTS | NEED_DENSITY | NEED_PRIOR;
   case PLAN_IMPORTANCE:
   case PLAN_PRIOR: return NEED_PRIOR | NEED_DENSITY | NEED_OUTPUTS;
   default: return 0;
@@ -32,6 +35,9 @@ run_options run_options_of(const plan *pl) {
                        .step_size = pl->step_size > 0 ? pl->step_size : 1.0,
                        .init_radius = pl->init_radius,
                        .scale = pl->scale > 0 ? pl->scale : 1.0,
+                       .paths = pl->paths,
+                       .iterations = pl->iterations,
+                       .tolerance = pl->tolerance,
                        .save = pl->save,
                        .nsave = pl->nsave};
 }

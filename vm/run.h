@@ -1,4 +1,4 @@
-/* run.h: one run of a method over a bound model: what the drivers (run_nuts.c, run_mh.c, run_importance.c, run_prior.c) share.
+/* run.h: one run of a method over a bound model: what the drivers (run_NAME.c) share.
  *
  * A driver makes jobs, one for each chain or block of particles, and run_jobs gives them to threads.  A job depends on its number
  * alone, never on the thread, so results are the same for any number of threads.  Finished draws go through run_keep to the
@@ -37,6 +37,8 @@ typedef struct run_options {
   int64_t max_depth;
   plan_metric metric;
   double target_accept, step_size, init_radius, scale;
+  int64_t paths, iterations; /* map, laplace, pathfinder */
+  double tolerance;
   const char *const *save; /* names; all when nsave is 0 */
   size_t nsave;
 } run_options;
@@ -79,6 +81,13 @@ typedef struct chain_state {
   int flushed;                /* the tick of the last flush */
 } chain_state;
 
+/* What map, laplace and pathfinder found. */
+typedef struct run_modes_found {
+  double lp;             /* at the highest mode; NaN: pathfinder */
+  uint32_t paths, agreed; /* of how many, how many ended there; pathfinder: have an approximation */
+  bool settled;          /* the highest was reached within the tolerance */
+} run_modes_found;
+
 typedef struct run_progress {
   uint64_t done, total, divergent;
   int chains, warming_up;
@@ -109,7 +118,12 @@ typedef struct run {
   const char *why;            /* in mem */
   eval_faults faults;         /* of all chains, in their order */
 
-  double log_evidence, log_evidence_se, weight_ess; /* importance */
+  double log_evidence, log_evidence_se; /* importance; laplace without an error */
+  double weight_ess;          /* importance, laplace, pathfinder */
+  run_modes_found modes;
+  /* Of the importance weights of laplace and pathfinder, smoothed: Pareto's k, their number, the largest logarithm, and the sum over it. */
+  double weight_k, weight_top, weight_sum;
+  size_t weight_draws;
   weighted_moments *moments;  /* [cells] row-major, of all particles; NULL: not importance, or stopped before they were known */
 } run;
 
@@ -123,6 +137,9 @@ run_status run_nuts(run *r);
 run_status run_mh(run *r);
 run_status run_importance(run *r);
 run_status run_prior(run *r);
+run_status run_map(run *r);
+run_status run_laplace(run *r);
+run_status run_pathfinder(run *r);
 
 /* ---- for drivers */
 
@@ -147,6 +164,12 @@ double run_now(const run *r);
 static inline void run_chain_over(run *r, const chain_state *x) {
   if (x->status != RUN_OK && x->status != RUN_STOPPED) atomic_store_explicit(r->stop, 1, memory_order_relaxed);
 }
+/* Maximises @grad's density from o.paths initial points: *best [dim], in r->mem, is the highest end, r->modes says how it went. */
+run_status run_modes(run *r, double **best /* OUT */);
+/* Why a method that moves real numbers cannot run, or NULL. */
+const char *run_no_reals(run *r, const char *method);
+/* Smooths log ratios [n] of target to proposal (-INFINITY allowed) into log weights, in place, and says what they are worth: r->weight_*. */
+void run_weights(run *r, double *logw, size_t n);
 /* Joins the statuses and faults of the chains: the first error, else RUN_STOPPED, else RUN_OK. */
 run_status run_join(run *r);
 

@@ -176,6 +176,14 @@ run_status run_files_end(aim_task *t, double seconds) {
                    .interrupted = r->status == RUN_STOPPED, .weighted = r->o.method == PLAN_IMPORTANCE, .particles = (uint64_t)r->o.particles,
                    .log_evidence = r->moments ? r->log_evidence : NAN, .log_evidence_se = r->moments ? r->log_evidence_se : NAN,
                    .effective_particles = r->moments ? r->weight_ess : NAN, .levels = t->p.levels, .n_levels = t->p.nlevels};
+  if (r->modes.paths) {
+    info.paths = r->modes.paths;
+    info.paths_agreed = r->modes.agreed;
+    info.settled = r->modes.settled;
+    info.mode_lp = r->modes.lp;
+    info.log_evidence = r->log_evidence;
+    info.pareto_k = r->weight_k;
+  }
   const char **noncentred = ARENA_ARRAY(&t->mem, const char *, t->p.nsites + 1);
   for (size_t k = 0; k < t->p.nsites; k++)
     if (t->p.site[k].site->standard) noncentred[info.n_noncentred++] = t->p.site[k].name;

@@ -11,12 +11,12 @@
  * would look more certain than they are.  A second pass over the particles gathers them (weighted.h); a particle whose weight
  * cannot change a digit is left out of it.
  *
- * Draws are resampled systematically (one uniform for all of them; Douc, Cappe and Moulines 2005) and then shuffled, since
- * systematic resampling yields them sorted and chains should look alike. */
+ * Draws are resampled (resample.h). */
 #include "vm/run.h"
 
 #include "stdlib/runtime/rt_math.h"
-#include "stdlib/runtime/rt_sample.h"
+#include "stdlib/runtime/rt_philox.h"
+#include "vm/resample.h"
 
 #include <math.h>
 
@@ -136,21 +136,7 @@ static bool estimate(importance *m) {
   m->r->log_evidence_se = m->n > 1 ? sqrt((spread > 0 ? spread : 0) / (n - 1.0)) : NAN;
 
   uint64_t key = rt_key_fold(m->r->o.seed, RUN_KEY_RESAMPLE);
-  size_t want = (size_t)(m->r->o.chains * m->r->o.draws), i = 0;
-  double u = rt_draw_uniform((rt_draw_addr){key, 0, 0}), below = rt_exp(m->logw[0] - top);
-  size_t last = 0; /* rounding may leave the last few without a weight of their own */
-  for (size_t k = 0; k < want; k++) {
-    double at = ((double)k + u) / (double)want * sum;
-    while (below <= at && i + 1 < m->n) below += rt_exp(m->logw[++i] - top);
-    if (m->logw[i] > -INFINITY) last = i;
-    m->parent[k] = last;
-  }
-  for (size_t k = want; k > 1; k--) {
-    size_t j = (size_t)(rt_draw_uniform((rt_draw_addr){key, 1, k}) * (double)k);
-    uint64_t t = m->parent[k - 1];
-    m->parent[k - 1] = m->parent[j];
-    m->parent[j] = t;
-  }
+  resample(key, m->logw, m->n, top, sum, (size_t)(m->r->o.chains * m->r->o.draws), m->parent);
   return true;
 }
 

@@ -153,6 +153,14 @@ char *run_json_text(const run_info *info, arena *a) {
     put_real(o, "log_evidence", info->log_evidence);
     put_real(o, "log_evidence_se", info->log_evidence_se);
   }
+  if (info->paths) {
+    put_int(o, "paths", info->paths);
+    put_int(o, "paths_agreed", info->paths_agreed);
+    put_bool(o, "settled", info->settled);
+    if (method != PLAN_PATHFINDER) put_real(o, "mode_log_density", info->mode_lp);
+    if (method == PLAN_LAPLACE) put_real(o, "log_evidence", info->log_evidence);
+    if (method != PLAN_MAP) put_real(o, "pareto_k", info->pareto_k);
+  }
   put_int(o, "draws_bytes", (int64_t)info->draws_bytes);
   if (nuts) {
     put_real(o, "target_accept", info->target_accept);

@@ -44,6 +44,9 @@ typedef struct run_info {
   bool weighted;           /* importance: */
   uint64_t particles;
   double log_evidence, log_evidence_se, effective_particles;
+  unsigned paths, paths_agreed;  /* of map, laplace and pathfinder, or 0: */
+  bool settled;
+  double mode_lp, pareto_k;
   const char *const *noncentred; /* [n_noncentred] sites that were sampled as standard variates */
   size_t n_noncentred;
   const program_levels *levels; /* [n_levels] of the data that were texts */

@@ -148,11 +148,7 @@ static void no_latents(void *ctx, size_t job, size_t thread, eval_worker *w) {
 
 run_status run_nuts(run *r) {
   const program *p = r->m->p;
-  for (size_t k = 0; k < p->nsites; k++)
-    if (p->site[k].discrete && !p->site[k].summed) {
-      r->why = arena_printf(r->mem, "nuts moves real numbers only, and `%s` is discrete", p->site[k].name);
-      return r->status = RUN_E_METHOD;
-    }
+  if (p->dim && (r->why = run_no_reals(r, "nuts"))) return r->status = RUN_E_METHOD;
   size_t chains = (size_t)r->o.chains, threads = run_threads(r, chains);
   nuts_run n = {.r = r, .dim = p->dim};
   r->total = (uint64_t)r->o.chains * (uint64_t)(r->o.warmup + r->o.draws * r->o.thin);

@@ -33,6 +33,8 @@ summary_row *summary_compute(const draws *d, arena *a, size_t *n) {
     diagnose_summary s;
     diagnose_summarise(&x, work, &s);
     out[k] = (summary_row){k, s.mean, s.mcse_mean, s.sd, s.q5, s.median, s.q95, s.ess_bulk, s.ess_tail, s.rhat};
+    /* A point and no sample: its value is all there is to say. */
+    if (chains == 1 && rows == 1) out[k].mean = x.x[0];
   }
   return out;
 }
@@ -74,6 +76,7 @@ static void figure_text(char out[NUMBER_TEXT_SIZE], const summary_row *r, int i)
   /* Without an MCSE (a constant) four digits of the number itself. */
   bool known = r->mcse > 0 && isfinite(r->mcse);
   int decimals = known ? 1 - magnitude(r->mcse) : x != 0 && isfinite(x) ? 3 - magnitude(fabs(x)) : 0;
+  if (isnan(r->sd)) decimals += 2; /* a point has no spread to be rounded to */
   if (decimals <= 8) {
     number_text_fixed(out, x, decimals);
     return;
@@ -109,13 +112,15 @@ static void pad(strbuf *b, size_t n) {
 void summary_text(strbuf *out, const draws *d, const summary_row *rows, size_t n, size_t max_rows, const char *where) {
   size_t shown = max_rows && max_rows < n ? max_rows : n;
   size_t name_width = 0, width[N_FIGURES];
+  const bool point = draws_chains(d) == 1 && draws_count(d, 0) == 1;
+  const int figures_shown = point ? 1 : N_FIGURES;
   bool undefined = false;
   char text[NUMBER_TEXT_SIZE];
-  for (int i = 0; i < N_FIGURES; i++) width[i] = strlen(titles[i]);
+  for (int i = 0; i < figures_shown; i++) width[i] = strlen(point ? "Value" : titles[i]);
   for (size_t k = 0; k < shown; k++) {
     size_t w = display_width(name_of(d, rows[k].column, out->a));
     if (w > name_width) name_width = w;
-    for (int i = 0; i < N_FIGURES; i++) {
+    for (int i = 0; i < figures_shown; i++) {
       figure_text(text, &rows[k], i);
       /* Of independent draws R-hat is not asked. */
       undefined |= strcmp(text, "-") == 0 && (i != 8 || isnan(rows[k].ess_bulk));
@@ -123,16 +128,17 @@ void summary_text(strbuf *out, const draws *d, const summary_row *rows, size_t n
     }
   }
   pad(out, name_width);
-  for (int i = 0; i < N_FIGURES; i++) {
-    pad(out, 2 + width[i] - strlen(titles[i]));
-    strbuf_puts(out, titles[i]);
+  for (int i = 0; i < figures_shown; i++) {
+    const char *title = point ? "Value" : titles[i];
+    pad(out, 2 + width[i] - strlen(title));
+    strbuf_puts(out, title);
   }
   strbuf_putc(out, '\n');
   for (size_t k = 0; k < shown; k++) {
     const char *name = name_of(d, rows[k].column, out->a);
     strbuf_puts(out, name);
     pad(out, name_width - display_width(name));
-    for (int i = 0; i < N_FIGURES; i++) {
+    for (int i = 0; i < figures_shown; i++) {
       figure_text(text, &rows[k], i);
       pad(out, 2 + width[i] - strlen(text));
       strbuf_puts(out, text);
