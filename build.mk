@@ -154,7 +154,7 @@ $B/codegen/build_id.h: $(wildcard codegen/*.[chS] compiler/ir*.[ch] compiler/siz
 	@mkdir -p $(@D)
 	$(call say,GEN)
 	$(Q)printf '#define JIT_BUILD "%s"\n' "$$({ $(LLVM_CONFIG) --version; $(JIT_CLANG) --version; cat $(sort $^); } | sha256sum | cut -c1-32)" > $@
-$B/codegen/jit.o $B/codegen/aim_cc.o $B/codegen/ahead.o: $B/codegen/build_id.h
+$B/codegen/request.o $B/codegen/aim_cc.o: $B/codegen/build_id.h
 $B/libcodegen.a: $(CODEGEN_OBJ)
 	$(archive)
 $B/aim-cc: $(JIT_CC_OBJ) $B/libcompiler.a $B/liblang.a $B/librt.a

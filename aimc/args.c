@@ -35,7 +35,7 @@ static const struct argp_option options[] = {
     {"cache", KEY_CACHE, "DIR | off", 0, "where compiled models are kept, default ~/.cache/aim", 3},
     {"cache-size", KEY_CACHE_SIZE, "MIB", 0, "how much of them, default 256", 3},
     {"symbols", KEY_SYMBOLS, "perf | gdb", 0, "tell perf (/tmp/perf-PID.map) or gdb the names of compiled functions", 3},
-    {"isa", KEY_ISA, "2 | 3 | 4", 0, "x86-64 level of the kernels; draws do not depend on it", 3},
+    {"isa", KEY_ISA, "2 | 3 | 4 | native", 0, "x86-64 level of kernels and machine code, or machine code for this very processor; draws do not depend on it", 3},
     {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, loglik, local or all", 3},
     {"output", 'o', "NAME", 0, "of run: writes NAME.nc, NetCDF that ArviZ opens; of build: NAME.o and NAME.h, by default the model's name", 3},
     {"cpu", KEY_CPU, "native | x86-64-v2 | -v3 | -v4", 0, "of build: what the object runs on, default x86-64-v3; results do not depend on it", 3},
@@ -108,8 +108,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
     a->symbols = arg;
     return 0;
   case KEY_ISA:
-    if (strlen(arg) != 1 || arg[0] < '2' || arg[0] > '4') argp_error(s, "--isa wants 2, 3 or 4, not `%s`", arg);
-    a->isa = arg[0] - '0';
+    if (strcmp(arg, "native") == 0) a->isa = AIM_ISA_NATIVE;
+    else if (strlen(arg) == 1 && arg[0] >= '2' && arg[0] <= '4') a->isa = arg[0] - '0';
+    else argp_error(s, "--isa wants 2, 3, 4 or native, not `%s`", arg);
     return 0;
   case ARGP_KEY_ARG:
     if (!a->command) a->command = arg;

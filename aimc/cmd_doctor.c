@@ -54,7 +54,7 @@ int cmd_doctor(const args *a, aim_vm *vm) {
   int best = rt_isa_best();
   if (best >= 2) printf("  kernels    x86-64-v%d%s\n", a->isa && a->isa < best ? a->isa : best, best == 4 ? " (AVX-512)" : best == 3 ? " (AVX2)" : "");
   else printf("  kernels    portable\n");
-  if (a->isa > best) printf("  kernels    level %d was asked for and this machine has none of it\n", a->isa);
+  if (a->isa > best && a->isa != AIM_ISA_NATIVE) printf("  kernels    level %d was asked for and this machine has none of it\n", a->isa);
   engine_describe(a);
   printf("  jansson    %s\n", JANSSON_VERSION);
   look_for("zlib", "libz.so.1", "compressed .npz files are not read (Debian: zlib1g)");

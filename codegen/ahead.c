@@ -2,8 +2,8 @@
 #include "codegen/ahead.h"
 
 #include "codegen/abi.h"
-#include "codegen/build_id.h"
 #include "codegen/child.h"
+#include "codegen/request.h"
 
 #include <string.h>
 
@@ -110,8 +110,7 @@ static bool is_runtime(const ahead_spec *s, ir_size z) {
 
 static void write_request(const ahead_spec *s, strbuf *out) {
   size_table *sizes = s->p->sizes;
-  strbuf_printf(out, "aim-cc %d %s\ncpu x86-64-v%d\nfeatures \nwidth %d\nfma %d\n", CG_ABI, JIT_BUILD, s->level, s->level == 4 ? 512 : s->level == 3 ? 256 : 0,
-                s->level >= 3);
+  request_begin(out, s->level);
   strbuf_printf(out, "ahead %s\nlevel %d\nkeys %llu %llu\n", s->prefix, s->level, (unsigned long long)s->key_prior, (unsigned long long)s->key_outputs);
   for (size_t k = 0; k < s->nfields; k++) write_field(s, &s->field[k], out);
   for (size_t k = 0; k < size_symbol_count(sizes); k++) {

@@ -1,7 +1,7 @@
 /* aim_cc.c: the compiler process.  A request on standard input, a cg_answer and an object on standard output; on failure one line
  * on standard error and status 1.  It limits its own time and memory, ends with its host, and is killed when it stays too long.
  *
- * Request: lines `aim-cc <abi> <build>`, `cpu <name>`, `features <text>`, `width <bits>`, `fma <0|1>`, `bind <symbol> <n>`, then `ir`
+ * Request: lines `aim-cc <abi> <build>`, `cpu <name>`, `width <bits>`, `fma <0|1>`, `bind <symbol> <n>`, then `ir`
  * and the text to the end.  The first may be left out; where it stands it has to name this build, so that an engine never runs
  * what an aim-cc of another one made.  An
  * object for a C host is asked for by `ahead <prefix>`, `level <2|3|4>`, `keys <prior> <outputs>` and a line
@@ -119,7 +119,7 @@ static int compile(char *s, size_t n, bool show) {
   arena_init(&mem, &alloc, 0);
   if (ARENA_TRY(&mem)) return fail("out of memory");
   ir_module *m = ir_module_new(&mem);
-  cg_target target = {.cpu = "x86-64-v2", .features = ""};
+  cg_target target = {.cpu = "x86-64-v2"};
   cg_ahead ahead = {0};
   cg_field *field = NULL;
   size_t cap = 0;
@@ -133,7 +133,6 @@ static int compile(char *s, size_t n, bool show) {
       char *gap = strchr(at + 7, ' ');
       if (atoi(at + 7) != CG_ABI || !gap || strcmp(gap + 1, JIT_BUILD) != 0) return fail("aim-cc is of another build than its host");
     } else if (strncmp(at, "cpu ", 4) == 0) target.cpu = at + 4;
-    else if (strncmp(at, "features ", 9) == 0) target.features = at + 9;
     else if (strncmp(at, "width ", 6) == 0) target.width = atoi(at + 6);
     else if (strncmp(at, "fma ", 4) == 0) target.has_fma = at[4] == '1';
     else if (strncmp(at, "bind ", 5) == 0) {

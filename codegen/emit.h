@@ -5,7 +5,7 @@
 #include "compiler/ir.h"
 
 typedef struct cg_target {
-  const char *cpu, *features; /* LLVM's names: "x86-64-v3" */
+  const char *cpu;            /* LLVM's name: "x86-64-v3"; or "native" */
   int width;                  /* preferred vector width in bits; 0: LLVM's choice */
   bool has_fma;
 } cg_target;

@@ -114,7 +114,8 @@ static const char *emit_all(E *e, const cg_target *target, const void *support, 
   LLVMTargetRef t;
   char *message = NULL;
   if (LLVMGetTargetFromTriple(triple, &t, &message)) cg_fail(e, "LLVM has no x86-64 back end");
-  LLVMTargetMachineRef tm = LLVMCreateTargetMachine(t, triple, target->cpu, target->features, LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+  const bool native = strcmp(target->cpu, "native") == 0;
+  LLVMTargetMachineRef tm = LLVMCreateTargetMachine(t, triple, native ? LLVMGetHostCPUName() : target->cpu, native ? LLVMGetHostCPUFeatures() : "", LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
   LLVMSetTarget(e->mod, triple);
   LLVMSetModuleDataLayout(e->mod, layout);

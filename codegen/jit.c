@@ -2,19 +2,21 @@
 #include "codegen/jit.h"
 
 #include "codegen/abi.h"
-#include "codegen/build_id.h"
 #include "codegen/cache.h"
 #include "codegen/child.h"
+#include "codegen/host.h"
 #include "codegen/loader.h"
-#include "codegen/services.h"
+#include "codegen/needs.h"
+#include "codegen/request.h"
 #include "stdlib/runtime/rt_kernels.h"
 
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { STATIC_MOST = 64, LINE = 8 /* cells */, SECONDS = 60 };
+enum { LINE = CG_LINE, SECONDS = 60 };
 
 typedef struct port {
   bool array, bound;   /* bound: data or frame, before the first call */
@@ -28,12 +30,9 @@ typedef struct jit_fn {
   cg_fn *code;
   port *in, *out;
   uint32_t nin, nout, ncall; /* ncall: parameters of a call */
-  int64_t *size;
-  int64_t *slot;       /* offsets in a worker's memory */
-  uint32_t nsizes, nslots;
+  cg_needs needs;
   size_t bytes;        /* of its code */
   uint32_t first;      /* of its slots in a worker's table */
-  int64_t work;
   span *where;         /* of operations, in ir_visit_ops order */
   uint32_t nwhere;
 } jit_fn;
@@ -70,79 +69,13 @@ struct exec_worker {
   exec_worker *watcher;
 };
 
-/* ---- services */
-
-static void host_cholesky(const rt_kernels *k, double *d, const double *a, int64_t n) {
-  if (k->cholesky(d, a, n)) k->fill(d, __builtin_nan(""), n * n);
-}
-
-/* The kernels of a level behind the signatures of abi.h, which pass everything as 64 bits. */
-#define SERVICES(v)                                                                                                                  \
-  static double dot_##v(const double *a, const double *b, int64_t n) { return rt_kernels_##v.dot(a, 1, b, 1, n); }                   \
-  static void gemv_##v(double *d, const double *a, const double *x, int64_t m, int64_t n, int64_t t) {                              \
-    rt_kernels_##v.gemv(d, a, x, m, n, (int)t);                                                                                      \
-  }                                                                                                                                  \
-  static void gemv_columns_##v(double *d, const double *a, int64_t ld, const double *x, int64_t m, int64_t n) {                      \
-    rt_kernels_##v.gemv_columns(d, a, ld, x, m, n);                                                                                 \
-  }                                                                                                                                  \
-  static void gemm_##v(double *d, const double *a, const double *b, int64_t m, int64_t n, int64_t k, int64_t ta, int64_t tb) {      \
-    rt_kernels_##v.gemm(d, a, b, m, n, k, (int)ta, (int)tb);                                                                         \
-  }                                                                                                                                  \
-  static void cholesky_##v(double *d, const double *a, int64_t n) { host_cholesky(&rt_kernels_##v, d, a, n); }                       \
-  static void chol_adj_##v(double *d, const double *l, const double *b, int64_t n) { rt_kernels_##v.cholesky_adjoint(d, l, b, n); }  \
-  static void trisolve_##v(double *d, const double *l, const double *b, int64_t n, int64_t m, int64_t t) {                          \
-    rt_kernels_##v.solve_lower(d, l, b, n, m, (int)t);                                                                               \
-  }                                                                                                                                  \
-  static void qr_r_##v(double *d, const double *r, const double *b, int64_t m, int64_t n, double *scratch) {                         \
-    rt_kernels_##v.copy(d, r, n * n);                                                                                                \
-    rt_kernels_##v.qr_rows(d, b, m, n, scratch);                                                                                     \
-  }                                                                                                                                  \
-  static const cg_host host_##v = {dot_##v, gemv_##v, gemv_columns_##v, gemm_##v, cholesky_##v, chol_adj_##v, trisolve_##v, qr_r_##v, service_inverse, service_draw, service_categorical};
-SERVICES(v2)
-SERVICES(v3)
-SERVICES(v4)
-
-static const cg_host *host_for(int level) { return level >= 4 ? &host_v4 : level == 3 ? &host_v3 : &host_v2; }
-
-/* ---- the request, which is also the key of the cache */
-
 static bool runs(const exec_program *p, const ir_fn *fn) {
   if (fn->is_model || (p->wanted && !p->wanted(fn))) return false;
   for (uint32_t k = 0; k < fn->nparams; k++) if (fn->param[k].role == IR_ROLE_PLAIN) return false;
   return true;
 }
 
-static bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80; }
-
-static bool mentions(const char *text, const char *name) {
-  size_t n = strlen(name);
-  for (const char *at = text; (at = strstr(at, name)); at += n)
-    if ((at == text || !is_word(at[-1])) && !is_word(at[n])) return true;
-  return false;
-}
-
-/* Small sizes become constants of the code, those that the functions speak of: data that differ elsewhere need no other object. */
-static void write_request(exec_program *p, const ir_module *m, int level) {
-  strbuf fns, *s = &p->request;
-  strbuf_init(&fns, &p->mem);
-  for (uint32_t k = 0; k < m->nfns; k++) if (runs(p, m->fn[k])) ir_print_fn(m->fn[k], &fns);
-  strbuf_init(s, &p->mem);
-  strbuf_printf(s, "aim-cc %d %s\n", CG_ABI, JIT_BUILD);
-  strbuf_printf(s, "cpu x86-64-v%d\nfeatures \nwidth %d\nfma %d\n", level, level >= 4 ? 512 : level == 3 ? 256 : 0, level >= 3);
-  p->sizes = size_table_new(&p->mem);
-  for (size_t k = 0; k < size_symbol_count(m->sizes); k++) {
-    const char *name;
-    ir_size symbol = size_symbol_at(m->sizes, k);
-    int64_t n;
-    if (!size_is_symbol(m->sizes, symbol, &name) || !size_value(m->sizes, symbol, &n)) continue;
-    size_bind(p->sizes, size_symbol(p->sizes, name), n);
-    if (n <= STATIC_MOST && n >= -STATIC_MOST && mentions(fns.s, name)) strbuf_printf(s, "bind %s %lld\n", name, (long long)n);
-  }
-  strbuf_puts(s, "ir\n");
-  strbuf_put(s, fns.s, fns.n);
-}
-
-/* ---- the description that an object carries */
+/* ---- setting up */
 
 typedef struct setup {
   exec_program *p;
@@ -155,57 +88,21 @@ static _Noreturn void refuse(setup *s, const char *text) {
   longjmp(s->refused, 1);
 }
 
-static int64_t number(setup *s, const char **at) {
-  ir_size z = size_parse(s->p->sizes, at);
-  int64_t n;
-  if (!z || !size_value(s->p->sizes, z, &n)) refuse(s, "an array has an extent that is unbound");
-  return n;
-}
-
-static int64_t integer(const char **at) {
-  int64_t n = 0;
-  while (**at == ' ') ++*at;
-  bool negative = **at == '-';
-  if (negative) ++*at;
-  for (; **at >= '0' && **at <= '9'; ++*at) n = n * 10 + (**at - '0');
-  return negative ? -n : n;
-}
-
-static void read_meta(setup *s, const char *text) {
-  exec_program *p = s->p;
-  jit_fn *f = NULL;
-  size_t cap_size = 0, cap_slot = 0, nsize = 0, nslot = 0;
-  uint32_t k = 0;
-  for (const char *at = text; *at;) {
-    const char *end = strchr(at, '\n');
-    if (!end) refuse(s, "the object's description is damaged");
-    if (strncmp(at, "fn ", 3) == 0) {
-      if (k == p->nfns) refuse(s, "the object's description is damaged");
-      f = &p->fn[k++];
-      nsize = nslot = cap_size = cap_slot = 0;
-    } else if (f && strncmp(at, "size ", 5) == 0) {
-      at += 5;
-      int64_t n = number(s, &at);
-      ARENA_PUSH(&p->mem, f->size, nsize, cap_size, n);
-      f->nsizes = (uint32_t)nsize;
-    } else if (f && strncmp(at, "slot ", 5) == 0) {
-      at += 5;
-      int64_t mul = integer(&at), add = integer(&at);
-      while (*at == ' ') at++;
-      int64_t n = number(s, &at), cells;
-      if (n < 0) refuse(s, "an array has an extent that is negative");
-      if (__builtin_mul_overflow(n, mul, &cells) || __builtin_add_overflow(cells, add, &cells) || cells > INT64_MAX / 64 || f->work > INT64_MAX / 64)
-        refuse(s, "an array is too large");
-      int64_t place = f->work;
-      f->work += (cells + LINE) / LINE * LINE; /* never empty: a failed check may read the first cell */
-      ARENA_PUSH(&p->mem, f->slot, nslot, cap_slot, place);
-      f->nslots = (uint32_t)nslot;
-    } else {
-      refuse(s, "the object's description is damaged");
-    }
-    at = end + 1;
+/* Runs a step that may refuse or want memory that is not there; neither jumps out of here. */
+typedef exec_status step(setup *s, const void *arg);
+static exec_status guarded(exec_program *p, const ir_module *m, step *run, const void *arg) {
+  setup s = {.p = p, .m = m};
+  jmp_buf memory;
+  volatile exec_status status = EXEC_OK;
+  if (setjmp(memory)) {
+    status = EXEC_MEMORY;
+  } else {
+    p->mem.oom = &memory;
+    if (setjmp(s.refused)) status = EXEC_REFUSED;
+    else status = run(&s, arg);
   }
-  if (k != p->nfns) refuse(s, "the object's description is damaged");
+  p->mem.oom = NULL;
+  return status;
 }
 
 /* ---- functions */
@@ -264,7 +161,7 @@ static void connect(setup *s, jit_fn *f, const ir_fn *fn, uint32_t nframe, const
       if (!x) refuse(s, arena_printf(&s->p->mem, "no data is bound to `%s`", q->name));
     } else if (q->role == IR_ROLE_FRAME) {
       const char *at = q->name + 6;
-      int64_t r = strncmp(q->name, "frame.", 6) == 0 ? integer(&at) : 0;
+      int64_t r = strncmp(q->name, "frame.", 6) == 0 ? strtoll(at, NULL, 10) : 0;
       if (r < 1 || r > nframe) refuse(s, arena_printf(&s->p->mem, "@prepare has no result for `%s`", q->name));
       x = frame[r - 1];
     } else {
@@ -279,11 +176,11 @@ static void add_stages(setup *s, jit_fn *f) {
   for (uint32_t k = 0; k < f->nin + f->nout; k++) {
     port *q = k < f->nin ? &f->in[k] : &f->out[k - f->nin];
     if (!q->array || q->bound) continue;
-    q->stage = f->work;
-    f->work += (q->cells + LINE) / LINE * LINE;
-    if (f->work > INT64_MAX / 64) refuse(s, "an array is too large");
+    q->stage = f->needs.work;
+    f->needs.work += (q->cells + LINE) / LINE * LINE;
+    if (f->needs.work > INT64_MAX / 64) refuse(s, "an array is too large");
   }
-  if (f->work > s->p->work) s->p->work = f->work;
+  if (f->needs.work > s->p->work) s->p->work = f->needs.work;
 }
 
 /* ---- workers: one block of this struct, the tables, and the cells that all functions share */
@@ -291,7 +188,7 @@ static void add_stages(setup *s, jit_fn *f) {
 static size_t table_bytes(const exec_program *p) {
   size_t n = 0, in = 0, out = 0;
   for (uint32_t k = 0; k < p->nfns; k++) {
-    n += p->fn[k].nslots;
+    n += p->fn[k].needs.nslots;
     if (p->fn[k].nin > in) in = p->fn[k].nin;
     if (p->fn[k].nout > out) out = p->fn[k].nout;
   }
@@ -317,7 +214,7 @@ static exec_worker *worker_new(exec_program *p) {
   w->slot = (cg_cell **)table;
   size_t at = 0;
   for (uint32_t k = 0; k < p->nfns; k++)
-    for (uint32_t q = 0; q < p->fn[k].nslots; q++) w->slot[at++] = w->work + p->fn[k].slot[q];
+    for (uint32_t q = 0; q < p->fn[k].needs.nslots; q++) w->slot[at++] = w->work + p->fn[k].needs.slot[q];
   uint32_t in = 0;
   for (uint32_t k = 0; k < p->nfns; k++) if (p->fn[k].nin > in) in = p->fn[k].nin;
   w->in = (const cg_cell **)table + at;
@@ -340,7 +237,7 @@ static span where_of(const jit_fn *f, int64_t k) { return k >= 0 && k < f->nwher
 static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
   const exec_program *p = w->program;
   const jit_fn *f = &p->fn[fn];
-  cg_ctx c = {.size = f->size, .slot = w->slot + f->first, .in = w->in, .out = w->out, .host = &p->host};
+  cg_ctx c = {.size = f->needs.size, .slot = w->slot + f->first, .in = w->in, .out = w->out, .host = &p->host};
   exec_status status = EXEC_OK;
   for (size_t lane = 0; lane < lanes && status == EXEC_OK; lane++) {
     for (uint32_t k = 0, q = 0; k < f->nin; k++) {
@@ -437,16 +334,19 @@ static void take_object(setup *s, const char *object, size_t n) {
   size_t size;
   const char *meta = cg_object_find(&p->object, object, n, "aim_meta", &size);
   if (!meta || size == 0 || meta[size - 1] != '\0') refuse(s, "the object has no description");
-  read_meta(s, meta);
+  cg_needs *needs = ARENA_ARRAY(&p->mem, cg_needs, p->nfns + 1);
+  why = cg_needs_read(needs, p->nfns, meta, p->sizes, &p->mem);
+  if (why) refuse(s, why);
   uint32_t slots = 0;
   for (uint32_t k = 0; k < p->nfns; k++) {
     jit_fn *f = &p->fn[k];
+    f->needs = needs[k];
     const void *code = cg_object_find(&p->object, object, n, arena_printf(&p->mem, "aim_fn_%u", k), &size);
     if (!code) refuse(s, "the object lacks a function");
     memcpy(&f->code, &code, sizeof code);
     f->bytes = size;
     f->first = slots;
-    slots += f->nslots;
+    slots += f->needs.nslots;
     add_stages(s, f);
   }
   size_t bytes;
@@ -468,30 +368,28 @@ static void announce(exec_program *p, const char *object, size_t n) {
   p->announced = true;
 }
 
+typedef struct bytes {
+  const char *p;
+  size_t n;
+} bytes;
+
+static exec_status take(setup *s, const void *arg) {
+  const bytes *object = arg;
+  take_object(s, object->p, object->n);
+  if (s->p->config->came) announce(s->p, object->p, object->n);
+  return EXEC_OK;
+}
+
 /* Takes an object over.  On failure the program is as before, and stats.why tells why, but for want of memory. */
 static exec_status finish(exec_program *p, const char *object, size_t n) {
-  setup s = {.p = p};
-  jmp_buf memory;
-  volatile exec_status status = EXEC_OK;
-  if (setjmp(memory)) {
-    status = EXEC_MEMORY;
-  } else {
-    p->mem.oom = &memory;
-    if (setjmp(s.refused)) {
-      status = EXEC_REFUSED;
-    } else {
-      take_object(&s, object, n);
-      if (p->config->came) announce(p, object, n);
-    }
-  }
-  p->mem.oom = NULL;
+  exec_status status = guarded(p, NULL, take, &(bytes){object, n});
   if (status == EXEC_OK) {
     p->stats.object = n;
     return EXEC_OK;
   }
   cg_object_free(&p->object);
   p->work = 0;
-  for (uint32_t k = 0; k < p->nfns; k++) p->fn[k].work = p->fn[k].nsizes = p->fn[k].nslots = 0;
+  for (uint32_t k = 0; k < p->nfns; k++) p->fn[k].needs = (cg_needs){0};
   return status;
 }
 
@@ -556,10 +454,36 @@ static exec_status prepare(setup *s, int k) {
   return EXEC_OK;
 }
 
+typedef struct opening {
+  size_t ndata;
+  const exec_data *data;
+  const jit_base *base;
+} opening;
+
+static bool asked_for(const void *user, const ir_fn *fn) { return runs(user, fn); }
+
+static size_table *numbers_of(const size_table *from, arena *mem) {
+  size_table *to = size_table_new(mem);
+  for (size_t k = 0; k < size_symbol_count(from); k++) {
+    const char *name;
+    int64_t n;
+    ir_size symbol = size_symbol_at(from, k);
+    if (size_is_symbol(from, symbol, &name) && size_value(from, symbol, &n)) size_bind(to, size_symbol(to, name), n);
+  }
+  return to;
+}
+
 /* What compiling and calling will need of the module. */
-static void describe_all(setup *s, const jit_base *base) {
+static exec_status describe_all(setup *s, const void *arg) {
+  const opening *o = arg;
+  const jit_base *base = o->base;
   exec_program *p = s->p;
-  write_request(p, s->m, rt_kernels_for(p->options.isa)->level);
+  p->data = ARENA_ARRAY(&p->mem, exec_data, o->ndata + 1);
+  if (o->ndata) memcpy(p->data, o->data, o->ndata * sizeof *o->data);
+  p->ndata = o->ndata;
+  strbuf_init(&p->request, &p->mem);
+  request_write(&p->request, s->m, p->options.isa, asked_for, p);
+  p->sizes = numbers_of(s->m->sizes, &p->mem);
   for (uint32_t k = 0; k < s->m->nfns; k++) p->nfns += runs(p, s->m->fn[k]);
   p->fn = ARENA_ARRAY(&p->mem, jit_fn, p->nfns + 1);
   uint32_t nframe = 0;
@@ -577,6 +501,7 @@ static void describe_all(setup *s, const jit_base *base) {
     if (base) connect(s, &p->fn[i], s->m->fn[k], nframe, frame);
     i++;
   }
+  return EXEC_OK;
 }
 
 exec_status jit_open(const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options, const aim_alloc *alloc,
@@ -599,25 +524,9 @@ exec_status jit_open(const ir_module *m, size_t ndata, const exec_data *data, co
   p->config = options->user;
   p->module = m;
   p->wanted = base ? base->wanted : NULL;
-  p->host = *host_for(rt_kernels_for(options->isa)->level);
+  p->host = *cg_host_for(rt_kernels_for(options->isa)->level);
   arena_init(&p->mem, &p->alloc, options->memory);
-  setup s = {.p = p, .m = m};
-  volatile exec_status status = EXEC_OK;
-  jmp_buf memory;
-  if (setjmp(memory)) {
-    status = EXEC_MEMORY;
-  } else {
-    p->mem.oom = &memory;
-    if (setjmp(s.refused)) {
-      status = EXEC_REFUSED;
-    } else {
-      p->data = ARENA_ARRAY(&p->mem, exec_data, ndata + 1);
-      if (ndata) memcpy(p->data, data, ndata * sizeof *data);
-      p->ndata = ndata;
-      describe_all(&s, base);
-    }
-  }
-  p->mem.oom = NULL;
+  exec_status status = guarded(p, m, describe_all, &(opening){ndata, data, base});
   *out = p;
   if (status == EXEC_OK) return EXEC_OK;
   tell(p, m, message);
@@ -627,28 +536,16 @@ exec_status jit_open(const ir_module *m, size_t ndata, const exec_data *data, co
 }
 
 /* With the code there: everything of the module that has a value before the first call. */
-static exec_status begin(exec_program *p, const ir_module *m) {
-  setup s = {.p = p, .m = m};
-  volatile exec_status status = EXEC_OK;
-  jmp_buf memory;
-  if (setjmp(memory)) {
-    status = EXEC_MEMORY;
-  } else {
-    p->mem.oom = &memory;
-    if (setjmp(s.refused)) {
-      status = EXEC_REFUSED;
-    } else {
-      int first = find(p, "prepare");
-      for (uint32_t k = 0, i = 0; k < m->nfns; k++) {
-        if (!runs(p, m->fn[k])) continue;
-        if (first < 0 || (int)i == first) connect(&s, &p->fn[i], m->fn[k], 0, NULL);
-        i++;
-      }
-      if (first >= 0) status = prepare(&s, first);
-    }
+static exec_status begin(setup *s, const void *arg) {
+  (void)arg;
+  exec_program *p = s->p;
+  int first = find(p, "prepare");
+  for (uint32_t k = 0, i = 0; k < s->m->nfns; k++) {
+    if (!runs(p, s->m->fn[k])) continue;
+    if (first < 0 || (int)i == first) connect(s, &p->fn[i], s->m->fn[k], 0, NULL);
+    i++;
   }
-  p->mem.oom = NULL;
-  return status;
+  return first >= 0 ? prepare(s, first) : EXEC_OK;
 }
 
 static exec_status load(const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options, const aim_alloc *alloc,
@@ -659,7 +556,7 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   if (status != EXEC_OK) return status;
   status = jit_recall(p);
   if (status == EXEC_REFUSED) status = jit_compile(p, -1);
-  if (status == EXEC_OK) status = begin(p, m);
+  if (status == EXEC_OK) status = guarded(p, m, begin, NULL);
   if (status == EXEC_OK) {
     *out = p;
     return EXEC_OK;

@@ -46,8 +46,11 @@ typedef struct exec_report {
   span guard_where;        /* of one of them: of the first, unless several fail in one loop whose iterations an engine runs together */
 } exec_report;
 
+/* This very processor, which may have more than its level says; for an engine that has levels only, the best of these. */
+enum { EXEC_ISA_NATIVE = 5 };
+
 typedef struct exec_options {
-  int isa;        /* 0: the best of this machine; 2, 3, 4: x86-64-v2, v3, v4 */
+  int isa;        /* 0: the best level of this machine; 2, 3, 4: x86-64-v2, v3, v4; or EXEC_ISA_NATIVE.  Results are the same */
   size_t memory;  /* limit in bytes for buffers; 0: none */
   const void *user; /* exec_engine.user */
 } exec_options;

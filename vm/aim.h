@@ -81,9 +81,12 @@ typedef struct aim_config {
   double (*clock)(void *user);
   void *clock_user;
   size_t memory;  /* most bytes for one program or task, and for its draws; 0: no limit */
-  int isa;        /* x86-64 level of the kernels: 2, 3 or 4; 0: the best of this machine.  Results are the same */
+  int isa;        /* x86-64 level of kernels and machine code: 2, 3 or 4; 0: the best of this machine; AIM_ISA_NATIVE: machine code for
+                   * its very processor.  Results are the same */
   int any_path;   /* 1: files that a program imports may lie outside its folder; 0: below it only */
 } aim_config;
+
+enum { AIM_ISA_NATIVE = 5 };
 
 /* Fills in the defaults and the size. */
 AIM_API void aim_config_init(aim_config *config);

@@ -34,11 +34,13 @@ static void *c_alloc(void *user, void *ptr, size_t old_size, size_t size) {
 
 void aim_config_init(aim_config *config) { *config = (aim_config){.size = sizeof *config, .alloc = c_alloc}; }
 
+_Static_assert((int)AIM_ISA_NATIVE == (int)EXEC_ISA_NATIVE, "aim.h says it as contract.h does");
+
 aim_vm *aim_vm_new(const aim_config *config) {
   aim_config c;
   aim_config_init(&c);
   if (config) {
-    if (config->size != sizeof c || (config->isa != 0 && (config->isa < 2 || config->isa > 4))) return NULL;
+    if (config->size != sizeof c || (config->isa != 0 && (config->isa < 2 || config->isa > AIM_ISA_NATIVE))) return NULL;
     c = *config;
     if (!c.alloc) c.alloc = c_alloc;
   }

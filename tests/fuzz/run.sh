@@ -9,9 +9,9 @@ make_objects() {
   mkdir -p "$1"
   [ -x "$2" ] || return 0
   for width in 0 256; do
-    printf 'cpu x86-64-v3\nfeatures \nwidth %d\nfma 1\nir\nfunc @f(%%x: real uncon) -> (real) {\n %%y = exp %%x\n return %%y\n}\n' $width |
+    printf 'cpu x86-64-v3\nwidth %d\nfma 1\nir\nfunc @f(%%x: real uncon) -> (real) {\n %%y = exp %%x\n return %%y\n}\n' $width |
       "$2" | tail -c +17 >"$1/exp-$width"
-    printf 'cpu x86-64-v2\nfeatures \nwidth %d\nfma 0\nbind N 9\nir\nfunc @f(%%x: real[N] data, %%y: real[M] uncon) -> (real) {\n %%m = size M\n %%s = plate %%i < %%m -> sum {\n  %%a = at %%y, %%i\n  %%b = lgamma %%a\n  yield %%b\n }\n return %%s\n}\n' $width |
+    printf 'cpu x86-64-v2\nwidth %d\nfma 0\nbind N 9\nir\nfunc @f(%%x: real[N] data, %%y: real[M] uncon) -> (real) {\n %%m = size M\n %%s = plate %%i < %%m -> sum {\n  %%a = at %%y, %%i\n  %%b = lgamma %%a\n  yield %%b\n }\n return %%s\n}\n' $width |
       "$2" | tail -c +17 >"$1/sum-$width"
   done
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # One seed, one result: short runs of every reference model, whose files of draws have to be equal for both engines, for each
-# instruction-set level of this machine, and for 1, 2 and 4 threads.
+# instruction-set level of this machine and machine code for the very processor, and for 1, 2 and 4 threads.
 #
 #     B=build sh tests/posteriors/same_bits.sh [PATTERN]
 #
@@ -40,7 +40,9 @@ for model in tests/posteriors/*"$pattern"*.aim; do
   for chains in 1 2; do
     first=
     for engine in $engines; do
-      for level in $levels; do
+      own=
+      [ $engine = jit ] && own=native
+      for level in $levels $own; do
         for threads in 1 2 4; do
           if ! draws "$name" "$model" "$data" "$engine" "$level" "$threads"; then
             wrong="$wrong $engine-v$level-$threads (failed)"

@@ -159,8 +159,15 @@ static bool same(ir_type t, exec_cell a, ref_cell b) {
   return memcmp(&a.real, &x, sizeof x) == 0;
 }
 
+/* 0, or the only one to be tried. */
+static int only_isa;
+
 static int levels(int *isa) {
   int n = 0;
+  if (only_isa) {
+    *isa = only_isa;
+    return 1;
+  }
   if (rt_isa_best() < 2) isa[n++] = 0;
   else for (int v = 2; v <= rt_isa_best(); v++) isa[n++] = v;
   return n;

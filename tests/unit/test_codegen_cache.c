@@ -15,7 +15,7 @@
 
 /* ---- the compiler process */
 
-static const char request[] = "cpu x86-64-v2\nfeatures \nwidth 0\nfma 0\nir\nfunc @f(%x: real uncon) -> (real) {\n %y = exp %x\n return %y\n}\n";
+static const char request[] = "cpu x86-64-v2\nwidth 0\nfma 0\nir\nfunc @f(%x: real uncon) -> (real) {\n %y = exp %x\n return %y\n}\n";
 
 static cg_reply compile(const char *path, const char *text) {
   cg_reply r;

@@ -230,6 +230,14 @@ static void test_long(void **state) {
   }
 }
 
+/* What a processor has beyond its level, and the order of instructions that suits it, changes no bit. */
+static void test_native(void **state) {
+  only_isa = EXEC_ISA_NATIVE;
+  test_random_batches(state);
+  test_long(state);
+  only_isa = 0;
+}
+
 /* Processor time of aim-cc: the least of three. */
 static double compile_seconds(int n, bool loop, int64_t size) {
   double least = 1e9;
@@ -349,7 +357,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_unsuited), cmocka_unit_test(test_nan), cmocka_unit_test(test_values), cmocka_unit_test(test_frame),
       cmocka_unit_test(test_memory), cmocka_unit_test(test_random_alone), cmocka_unit_test(test_random_batches), cmocka_unit_test(test_programs),
-      cmocka_unit_test(test_guard_places), cmocka_unit_test(test_long), cmocka_unit_test(test_compile_time),
+      cmocka_unit_test(test_guard_places), cmocka_unit_test(test_long), cmocka_unit_test(test_native), cmocka_unit_test(test_compile_time),
   };
   const struct CMUnitTest slow[] = {cmocka_unit_test(test_operations)};
   if (!few_extents && cmocka_run_group_tests(slow, NULL, NULL)) return 1;
