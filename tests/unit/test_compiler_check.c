@@ -213,7 +213,8 @@ static void test_correct(void **state) {
   for (size_t i = 0; i < n; i++) check_correct("tests/check", names[i], "tests/check", &bad);
   golden_list_free(names, n);
   /* Those of the language's page that run today. */
-  static const char *const pages[] = {"page_hierarchical.aim", "page_regression.aim", "page_mixture.aim", "page_chains.aim"};
+  static const char *const pages[] = {"page_hierarchical.aim", "page_regression.aim", "page_mixture.aim", "page_chains.aim",
+                                      "page_own_distribution.aim"};
   for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) check_correct("tests/parse", pages[i], "tests/check", &bad);
   assert_int_equal(bad, 0);
 }
