@@ -23,6 +23,7 @@ static void add_point(derivation *d, loglik_point p) { ARENA_PUSH(d->m->mem, d->
 
 void derive_point_observe(derivation *d, ir_builder *b, const ir_op *op) {
   const ir_tilde *t = op->u.tilde;
+  if (t->site->given) return;
   ir_val x = derive_get(d, op->args[0]);
   loglik_point p = {.site = t->site, .axes = derive_get_axes(d, &t->axes)};
   ir_type type = ir_type_of(d->fn, x);

@@ -184,6 +184,7 @@ static void make_sites(lower *l, const check_model *model) {
     ir_site_role role = l->given[k] ? IR_OBSERVED : s->role;
     l->site[k] = ir_site_new(l->fn, name, role, site_support_of(s->type), lower_type(l, s->type), s->type->event_rank);
     l->site[k]->where = s->at;
+    l->site[k]->given = l->given[k];
   }
 }
 

@@ -216,7 +216,7 @@ static const exec_cell *cells_of(const program *p, const char *name) {
 
 static bool is_observed(const program *p, const char *name) {
   const ir_site *s = ir_site_find(p->ir, name);
-  return s && s->role == IR_OBSERVED;
+  return s && s->role == IR_OBSERVED && !s->given;
 }
 
 static const program_levels *texts_of(const program *p, const char *name) {

@@ -79,7 +79,8 @@ static double off(const char *whole, const char *other, int *given) {
       strbuf_printf(&text, "%sinfer m given %s = ", other, s->name);
       size_t at = 0;
       put_cells(&text, s, frame, 0, &at);
-      model_open(&g, text.s, data, NEED_DENSITY | NEED_PRIOR);
+      model_open(&g, text.s, data, NEED_DENSITY | NEED_PRIOR | NEED_LOGLIK);
+      assert_int_equal(g.p.nloglik, 1); /* of y alone */
       others(&r, s, frame, rest);
       model_density(&g, rest, same);
       double d = fabs(total(same) - want), size = 1 + fabs(part[0]) + fabs(part[1]) + fabs(part[2]);
