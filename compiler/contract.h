@@ -43,6 +43,7 @@ typedef struct exec_report {
   span where;              /* of the failing operation, or of the first NaN */
   int64_t index, extent;   /* EXEC_BOUND */
   uint64_t guards;         /* guards that failed in this call, counted over elements */
+  bool factor;             /* find_nan: the operation is `cholesky`, of a matrix that has no factor */
   span guard_where;        /* of one of them: of the first, unless several fail in one loop whose iterations an engine runs together */
 } exec_report;
 

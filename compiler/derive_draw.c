@@ -24,9 +24,9 @@ ir_val derive_in_bounds(ir_builder *b, ir_val x, ir_val lo, ir_val hi) {
   return ok;
 }
 
-/* A site narrower than its distribution is drawn by rejection: the first of TRIES draws inside the bounds.  If none is (for
- * a mass of 1 % that happens once in 10^28 draws, for one of 10^-4 every other time) a real is NaN, which no driver takes for
- * a draw, and an integer the bound nearest to the last try. */
+/* A site narrower than its distribution, where no cdf tells more (truncate_draw.c), is drawn by rejection: the first of TRIES draws inside the
+ * bounds.  If none is (for a mass of 1 % that happens once in 10^28 draws, for one of 10^-4 every other time) a real is NaN, which no
+ * driver takes for a draw, and an integer the bound nearest to the last try. */
 enum { TRIES = 6400 };
 
 static ir_val draw_bounded(ir_builder *b, const ir_dist *dist, ir_val key, ir_val index, uint32_t n, const ir_val *args, ir_val lo,
@@ -58,8 +58,24 @@ static ir_val draw_one(derivation *d, ir_builder *b, const ir_tilde *t, ir_val i
   ir_val lo = derive_get(d, t->lo), hi = derive_get(d, t->hi);
   ir_val key = ir_op2(b, IR_FOLD_OP, d->key, ir_int(b, t->site->number));
   ir_elem x = (ir_elem)ir_type_of(t->dist->sample, t->dist->sample->ret[0]).elem;
-  bool scalar = t->dist->event_rank == 0 && x != IR_BOOL && t->site->support != IR_SUP_ORDERED;
-  return scalar && t->cut ? draw_bounded(b, t->dist, key, index, n, args, lo, hi) : call_sampler(b, t->dist, key, index, n, args);
+  bool scalar = t->dist->event_rank == 0 && x != IR_BOOL, ordered = t->site->support == IR_SUP_ORDERED;
+  return scalar && (ordered ? lo != 0 : t->cut) ? draw_bounded(b, t->dist, key, index, n, args, lo, hi) : call_sampler(b, t->dist, key, index, n, args);
+}
+
+/* Independent draws x in increasing order: each goes to the place that the number of smaller ones tells, equal ones in their order. */
+static ir_val sorted(ir_builder *b, ir_val x) {
+  ir_type type = ir_type_of(b->fn, x);
+  ir_val n = ir_size_val(b, type.dim[0]), none = ir_new_array(b, type);
+  ir_op *place = ir_loop_begin(b, IR_PLATE_OP, 1, &n);
+  ir_builder in = ir_builder_in(b, &place->u.loop->body);
+  ir_val i = place->u.loop->index[0], xi = ir_at1(&in, x, i);
+  ir_op *rank = ir_loop_begin(&in, IR_PLATE_OP, 1, &n);
+  ir_builder one = ir_builder_in(&in, &rank->u.loop->body);
+  ir_val j = rank->u.loop->index[0], xj = ir_at1(&one, x, j);
+  ir_val tie = ir_op2(&one, IR_AND_OP, ir_op2(&one, IR_EQ_OP, xj, xi), ir_op2(&one, IR_LT_OP, j, i));
+  ir_val less = ir_op1(&one, IR_BOOL_INT_OP, ir_op2(&one, IR_OR_OP, ir_op2(&one, IR_LT_OP, xj, xi), tie));
+  ir_axes at = {.n = 1, .at = {ir_loop_out(b->fn, rank, IR_SUM, 0, NULL, less)}};
+  return ir_loop_out(b->fn, place, IR_INTO, none, &at, xi);
 }
 
 ir_val derive_blank(ir_builder *b, ir_type t) {
@@ -71,9 +87,12 @@ ir_val derive_draw(derivation *d, ir_builder *b, const ir_op *op) {
   const ir_tilde *t = op->u.tilde;
   const ir_dist *dist = t->dist;
   ir_type x = ir_type_of(d->model, op->res[0]);
-  /* Elements drawn one by one have the right law only if nothing ties them together. */
+  /* Elements drawn one by one have the right law only if nothing ties them together; the order of equal laws is made afterwards. */
   bool tied = x.rank > dist->event_rank && t->site->support > IR_SUP_INTERVAL && t->site->support < IR_SUP_INT;
-  if (!dist->sample || tied) {
+  bool ordered = tied && t->site->support == IR_SUP_ORDERED && x.rank == 1;
+  for (uint32_t k = 0; dist->sample && k < op->nargs; k++)
+    ordered = ordered && ir_type_of(d->model, op->args[k]).rank <= derive_formal_rank(dist->sample, k + 2);
+  if (!dist->sample || (tied && !ordered)) {
     if (!d->undrawable) d->undrawable = t->site;
     return derive_blank(b, x);
   }
@@ -90,5 +109,6 @@ ir_val derive_draw(derivation *d, ir_builder *b, const ir_op *op) {
   for (uint32_t k = 0; k < spread; k++)
     index = ir_op2(&in, IR_ADD_OP, ir_op2(&in, IR_MUL_OP, index, extent[k]), loop->u.loop->index[k]);
   ir_val v = draw_one(d, &in, t, index, op->nargs, args);
-  return ir_loop_out(d->fn, loop, IR_STACK, 0, NULL, v);
+  ir_val all = ir_loop_out(d->fn, loop, IR_STACK, 0, NULL, v);
+  return ordered ? sorted(b, all) : all;
 }

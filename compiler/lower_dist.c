@@ -342,7 +342,7 @@ static ir_dist *truncated(lower *l, draw_from *f, ir_dist *d, const bounds *b, i
   if (lo) v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LE_OP, lo, all[0]), v);
   if (hi) v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LE_OP, all[0], hi), v);
   ir_return(r->logpdf, 1, &v);
-  r->sample = forward(l, member_name(l, name, "sample"), d->sample, b);
+  r->sample = lower_truncated_draw(l, member_name(l, name, "sample"), d, t.logcdf, t.logccdf, b->cut_lo, b->cut_hi);
   r->valid = forward(l, member_name(l, name, "valid"), d->valid, b);
   return r;
 }
@@ -398,7 +398,7 @@ static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, 
     if (unknown && !cut && x.rank == t->event && b.support <= IR_SUP_INTERVAL) add_standard(l, cd, d, f.types, x);
     ir_val v = ir_sample(&l->b, t->site, d, axes, b.lo, b.hi, f.n, f.args);
     ir_tilde *tilde = ir_def_op(l->fn, v)->u.tilde;
-    tilde->cut = cut;
+    tilde->cut = cut && d->nparams == cd->nparams; /* a truncated distribution draws between its bounds itself */
     if (d->standard && !t->site->formula) t->site->formula = lower_formula(l, cd, call);
     return v;
   }

@@ -184,6 +184,9 @@ void lower_block(lower *l, const ast_block *block);
 void lower_sample(lower *l, const ast_stmt *s);
 ir_val lower_density_call(lower *l, const ast_expr *e); /* logpdf(D, x) and its kin */
 
+/* truncate_draw.c: the sampler of a distribution of reals between bounds, parameters behind those of d->sample; NULL if d has no sampler. */
+ir_fn *lower_truncated_draw(lower *l, const char *name, const ir_dist *d, ir_fn *logcdf, ir_fn *logccdf, bool cut_lo, bool cut_hi);
+
 /* lower_formula.c */
 /* What the distribution's from_standard makes of its variate, in the words of the call: "mu + tau * z".  NULL where that is no
  * short expression. */

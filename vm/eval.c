@@ -151,13 +151,23 @@ static inline bool call(eval_worker *w, int fn, size_t lanes) {
   return called(w, w->m->engine->call(w->w, fn, lanes, w->in, w->out, &r), &r);
 }
 
-/* The arguments are still those of the call. */
-static void met_nan(eval_worker *w, int fn) {
-  w->faults.nans++;
-  if (w->nan_sought) return;
-  w->nan_sought = true;
+/* Log densities lp [n], NaN among them; the arguments are still those of the call.  A matrix that has no Cholesky factor makes the point
+ * impossible, as a guard does, and is counted as one; any other NaN is a fault of the program, and is looked for once. */
+static void met_nan(eval_worker *w, int fn, size_t n, double *lp) {
+  if (w->nan_sought) {
+    w->faults.nans++;
+    return;
+  }
   exec_report r = {0};
   bool found = fn == w->m->grad && w->crew ? eval_crew_find_nan(w->crew, w->in, &r) : w->m->engine->find_nan(w->w, fn, w->in, &r);
+  if (found && r.factor) {
+    if (w->faults.guards++ == 0) w->faults.guard_where = r.where;
+    for (size_t k = 0; k < n; k++)
+      if (isnan(lp[k])) lp[k] = -(double)INFINITY;
+    return;
+  }
+  w->nan_sought = true;
+  w->faults.nans++;
   if (found) w->faults.nan_where = r.where;
 }
 
@@ -195,7 +205,7 @@ bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, dou
   w->out[0] = (exec_arg){(exec_cell *)(void *)lp, stride};
   for (size_t k = 0; k < p->nsites; k++) w->out[k + 1] = (exec_arg){(exec_cell *)(void *)(grad + p->site[k].at_free * stride), stride};
   if (w->crew ? !grad_by_crew(w, lanes) : !call(w, w->m->grad, lanes)) return false;
-  if (lanes == 1 && isnan(*lp)) met_nan(w, w->m->grad);
+  if (lanes == 1 && isnan(*lp)) met_nan(w, w->m->grad, 1, lp);
   return true;
 }
 
@@ -229,7 +239,7 @@ bool eval_density(eval_worker *w, const exec_cell *frame, double part[3]) {
   for (int k = 0; k < 3; k++) w->out[k] = (exec_arg){&w->result[k], 1};
   if (!call(w, w->m->density, 1)) return false;
   for (int k = 0; k < 3; k++) part[k] = w->result[k].real;
-  if (isnan(part[0] + part[1] + part[2]) && (isnan(part[0]) || isnan(part[1]) || isnan(part[2]))) met_nan(w, w->m->density);
+  if (isnan(part[0] + part[1] + part[2]) && (isnan(part[0]) || isnan(part[1]) || isnan(part[2]))) met_nan(w, w->m->density, 3, part);
   return true;
 }
 
@@ -264,7 +274,7 @@ bool eval_local(eval_worker *w, size_t s, const int64_t *at, double *terms) {
   w->out[0] = (exec_arg){&w->result[0], 1};
   if (!call(w, w->m->site[s].local, 1)) return false;
   *terms = w->result[0].real;
-  if (__builtin_expect(isnan(*terms), 0)) met_nan(w, w->m->site[s].local);
+  if (__builtin_expect(isnan(*terms), 0)) met_nan(w, w->m->site[s].local, 1, terms);
   return true;
 }
 

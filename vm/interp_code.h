@@ -181,6 +181,7 @@ typedef struct interp_draw {
 /* What a watched operation made of what. */
 typedef struct interp_watch {
   uint32_t nres, nargs;
+  bool factor; /* of a Cholesky factorisation */
   struct { bool array; uint32_t slot; int64_t n; } *v; /* results, then operands */
 } interp_watch;
 

@@ -323,6 +323,7 @@ INTERP_RUN(interp_run *r) {
   OP(NANCHECK) {
     if (interp_watch_nan(in->u.shape, c, p)) {
       r->nan = true;
+      r->report.factor = ((const interp_watch *)in->u.shape)->factor;
       r->report.where = r->fn->where[in - code];
       return EXEC_OK;
     }

@@ -405,7 +405,7 @@ static void emit_watch(icomp *c, const ir_op *op) {
     ir_visit_ops(&o->u.branch->then_, watch_uses, &w);
     ir_visit_ops(&o->u.branch->else_, watch_uses, &w);
   }
-  interp_watch s = {.nres = (uint32_t)nres, .nargs = (uint32_t)(w.n - nres)};
+  interp_watch s = {.nres = (uint32_t)nres, .nargs = (uint32_t)(w.n - nres), .factor = op->code == IR_CHOLESKY_OP};
   s.v = arena_alloc(&c->program->mem, w.n, sizeof *s.v);
   for (size_t k = 0; k < w.n; k++) {
     const ival *x = &c->v[w.v[k]];

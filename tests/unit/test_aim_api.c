@@ -654,6 +654,20 @@ static void a_run_that_cannot_begin_says_where(void **state) {
   assert_non_null(strstr(t.s, "NaN"));
 }
 
+/* A matrix without a Cholesky factor is an impossible point like any other, under every method. */
+static void factors_that_do_not_exist_are_reported_with_their_line(void **state) {
+  (void)state;
+  static const char source[] = "model m() {\n  a ~ Normal(0, 1)\n  let L = cholesky([[1.0, a], [a, 1.0]])\n  factor log(L[2, 2])\n}\n";
+  static const char *const method[] = {"mh", "nuts"};
+  for (int k = 0; k < 2; k++) {
+    text t = {0};
+    assert_int_equal(run_text(source, method[k], &t), AIM_OK);
+    assert_non_null(strstr(t.s, "parameter was invalid, first at"));
+    assert_non_null(strstr(t.s, "test.aim:3:"));
+    assert_null(strstr(t.s, "NaN"));
+  }
+}
+
 static void invalid_parameters_are_reported_with_their_line(void **state) {
   (void)state;
   text t = {0};
@@ -696,7 +710,7 @@ int main(void) {
       cmocka_unit_test(two_vms_coexist),
       cmocka_unit_test(a_host_can_evaluate_densities),
       cmocka_unit_test(a_run_that_cannot_begin_says_where),
-      cmocka_unit_test(invalid_parameters_are_reported_with_their_line),
+      cmocka_unit_test(factors_that_do_not_exist_are_reported_with_their_line), cmocka_unit_test(invalid_parameters_are_reported_with_their_line),
       cmocka_unit_test(draws_beyond_the_limit_are_refused),
       cmocka_unit_test(importance_knows_its_error),
       cmocka_unit_test(methods_refuse_models_they_do_not_fit),

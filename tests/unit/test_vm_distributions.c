@@ -498,6 +498,68 @@ static void test_truncated_samplers(void **state) {
   free(x);
 }
 
+static double normal_above(double x) { return erfc(x / sqrt(2.0)); }
+static double gamma_above(double x) { return (1.0 + x) * exp(-x); }
+static double cauchy_above(double x) { return atan2(1.0, x); }
+
+/* Whether x, n of them, are uniform (Kolmogorov-Smirnov, a false alarm of 1e-6). */
+static bool uniforms(double *x, int n) {
+  double worst = 0.0;
+  qsort(x, (size_t)n, sizeof *x, by_value);
+  for (int i = 0; i < n; i++) worst = fmax(worst, fabs(x[i] - (i + 0.5) / n));
+  return worst <= sqrt(log(2e6) / 2.0) / sqrt(n);
+}
+
+/* Draws of a tail, by the share of the mass above or below them, and the point itself for a twin that takes the tail for exponential. */
+static void expect_tail(const char *call, const char *type, double (*mass)(double), double end, double other, double sign) {
+  int n = 20000;
+  double *x = sample(call, type, n, 1), *twin = malloc((size_t)n * sizeof *twin);
+  for (int i = 0; i < n; i++) {
+    double v = sign * x[i];
+    assert_true(v >= end && v <= other);
+    double all = mass(end) - (isinf(other) ? 0.0 : mass(other)), rate = -(mass(end * (1 + 1e-6)) / mass(end) - 1) / (1e-6 * end);
+    twin[i] = isinf(other) ? exp(-rate * (v - end)) : (v - end) / (other - end);
+    x[i] = (mass(v) - (isinf(other) ? 0.0 : mass(other))) / all;
+  }
+  if (!uniforms(x, n)) fail_msg("%s ~ %s", type, call);
+  if (uniforms(twin, n)) fail_msg("%s ~ %s: nor would another law have been noticed", type, call);
+  free(x);
+  free(twin);
+}
+
+static void test_tail_samplers(void **state) {
+  (void)state;
+  expect_tail("Normal(0, 1)", "real<lower = 2>[%d]", normal_above, 2, INFINITY, 1);
+  expect_tail("Normal(0, 1)", "real<upper = -2>[%d]", normal_above, 2, INFINITY, -1);
+  expect_tail("Normal(0, 1)", "real<lower = 8, upper = 8.2>[%d]", normal_above, 8, 8.2, 1);
+  expect_tail("Normal(0, 1)", "real<lower = -8.2, upper = -8>[%d]", normal_above, 8, 8.2, -1);
+  expect_tail("Gamma(2, 1)", "real<lower = 3>[%d]", gamma_above, 3, INFINITY, 1);
+  expect_tail("Cauchy(0, 1)", "real<lower = 1e6>[%d]", cauchy_above, 1e6, INFINITY, 1);
+  expect_tail("StudentT(1, 0, 1)", "real<upper = -1e3>[%d]", cauchy_above, 1e3, INFINITY, -1);
+}
+
+/* Order statistics: the least and the greatest of three, and of two exponentials above a bound. */
+static void test_ordered_samplers(void **state) {
+  (void)state;
+  int n = 20000;
+  double *x = sample("Normal(0, 1)", "ordered(3)[%d]", n, 3), *u = malloc((size_t)n * sizeof *u);
+  for (int end = 0; end < 2; end++) {
+    for (int i = 0; i < n; i++) {
+      assert_true(x[3 * i] <= x[3 * i + 1] && x[3 * i + 1] <= x[3 * i + 2]);
+      u[i] = end ? pow(0.5 * erfc(-x[3 * i + 2] / sqrt(2.0)), 3) : pow(0.5 * erfc(x[3 * i] / sqrt(2.0)), 3);
+    }
+    assert_true(uniforms(u, n));
+  }
+  for (int i = 0; i < n; i++) u[i] = 0.5 * erfc(-x[3 * i + 2] / sqrt(2.0)); /* not sorted, the last would be as any */
+  assert_false(uniforms(u, n));
+  free(x);
+  x = sample("Exponential(1)", "ordered<lower = 1>(2)[%d]", n, 2);
+  for (int i = 0; i < n; i++) u[i] = exp(-2.0 * (x[2 * i] - 1.0));
+  assert_true(uniforms(u, n));
+  free(x);
+  free(u);
+}
+
 /* ---- vectors */
 
 static double mean_of(const double *x, int n, size_t step) {
@@ -709,7 +771,7 @@ int main(int argc, char **argv) {
   if (argc > 1) draws = atoi(argv[1]);
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_extremes), cmocka_unit_test(test_outside),
                                      cmocka_unit_test(test_sums), cmocka_unit_test(test_cdfs), cmocka_unit_test(test_gradients), cmocka_unit_test(test_samplers),
-                                     cmocka_unit_test(test_truncated_samplers), cmocka_unit_test(test_dirichlet), cmocka_unit_test(test_multi_normal),
+                                     cmocka_unit_test(test_truncated_samplers), cmocka_unit_test(test_tail_samplers), cmocka_unit_test(test_ordered_samplers), cmocka_unit_test(test_dirichlet), cmocka_unit_test(test_multi_normal),
                                      cmocka_unit_test(test_categorical), cmocka_unit_test(test_vector_samplers),
                                      cmocka_unit_test(test_vector_counts)};
   return cmocka_run_group_tests(tests, NULL, NULL);
