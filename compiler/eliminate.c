@@ -139,6 +139,8 @@ static uint32_t choose_dim(eliminator *e, const elim_part *part, bool *chain) {
   }
   *chain = true;
   if (tied < FACTOR_MAX_DIMS) return tied;
+  for (uint32_t v = 0; v < e->g->nvars; v++)
+    if (part->vars & 1u << v) e->g->blame |= e->g->var[v].dims & ~e->open;
   const factor_var *x = &e->g->var[first], *y = second < FACTOR_MAX_VARS ? &e->g->var[second] : NULL;
   if (y) factors_refuse(e->g, y->site->where, "every element of `%s` is tied to every element of `%s`", x->site->name, y->site->name);
   factors_refuse(e->g, x->site->where, "the elements of `%s` are tied together along more than one axis", x->site->name);
@@ -193,7 +195,7 @@ ir_val elim_blank(eliminator *e, ir_builder *b, uint32_t v) {
   const factor_var *x = &e->g->var[v];
   ir_type t = {.elem = x->site->type.elem};
   for (uint32_t k = 0; k < x->site->type.rank; k++)
-    if (!(e->open & 1u << x->dim[k])) t.dim[t.rank++] = x->site->type.dim[k];
+    if (factor_axis_open(x, k) && !(e->open & 1u << x->dim[k])) t.dim[t.rank++] = x->site->type.dim[k];
   return ir_new_array(b, t);
 }
 
@@ -201,7 +203,8 @@ ir_axes elim_axes(const eliminator *e, uint32_t v, uint32_t dim, ir_val at) {
   const factor_var *x = &e->g->var[v];
   ir_axes axes = {.n = 0};
   for (uint32_t k = 0; k < x->site->type.rank; k++)
-    if (x->dim[k] == dim) axes.at[axes.n++] = at;
+    if (!factor_axis_open(x, k)) continue;
+    else if (x->dim[k] == dim) axes.at[axes.n++] = at;
     else if (!(e->open & 1u << x->dim[k])) axes.at[axes.n++] = 0;
   return axes;
 }

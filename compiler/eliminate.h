@@ -14,7 +14,7 @@
 
 #include "compiler/factors.h"
 
-enum { STEP_MAX_VARS = FACTOR_MAX_VARS * FACTOR_LAGS, STEP_MAX_TABLES = 64 };
+enum { STEP_MAX_VARS = FACTOR_MAX_VARS * FACTOR_LAGS, STEP_MAX_TABLES = 256 };
 
 /* A variable at a position: number * FACTOR_LAGS + lag.  Sets of them are masks. */
 typedef uint64_t step_set;
@@ -41,9 +41,10 @@ typedef struct eliminator {
   ir_fn *fn;                       /* where it is built: a model */
   const ir_map *outer;             /* values of the graph's model that are captured, in fn */
   const ir_site *const *drawn;     /* by variable: the sites of fn that are drawn; NULL where sums are all that is wanted */
+  bool most_likely;                /* the values of largest joint density are "drawn": tables are maxima instead of sums (Viterbi 1967) */
   step_set bound;                  /* variables whose state is known */
   ir_val state[STEP_MAX_VARS];     /* from 0; of bound ones, and of those that a loop runs over */
-  ir_val *gathered;                /* by factor: its table, where it is gathered */
+  ir_val *gathered;                /* tables of gathered factors, by their number */
   uint32_t open;                   /* set of dimensions */
   ir_val pos[FACTOR_MAX_DIMS];     /* the position in each open one */
   double repeats;                  /* iterations of the loops around */

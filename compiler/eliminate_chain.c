@@ -48,6 +48,7 @@ static chain chain_of(eliminator *e, uint32_t dim, const elim_part *part) {
       } else if (x->lag > c.lag) {
         c.lag = x->lag;
       }
+      if (x->lag && c.deep & 1u << x->var) e->g->blame = e->g->var[x->var].dims;
       if (x->lag && c.deep & 1u << x->var)
         factors_refuse(e->g, part->f[k]->op->where, "the elements of `%s` are tied together along more than one axis", e->g->var[x->var].site->name);
     }

@@ -66,15 +66,17 @@ static ir_val gathered(eliminator *e, ir_builder *b, const factor *f) {
 }
 
 void step_gather(eliminator *e, ir_builder *b) {
-  e->gathered = ARENA_ARRAY(e->g->m->mem, ir_val, e->g->nfactors);
-  for (size_t k = 0; k < e->g->nfactors; k++)
-    if (e->g->factor[k].from) e->gathered[k] = gathered(e, b, &e->g->factor[k]);
+  e->gathered = ARENA_ARRAY(e->g->m->mem, ir_val, e->g->ngathered + 1);
+  for (size_t k = 0; k < e->g->nfactors; k++) {
+    const factor *f = &e->g->factor[k];
+    if (f->from && !e->gathered[f->gathered]) e->gathered[f->gathered] = gathered(e, b, f);
+  }
 }
 
 /* A term at the states of e: summed over those of its loops that no variable has. */
 static ir_val term_value(eliminator *e, ir_builder *b, const factor *f) {
   ir_cloner c = cloner_of(e, f);
-  if (f->from) ir_map_set(&c.map, f->table, e->gathered[f - e->g->factor]);
+  if (f->from) ir_map_set(&c.map, f->table, e->gathered[f->gathered]);
   for (uint32_t r = 0; r < f->nrefs; r++) ir_map_set(&c.map, f->ref[r].state, value_of(e, b, step_var(f->ref[r].var, f->ref[r].lag)));
   ir_op *loop[FACTOR_MAX_LOOPS];
   ir_builder at[FACTOR_MAX_LOOPS + 1] = {*b};
@@ -83,7 +85,11 @@ static ir_val term_value(eliminator *e, ir_builder *b, const factor *f) {
     const factor_loop *l = &f->loop[k];
     ir_builder *in = &at[n];
     ir_val i;
-    if (l->dim >= 0) {
+    if (l->fixed >= 0) {
+      size_table *s = e->g->m->sizes;
+      ir_size at = size_const(s, l->fixed);
+      i = ir_size_val(in, l->down ? size_sub(s, size_sub(s, l->extent, size_const(s, 1)), at) : at);
+    } else if (l->dim >= 0) {
       ir_size last = size_add(e->g->m->sizes, size_sub(e->g->m->sizes, l->extent, size_const(e->g->m->sizes, 1)), l->shift);
       i = l->down ? ir_op2(in, IR_SUB_OP, ir_size_val(in, last), e->pos[l->dim]) : ir_op2(in, IR_SUB_OP, e->pos[l->dim], ir_size_val(in, l->shift));
     } else {
@@ -171,15 +177,19 @@ void step_join(eliminator *e, ir_builder *b, step_list *list) {
 
 /* ---- elimination */
 
-/* log sum exp, shifted by the largest, unless that is infinite: of impossible states alone it is -inf. */
-static ir_val log_sum_exp(ir_builder *b, ir_val x, ir_val n) {
+static ir_val largest(ir_builder *b, ir_val x, ir_val n) {
   ir_op *find = ir_loop_begin(b, IR_PLATE_OP, 1, &n);
   ir_builder in = ir_builder_in(b, &find->u.loop->body);
-  ir_val max = ir_loop_out(b->fn, find, IR_MAX, 0, NULL, ir_at1(&in, x, find->u.loop->index[0]));
+  return ir_loop_out(b->fn, find, IR_MAX, 0, NULL, ir_at1(&in, x, find->u.loop->index[0]));
+}
+
+/* log sum exp, shifted by the largest, unless that is infinite: of impossible states alone it is -inf. */
+static ir_val log_sum_exp(ir_builder *b, ir_val x, ir_val n) {
+  ir_val max = largest(b, x, n);
   ir_val infinite = ir_op2(b, IR_EQ_OP, ir_op1(b, IR_ABS_OP, max), ir_real(b, (double)INFINITY));
   ir_val c = ir_op3(b, IR_SELECT_OP, infinite, ir_real(b, 0.0), max);
   ir_op *add = ir_loop_begin(b, IR_PLATE_OP, 1, &n);
-  in = ir_builder_in(b, &add->u.loop->body);
+  ir_builder in = ir_builder_in(b, &add->u.loop->body);
   ir_val d = ir_op2(&in, IR_SUB_OP, ir_at1(&in, x, add->u.loop->index[0]), c);
   ir_val s = ir_loop_out(b->fn, add, IR_SUM, 0, NULL, ir_op1(&in, IR_EXP_OP, d));
   return ir_op2(b, IR_ADD_OP, c, ir_op1(b, IR_LOG_OP, s));
@@ -214,7 +224,7 @@ static void eliminate(eliminator *e, ir_builder *b, step_list *tables, uint32_t 
   scope &= ~step_bit(x);
   ir_builder in;
   ir_op *loop = over_states(e, b, scope, &in);
-  ir_val n, w = weights(e, &in, met, x, &n), v = log_sum_exp(&in, w, n);
+  ir_val n, w = weights(e, &in, met, x, &n), v = e->most_likely ? largest(&in, w, n) : log_sum_exp(&in, w, n);
   step_add(e, &rest, (step_table){.scope = scope, .array = loop ? ir_loop_out(e->fn, loop, IR_STACK, 0, NULL, v) : v});
   *tables = rest;
 }
@@ -242,36 +252,45 @@ void step_eliminate(eliminator *e, ir_builder *b, step_list *tables, step_set va
 
 /* ---- drawing */
 
+/* The number of a state drawn by log weights. */
+static ir_val draw_state(ir_builder *b, ir_val key, ir_val index, ir_val lw, ir_val n) {
+  ir_val max = largest(b, lw, n);
+  ir_op *each = ir_loop_begin(b, IR_PLATE_OP, 1, &n);
+  ir_builder in = ir_builder_in(b, &each->u.loop->body);
+  ir_val w = ir_op1(&in, IR_EXP_OP, ir_op2(&in, IR_SUB_OP, ir_at1(&in, lw, each->u.loop->index[0]), max));
+  w = ir_loop_out(b->fn, each, IR_STACK, 0, NULL, w);
+  return ir_draw(b, IR_CATEGORICAL_OP, 1, key, index, 1, &w);
+}
+
+/* That of the largest weight, the first of equal ones. */
+static ir_val best_state(ir_builder *b, ir_val lw, ir_val n) {
+  ir_val max = largest(b, lw, n);
+  ir_op *find = ir_loop_begin(b, IR_PLATE_OP, 1, &n);
+  ir_builder in = ir_builder_in(b, &find->u.loop->body);
+  ir_val i = find->u.loop->index[0], is = ir_op2(&in, IR_EQ_OP, ir_at1(&in, lw, i), max);
+  return ir_loop_out(b->fn, find, IR_MIN, 0, NULL, ir_op3(&in, IR_SELECT_OP, is, i, n));
+}
+
 /* The distribution of a state with log weights: its sampler returns the site's value. */
 static ir_dist *states_dist(eliminator *e, uint32_t var, ir_size n) {
   ir_module *m = e->g->m;
   const factor_var *v = &e->g->var[var];
   strbuf name;
   strbuf_init(&name, m->mem);
-  strbuf_printf(&name, "States.%d.%d.", v->site->type.elem, v->spin);
+  strbuf_printf(&name, "States.%u.", var);
   size_print(m->sizes, n, &name);
   ir_dist *d = ir_dist_find(m, name.s);
   if (d) return d;
   d = ir_dist_new(m, name.s);
   d->support = IR_SUP_FINITE;
   d->discrete = true;
-  d->nparams = 2;
+  d->nparams = 1;
   ir_fn *fn = d->sample = ir_fn_new(m, arena_printf(m->mem, "%s.sample", name.s), false);
   ir_val key = ir_param_add(fn, IR_ROLE_PLAIN, "key", ir_scalar(IR_KEY)), index = ir_param_add(fn, IR_ROLE_PLAIN, "index", ir_scalar(IR_INT));
-  ir_val lw = ir_param_add(fn, IR_ROLE_PLAIN, "lw", ir_array(IR_REAL, 1, &n)), first = ir_param_add(fn, IR_ROLE_PLAIN, "first", ir_scalar(IR_INT));
+  ir_val lw = ir_param_add(fn, IR_ROLE_PLAIN, "lw", ir_array(IR_REAL, 1, &n));
   ir_builder b = ir_builder_at_end(fn, &fn->body);
   ir_val extent = ir_size_val(&b, n);
-  ir_op *find = ir_loop_begin(&b, IR_PLATE_OP, 1, &extent);
-  ir_builder in = ir_builder_in(&b, &find->u.loop->body);
-  ir_val max = ir_loop_out(fn, find, IR_MAX, 0, NULL, ir_at1(&in, lw, find->u.loop->index[0]));
-  ir_op *each = ir_loop_begin(&b, IR_PLATE_OP, 1, &extent);
-  in = ir_builder_in(&b, &each->u.loop->body);
-  ir_val w = ir_op1(&in, IR_EXP_OP, ir_op2(&in, IR_SUB_OP, ir_at1(&in, lw, each->u.loop->index[0]), max));
-  w = ir_loop_out(fn, each, IR_STACK, 0, NULL, w);
-  ir_val a = ir_draw(&b, IR_CATEGORICAL_OP, 1, key, index, 1, &w), x;
-  if (v->site->type.elem == IR_BOOL) x = ir_op2(&b, IR_EQ_OP, a, ir_int(&b, 1));
-  else if (v->spin) x = ir_op2(&b, IR_SUB_OP, ir_op2(&b, IR_MUL_OP, a, ir_int(&b, 2)), ir_int(&b, 1));
-  else x = ir_op2(&b, IR_ADD_OP, a, first);
+  ir_val x = factor_value(&b, v, e->most_likely ? best_state(&b, lw, extent) : draw_state(&b, key, index, lw, extent));
   ir_return(fn, 1, &x);
   return d;
 }
@@ -281,6 +300,10 @@ static ir_axes place(eliminator *e, ir_builder *b, uint32_t x) {
   const factor_var *v = &e->g->var[x / FACTOR_LAGS];
   ir_axes axes = {.n = v->site->type.rank};
   for (uint32_t k = 0; k < axes.n; k++) {
+    if (!factor_axis_open(v, k)) {
+      axes.at[k] = ir_int(b, v->at[k]);
+      continue;
+    }
     axes.at[k] = e->pos[v->dim[k]];
     if (x % FACTOR_LAGS && e->g->dim[v->dim[k]].lag) axes.at[k] = ir_op2(b, IR_SUB_OP, axes.at[k], ir_int(b, x % FACTOR_LAGS));
   }
@@ -290,9 +313,9 @@ static ir_axes place(eliminator *e, ir_builder *b, uint32_t x) {
 void step_draw(eliminator *e, ir_builder *b, const step_trace *trace, ir_val *value) {
   for (uint32_t k = trace->n; k-- > 0;) {
     uint32_t x = trace->order[k], var = x / FACTOR_LAGS;
-    ir_val n, args[2] = {weights(e, b, trace->met[k], x, &n), ir_size_val(b, e->g->var[var].first)};
+    ir_val n, lw = weights(e, b, trace->met[k], x, &n);
     ir_site *site = (ir_site *)e->drawn[var];
-    value[x] = ir_sample(b, site, states_dist(e, var, step_states(e, x)), place(e, b, x), 0, 0, 2, args);
+    value[x] = ir_sample(b, site, states_dist(e, var, step_states(e, x)), place(e, b, x), 0, 0, 1, &lw);
     e->state[x] = factor_state(b, &e->g->var[var], value[x]);
     e->bound |= step_bit(x);
   }

@@ -368,6 +368,7 @@ bool factor_outline(factor_graph *g, factor *f, const ir_op *op) {
       l->extent = ir_size_of(g->model, loop->extent[k]);
       if (l->extent == IR_SIZE_NONE) factors_refuse(g, op->where, "this stands in a loop whose length varies");
       l->dim = -1;
+      l->fixed = -1;
       l->index = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(mem, "i.%u", f->nloops), ir_scalar(IR_INT));
       ir_map_set(&root.map, loop->index[k], l->index);
     }

@@ -122,14 +122,14 @@ static void gather(factor_graph *g, factor *f) {
   if (site->type.rank == IR_MAX_RANK) factors_refuse(g, f->op->where, "`%s` has too many axes to be read at positions from data", site->name);
   pass_fold(m, from->fn);
   pass_dce(m, from->fn);
-  *f = (factor){.op = from->op, .from = from, .fn = ir_fn_new(m, "term", false), .nrefs = 1};
+  *f = (factor){.op = from->op, .from = from, .gathered = g->ngathered++, .fn = ir_fn_new(m, "term", false), .nrefs = 1};
   factor_ref *r = &f->ref[0];
   r->var = from->ref[0].var;
   ir_type table = {.elem = IR_REAL};
   ir_axes axes = {.n = 0};
   for (uint32_t k = 0; k < site->type.rank; k++) {
     factor_loop *l = &f->loop[f->nloops++];
-    *l = (factor_loop){.extent = site->type.dim[k], .dim = -1};
+    *l = (factor_loop){.extent = site->type.dim[k], .dim = -1, .fixed = -1};
     l->index = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(m->mem, "i.%u", k + 1), ir_scalar(IR_INT));
     r->pos[k] = (factor_pos){(int)k, 0, size_const(m->sizes, 0)};
     table.dim[table.rank++] = site->type.dim[k];
@@ -243,6 +243,7 @@ static void place_in_dim(factor_graph *g, factor *f, uint32_t d) {
         const factor_pos *p = &x->pos[k];
         if (first) last = *p;
         first = false;
+        g->blame = 1u << d;
         if (p->loop != last.loop) factors_refuse(g, f->op->where, "this ties elements of `%s` together that are any distance apart", v->site->name);
         if (pass == 0) {
           if (factor_size_le(g, last.at, p->at)) last = *p;
@@ -252,7 +253,11 @@ static void place_in_dim(factor_graph *g, factor *f, uint32_t d) {
         ir_size apart = size_sub(g->m->sizes, last.at, p->at);
         if ((!size_is_const(g->m->sizes, apart, &lag) && !size_value(g->m->sizes, apart, &lag)) || lag > FACTOR_MAX_LAG)
           factors_refuse(g, f->op->where, "this ties elements of `%s` together that are more than %d apart", v->site->name, FACTOR_MAX_LAG);
-        if (lag > 0 && x->lag > 0) factors_refuse(g, f->op->where, "`%s` is tied to its neighbours along two axes", v->site->name);
+        if (lag > 0 && x->lag > 0) {
+          g->blame = v->dims;
+          factors_refuse(g, f->op->where, "`%s` is tied to its neighbours along two axes", v->site->name);
+        }
+        g->blame = 0;
         x->lag += (uint32_t)lag;
         if (g->dim[d].lag < lag) g->dim[d].lag = (uint32_t)lag;
       }
@@ -277,6 +282,7 @@ static void turn_loops(factor_graph *g, factor *f) {
     for (uint32_t k = 0; k < g->var[f->ref[r].var].site->type.rank; k++) {
       factor_pos *p = &f->ref[r].pos[k];
       if (p->loop < 0 || !f->loop[p->loop].down) continue;
+      if (!p->down) g->blame = 0; /* both ways at once: no spreading helps */
       if (!p->down) factors_refuse(g, f->op->where, "this ties elements of `%s` together that are any distance apart", g->var[f->ref[r].var].site->name);
       p->at = size_add(s, size_sub(s, p->at, f->loop[p->loop].extent), size_const(s, 1));
       p->down = 0;
@@ -284,7 +290,6 @@ static void turn_loops(factor_graph *g, factor *f) {
 }
 
 static void place(factor_graph *g, factor *f) {
-  turn_loops(g, f);
   for (uint32_t r = 0; r < f->nrefs; r++) f->dims |= g->var[f->ref[r].var].dims;
   for (uint32_t d = 0; d < g->ndims; d++)
     if (f->dims & 1u << d) place_in_dim(g, f, d);
@@ -292,6 +297,67 @@ static void place(factor_graph *g, factor *f) {
   pass_dce(g->m, f->fn);
   uint32_t *uses = ir_use_counts(f->fn, g->m->mem);
   for (uint32_t k = 0; k < f->nloops; k++) f->loop[k].varies = uses[f->loop[k].index] > 0;
+}
+
+/* ---- spreading */
+
+static int64_t number(factor_graph *g, ir_size s, span where) {
+  int64_t n;
+  if (!size_value(g->m->sizes, s, &n)) factors_refuse(g, where, "a position that is only known with data");
+  return n;
+}
+
+static void spread_factor(factor_graph *g, const factor *f, uint32_t d, const factor_var *old, const uint32_t *base) {
+  bool moves[FACTOR_MAX_LOOPS] = {false};
+  for (uint32_t r = 0; r < f->nrefs; r++)
+    for (uint32_t k = 0; k < old[f->ref[r].var].site->type.rank; k++)
+      if (old[f->ref[r].var].dim[k] == d && f->ref[r].pos[k].loop >= 0) moves[f->ref[r].pos[k].loop] = true;
+  int64_t at[FACTOR_MAX_LOOPS] = {0};
+  for (uint32_t l = 0; l < f->nloops; l++)
+    if (moves[l] && number(g, f->loop[l].extent, f->op->where) <= 0) return;
+  for (bool more = true; more;) {
+    factor x = *f;
+    for (uint32_t l = 0; l < x.nloops; l++)
+      if (moves[l]) x.loop[l].fixed = at[l];
+    for (uint32_t r = 0; r < x.nrefs; r++) {
+      const factor_var *v = &old[x.ref[r].var];
+      int64_t p = 0;
+      for (uint32_t k = 0; k < v->site->type.rank; k++)
+        if (v->dim[k] == d) p = number(g, x.ref[r].pos[k].at, f->op->where) + (x.ref[r].pos[k].loop >= 0 ? at[x.ref[r].pos[k].loop] : 0);
+      x.ref[r].var = base[x.ref[r].var] + (uint32_t)p;
+    }
+    ARENA_PUSH(g->m->mem, g->factor, g->nfactors, g->cap_factors, x);
+    more = false;
+    for (uint32_t l = f->nloops; l-- > 0 && !more;) {
+      if (!moves[l]) continue;
+      more = ++at[l] < number(g, f->loop[l].extent, f->op->where);
+      if (!more) at[l] = 0;
+    }
+  }
+}
+
+static void spread(factor_graph *g, uint32_t d) {
+  factor_var old[FACTOR_MAX_VARS];
+  uint32_t n = g->nvars, base[FACTOR_MAX_VARS];
+  const int64_t length = number(g, g->dim[d].extent, g->var[0].site->where);
+  memcpy(old, g->var, sizeof old);
+  g->nvars = 0;
+  for (uint32_t v = 0; v < n; v++) {
+    base[v] = g->nvars;
+    for (int64_t p = 0; p < (old[v].dims >> d & 1 ? length : 1); p++) {
+      if (g->nvars == FACTOR_MAX_VARS) factors_refuse(g, old[v].site->where, "more than %d elements of finite unknowns are tied together", FACTOR_MAX_VARS);
+      factor_var *x = &g->var[g->nvars++];
+      *x = old[v];
+      x->dims &= ~(1u << d);
+      for (uint32_t k = 0; k < x->site->type.rank; k++)
+        if (x->dim[k] == d) x->at[k] = p;
+    }
+  }
+  const factor *list = g->factor;
+  const size_t nlist = g->nfactors;
+  g->factor = NULL;
+  g->nfactors = g->cap_factors = 0;
+  for (size_t k = 0; k < nlist; k++) spread_factor(g, &list[k], d, old, base);
 }
 
 void factors_build(factor_graph *g) {
@@ -303,5 +369,8 @@ void factors_build(factor_graph *g) {
   walk(g, &g->model->body, true);
   walk(g, &g->model->body, false);
   find_dims(g);
+  for (size_t k = 0; k < g->nfactors; k++) turn_loops(g, &g->factor[k]);
+  for (uint32_t d = 0; d < g->ndims; d++)
+    if (g->spread & 1u << d) spread(g, d);
   for (size_t k = 0; k < g->nfactors; k++) place(g, &g->factor[k]);
 }

@@ -5,6 +5,9 @@
  * share theirs.  A *factor* is a statement whose density depends on variables, with the loops around it: for each iteration of
  * them a function of the elements that it reads.
  *
+ * Where elements are tied together so that no dimension holds them apart, a short dimension is *spread*: each of its positions becomes a
+ * variable of its own, and each factor one for each position.  Then code does grow with its length, which is why it is short.
+ *
  * Every factor is cut out of the model as a function of its own: parameters are the values of the model that it reads from
  * outside its loops (captures), the loops' indices, and one int or bool for each element of a variable that it reads (references).
  * What is computed from these functions need not know how the model was written: a label that goes through a
@@ -33,8 +36,11 @@ typedef struct factor_var {
   ir_size first;              /* the value of the first one; the others follow */
   bool spin;                  /* but these are -1 and 1 */
   uint32_t dim[IR_MAX_RANK];  /* of each axis */
-  uint32_t dims;              /* the same as a set */
+  uint32_t dims;              /* the same as a set, without those that are spread */
+  int64_t at[IR_MAX_RANK];    /* the position along axes that are */
 } factor_var;
+
+static inline bool factor_axis_open(const factor_var *v, uint32_t axis) { return v->dims >> v->dim[axis] & 1; }
 
 typedef struct factor_dim {
   ir_size extent;
@@ -59,6 +65,7 @@ typedef struct factor_loop {
   ir_val index;               /* the parameter; its uses tell whether the factor varies along the loop */
   bool varies;
   bool down;                  /* the index is counted from the end */
+  int64_t fixed;              /* of a spread dimension: the index, counted likewise; else -1 */
   ir_size shift;              /* the position in dim is the index, or extent - 1 - index, plus this */
 } factor_loop;
 
@@ -75,6 +82,7 @@ struct factor {
   uint32_t dims;              /* of its references */
   ir_size first[FACTOR_MAX_DIMS], count[FACTOR_MAX_DIMS]; /* in each of dims: the positions where it stands */
   const factor *from;         /* gathered: the term, whose fn returns the position as well; else NULL */
+  uint32_t gathered;          /* its number among gathered ones */
   ir_val table;               /* gathered: the parameter for the table, an axis for each of the variable and one for its states */
 };
 
@@ -90,15 +98,18 @@ typedef struct factor_graph {
   uint32_t ndims;
   factor *factor;
   size_t nfactors, cap_factors;
-  /* A model that is not covered leaves by this, with the reason. */
+  uint32_t ngathered;
+  uint32_t spread;            /* set of dimensions: to be spread */
+  /* A model that is not covered leaves by this, with the reason, and dimensions whose spreading might help. */
   jmp_buf refuse;
+  uint32_t blame;
   const char *why;
   span where;
 } factor_graph;
 
 _Noreturn void factors_refuse(factor_graph *g, span where, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Fills g, whose m, model, prepare and summed the caller has set, and whose `refuse` is armed.  The functions of factors are made
+/* Fills g, whose m, model, prepare, summed and spread the caller has set, and whose `refuse` is armed.  The functions of factors are made
  * in the module; the caller takes them out of it again. */
 void factors_build(factor_graph *g);
 

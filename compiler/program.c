@@ -167,7 +167,7 @@ bool program_build(program *p, unsigned need) {
   if (!ir_verify_after(p->ir, "prepared")) return verify(p);
   if (!describe_sites(p)) return false;
   ir_fn *continuous, *recovery;
-  if (!program_collapse(p, prepare, &continuous, &recovery)) return m->fault ? verify(p) : false;
+  if (!program_collapse(p, prepare, (need & NEED_MODE) != 0, &continuous, &recovery)) return m->fault ? verify(p) : false;
   bool standard = (need & NEED_GRAD && !(need & NEED_MODE)) || p->centring.nnoncentred;
   if (standard && !centre_mark(m, continuous, &p->centring, &p->diags)) return false;
 

@@ -28,7 +28,7 @@ static bool check_sum_out(program *p) {
   return true;
 }
 
-bool program_collapse(program *p, ir_fn *prepare, ir_fn **model, ir_fn **recovery) {
+bool program_collapse(program *p, ir_fn *prepare, bool most_likely, ir_fn **model, ir_fn **recovery) {
   bool *summed = ARENA_ARRAY(p->mem, bool, p->ir->nsites + 1), any = false;
   *model = p->ir;
   *recovery = NULL;
@@ -45,7 +45,7 @@ bool program_collapse(program *p, ir_fn *prepare, ir_fn **model, ir_fn **recover
     plan.where = s->where;
   }
   if (!any) return true;
-  if (!plan.why && sum_out(p->module, p->ir, prepare, summed, p->sums == SUMS_TRY ? SUMS_CHEAP : SUMS_MOST, &plan)) {
+  if (!plan.why && sum_out(p->module, p->ir, prepare, summed, p->sums == SUMS_TRY ? SUMS_CHEAP : SUMS_MOST, most_likely, &plan)) {
     *model = plan.collapsed;
     *recovery = plan.recovery;
     return ir_verify_after(plan.collapsed, "sum out") && ir_verify_after(plan.recovery, "sum out");

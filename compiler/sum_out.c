@@ -140,24 +140,42 @@ static ir_fn *collapse(factor_graph *g, double limit, sum_out_plan *out) {
   return x->fn;
 }
 
-static ir_fn *recover(factor_graph *g) {
+/* The array of a site of which v is all, or one position of what was spread. */
+static ir_val collect(ir_builder *b, const factor_var *v, ir_val whole, ir_val value) {
+  ir_axes axes = {.n = v->site->type.rank};
+  bool spread = false;
+  for (uint32_t k = 0; k < axes.n; k++) {
+    if (factor_axis_open(v, k)) continue;
+    axes.at[k] = ir_int(b, v->at[k]);
+    spread = true;
+  }
+  return spread ? ir_put(b, whole ? whole : ir_new_array(b, v->site->type), axes, value) : value;
+}
+
+static ir_fn *recover(factor_graph *g, bool most_likely) {
   ir_builder b;
   copier *x = copy_model(g, "recovery", &b);
   eliminator *e = eliminator_of(g, x);
   const ir_site *drawn[FACTOR_MAX_VARS] = {NULL};
   for (uint32_t k = 0; k < g->nvars; k++) {
-    ir_site *s = ARENA_NEW(g->m->mem, ir_site);
-    *s = *g->var[k].site;
-    s->role = IR_PREDICTED;
-    x->fn->site[s->number - 1] = s;
-    drawn[k] = s;
+    ir_site **s = &x->fn->site[g->var[k].site->number - 1];
+    if ((*s)->role == IR_LATENT) {
+      *s = ARENA_NEW(g->m->mem, ir_site);
+      **s = *g->var[k].site;
+      (*s)->role = IR_PREDICTED;
+    }
+    drawn[k] = *s;
   }
   e->drawn = drawn;
+  e->most_likely = most_likely;
   ir_val value[FACTOR_MAX_VARS];
   eliminate_draw(e, &b, value);
-  for (uint32_t n = 0; n < g->model->nsites; n++)
+  for (uint32_t n = 0; n < g->model->nsites; n++) {
+    ir_val whole = 0;
     for (uint32_t k = 0; k < g->nvars; k++)
-      if (g->var[k].site == g->model->site[n]) ir_track(&b, g->var[k].site->name, value[k]);
+      if (g->var[k].site == g->model->site[n]) whole = collect(&b, &g->var[k], whole, value[k]);
+    if (whole) ir_track(&b, g->model->site[n]->name, whole);
+  }
   return x->fn;
 }
 
@@ -177,41 +195,68 @@ static void drop_terms(factor_graph *g, uint32_t from) {
 static void tell(factor_graph *g, const sum_out_plan *p) {
   for (uint32_t k = 0; k < g->nvars; k++) {
     const factor_var *v = &g->var[k];
+    if (k > 0 && g->var[k - 1].site == v->site) continue; /* positions of what was spread */
     strbuf how;
     strbuf_init(&how, g->m->mem);
     for (uint32_t a = 0; a < v->site->type.rank; a++) {
       const factor_dim *d = &g->dim[v->dim[a]];
       strbuf_puts(&how, a ? ", " : " ");
-      if (d->lag) strbuf_printf(&how, "along its chain with %u earlier position%s, by the forward recursion", d->lag, d->lag > 1 ? "s" : "");
-      else strbuf_puts(&how, "at each position of");
-      strbuf_puts(&how, d->lag ? " over " : " ");
+      if (!factor_axis_open(v, a)) strbuf_puts(&how, "one by one over ");
+      else if (d->lag) strbuf_printf(&how, "by the forward recursion with %u earlier position%s over ", d->lag, d->lag > 1 ? "s" : "");
+      else strbuf_puts(&how, "at each position of ");
       size_print(g->m->sizes, d->extent, &how);
     }
     ir_remark_add(g->m, "sum out", v->site->where, false, "%s is summed out%s; tables of %.3g entries, the largest of %.3g", v->site->name, how.s ? how.s : "", p->cells, p->widest);
   }
 }
 
-bool sum_out(ir_module *m, const ir_fn *model, const ir_fn *prepare, const bool *summed, double limit, sum_out_plan *out) {
-  factor_graph *g = ARENA_NEW(m->mem, factor_graph);
-  *out = (sum_out_plan){.why = NULL};
-  g->m = m;
-  g->model = model;
-  g->prepare = prepare;
-  g->summed = summed;
-  const uint32_t nfns = m->nfns, ndists = m->ndists;
-  if (setjmp(g->refuse)) {
-    m->nfns = nfns;
-    m->ndists = ndists;
-    out->why = g->why;
-    out->where = g->where;
-    return false;
-  }
+static bool try_sum(factor_graph *g, double limit, bool most_likely, sum_out_plan *out) {
+  if (setjmp(g->refuse)) return false;
   factors_build(g);
   out->collapsed = collapse(g, limit, out);
-  out->recovery = recover(g);
-  drop_terms(g, nfns);
-  tell(g, out);
+  out->recovery = recover(g, most_likely);
   return true;
+}
+
+/* A short dimension among those that keep a model from being summed, of no more variables than there may be; else -1. */
+static int to_spread(const factor_graph *g) {
+  int best = -1;
+  int64_t least = FACTOR_MAX_VARS + 1;
+  for (uint32_t d = 0; d < g->ndims; d++) {
+    int64_t n;
+    if (!(g->blame & ~g->spread & 1u << d) || !size_value(g->m->sizes, g->dim[d].extent, &n) || n < 1 || n >= least) continue;
+    least = n;
+    best = (int)d;
+  }
+  return best;
+}
+
+bool sum_out(ir_module *m, const ir_fn *model, const ir_fn *prepare, const bool *summed, double limit, bool most_likely, sum_out_plan *out) {
+  const uint32_t nfns = m->nfns, ndists = m->ndists;
+  factor_graph *g = NULL;
+  uint32_t spread = 0;
+  for (int d = 0; d >= 0;) {
+    factor_graph *next = ARENA_NEW(m->mem, factor_graph);
+    *out = (sum_out_plan){.why = g ? out->why : NULL, .where = g ? out->where : (span){0}};
+    g = next;
+    *g = (factor_graph){.m = m, .model = model, .prepare = prepare, .summed = summed, .spread = spread};
+    if (!try_sum(g, limit, most_likely, out)) {
+      m->nfns = nfns;
+      m->ndists = ndists;
+      if (!spread) { /* the reason that speaks of the model as it is written */
+        out->why = g->why;
+        out->where = g->where;
+      }
+      d = to_spread(g);
+      if (d >= 0) spread |= 1u << d;
+      continue;
+    }
+    out->why = NULL;
+    drop_terms(g, nfns);
+    tell(g, out);
+    return true;
+  }
+  return false;
 }
 
 typedef struct range_search {

@@ -206,19 +206,23 @@ static void close_both(both *b) {
   model_close(&b->all);
 }
 
-static void check(const char *text, const char *json, const char *range, bool dependent) {
-  static both b;
+static void check_open(both *b, bool dependent) {
   uint64_t seed = 7;
-  open_both(&b, text, json, range);
   for (int k = 0; k < 3; k++) {
     double q[512], lp;
-    for (size_t e = 0; e < b.sum.dim; e++) q[e] = 3.0 * uniform(&seed) - 1.5;
-    check_density(&b, q, &lp);
+    for (size_t e = 0; e < b->sum.dim; e++) q[e] = 3.0 * uniform(&seed) - 1.5;
+    check_density(b, q, &lp);
     if (isinf(lp)) continue;
-    check_gradient(&b, q, lp);
-    if (k == 0) check_recovery(&b, q, dependent);
+    check_gradient(b, q, lp);
+    if (k == 0) check_recovery(b, q, dependent);
   }
-  close_both(&b);
+  close_both(b);
+}
+
+static void check(const char *text, const char *json, const char *range, bool dependent) {
+  static both b;
+  open_both(&b, text, json, range);
+  check_open(&b, dependent);
 }
 
 /* ---- models */
@@ -333,6 +337,24 @@ static void whole(void **state) {
         "  h ~ Normal(0, 1)\n  s: spin[N] ~ Flat()\n"
         "  plate i in 1..N - 1 { factor J * s[i] * s[i + 1] }\n  plate i in 1..N { factor h * s[i] }\n}\n",
         "{\"J\": 0.4, \"N\": 5}", "s -1 2", true);
+}
+
+/* Short dimensions whose positions become variables of their own. */
+static void lattices(void **state) {
+  (void)state;
+  check("model grid(J: real, N: int, M: int) {\n  h ~ Normal(0, 1)\n  s: spin[N, M] ~ Flat()\n"
+        "  plate i in 1..N - 1, j in 1..M { factor J * s[i, j] * s[i + 1, j] }\n  plate i in 1..N, j in 1..M - 1 { factor J * s[i, j] * s[i, j + 1] }\n"
+        "  plate i in 1..N, j in 1..M { factor h * s[i, j] }\n}\n",
+        "{\"J\": 0.4, \"N\": 4, \"M\": 3}", "s -1 2", true);
+  check("model machine(W: real[N, N]) {\n  b ~ Normal(0, 1)\n  z: bool[N] ~ Bernoulli(inv_logit(b))\n"
+        "  plate i in 1..N, j in 1..N { factor if z[i] and z[j] { W[i, j] } else { 0.0 } }\n}\n",
+        "{\"W\": [[0.5, 0.8, -0.3, 0.2], [0.8, -0.4, 1.1, 0.1], [-0.3, 1.1, 0.2, 0.9], [0.2, 0.1, 0.9, -0.6]]}", "z 0 2", true);
+  check("model hidden(W: real[V, H]) {\n  b ~ Normal(0, 1)\n  v: bool[V] ~ Bernoulli(0.4)\n  h: bool[H] ~ Bernoulli(0.5)\n"
+        "  plate i in 1..V, j in 1..H { factor if v[i] and h[j] { b * W[i, j] } else { 0.0 } }\n}\n",
+        "{\"W\": [[1.5, -0.8], [0.8, -1.4], [-0.3, 1.1], [0.2, 1.2], [1.3, 0.7]]}", "v 0 2; h 0 2", true);
+  check("model subjects(y: real[N, M], g: index(J)[N]) {\n  a ~ Normal(0, 1)\n  k: bool[J] ~ Bernoulli(0.5)\n  c: bool[M] ~ Bernoulli(0.3)\n"
+        "  plate j in 1..J, m in 1..M { factor if k[j] and c[m] { a } else { 0.0 } }\n  plate n in 1..N, m in 1..M { y[n, m] ~ Normal(if k[g[n]] { a } else { 0.0 }, 1) }\n}\n",
+        "{\"y\": [[0.3, 0.2], [1.1, -0.4], [2.0, 0.1]], \"g\": [1, 3, 2], \"J\": 3}", "k 0 2; c 0 2", true);
 }
 
 static void gathered(void **state) {
@@ -466,6 +488,83 @@ static void random_graphs(void **state) {
   }
 }
 
+/* ---- random plates and chains */
+
+/* Sites of five shapes, and terms that read them at random lags.  Some tie every element of one to every element of another, or arrays of
+ * different lengths, and are refused. */
+static void random_structures(void **state) {
+  (void)state;
+  int accepted = 0, tried = 0;
+  for (int m = 0; m < random_models / 2; m++) {
+    uint64_t seed = 900 + (uint64_t)m;
+    static const struct {
+      const char *name, *dims, *loops;
+      int rank, cells;
+    } shapes[] = {{"a", "", "", 0, 1}, {"k", "[2]", "i in 1..2", 1, 2}, {"z", "[5]", "t in 1..5", 1, 5}, {"u", "[2, 3]", "i in 1..2, t in 1..3", 2, 6}, {"c", "[3]", "t in 1..3", 1, 3}};
+    char body[4096], range[256];
+    size_t n = 0, g = 0;
+    bool in[5];
+    int states[5];
+    double count = 1;
+    for (int s = 0; s < 5; s++) {
+      in[s] = below(&seed, 3) > 0;
+      states[s] = s < 2 ? 2 + (int)below(&seed, 2) : 2;
+      if (in[s] && count * pow(states[s], shapes[s].cells) > 3000) in[s] = false;
+      if (!in[s]) continue;
+      count *= pow(states[s], shapes[s].cells);
+      g += (size_t)snprintf(range + g, sizeof range - g, "%s%s 1 %d", g ? "; " : "", shapes[s].name, states[s]);
+      n += (size_t)snprintf(body + n, sizeof body - n, "  %s: index(%d)%s ~ Flat()\n", shapes[s].name, states[s], shapes[s].dims);
+    }
+    if (!g) continue;
+    for (int f = 0, nf = 3 + (int)below(&seed, 4); f < nf; f++) {
+      /* Times run to 3 where `u` or `c` is read, else to 5. */
+      bool reads[5], any = false, group = false, time = false;
+      int lag = 0, last = 5;
+      char term[512];
+      size_t k = (size_t)snprintf(term, sizeof term, "%.2f", uniform(&seed));
+      for (int s = 0; s < 5; s++) {
+        reads[s] = in[s] && below(&seed, 2) == 0;
+        any = any || reads[s];
+        if (!reads[s]) continue;
+        group = group || s == 1 || s == 3;
+        if (s < 2) {
+          k += (size_t)snprintf(term + k, sizeof term - k, " + %.2f * %s%s", 1 + uniform(&seed), shapes[s].name, s ? "[i]" : "");
+          continue;
+        }
+        time = true;
+        if (s != 2) last = 3;
+        for (int twice = 0; twice < 1 + (int)below(&seed, 2); twice++) {
+          int l = (int)below(&seed, 3);
+          if (l > lag) lag = l;
+          k += (size_t)snprintf(term + k, sizeof term - k, " + %.2f * %s[%st - %d]", 1 + uniform(&seed), shapes[s].name, s == 3 ? "i, " : "", l);
+        }
+      }
+      if (!any) continue;
+      if (time) k += (size_t)snprintf(term + k, sizeof term - k, " + 0.3 * t");
+      n += (size_t)snprintf(body + n, sizeof body - n, group || time ? "  plate %s%s" : "  { %s%s", group ? "i in 1..2" : "", group && time ? ", " : "");
+      if (!group && !time) n -= 4; /* no braces around what stands in no loop */
+      if (time) n += (size_t)snprintf(body + n, sizeof body - n, "t in %d..%d", 1 + lag, last);
+      n += (size_t)snprintf(body + n, sizeof body - n, "%sfactor (1 + x) * sin(%s)%s\n", group || time ? " { " : "  ", term, group || time ? " }" : "");
+    }
+    char text[4608];
+    snprintf(text, sizeof text, "model shapes(y: real) {\n  x ~ Normal(y, 1)\n%s}\n", body);
+    static both b;
+    const char *messages;
+    b.text = text;
+    tried++;
+    if (!model_try_summed(&b.sum, text, "{\"y\": 0.3}", NEED_LOGDENS | NEED_GRAD | NEED_OUTPUTS, &messages)) {
+      if (!strstr(messages, "cannot be summed out")) fail_msg("%s\n%s", messages, text);
+      model_close(&b.sum);
+      continue;
+    }
+    accepted++;
+    model_open(&b.all, text, "{\"y\": 0.3}", NEED_LOGDENS);
+    b.v = values_of(&b.all, range);
+    check_open(&b, false);
+  }
+  if (accepted * 2 < tried) fail_msg("%d of %d models accepted", accepted, tried);
+}
+
 /* ---- what is refused */
 
 static void refused(void **state) {
@@ -473,12 +572,12 @@ static void refused(void **state) {
   static const struct {
     const char *text, *json, *why;
   } cases[] = {
-      {"model pairs(W: real[N, M]) {\n  a: bool[N] ~ Bernoulli(0.5)\n  b: bool[M] ~ Bernoulli(0.5)\n"
-       "  plate i in 1..N, j in 1..M { factor if a[i] and b[j] { W[i, j] } else { 0.0 } }\n  u ~ Normal(0, 1)\n}\n",
-       "{\"W\": [[0.1, 0.2], [0.3, 0.4]]}", "every element of `a` is tied to every element of `b`"},
+      {"model pairs(N: int, M: int) {\n  a: bool[N] ~ Bernoulli(0.5)\n  b: bool[M] ~ Bernoulli(0.5)\n"
+       "  plate i in 1..N, j in 1..M { factor if a[i] and b[j] { 0.1 } else { 0.0 } }\n  u ~ Normal(0, 1)\n}\n",
+       "{\"N\": 20, \"M\": 30}", "every element of `a` is tied to every element of `b`"},
       {"model grid(J: real, N: int) {\n  s: spin[N, N] ~ Flat()\n  u ~ Normal(0, 1)\n"
        "  plate i in 1..N - 1, j in 1..N { factor J * s[i, j] * s[i + 1, j] }\n  plate i in 1..N, j in 1..N - 1 { factor J * s[i, j] * s[i, j + 1] }\n}\n",
-       "{\"J\": 0.1, \"N\": 3}", "tied together along more than one axis"},
+       "{\"J\": 0.1, \"N\": 20}", "tied together along more than one axis"},
       {"model many(y: real) {\n  n ~ Poisson(3)\n  u ~ Normal(n, 1)\n  y ~ Normal(u, 1)\n}\n", "{\"y\": 1.0}", "has no largest or no smallest value"},
       {"model wide(y: real) {\n  u ~ Normal(0, 1)\n  a: index(2000) ~ Categorical(uniform(2000))\n  b: index(2000) ~ Categorical(uniform(2000))\n"
        "  c: index(2000) ~ Categorical(uniform(2000))\n  y ~ Normal(a * b * c, 1)\n}\n",
@@ -498,6 +597,6 @@ static void refused(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) random_models = atoi(argv[1]);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(gathered), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(gathered), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
