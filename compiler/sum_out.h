@@ -18,7 +18,7 @@ typedef struct sum_out_plan {
   span where;
 } sum_out_plan;
 
-/* most_likely: the recovery finds the values of largest density instead, which with the other unknowns at their mode is that of all.
+/* most_likely: the recovery finds the values of largest density, given the other unknowns, instead.
  * `summed`, by site number, says which latent sites; each must be finite (sum_out_finite).  prepare: @prepare of the model, or NULL.
  * False with out->why where this model is not covered or would cost more than `limit` table entries. */
 bool sum_out(ir_module *m, const ir_fn *model, const ir_fn *prepare, const bool *summed, double limit, bool most_likely, sum_out_plan *out);

@@ -118,6 +118,10 @@ bool run_recover(run *r, int c, eval_worker *w, exec_cell *frame) {
   return !wanted || eval_recover(w, draw_key(r, c), frame);
 }
 
+bool run_frame(run *r, int c, eval_worker *w, const double *q, exec_cell *frame) {
+  return eval_constrain(w, q, frame) && run_recover(r, c, w, frame);
+}
+
 run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats) {
   chain_state *x = &r->chain[c];
   const bool shared = draws_shared(r->store);

@@ -153,8 +153,11 @@ static inline bool run_stopping(const run *r) { return atomic_load_explicit(r->s
 
 /* The store: run_store.c, called by run_begin. */
 run_status run_store_make(run *r);
-/* Draws what was summed out into the frame of chain c, for the next draw that it keeps.  False after an index out of range. */
+/* Draws what was summed out into the frame of chain c, for the next draw that it keeps; of map, finds the most likely.  False after an index
+ * out of range. */
 bool run_recover(run *r, int c, eval_worker *w, exec_cell *frame);
+/* The frame of an unconstrained point, and that. */
+bool run_frame(run *r, int c, eval_worker *w, const double *q, exec_cell *frame);
 /* Keeps the draw in `frame` as the next of chain c.  Makes the outputs, adds the row, writes it.  stats [DRAWS_N_STATS]. */
 run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats);
 /* The cells of all kept quantities at `frame`, row-major, to row [cells]; key is for what outputs draw.  False after an index out of range. */

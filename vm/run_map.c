@@ -107,7 +107,7 @@ static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
   chain_state *x = &r->chain[0];
   atomic_store(&x->warm, 1);
   const double stats[DRAWS_N_STATS] = {r->modes.lp, 1.0, 0.0, 0.0, 0.0, 0.0, -r->modes.lp};
-  x->status = eval_constrain(w, k->q, x->frame) ? run_keep(r, 0, w, x->frame, stats) : RUN_E_BOUND;
+  x->status = run_frame(r, 0, w, k->q, x->frame) ? run_keep(r, 0, w, x->frame, stats) : RUN_E_BOUND;
   x->accept_sum = 1.0;
   x->faults = w->faults;
   if (x->csv) csv_elapsed(x->csv, x->seconds[0], 0.0);

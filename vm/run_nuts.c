@@ -68,7 +68,7 @@ static int on_draw(void *user, uint32_t index, bool warmup, const double *q, con
     if ((index + 1) % (uint32_t)r->o.thin == 0) {
       const double stats[DRAWS_N_STATS] = {s->log_density, s->accept_stat, s->step_size, s->depth,
                                            s->n_leapfrog,  s->divergent,   s->energy};
-      if (!eval_constrain(j->w, q, j->x->frame) || !run_recover(r, j->chain, j->w, j->x->frame)) j->status = RUN_E_BOUND;
+      if (!run_frame(r, j->chain, j->w, q, j->x->frame)) j->status = RUN_E_BOUND;
       else j->status = run_keep(r, j->chain, j->w, j->x->frame, stats);
       if (j->status != RUN_OK) return 1;
     }

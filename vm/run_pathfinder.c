@@ -66,7 +66,7 @@ static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
     const size_t path = s->parent[k] / s->proposals;
     double lp = NAN;
     pathfinder_draw(&s->path[path].best, proposal_key(r, path), s->parent[k] % s->proposals, q, scratch);
-    if (!eval_grad(w, 1, 1, q, &lp, g) || !eval_constrain(w, q, x->frame)) x->status = RUN_E_BOUND;
+    if (!eval_grad(w, 1, 1, q, &lp, g) || !run_frame(r, 0, w, q, x->frame)) x->status = RUN_E_BOUND;
     const double stats[DRAWS_N_STATS] = {lp, 1.0, 0.0, 0.0, 0.0, 0.0, -lp};
     if (x->status == RUN_OK) x->status = run_keep(r, 0, w, x->frame, stats);
     atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);

@@ -7,6 +7,7 @@
  *   the gradient of the first agrees with central differences of its density in long double, to 1e-8 of the terms;
  *   draws of @recover have the exact conditional distribution: chi-square over all values (those with fewer than 5 expected draws
  *     taken together) below its quantile of 1 - 10^-6, with DRAWS draws;
+ *   built for `map`, the most likely values have the largest density of all;
  *   a wrong twin that draws each element with its exact distribution but independently of the others must fail that test where
  *     elements depend on each other.
  *
@@ -102,7 +103,7 @@ static long double logdens(model_run *r, const long double *q, const double *fra
 
 typedef struct both {
   const char *text;
-  model_run sum, all;
+  model_run sum, all, mode;
   values v;
   long double lp[MOST];
 } both;
@@ -193,10 +194,23 @@ static void check_recovery(both *b, const double *q, bool dependent) {
   if (dependent && !(chi_square(b, count[1]) > 4.9)) fail_msg("%s\nindependent draws pass as well", b->text);
 }
 
+/* Built for `map`, @recover finds values that no others beat. */
+static void check_most_likely(both *b, const double *q) {
+  double frame[512];
+  long double most = -HUGE_VALL;
+  for (size_t n = 0; n < b->v.count; n++)
+    if (b->lp[n] > most) most = b->lp[n];
+  model_constrain(&b->sum, q, frame);
+  model_recover(&b->mode, 1, frame);
+  long double got = b->lp[number_of(&b->v, frame)];
+  if (!(got >= most - 1e-10L)) fail_msg("%s\nvalues of log probability %.12Lg, where %.12Lg is the largest", b->text, got, most);
+}
+
 static void open_both(both *b, const char *text, const char *json, const char *range) {
   const char *messages;
   b->text = text;
   if (!model_try_summed(&b->sum, text, json, NEED_LOGDENS | NEED_GRAD | NEED_OUTPUTS, &messages)) fail_msg("%s\n%s", messages, text);
+  if (!model_try_summed(&b->mode, text, json, NEED_GRAD | NEED_MODE | NEED_OUTPUTS, &messages)) fail_msg("%s\n%s", messages, text);
   model_open(&b->all, text, json, NEED_LOGDENS);
   b->v = values_of(&b->all, range);
 }
@@ -204,6 +218,7 @@ static void open_both(both *b, const char *text, const char *json, const char *r
 static void close_both(both *b) {
   model_close(&b->sum);
   model_close(&b->all);
+  model_close(&b->mode);
 }
 
 static void check_open(both *b, bool dependent) {
@@ -214,6 +229,7 @@ static void check_open(both *b, bool dependent) {
     check_density(b, q, &lp);
     if (isinf(lp)) continue;
     check_gradient(b, q, lp);
+    check_most_likely(b, q);
     if (k == 0) check_recovery(b, q, dependent);
   }
   close_both(b);
@@ -550,7 +566,6 @@ static void random_structures(void **state) {
     snprintf(text, sizeof text, "model shapes(y: real) {\n  x ~ Normal(y, 1)\n%s}\n", body);
     static both b;
     const char *messages;
-    b.text = text;
     tried++;
     if (!model_try_summed(&b.sum, text, "{\"y\": 0.3}", NEED_LOGDENS | NEED_GRAD | NEED_OUTPUTS, &messages)) {
       if (!strstr(messages, "cannot be summed out")) fail_msg("%s\n%s", messages, text);
@@ -558,8 +573,8 @@ static void random_structures(void **state) {
       continue;
     }
     accepted++;
-    model_open(&b.all, text, "{\"y\": 0.3}", NEED_LOGDENS);
-    b.v = values_of(&b.all, range);
+    model_close(&b.sum);
+    open_both(&b, text, "{\"y\": 0.3}", range);
     check_open(&b, false);
   }
   if (accepted * 2 < tried) fail_msg("%d of %d models accepted", accepted, tried);
