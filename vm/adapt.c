@@ -172,13 +172,14 @@ static bool form_write(adapt_metric *a, metric_form form, adapt_result *out) {
 static metric_form cheapest(adapt_metric *a) {
   metric_form best = METRIC_LOWRANK;
   double least = INFINITY;
-  static const double share[METRIC_FORMS] = {[METRIC_DIAGONAL] = 0.9, [METRIC_FISHER] = 0.8, [METRIC_DENSE] = 0.9, [METRIC_LOWRANK] = 1.0};
+  /* What few draws say of single gradients is not sure enough for less (adapt.h). */
+  const double fisher_share = 0.8;
   for (int k = 0; k < METRIC_FORMS; k++) {
     if (a->form[k].f.dim == 0) continue;
     double flops = a->gradient_flops > 0.0 ? rt_factor_flops(&a->form[k].f) / (a->gradient_flops + STEP_FLOPS) : 0.0;
     double cost = metric_misfit(&a->form[k].f, &a->draws, a->scratch) * (1.0 + flops);
-    cost /= share[k];
-    if (cost < least) least = cost, best = (metric_form)k;
+    if (k == METRIC_FISHER) cost /= fisher_share;
+    if (cost < least || (cost == least && k == METRIC_LOWRANK)) least = cost, best = (metric_form)k;
   }
   return best;
 }

@@ -22,8 +22,8 @@
  *
  *        kappa * (1 + flops of the metric / (flops of the gradient + 300)),
  *
- *    kappa being its misfit (metric.h) on this window, which it has not seen; the 300 stand for what else a leapfrog step costs.  Another than lowrank must cost less than
- *    0.9 of it, fisher less than 0.8; dense takes part once a window has had dim draws.  What the chain goes on with is the chosen form learnt from this window.
+ *    kappa being its misfit (metric.h) on this window, which it has not seen; the 300 stand for what else a leapfrog step costs.  What costs the same is lowrank, and
+ *    fisher must cost less than 0.8 of it; dense takes part once a window has had dim draws.  What the chain goes on with is the chosen form learnt from this window.
  *    Above 32768 unknowns it is diagonal. */
 #ifndef AIM_VM_ADAPT_H
 #define AIM_VM_ADAPT_H

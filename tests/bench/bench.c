@@ -310,6 +310,7 @@ int main(int argc, char **argv) {
   bench_process(&b);
   bench_compile(&b);
   bench_posteriors(&b);
+  bench_threads(&b);
   fputs("\n]\n", b.json);
   bool written = !ferror(b.json);
   if (fclose(b.json) != 0 || !written) return perror(out), 2;

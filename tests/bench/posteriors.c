@@ -1,5 +1,5 @@
-/* posteriors.c: the posteriors of tests/posteriors, with the settings of their statements: effective draws a second, and the time from
- * the command to a first transition.
+/* posteriors.c: the posteriors of tests/posteriors, with the settings of their statements: effective draws a second and, for two metrics, a gradient;
+ * and the time from the command to a first transition.
  *
  * Data and reference values are looked for in ../shared/posteriordb, then in tests/posteriors/data; a posterior that is in neither is
  * skipped.  Effective draws: the time is the wall clock of aim_run, warm-up and files included; the draws are the smallest bulk
@@ -48,9 +48,21 @@ static bool draws_pass(const bench *b, const char *reference, const char *out, c
   return bench_spawn(argv, bench_text("%s/check_posterior.txt", bench_dir(b)), NULL);
 }
 
-/* Seconds of one run, and its effective draws; says itself what is wrong. */
-static bool run_once(bench *b, bench_engine engine, const char *name, const char *posterior, const char *folder, int64_t seed, double *time,
-                     double *ess) {
+/* Of the kept draws of all chains. */
+static double gradients(const aim_task *t) {
+  double sum = 0;
+  for (int c = 0; c < aim_chain_count(t); c++)
+    for (size_t k = 0; k < aim_draw_count(t, c); k++) sum += aim_stats(t, c, AIM_STAT_LEAPFROGS)[k];
+  return sum;
+}
+
+typedef struct run_figures {
+  double time, ess, gradients;
+} run_figures;
+
+/* One run with a metric; NULL: that of the statement.  Says itself what is wrong. */
+static bool run_once(bench *b, bench_engine engine, const char *name, const char *posterior, const char *folder, const char *metric, int64_t seed,
+                     run_figures *of) {
   const char *out = bench_text("%s/%s", bench_dir(b), posterior);
   aim_vm *vm = bench_vm(engine);
   aim_program *p = NULL;
@@ -59,11 +71,12 @@ static bool run_once(bench *b, bench_engine engine, const char *name, const char
   bool right =
       aim_load_file(vm, bench_text("%s/%s.aim", models, posterior), &p) == AIM_OK && aim_task_statement(p, 0, &t) == AIM_OK &&
       aim_data_file(t, bench_text("%s/data.json", folder)) == AIM_OK && aim_set_int(t, "seed", seed) == AIM_OK &&
-      aim_set_int(t, "threads", 2) == AIM_OK && aim_set_text(t, "output", out) == AIM_OK && aim_bind(t) == AIM_OK;
+      aim_set_int(t, "threads", 2) == AIM_OK && aim_set_text(t, "output", out) == AIM_OK &&
+      (!metric || aim_set_text(t, "metric", metric) == AIM_OK) && aim_bind(t) == AIM_OK;
   if (right) {
     double began = bench_now();
     right = aim_run(t, NULL) == AIM_OK;
-    *time = bench_now() - began;
+    of->time = bench_now() - began;
   }
   if (!right) {
     if (t)
@@ -72,11 +85,12 @@ static bool run_once(bench *b, bench_engine engine, const char *name, const char
       aim_program_messages(p, 0, put, stderr);
     bench_wrong(b, name, "the run failed");
   } else {
-    *ess = smallest_ess(t);
+    of->ess = smallest_ess(t);
+    of->gradients = gradients(t);
     right =
         aim_plan_get(t, &plan) == AIM_OK && draws_pass(b, bench_text("%s/reference.json", folder), out, &plan);
     if (!right)
-      bench_wrong(b, name, "seed %lld: check_posterior does not pass, smallest effective sample size %.0f", (long long)seed, *ess);
+      bench_wrong(b, name, "seed %lld: check_posterior does not pass, smallest effective sample size %.0f", (long long)seed, of->ess);
   }
   aim_task_free(t);
   aim_program_free(p);
@@ -94,16 +108,31 @@ static void effective(bench *b, bench_engine engine, const char *posterior, cons
   double rate[MOST_RUNS], total = 0, least = INFINITY;
   int n = 0;
   for (; n < MOST_RUNS && total < ENOUGH_SECONDS; n++) {
-    double time, ess;
-    if (!run_once(b, engine, name, posterior, folder, n + 1, &time, &ess)) return;
-    rate[n] = ess / time;
-    total += time;
-    least = fmin(least, ess);
+    run_figures of;
+    if (!run_once(b, engine, name, posterior, folder, NULL, n + 1, &of)) return;
+    rate[n] = of.ess / of.time;
+    total += of.time;
+    least = fmin(least, of.ess);
   }
   bench_record(b,
                &(bench_row){name, "ESS/s", BENCH_RATE, 1, NULL, 0,
                             bench_text("check_posterior passes; ESS %.0f; %.2f s a run", least, total / n), true},
                rate, NULL, n);
+}
+
+/* What `auto` gains: effective draws to a thousand gradients of kept draws, against those of the diagonal metric with the same seeds. */
+static void metrics(bench *b, const char *posterior, const char *folder) {
+  enum { SEEDS = 3 };
+  const char *name = bench_text("metric_%s", posterior);
+  if (!bench_wanted(b, name) || !folder) return;
+  double v[SEEDS], w[SEEDS];
+  for (int k = 0; k < SEEDS; k++) {
+    run_figures a, d;
+    if (!run_once(b, BENCH_VM, name, posterior, folder, "auto", k + 1, &a) || !run_once(b, BENCH_VM, name, posterior, folder, "diagonal", k + 1, &d)) return;
+    v[k] = 1e3 * a.ess / a.gradients;
+    w[k] = 1e3 * d.ess / d.gradients;
+  }
+  bench_record(b, &(bench_row){name, "ESS/1000 gradients", BENCH_RATE, 1, "metric = diagonal", 0, "check_posterior passes with both"}, v, w, SEEDS);
 }
 
 /* ---- the whole process, from the command to one transition of one chain */
@@ -181,4 +210,5 @@ void bench_posteriors(bench *b) {
     for (int how = 0; how < STARTS; how++) first_transition(b, (start)how, name[k], folder_of(name[k]));
   for (size_t k = 0; k < n; k++)
     for (int e = 0; e < BENCH_ENGINES; e++) effective(b, (bench_engine)e, name[k], folder_of(name[k]));
+  for (size_t k = 0; k < n; k++) metrics(b, name[k], folder_of(name[k]));
 }
