@@ -104,10 +104,16 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
   printf("%s: ", p.name);
   if (unknowns == 0 && aim_quantity_count(t) == 0) {
     printf("nothing to infer and nothing to predict\n");
-  } else if (strcmp(p.method, "importance") == 0) {
+  } else if (strcmp(p.method, "anneal") == 0) {
+    aim_annealing a;
+    aim_annealing_get(t, &a);
+    printf("anneal, %llu replicas of %llu sweeps, seed %llu, %.2f s\n", (unsigned long long)a.replicas, (unsigned long long)a.sweeps, (unsigned long long)p.seed, seconds);
+    printf("lowest energy %.10g: draw %llu, reached by %llu of %llu; mean of the lowest %.10g\n\n", a.best_energy, (unsigned long long)a.best + 1,
+           (unsigned long long)a.reached, (unsigned long long)a.replicas, a.mean_energy);
+  } else if (strcmp(p.method, "importance") == 0 || strcmp(p.method, "ais") == 0) {
     aim_evidence e;
     aim_evidence_get(t, &e);
-    printf("importance, %llu particles, seed %llu, %.2f s\n", (unsigned long long)p.particles, (unsigned long long)p.seed, seconds);
+    printf("%s, %llu particles, seed %llu, %.2f s\n", p.method, (unsigned long long)p.particles, (unsigned long long)p.seed, seconds);
     printf("log evidence %.4f (standard error %.2g), effective particles %.1f\n\n", e.log_evidence, e.standard_error, e.ess);
   } else if (aim_approximation_get(t, &x) == AIM_OK) {
     print_approximation(t, &p, &x, seconds);
@@ -123,6 +129,8 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
     if (t->plan.metric == PLAN_METRIC_AUTO) print_metric(t);
     printf(", %.2f s\n", seconds);
     if (strcmp(p.method, "nuts") == 0) print_noncentred(&t->p);
+    aim_evidence e;
+    if (aim_evidence_get(t, &e) == AIM_OK) printf("log evidence %.4f (standard error %.2g)\n", e.log_evidence, e.standard_error);
     putchar('\n');
   }
 }

@@ -1,12 +1,13 @@
 /* check.c: the entry of the checker, the declarations of a program, and the queries of later phases.
  *
- * What cannot be run yet (energies, schedules, agents, worlds) may be declared: a file that only declares it checks with the
+ * What cannot be run yet (agents, worlds) may be declared: a file that only declares it checks with the
  * warning W0690, and the parts of a model around it are checked in full.  A statement that would have to run it, and a
  * construct inside a model that the compiler could only get wrong by leaving it out (ragged arrays, ode), is the error E0690. */
 #include "compiler/check_state.h"
 
 #include "compiler/import.h"
 #include "compiler/prelude.h"
+#include "compiler/schedule.h"
 #include "lang/parse.h"
 
 #include <string.h>
@@ -158,7 +159,8 @@ static void declare(check_state *st, ast_decl *d, bool library) {
   case DECL_MODEL: kind = SYM_MODEL; break;
   case DECL_FN: kind = SYM_FN; break;
   case DECL_DIST: kind = SYM_DIST; break;
-  case DECL_AGENT: case DECL_WORLD: case DECL_SCHEDULE: kind = SYM_OTHER; break;
+  case DECL_AGENT: case DECL_WORLD: kind = SYM_OTHER; break;
+  case DECL_SCHEDULE: schedule_declare(st->p, d, library); return;
   default: return;
   }
   if (name_missing(&d->name)) return;
@@ -201,7 +203,7 @@ static void declare(check_state *st, ast_decl *d, bool library) {
 
 static void cannot_run(check_state *st, const ast_decl *d) {
   diag *w = diag_add(st->p->diags, DIAG_WARNING, "W0690", d->head, "%s `%s` cannot be run yet",
-                     d->kind == DECL_AGENT ? "agent" : d->kind == DECL_WORLD ? "world" : "schedule", d->name.name);
+                     d->kind == DECL_AGENT ? "agent" : "world", d->name.name);
   diag_note(st->p->diags, w, "it is read, and its contents are not checked");
 }
 
@@ -272,9 +274,8 @@ static void run_queue(check_state *st) {
   }
 }
 
-symbol *library_find(check_state *st, const char *name) {
-  symbol *s = ptr_map_get(&st->library, name);
-  if (s) return s;
+/* Parses and enters what the library calls `name`: its schedules, or all else. */
+static void library_load(check_state *st, const char *name, bool schedules) {
   size_t lo = 0, hi = aim_prelude_count;
   while (lo < hi) {
     size_t mid = lo + (hi - lo) / 2;
@@ -283,12 +284,24 @@ symbol *library_find(check_state *st, const char *name) {
   }
   check_program *p = st->p;
   for (size_t i = lo; i < aim_prelude_count && strcmp(aim_prelude[i].name, name) == 0; i++) {
+    if ((aim_prelude[i].kind == PRELUDE_SCHEDULE) != schedules) continue;
     int id = source_add(p->sources, aim_prelude[i].file, aim_prelude[i].text, aim_prelude[i].len);
     if (!id) continue;
     ast_file *f = parse_file(p->mem, p->names, p->sources, id, p->diags);
     for (size_t k = 0; k < f->n; k++) declare(st, f->items[k], true);
   }
-  return ptr_map_get(&st->library, name);
+}
+
+symbol *library_find(check_state *st, const char *name) {
+  symbol *s = ptr_map_get(&st->library, name);
+  if (!s) library_load(st, name, false);
+  return s ? s : ptr_map_get(&st->library, name);
+}
+
+symbol *schedule_find(check_state *st, const char *name) {
+  symbol *s = ptr_map_get(&st->schedules, name);
+  if (!s) library_load(st, name, true);
+  return s ? s : ptr_map_get(&st->schedules, name);
 }
 
 static void state_init(check_program *p) {
@@ -297,6 +310,7 @@ static void state_init(check_program *p) {
   st->p = p;
   ptr_map_init(&st->user, p->mem);
   ptr_map_init(&st->library, p->mem);
+  ptr_map_init(&st->schedules, p->mem);
   ptr_map_init(&st->builtins, p->mem);
   ptr_map_init(&st->calls, p->mem);
   ptr_map_init(&st->results, p->mem);
@@ -341,7 +355,8 @@ bool check_file(check_program *p) {
         ARENA_PUSH(p->mem, st->queue, st->nqueue, st->cap_queue, s);
       }
       break;
-    case DECL_AGENT: case DECL_WORLD: case DECL_SCHEDULE: cannot_run(st, d); break;
+    case DECL_AGENT: case DECL_WORLD: cannot_run(st, d); break;
+    case DECL_SCHEDULE: schedule_check(p, d); break;
     default: break;
     }
     run_queue(st);

@@ -3,11 +3,13 @@
  * Options are compared with the methods' own tables here.  What an option's value means belongs to the driver of the method,
  * which reads the literal. */
 #include "compiler/check_state.h"
+#include "compiler/kernel.h"
 #include "compiler/method.h"
+#include "compiler/schedule.h"
 
 #include <string.h>
 
-typedef enum want { WANT_COUNT, WANT_WHOLE, WANT_REAL, WANT_LENGTH, WANT_NAMES, WANT_UNKNOWNS, WANT_WORD, WANT_ANY } want;
+typedef enum want { WANT_COUNT, WANT_WHOLE, WANT_REAL, WANT_LENGTH, WANT_NAMES, WANT_UNKNOWNS, WANT_WORD, WANT_SCHEDULE, WANT_ANY } want;
 
 typedef struct option {
   const char *name;
@@ -20,24 +22,23 @@ static const option options[] = {
     {"seed", WANT_WHOLE, ""},
     {"threads", WANT_WHOLE, ""},
     {"save", WANT_NAMES, ""},
-    {"draws", WANT_COUNT, " prior importance mh gibbs slice hmc nuts smc pmmh pgas tempering laplace pathfinder vi cycle "},
-    {"chains", WANT_COUNT, " mh gibbs slice hmc nuts pmmh pgas cycle "},
+    {"draws", WANT_COUNT, " prior importance mh gibbs slice hmc nuts smc pmmh pgas tempering ais laplace pathfinder vi cycle "},
+    {"chains", WANT_COUNT, " mh gibbs slice hmc nuts pmmh pgas tempering population cycle "},
     {"warmup", WANT_WHOLE, " mh gibbs slice hmc nuts pmmh pgas tempering cycle "},
     {"thin", WANT_COUNT, " mh gibbs slice hmc nuts pmmh pgas tempering cycle "},
     {"target_accept", WANT_REAL, " nuts hmc mh "},
     {"max_depth", WANT_COUNT, " nuts "},
     {"metric", WANT_WORD, " nuts hmc "},
     {"statistics", WANT_WORD, ""},
-    {"init_radius", WANT_LENGTH, " nuts mh map laplace pathfinder "},
+    {"init_radius", WANT_LENGTH, " nuts mh map laplace pathfinder tempering population ais anneal "},
     {"step_size", WANT_REAL, " nuts hmc "},
     {"steps", WANT_WHOLE, " mh hmc "},
-    {"particles", WANT_COUNT, " importance smc pmmh pgas "},
-    {"scale", WANT_REAL, " mh "},
+    {"particles", WANT_COUNT, " importance smc pmmh pgas population ais "},
+    {"scale", WANT_REAL, " mh tempering population ais anneal "},
     {"over", WANT_ANY, " smc pmmh pgas ", true},
     {"resample", WANT_ANY, " smc pmmh pgas ", true},
     {"blocks", WANT_NAMES, " gibbs ", true},
-    {"beta", WANT_ANY, " tempering ", true},
-    {"rungs", WANT_COUNT, " tempering ", true},
+    {"beta", WANT_SCHEDULE, " tempering population ais "},
     {"iterations", WANT_COUNT, " map laplace pathfinder vi "},
     {"tolerance", WANT_REAL, " map laplace pathfinder vi "},
     {"paths", WANT_COUNT, " map laplace pathfinder "},
@@ -155,6 +156,9 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
     else cx_help(c, d, "metrics are `diagonal`, `fisher`, `dense`, `lowrank` and `auto`");
     return;
   }
+  case WANT_SCHEDULE:
+    if (m) schedule_compile(c->p, m, e);
+    return;
   case WANT_ANY: return;
   }
 }
@@ -215,7 +219,9 @@ static const char *check_method(ctx *c, ast_expr *e, const check_model *m) {
     static const struct { const char *other, *ours; } habits[] = {
         {"metropolis", "mh"}, {"metropolis_hastings", "mh"}, {"sample", "nuts"}, {"sampling", "nuts"}, {"mcmc", "nuts"},
         {"advi", "vi"}, {"optimize", "map"}, {"optimizing", "map"}, {"mle", "map"}, {"variational", "vi"}, {"NUTS", "nuts"},
-        {"HMC", "hmc"}, {"particle_filter", "smc"}, {"stan", "nuts"}};
+        {"HMC", "hmc"}, {"particle_filter", "smc"}, {"stan", "nuts"},
+        {"parallel_tempering", "tempering"}, {"replica_exchange", "tempering"}, {"population_annealing", "population"},
+        {"annealed_importance", "ais"}};
     const char *near = NULL;
     for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
       if (strcmp(habits[i].other, name) == 0) near = habits[i].ours;
@@ -311,7 +317,7 @@ static symbol *find_model(ctx *c, ast_run *r) {
   symbol *s = ptr_map_get(&st->user, r->model.name);
   bool agent = r->verb == VERB_SIMULATE;
   const char *noun = agent ? "agent or model" : "model";
-  if (s && (s->kind == SYM_MODEL || (s->kind == SYM_OTHER && s->decl->kind != DECL_SCHEDULE))) {
+  if (s && (s->kind == SYM_MODEL || s->kind == SYM_OTHER)) {
     r->model.sym = s;
     return s;
   }
@@ -344,10 +350,11 @@ static void add_result(ctx *c, ast_decl *d, const char *method) {
   ptr_map_put(&c->st->results, name, d);
 }
 
+/* A weight that is no observation: a factor or an energy. */
 static bool has_factor(const ast_block *b) {
   for (size_t i = 0; b && i < b->n; i++) {
     const ast_stmt *s = b->items[i];
-    if (s->kind == STMT_FACTOR || s->kind == STMT_ERROR) return true;
+    if (s->kind == STMT_FACTOR || s->kind == STMT_ENERGY || s->kind == STMT_ERROR) return true;
     if (s->kind == STMT_GROUP && has_factor(s->group.body)) return true;
     if (s->kind == STMT_PLATE && has_factor(s->plate.body)) return true;
     if (s->kind == STMT_FOR && has_factor(s->for_.body)) return true;
@@ -365,46 +372,63 @@ static void warn_unobserved(ctx *c, const ast_run *r, const check_model *m, cons
   if (m->ndata) cx_help(c, d, "an observation is written `%s ~ ...`", m->data[0]->name);
 }
 
+/* `using` says how sweeps move: where there are sweeps. */
+static void check_kernel(ctx *c, const ast_run *r, const char *method) {
+  bool sweeps = r->verb == VERB_ANNEAL;
+  static const char *const takes_kernel[] = {"tempering", "population", "ais"};
+  for (size_t k = 0; k < 3 && method; k++) sweeps = sweeps || strcmp(takes_kernel[k], method) == 0;
+  kernel read;
+  if (r->using_ && !sweeps) {
+    diag *d = cx_error(c, "E0845", r->using_->at, "`using` names the kernel of annealing and tempering");
+    cx_help(c, d, "it stands with `anneal`, and with the methods tempering, population and ais");
+  } else {
+    kernel_read(c->p->diags, r->using_, r->verb == VERB_ANNEAL, &read);
+  }
+}
+
 void check_run_decl(check_state *st, ast_decl *decl) {
   ast_run *r = decl->run;
   ctx c;
   ctx_init(&c, st, CTX_RUN, NULL);
   symbol *s = find_model(&c, r);
   if (!s) return;
-  if (s->kind == SYM_OTHER || r->verb != VERB_INFER) {
+  if (s->kind == SYM_OTHER || (r->verb != VERB_INFER && r->verb != VERB_ANNEAL)) {
     diag *d = cx_error(&c, "E0690", decl->at, "`%s` is not available yet", ast_verb_text(r->verb));
     if (s->kind == SYM_OTHER) cx_point(&c, d, s->at, "%s", sym_noun(s));
-    else if (r->verb == VERB_ANNEAL) cx_help(&c, d, "`infer` draws from the model");
     return;
   }
   if (name_present(&r->world)) cx_error(&c, "E0690", r->world.at, "worlds are not available yet");
   const check_model *m = sym_of(s)->model;
   if (!m) return;
-  if (sym_of(s)->energy) {
-    diag *d = cx_error(&c, "E0690", r->model.at, "model `%s` has an `energy` and cannot be run yet", s->name);
-    cx_point(&c, d, s->at, "declared here");
-    return;
-  }
   c.tracks = sym_of(s)->tracks;
   check_bindings(&c, r, m);
   check_given(&c, r, m);
-  const char *method = NULL;
+  const bool anneals = r->verb == VERB_ANNEAL;
+  const char *method = anneals ? "anneal" : NULL;
   bool bad = false;
   for (size_t i = 0; i < r->with.n; i++) {
     ast_arg *a = &r->with.items[i];
     if (!a->name.name) {
       if (i > 0) {
-        cx_error(&c, "E0803", a->at, "one run has one method");
+        cx_error(&c, "E0803", a->at, anneals ? "one run has one schedule" : "one run has one method");
+        continue;
+      }
+      if (anneals) {
+        bad = !schedule_compile(c.p, m, a->value);
         continue;
       }
       method = check_method(&c, a->value, m);
       bad = method == NULL;
     }
   }
+  if (anneals && (r->with.n == 0 || r->with.items[0].name.name)) {
+    diag *d = cx_error(&c, "E0803", decl->at, "annealing needs a schedule");
+    cx_help(&c, d, "such as `with geometric(beta = 0.1 -> 10, sweeps = 1000)`");
+  }
   for (size_t i = 0; i < r->with.n && !bad; i++)
     if (r->with.items[i].name.name) check_option(&c, &r->with.items[i], method ? method : "auto", m);
-  if (r->using_) cx_error(&c, "E0690", r->using_->at, "`using` belongs to `anneal`, which is not available yet");
+  check_kernel(&c, r, method);
   if (r->steps) cx_error(&c, "E0809", r->steps->at, "`for ... steps` belongs to `simulate`");
-  if (!bad) warn_unobserved(&c, r, m, method);
+  if (!bad && !anneals) warn_unobserved(&c, r, m, method);
   add_result(&c, decl, method);
 }

@@ -119,7 +119,7 @@ static size_t put_names(const ptr_map *m, const char *but, bool dists, const cha
 
 static size_t put_library(check_state *st, const char *but, bool dists, const char **words, size_t n) {
   for (size_t i = 0; i < aim_prelude_count; i++) {
-    const char *name = aim_prelude[i].dist == dists ? intern(st->p->names, aim_prelude[i].name) : but;
+    const char *name = aim_prelude[i].kind == (dists ? PRELUDE_DIST : PRELUDE_FN) ? intern(st->p->names, aim_prelude[i].name) : but;
     if (name != but) words[n++] = name;
   }
   return n;

@@ -59,7 +59,6 @@ typedef struct sym_info {
   check_dist *dist;
   check_model *model;
   ptr_map tracks;         /* SYM_MODEL: what it tracks and predicts */
-  bool energy;            /* SYM_MODEL: it has one */
   bool queued;            /* its body is checked, or will be */
   struct special *specials; /* SYM_DIST over distributions: what was made of it (check_over.c) */
   bool over_failed;       /* it has an error that was reported, so nothing is made of it any more; SYM_MODEL too */
@@ -78,6 +77,7 @@ typedef struct check_state {
   ptr_map user;          /* callables and other declarations, by name */
   ptr_map library;       /* those of the prelude that were asked for */
   ptr_map user_models;   /* models and agents, by name */
+  ptr_map schedules;     /* by name; they have a namespace of their own */
   ptr_map builtins;
   ptr_map calls;         /* ast_expr -> check_call */
   ptr_map results;       /* names of results -> the ast_decl of the run */
@@ -157,6 +157,8 @@ symbol *value_find(const ctx *c, const char *name);
 symbol *callable_find(const ctx *c, const char *name);
 /* Of the prelude, parsed and declared when it is first asked for; NULL when it has no such name (interned). */
 symbol *library_find(check_state *st, const char *name);
+/* The first schedule of that name, the file's own before the library's, which is loaded when it is first asked for; NULL if there is none. */
+symbol *schedule_find(check_state *st, const char *name);
 /* Adds a value; reports a name that is taken, and then hides the older one. */
 void value_add(ctx *c, symbol *s);
 /* Adds without looking: for an array that a forecast continues. */

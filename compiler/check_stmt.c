@@ -195,13 +195,7 @@ void check_stmt(ctx *c, ast_stmt *s) {
     ARENA_PUSH(c->a, c->replicas, c->nreplicas, c->cap_replicas, n);
     break;
   }
-  case STMT_ENERGY: {
-    scalar_value(c, s->value, "an energy");
-    if (!c->owner || sym_of(c->owner)->energy) break;
-    sym_of(c->owner)->energy = true;
-    diag_add(c->p->diags, DIAG_WARNING, "W0690", s->at, "a model with an `energy` cannot be run yet");
-    break;
-  }
+  case STMT_ENERGY: scalar_value(c, s->value, "an energy"); break;
   case STMT_FACTOR: scalar_value(c, s->value, "a factor"); break;
   case STMT_RETURN: check_return(c, s); break;
   default: break; /* the parser has reported statements out of place */

@@ -308,6 +308,10 @@ static void walk_block(derivation *d, ir_builder *b, const ir_block *block) {
     case IR_FACTOR_OP:
       if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS) derive_add_part(d, b, PART_FACTOR, derive_get(d, op->args[0]));
       break;
+    case IR_ENERGY_OP:
+      if (d->form == FORM_DENSITY || d->form == FORM_LOGDENS)
+        derive_add_part(d, b, PART_ENERGY, ir_op1(b, IR_NEG_OP, derive_get(d, op->args[0])));
+      break;
     case IR_TRACK_OP:
       if (d->form == FORM_OUTPUTS) ARENA_PUSH(d->m->mem, d->track, d->ntracks, d->cap_tracks, derive_get(d, op->args[0]));
       break;
@@ -369,23 +373,48 @@ ir_val derive_site_value(derivation *d, const ir_site *site) {
   return derive_blank(&b, site->type);
 }
 
-static ir_fn *finish_density(derivation *d, uint32_t n) {
-  derive_walk(d);
+/* The sum of two parts, either of which may be absent. */
+static ir_val join_parts(ir_builder *b, ir_val x, ir_val y) { return x && y ? ir_op2(b, IR_ADD_OP, x, y) : x ? x : y; }
+
+static ir_fn *finish_density(derivation *d, uint32_t n, const ir_val *part) {
   ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
-  for (uint32_t k = 0; k < n; k++)
-    if (!d->part[k]) d->part[k] = ir_real(&b, 0.0);
-  ir_return(d->fn, n, d->part);
+  ir_val ret[PART_COUNT];
+  for (uint32_t k = 0; k < n; k++) ret[k] = part[k] ? part[k] : ir_real(&b, 0.0);
+  ir_return(d->fn, n, ret);
   return d->fn;
 }
 
 ir_fn *derive_density(check_program *p, ir_module *m, const ir_fn *model) {
-  return finish_density(derive_begin(p, m, model, "density", FORM_DENSITY), PART_COUNT);
+  derivation *d = derive_begin(p, m, model, "density", FORM_DENSITY);
+  derive_walk(d);
+  ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
+  d->part[PART_FACTOR] = join_parts(&b, d->part[PART_FACTOR], d->part[PART_ENERGY]);
+  return finish_density(d, PART_ENERGY, d->part);
+}
+
+static void see_energy(void *user, ir_op *op) { *(bool *)user |= op->code == IR_ENERGY_OP; }
+
+bool derive_has_energy(const ir_fn *model) {
+  bool has = false;
+  ir_visit_ops((ir_block *)&model->body, see_energy, &has);
+  return has;
+}
+
+ir_fn *derive_tempered(check_program *p, ir_module *m, const ir_fn *model) {
+  derivation *d = derive_begin(p, m, model, "tempered", FORM_DENSITY);
+  derive_walk(d);
+  ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
+  ir_val weights = join_parts(&b, d->part[PART_LIKELIHOOD], d->part[PART_FACTOR]), prior = d->part[PART_PRIOR];
+  bool energy = derive_has_energy(model);
+  ir_val part[2] = {energy ? join_parts(&b, prior, weights) : prior, energy ? d->part[PART_ENERGY] : weights};
+  return finish_density(d, 2, part);
 }
 
 ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model, bool mode) {
   derivation *d = derive_begin(p, m, model, "logdens", FORM_LOGDENS);
   d->mode = mode;
-  return finish_density(d, 1);
+  derive_walk(d);
+  return finish_density(d, 1, d->part);
 }
 
 static void return_latents(derivation *d) {

@@ -13,6 +13,10 @@ ir_fn *derive_prepare(ir_module *m, ir_fn *model);
 
 /* @density(latents) -> log prior, log likelihood, log factors. */
 ir_fn *derive_density(check_program *p, ir_module *m, const ir_fn *model);
+/* @tempered(latents) -> the log density at inverse temperature 0, and what each unit of inverse temperature adds to it: minus the energies,
+ * in a model without any the log likelihood and log factors. */
+ir_fn *derive_tempered(check_program *p, ir_module *m, const ir_fn *model);
+bool derive_has_energy(const ir_fn *model);
 /* @logdens(unconstrained latents) -> log density of the unconstrained point, Jacobian included; with `mode` without it, so that its
  * maximum is that of the density of the latents themselves. */
 ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model, bool mode);
@@ -20,6 +24,8 @@ ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model, bool m
 ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model);
 /* @prior(key) -> latents drawn from the prior.  NULL with *why (a site that cannot be drawn) if there is none. */
 ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir_site **why);
+/* A site of a finite type under Flat(): each of its values has the weight 1, and a draw is any of them. */
+bool derive_alike(const ir_tilde *t);
 /* @outputs(latents, key) -> what the model tracks, predicted sites among it, in order.  NULL if there is nothing.  Of a recovery
  * (sum_out.h) it is @recover. */
 ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model, const char *name);
@@ -28,10 +34,11 @@ ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model, const 
  * one event.  Elements that nothing observes are 0.  site [nsites of the model]: which ones, *n of them.  NULL if there is none. */
 ir_fn *derive_loglik(check_program *p, ir_module *m, const ir_fn *model, const ir_site **site /* OUT */, uint32_t *n /* OUT */);
 
-/* @local.<site>(latents, index...) -> the terms of @density that depend on this element of the site, summed.  `density` is
- * @density after inlining and the structural passes, before fma is formed.  Index lists of gathers become frame values:
- * *prepare is extended, or made.  *local tells whether no loop over the whole model is left. */
-ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool *local);
+/* @local.<site>(latents, index...) -> the terms of @density that depend on this element of the site: one sum where they are taken
+ * `together`, else a sum for each result of it, as drivers that temper want of @tempered.  `density` is that function after inlining and
+ * the structural passes, before fma is formed.  Index lists of gathers become frame values: *prepare is extended, or made.  *local tells
+ * whether no loop over the whole model is left. */
+ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool together, bool *local);
 /* @bounds.<site>(latents, index...) -> lower and upper end of the element's support (-inf, inf where there is none). */
 ir_fn *derive_bounds(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site);
 /* @point.<site>(u, lo) -> one event of a site with a support of vectors or matrices, and the log Jacobian.  lo is there for every

@@ -31,12 +31,19 @@ static void see_tilde(void *user, ir_op *op) {
   s->count++;
 }
 
+/* The same for every element: it stands at the top of the model, or is a number wherever it stands. */
 static bool at_top(const ir_fn *fn, ir_val v) {
   const ir_op *op = ir_def_op(fn, v);
-  return v == 0 || ir_value_of(fn, v)->def == IR_DEF_PARAM || (op && op->block == &fn->body);
+  return v == 0 || ir_value_of(fn, v)->def == IR_DEF_PARAM || (op && (op->block == &fn->body || op->nargs == 0));
 }
 
-/* Bounds that do not vary from element to element stand at the top of the model. */
+static ir_val common_bound(derivation *d, ir_builder *b, ir_val v) {
+  const ir_op *op = v ? ir_def_op(d->model, v) : NULL;
+  if (op && op->block != &d->model->body) ir_clone_op(&d->c, b, op); /* the walk left its image in a loop */
+  return derive_get(d, v);
+}
+
+/* Bounds that do not vary from element to element. */
 static const ir_tilde *common_bounds(const ir_fn *model, const ir_site *site) {
   tilde_search s = {.site = site};
   ir_visit_ops((ir_block *)&model->body, see_tilde, &s);
@@ -58,7 +65,7 @@ ir_fn *derive_bounds(check_program *p, ir_module *m, const ir_fn *model, const i
   ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
   if (common)
     for (int side = 0; side < 2; side++) {
-      ir_val v = derive_get(d, side == 0 ? common->lo : common->hi);
+      ir_val v = common_bound(d, &b, side == 0 ? common->lo : common->hi);
       if (v && ir_type_of(d->fn, v).elem == IR_INT) v = ir_op1(&b, IR_TO_REAL_OP, v);
       d->part[side] = v;
     }

@@ -54,7 +54,26 @@ static ir_val draw_bounded(ir_builder *b, const ir_dist *dist, ir_val key, ir_va
   return ir_if_out(b->fn, miss, first, z);
 }
 
+/* An element of a finite type that has no distribution but the counting measure: all values alike. */
+static ir_val draw_alike(derivation *d, ir_builder *b, const ir_tilde *t, ir_val index) {
+  ir_val lo = derive_get(d, t->lo), hi = derive_get(d, t->hi);
+  ir_val key = ir_op2(b, IR_FOLD_OP, d->key, ir_int(b, t->site->number));
+  ir_val u = ir_draw(b, IR_UNIFORM_OP, 1, key, index, 0, NULL);
+  int64_t from, to;
+  if (t->site->type.elem == IR_BOOL) return ir_op2(b, IR_LE_OP, ir_real(b, 0.5), u);
+  if (ir_is_int(d->fn, lo, &from) && ir_is_int(d->fn, hi, &to) && from == -1 && to == 1)
+    return ir_op3(b, IR_SELECT_OP, ir_op2(b, IR_LT_OP, u, ir_real(b, 0.5)), lo, hi);
+  ir_val n = ir_op2(b, IR_ADD_OP, ir_op2(b, IR_SUB_OP, hi, lo), ir_int(b, 1));
+  ir_val k = ir_op1(b, IR_TO_INT_OP, ir_op1(b, IR_FLOOR_OP, ir_op2(b, IR_MUL_OP, u, ir_op1(b, IR_TO_REAL_OP, n))));
+  return ir_op2(b, IR_ADD_OP, lo, k);
+}
+
+bool derive_alike(const ir_tilde *t) {
+  return t->site->support == IR_SUP_FINITE && t->lo && t->hi && strncmp(t->dist->name, "Flat", 4) == 0;
+}
+
 static ir_val draw_one(derivation *d, ir_builder *b, const ir_tilde *t, ir_val index, uint32_t n, const ir_val *args) {
+  if (derive_alike(t)) return draw_alike(d, b, t, index);
   ir_val lo = derive_get(d, t->lo), hi = derive_get(d, t->hi);
   ir_val key = ir_op2(b, IR_FOLD_OP, d->key, ir_int(b, t->site->number));
   ir_elem x = (ir_elem)ir_type_of(t->dist->sample, t->dist->sample->ret[0]).elem;
@@ -92,7 +111,7 @@ ir_val derive_draw(derivation *d, ir_builder *b, const ir_op *op) {
   bool ordered = tied && t->site->support == IR_SUP_ORDERED && x.rank == 1;
   for (uint32_t k = 0; dist->sample && k < op->nargs; k++)
     ordered = ordered && ir_type_of(d->model, op->args[k]).rank <= derive_formal_rank(dist->sample, k + 2);
-  if (!dist->sample || (tied && !ordered)) {
+  if ((!dist->sample && !derive_alike(t)) || (tied && !ordered)) {
     if (!d->undrawable) d->undrawable = t->site;
     return derive_blank(b, x);
   }

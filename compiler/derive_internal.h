@@ -19,7 +19,7 @@ bool derive_same_value(const ir_fn *fn, ir_val a, ir_val b);
 
 typedef enum derive_form { FORM_DENSITY, FORM_LOGDENS, FORM_CONSTRAIN, FORM_PRIOR, FORM_OUTPUTS, FORM_BOUNDS, FORM_LOGLIK } derive_form;
 
-enum { PART_PRIOR, PART_LIKELIHOOD, PART_FACTOR, PART_COUNT };
+enum { PART_PRIOR, PART_LIKELIHOOD, PART_FACTOR, PART_ENERGY /* minus the energies */, PART_COUNT };
 
 /* FORM_LOGLIK: the log density of observations of a site (derive_loglik.c).  axes has an entry for each axis that does not belong to one
  * observation; val has those whose entry is 0. */

@@ -5,6 +5,8 @@
  *
  *   at [i + c, ...]   affine: the iteration i = j - c, if there is one; several offsets give several iterations
  *   at [k(i), ...]    gather: the iterations in bucket j of the inverse of k, which is computed from data in @prepare
+ *   several such      s[edge[e, 1]] * s[edge[e, 2]], s[i % L + 1, j]: places that data and the loop decide, each with an inverse of its
+ *                     own over all iterations; an iteration is counted at the first of its places that is the element
  *
  * Terms that do not depend on the site are left out, others are taken whole.  This is done on references, never per element. */
 #include "compiler/derive.h"
@@ -13,7 +15,7 @@
 
 #include <string.h>
 
-enum { MAX_OFFSETS = 8 };
+enum { MAX_OFFSETS = 8, MAX_PLACES = 8 };
 
 typedef struct term {
   ir_val v;            /* of the density function */
@@ -120,6 +122,9 @@ typedef struct reads {
   place axis[IR_MAX_RANK];
   uint32_t count;
   bool fail; /* the site is read in a way that says nothing about where */
+  ir_axes at[MAX_PLACES]; /* distinct places of elements */
+  uint32_t nplaces;
+  bool scattered;         /* there are others */
 } reads;
 
 static bool affine(const reads *r, ir_val v, uint32_t *axis, int64_t *offset) {
@@ -159,6 +164,24 @@ static void see_place(reads *r, place *p, ir_val v) {
   }
 }
 
+/* One more place, all of whose axes are known before any latent is. */
+static void see_element(reads *r, const ir_axes *axes) {
+  bool known = axes->n == r->l->site->type.rank && axes->n > 0;
+  for (uint32_t a = 0; a < axes->n && known; a++) {
+    ir_val v = axes->at[a];
+    const ir_op *op = v ? ir_def_op(r->l->d, v) : NULL;
+    known = v && !r->l->latent[v] && (!r->inside[v] || !op || op->block == &r->plate->u.loop->body);
+    for (uint32_t k = 0; known && r->inside[v] && !op; k++) { /* an index: of the plate, not of a loop in it */
+      known = k < r->plate->u.loop->rank;
+      if (known && r->plate->u.loop->index[k] == v) break;
+    }
+  }
+  for (uint32_t k = 0; k < r->nplaces && known; k++)
+    if (memcmp(r->at[k].at, axes->at, axes->n * sizeof *axes->at) == 0) return;
+  if (known && r->nplaces < MAX_PLACES) r->at[r->nplaces++] = *axes;
+  else r->scattered = true;
+}
+
 typedef struct foreign {
   const reads *r;
   const ir_op *op;
@@ -180,6 +203,7 @@ static void see_read(void *user, ir_op *op) {
   if (f.hit) r->fail = true;
   if (op->code != IR_AT_OP || op->args[0] != r->l->param) return;
   for (uint32_t a = 0; a < op->u.axes.n; a++) see_place(r, &r->axis[a], op->u.axes.at[a]);
+  see_element(r, &op->u.axes);
   r->count++;
 }
 
@@ -301,6 +325,79 @@ static ir_val gather_term(const body *x, const reads *r, uint32_t site_axis) {
   return ir_loop_out(l->fn, loop, IR_SUM, 0, NULL, v);
 }
 
+/* Row-major place in the site; 0 if a part of it is not known. */
+static ir_val flat_place(localiser *l, ir_builder *b, const ir_axes *axes, const ir_map *map) {
+  ir_val flat = 0;
+  for (uint32_t a = 0; a < axes->n; a++) {
+    ir_val v = map ? ir_map_get(map, axes->at[a]) : axes->at[a];
+    if (!v) return 0;
+    flat = flat ? ir_op2(b, IR_ADD_OP, ir_op2(b, IR_MUL_OP, flat, ir_size_val(b, l->site->type.dim[a])), v) : v;
+  }
+  return flat;
+}
+
+/* The plate's indices at a row-major place among its iterations. */
+static void unflatten(localiser *l, ir_builder *b, const ir_loop *loop, ir_val flat, ir_val *at) {
+  for (uint32_t k = loop->rank; k-- > 1;) {
+    ir_val n = ir_size_val(b, ir_size_of(l->d, loop->extent[k]));
+    at[k] = ir_op2(b, IR_IMOD_OP, flat, n);
+    flat = ir_op2(b, IR_IDIV_OP, flat, n);
+  }
+  at[0] = flat;
+}
+
+static ir_val places_term(const body *x, const reads *r) {
+  localiser *l = x->l;
+  const ir_loop *from = x->plate->u.loop;
+  size_table *sizes = l->m->sizes;
+  ir_size iterations = size_const(sizes, 1), elements = iterations;
+  for (uint32_t k = 0; k < from->rank; k++) {
+    ir_size n = ir_size_of(l->d, from->extent[k]);
+    if (n == IR_SIZE_NONE) return 0;
+    iterations = size_mul(sizes, iterations, n);
+  }
+  for (uint32_t a = 0; a < l->site->type.rank; a++) elements = size_mul(sizes, elements, l->site->type.dim[a]);
+  frame f;
+  frame_open(&f, l->m, l->d, l->prepare);
+  ir_val all = ir_size_val(&f.b, iterations), at[IR_MAX_RANK] = {0};
+  ir_op *keys = ir_loop_begin(&f.b, IR_PLATE_OP, 1, &all);
+  ir_builder in = ir_builder_in(&f.b, &keys->u.loop->body);
+  unflatten(l, &in, from, keys->u.loop->index[0], at);
+  for (uint32_t k = 0; k < from->rank; k++) ir_map_set(&f.c.map, from->index[k], at[k]);
+  for (size_t k = 0; k < x->n; k++) frame_clone(&f, &in, x->ops[k]);
+  ir_val key[MAX_PLACES];
+  for (uint32_t q = 0; q < r->nplaces; q++)
+    if (!(key[q] = flat_place(l, &in, &r->at[q], &f.c.map))) return 0; /* the loop, empty, is dead */
+  for (uint32_t q = 0; q < r->nplaces; q++) key[q] = ir_loop_out(f.prepare, keys, IR_STACK, 0, NULL, key[q]);
+  ir_val buckets = ir_size_val(&f.b, elements), list[MAX_PLACES], ptr[MAX_PLACES];
+  for (uint32_t q = 0; q < r->nplaces; q++) {
+    ptr[q] = frame_add(&f, l->fn, ir_inverse(&f.b, IR_INV_PTR_OP, key[q], buckets));
+    list[q] = frame_add(&f, l->fn, ir_inverse(&f.b, IR_INV_LIST_OP, key[q], buckets));
+  }
+  for (uint32_t q = 0; q + 1 < r->nplaces; q++) key[q] = frame_add(&f, l->fn, key[q]);
+
+  ir_axes here = {.n = l->site->type.rank};
+  memcpy(here.at, l->index, here.n * sizeof *here.at);
+  ir_val j = flat_place(l, &l->b, &here, NULL), total = 0;
+  for (uint32_t q = 0; q < r->nplaces; q++) {
+    ir_val lo = ir_at1(&l->b, ptr[q], j), hi = ir_at1(&l->b, ptr[q], ir_op2(&l->b, IR_ADD_OP, j, ir_int(&l->b, 1)));
+    ir_val count = ir_op2(&l->b, IR_SUB_OP, hi, lo);
+    ir_op *loop = ir_loop_begin(&l->b, IR_PLATE_OP, 1, &count);
+    ir_builder each = ir_builder_in(&l->b, &loop->u.loop->body);
+    ir_val p = ir_at1(&each, list[q], ir_op2(&each, IR_ADD_OP, lo, loop->u.loop->index[0])), once = 0;
+    for (uint32_t k = 0; k < q; k++) {
+      ir_val other = ir_op2(&each, IR_NE_OP, ir_at1(&each, key[k], p), j);
+      once = once ? ir_op2(&each, IR_AND_OP, once, other) : other;
+    }
+    unflatten(l, &each, from, p, at);
+    ir_val v = iterate(x, &each, at);
+    if (once) v = ir_op3(&each, IR_SELECT_OP, once, v, ir_real(&each, 0.0));
+    v = ir_loop_out(l->fn, loop, IR_SUM, 0, NULL, v);
+    total = total ? ir_op2(&l->b, IR_ADD_OP, total, v) : v;
+  }
+  return total;
+}
+
 /* The term narrowed to the element, or 0. */
 static ir_val narrow(localiser *l, ir_val v) {
   const ir_op *op = ir_def_op(l->d, v);
@@ -318,7 +415,7 @@ static ir_val narrow(localiser *l, ir_val v) {
     if (l->index[a] && r.axis[a].kind == PLACE_AFFINE) return affine_term(&x, &r, a);
   for (uint32_t a = 0; a < l->site->type.rank && op->u.loop->rank == 1; a++)
     if (l->index[a] && r.axis[a].kind == PLACE_KEY) return gather_term(&x, &r, a);
-  return 0;
+  return r.scattered || l->site->event_rank ? 0 : places_term(&x, &r);
 }
 
 /* v is computed from the site through a loop over the model. */
@@ -331,7 +428,26 @@ static bool through_loop(const localiser *l, ir_val v, int depth) {
   return false;
 }
 
-ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool *local) {
+/* The sum of the terms listed so far, which are then forgotten. */
+static ir_val total_of(localiser *l, bool *local) {
+  ir_val total = 0;
+  for (size_t k = 0; k < l->nterms; k++) {
+    const term *t = &l->terms[k];
+    ir_val v = narrow(l, t->v);
+    if (!v) {
+      if (through_loop(l, t->v, 12)) *local = false;
+      v = ir_map_get(&l->c.map, t->v);
+    }
+    if (t->scale) v = ir_op2(&l->b, IR_MUL_OP, v, t->scale);
+    if (t->guard) v = ir_op2(&l->b, IR_GUARD_OP, t->guard, v);
+    if (t->minus) v = ir_op1(&l->b, IR_NEG_OP, v);
+    total = total ? ir_op2(&l->b, IR_ADD_OP, total, v) : v;
+  }
+  l->nterms = 0;
+  return total ? total : ir_real(&l->b, 0.0);
+}
+
+ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool together, bool *local) {
   localiser l = {.m = m, .d = density, .prepare = prepare, .site = site};
   l.fn = ir_fn_new(m, arena_printf(m->mem, "local.%s", site->name), false);
   l.dep = ARENA_ARRAY(m->mem, bool, density->nvals);
@@ -352,22 +468,13 @@ ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const i
 
   l.b = ir_builder_at_end(l.fn, &l.fn->body);
   ir_clone_block(&l.c, &l.b, &density->body);
-  for (uint32_t k = 0; k < density->nret; k++) split(&l, density->ret[k], (term){0});
   *local = true;
-  ir_val total = 0;
-  for (size_t k = 0; k < l.nterms; k++) {
-    const term *t = &l.terms[k];
-    ir_val v = narrow(&l, t->v);
-    if (!v) {
-      if (through_loop(&l, t->v, 12)) *local = false;
-      v = ir_map_get(&l.c.map, t->v);
-    }
-    if (t->scale) v = ir_op2(&l.b, IR_MUL_OP, v, t->scale);
-    if (t->guard) v = ir_op2(&l.b, IR_GUARD_OP, t->guard, v);
-    if (t->minus) v = ir_op1(&l.b, IR_NEG_OP, v);
-    total = total ? ir_op2(&l.b, IR_ADD_OP, total, v) : v;
+  uint32_t n = 0;
+  ir_val total[IR_MAX_RANK] = {0};
+  for (uint32_t k = 0; k < density->nret; k++) {
+    split(&l, density->ret[k], (term){0});
+    if (!together || k + 1 == density->nret) total[n++] = total_of(&l, local);
   }
-  if (!total) total = ir_real(&l.b, 0.0);
-  ir_return(l.fn, 1, &total);
+  ir_return(l.fn, n, total);
   return l.fn;
 }

@@ -320,6 +320,7 @@ static ir_val op_term(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
     for (uint32_t k = 0; k < op->nargs; k++) args[k] = get(o, b, s, op->args[k]);
     return derive_tilde_term(b, op->u.tilde->dist, x, op->nargs, args);
   case IR_FACTOR_OP: return get(o, b, s, op->args[0]);
+  case IR_ENERGY_OP: return ir_op1(b, IR_NEG_OP, get(o, b, s, op->args[0]));
   case IR_IF_OP: return branch_term(o, b, s, op);
   case IR_PLATE_OP:
   case IR_SCAN_OP: return loop_term(o, b, s, op);
@@ -328,7 +329,7 @@ static ir_val op_term(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
 }
 
 static bool has_terms(const ir_op *op) {
-  if (op->code == IR_OBSERVE_OP || op->code == IR_SAMPLE_OP || op->code == IR_FACTOR_OP) return true;
+  if (op->code == IR_OBSERVE_OP || op->code == IR_SAMPLE_OP || op->code == IR_FACTOR_OP || op->code == IR_ENERGY_OP) return true;
   const ir_block *block[2] = {NULL, NULL};
   if (ir_is_loop(op)) block[0] = &op->u.loop->body;
   if (op->code == IR_IF_OP) {

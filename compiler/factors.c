@@ -51,7 +51,7 @@ typedef struct term_search {
 
 static void see_terms(void *user, ir_op *op) {
   term_search *s = user;
-  if (op->code == IR_OBSERVE_OP || op->code == IR_SAMPLE_OP || op->code == IR_FACTOR_OP) s->terms = true;
+  if (op->code == IR_OBSERVE_OP || op->code == IR_SAMPLE_OP || op->code == IR_FACTOR_OP || op->code == IR_ENERGY_OP) s->terms = true;
   use_search u = {s->g->dep, false};
   ir_visit_uses(op, see_use, &u);
   s->dep = s->dep || u.hit;
@@ -173,7 +173,7 @@ static void walk(factor_graph *g, const ir_block *block, bool vars) {
       for (uint32_t k = 0; k < t->axes.n; k++)
         if (t->axes.at[k] && g->dep[t->axes.at[k]]) factors_refuse(g, op->where, "the place of `%s` depends on a finite unknown", t->site->name);
       add_factor(g, op);
-    } else if (op->code == IR_OBSERVE_OP || op->code == IR_FACTOR_OP) {
+    } else if (op->code == IR_OBSERVE_OP || op->code == IR_FACTOR_OP || op->code == IR_ENERGY_OP) {
       add_factor(g, op);
     } else if (op->code == IR_IF_OP) {
       term_search s = {.g = g};

@@ -314,6 +314,7 @@ ir_val ir_if_out(ir_fn *fn, ir_op *branch, ir_val then_value, ir_val else_value)
 ir_val ir_sample(ir_builder *b, ir_site *site, ir_dist *dist, ir_axes axes, ir_val lo, ir_val hi, uint32_t n, const ir_val *args);
 ir_op *ir_observe(ir_builder *b, ir_site *site, ir_dist *dist, ir_axes axes, ir_val value, uint32_t n, const ir_val *args);
 ir_op *ir_factor(ir_builder *b, ir_val x);
+ir_op *ir_energy(ir_builder *b, ir_val x);
 ir_op *ir_track(ir_builder *b, const char *name, ir_val x);
 
 /* Pieces of the above, for the parser, the cloner and passes that make an operation like another one. */

@@ -516,6 +516,7 @@ ir_op *ir_observe(ir_builder *b, ir_site *site, ir_dist *dist, ir_axes axes, ir_
 }
 
 ir_op *ir_factor(ir_builder *b, ir_val x) { return op_new(b, IR_FACTOR_OP, 1, &x); }
+ir_op *ir_energy(ir_builder *b, ir_val x) { return op_new(b, IR_ENERGY_OP, 1, &x); }
 
 ir_op *ir_track(ir_builder *b, const char *name, ir_val x) {
   ir_op *op = op_new(b, IR_TRACK_OP, 1, &x);

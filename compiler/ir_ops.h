@@ -110,6 +110,7 @@
   X(SAMPLE,    "sample",    "*",    MODEL, 0, "draws an element of a site from a distribution")           \
   X(OBSERVE,   "observe",   "*",    MODEL, 0, "states that a value came from a distribution")             \
   X(FACTOR,    "factor",    "*",    MODEL, 0, "adds to the log density")                                  \
+  X(ENERGY,    "energy",    "*",    MODEL, 0, "subtracts from the log density, times the inverse temperature")  \
   X(TRACK,     "track",     "*",    MODEL, 0, "names a quantity to be reported")
 
 #endif

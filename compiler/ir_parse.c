@@ -514,6 +514,7 @@ static ir_op *parse_op(parser *ps, ir_builder *b, int depth) {
   case IR_SAMPLE_OP:
   case IR_OBSERVE_OP: return parse_tilde(ps, b, code == IR_OBSERVE_OP);
   case IR_FACTOR_OP: return ir_factor(b, value(ps));
+  case IR_ENERGY_OP: return ir_energy(b, value(ps));
   case IR_TRACK_OP: {
     const char *label = quoted(ps);
     return ir_track(b, label, value(ps));

@@ -451,6 +451,7 @@ static void check_op(verifier *v, const ir_op *op, int depth) {
   case IR_SAMPLE_OP:
   case IR_OBSERVE_OP: check_tilde(v, op); break;
   case IR_FACTOR_OP:
+  case IR_ENERGY_OP:
     count_args(v, op, 1);
     use_scalar(v, op->args[0], IR_REAL, "operand 1");
     break;
@@ -475,7 +476,7 @@ static void check_block(verifier *v, const ir_block *block, const ir_op *owner, 
     require(v, op->code < IR_OP_COUNT, "no operation");
     check_op(v, op, depth);
     v->op = op;
-    bool none = op->code == IR_OBSERVE_OP || op->code == IR_FACTOR_OP || op->code == IR_TRACK_OP;
+    bool none = op->code == IR_OBSERVE_OP || op->code == IR_FACTOR_OP || op->code == IR_ENERGY_OP || op->code == IR_TRACK_OP;
     require(v, !none || op->nres == 0, "an operation that should have no result");
     for (uint32_t k = 0; k < op->nres; k++) define(v, op->res[k], IR_DEF_RESULT, k, op);
   }

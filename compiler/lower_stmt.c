@@ -155,7 +155,7 @@ static void statement(lower *l, const ast_stmt *s) {
   case STMT_GROUP: lower_block(l, s->group.body); break;
   case STMT_REPLICATE: break; /* done beside the observation */
   case STMT_FACTOR: ir_factor(&l->b, sum_all(l, s->value)); break;
-  case STMT_ENERGY: ir_factor(&l->b, ir_op1(&l->b, IR_NEG_OP, sum_all(l, s->value))); break;
+  case STMT_ENERGY: ir_energy(&l->b, sum_all(l, s->value)); break;
   case STMT_RETURN:
     l->ret = ty_of(s->value)->rank ? lower_array(l, s->value) : lower_scalar(l, s->value);
     break;

@@ -12,7 +12,7 @@ const char *method_name(plan_method m) { return method_names[m]; }
 
 plan_method method_find(const char *name) {
   int m = 0;
-  while (m < METHOD_COUNT && strcmp(method_names[m], name) != 0) m++;
+  while (m < METHOD_COUNT && (strcmp(method_names[m], name) != 0 || traits[m] & METHOD_VERB)) m++;
   return (plan_method)m;
 }
 

@@ -17,21 +17,25 @@
   METHOD(MAP, "map", METHOD_RUNS | METHOD_ALONE | METHOD_REAL)               \
   METHOD(LAPLACE, "laplace", METHOD_RUNS | METHOD_ALONE | METHOD_REAL)       \
   METHOD(PATHFINDER, "pathfinder", METHOD_RUNS | METHOD_ALONE | METHOD_REAL) \
+  METHOD(TEMPERING, "tempering", METHOD_RUNS | METHOD_MARKOV)                \
+  METHOD(POPULATION, "population", METHOD_RUNS)                              \
+  METHOD(AIS, "ais", METHOD_RUNS | METHOD_ALONE)                             \
   METHOD(GIBBS, "gibbs", METHOD_MARKOV)                                      \
   METHOD(SLICE, "slice", METHOD_MARKOV)                                      \
   METHOD(HMC, "hmc", METHOD_MARKOV | METHOD_REAL)                            \
   METHOD(SMC, "smc", METHOD_ALONE)                                           \
   METHOD(PMMH, "pmmh", METHOD_MARKOV)                                        \
   METHOD(PGAS, "pgas", METHOD_MARKOV)                                        \
-  METHOD(TEMPERING, "tempering", METHOD_MARKOV)                              \
   METHOD(VI, "vi", METHOD_ALONE)                                             \
-  METHOD(CYCLE, "cycle", METHOD_MARKOV)
+  METHOD(CYCLE, "cycle", METHOD_MARKOV)                                      \
+  METHOD(ANNEAL, "anneal", METHOD_VERB | METHOD_ALONE)
 
 enum {
   METHOD_RUNS = 1,   /* this version has it; others are known by name and refused */
   METHOD_MARKOV = 2, /* chains with warm-up, whose draws depend on each other: R-hat and effective sizes are asked of them */
   METHOD_ALONE = 4,  /* one set of draws that need no chains */
-  METHOD_REAL = 8    /* moves real numbers only, along gradients */
+  METHOD_REAL = 8,   /* moves real numbers only, along gradients */
+  METHOD_VERB = 16   /* what a verb does: no method that a statement could name */
 };
 
 /* PLAN_AUTO is never in a plan that was checked. */

@@ -153,6 +153,7 @@ static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e
   if (strcmp(name, "sum_out") == 0) return set_names(p, name, e, &pl->sum_out, &pl->nsum_out);
   if (strcmp(name, "metric") == 0) return set_metric(p, pl, e);
   if (strcmp(name, "statistics") == 0) return set_statistics(p, pl, e);
+  if (strcmp(name, "beta") == 0) return (pl->schedule = schedule_compile(&p->check, pl->model, e)) != NULL;
   error(p, "E0826", at, arena_printf(p->mem, "the option `%s` is not available yet", name));
   return false;
 }
@@ -166,6 +167,7 @@ static const ast_expr *method_expr(const ast_run *r) {
 }
 
 static const char *method_word(const ast_run *r) {
+  if (r->verb == VERB_ANNEAL) return "anneal";
   const ast_expr *e = method_expr(r);
   return !e ? "auto" : e->kind == EXPR_CALL ? e->call.fn.name : e->kind == EXPR_NAME ? e->name.name : "auto";
 }
@@ -203,7 +205,7 @@ static bool set_options(program *p, plan *pl, const ast_args *args, const ast_ar
 bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *out) {
   *out = (plan){.verb = run ? run->run->verb : VERB_INFER, .run = run, .method = PLAN_AUTO, .automatic = true, .chains = 4, .warmup = 1000,
                 .draws = 1000, .thin = 1, .seed = 1, .target_accept = 0.8, .max_depth = 10, .metric = PLAN_METRIC_AUTO, .init_radius = 2, .scale = 1, .particles = 10000,
-                .paths = 4, .iterations = 2000, .tolerance = 1e-8};
+                .paths = 4, .iterations = 2000, .tolerance = 1e-8, .kernel = {.rule = KERNEL_GIBBS, .replicas = 64}};
   out->model = run || !model ? program_model(p, run) : model;
   if (!out->model) {
     error(p, "E0825", (span){0}, "the program has no model to run");
@@ -212,6 +214,14 @@ bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *
   out->name = result_name(p, run, out->model->sym->name);
   if (!run) return true;
   const ast_run *r = run->run;
+  if (!kernel_read(&p->diags, r->using_, r->verb == VERB_ANNEAL, &out->kernel)) return false;
+  if (r->verb == VERB_ANNEAL) {
+    out->method = PLAN_ANNEAL;
+    out->automatic = false;
+    const ast_expr *schedule = method_expr(r);
+    out->schedule = schedule ? schedule_compile(&p->check, out->model, schedule) : NULL;
+    return set_options(p, out, &r->with, NULL) && out->schedule;
+  }
   if (r->verb != VERB_INFER) return not_yet(p, run->at, arena_printf(p->mem, "`%s`", ast_verb_text(r->verb)));
   bool ok = true;
   if (r->until) {
@@ -298,7 +308,7 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     return false;
   }
   if (strcmp(key, "chains") == 0) pl->chains_set = true;
-  static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric"};
+  static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric", "beta"};
   enum { OTHERS = sizeof others / sizeof others[0] };
   bool other = false;
   for (size_t k = 1; k < OTHERS; k++) other = other || strcmp(key, others[k]) == 0;
@@ -313,6 +323,17 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
 }
 
 /* --- against the model */
+
+/* The ladders of methods that are not told one. */
+static bool default_ladder(program *p, plan *pl) {
+  const char *text = pl->method == PLAN_TEMPERING ? "geometric(beta = 0.1 -> 1, rungs = 12)" : pl->method == PLAN_POPULATION ? "adaptive(beta = 0 -> 1, ess = 0.5)"
+                     : pl->method == PLAN_AIS ? "power(beta = 0 -> 1, rungs = 200)" : NULL;
+  if (pl->schedule || !text) return true;
+  int file = source_add(&p->sources, "the default ladder", text, strlen(text));
+  const ast_expr *e = parse_expr(p->mem, &p->names, &p->sources, file, &p->diags);
+  pl->schedule = e ? schedule_compile(&p->check, pl->model, e) : NULL;
+  return pl->schedule != NULL;
+}
 
 static bool has_unknowns(const plan *pl) {
   for (size_t k = 0; k < pl->model->nsites; k++)
@@ -342,6 +363,12 @@ bool plan_check(program *p, plan *pl) {
   if (pl->chains_set && pl->chains != 1 && method_is(pl->method, METHOD_ALONE)) {
     diag *d = diag_add(&p->diags, DIAG_WARNING, "W0830", (span){0}, "`chains` has no effect on %s: its draws are independent and stand in one file", method_name(pl->method));
     diag_help(&p->diags, d, "`draws` is the number of all of them");
+  }
+  if (!default_ladder(p, pl)) return false;
+  if (pl->schedule && pl->schedule->feedback && (pl->method == PLAN_TEMPERING || pl->method == PLAN_AIS)) {
+    diag *d = error(p, "E0847", pl->run ? pl->run->at : pl->model->sym->at, arena_printf(p->mem, "%s needs a ladder that does not depend on what it meets", method_name(pl->method)));
+    diag_help(&p->diags, d, "adaptive ladders are for population; here write `beta = geometric(0.1 -> 1, rungs = 12)`");
+    return false;
   }
   p->sum_out = pl->sum_out;
   p->nsum_out = pl->nsum_out;

@@ -9,8 +9,10 @@
 #ifndef AIM_COMPILER_PLAN_H
 #define AIM_COMPILER_PLAN_H
 
+#include "compiler/kernel.h"
 #include "compiler/method.h"
 #include "compiler/program.h"
+#include "compiler/schedule.h"
 
 typedef enum plan_metric { PLAN_DIAGONAL, PLAN_FISHER, PLAN_DENSE, PLAN_LOWRANK, PLAN_METRIC_AUTO } plan_metric;
 
@@ -39,7 +41,9 @@ typedef struct plan {
   uint32_t paths;           /* map, laplace, pathfinder: maximisations from initial points of their own, 1..1024; 4 */
   uint32_t iterations;      /* the same: of each, 1..10^6; 2000 */
   double tolerance;         /* the same: of the log density, in nats; 1e-8 */
-  uint64_t particles;       /* importance: proposals, 1..10^9; 10000 */
+  uint64_t particles;       /* importance, population, ais: 1..10^9; 10000 */
+  const schedule *schedule; /* of annealing, or the ladder of tempering and its kin */
+  kernel kernel;            /* of these */
   bool plain_sums;          /* `statistics = off`: sums over data are not taken from statistics of them */
   const char *const *save;  /* [nsave] names of what is kept; all when nsave is 0 */
   size_t nsave;

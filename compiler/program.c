@@ -10,6 +10,7 @@
 #include "compiler/program_sums.h"
 #include "lang/parse.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Flops of a sum that threads share: about a hundred microseconds of one processor, against the few that handing out takes. */
@@ -76,6 +77,30 @@ static bool count_cells(program *p, const char *name, span at, ir_type t, int64_
   return true;
 }
 
+typedef struct alike {
+  program *p;
+  program_site *x;
+} alike;
+
+/* How many states the measure of a finite site counts. */
+static void count_states(void *user, ir_op *op) {
+  alike *a = user;
+  if (op->code != IR_SAMPLE_OP || op->u.tilde->site != a->x->site) return;
+  if (!derive_alike(op->u.tilde)) {
+    a->x->improper = strncmp(op->u.tilde->dist->name, "Flat", 4) == 0;
+    return;
+  }
+  int64_t lo, hi;
+  const ir_fn *fn = a->p->ir;
+  ir_size n = ir_size_of(fn, op->u.tilde->hi);
+  bool known = ir_is_int(fn, op->u.tilde->lo, &lo) && n != IR_SIZE_NONE;
+  hi = known ? size_eval(a->p->sizes, n) : 0;
+  double values = lo == -1 && hi == 1 ? 2.0 : (double)(hi - lo + 1);
+  a->x->log_count = known && values >= 1 ? (double)a->x->batch * log(values) : NAN;
+}
+
+static void see_weight(void *user, ir_op *op) { *(bool *)user |= op->code == IR_OBSERVE_OP || op->code == IR_FACTOR_OP; }
+
 static bool describe_sites(program *p) {
   p->site = ARENA_ARRAY(p->mem, program_site, p->ir->nsites);
   for (uint32_t k = 0; k < p->ir->nsites; k++) {
@@ -94,6 +119,7 @@ static bool describe_sites(program *p) {
     int64_t dim[IR_MAX_RANK];
     size_t free;
     if (!count_cells(p, s->name, s->where, u, dim, &free)) return false;
+    ir_visit_ops((ir_block *)&p->ir->body, count_states, &(alike){p, x});
     x->free = x->discrete || x->batch == 0 ? 0 : free / x->batch;
     x->at = p->cells;
     x->at_free = p->dim;
@@ -166,12 +192,15 @@ bool program_build(program *p, unsigned need) {
   ir_fn *prepare = derived(ir_fn_find(m, "prepare"));
   if (!ir_verify_after(p->ir, "prepared")) return verify(p);
   if (!describe_sites(p)) return false;
+  bool weights = false;
+  ir_visit_ops(&p->ir->body, see_weight, &weights);
+  p->weights_beside_energy = weights && derive_has_energy(p->ir);
   ir_fn *continuous, *recovery;
   if (!program_collapse(p, prepare, (need & NEED_MODE) != 0, &continuous, &recovery)) return m->fault ? verify(p) : false;
   bool standard = (need & NEED_GRAD && !(need & NEED_MODE)) || p->centring.nnoncentred;
   if (standard && !centre_mark(m, continuous, &p->centring, &p->diags)) return false;
 
-  ir_fn *run[8];
+  ir_fn *run[16];
   size_t n = 0;
   if (need & (NEED_LOGDENS | NEED_GRAD)) {
     ir_fn *f = derived(derive_logdens(&p->check, m, continuous, (need & NEED_MODE) != 0));
@@ -217,14 +246,16 @@ bool program_build(program *p, unsigned need) {
       run[n++] = f;
     }
   }
-  ir_fn *density = NULL;
+  ir_fn *density = NULL, *tempered = NULL;
   if (need & (NEED_DENSITY | NEED_LOCAL)) density = derived(derive_density(&p->check, m, p->ir));
+  if (need & NEED_TEMPERED) tempered = derived(derive_tempered(&p->check, m, p->ir));
   if (need & NEED_LOCAL) {
-    passes_structural(m, density);
-    passes_data(m, density, false);
+    ir_fn *of = tempered ? tempered : density;
+    passes_structural(m, of);
+    passes_data(m, of, false);
     for (size_t k = 0; k < p->nsites; k++) {
       const ir_site *s = p->site[k].site;
-      passes_run(m, derived(derive_local(m, density, &prepare, s, &p->site[k].local)));
+      passes_run(m, derived(derive_local(m, of, &prepare, s, !tempered, &p->site[k].local)));
       passes_run(m, derived(derive_bounds(&p->check, m, p->ir, s)));
       ir_fn *point = derived(derive_point(&p->check, m, p->ir, s));
       if (point) passes_run(m, point);
@@ -236,6 +267,7 @@ bool program_build(program *p, unsigned need) {
     ir_verify_step(density, "pass statistics");
   }
   if (density) run[n++] = density;
+  if (tempered) run[n++] = tempered;
   for (size_t k = 0; k < n; k++) passes_run(m, run[k]);
   prepare = ir_fn_find(m, "prepare");
   if (prepare) {

@@ -25,7 +25,8 @@ typedef enum program_need {
   NEED_LOCAL = 32,   /* @local.s and @bounds.s for every latent site s */
   NEED_STAGES = 64,  /* with NEED_GRAD: large sums of @grad are cut off, for threads to share */
   NEED_LOGLIK = 128, /* @loglik, when the model observes anything */
-  NEED_MODE = 256    /* with NEED_GRAD: its maximum is the mode: no Jacobian, and no site is a standard variate */
+  NEED_MODE = 256,   /* with NEED_GRAD: its maximum is the mode: no Jacobian, and no site is a standard variate */
+  NEED_TEMPERED = 512 /* @tempered, and @local.s in its two parts */
 } program_need;
 
 /* What becomes of finite unknowns: they stay; they are summed out, and the build fails where they cannot be; that with a message. */
@@ -43,6 +44,9 @@ typedef struct program_site {
   size_t batch;                   /* number of events */
   size_t event, free;             /* cells of one event, and of its unconstrained form (discrete: 0) */
   size_t at, at_free;             /* offset in the flat frame of latents, and in the flat unconstrained point */
+  double log_count;               /* of a finite site under Flat(): log of the number of its states, which a draw from the prior leaves out;
+                                     else 0.  NAN where their number depends on other sites */
+  bool improper;                  /* no distribution to draw it from: Flat() on what is not finite */
   bool local;                     /* @local.s does not go through the whole model */
 } program_site;
 
@@ -109,6 +113,7 @@ typedef struct program {
   ir_fn *ir;                      /* the model function */
   program_site *site;             /* latent sites, in order */
   size_t nsites;
+  bool weights_beside_energy;     /* it has an energy, and observations or factors as well */
   size_t cells, dim;              /* of the frame of latents; of the unconstrained point */
   stage *stage;                   /* of @grad */
   size_t nstages;

@@ -472,6 +472,7 @@ static void NAME(op)(NAME(frame) *f, const ir_op *op) {
   case IR_SAMPLE_OP:
   case IR_OBSERVE_OP:
   case IR_FACTOR_OP:
+  case IR_ENERGY_OP:
   case IR_TRACK_OP: refuse(f->ev, op, "an operation of models");
   default: NAME(scalar_op)(f, op);
   }

@@ -193,7 +193,7 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
 /* Options, before the run; they override those of the statement.  AIM_E_PROGRAM with a diagnostic for a name or value that is not
  * possible.
  *
- *     "method"        text: nuts, mh, importance, prior, auto
+ *     "method"        text: nuts, mh, importance, prior, tempering, population, ais, auto
  *     "seed"          1 to 2^63 - 1; 0: one is chosen when the run begins         default 1
  *     "chains"        nuts, mh: 1 to 1024                                         4
  *     "warmup"        transitions (nuts), sweeps (mh)                             1000
@@ -335,7 +335,8 @@ typedef struct aim_evidence {
   double ess;                          /* of the weights */
   uint64_t particles;
 } aim_evidence;
-/* AIM_E_USAGE unless the task ran `importance`. */
+/* AIM_E_USAGE unless the task ran importance or ais, population, or tempering on a ladder that begins at 0.  ess is NaN where draws
+ * have no weights. */
 AIM_API aim_status aim_evidence_get(const aim_task *t, aim_evidence *out /* OUT */);
 
 /* Writes draws, statistics, predictions and data as NetCDF, as ArviZ's InferenceData has them: groups posterior (or prior), sample_stats,
@@ -372,6 +373,16 @@ AIM_API aim_status aim_loo_get(aim_task *t, aim_loo *out /* OUT */);
 AIM_API aim_status aim_loo_points(aim_task *t, const double **elpd /* OUT */, const double **k /* OUT */);
 /* The same as text, with the observations of the largest k. */
 AIM_API aim_status aim_loo_write(aim_task *t, aim_write *write, void *user);
+/* What annealing found.  Draw k of the task is the best state that replica k met, and its AIM_STAT_ENERGY the energy of that. */
+typedef struct aim_annealing {
+  double best_energy, mean_energy; /* lowest of all replicas; mean of the replicas' lowest */
+  uint64_t replicas;
+  uint64_t best;                   /* the draw of the lowest energy, the first if there are several */
+  uint64_t reached;                /* replicas that met it */
+  uint64_t sweeps;                 /* of the replicas that made most: a schedule may stop early */
+} aim_annealing;
+/* AIM_E_USAGE unless the task ran an `anneal` statement. */
+AIM_API aim_status aim_annealing_get(const aim_task *t, aim_annealing *out /* OUT */);
 
 /* ---- densities: for hosts that bring their own sampler or optimiser */
 

@@ -162,7 +162,14 @@ aim_status aim_evidence_get(const aim_task *t, aim_evidence *out) {
     *out = (aim_evidence){t->run.log_evidence, (double)NAN, t->run.weight_ess, (uint64_t)t->run.weight_draws};
     return AIM_OK;
   }
-  if (!done(t) || t->plan.method != PLAN_IMPORTANCE) return AIM_E_USAGE;
+  if (!done(t) || !t->run.has_evidence) return AIM_E_USAGE;
   *out = (aim_evidence){t->run.log_evidence, t->run.log_evidence_se, t->run.weight_ess, (uint64_t)t->run.o.particles};
+  return AIM_OK;
+}
+
+aim_status aim_annealing_get(const aim_task *t, aim_annealing *out) {
+  if (!done(t) || t->plan.method != PLAN_ANNEAL) return AIM_E_USAGE;
+  const anneal_result *a = &t->run.annealed;
+  *out = (aim_annealing){a->best, a->mean, (uint64_t)t->run.o.draws, a->replica, a->reached, a->sweeps};
   return AIM_OK;
 }

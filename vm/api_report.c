@@ -16,6 +16,7 @@ aim_status api_status(run_status st) {
   case RUN_E_IO: return AIM_E_IO;
   case RUN_E_INIT:
   case RUN_E_BOUND:
+  case RUN_E_SCHEDULE:
   case RUN_E_METHOD: return AIM_E_PROGRAM;
   default: return AIM_E_INTERNAL;
   }
@@ -107,7 +108,7 @@ void api_report_init(aim_task *t) {
   const eval_faults *f = &t->run.faults;
   diag_list *l = &t->p.diags;
   span at = f->nan_where.file ? f->nan_where : f->guard_where.file ? f->guard_where : t->p.model->decl->name.at;
-  const char *what = t->plan.method == PLAN_IMPORTANCE ? "every particle has weight 0" : "no initial point has a finite log density";
+  const char *what = t->plan.method == PLAN_IMPORTANCE || t->plan.method == PLAN_AIS ? "every particle has weight 0" : "no initial point has a finite log density";
   diag *d = diag_add(l, DIAG_ERROR, "E0911", at, "%s", what);
   if (f->nan_where.file) diag_say(l, d, "this became NaN first (%llu evaluations in all)", (unsigned long long)f->nans);
   else if (f->guard_where.file) diag_say(l, d, "a value outside the support or an invalid parameter, which gives -inf (%llu times)", (unsigned long long)f->guards);
@@ -156,10 +157,11 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
   }
   aim_approximation x;
   if (aim_approximation_get(t, &x) == AIM_OK) n += advise_approximation(t, &x, b);
-  if (t->plan.method == PLAN_IMPORTANCE && t->run.weight_ess < 100) {
+  if ((t->plan.method == PLAN_IMPORTANCE || t->plan.method == PLAN_AIS) && t->run.weight_ess < 100) {
     n++;
-    strbuf_printf(b, "The weights of %lld particles are worth %.1f: few particles carry all the weight. Use nuts or mh, or more particles.\n",
-                  (long long)t->run.o.particles, t->run.weight_ess);
+    strbuf_printf(b, "The weights of %lld particles are worth %.1f: few particles carry all the weight. %s\n",
+                  (long long)t->run.o.particles, t->run.weight_ess,
+                  t->plan.method == PLAN_AIS ? "Climb by more rungs, or take more particles." : "Use nuts or mh, or more particles.");
   }
   return n;
 }

@@ -188,8 +188,8 @@ static aim_status check_memory(aim_task *t) {
   const program *p = &t->p;
   const plan *pl = &t->plan;
   const double limit = (double)t->vm->config.memory;
-  const bool alone = method_is(pl->method, METHOD_ALONE);
-  const double chains = alone ? 1 : pl->chains, rows = chains * (pl->method == PLAN_MH && pl->steps ? 1 : pl->draws);
+  const run_options o = run_options_of(pl);
+  const double chains = (double)o.chains, rows = chains * (pl->method == PLAN_MH && pl->steps ? 1.0 : (double)o.draws);
   const char *name = NULL;
   span at = {0};
   size_t most = 0;
@@ -328,6 +328,10 @@ static run_status drive(run *r) {
   case PLAN_MAP: return run_map(r);
   case PLAN_LAPLACE: return run_laplace(r);
   case PLAN_PATHFINDER: return run_pathfinder(r);
+  case PLAN_AIS: return run_importance(r);
+  case PLAN_TEMPERING: return run_tempering(r);
+  case PLAN_POPULATION: return run_population(r);
+  case PLAN_ANNEAL: return run_anneal(r);
   default: return r->status = RUN_E_INTERNAL;
   }
 }
@@ -377,6 +381,10 @@ static void report(aim_task *t, run_status st) {
   run *r = &t->run;
   if (st == RUN_E_BOUND) api_report_stop(t, &r->faults);
   if (st == RUN_E_INIT) api_report_init(t);
+  if (st == RUN_E_SCHEDULE) {
+    diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0913", r->where, "the schedule %s", r->why);
+    if (t->plan.run) diag_point(&t->p.diags, d, t->plan.run->at, "in this run");
+  }
   if (st == RUN_E_METHOD) diag_add(&t->p.diags, DIAG_ERROR, "E0912", t->plan.model->decl->name.at, "%s", r->why);
   if (st == RUN_E_IO && t->output && t->io_errno == 0) {
     t->io_errno = r->io_errno ? r->io_errno : EIO;
@@ -394,7 +402,7 @@ aim_status aim_run(aim_task *t, const aim_watch *watch) {
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if ((st = check_memory(t)) != AIM_OK) return st;
   watch_bridge bridge = {watch};
-  t->run = (run){.m = &t->model, .alloc = &t->vm->alloc, .mem = &t->mem, .o = run_options_of(&t->plan), .keep = t->keep, .stop = &t->stop,
+  t->run = (run){.m = &t->model, .alloc = &t->vm->alloc, .mem = &t->mem, .o = run_options_of(&t->plan), .rules = &temper_exact, .keep = t->keep, .stop = &t->stop,
                  .clock = t->vm->config.clock, .clock_user = t->vm->config.clock_user};
   if (watch && watch->progress) {
     t->run.progress = progress;

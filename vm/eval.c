@@ -50,6 +50,7 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
   m->constrain = engine->find(m->loaded, "constrain");
   m->prior = engine->find(m->loaded, "prior");
   m->density = engine->find(m->loaded, "density");
+  m->tempered = engine->find(m->loaded, "tempered");
   m->outputs = engine->find(m->loaded, "outputs");
   m->loglik = engine->find(m->loaded, "loglik");
   m->recover = engine->find(m->loaded, "recover");
@@ -243,6 +244,15 @@ bool eval_density(eval_worker *w, const exec_cell *frame, double part[3]) {
   return true;
 }
 
+bool eval_tempered(eval_worker *w, const exec_cell *frame, double part[2]) {
+  eval_frame_set(w, frame);
+  for (int k = 0; k < 2; k++) w->out[k] = (exec_arg){&w->result[k], 1};
+  if (!call(w, w->m->tempered, 1)) return false;
+  for (int k = 0; k < 2; k++) part[k] = w->result[k].real;
+  if (isnan(part[0]) || isnan(part[1])) met_nan(w, w->m->tempered);
+  return true;
+}
+
 bool eval_outputs(eval_worker *w, const exec_cell *frame, uint64_t key) {
   const program *p = w->m->p;
   eval_frame_set(w, frame);
@@ -275,6 +285,15 @@ bool eval_local(eval_worker *w, size_t s, const int64_t *at, double *terms) {
   if (!call(w, w->m->site[s].local, 1)) return false;
   *terms = w->result[0].real;
   if (__builtin_expect(isnan(*terms), 0)) met_nan(w, w->m->site[s].local, 1, terms);
+  return true;
+}
+
+bool eval_local_tempered(eval_worker *w, size_t s, const int64_t *at, double part[2]) {
+  set_index(w, &w->m->p->site[s], at);
+  for (int k = 0; k < 2; k++) w->out[k] = (exec_arg){&w->result[k], 1};
+  if (!call(w, w->m->site[s].local, 1)) return false;
+  for (int k = 0; k < 2; k++) part[k] = w->result[k].real;
+  if (__builtin_expect(isnan(part[0]) || isnan(part[1]), 0)) met_nan(w, w->m->site[s].local);
   return true;
 }
 

@@ -33,7 +33,7 @@ typedef struct eval_model {
   const program *p;
   const exec_engine *engine;
   exec_program *loaded;
-  int grad, constrain, prior, density, outputs, loglik, recover; /* numbers of functions; -1: not derived, or the model has none */
+  int grad, constrain, prior, density, tempered, outputs, loglik, recover; /* numbers of functions; -1: not derived, or the model has none */
   eval_site *site;             /* [p->nsites] */
   eval_stage *stage;           /* [p->nstages] */
   size_t output_cells;
@@ -89,6 +89,8 @@ bool eval_recover(eval_worker *w, uint64_t key, exec_cell *frame);
 bool eval_prior(eval_worker *w, uint64_t key, exec_cell *frame);
 /* part: log prior, log likelihood, log factors. */
 bool eval_density(eval_worker *w, const exec_cell *frame, double part[3]);
+/* part: log density at inverse temperature 0, and what each unit of it adds (derive.h, @tempered). */
+bool eval_tempered(eval_worker *w, const exec_cell *frame, double part[2]);
 /* Fills w->outputs. */
 bool eval_outputs(eval_worker *w, const exec_cell *frame, uint64_t key);
 
@@ -99,6 +101,8 @@ bool eval_loglik(eval_worker *w, const exec_cell *frame, double *values);
  * [batch_rank].  eval_frame_set must be called again after any of the functions above. */
 void eval_frame_set(eval_worker *w, const exec_cell *frame);
 bool eval_local(eval_worker *w, size_t s, const int64_t *at, double *terms);
+/* The same of a model that was built for tempering: the terms of both parts. */
+bool eval_local_tempered(eval_worker *w, size_t s, const int64_t *at, double part[2]);
 bool eval_bounds(eval_worker *w, size_t s, const int64_t *at, double *lo, double *hi);
 /* u [free] -> event [event cells], and the log Jacobian. */
 bool eval_point(eval_worker *w, size_t s, const double *u, double lo, double *event, double *jacobian);

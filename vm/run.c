@@ -12,6 +12,10 @@ unsigned run_method_needs(plan_method m) {
   case PLAN_LAPLACE:
   case PLAN_PATHFINDER: return NEED_GRAD | NEED_OUTPUTS | NEED_DENSITY | NEED_PRIOR;
   case PLAN_MAP: return NEED_GRAD | NEED_MODE | NEED_OUTPUTS | NEED_DENSITY | NEED_PRIOR;
+  case PLAN_ANNEAL:
+  case PLAN_TEMPERING:
+  case PLAN_POPULATION:
+  case PLAN_AIS: return NEED_TEMPERED | NEED_LOCAL | NEED_DENSITY | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGDENS;
   case PLAN_IMPORTANCE:
   case PLAN_PRIOR: return NEED_PRIOR | NEED_DENSITY | NEED_OUTPUTS;
   default: return 0;
@@ -20,12 +24,13 @@ unsigned run_method_needs(plan_method m) {
 
 run_options run_options_of(const plan *pl) {
   const bool alone = method_is(pl->method, METHOD_ALONE);
+  const bool warms = method_is(pl->method, METHOD_MARKOV);
   return (run_options){.method = pl->method,
                        .seed = pl->seed,
                        .chains = alone ? 1 : pl->chains,
-                       .warmup = alone ? 0 : pl->warmup,
-                       .draws = pl->draws,
-                       .thin = alone ? 1 : pl->thin,
+                       .warmup = warms ? pl->warmup : 0,
+                       .draws = pl->method == PLAN_ANNEAL ? pl->kernel.replicas : pl->method == PLAN_POPULATION ? (int64_t)pl->particles : pl->draws,
+                       .thin = warms ? pl->thin : 1,
                        .steps = pl->method == PLAN_MH ? pl->steps : 0,
                        .particles = (int64_t)pl->particles,
                        .threads = pl->threads,
@@ -38,6 +43,8 @@ run_options run_options_of(const plan *pl) {
                        .paths = pl->paths,
                        .iterations = pl->iterations,
                        .tolerance = pl->tolerance,
+                       .schedule = pl->schedule,
+                       .kernel = pl->kernel,
                        .save = pl->save,
                        .nsave = pl->nsave};
 }
@@ -62,6 +69,12 @@ void run_end(run *r) {
     if (e && r->io_errno == 0) r->io_errno = e;
   }
   if (r->io_errno && (r->status == RUN_OK || r->status == RUN_STOPPED)) r->status = RUN_E_IO;
+}
+
+double run_log_count(const run *r) {
+  double sum = 0.0;
+  for (size_t k = 0; k < r->m->p->nsites; k++) sum += r->m->p->site[k].log_count;
+  return sum;
 }
 
 double run_now(const run *r) { return r->clock ? r->clock(r->clock_user) : 0.0; }

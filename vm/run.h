@@ -10,6 +10,7 @@
 #define AIM_VM_RUN_H
 
 #include "compiler/plan.h"
+#include "vm/annealed.h"
 #include "vm/csv_writer.h"
 #include "vm/draws.h"
 #include "vm/eval.h"
@@ -22,6 +23,7 @@
 #define RUN_KEY_PRIOR UINT64_C(0x7072696f72000001)
 #define RUN_KEY_SWEEP UINT64_C(0x7377656570000001)
 #define RUN_KEY_INIT UINT64_C(0x696e697400000001)
+#define RUN_KEY_EXCHANGE UINT64_C(0x65786368616e6701)
 #define RUN_KEY_RESAMPLE UINT64_C(0x726573616d706c01)
 
 /* The set of program_need that a method has of a program. */
@@ -39,6 +41,8 @@ typedef struct run_options {
   double target_accept, step_size, init_radius, scale;
   int64_t paths, iterations; /* map, laplace, pathfinder */
   double tolerance;
+  const schedule *schedule;
+  kernel kernel;
   const char *const *save; /* names; all when nsave is 0 */
   size_t nsave;
 } run_options;
@@ -52,6 +56,7 @@ typedef enum run_status {
   RUN_E_IO,       /* run.io_errno */
   RUN_E_INIT,     /* no initial point with a finite density */
   RUN_E_BOUND,    /* an index out of range: run.faults */
+  RUN_E_SCHEDULE, /* a schedule failed: run.why, run.where */
   RUN_E_METHOD,   /* this method does not fit the model: run.why */
   RUN_E_INTERNAL
 } run_status;
@@ -93,11 +98,19 @@ typedef struct run_progress {
   int chains, warming_up;
 } run_progress;
 
+/* The two ratios that tempering stands on.  A test puts wrong ones in their place, and must notice. */
+typedef struct temper_rules {
+  double (*exchange)(double beta_low, double beta_high, double energy_low, double energy_high); /* log, of exchanging the replicas on two rungs */
+  double (*weight)(double step, double energy); /* log, of a replica when beta grows by a step */
+} temper_rules;
+extern const temper_rules temper_exact;
+
 typedef struct run {
   const eval_model *m;
   const aim_alloc *alloc;
   arena *mem;                 /* for tables; used before and after the jobs only */
   run_options o;
+  const temper_rules *rules;
   const bool *kept;           /* [nsites + noutputs]; made by run_begin */
   bool outputs;               /* some output is kept */
   size_t cells, latent_cells; /* of one kept draw; of its latents, which stand first */
@@ -116,14 +129,17 @@ typedef struct run {
   run_status status;
   int io_errno;
   const char *why;            /* in mem */
+  span where;                 /* RUN_E_SCHEDULE */
   eval_faults faults;         /* of all chains, in their order */
 
-  double log_evidence, log_evidence_se; /* importance; laplace without an error */
-  double weight_ess;          /* importance, laplace, pathfinder */
+  bool has_evidence;          /* the evidence is known: importance, ais, population, tempering */
+  double log_evidence, log_evidence_se; /* of these; laplace without an error */
+  double weight_ess;          /* importance, ais, laplace, pathfinder; NAN where draws have no weights */
   run_modes_found modes;
   /* Of the importance weights of laplace and pathfinder, smoothed: Pareto's k, their number, the largest logarithm, and the sum over it. */
   double weight_k, weight_top, weight_sum;
   size_t weight_draws;
+  anneal_result annealed;     /* anneal */
   weighted_moments *moments;  /* [cells] row-major, of all particles; NULL: not importance, or stopped before they were known */
 } run;
 
@@ -140,6 +156,9 @@ run_status run_prior(run *r);
 run_status run_map(run *r);
 run_status run_laplace(run *r);
 run_status run_pathfinder(run *r);
+run_status run_anneal(run *r);
+run_status run_tempering(run *r);
+run_status run_population(run *r);
 
 /* ---- for drivers */
 
@@ -162,6 +181,8 @@ bool run_frame(run *r, int c, eval_worker *w, const double *q, exec_cell *frame)
 run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats);
 /* The cells of all kept quantities at `frame`, row-major, to row [cells]; key is for what outputs draw.  False after an index out of range. */
 bool run_row(const run *r, eval_worker *w, const exec_cell *frame, uint64_t key, double *row);
+/* The log of the total weight of the prior: finite sites under Flat() have weight 1 in each state.  NAN where it is not known. */
+double run_log_count(const run *r);
 double run_now(const run *r);
 /* A chain that failed ends the others at their next draw: nobody waits for a run that is lost. */
 static inline void run_chain_over(run *r, const chain_state *x) {

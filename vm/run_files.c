@@ -1,6 +1,8 @@
 /* run_files.c: the output directory of a task: one CSV file a chain, run.json and summary.tsv. */
 #include "vm/api.h"
 
+#include "vm/number_text.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -9,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static const char trace_name[] = "trace.tsv";
 
 static run_status io(aim_task *t, int e, const char *path) {
   char buffer[128];
@@ -101,8 +105,8 @@ static run_status clear_folder(aim_task *t) {
     diag_help(&t->p.diags, x, "give `%s` a directory of its own, or remove the old files", t->plan.name);
     return RUN_E_IO;
   }
-  static const char *const of_the_end[] = {"run.json", "summary.tsv"};
-  for (int k = 0; k < 2; k++) {
+  const char *const of_the_end[] = {"run.json", "summary.tsv", trace_name};
+  for (int k = 0; k < 3; k++) {
     char *old = arena_printf(&t->mem, "%s/%s", t->output, of_the_end[k]);
     if (unlink(old) && errno != ENOENT) return io(t, errno, old);
   }
@@ -161,6 +165,23 @@ static const char *worst(aim_task *t, run_info *info) {
   return arena_strndup(&t->mem, name, strlen(name));
 }
 
+/* How the energy fell: a row for each sweep, or for some of them, of each block of replicas. */
+static void put_trace(strbuf *b, const anneal_result *a) {
+  strbuf_puts(b, "block\tsweep\tbeta\tenergy\tbest\tacceptance\n");
+  for (size_t k = 0; k < a->blocks; k++)
+    for (size_t i = 0; i < a->trace[k].n; i++) {
+      const anneal_point *p = &a->trace[k].point[i];
+      const double x[4] = {p->beta, p->energy, p->best, p->acceptance};
+      strbuf_printf(b, "%zu\t%llu", k + 1, (unsigned long long)p->sweep);
+      for (int c = 0; c < 4; c++) {
+        char text[NUMBER_TEXT_SIZE];
+        number_text(text, x[c]);
+        strbuf_printf(b, "\t%s", text);
+      }
+      strbuf_puts(b, "\n");
+    }
+}
+
 run_status run_files_end(aim_task *t, double seconds) {
   run *r = &t->run;
   api_rows(t);
@@ -173,8 +194,9 @@ run_status run_files_end(aim_task *t, double seconds) {
                    .version = AIM_VERSION, .build = !engine->account ? engine->name : account.compiled ? "machine code" : "interpreter", .data = &data, .n_data = *data ? 1 : 0, .seed = r->o.seed,
                    .warmup = r->o.warmup, .draws = r->o.draws, .thin = r->o.thin, .steps = r->o.steps, .draws_bytes = draws_bytes(r->store), .target_accept = r->o.target_accept,
                    .max_depth = (int)r->o.max_depth, .metric = plan_metric_name(r->o.metric), .chain = chains_of(t), .n_chains = (size_t)r->o.chains, .total_seconds = seconds,
-                   .interrupted = r->status == RUN_STOPPED, .weighted = r->o.method == PLAN_IMPORTANCE, .particles = (uint64_t)r->o.particles,
-                   .log_evidence = r->moments ? r->log_evidence : NAN, .log_evidence_se = r->moments ? r->log_evidence_se : NAN,
+                   .interrupted = r->status == RUN_STOPPED, .weighted = r->o.method == PLAN_IMPORTANCE || r->o.method == PLAN_AIS, .evidence = r->has_evidence,
+                   .annealed = r->o.method == PLAN_ANNEAL ? &r->annealed : NULL, .particles = (uint64_t)r->o.particles,
+                   .log_evidence = r->has_evidence ? r->log_evidence : NAN, .log_evidence_se = r->has_evidence ? r->log_evidence_se : NAN,
                    .effective_particles = r->moments ? r->weight_ess : NAN, .levels = t->p.levels, .n_levels = t->p.nlevels};
   if (r->modes.paths) {
     info.paths = r->modes.paths;
@@ -189,6 +211,14 @@ run_status run_files_end(aim_task *t, double seconds) {
     if (t->p.site[k].site->standard) noncentred[info.n_noncentred++] = t->p.site[k].name;
   info.noncentred = noncentred;
   info.worst = worst(t, &info);
+  if (info.annealed) {
+    strbuf rows;
+    strbuf_init(&rows, &t->mem);
+    put_trace(&rows, info.annealed);
+    char *where = arena_printf(&t->mem, "%s/%s", t->output, trace_name);
+    int failed = run_file_write(where, rows.s, rows.n, &t->mem);
+    if (failed) return io(t, failed, where);
+  }
   char *path = arena_printf(&t->mem, "%s/run.json", t->output);
   int e = run_json_write(&info, path, &t->mem);
   if (e) return io(t, e, path);

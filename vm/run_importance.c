@@ -1,4 +1,7 @@
-/* run_importance.c: importance sampling from the prior.
+/* run_importance.c: importance sampling from the prior, and annealed importance sampling.
+ *
+ * Annealed particles (Neal 2001) start as draws from the prior and climb a ladder of inverse temperatures: a step from beta to beta' adds
+ * -(beta' - beta) E to the log weight, and then the particle is swept at beta'.  Where they end up is kept; what follows is the same for both.
  *
  * Particle i is drawn from the prior under its own key and weighted by its likelihood and factors.  Only the weights are kept: a
  * particle that resampling chooses is drawn again from its key, so memory does not grow with the size of the model.
@@ -12,13 +15,14 @@
  * cannot change a digit is left out of it.
  *
  * Draws are resampled (resample.h). */
-#include "vm/run.h"
+#include "vm/replicas.h"
 
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_philox.h"
 #include "vm/resample.h"
 
 #include <math.h>
+#include <string.h>
 
 /* GROUPS of particles have sums of their own, at most SUM_CELLS cells of these in all, whatever the number of threads. */
 enum { BLOCK = 256, GROUPS = 16, SUM_CELLS = 1 << 21 };
@@ -30,6 +34,12 @@ typedef struct importance {
   eval_faults *faults;  /* [blocks] */
   run_status *status;   /* [blocks] */
   exec_cell **frame;    /* [threads] */
+  replicas_kit kit;     /* annealed: */
+  replicas *block;      /* [threads] */
+  exec_cell *end;       /* [n][cells] where particles ended; NULL: they are drawn from the prior again */
+  double *beta;         /* [rungs] */
+  size_t rungs;
+  uint64_t sweeps;      /* on each */
   uint64_t *parent;     /* [chains * draws] */
   uint64_t key;
   size_t best;          /* a particle of the largest weight */
@@ -53,9 +63,47 @@ static void weigh(void *ctx, size_t job, size_t thread, eval_worker *w) {
   atomic_fetch_add_explicit(&r->chain[0].done, end - job * BLOCK, memory_order_relaxed);
 }
 
+static run_status climb(importance *m, size_t job, size_t thread, eval_worker *w) {
+  run *r = m->r;
+  replicas *x = &m->block[thread];
+  const size_t first = job * BLOCK, cells = r->m->p->cells;
+  x->n = m->n - first < BLOCK ? m->n - first : BLOCK;
+  double *logw = m->logw + first, beta = 0.0;
+  if (!replicas_start(x, w, thread, m->key, first)) return x->status;
+  for (size_t k = 0; k < x->n; k++) logw[k] = 0.0;
+  for (size_t i = 0; i < m->rungs; beta = m->beta[i++]) {
+    for (size_t k = 0; k < x->n && m->beta[i] != beta; k++) logw[k] += r->rules->weight(m->beta[i] - beta, x->energy[k]);
+    for (uint64_t s = 0; s < m->sweeps; s++) {
+      if (!replicas_sweep(x, w, thread, &m->beta[i], true, 0.0)) return x->status;
+      if (run_stopping(r)) return RUN_STOPPED;
+    }
+  }
+  for (size_t k = 0; k < x->n; k++) {
+    replicas_state(x, k, false, m->end + (first + k) * cells);
+    if (isnan(logw[k])) logw[k] = -INFINITY;
+  }
+  atomic_fetch_add_explicit(&r->chain[0].done, x->n, memory_order_relaxed);
+  return RUN_OK;
+}
+
+static void climb_job(void *ctx, size_t job, size_t thread, eval_worker *w) {
+  importance *m = ctx;
+  m->status[job] = climb(m, job, thread, w);
+  m->faults[job] = w->faults;
+  if (m->status[job] != RUN_OK && m->status[job] != RUN_STOPPED) atomic_store_explicit(m->r->stop, 1, memory_order_relaxed);
+}
+
+/* The state of particle i again. */
+static bool particle(const importance *m, size_t i, eval_worker *w, exec_cell *frame) {
+  const size_t cells = m->r->m->p->cells;
+  if (!m->end) return eval_prior(w, rt_key_fold(m->key, i), frame);
+  memcpy(frame, m->end + i * cells, cells * sizeof *frame);
+  return true;
+}
+
 static bool replay(const importance *m, size_t i, size_t thread, eval_worker *w, double *row) {
   uint64_t key = rt_key_fold(m->key, i);
-  return eval_prior(w, key, m->frame[thread]) && run_row(m->r, w, m->frame[thread], rt_key_fold(key, RUN_KEY_OUTPUTS), row);
+  return particle(m, i, w, m->frame[thread]) && run_row(m->r, w, m->frame[thread], rt_key_fold(key, RUN_KEY_OUTPUTS), row);
 }
 
 static void gather(void *ctx, size_t job, size_t thread, eval_worker *w) {
@@ -100,7 +148,7 @@ static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
   for (int64_t k = 0; k < r->o.draws; k++) {
     uint64_t i = m->parent[(int64_t)job * r->o.draws + k];
     double part[3];
-    if (!eval_prior(w, rt_key_fold(m->key, i), x->frame) || !eval_density(w, x->frame, part)) {
+    if (!particle(m, i, w, x->frame) || !eval_density(w, x->frame, part)) {
       x->status = RUN_E_BOUND;
       break;
     }
@@ -129,8 +177,9 @@ static bool estimate(importance *m) {
     squares += w * w;
   }
   m->top = top;
+  m->r->has_evidence = true;
   m->sum = sum;
-  m->r->log_evidence = top + rt_log(sum / n);
+  m->r->log_evidence = top + rt_log(sum / n) + run_log_count(m->r);
   m->r->weight_ess = sum * sum / squares;
   double spread = n * squares / (sum * sum) - 1.0;
   m->r->log_evidence_se = m->n > 1 ? sqrt((spread > 0 ? spread : 0) / (n - 1.0)) : NAN;
@@ -140,9 +189,27 @@ static bool estimate(importance *m) {
   return true;
 }
 
+/* What annealing particles takes. */
+static bool make_ladder(importance *m, size_t jobs, size_t threads) {
+  run *r = m->r;
+  r->status = RUN_E_METHOD;
+  if (!replicas_exact_start(r)) return false;
+  m->rungs = temper_ladder(r, &m->beta, &m->sweeps);
+  if (m->rungs == 0 || !replicas_kit_make(&m->kit, r, jobs)) return false;
+  m->end = ARENA_ARRAY(r->mem, exec_cell, m->n * r->m->p->cells);
+  m->block = ARENA_ARRAY(r->mem, replicas, threads);
+  for (size_t k = 0; k < threads; k++) {
+    replicas_make(&m->block[k], &m->kit, m->n < BLOCK ? m->n : BLOCK, false);
+    m->block[k].exact = true;
+  }
+  r->status = RUN_OK;
+  return true;
+}
+
 run_status run_importance(run *r) {
+  const bool annealed = r->o.method == PLAN_AIS;
   if (r->m->prior < 0) {
-    r->why = "importance draws its particles from the prior, and some latent has no prior that can be drawn";
+    r->why = "particles are drawn from the prior, and some latent has no prior that can be drawn";
     return r->status = RUN_E_METHOD;
   }
   importance m = {.r = r, .n = (size_t)r->o.particles};
@@ -166,7 +233,12 @@ run_status run_importance(run *r) {
   for (size_t k = 0; k < threads; k++) m.frame[k] = ARENA_ARRAY(r->mem, exec_cell, r->m->p->cells);
   r->total = 2 * m.n + (uint64_t)(r->o.chains * r->o.draws);
 
-  run_status st = run_jobs(r, m.blocks, weigh, &m);
+  if (annealed && !make_ladder(&m, m.blocks, threads)) return r->status;
+  run_status st;
+  if (!annealed) st = run_jobs(r, m.blocks, weigh, &m);
+  else if (replicas_kit_reserve(&m.kit)) st = run_jobs(r, m.blocks, climb_job, &m);
+  else st = RUN_E_MEMORY;
+  if (annealed) replicas_kit_free(&m.kit);
   for (size_t b = 0; b < m.blocks; b++) {
     eval_faults_merge(&r->faults, &m.faults[b]);
     if (st == RUN_OK) st = m.status[b];

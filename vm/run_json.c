@@ -124,7 +124,7 @@ static void put_account(json_out *o, const exec_account *a) {
 
 char *run_json_text(const run_info *info, arena *a) {
   json_out out = {.first = true}, *o = &out;
-  const plan_method method = method_find(info->method);
+  const plan_method method = method_find(info->method); /* none for a verb */
   const bool nuts = method == PLAN_NUTS, mh = method == PLAN_MH, markov = method_is(method, METHOD_MARKOV);
   strbuf_init(&o->b, a);
   open_group(o, NULL, '{');
@@ -150,6 +150,8 @@ char *run_json_text(const run_info *info, arena *a) {
   if (info->weighted) {
     put_int(o, "particles", (int64_t)info->particles);
     put_real(o, "effective_particles", info->effective_particles);
+  }
+  if (info->weighted || info->evidence) {
     put_real(o, "log_evidence", info->log_evidence);
     put_real(o, "log_evidence_se", info->log_evidence_se);
   }
@@ -160,6 +162,14 @@ char *run_json_text(const run_info *info, arena *a) {
     if (method != PLAN_PATHFINDER) put_real(o, "mode_log_density", info->mode_lp);
     if (method == PLAN_LAPLACE) put_real(o, "log_evidence", info->log_evidence);
     if (method != PLAN_MAP) put_real(o, "pareto_k", info->pareto_k);
+  }
+  if (info->annealed) {
+    const anneal_result *a = info->annealed;
+    put_real(o, "best_energy", a->best);
+    put_real(o, "mean_energy", a->mean);
+    put_int(o, "best_draw", (int64_t)a->replica + 1);
+    put_int(o, "reached", (int64_t)a->reached);
+    put_int(o, "sweeps", (int64_t)a->sweeps);
   }
   put_int(o, "draws_bytes", (int64_t)info->draws_bytes);
   if (nuts) {

@@ -5,6 +5,7 @@
 #ifndef AIM_VM_RUN_JSON_H
 #define AIM_VM_RUN_JSON_H
 
+#include "vm/annealed.h"
 #include "compiler/program.h"
 
 #include <stdbool.h>
@@ -41,7 +42,9 @@ typedef struct run_info {
   bool interrupted;
   double max_rhat, min_ess_bulk, min_ess_tail; /* NaN where undefined */
   const char *worst;       /* name of the quantity with the largest R-hat, or NULL */
-  bool weighted;           /* importance: */
+  const anneal_result *annealed; /* anneal, or NULL */
+  bool evidence;           /* the model's evidence is known */
+  bool weighted;           /* importance, ais: */
   uint64_t particles;
   double log_evidence, log_evidence_se, effective_particles;
   unsigned paths, paths_agreed;  /* of map, laplace and pathfinder, or 0: */

@@ -5,6 +5,7 @@
  * tests/check/NAME.aim are correct programs, NAME.expected their symbols and types. */
 #include "compiler/check_state.h"
 #include "compiler/prelude.h"
+#include "compiler/schedule.h"
 #include "tests/unit/check_session.h"
 #include "tests/unit/golden.h"
 #include "tests/unit/host.h"
@@ -226,11 +227,16 @@ static void test_prelude(void **state) {
   assert_true(check_text(&s, &alloc, "empty.aim", "", 0));
   for (size_t i = 0; i < aim_prelude_count; i++) {
     assert_true(i == 0 || strcmp(aim_prelude[i - 1].name, aim_prelude[i].name) <= 0);
+    if (aim_prelude[i].kind == PRELUDE_SCHEDULE) {
+      const symbol *x = schedule_find(s.program.state, intern(s.program.names, aim_prelude[i].name));
+      for (; x; x = x->next_overload) assert_true(schedule_check(&s.program, x->decl));
+      continue;
+    }
     symbol *x = check_find(&s.program, aim_prelude[i].name);
     assert_non_null(x);
     if (x->kind == SYM_DIST)
       for (; x; x = x->next_overload) assert_non_null(check_dist_of(&s.program, x));
-    assert_true((x != NULL) == !aim_prelude[i].dist);
+    assert_true((x != NULL) == !(aim_prelude[i].kind == PRELUDE_DIST));
   }
   strbuf b;
   strbuf_init(&b, &s.a);

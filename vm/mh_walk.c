@@ -1,0 +1,386 @@
+/* mh_walk.c: steps of a walker (mh_walk.h).
+ *
+ * Latents stand in one flat frame, written in place; the undo log takes a rejected proposal back, and the cells of an accepted one are
+ * listed for the store, which may share the rest with the draw before (run_store.c).  An element is visited at most once between two
+ * such draws, so the list has no repetitions. */
+#include "vm/mh_walk.h"
+
+#include "stdlib/runtime/rt_math.h"
+#include "stdlib/runtime/rt_sample.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { INIT_TRIES = 100 };
+
+/* One element, as its step needs it. */
+typedef struct mh_element {
+  size_t site, number;        /* number: over all sites */
+  const program_site *p;
+  int64_t at[IR_MAX_RANK];
+  size_t e;                   /* place in the site's batch */
+  double lo, hi;
+} mh_element;
+
+static rt_draw_addr address(const mh_walk *c, const mh_element *x, int use, uint64_t k) {
+  return (rt_draw_addr){c->sweep_key, (uint32_t)(3 * x->site) + (uint32_t)use, k};
+}
+
+static bool stopped(mh_walk *c) {
+  c->status = RUN_E_BOUND;
+  return false;
+}
+
+/* The event of x has a new value that stays. */
+static void list_event(mh_walk *c, const mh_element *x) {
+  for (size_t k = 0; k < x->p->event; k++) c->changed[c->n_changed++] = x->p->at + x->e * x->p->event + k;
+}
+
+/* The terms of an element: those of the first part of @tempered, of the second, and what a walker at beta goes by. */
+typedef struct mh_score {
+  double base, hot, all;
+} mh_score;
+
+static bool score(mh_walk *c, const mh_element *x, mh_score *out) {
+  if (!c->t->tempered) {
+    out->hot = 0.0;
+    if (!eval_local(c->w, x->site, x->at, &out->base)) return stopped(c);
+    out->all = out->base;
+    return true;
+  }
+  double part[2];
+  if (!eval_local_tempered(c->w, x->site, x->at, part)) return stopped(c);
+  *out = (mh_score){part[0], part[1], c->beta == 0 ? part[0] : part[0] + c->beta * part[1]};
+  return true;
+}
+
+static void add_difference(mh_walk *c, const mh_score *now, const mh_score *old) {
+  c->lp += now->base - old->base;
+  c->hot += now->hot - old->hot;
+}
+
+/* Decides about the value that now stands in the frame.  log_ratio is what the proposal adds to the difference of the scores. */
+static bool decide(mh_walk *c, const mh_element *x, const mh_score *old, double log_ratio, size_t mark, bool *accepted, bool heat_bath,
+                   double target) {
+  mh_score now;
+  *accepted = false;
+  if (!score(c, x, &now)) return false;
+  double r = now.all - old->all + log_ratio;
+  double p = r >= 0 ? 1.0 : r > -700 ? rt_exp(r) : 0.0; /* a NaN is 0 too */
+  if (heat_bath) p = p < 1.0 ? p / (1.0 + p) : 1.0 / (1.0 + rt_exp(-r));
+  else if (c->rule == MH_METROPOLIS && p < c->floor) p = c->floor;
+  *accepted = p >= 1.0 || (p > 0 && rt_draw_uniform(address(c, x, 1, x->e)) < p);
+  if (*accepted) {
+    undo_commit(&c->s->undo, mark);
+    add_difference(c, &now, old);
+    if (c->changed) list_event(c, x);
+  } else {
+    undo_rollback(&c->s->undo, c->frame, mark);
+  }
+  c->accept += p;
+  if (c->gain > 0) c->log_scale[x->number] += c->gain * (p - target);
+  return true;
+}
+
+static bool step_real(mh_walk *c, const mh_element *x) {
+  size_t cell = x->p->at + x->e;
+  const double old_value = c->frame[cell].real, lo = x->lo, hi = x->hi;
+  mh_score old;
+  double value, ratio = 0.0;
+  double d = rt_exp(c->log_scale[x->number]) * rt_draw_normal(address(c, x, 0, x->e));
+  if (lo > -INFINITY && hi < INFINITY) {
+    double a = old_value - lo, b = hi - old_value, u = rt_log(a) - rt_log(b) + d;
+    double e = rt_exp(u < 0 ? u : -u), small = (hi - lo) * e / (1.0 + e);
+    value = u < 0 ? lo + small : hi - small;
+    double a1 = value - lo, b1 = hi - value;
+    ratio = a1 > 0 && b1 > 0 ? rt_log(a1) + rt_log(b1) - rt_log(a) - rt_log(b) : -INFINITY;
+  } else if (lo > -INFINITY) {
+    value = lo + (old_value - lo) * rt_exp(d);
+    ratio = value > lo && value < INFINITY ? d : -INFINITY;
+  } else if (hi < INFINITY) {
+    value = hi - (hi - old_value) * rt_exp(d);
+    ratio = value < hi && value > -INFINITY ? d : -INFINITY;
+  } else {
+    value = old_value + d;
+  }
+  if (ratio == -INFINITY) { /* rounded to a bound: rejected without a score */
+    if (c->gain > 0) c->log_scale[x->number] -= c->gain * 0.44;
+    return true;
+  }
+  if (!score(c, x, &old)) return false;
+  size_t mark = undo_mark(&c->s->undo);
+  undo_note(&c->s->undo, c->frame, cell);
+  c->frame[cell].real = value;
+  bool accepted;
+  return decide(c, x, &old, ratio, mark, &accepted, false, 0.44);
+}
+
+/* A draw from the conditional: the largest of log weight + Gumbel noise (Gumbel 1954), so that no list of the weights is kept. */
+static bool step_conditional(mh_walk *c, const mh_element *x, size_t cell) {
+  const int64_t old_value = c->frame[cell].integer, step = x->lo == -1.0 && x->hi == 1.0 ? 2 : 1, n = ((int64_t)(x->hi - x->lo)) / step + 1;
+  mh_score best = {0}, old = {0};
+  int64_t chosen = old_value;
+  double top = -INFINITY;
+  for (int64_t k = 0; k < n; k++) {
+    mh_score now;
+    c->frame[cell].integer = (int64_t)x->lo + k * step;
+    if (!score(c, x, &now)) return false;
+    if (c->frame[cell].integer == old_value) old = now;
+    double noise = -rt_log(-rt_log(rt_draw_uniform(address(c, x, 0, x->e * (size_t)n + (size_t)k))));
+    if (!(now.all + noise > top)) continue;
+    top = now.all + noise;
+    best = now;
+    chosen = c->frame[cell].integer;
+  }
+  c->frame[cell].integer = chosen;
+  if (chosen == old_value) return true;
+  c->accept += 1.0;
+  add_difference(c, &best, &old);
+  if (c->changed) list_event(c, x);
+  return true;
+}
+
+static bool step_discrete(mh_walk *c, const mh_element *x) {
+  size_t cell = x->p->at + x->e;
+  const int64_t old_value = c->frame[cell].integer;
+  const bool finite = x->p->site->support == IR_SUP_FINITE;
+  bool two = false;
+  int64_t value;
+  if (finite && c->rule == MH_GIBBS) return step_conditional(c, x, cell);
+  if (finite) {
+    const bool spin = x->lo == -1.0 && x->hi == 1.0; /* -1 and 1, nothing between */
+    double others = spin ? 1.0 : x->hi - x->lo;
+    if (!(others >= 1.0)) return true;
+    two = others == 1.0 && c->rule != MH_METROPOLIS;
+    if (spin) value = -old_value;
+    else {
+      value = (int64_t)x->lo + (int64_t)(rt_draw_uniform(address(c, x, 0, x->e)) * others);
+      value += value >= old_value;
+    }
+  } else {
+    double d = rt_exp(c->log_scale[x->number]) * rt_draw_normal(address(c, x, 0, x->e));
+    d = d < 0 ? -ceil(-d) : ceil(d);
+    double v = (double)old_value + (d > 1e15 ? 1e15 : d < -1e15 ? -1e15 : d);
+    if (v < x->lo || v > x->hi || fabs(v) > 9e15) {
+      if (c->gain > 0) c->log_scale[x->number] -= c->gain * 0.44;
+      return true;
+    }
+    value = (int64_t)v;
+  }
+  mh_score old;
+  if (!score(c, x, &old)) return false;
+  size_t mark = undo_mark(&c->s->undo);
+  undo_note(&c->s->undo, c->frame, cell);
+  c->frame[cell].integer = value;
+  bool accepted;
+  return decide(c, x, &old, 0.0, mark, &accepted, two, 0.44);
+}
+
+/* A bounded ordered vector whose bound moved has other coordinates, its first being log(x[0] - lo). */
+static bool refresh_point(mh_walk *c, const mh_element *x, double *u) {
+  if (c->t->m->site[x->site].bounds_move && x->lo > -INFINITY && x->p->event > 0) {
+    u[0] = rt_log(c->frame[x->p->at + x->e * x->p->event].real - x->lo);
+    return eval_point(c->w, x->site, u, x->lo, c->s->event, &c->jacobian[x->number]);
+  }
+  return true;
+}
+
+static bool step_point(mh_walk *c, const mh_element *x) {
+  mh_scratch *s = c->s;
+  const size_t free = x->p->free, n = x->p->event, cell = x->p->at + x->e * n;
+  double *u = c->u + x->p->at_free + x->e * free, jacobian;
+  mh_score old;
+  if (free == 0) return true;
+  if (!refresh_point(c, x, u)) return stopped(c);
+  const double scale = rt_exp(c->log_scale[x->number]);
+  for (size_t k = 0; k < free; k++) s->u_new[k] = u[k] + scale * rt_draw_normal(address(c, x, 0, x->e * free + k));
+  if (!score(c, x, &old)) return false;
+  if (!eval_point(c->w, x->site, s->u_new, x->lo, s->event, &jacobian)) return stopped(c);
+  size_t mark = undo_mark(&s->undo);
+  for (size_t k = 0; k < n; k++) undo_note(&s->undo, c->frame, cell + k);
+  memcpy(c->frame + cell, s->event, n * sizeof *s->event);
+  bool accepted;
+  if (!decide(c, x, &old, jacobian - c->jacobian[x->number], mark, &accepted, false, free == 1 ? 0.44 : 0.27)) return false;
+  if (accepted) {
+    memcpy(u, s->u_new, free * sizeof *u);
+    c->jacobian[x->number] = jacobian;
+  }
+  return true;
+}
+
+typedef bool mh_step(mh_walk *c, const mh_element *x);
+
+static mh_step *step_of(const eval_model *m, size_t site) {
+  return m->p->site[site].discrete ? step_discrete : m->site[site].point >= 0 ? step_point : step_real;
+}
+
+static void element_next(mh_element *x) {
+  x->e++;
+  x->number++;
+  for (uint32_t k = x->p->batch_rank; k-- > 0;) {
+    if (++x->at[k] < x->p->dim[k]) return;
+    x->at[k] = 0;
+  }
+}
+
+/* Calls visit for n elements of a site from the first-th, each with its bounds. */
+static bool some_elements(mh_walk *c, size_t site, size_t first, size_t n, mh_step *visit) {
+  const eval_site *es = &c->t->m->site[site];
+  mh_element x = {.site = site, .number = c->t->first[site] + first, .p = &c->t->m->p->site[site], .e = first, .lo = -INFINITY, .hi = INFINITY};
+  const bool ask = x.p->site->support != IR_SUP_REAL && es->bounds >= 0;
+  size_t rest = first;
+  for (uint32_t k = x.p->batch_rank; k-- > 0 && rest; rest /= (size_t)x.p->dim[k]) x.at[k] = (int64_t)(rest % (size_t)x.p->dim[k]);
+  for (; x.e < first + n; element_next(&x)) {
+    if (ask && (x.e == first || es->bounds_vary) && !eval_bounds(c->w, site, x.at, &x.lo, &x.hi)) return stopped(c);
+    if (!visit(c, &x)) return false;
+  }
+  return true;
+}
+
+static bool each_element(mh_walk *c, size_t site, mh_step *visit) { return some_elements(c, site, 0, c->t->m->p->site[site].batch, visit); }
+
+/* n steps at elements chosen uniformly, each of its own number in the sweep. */
+static bool scan_random(mh_walk *c, size_t n) {
+  const program *p = c->t->m->p;
+  for (size_t k = 0; k < n; k++) {
+    if (c->e == 0) c->sweep_key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_SWEEP), c->sweep);
+    size_t number = (size_t)(rt_draw_uniform((rt_draw_addr){c->sweep_key, UINT32_MAX, c->e}) * (double)c->t->elements), site = p->nsites - 1;
+    while (c->t->first[site] > number) site--;
+    /* The same element may come again in a sweep, and must not meet the same numbers. */
+    uint64_t key = c->sweep_key;
+    c->sweep_key = rt_key_fold(key, c->e);
+    if (!some_elements(c, site, number - c->t->first[site], 1, step_of(c->t->m, site))) return false;
+    c->sweep_key = key;
+    if (++c->e < c->t->elements) continue;
+    c->e = 0;
+    c->sweep++;
+    c->stale = true;
+  }
+  return true;
+}
+
+bool mh_walk_scan(mh_walk *c, size_t n) {
+  const program *p = c->t->m->p;
+  c->accept = 0.0;
+  eval_frame_set(c->w, c->frame);
+  if (c->random) return scan_random(c, n);
+  while (n) {
+    size_t left = p->site[c->site].batch - c->e, take = left < n ? left : n;
+    c->sweep_key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_SWEEP), c->sweep);
+    if (!some_elements(c, c->site, c->e, take, step_of(c->t->m, c->site))) return false;
+    n -= take;
+    c->e += take;
+    if (take < left) continue;
+    c->e = 0;
+    if (++c->site < p->nsites) continue;
+    c->site = 0;
+    c->sweep++;
+    c->stale = true;
+  }
+  return true;
+}
+
+bool mh_walk_refresh(mh_walk *c) {
+  if (!c->stale) return true;
+  double part[3];
+  if (c->t->tempered ? !eval_tempered(c->w, c->frame, part) : !eval_density(c->w, c->frame, part)) return stopped(c);
+  c->lp = c->t->tempered ? part[0] : part[0] + part[1] + part[2];
+  c->hot = c->t->tempered ? part[1] : 0.0;
+  c->stale = false;
+  return true;
+}
+
+/* ---- the initial point */
+
+/* Values that neither the prior nor @constrain gave: coordinates of vector events, and discrete elements. */
+static bool init_point(mh_walk *c, const mh_element *x) {
+  double *u = c->u + x->p->at_free + x->e * x->p->free;
+  memcpy(u, c->s->q + x->p->at_free + x->e * x->p->free, x->p->free * sizeof *u);
+  if (!eval_point(c->w, x->site, u, x->lo, c->s->event, &c->jacobian[x->number])) return stopped(c);
+  memcpy(c->frame + x->p->at + x->e * x->p->event, c->s->event, x->p->event * sizeof *c->s->event);
+  return true;
+}
+
+static bool init_discrete(mh_walk *c, const mh_element *x) {
+  double u = rt_draw_uniform(address(c, x, 0, x->e)), v = 0;
+  if (x->lo == -1.0 && x->hi == 1.0 && x->p->site->support == IR_SUP_FINITE) v = u < 0.5 ? -1.0 : 1.0;
+  else if (x->lo > -INFINITY && x->hi < INFINITY) v = x->lo + floor(u * (x->hi - x->lo + 1.0));
+  else if (x->lo > -INFINITY) v = x->lo + floor(u * 3.0);
+  else if (x->hi < INFINITY) v = x->hi - floor(u * 3.0);
+  c->frame[x->p->at + x->e].integer = (int64_t)v;
+  return true;
+}
+
+/* A real element that rounding put on its bound has no unconstrained value. */
+static bool inside(mh_walk *c, const mh_element *x) {
+  double v = c->frame[x->p->at + x->e].real;
+  return v > x->lo && v < x->hi;
+}
+
+bool mh_walk_start(mh_walk *c, double scale) {
+  const eval_model *m = c->t->m;
+  for (size_t k = 0; k < c->t->elements; k++) c->log_scale[k] = rt_log(scale);
+  for (uint64_t t = 0; t < INIT_TRIES; t++) {
+    uint64_t key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_INIT), t);
+    c->sweep_key = key;
+    for (size_t k = 0; k < m->p->dim; k++)
+      c->s->q[k] = c->init_radius * (2.0 * rt_draw_uniform((rt_draw_addr){key, UINT32_MAX, k}) - 1.0);
+    /* The second half of the tries does not trust a prior that is too wide for its data. */
+    bool prior = m->prior >= 0 && (t < INIT_TRIES / 2 || m->constrain < 0 || c->exact);
+    if (prior ? !eval_prior(c->w, key, c->frame) : !eval_constrain(c->w, c->s->q, c->frame)) return stopped(c);
+    eval_frame_set(c->w, c->frame);
+    bool fit = true;
+    for (size_t s = 0; s < m->p->nsites && fit; s++) {
+      if (m->site[s].point >= 0) {
+        if (!each_element(c, s, init_point)) return false;
+      } else if (m->p->site[s].discrete) {
+        if (!prior && !each_element(c, s, init_discrete)) return false;
+      } else {
+        fit = each_element(c, s, inside);
+        if (c->status != RUN_OK) return false;
+      }
+    }
+    if (!fit) continue;
+    c->stale = true;
+    if (!mh_walk_refresh(c)) return false;
+    if (c->exact) return true;
+    if (isfinite(c->lp + c->hot)) return true;
+  }
+  c->status = RUN_E_INIT;
+  return false;
+}
+
+/* ---- memory */
+
+bool mh_tables_make(mh_tables *t, const eval_model *m, bool tempered, arena *mem, const char **why) {
+  const program *p = m->p;
+  *t = (mh_tables){.m = m, .first = ARENA_ARRAY(mem, size_t, p->nsites), .tempered = tempered};
+  for (size_t k = 0; k < p->nsites; k++) {
+    const program_site *s = &p->site[k];
+    t->first[k] = t->elements;
+    t->elements += s->batch;
+    if (s->event > t->largest_event) t->largest_event = s->event;
+    if (s->free > t->largest_free) t->largest_free = s->free;
+    if (s->batch == 0 || m->site[k].local >= 0) continue;
+    *why = arena_printf(mem, "there is no density for single elements of `%s`", s->name);
+    return false;
+  }
+  return true;
+}
+
+void mh_scratch_make(mh_scratch *s, const mh_tables *t, arena *mem, const aim_alloc *alloc) {
+  s->q = ARENA_ARRAY(mem, double, t->m->p->dim);
+  s->u_new = ARENA_ARRAY(mem, double, t->largest_free);
+  s->event = ARENA_ARRAY(mem, double, t->largest_event);
+  undo_init(&s->undo, alloc);
+}
+
+bool mh_scratch_reserve(mh_scratch *s, const mh_tables *t) { return undo_reserve(&s->undo, t->largest_event + 1); }
+void mh_scratch_free(mh_scratch *s) { undo_free(&s->undo); }
+
+void mh_walk_make(mh_walk *c, const mh_tables *t, arena *mem) {
+  *c = (mh_walk){.t = t, .init_radius = 2.0};
+  c->log_scale = ARENA_ARRAY(mem, double, t->elements);
+  c->jacobian = ARENA_ARRAY(mem, double, t->elements);
+  c->u = ARENA_ARRAY(mem, double, t->m->p->dim);
+}

@@ -1,0 +1,59 @@
+/* replicas.h: a block of replicas of a model at inverse temperatures, and the sweeps that move them: what annealing, tempering, population
+ * annealing and annealed importance sampling have in common.
+ *
+ * A replica at beta has the density exp(base + beta hot) of @tempered; its energy is -hot.  Replicas of one block are moved together by one
+ * thread.  What a block does depends on its key and on what it is asked to do, never on the thread. */
+#ifndef AIM_VM_REPLICAS_H
+#define AIM_VM_REPLICAS_H
+
+#include "vm/mh_walk.h"
+
+/* What the blocks of a run share. */
+typedef struct replicas_kit {
+  run *r;
+  mh_tables tables;
+  mh_scratch *scratch; /* [threads] */
+  size_t threads;
+} replicas_kit;
+
+typedef struct replicas {
+  const replicas_kit *kit;
+  size_t n;
+  double *energy;    /* [n] */
+  double *best;      /* [n] lowest energies met since the start */
+  uint64_t visits;   /* of the last sweep of all replicas, */
+  double accepted;   /* and the accepted among them */
+  mh_walk *walk;     /* [n] */
+  exec_cell *frame;  /* [n][cells] */
+  bool exact;        /* replicas start as draws from the prior, whatever their energy */
+  exec_cell *record; /* [n][cells] states of `best`; NULL: not kept */
+  run_status status;
+} replicas;
+
+/* Takes memory from the arena.  False with r->why where the model cannot be swept. */
+bool replicas_kit_make(replicas_kit *kit, run *r, size_t jobs);
+/* Outside the arena's reach, before any block is moved; _free after all are. */
+bool replicas_kit_reserve(replicas_kit *kit);
+void replicas_kit_free(replicas_kit *kit);
+/* Takes memory from the arena. */
+void replicas_make(replicas *x, const replicas_kit *kit, size_t n, bool keep_best);
+
+/* Whether replicas can start as exact draws at beta 0, whose weight run_log_count tells; else r->why says why not. */
+bool replicas_exact_start(run *r);
+
+/* The rungs of a ladder, rising, and the sweeps on each; 0 with r->status and r->why where the schedule is none.  Arena. */
+size_t temper_ladder(run *r, double **beta /* OUT */, uint64_t *sweeps /* OUT */);
+enum { TEMPER_MOST_RUNGS = 100000 };
+
+/* The next two return false with x->status when they cannot go on.
+ *
+ * Draws every replica anew, from the prior where it can be drawn.  Replica k has the number first + k in everything that is random. */
+bool replicas_start(replicas *x, eval_worker *w, size_t thread, uint64_t key, uint64_t first);
+/* One sweep; beta [n], or one number for all where `same`.  gain > 0: scales of proposals adapt. */
+bool replicas_sweep(replicas *x, eval_worker *w, size_t thread, const double *beta, bool same, double gain);
+/* The state of replica k, or the best it has met. */
+void replicas_state(const replicas *x, size_t k, bool best, exec_cell *frame /* OUT */);
+/* Replica `to` becomes what `from` is; its random numbers stay its own. */
+void replicas_copy(replicas *x, size_t to, size_t from);
+
+#endif

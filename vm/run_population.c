@@ -1,0 +1,166 @@
+/* run_population.c: population annealing (Hukushima and Iba 2003, Machta 2010), the sequential Monte Carlo sampler of a tempered density.
+ *
+ * Each chain is a population of its own.  It starts as draws from the prior; a step from beta to beta' weights the replicas by w = exp(-(beta' - beta) E),
+ * multiplies the estimate of Z by their mean, resamples the population in proportion to w, and sweeps at beta'.  The
+ * schedule may choose beta' from the energies (`adaptive`).  Z is unbiased in each population, so populations are joined by the mean of Z. */
+#include "vm/replicas.h"
+#include "vm/schedule_run.h"
+
+#include "stdlib/runtime/rt_math.h"
+#include "stdlib/runtime/rt_sample.h"
+
+#include <math.h>
+
+typedef struct population {
+  replicas x;
+  schedule_run s;
+  double *weight;   /* [n] */
+  uint32_t *copies; /* [n] */
+  double log_z;
+} population;
+
+typedef struct populations {
+  run *r;
+  replicas_kit kit;
+  double *inputs;
+  population *of; /* [chains] */
+} populations;
+
+/* Systematic resampling; replicas that are not chosen become copies of those chosen more than once. */
+static void resample(population *p, double sum, double u) {
+  const size_t n = p->x.n;
+  double below = 0.0;
+  size_t drawn = 0;
+  for (size_t k = 0; k < n; k++) {
+    below += p->weight[k] / sum * (double)n;
+    size_t upto = k + 1 == n ? n : (size_t)ceil(below - u);
+    if (upto > n) upto = n;
+    p->copies[k] = (uint32_t)(upto > drawn ? upto - drawn : 0);
+    if (upto > drawn) drawn = upto;
+  }
+  size_t free = 0;
+  for (size_t k = 0; k < n; k++)
+    for (; p->copies[k] > 1; p->copies[k]--) {
+      while (p->copies[free]) free++;
+      replicas_copy(&p->x, free, k);
+      p->copies[free] = 1;
+    }
+}
+
+static void step_to(run *r, population *p, double d, double u) {
+  const size_t n = p->x.n;
+  double top = -INFINITY, sum = 0.0;
+  for (size_t k = 0; k < n; k++) {
+    p->weight[k] = r->rules->weight(d, p->x.energy[k]);
+    if (p->weight[k] > top) top = p->weight[k];
+  }
+  for (size_t k = 0; k < n; k++) sum += p->weight[k] = rt_exp(p->weight[k] - top);
+  p->log_z += top + rt_log(sum / (double)n);
+  resample(p, sum, u);
+}
+
+static run_status anneal(populations *m, size_t job, size_t thread, eval_worker *w) {
+  run *r = m->r;
+  population *p = &m->of[job];
+  replicas *x = &p->x;
+  chain_state *c = &r->chain[job];
+  const uint64_t key = rt_key_fold(r->o.seed, job);
+  if (!replicas_start(x, w, thread, key, 0)) return x->status;
+  schedule_stats stats = {.best = INFINITY, .acceptance = 1.0, .ess = 1.0, .energies = x->energy, .n = x->n};
+  schedule_step step;
+  schedule_state state;
+  double beta = 0.0;
+  schedule_begin(&p->s, m->inputs);
+  for (uint64_t t = 0;; t++) {
+    double sum = 0.0, best = stats.best;
+    for (size_t k = 0; k < x->n; k++) {
+      sum += x->energy[k];
+      if (x->energy[k] < best) best = x->energy[k];
+    }
+    stats.energy = sum / (double)x->n;
+    if (best < stats.best) stats.since_best = 0;
+    stats.best = best;
+    if ((state = schedule_next(&p->s, &stats, &step)) != SCHEDULE_STEP) break;
+    stats.ess = schedule_ess(x->energy, x->n, step.beta - beta);
+    if (step.beta != beta) step_to(r, p, step.beta - beta, rt_draw_uniform((rt_draw_addr){rt_key_fold(key, RUN_KEY_RESAMPLE), 0, t}));
+    beta = step.beta;
+    for (uint64_t k = 0; k < step.sweeps; k++) {
+      /* Scales of proposals stay: adapted to what a replica met, a step would not leave the density alone. */
+      if (!replicas_sweep(x, w, thread, &beta, true, 0.0)) return x->status;
+      stats.sweeps++;
+      stats.since_best++;
+      stats.acceptance = x->accepted / (double)(x->visits ? x->visits : 1);
+      atomic_fetch_add_explicit(&c->done, 1, memory_order_relaxed);
+      if (run_stopping(r)) return RUN_STOPPED;
+    }
+  }
+  if (state == SCHEDULE_FAILED) {
+    atomic_store(&c->warm, 1);
+    return RUN_E_SCHEDULE;
+  }
+  atomic_store(&c->warm, 1);
+  for (size_t k = 0; k < x->n; k++) {
+    double part[3];
+    replicas_state(x, k, false, c->frame);
+    if (!eval_density(w, c->frame, part)) return RUN_E_BOUND;
+    const double stat[DRAWS_N_STATS] = {part[0] + part[1] + part[2], stats.acceptance, 0.0, 0.0, (double)stats.sweeps, 0.0, x->energy[k]};
+    run_status st = run_keep(r, (int)job, w, c->frame, stat);
+    if (st != RUN_OK) return st;
+    c->accept_sum += stats.acceptance;
+  }
+  return RUN_OK;
+}
+
+static void population_job(void *ctx, size_t job, size_t thread, eval_worker *w) {
+  populations *m = ctx;
+  chain_state *c = &m->r->chain[job];
+  c->status = anneal(m, job, thread, w);
+  run_chain_over(m->r, c);
+  c->faults = w->faults;
+}
+
+run_status run_population(run *r) {
+  populations m = {.r = r};
+  const size_t chains = (size_t)r->o.chains;
+  if (!replicas_exact_start(r)) return r->status = RUN_E_METHOD;
+  if (!replicas_kit_make(&m.kit, r, chains)) return r->status = RUN_E_METHOD;
+  const schedule *s = r->o.schedule;
+  m.inputs = ARENA_ARRAY(r->mem, double, s->registers);
+  const char *unknown = schedule_inputs(s, r->m->p, m.inputs);
+  if (unknown) {
+    r->why = arena_printf(r->mem, "the schedule reads `%s`, whose value is not known", unknown);
+    return r->status = RUN_E_METHOD;
+  }
+  m.of = ARENA_ARRAY(r->mem, population, chains);
+  for (size_t c = 0; c < chains; c++) {
+    population *p = &m.of[c];
+    replicas_make(&p->x, &m.kit, (size_t)r->o.draws, false);
+    p->x.exact = true;
+    p->s = (schedule_run){.s = s, .r = ARENA_ARRAY(r->mem, double, s->registers), .slot = ARENA_ARRAY(r->mem, schedule_slot, s->slots + 1)};
+    p->weight = ARENA_ARRAY(r->mem, double, p->x.n);
+    p->copies = ARENA_ARRAY(r->mem, uint32_t, p->x.n);
+  }
+  run_status st = replicas_kit_reserve(&m.kit) ? run_jobs(r, chains, population_job, &m) : RUN_E_MEMORY;
+  replicas_kit_free(&m.kit);
+  if (st != RUN_OK) return r->status = st;
+  st = run_join(r);
+  for (size_t c = 0; c < chains && st == RUN_E_SCHEDULE && !r->why; c++) {
+    r->why = m.of[c].s.why;
+    r->where = m.of[c].s.where;
+  }
+  if (st != RUN_OK) return st;
+  double top = -INFINITY, sum = 0.0, squares = 0.0, n = (double)chains;
+  for (size_t c = 0; c < chains; c++)
+    if (m.of[c].log_z > top) top = m.of[c].log_z;
+  for (size_t c = 0; c < chains; c++) {
+    double z = rt_exp(m.of[c].log_z - top);
+    sum += z;
+    squares += z * z;
+  }
+  double spread = n * squares / (sum * sum) - 1.0;
+  r->log_evidence = top + rt_log(sum / n) + run_log_count(r);
+  r->log_evidence_se = chains > 1 ? sqrt((spread > 0 ? spread : 0) / (n - 1.0)) : NAN;
+  r->weight_ess = NAN;
+  r->has_evidence = true;
+  return st;
+}
