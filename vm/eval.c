@@ -249,7 +249,7 @@ bool eval_tempered(eval_worker *w, const exec_cell *frame, double part[2]) {
   for (int k = 0; k < 2; k++) w->out[k] = (exec_arg){&w->result[k], 1};
   if (!call(w, w->m->tempered, 1)) return false;
   for (int k = 0; k < 2; k++) part[k] = w->result[k].real;
-  if (isnan(part[0]) || isnan(part[1])) met_nan(w, w->m->tempered);
+  if (isnan(part[0]) || isnan(part[1])) met_nan(w, w->m->tempered, 2, part);
   return true;
 }
 
@@ -293,7 +293,7 @@ bool eval_local_tempered(eval_worker *w, size_t s, const int64_t *at, double par
   for (int k = 0; k < 2; k++) w->out[k] = (exec_arg){&w->result[k], 1};
   if (!call(w, w->m->site[s].local, 1)) return false;
   for (int k = 0; k < 2; k++) part[k] = w->result[k].real;
-  if (__builtin_expect(isnan(part[0]) || isnan(part[1]), 0)) met_nan(w, w->m->site[s].local);
+  if (__builtin_expect(isnan(part[0]) || isnan(part[1]), 0)) met_nan(w, w->m->site[s].local, 2, part);
   return true;
 }
 
