@@ -9,6 +9,7 @@
  * keep an array's elements a second time. */
 #include "compiler/ir_uses.h"
 #include "compiler/passes.h"
+#include "compiler/scans.h"
 
 enum { MAX_WIDTH = 8 };
 
@@ -21,15 +22,6 @@ typedef struct carrier {
   bool fits;
   ir_val carried[MAX_WIDTH];
 } carrier;
-
-static bool is_next_index(const carrier *c, ir_val v) {
-  const ir_op *op = v ? ir_def_op(c->fn, v) : NULL;
-  int64_t one;
-  if (!op || op->code != IR_ADD_OP) return false;
-  for (int k = 0; k < 2; k++)
-    if (op->args[k] == c->loop->index[0] && ir_is_int(c->fn, op->args[1 - k], &one)) return one == 1;
-  return false;
-}
 
 /* The column that op reads of the state's row t; -1 if it is no such read. */
 static int64_t column_of(const carrier *c, const ir_op *op) {
@@ -79,12 +71,13 @@ static ir_val start(const carrier *c, ir_op *op, ir_val init, int64_t k) {
   return ir_if_out(c->fn, branch, ir_at(&yes, init, axes), ir_real(&no, 0));
 }
 
-static bool carry(ir_fn *fn, ir_op *op, uint32_t number) {
+static bool carry(ir_module *m, ir_fn *fn, ir_op *op, uint32_t number) {
+  (void)m;
   ir_out out = op->u.loop->out[number];
   if (out.mode != IR_INTO || !out.state || op->u.loop->down) return false;
   ir_type t = ir_type_of(fn, out.state);
   carrier c = {.fn = fn, .loop = op->u.loop, .state = out.state, .rank = t.rank, .fits = true};
-  if (t.elem != IR_REAL || t.rank < 1 || t.rank > 2 || !is_next_index(&c, out.axes.at[0]) || (t.rank == 2 && out.axes.at[1])) return false;
+  if (t.elem != IR_REAL || t.rank < 1 || t.rank > 2 || !scan_is_next_index(fn, c.loop, out.axes.at[0]) || (t.rank == 2 && out.axes.at[1])) return false;
   ir_visit_ops(&op->u.loop->body, look_at, &c);
   for (uint32_t k = 0; k < op->u.loop->nout; k++) c.fits &= op->u.loop->out[k].yield != c.state;
   bool any = false;
@@ -103,24 +96,6 @@ static bool carry(ir_fn *fn, ir_op *op, uint32_t number) {
   return true;
 }
 
-typedef struct walk {
-  ir_module *m;
-  ir_fn *fn;
-  bool changed;
-} walk;
-
-static void at_scan(void *user, ir_op *op) {
-  walk *w = user;
-  if (op->code != IR_SCAN_OP) return;
-  for (uint32_t k = 0, n = op->u.loop->nout; k < n; k++) {
-    if (!carry(w->fn, op, k)) continue;
-    ir_remark_add(w->m, "carry", op->where, false, "what one step places and the next reads is carried in registers");
-    w->changed = true;
-  }
-}
-
 bool pass_carry(ir_module *m, ir_fn *fn) {
-  walk w = {m, fn, false};
-  ir_visit_ops(&fn->body, at_scan, &w);
-  return w.changed;
+  return scan_each_output(m, fn, carry, "carry", "what one step places and the next reads is carried in registers");
 }

@@ -17,6 +17,7 @@
  * infinite derivative, is kept as one on x. */
 #include "compiler/ir_uses.h"
 #include "compiler/passes.h"
+#include "compiler/scans.h"
 
 #include <string.h>
 
@@ -52,17 +53,6 @@ static bool is_state_read(const splitter *s, const ir_op *op) {
   return op->code == IR_AT_OP && op->args[0] == s->from->out[s->state].state;
 }
 
-/* v is t + 1. */
-static bool is_next_index(const splitter *s, ir_val v) {
-  const ir_op *op = ir_def_op(s->fn, v);
-  if (!op || op->code != IR_ADD_OP) return false;
-  for (int k = 0; k < 2; k++) {
-    int64_t one;
-    if (op->args[k] == s->from->index[0] && ir_is_int(s->fn, op->args[1 - k], &one)) return one == 1;
-  }
-  return false;
-}
-
 /* ---- can it be done */
 
 typedef struct reads {
@@ -85,7 +75,7 @@ static void note_reads(void *user, ir_op *op) {
   const ir_out *out = &r->s->from->out[ir_value_of(r->s->fn, r->state)->slot];
   if (out->mode == IR_CARRY) return;
   bool read = op->code == IR_AT_OP && r->n == before + 1 && op->args[0] == r->state && op->u.axes.n == 1 && op->u.axes.at[0];
-  r->plain &= read && (out->mode == IR_INTO ? op->u.axes.at[0] == r->s->from->index[0] : is_next_index(r->s, op->u.axes.at[0]));
+  r->plain &= read && (out->mode == IR_INTO ? op->u.axes.at[0] == r->s->from->index[0] : scan_is_next_index(r->s->fn, r->s->from, op->u.axes.at[0]));
 }
 
 static reads reads_of(const splitter *s, uint32_t k) {
@@ -109,7 +99,7 @@ static bool find_state(splitter *s) {
     }
     if (found >= 0 || !r.plain || t.elem != IR_REAL) return false;
     if (out->mode == IR_CARRY && t.rank) return false;
-    if (out->mode == IR_INTO && (t.rank != 1 || s->from->down || !is_next_index(s, out->axes.at[0]))) return false;
+    if (out->mode == IR_INTO && (t.rank != 1 || s->from->down || !scan_is_next_index(s->fn, s->from, out->axes.at[0]))) return false;
     if (out->mode == IR_KEYED && (t.rank != 1 || !s->from->down || out->axes.at[0] != s->from->index[0])) return false;
     found = (int)k;
   }

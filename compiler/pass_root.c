@@ -16,6 +16,7 @@
  * longer inherit its NaN, but the element itself is NaN as before. */
 #include "compiler/ir_uses.h"
 #include "compiler/passes.h"
+#include "compiler/scans.h"
 
 typedef struct pair {
   ir_code made, read;
@@ -67,23 +68,13 @@ static void drop_inverse(void *user, ir_op *op) {
   ir_remove(op);
 }
 
-static bool is_next_index(const ir_fn *fn, const ir_loop *loop, ir_val v) {
-  const ir_op *op = ir_def_op(fn, v);
-  if (!op || op->code != IR_ADD_OP) return false;
-  for (int k = 0; k < 2; k++) {
-    int64_t one;
-    if (op->args[k] == loop->index[0] && ir_is_int(fn, op->args[1 - k], &one)) return one == 1;
-  }
-  return false;
-}
-
 /* An array of which the scan sets every element but the first. */
 static bool sets_the_rest(const root *r) {
   const ir_loop *loop = r->op->u.loop;
   size_table *t = r->m->sizes;
   ir_type type = ir_type_of(r->fn, r->out->state);
   ir_size n = ir_size_of(r->fn, loop->extent[0]);
-  return type.rank == 1 && !loop->down && is_next_index(r->fn, loop, r->out->axes.at[0]) && n && size_add(t, n, size_const(t, 1)) == type.dim[0];
+  return type.rank == 1 && !loop->down && scan_is_next_index(r->fn, loop, r->out->axes.at[0]) && n && size_add(t, n, size_const(t, 1)) == type.dim[0];
 }
 
 /* The pass on one output. */
@@ -129,24 +120,6 @@ static bool simplify(ir_module *m, ir_fn *fn, ir_op *op, uint32_t k) {
   return true;
 }
 
-typedef struct walk {
-  ir_module *m;
-  ir_fn *fn;
-  bool changed;
-} walk;
-
-static void at_scan(void *user, ir_op *op) {
-  walk *w = user;
-  if (op->code != IR_SCAN_OP) return;
-  for (uint32_t k = 0; k < op->nres; k++) {
-    if (!simplify(w->m, w->fn, op, k)) continue;
-    ir_remark_add(w->m, "root", op->where, false, "the state is read only through an inverse: the loop over steps carries what that gives");
-    w->changed = true;
-  }
-}
-
 bool pass_root(ir_module *m, ir_fn *fn) {
-  walk w = {m, fn, false};
-  ir_visit_ops(&fn->body, at_scan, &w);
-  return w.changed;
+  return scan_each_output(m, fn, simplify, "root", "the state is read only through an inverse: the loop over steps carries what that gives");
 }

@@ -85,7 +85,7 @@ void bench_compile(bench *b) {
   static const struct {
     const char *name;
     int statements;
-  } size[] = {{"compile_statements_10", 10}, {"compile_statements_100", 100}, {"compile_statements_1000", 1000}};
+  } size[] = {{"compile_statements_10", 10}, {"compile_statements_100", 100}, {"compile_statements_1000", 1000}, {"compile_statements_4000", 4000}};
   double y[] = {0.1, 0.2, -0.3, 0.5};
   bench_data four[] = {{"y", y, NULL, 1, {4}}, {NULL}};
   for (size_t k = 0; k < sizeof size / sizeof *size; k++) {

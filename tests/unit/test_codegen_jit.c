@@ -352,6 +352,7 @@ int main(int argc, char **argv) {
   snprintf(cache_dir, sizeof cache_dir, "%.4000s/jit-cache", compiler);
   strcat(compiler, "/aim-cc");
   config.compiler = compiler;
+  config.seconds = 600; /* a batch of programs on a busy machine */
   config.cache = cache_dir;
   engine = jit_engine(&config);
   const struct CMUnitTest tests[] = {
