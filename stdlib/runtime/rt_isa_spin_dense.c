@@ -6,18 +6,41 @@
  * and a row of J once for all replicas.  Random order and lists visit one site at a time. */
 #include "stdlib/runtime/rt_isa_spin.h"
 
+typedef char rt_bytes __attribute__((vector_size(16), may_alias));
+typedef int16_t rt_shorts __attribute__((vector_size(32), may_alias));
+
+/* 16 signed bytes or 16-bit numbers as integers.  gcc 12 takes wide conversions apart, element by element. */
+RT_INLINE rt_vi widen(const void *from, int bytes)
+{
+#if defined(__AVX512F__) && !defined(__clang__)
+  if (bytes) return (rt_vi)__builtin_ia32_pmovsxbd512_mask(*(const rt_bytes *)from, rt_vi_all(0), (uint16_t)-1);
+  return (rt_vi)__builtin_ia32_pmovsxwd512_mask(*(const rt_shorts *)from, rt_vi_all(0), (uint16_t)-1);
+#elif defined(__AVX2__) && !defined(__clang__)
+  typedef short eight __attribute__((vector_size(16), may_alias));
+  typedef int half __attribute__((vector_size(32)));
+  union { half h[2]; rt_vi v; } r;
+  for (int q = 0; q < 2; q++) {
+    rt_bytes x = {0};
+    __builtin_memcpy(&x, (const char *)from + 8 * q, 8);
+    r.h[q] = bytes ? __builtin_ia32_pmovsxbd256(x) : __builtin_ia32_pmovsxwd256(((const eight *)from)[q]);
+  }
+  return r.v;
+#else
+  rt_vi r;
+  for (int l = 0; l < 16; l++) r[l] = bytes ? ((const int8_t *)from)[l] : ((const int16_t *)from)[l];
+  return r;
+#endif
+}
+
 /* 16 elements of J. */
 RT_INLINE rt_vf load_row(const void *J, rt_spin_element e, size_t at)
 {
-  typedef int8_t bytes __attribute__((vector_size(16), may_alias));
-  typedef int16_t shorts __attribute__((vector_size(32), may_alias));
   if (e == RT_SPIN_EL_F32) return RT_VF((const float *)J + at);
-  if (e == RT_SPIN_EL_I16) return __builtin_convertvector(__builtin_convertvector(*(const shorts *)((const int16_t *)J + at), rt_vi), rt_vf);
-  return __builtin_convertvector(__builtin_convertvector(*(const bytes *)((const int8_t *)J + at), rt_vi), rt_vf);
+  return __builtin_convertvector(e == RT_SPIN_EL_I16 ? widen((const int16_t *)J + at, 0) : widen((const int8_t *)J + at, 1), rt_vf);
 }
 
 /* g += to[q] J[site[q]] over the columns [from, to), multiples of 16. */
-RT_INLINE void add_rows(const void *J, rt_spin_element e, size_t ld, const rt_spin_flipped *q, float *g, size_t from, size_t to)
+RT_INLINE void add_columns(const void *J, rt_spin_element e, size_t ld, const rt_spin_flipped *q, float *g, size_t from, size_t to)
 {
   size_t col = from;
   for (; col + 64 <= to; col += 64) {
@@ -42,6 +65,21 @@ RT_INLINE void add_rows(const void *J, rt_spin_element e, size_t ld, const rt_sp
   }
 }
 
+/* The same, beginning with `next`, which is looked at first. */
+RT_INLINE void add_rows(const void *J, rt_spin_element e, size_t ld, const rt_spin_flipped *q, float *g, size_t from, size_t to, size_t next)
+{
+  if (next <= from || next >= to) next = from;
+  add_columns(J, e, ld, q, g, next, to);
+  add_columns(J, e, ld, q, g, from, next);
+}
+
+/* Brings the square of J on the diagonal at group b near: a decision waits for its rows. */
+RT_INLINE void expect(const void *J, rt_spin_element e, size_t ld, size_t b)
+{
+  size_t size = e == RT_SPIN_EL_F32 ? 4 : e == RT_SPIN_EL_I16 ? 2 : 1;
+  for (size_t i = 16 * b; i < 16 * b + 16; i++) __builtin_prefetch((const char *)J + (i * ld + 16 * b) * size);
+}
+
 /* The columns that rows of sites of group b reach. */
 RT_INLINE void columns(const rt_spin_model *m, size_t first, size_t last, size_t *from, size_t *to)
 {
@@ -58,11 +96,12 @@ RT_INLINE void decide(const void *J, rt_spin_element e, size_t ld, size_t b, uin
   while (hit) {
     uint32_t k = (uint32_t)__builtin_ctz(hit);
     size_t i = 16 * b + k;
+    rt_vf was = rt_vf_all(s[i]);
     float to = -s[i];
     s[i] = to;
     q->site[count] = (uint32_t)i;
     q->to[count++] = to;
-    field = rt_add_signed(field, rt_vf_all(to), load_row(J, e, i * ld + 16 * b));
+    field = rt_add_signed(field, -was, load_row(J, e, i * ld + 16 * b));
     todo &= ~1u << k;
     hit = rt_le_mask(spin * field, bound) & todo;
   }
@@ -77,6 +116,7 @@ RT_INLINE void visit_groups(rt_spin_run *run, const rt_spin_piece *piece, rt_spi
     size_t lo = 16 * b < first ? first - 16 * b : 0, hi = end - 16 * b < 16 ? end - 16 * b : 16, from, to;
     uint32_t todo = (uint32_t)((1u << hi) - (1u << lo));
     columns(m, 16 * b, 16 * b + 15, &from, &to);
+    if (16 * b + 32 <= m->p.n) expect(m->J, e, ld, b + 1);
     for (size_t r = 0; r < replicas; r++) {
       const float *x = run->variate + r * RT_SPIN_VARIATES + 16 + piece->at + 16 * b - first;
       rt_vf variate;
@@ -86,7 +126,7 @@ RT_INLINE void visit_groups(rt_spin_run *run, const rt_spin_piece *piece, rt_spi
       run->flips[r] += run->flipped[r].count;
     }
     for (size_t r = 0; r < replicas; r++)
-      if (run->flipped[r].count) add_rows(m->J, e, ld, run->flipped + r, rt_fields_f32(run, r), from, to);
+      if (run->flipped[r].count) add_rows(m->J, e, ld, run->flipped + r, rt_fields_f32(run, r), from, to, 16 * b + 16);
   }
 }
 
@@ -106,7 +146,7 @@ RT_INLINE void visit_each(rt_spin_run *run, const rt_spin_piece *piece, rt_spin_
         one.site[0] = (uint32_t)(base + i);
         one.to[0] = s[i] = -s[i];
         columns(m, i, i, &from, &to);
-        add_rows(m->J, e, ld, &one, g, from, to);
+        add_columns(m->J, e, ld, &one, g, from, to);
         run->flips[r]++;
       }
     }

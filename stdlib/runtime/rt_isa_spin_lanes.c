@@ -6,8 +6,10 @@
 RT_INLINE void add_row(const float *J, const float *lanes, size_t n, rt_vf c, float *g)
 {
   if (lanes)
+#pragma GCC unroll 4
     for (size_t j = 0; j < n; j++) RT_VF_AT(g + 16 * j) = rt_add_signed(RT_VF(g + 16 * j), c, RT_VF(lanes + 16 * j));
   else
+#pragma GCC unroll 4
     for (size_t j = 0; j < n; j++) RT_VF_AT(g + 16 * j) = rt_add_signed(RT_VF(g + 16 * j), c, rt_vf_all(J[j]));
 }
 

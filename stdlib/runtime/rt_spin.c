@@ -418,7 +418,7 @@ int rt_spin_can(const rt_spin_model *m, const rt_spin_plan *plan, rt_spin_coding
 }
 
 /* Below LANES_REPLICAS too many lanes would stand idle, from LANES_SPINS on fields of 16 replicas leave the first cache. */
-enum { LANES_REPLICAS = 6, LANES_SPINS = 256, BITS_REPLICAS = 32 };
+enum { LANES_REPLICAS = 6, LANES_SPINS = 128, BITS_REPLICAS = 32 };
 
 rt_spin_coding rt_spin_choose(const rt_spin_model *m, const rt_spin_plan *plan, int uniform_beta)
 {

@@ -94,4 +94,35 @@ typedef struct baseline_draws {
 } baseline_draws;
 void baseline_schools_draws(baseline_draws *d, long n);
 
+/* Metropolis sweeps over spins in rising order with fields in f32, changed at each flip: one anneal from the states that are there.  Dense: J [n][n].  Sparse: row
+ * [n + 1], column, weight. */
+typedef struct baseline_spins {
+  size_t n, sweeps;
+  const float *J;
+  const uint32_t *row, *column;
+  const float *weight;
+  const double *beta;
+  float *s, *f;
+  uint64_t random;
+} baseline_spins;
+void baseline_spins_dense(baseline_spins *b);
+void baseline_spins_sparse(baseline_spins *b);
+/* Metropolis on a torus with couplings +-1, spins as bytes, acceptance from a table of the five fields; one temperature.  right, down [width * height]. */
+typedef struct baseline_torus {
+  size_t width, height, sweeps;
+  const int8_t *right, *down;
+  int8_t *s;
+  double beta;
+  uint64_t random;
+} baseline_torus;
+void baseline_spins_torus(baseline_torus *b);
+/* Heat bath of q <= 8 colours on an open lattice. */
+typedef struct baseline_colours {
+  size_t width, height, q, sweeps;
+  uint8_t *s;
+  double beta;
+  uint64_t random;
+} baseline_colours;
+void baseline_spins_colours(baseline_colours *b);
+
 #endif

@@ -306,6 +306,7 @@ int main(int argc, char **argv) {
   double began = bench_now();
   bench_density(&b);
   bench_sampling(&b);
+  bench_spins(&b);
   bench_memory(&b);
   bench_process(&b);
   bench_compile(&b);
