@@ -13,7 +13,12 @@
 #include "stdlib/runtime/rt_philox.h"
 #include "stdlib/runtime/rt_spin.h"
 
+/* With a sanitizer's checks in them, whole kernels inlined into one function take a compiler minutes. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define RT_INLINE static __attribute__((noinline, unused))
+#else
 #define RT_INLINE static inline __attribute__((always_inline))
+#endif
 
 typedef float rt_vf __attribute__((vector_size(64), may_alias));
 typedef double rt_vd __attribute__((vector_size(64), may_alias)); /* 8 */

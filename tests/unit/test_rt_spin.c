@@ -80,7 +80,11 @@ static rt_spin_problem sparse(size_t n, double p, int kind, int fields)
   }
   row[n] = e;
   free(w);
-  return (rt_spin_problem){.form = RT_SPIN_SPARSE, .n = n, .row = row, .column = column, .weight = kind == 2 ? NULL : weight, .coupling = -1, .h = h};
+  if (kind == 2) {
+    free(weight);
+    weight = NULL;
+  }
+  return (rt_spin_problem){.form = RT_SPIN_SPARSE, .n = n, .row = row, .column = column, .weight = weight, .coupling = -1, .h = h};
 }
 
 static rt_spin_problem lattice(size_t width, size_t height, int wrap_x, int wrap_y, int signs, double coupling)
