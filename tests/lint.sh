@@ -55,6 +55,14 @@ grep -nE '\b(getenv|printf|puts|putchar|exit|_exit|abort|system|popen)[[:blank:]
   grep -vE '^[^:]*:[0-9]+: *(/?\*|//)|format\(printf' >"$scratch/found"
 verdict "library code neither prints, exits, aborts nor reads the environment"
 
+grep -rhoE '"[EWN]0[0-9]{3}"' lang compiler vm aimc codegen | tr -d '"' | sort -u >"$scratch/codes"
+grep -oE '^\| [EWN]0[0-9]{3}[^|]*\|' docs/diagnostics.md | grep -oE '[EWN]0[0-9]{3}' | sort >"$scratch/listed"
+{ uniq -d "$scratch/listed" | sed 's/$/ stands twice in docs\/diagnostics.md/'
+  comm -23 "$scratch/codes" "$scratch/listed" | sed 's/$/ is missing in docs\/diagnostics.md/'
+  uniq "$scratch/listed" | comm -13 "$scratch/codes" - | sed 's/$/ of docs\/diagnostics.md is no code of a message/'
+} >"$scratch/found"
+verdict "docs/diagnostics.md lists the codes of all messages, each once"
+
 # --- objects
 if [ -n "$SAN" ]; then
   skipped=5
