@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Table entries of one evaluation: what is cheap beside what else nuts does, and what somebody may have asked for. */
-#define SUMS_CHEAP 2e7
+#define SUMS_CHEAP 5e6
 #define SUMS_MOST 2e9
 
 static bool may_be_summed(const program *p, const char *name) {

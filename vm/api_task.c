@@ -139,7 +139,7 @@ aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
     return AIM_OK;
   }
   /* What a bound task was built for. */
-  bool built = strcmp(option, "method") == 0 || strcmp(option, "centred") == 0 || strcmp(option, "noncentred") == 0;
+  bool built = strcmp(option, "method") == 0 || strcmp(option, "centred") == 0 || strcmp(option, "noncentred") == 0 || strcmp(option, "sum_out") == 0;
   if (t->state != TASK_NEW && built) return AIM_E_USAGE;
   t->checked = false;
   return plan_override(&t->p, &t->plan, option, value) ? AIM_OK : AIM_E_PROGRAM;
