@@ -211,7 +211,8 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
       return false;
     }
     if (e->kind == EXPR_CALL && !first && !e->call.of) {
-      for (size_t i = 0; i < e->call.args.n; i++) check_expr(c, e->call.args.items[i].value);
+      for (size_t i = 0; i < e->call.args.n; i++)
+        if (!expr_draws(c, e->call.args.items[i].value)) check_expr(c, e->call.args.items[i].value);
       if (e->call.fn.name[0]) {
         symbol *v = ptr_map_get(&c->names, e->call.fn.name);
         if (v) unknown_callable(c, e->call.fn.name, e->call.fn.at, "a distribution");

@@ -455,7 +455,7 @@ static symbol *special_of(ctx *c, symbol *scheme, place *places, size_t n, span 
 
 /* --- uses */
 
-static bool draws(ctx *c, const ast_expr *e) {
+bool expr_draws(ctx *c, const ast_expr *e) {
   if (e->kind != EXPR_CALL || e->call.of || !e->call.fn.name[0]) return false;
   const symbol *s = e->call.fn.sym ? e->call.fn.sym : callable_find(c, e->call.fn.name);
   if (s && s->kind == SYM_MODEL) return true; /* to be reported */
@@ -466,7 +466,7 @@ static bool draws(ctx *c, const ast_expr *e) {
 static bool draws_all(ctx *c, const ast_expr *e) {
   if (e->kind != EXPR_ARRAY || e->array.elems.n == 0) return false;
   for (size_t i = 0; i < e->array.elems.n; i++)
-    if (!draws(c, e->array.elems.items[i])) return false;
+    if (!expr_draws(c, e->array.elems.items[i])) return false;
   return true;
 }
 
@@ -539,7 +539,7 @@ bool check_over(ctx *c, ast_expr *e, symbol *first, drawn *out) {
   given_dist *given = ARENA_ARRAY(c->a, given_dist, n);
   for (size_t i = 0; i < n; i++) {
     ast_expr *v = e->call.args.items[i].value;
-    if (draws(c, v) || draws_all(c, v)) ok = given_check(c, v, &given[i]) && ok;
+    if (expr_draws(c, v) || draws_all(c, v)) ok = given_check(c, v, &given[i]) && ok;
     else ok = !ty_is_error(check_expr(c, v)) && ok;
   }
   out->stochastic = c->stochastic;

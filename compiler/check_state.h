@@ -300,6 +300,8 @@ bool check_support(ctx *c, span at, const ty_info *declared, const ast_type *typ
 
 /* Has a parameter of kind dist. */
 bool is_scheme(const symbol *dist);
+/* Whether e is a call of a distribution, known or not. */
+bool expr_draws(ctx *c, const ast_expr *e);
 /* check_drawn where `first`, or an overload of it, is a scheme. */
 bool check_over(ctx *c, ast_expr *e, symbol *first, drawn *out);
 /* Was made of a scheme. */
