@@ -636,6 +636,150 @@ static void test_bits_levels(void **unused)
   }
 }
 
+/* ---- known answers */
+
+/* tests/ising/NAME.ising: "ising N M H", then "h i value" and "J i j value"; as a dense problem, or a sparse one. */
+static rt_spin_problem read_problem(const char *name, int sparse_too)
+{
+  char path[256], line[256];
+  snprintf(path, sizeof path, "tests/ising/%s.ising", name);
+  FILE *f = fopen(path, "r");
+  if (!f) fail_msg("cannot read %s", path);
+  size_t n = 0, i, j;
+  double v, *J = NULL, *h = NULL;
+  int fields = 0;
+  while (fgets(line, sizeof line, f))
+    if (sscanf(line, "ising %zu", &n) == 1) {
+      J = calloc(n * n, sizeof *J);
+      h = calloc(n, sizeof *h);
+    } else if (sscanf(line, "h %zu %lf", &i, &v) == 2) {
+      h[i] = v;
+      fields = 1;
+    } else if (sscanf(line, "J %zu %zu %lf", &i, &j, &v) == 3)
+      J[i * n + j] = J[j * n + i] = v;
+  fclose(f);
+  if (!fields) {
+    free(h);
+    h = NULL;
+  }
+  if (!sparse_too) return (rt_spin_problem){.form = RT_SPIN_DENSE, .n = n, .J = J, .h = h};
+  uint32_t *row = room((n + 1) * sizeof *row), *column = room(n * n * sizeof *column), e = 0;
+  double *weight = room(n * n * sizeof *weight);
+  for (i = 0; i < n; i++) {
+    row[i] = e;
+    for (j = 0; j < n; j++)
+      if (J[i * n + j] != 0) {
+        weight[e] = J[i * n + j];
+        column[e++] = (uint32_t)j;
+      }
+  }
+  row[n] = e;
+  free(J);
+  return (rt_spin_problem){.form = RT_SPIN_SPARSE, .n = n, .row = row, .column = column, .weight = weight, .h = h};
+}
+
+/* Mean energy and squared magnetisation of independent replicas, each annealed to its temperature and held there, against enumeration (exact.csv). */
+static void test_moments(void **unused)
+{
+  (void)unused;
+  enum { R = 4096, SWEEPS = 300 };
+  FILE *f = fopen("tests/ising/exact.csv", "r");
+  assert_non_null(f);
+  char line[512], name[64];
+  int rows = 0;
+  assert_non_null(fgets(line, sizeof line, f));
+  while (fgets(line, sizeof line, f)) {
+    double beta, E, varE, M2, M4, b[SWEEPS];
+    assert_int_equal(sscanf(line, "%63[^,],%*d,%*d,%*f,%*d,%*f,%lf,%*f,%lf,%lf,%*f,%*f,%lf,%lf", name, &beta, &E, &varE, &M2, &M4), 6);
+    rows++;
+    for (int t = 0; t < SWEEPS; t++) b[t] = t < 100 ? beta * t / 100 : beta;
+    for (int form = 0; form < 2; form++) {
+      rt_spin_problem p = read_problem(name, form);
+      tried probe = set_up(&p, RT_SPIN_F32, 0);
+      free(probe.model_memory);
+      for (int coding = RT_SPIN_SCALAR; coding <= RT_SPIN_IN_BITS; coding++)
+        for (int rule = 0; rule < RT_SPIN_FLOORED; rule++) {
+          rt_spin_plan plan = {.rule = (rt_spin_rule)rule, .order = rule ? RT_SPIN_RANDOM : RT_SPIN_SEQUENTIAL, .coding = (rt_spin_coding)coding,
+                               .key = 31 + (uint64_t)rows, .replicas = R};
+          if (!rt_spin_can(&probe.model, &plan, plan.coding)) continue;
+          tried t = set_up(&p, RT_SPIN_F32, 0);
+          start(&t, &plan, NULL);
+          t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = SWEEPS, .beta = b, .by_sweep = 1});
+          double e = 0, m2 = 0;
+          int8_t s[32];
+          for (size_t r = 0; r < R; r++) {
+            double m = 0;
+            t.k->store(&t.run, r, 0, s);
+            for (size_t i = 0; i < p.n; i++) m += s[i];
+            e += t.run.energy[r] / R;
+            m2 += m * m / R;
+          }
+          double ze = (e - E) / sqrt(varE / R), zm = (m2 - M2) / sqrt((M4 - M2 * M2) / R);
+          if (!(fabs(ze) < 4.9 && fabs(zm) < 4.9)) fail_msg("%s, beta %g, form %d, coding %d, rule %d: z = %g, %g", name, beta, form, coding, rule, ze, zm);
+          end(&t);
+        }
+      drop(&p);
+    }
+  }
+  fclose(f);
+  assert_int_equal(rows, 10);
+}
+
+/* The ferromagnet on a torus of 256 x 256 away from its critical point, where it is as an infinite one (Onsager 1944): energy a site u, heat capacity c. */
+static void test_onsager(void **unused)
+{
+  (void)unused;
+  enum { L = 256, N = L * L, SAMPLES = 60, APART = 10, WARM = 200 };
+  static const struct { double T, u, c; } known[] = {{3.0, -0.81730959250242, 0.401379575896}, {2.0, -1.74556457531255, 0.724871448602}};
+  rt_spin_problem p = lattice(L, L, 1, 1, 0, 1);
+  int8_t *up = room(N);
+  memset(up, 1, N);
+  for (size_t k = 0; k < 2; k++)
+    for (int rule = 0; rule < RT_SPIN_FLOORED; rule++) {
+      rt_spin_plan plan = {.rule = (rt_spin_rule)rule, .order = RT_SPIN_COLOURED, .coding = RT_SPIN_PLANE, .key = 2 + k, .replicas = 1};
+      double beta = 1 / known[k].T, sum = 0;
+      tried t = set_up(&p, RT_SPIN_F32, 0);
+      start(&t, &plan, k ? up : NULL); /* below the critical point from the ordered state */
+      t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = WARM, .beta = &beta});
+      for (int q = 0; q < SAMPLES; q++) {
+        t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = APART, .beta = &beta});
+        sum += t.run.energy[0] / N;
+      }
+      /* var E = c T^2 N; samples so far apart are worth at least a third of independent ones. */
+      double se = sqrt(known[k].c * known[k].T * known[k].T / N / (SAMPLES / 3.0)), z = (sum / SAMPLES - known[k].u) / se;
+      if (!(fabs(z) < 4.9)) fail_msg("T = %g, rule %d: u = %.6f, not %.6f, z = %g", known[k].T, rule, sum / SAMPLES, known[k].u, z);
+      end(&t);
+    }
+  free(up);
+  drop(&p);
+}
+
+/* After a million flips: energies of f32 fields within 1e-5, mixed ones within 1e-9, and f64 ones within 1e-10 of the energy of the state. */
+static void test_drift(void **unused)
+{
+  (void)unused;
+  static const double bound[] = {[RT_SPIN_F64] = 1e-10, [RT_SPIN_F32] = 1e-5, [RT_SPIN_MIXED] = 1e-9};
+  for (int form = 0; form < 2; form++) {
+    rt_spin_problem p = form ? sparse(256, 0.1, 0, 1) : dense(256, 0, 1);
+    double beta = form ? 0.1 : 0.5;
+    for (int precision = 0; precision < 3; precision++) {
+      rt_spin_plan plan = {.coding = RT_SPIN_SCALAR, .key = 4, .replicas = 1, .keep_best = 1};
+      tried t = set_up(&p, (rt_spin_precision)precision, 0);
+      start(&t, &plan, NULL);
+      assert_false(t.model.exact);
+      while (t.run.flips[0] < 1000000) t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = 1000, .beta = &beta});
+      int8_t s[256];
+      for (int best = 0; best < 2; best++) {
+        t.k->store(&t.run, 0, best, s);
+        double e = rt_spin_energy(&p, 0, s), got = best ? t.run.best_energy[0] : t.run.energy[0];
+        if (!(fabs(got - e) <= bound[precision] * fabs(e))) fail_msg("form %d, precision %d: %.12g, not %.12g", form, precision, got, e);
+      }
+      end(&t);
+    }
+    drop(&p);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -647,6 +791,9 @@ int main(void)
       cmocka_unit_test(test_transitions),
       cmocka_unit_test(test_plane),
       cmocka_unit_test(test_bits_levels),
+      cmocka_unit_test(test_moments),
+      cmocka_unit_test(test_onsager),
+      cmocka_unit_test(test_drift),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
