@@ -48,6 +48,7 @@ struct aim_task {
   char *output;            /* directory, or NULL */
   eval_model model;
   unsigned needs;          /* that were built */
+  const temper_rules *rules; /* a test puts wrong ones here; else NULL */
   run_keeping keep;        /* tests and benchmarks choose; else RUN_KEEP_AUTO */
   run run;
   bool pointwise;          /* @loglik is wanted */

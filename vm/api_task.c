@@ -402,7 +402,7 @@ aim_status aim_run(aim_task *t, const aim_watch *watch) {
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if ((st = check_memory(t)) != AIM_OK) return st;
   watch_bridge bridge = {watch};
-  t->run = (run){.m = &t->model, .alloc = &t->vm->alloc, .mem = &t->mem, .o = run_options_of(&t->plan), .rules = &temper_exact, .keep = t->keep, .stop = &t->stop,
+  t->run = (run){.m = &t->model, .alloc = &t->vm->alloc, .mem = &t->mem, .o = run_options_of(&t->plan), .rules = t->rules ? t->rules : &temper_exact, .keep = t->keep, .stop = &t->stop,
                  .clock = t->vm->config.clock, .clock_user = t->vm->config.clock_user};
   if (watch && watch->progress) {
     t->run.progress = progress;
