@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const stages[] = {"ast", "model", "prepare", "logdens", "grad", "density", "prior", "outputs", "loglik", "collapsed", "recovery", "recover", "local", "all"};
+static const char *const stages[] = {"ast", "model", "prepare", "logdens", "grad", "density", "prior", "outputs", "loglik", "collapsed", "recovery", "recover", "local", "tempered", "all"};
 enum { N_STAGES = sizeof stages / sizeof stages[0] };
 
 static bool known(const char *stage) {
@@ -25,6 +25,7 @@ static unsigned needs_of(const char *stage) {
   if (strcmp(stage, "logdens") == 0) return NEED_LOGDENS;
   if (strcmp(stage, "grad") == 0 || strcmp(stage, "collapsed") == 0) return NEED_GRAD;
   if (strcmp(stage, "local") == 0) return NEED_LOCAL;
+  if (strcmp(stage, "tempered") == 0) return NEED_TEMPERED;
   if (strcmp(stage, "all") != 0 && strcmp(stage, "prepare") != 0) return 0;
   return NEED_DENSITY | NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGLIK | NEED_LOCAL;
 }

@@ -95,6 +95,7 @@ static void count_states(void *user, ir_op *op) {
   ir_size n = ir_size_of(fn, op->u.tilde->hi);
   bool known = ir_is_int(fn, op->u.tilde->lo, &lo) && n != IR_SIZE_NONE;
   hi = known ? size_eval(a->p->sizes, n) : 0;
+  a->x->spin = known && lo == -1 && hi == 1;
   double values = lo == -1 && hi == 1 ? 2.0 : (double)(hi - lo + 1);
   a->x->log_count = known && values >= 1 ? (double)a->x->batch * log(values) : NAN;
 }

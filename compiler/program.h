@@ -46,6 +46,7 @@ typedef struct program_site {
   size_t at, at_free;             /* offset in the flat frame of latents, and in the flat unconstrained point */
   double log_count;               /* of a finite site under Flat(): log of the number of its states, which a draw from the prior leaves out;
                                      else 0.  NAN where their number depends on other sites */
+  bool spin;                      /* its values are -1 and 1 */
   bool improper;                  /* no distribution to draw it from: Flat() on what is not finite */
   bool local;                     /* @local.s does not go through the whole model */
 } program_site;

@@ -8,8 +8,36 @@
 
 /* ---- making */
 
-bool replicas_kit_make(replicas_kit *kit, run *r, size_t jobs) {
-  *kit = (replicas_kit){.r = r};
+static void *aligned(arena *a, size_t bytes) {
+  uintptr_t p = (uintptr_t)arena_alloc(a, bytes + RT_SPIN_ALIGN, 1);
+  return (void *)((p + RT_SPIN_ALIGN - 1) & ~(uintptr_t)(RT_SPIN_ALIGN - 1));
+}
+
+static rt_spin_plan plan_of(const replicas_kit *kit, size_t n, bool keep_best) {
+  static const rt_spin_order orders[] = {[KERNEL_SEQUENTIAL] = RT_SPIN_SEQUENTIAL, [KERNEL_RANDOM] = RT_SPIN_RANDOM, [KERNEL_COLOURED] = RT_SPIN_SEQUENTIAL};
+  const kernel *o = &kit->r->o.kernel;
+  rt_spin_plan plan = {.rule = o->rule != KERNEL_METROPOLIS ? RT_SPIN_HEAT_BATH : o->floor > 0 ? RT_SPIN_FLOORED : RT_SPIN_METROPOLIS,
+                       .order = orders[o->order], .replicas = n, .proposals = (size_t)o->proposals, .keep_best = keep_best};
+  plan.coding = rt_spin_choose(&kit->model, &plan, kit->one_beta);
+  return plan;
+}
+
+/* Looks whether the energy is a quadratic form, and whether the form says what the model says. */
+static bool find_spins(replicas_kit *kit) {
+  static const rt_spin_precision precisions[] = {[KERNEL_F64] = RT_SPIN_F64, [KERNEL_F32] = RT_SPIN_F32, [KERNEL_MIXED] = RT_SPIN_MIXED};
+  run *r = kit->r;
+  const char *why;
+  if (!spin_form_find(r->m, r->mem, &kit->form, &why)) return false;
+  size_t bytes = rt_spin_model_size(&kit->model, &kit->form.problem, precisions[r->o.kernel.precision]);
+  if (!bytes) return false;
+  rt_spin_model_make(&kit->model, aligned(r->mem, bytes));
+  kit->kernels = rt_spin_kernels_for(0);
+  return true;
+}
+
+bool replicas_kit_make(replicas_kit *kit, run *r, size_t jobs, bool one_beta) {
+  *kit = (replicas_kit){.r = r, .one_beta = one_beta};
+  kit->spins = find_spins(kit);
   const char *why;
   if (!mh_tables_make(&kit->tables, r->m, true, r->mem, &why)) {
     r->why = why;
@@ -37,6 +65,14 @@ void replicas_make(replicas *x, const replicas_kit *kit, size_t n, bool keep_bes
   *x = (replicas){.kit = kit, .n = n};
   x->energy = ARENA_ARRAY(a, double, n);
   x->best = ARENA_ARRAY(a, double, n);
+  if (kit->spins) {
+    x->plan = plan_of(kit, n, keep_best);
+    x->bytes = rt_spin_run_size(&kit->model, &x->plan);
+    x->memory = aligned(a, x->bytes);
+    x->flips = ARENA_ARRAY(a, uint64_t, n);
+    x->state = ARENA_ARRAY(a, int8_t, 2 * n * cells);
+    return;
+  }
   x->walk = ARENA_ARRAY(a, mh_walk, n);
   x->frame = ARENA_ARRAY(a, exec_cell, n * cells);
   if (keep_best) x->record = ARENA_ARRAY(a, exec_cell, n * cells);
@@ -70,7 +106,45 @@ static void record(replicas *x, size_t k) {
   if (x->record) memcpy(x->record + k * x->kit->r->m->p->cells, x->walk[k].frame, x->kit->r->m->p->cells * sizeof(exec_cell));
 }
 
+/* What the kernels' energies are for the model. */
+static void read_energies(replicas *x, bool fresh) {
+  const double constant = x->kit->form.constant;
+  x->accepted = 0.0;
+  for (size_t k = 0; k < x->n; k++) {
+    x->energy[k] = x->spin.energy[k] + constant;
+    if (fresh || x->energy[k] < x->best[k]) x->best[k] = x->energy[k];
+    x->accepted += (double)(x->spin.flips[k] - x->flips[k]);
+    x->flips[k] = x->spin.flips[k];
+  }
+}
+
+static bool start_spins(replicas *x, uint64_t key, uint64_t first) {
+  x->plan.key = key;
+  x->plan.first_replica = first;
+  x->plan.replicas = x->n;
+  rt_spin_run_init(&x->spin, &x->kit->model, &x->plan, x->memory);
+  x->kit->kernels->load(&x->spin, NULL);
+  for (size_t k = 0; k < x->n; k++) x->flips[k] = x->spin.flips[k];
+  read_energies(x, true);
+  return true;
+}
+
+static bool sweep_spins(replicas *x, const double *beta, bool same) {
+  const kernel *o = &x->kit->r->o.kernel;
+  const double floor = o->floor / (1.0 + beta[0]);
+  const rt_spin_schedule s = {.sweeps = 1, .beta = beta, .by_replica = same ? 0 : 1, .floor = &floor};
+  x->kit->kernels->sweep(&x->spin, &s);
+  x->visits = x->n * (o->proposals ? (size_t)o->proposals : x->kit->form.n);
+  read_energies(x, false);
+  return true;
+}
+
+static void frame_of(const replicas *x, const int8_t *s, exec_cell *frame) {
+  for (size_t k = 0; k < x->kit->form.n; k++) frame[k].integer = x->kit->form.truth[k] ? s[k] > 0 : s[k];
+}
+
 bool replicas_start(replicas *x, eval_worker *w, size_t thread, uint64_t key, uint64_t first) {
+  if (x->kit->spins) return start_spins(x, key, first);
   for (size_t k = 0; k < x->n; k++) {
     mh_walk *c = &x->walk[k];
     c->w = w;
@@ -91,6 +165,7 @@ bool replicas_start(replicas *x, eval_worker *w, size_t thread, uint64_t key, ui
 }
 
 bool replicas_sweep(replicas *x, eval_worker *w, size_t thread, const double *beta, bool same, double gain) {
+  if (x->kit->spins) return sweep_spins(x, beta, same);
   const kernel *o = &x->kit->r->o.kernel;
   const size_t steps = o->proposals ? (size_t)o->proposals : x->kit->tables.elements;
   x->visits = 0;
@@ -116,10 +191,15 @@ bool replicas_sweep(replicas *x, eval_worker *w, size_t thread, const double *be
 
 void replicas_state(const replicas *x, size_t k, bool best, exec_cell *frame) {
   const size_t cells = x->kit->r->m->p->cells;
+  if (x->kit->spins) {
+    x->kit->kernels->store(&x->spin, k, best, x->state);
+    frame_of(x, x->state, frame);
+    return;
+  }
   memcpy(frame, best ? x->record + k * cells : x->walk[k].frame, cells * sizeof *frame);
 }
 
-void replicas_copy(replicas *x, size_t to, size_t from) {
+static void copy(replicas *x, size_t to, size_t from) {
   mh_walk *t = &x->walk[to], *f = &x->walk[from];
   const mh_tables *tables = &x->kit->tables;
   memcpy(t->frame, f->frame, tables->m->p->cells * sizeof *t->frame);
@@ -129,4 +209,20 @@ void replicas_copy(replicas *x, size_t to, size_t from) {
   t->hot = f->hot;
   t->stale = f->stale;
   x->energy[to] = x->energy[from];
+}
+
+void replicas_resample(replicas *x, const uint32_t *parent) {
+  if (!x->kit->spins) {
+    for (size_t k = 0; k < x->n; k++)
+      if (parent[k] != k) copy(x, k, parent[k]);
+    return;
+  }
+  const size_t cells = x->kit->form.n;
+  int8_t *from = x->state, *to = x->state + x->n * cells;
+  for (size_t k = 0; k < x->n; k++)
+    if (parent[k] == k) x->kit->kernels->store(&x->spin, k, 0, from + k * cells);
+  for (size_t k = 0; k < x->n; k++) memcpy(to + k * cells, from + parent[k] * cells, cells);
+  x->kit->kernels->load(&x->spin, to);
+  for (size_t k = 0; k < x->n; k++) x->flips[k] = x->spin.flips[k];
+  read_energies(x, false);
 }

@@ -7,10 +7,17 @@
 #define AIM_VM_REPLICAS_H
 
 #include "vm/mh_walk.h"
+#include "vm/spin_form.h"
 
-/* What the blocks of a run share. */
+/* What the blocks of a run share.  Where the energy is a quadratic form of spins (spin_form.h) they are moved by the kernels of rt_spin.h, with
+ * local fields that are kept; else one element at a time by mh_walk.h. */
 typedef struct replicas_kit {
   run *r;
+  bool spins;
+  spin_form form;
+  rt_spin_model model;
+  const rt_spin_kernels *kernels;
+  bool one_beta;       /* all replicas of a block are at one inverse temperature */
   mh_tables tables;
   mh_scratch *scratch; /* [threads] */
   size_t threads;
@@ -23,7 +30,13 @@ typedef struct replicas {
   double *best;      /* [n] lowest energies met since the start */
   uint64_t visits;   /* of the last sweep of all replicas, */
   double accepted;   /* and the accepted among them */
-  mh_walk *walk;     /* [n] */
+  rt_spin_run spin;  /* where kit->spins, in memory of */
+  void *memory;
+  size_t bytes;
+  rt_spin_plan plan;
+  uint64_t *flips;   /* [n] at the sweep before */
+  int8_t *state;     /* [n][cells]: states on their way */
+  mh_walk *walk;     /* else: [n] */
   exec_cell *frame;  /* [n][cells] */
   bool exact;        /* replicas start as draws from the prior, whatever their energy */
   exec_cell *record; /* [n][cells] states of `best`; NULL: not kept */
@@ -31,7 +44,7 @@ typedef struct replicas {
 } replicas;
 
 /* Takes memory from the arena.  False with r->why where the model cannot be swept. */
-bool replicas_kit_make(replicas_kit *kit, run *r, size_t jobs);
+bool replicas_kit_make(replicas_kit *kit, run *r, size_t jobs, bool one_beta);
 /* Outside the arena's reach, before any block is moved; _free after all are. */
 bool replicas_kit_reserve(replicas_kit *kit);
 void replicas_kit_free(replicas_kit *kit);
@@ -53,7 +66,7 @@ bool replicas_start(replicas *x, eval_worker *w, size_t thread, uint64_t key, ui
 bool replicas_sweep(replicas *x, eval_worker *w, size_t thread, const double *beta, bool same, double gain);
 /* The state of replica k, or the best it has met. */
 void replicas_state(const replicas *x, size_t k, bool best, exec_cell *frame /* OUT */);
-/* Replica `to` becomes what `from` is; its random numbers stay its own. */
-void replicas_copy(replicas *x, size_t to, size_t from);
+/* Replica k becomes what parent[k] is, which has itself as parent; random numbers stay those of the place. */
+void replicas_resample(replicas *x, const uint32_t *parent);
 
 #endif

@@ -55,7 +55,7 @@ static run_status anneal_block(anneal *m, size_t job, size_t thread, eval_worker
   schedule_stats stats = {.best = INFINITY, .ess = 1.0, .energies = x->energy, .n = x->n};
   schedule_step step;
   double beta = 0.0;
-  if (!replicas_start(x, w, thread, r->o.seed, job * BLOCK)) return x->status;
+  if (!replicas_start(x, w, thread, rt_key_fold(r->o.seed, job), 0)) return x->status;
   measure(x, &stats);
   stats.since_best = 0;
   schedule_begin(s, m->inputs);
@@ -133,7 +133,7 @@ run_status run_anneal(run *r) {
   anneal m = {.r = r};
   const size_t replicas_all = (size_t)r->o.draws;
   m.blocks = (replicas_all + BLOCK - 1) / BLOCK;
-  if (!replicas_kit_make(&m.kit, r, m.blocks)) return r->status = RUN_E_METHOD;
+  if (!replicas_kit_make(&m.kit, r, m.blocks, true)) return r->status = RUN_E_METHOD;
   m.inputs = ARENA_ARRAY(r->mem, double, r->o.schedule->registers);
   const char *unknown = schedule_inputs(r->o.schedule, r->m->p, m.inputs);
   if (unknown) {

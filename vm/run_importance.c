@@ -69,7 +69,7 @@ static run_status climb(importance *m, size_t job, size_t thread, eval_worker *w
   const size_t first = job * BLOCK, cells = r->m->p->cells;
   x->n = m->n - first < BLOCK ? m->n - first : BLOCK;
   double *logw = m->logw + first, beta = 0.0;
-  if (!replicas_start(x, w, thread, m->key, first)) return x->status;
+  if (!replicas_start(x, w, thread, rt_key_fold(m->key, job), 0)) return x->status;
   for (size_t k = 0; k < x->n; k++) logw[k] = 0.0;
   for (size_t i = 0; i < m->rungs; beta = m->beta[i++]) {
     for (size_t k = 0; k < x->n && m->beta[i] != beta; k++) logw[k] += r->rules->weight(m->beta[i] - beta, x->energy[k]);
@@ -195,7 +195,7 @@ static bool make_ladder(importance *m, size_t jobs, size_t threads) {
   r->status = RUN_E_METHOD;
   if (!replicas_exact_start(r)) return false;
   m->rungs = temper_ladder(r, &m->beta, &m->sweeps);
-  if (m->rungs == 0 || !replicas_kit_make(&m->kit, r, jobs)) return false;
+  if (m->rungs == 0 || !replicas_kit_make(&m->kit, r, jobs, true)) return false;
   m->end = ARENA_ARRAY(r->mem, exec_cell, m->n * r->m->p->cells);
   m->block = ARENA_ARRAY(r->mem, replicas, threads);
   for (size_t k = 0; k < threads; k++) {

@@ -16,6 +16,7 @@ typedef struct population {
   schedule_run s;
   double *weight;   /* [n] */
   uint32_t *copies; /* [n] */
+  uint32_t *parent; /* [n] */
   double log_z;
 } population;
 
@@ -40,11 +41,14 @@ static void resample(population *p, double sum, double u) {
   }
   size_t free = 0;
   for (size_t k = 0; k < n; k++)
+    if (p->copies[k]) p->parent[k] = (uint32_t)k;
+  for (size_t k = 0; k < n; k++)
     for (; p->copies[k] > 1; p->copies[k]--) {
       while (p->copies[free]) free++;
-      replicas_copy(&p->x, free, k);
+      p->parent[free] = (uint32_t)k;
       p->copies[free] = 1;
     }
+  replicas_resample(&p->x, p->parent);
 }
 
 static void step_to(run *r, population *p, double d, double u) {
@@ -123,7 +127,7 @@ run_status run_population(run *r) {
   populations m = {.r = r};
   const size_t chains = (size_t)r->o.chains;
   if (!replicas_exact_start(r)) return r->status = RUN_E_METHOD;
-  if (!replicas_kit_make(&m.kit, r, chains)) return r->status = RUN_E_METHOD;
+  if (!replicas_kit_make(&m.kit, r, chains, true)) return r->status = RUN_E_METHOD;
   const schedule *s = r->o.schedule;
   m.inputs = ARENA_ARRAY(r->mem, double, s->registers);
   const char *unknown = schedule_inputs(s, r->m->p, m.inputs);
@@ -139,6 +143,7 @@ run_status run_population(run *r) {
     p->s = (schedule_run){.s = s, .r = ARENA_ARRAY(r->mem, double, s->registers), .slot = ARENA_ARRAY(r->mem, schedule_slot, s->slots + 1)};
     p->weight = ARENA_ARRAY(r->mem, double, p->x.n);
     p->copies = ARENA_ARRAY(r->mem, uint32_t, p->x.n);
+    p->parent = ARENA_ARRAY(r->mem, uint32_t, p->x.n);
   }
   run_status st = replicas_kit_reserve(&m.kit) ? run_jobs(r, chains, population_job, &m) : RUN_E_MEMORY;
   replicas_kit_free(&m.kit);

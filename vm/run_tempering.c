@@ -221,7 +221,7 @@ run_status run_tempering(run *r) {
   m.rungs = temper_ladder(r, &beta, &m.sweeps);
   if (m.rungs == 0) return r->status;
   const size_t chains = (size_t)r->o.chains, pairs = m.rungs - 1;
-  if (!replicas_kit_make(&m.kit, r, chains)) return r->status = RUN_E_METHOD;
+  if (!replicas_kit_make(&m.kit, r, chains, false)) return r->status = RUN_E_METHOD;
   m.of = ARENA_ARRAY(r->mem, ladder, chains);
   for (size_t c = 0; c < chains; c++) {
     ladder *l = &m.of[c];
