@@ -240,7 +240,7 @@ static int short_run(side *s, const args *a) {
   if (st != AIM_OK) return report_task(a, s->task, st);
   aim_plan p;
   if (aim_plan_get(s->task, &p) != AIM_OK) return EXIT_BUG;
-  const bool chain = strcmp(p.method, "nuts") == 0 || strcmp(p.method, "mh") == 0;
+  const bool chain = method_is(method_find(p.method), METHOD_MARKOV);
   s->transitions = chain ? (double)p.chains * ((double)p.warmup + (double)p.draws * (double)p.thin) / s->seconds : NAN;
   find_slowest(s);
   s->draws_per_second = s->least_ess / s->seconds;

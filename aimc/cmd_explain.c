@@ -110,10 +110,20 @@ static void print_engine(const aim_task *t) {
 static const char *reason(const aim_task *t) {
   if (!t->plan.automatic) return "the statement says so";
   if (t->plan.method == PLAN_PRIOR) return "chosen: there is nothing to infer";
-  if (t->plan.method == PLAN_MH) return "chosen: a discrete latent cannot be summed out";
+  if (t->plan.method == PLAN_GIBBS) return "chosen: a discrete latent cannot be summed out";
   for (size_t k = 0; k < t->p.nsites; k++)
     if (t->p.site[k].summed) return "chosen: what is discrete is finite, and summed out";
   return "chosen: every latent is continuous";
+}
+
+/* One element at a time, each by the terms that depend on it. */
+static bool by_elements(plan_method m) { return m == PLAN_MH || m == PLAN_GIBBS || m == PLAN_SLICE; }
+
+/* How gibbs and slice draw a site. */
+static const char *update(const program_site *s) {
+  if (s->site->support == IR_SUP_FINITE) return "every value weighed";
+  if (s->discrete) return "slice of integers";
+  return s->site->event_rank ? "slices along its coordinates" : "slice";
 }
 
 static void explain(aim_task *t, const char *name) {
@@ -127,11 +137,15 @@ static void explain(aim_task *t, const char *name) {
   else printf("  %u draws, seed %llu\n", pl->draws, (unsigned long long)pl->seed);
   if (pl->method == PLAN_MH && pl->steps) printf("  %u steps to a transition after warm-up\n", pl->steps);
   if (pl->method == PLAN_NUTS) printf("  target acceptance %g, %s metric\n", pl->target_accept, plan_metric_name(pl->metric));
-  print_sites(p, pl->method == PLAN_MH);
+  print_sites(p, by_elements(pl->method));
   print_cost(p, "prepare", "once, over data alone");
   print_cost(p, "grad", "log density and gradient");
   print_cost(p, "density", "log density");
-  for (size_t k = 0; k < p->nsites && pl->method == PLAN_MH; k++) {
+  if (by_elements(pl->method) && pl->method != PLAN_MH) {
+    printf("  elements are visited in %s order\n", kernel_order_name(pl->order));
+    for (size_t k = 0; k < p->nsites; k++) printf("  line %-4u %-12s %s: %s\n", source_locate(&p->sources, p->site[k].site->where.file, p->site[k].site->where.off).line, method_name(pl->method), p->site[k].name, update(&p->site[k]));
+  }
+  for (size_t k = 0; k < p->nsites && by_elements(pl->method); k++) {
     char fn[300], what[330];
     snprintf(fn, sizeof fn, "local.%s", p->site[k].name);
     snprintf(what, sizeof what, "one element of %s", p->site[k].name);

@@ -30,11 +30,12 @@ static const option options[] = {
     {"max_depth", WANT_COUNT, " nuts "},
     {"metric", WANT_WORD, " nuts hmc "},
     {"statistics", WANT_WORD, ""},
-    {"init_radius", WANT_LENGTH, " nuts mh map laplace pathfinder tempering population ais anneal "},
+    {"init_radius", WANT_LENGTH, " nuts mh gibbs slice map laplace pathfinder tempering population ais anneal "},
     {"step_size", WANT_REAL, " nuts hmc "},
     {"steps", WANT_WHOLE, " mh hmc "},
     {"particles", WANT_COUNT, " importance smc pmmh pgas population ais "},
-    {"scale", WANT_REAL, " mh tempering population ais anneal "},
+    {"scale", WANT_REAL, " mh gibbs slice tempering population ais anneal "},
+    {"order", WANT_WORD, " gibbs slice "},
     {"over", WANT_ANY, " smc pmmh pgas ", true},
     {"resample", WANT_ANY, " smc pmmh pgas ", true},
     {"blocks", WANT_NAMES, " gibbs ", true},
@@ -101,6 +102,25 @@ static void check_unknown(ctx *c, const char *option, ast_expr *e, const check_m
   if (s) cx_point(c, d, s->at, "%s", sym_noun(s));
 }
 
+/* Options whose value is one of a few words. */
+static void check_word(ctx *c, const char *option, const char *word, span at) {
+  static const struct {
+    const char *option, *words[6];
+  } sets[] = {{"metric", {"diagonal", "fisher", "dense", "lowrank", "auto"}}, {"statistics", {"auto", "off"}}, {"order", {"sequential", "random"}}};
+  for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
+    if (strcmp(sets[k].option, option) != 0) continue;
+    size_t n = 0;
+    for (; sets[k].words[n]; n++)
+      if (strcmp(sets[k].words[n], word) == 0) return;
+    diag *d = strcmp(option, "metric") == 0 ? cx_error(c, "E0808", at, "there is no metric called `%s`", word)
+                                            : cx_error(c, "E0808", at, "`%s` cannot be `%s`", option, word);
+    const char *near = nearest_of(word, sets[k].words, n);
+    if (near) cx_help(c, d, "did you mean `%s`?", near);
+    else if (n == 2) cx_help(c, d, "it is `%s` or `%s`", sets[k].words[0], sets[k].words[1]);
+    else cx_help(c, d, "metrics are `diagonal`, `fisher`, `dense`, `lowrank` and `auto`");
+  }
+}
+
 static void check_value(ctx *c, const option *o, const ast_arg *a, const check_model *m) {
   const ast_expr *e = a->value;
   double x;
@@ -137,23 +157,12 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
     return;
   }
   case WANT_WORD: {
-    static const char *const metrics[] = {"diagonal", "fisher", "dense", "lowrank", "auto"}, *const settings[] = {"auto", "off"};
     const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : NULL;
     if (!word) {
       cx_error(c, "E0808", e->at, "`%s` must be a word", o->name);
       return;
     }
-    bool statistics = strcmp(o->name, "statistics") == 0;
-    if (!statistics && strcmp(o->name, "metric") != 0) return;
-    const char *const *words = statistics ? settings : metrics;
-    size_t n = statistics ? sizeof settings / sizeof *settings : sizeof metrics / sizeof *metrics;
-    for (size_t i = 0; i < n; i++)
-      if (strcmp(words[i], word) == 0) return;
-    diag *d = statistics ? cx_error(c, "E0808", e->at, "`statistics` cannot be `%s`", word) : cx_error(c, "E0808", e->at, "there is no metric called `%s`", word);
-    const char *near = nearest_of(word, words, n);
-    if (near) cx_help(c, d, "did you mean `%s`?", near);
-    else if (statistics) cx_help(c, d, "it is `auto` or `off`");
-    else cx_help(c, d, "metrics are `diagonal`, `fisher`, `dense`, `lowrank` and `auto`");
+    check_word(c, o->name, word, e->at);
     return;
   }
   case WANT_SCHEDULE:

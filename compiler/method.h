@@ -12,6 +12,8 @@
   METHOD(AUTO, "auto", 0)                                                    \
   METHOD(NUTS, "nuts", METHOD_RUNS | METHOD_MARKOV | METHOD_REAL)            \
   METHOD(MH, "mh", METHOD_RUNS | METHOD_MARKOV)                              \
+  METHOD(GIBBS, "gibbs", METHOD_RUNS | METHOD_MARKOV)                        \
+  METHOD(SLICE, "slice", METHOD_RUNS | METHOD_MARKOV)                        \
   METHOD(IMPORTANCE, "importance", METHOD_RUNS | METHOD_ALONE)               \
   METHOD(PRIOR, "prior", METHOD_RUNS | METHOD_ALONE)                         \
   METHOD(MAP, "map", METHOD_RUNS | METHOD_ALONE | METHOD_REAL)               \
@@ -20,8 +22,6 @@
   METHOD(TEMPERING, "tempering", METHOD_RUNS | METHOD_MARKOV)                \
   METHOD(POPULATION, "population", METHOD_RUNS)                              \
   METHOD(AIS, "ais", METHOD_RUNS | METHOD_ALONE)                             \
-  METHOD(GIBBS, "gibbs", METHOD_MARKOV)                                      \
-  METHOD(SLICE, "slice", METHOD_MARKOV)                                      \
   METHOD(HMC, "hmc", METHOD_MARKOV | METHOD_REAL)                            \
   METHOD(SMC, "smc", METHOD_ALONE)                                           \
   METHOD(PMMH, "pmmh", METHOD_MARKOV)                                        \

@@ -143,6 +143,17 @@ static bool set_metric(program *p, plan *pl, const ast_expr *e) {
   return false;
 }
 
+static bool set_order(program *p, plan *pl, const ast_expr *e) {
+  const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : "";
+  for (kernel_order k = KERNEL_SEQUENTIAL; k <= KERNEL_RANDOM; k++)
+    if (strcmp(word, kernel_order_name(k)) == 0) {
+      pl->order = k;
+      return true;
+    }
+  error(p, "E0821", e->at, "`order` must be `sequential` or `random`");
+  return false;
+}
+
 static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e, span at) {
   const field *f = field_of(name);
   if (f && strcmp(name, "target_accept") == 0) pl->target_set = true;
@@ -152,6 +163,7 @@ static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e
   if (strcmp(name, "noncentred") == 0) return set_names(p, name, e, &pl->centring.noncentred, &pl->centring.nnoncentred);
   if (strcmp(name, "sum_out") == 0) return set_names(p, name, e, &pl->sum_out, &pl->nsum_out);
   if (strcmp(name, "metric") == 0) return set_metric(p, pl, e);
+  if (strcmp(name, "order") == 0) return set_order(p, pl, e);
   if (strcmp(name, "statistics") == 0) return set_statistics(p, pl, e);
   if (strcmp(name, "beta") == 0) return (pl->schedule = schedule_compile(&p->check, pl->model, e)) != NULL;
   error(p, "E0826", at, arena_printf(p->mem, "the option `%s` is not available yet", name));
@@ -308,7 +320,7 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     return false;
   }
   if (strcmp(key, "chains") == 0) pl->chains_set = true;
-  static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric", "beta"};
+  static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric", "beta", "order"};
   enum { OTHERS = sizeof others / sizeof others[0] };
   bool other = false;
   for (size_t k = 1; k < OTHERS; k++) other = other || strcmp(key, others[k]) == 0;
@@ -343,9 +355,9 @@ static bool has_unknowns(const plan *pl) {
 
 void plan_not_summed(program *p, plan *pl) {
   const check_site *k = first_discrete(pl);
-  pl->method = PLAN_MH;
+  pl->method = PLAN_GIBBS;
   p->sums = SUMS_NONE;
-  diag *d = diag_add(&p->diags, DIAG_NOTE, "N0829", k->at, "the method is mh, since `%s` is discrete and cannot be summed out", k->sym->name);
+  diag *d = diag_add(&p->diags, DIAG_NOTE, "N0829", k->at, "the method is gibbs, since `%s` is discrete and cannot be summed out", k->sym->name);
   diag_note(&p->diags, d, "%s", p->unsummed);
 }
 

@@ -37,7 +37,8 @@ typedef struct plan {
   double init_radius;       /* nuts: initial points are uniform on (-r, r); 0..100; 2 */
   double step_size;         /* nuts: where the first search starts; 0: chosen */
   plan_metric metric;       /* nuts: what warm-up learns; auto */
-  double scale;             /* mh: of the first proposals; 1 */
+  double scale;             /* mh: of the first proposals; gibbs, slice: of the first slices; 1 */
+  kernel_order order;       /* gibbs, slice: in which a sweep visits elements; sequential */
   uint32_t paths;           /* map, laplace, pathfinder: maximisations from initial points of their own, 1..1024; 4 */
   uint32_t iterations;      /* the same: of each, 1..10^6; 2000 */
   double tolerance;         /* the same: of the log density, in nats; 1e-8 */

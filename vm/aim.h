@@ -193,9 +193,9 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
 /* Options, before the run; they override those of the statement.  AIM_E_PROGRAM with a diagnostic for a name or value that is not
  * possible.
  *
- *     "method"        text: nuts, mh, importance, prior, tempering, population, ais, auto
+ *     "method"        text: nuts, mh, gibbs, slice, importance, prior, tempering, population, ais, auto
  *     "seed"          1 to 2^63 - 1; 0: one is chosen when the run begins         default 1
- *     "chains"        nuts, mh: 1 to 1024                                         4
+ *     "chains"        nuts, mh, gibbs, slice: 1 to 1024                                   4
  *     "warmup"        transitions (nuts), sweeps (mh)                             1000
  *     "draws"         kept in each chain; of prior and importance: all            1000
  *     "thin"          transitions or sweeps to a kept draw                        1
@@ -207,14 +207,15 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "step_size"     nuts: where the search starts
  *     "centred", "noncentred"  nuts: lists of latents, "[theta, phi]", before the task is bound; others are measured (docs/non-centring.md)
  *     "init_radius"   initial points are uniform on (-r, r) of the unconstrained space  2
- *     "scale"         mh: of the first proposals, on the unconstrained scale      1
+ *     "scale"         mh: of the first proposals; gibbs, slice: of the first slices; on the unconstrained scale  1
+ *     "order"         gibbs, slice: sequential or random                          sequential
  *     "particles"     importance                                                  10000
  *     "output"        text: a directory for a CSV file of each chain and run.json, made if absent; none by default.  It holds the
  *                     files of one result: older ones of the same result are removed, draws of another are AIM_E_IO
  *     "pointwise"     text: on or off, before the task is bound: the log likelihood of each observation can be asked for after the run  off
  *     "started"       text: a time as run.json shall tell it, 2024-02-29T12:00:00Z; the library reads no calendar
  *
- * One sweep of mh visits every element of every latent once; steps go on with the sweep where the last draw left it. */
+ * One sweep visits every element of every latent once; steps of mh go on with the sweep where the last draw left it. */
 AIM_API aim_status aim_set_int(aim_task *t, const char *option, int64_t value);
 AIM_API aim_status aim_set_real(aim_task *t, const char *option, double value);
 AIM_API aim_status aim_set_text(aim_task *t, const char *option, const char *value);
@@ -298,7 +299,7 @@ typedef enum aim_stat {
   AIM_STAT_ACCEPT,      /* mean acceptance probability of the transition */
   AIM_STAT_STEP_SIZE,
   AIM_STAT_DEPTH,
-  AIM_STAT_LEAPFROGS,   /* nuts: gradients; mh: densities of one element */
+  AIM_STAT_LEAPFROGS,   /* nuts: gradients; mh, gibbs, slice: densities of one element */
   AIM_STAT_DIVERGENT,
   AIM_STAT_ENERGY
 } aim_stat;

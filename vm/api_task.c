@@ -322,7 +322,9 @@ aim_status aim_levels_get(const aim_task *t, size_t k, aim_levels *out) {
 static run_status drive(run *r) {
   switch (r->o.method) {
   case PLAN_NUTS: return run_nuts(r);
-  case PLAN_MH: return run_mh(r);
+  case PLAN_MH:
+  case PLAN_GIBBS:
+  case PLAN_SLICE: return run_mh(r);
   case PLAN_IMPORTANCE: return run_importance(r);
   case PLAN_PRIOR: return run_prior(r);
   case PLAN_MAP: return run_map(r);

@@ -3,7 +3,7 @@
  * Latents stand in one flat frame, written in place; the undo log takes a rejected proposal back, and the cells of an accepted one are
  * listed for the store, which may share the rest with the draw before (run_store.c).  An element is visited at most once between two
  * such draws, so the list has no repetitions. */
-#include "vm/mh_walk.h"
+#include "vm/conditional.h"
 
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_sample.h"
@@ -13,50 +13,28 @@
 
 enum { INIT_TRIES = 100 };
 
-/* One element, as its step needs it. */
-typedef struct mh_element {
-  size_t site, number;        /* number: over all sites */
-  const program_site *p;
-  int64_t at[IR_MAX_RANK];
-  size_t e;                   /* place in the site's batch */
-  double lo, hi;
-} mh_element;
-
 static rt_draw_addr address(const mh_walk *c, const mh_element *x, int use, uint64_t k) {
   return (rt_draw_addr){c->sweep_key, (uint32_t)(3 * x->site) + (uint32_t)use, k};
 }
 
-static bool stopped(mh_walk *c) {
-  c->status = RUN_E_BOUND;
-  return false;
-}
-
-/* The event of x has a new value that stays. */
-static void list_event(mh_walk *c, const mh_element *x) {
-  for (size_t k = 0; k < x->p->event; k++) c->changed[c->n_changed++] = x->p->at + x->e * x->p->event + k;
-}
-
-/* The terms of an element: those of the first part of @tempered, of the second, and what a walker at beta goes by. */
-typedef struct mh_score {
-  double base, hot, all;
-} mh_score;
-
-static bool score(mh_walk *c, const mh_element *x, mh_score *out) {
+bool mh_walk_score(mh_walk *c, const mh_element *x, mh_score *out) {
+  c->scores++;
   if (!c->t->tempered) {
     out->hot = 0.0;
-    if (!eval_local(c->w, x->site, x->at, &out->base)) return stopped(c);
+    if (!eval_local(c->w, x->site, x->at, &out->base)) return mh_walk_stopped(c);
     out->all = out->base;
     return true;
   }
   double part[2];
-  if (!eval_local_tempered(c->w, x->site, x->at, part)) return stopped(c);
+  if (!eval_local_tempered(c->w, x->site, x->at, part)) return mh_walk_stopped(c);
   *out = (mh_score){part[0], part[1], c->beta == 0 ? part[0] : part[0] + c->beta * part[1]};
   return true;
 }
 
-static void add_difference(mh_walk *c, const mh_score *now, const mh_score *old) {
+void mh_walk_moved(mh_walk *c, const mh_element *x, const mh_score *now, const mh_score *old) {
   c->lp += now->base - old->base;
   c->hot += now->hot - old->hot;
+  for (size_t k = 0; k < x->p->event && c->changed; k++) c->changed[c->n_changed++] = x->p->at + x->e * x->p->event + k;
 }
 
 /* Decides about the value that now stands in the frame.  log_ratio is what the proposal adds to the difference of the scores. */
@@ -64,7 +42,7 @@ static bool decide(mh_walk *c, const mh_element *x, const mh_score *old, double 
                    double target) {
   mh_score now;
   *accepted = false;
-  if (!score(c, x, &now)) return false;
+  if (!mh_walk_score(c, x, &now)) return false;
   double r = now.all - old->all + log_ratio;
   double p = r >= 0 ? 1.0 : r > -700 ? rt_exp(r) : 0.0; /* a NaN is 0 too */
   if (heat_bath) p = p < 1.0 ? p / (1.0 + p) : 1.0 / (1.0 + rt_exp(-r));
@@ -72,8 +50,7 @@ static bool decide(mh_walk *c, const mh_element *x, const mh_score *old, double 
   *accepted = p >= 1.0 || (p > 0 && rt_draw_uniform(address(c, x, 1, x->e)) < p);
   if (*accepted) {
     undo_commit(&c->s->undo, mark);
-    add_difference(c, &now, old);
-    if (c->changed) list_event(c, x);
+    mh_walk_moved(c, x, &now, old);
   } else {
     undo_rollback(&c->s->undo, c->frame, mark);
   }
@@ -82,62 +59,42 @@ static bool decide(mh_walk *c, const mh_element *x, const mh_score *old, double 
   return true;
 }
 
+double mh_move(const mh_element *x, double from, double d, double *to) {
+  const double lo = x->lo, hi = x->hi;
+  if (lo > -INFINITY && hi < INFINITY) {
+    double a = from - lo, b = hi - from, u = rt_log(a) - rt_log(b) + d;
+    double e = rt_exp(u < 0 ? u : -u), small = (hi - lo) * e / (1.0 + e);
+    *to = u < 0 ? lo + small : hi - small;
+    double a1 = *to - lo, b1 = hi - *to;
+    return a1 > 0 && b1 > 0 ? rt_log(a1) + rt_log(b1) - rt_log(a) - rt_log(b) : -INFINITY;
+  }
+  if (lo > -INFINITY) {
+    *to = lo + (from - lo) * rt_exp(d);
+    return *to > lo && *to < INFINITY ? d : -INFINITY;
+  }
+  if (hi < INFINITY) {
+    *to = hi - (hi - from) * rt_exp(d);
+    return *to < hi && *to > -INFINITY ? d : -INFINITY;
+  }
+  *to = from + d;
+  return 0.0;
+}
+
 static bool step_real(mh_walk *c, const mh_element *x) {
   size_t cell = x->p->at + x->e;
-  const double old_value = c->frame[cell].real, lo = x->lo, hi = x->hi;
   mh_score old;
-  double value, ratio = 0.0;
-  double d = rt_exp(c->log_scale[x->number]) * rt_draw_normal(address(c, x, 0, x->e));
-  if (lo > -INFINITY && hi < INFINITY) {
-    double a = old_value - lo, b = hi - old_value, u = rt_log(a) - rt_log(b) + d;
-    double e = rt_exp(u < 0 ? u : -u), small = (hi - lo) * e / (1.0 + e);
-    value = u < 0 ? lo + small : hi - small;
-    double a1 = value - lo, b1 = hi - value;
-    ratio = a1 > 0 && b1 > 0 ? rt_log(a1) + rt_log(b1) - rt_log(a) - rt_log(b) : -INFINITY;
-  } else if (lo > -INFINITY) {
-    value = lo + (old_value - lo) * rt_exp(d);
-    ratio = value > lo && value < INFINITY ? d : -INFINITY;
-  } else if (hi < INFINITY) {
-    value = hi - (hi - old_value) * rt_exp(d);
-    ratio = value < hi && value > -INFINITY ? d : -INFINITY;
-  } else {
-    value = old_value + d;
-  }
+  double value, d = rt_exp(c->log_scale[x->number]) * rt_draw_normal(address(c, x, 0, x->e));
+  const double ratio = mh_move(x, c->frame[cell].real, d, &value);
   if (ratio == -INFINITY) { /* rounded to a bound: rejected without a score */
     if (c->gain > 0) c->log_scale[x->number] -= c->gain * 0.44;
     return true;
   }
-  if (!score(c, x, &old)) return false;
+  if (!mh_walk_score(c, x, &old)) return false;
   size_t mark = undo_mark(&c->s->undo);
   undo_note(&c->s->undo, c->frame, cell);
   c->frame[cell].real = value;
   bool accepted;
   return decide(c, x, &old, ratio, mark, &accepted, false, 0.44);
-}
-
-/* A draw from the conditional: the largest of log weight + Gumbel noise (Gumbel 1954), so that no list of the weights is kept. */
-static bool step_conditional(mh_walk *c, const mh_element *x, size_t cell) {
-  const int64_t old_value = c->frame[cell].integer, step = x->lo == -1.0 && x->hi == 1.0 ? 2 : 1, n = ((int64_t)(x->hi - x->lo)) / step + 1;
-  mh_score best = {0}, old = {0};
-  int64_t chosen = old_value;
-  double top = -INFINITY;
-  for (int64_t k = 0; k < n; k++) {
-    mh_score now;
-    c->frame[cell].integer = (int64_t)x->lo + k * step;
-    if (!score(c, x, &now)) return false;
-    if (c->frame[cell].integer == old_value) old = now;
-    double noise = -rt_log(-rt_log(rt_draw_uniform(address(c, x, 0, x->e * (size_t)n + (size_t)k))));
-    if (!(now.all + noise > top)) continue;
-    top = now.all + noise;
-    best = now;
-    chosen = c->frame[cell].integer;
-  }
-  c->frame[cell].integer = chosen;
-  if (chosen == old_value) return true;
-  c->accept += 1.0;
-  add_difference(c, &best, &old);
-  if (c->changed) list_event(c, x);
-  return true;
 }
 
 static bool step_discrete(mh_walk *c, const mh_element *x) {
@@ -146,7 +103,7 @@ static bool step_discrete(mh_walk *c, const mh_element *x) {
   const bool finite = x->p->site->support == IR_SUP_FINITE;
   bool two = false;
   int64_t value;
-  if (finite && c->rule == MH_GIBBS) return step_conditional(c, x, cell);
+  if (finite && c->rule == MH_GIBBS && mh_states(x)) return mh_step_finite(c, x);
   if (finite) {
     const bool spin = x->lo == -1.0 && x->hi == 1.0; /* -1 and 1, nothing between */
     double others = spin ? 1.0 : x->hi - x->lo;
@@ -168,7 +125,7 @@ static bool step_discrete(mh_walk *c, const mh_element *x) {
     value = (int64_t)v;
   }
   mh_score old;
-  if (!score(c, x, &old)) return false;
+  if (!mh_walk_score(c, x, &old)) return false;
   size_t mark = undo_mark(&c->s->undo);
   undo_note(&c->s->undo, c->frame, cell);
   c->frame[cell].integer = value;
@@ -176,8 +133,7 @@ static bool step_discrete(mh_walk *c, const mh_element *x) {
   return decide(c, x, &old, 0.0, mark, &accepted, two, 0.44);
 }
 
-/* A bounded ordered vector whose bound moved has other coordinates, its first being log(x[0] - lo). */
-static bool refresh_point(mh_walk *c, const mh_element *x, double *u) {
+bool mh_walk_refresh_point(mh_walk *c, const mh_element *x, double *u) {
   if (c->t->m->site[x->site].bounds_move && x->lo > -INFINITY && x->p->event > 0) {
     u[0] = rt_log(c->frame[x->p->at + x->e * x->p->event].real - x->lo);
     return eval_point(c->w, x->site, u, x->lo, c->s->event, &c->jacobian[x->number]);
@@ -191,11 +147,11 @@ static bool step_point(mh_walk *c, const mh_element *x) {
   double *u = c->u + x->p->at_free + x->e * free, jacobian;
   mh_score old;
   if (free == 0) return true;
-  if (!refresh_point(c, x, u)) return stopped(c);
+  if (!mh_walk_refresh_point(c, x, u)) return mh_walk_stopped(c);
   const double scale = rt_exp(c->log_scale[x->number]);
   for (size_t k = 0; k < free; k++) s->u_new[k] = u[k] + scale * rt_draw_normal(address(c, x, 0, x->e * free + k));
-  if (!score(c, x, &old)) return false;
-  if (!eval_point(c->w, x->site, s->u_new, x->lo, s->event, &jacobian)) return stopped(c);
+  if (!mh_walk_score(c, x, &old)) return false;
+  if (!eval_point(c->w, x->site, s->u_new, x->lo, s->event, &jacobian)) return mh_walk_stopped(c);
   size_t mark = undo_mark(&s->undo);
   for (size_t k = 0; k < n; k++) undo_note(&s->undo, c->frame, cell + k);
   memcpy(c->frame + cell, s->event, n * sizeof *s->event);
@@ -208,9 +164,9 @@ static bool step_point(mh_walk *c, const mh_element *x) {
   return true;
 }
 
-typedef bool mh_step(mh_walk *c, const mh_element *x);
-
-static mh_step *step_of(const eval_model *m, size_t site) {
+static mh_step *step_of(const mh_walk *c, size_t site) {
+  const eval_model *m = c->t->m;
+  if (c->rule == MH_SLICE) return mh_step_slice;
   return m->p->site[site].discrete ? step_discrete : m->site[site].point >= 0 ? step_point : step_real;
 }
 
@@ -223,21 +179,20 @@ static void element_next(mh_element *x) {
   }
 }
 
-/* Calls visit for n elements of a site from the first-th, each with its bounds. */
-static bool some_elements(mh_walk *c, size_t site, size_t first, size_t n, mh_step *visit) {
+bool mh_walk_elements(mh_walk *c, size_t site, size_t first, size_t n, mh_step *step) {
   const eval_site *es = &c->t->m->site[site];
   mh_element x = {.site = site, .number = c->t->first[site] + first, .p = &c->t->m->p->site[site], .e = first, .lo = -INFINITY, .hi = INFINITY};
   const bool ask = x.p->site->support != IR_SUP_REAL && es->bounds >= 0;
   size_t rest = first;
   for (uint32_t k = x.p->batch_rank; k-- > 0 && rest; rest /= (size_t)x.p->dim[k]) x.at[k] = (int64_t)(rest % (size_t)x.p->dim[k]);
   for (; x.e < first + n; element_next(&x)) {
-    if (ask && (x.e == first || es->bounds_vary) && !eval_bounds(c->w, site, x.at, &x.lo, &x.hi)) return stopped(c);
-    if (!visit(c, &x)) return false;
+    if (ask && (x.e == first || es->bounds_vary) && !eval_bounds(c->w, site, x.at, &x.lo, &x.hi)) return mh_walk_stopped(c);
+    if (!step(c, &x)) return false;
   }
   return true;
 }
 
-static bool each_element(mh_walk *c, size_t site, mh_step *visit) { return some_elements(c, site, 0, c->t->m->p->site[site].batch, visit); }
+static bool each_element(mh_walk *c, size_t site, mh_step *step) { return mh_walk_elements(c, site, 0, c->t->m->p->site[site].batch, step); }
 
 /* n steps at elements chosen uniformly, each of its own number in the sweep. */
 static bool scan_random(mh_walk *c, size_t n) {
@@ -249,7 +204,7 @@ static bool scan_random(mh_walk *c, size_t n) {
     /* The same element may come again in a sweep, and must not meet the same numbers. */
     uint64_t key = c->sweep_key;
     c->sweep_key = rt_key_fold(key, c->e);
-    if (!some_elements(c, site, number - c->t->first[site], 1, step_of(c->t->m, site))) return false;
+    if (!mh_walk_elements(c, site, number - c->t->first[site], 1, step_of(c, site))) return false;
     c->sweep_key = key;
     if (++c->e < c->t->elements) continue;
     c->e = 0;
@@ -259,15 +214,34 @@ static bool scan_random(mh_walk *c, size_t n) {
   return true;
 }
 
+/* One sweep in an order of its own: a permutation that is drawn as it is used (Fisher and Yates), and does not look at the state. */
+static bool scan_permuted(mh_walk *c) {
+  const mh_tables *t = c->t;
+  c->sweep_key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_SWEEP), c->sweep);
+  for (size_t k = 0; k < t->elements; k++) c->order[k] = k;
+  for (size_t k = t->elements; k-- > 0;) {
+    const size_t j = (size_t)(rt_draw_uniform((rt_draw_addr){c->sweep_key, UINT32_MAX, k}) * (double)(k + 1)), number = c->order[j];
+    c->order[j] = c->order[k];
+    size_t site = t->m->p->nsites - 1;
+    while (t->first[site] > number) site--;
+    if (!mh_walk_elements(c, site, number - t->first[site], 1, step_of(c, site))) return false;
+  }
+  c->sweep++;
+  c->stale = true;
+  return true;
+}
+
 bool mh_walk_scan(mh_walk *c, size_t n) {
   const program *p = c->t->m->p;
   c->accept = 0.0;
+  c->scores = 0;
   eval_frame_set(c->w, c->frame);
+  if (c->order) return n == 0 || scan_permuted(c);
   if (c->random) return scan_random(c, n);
   while (n) {
     size_t left = p->site[c->site].batch - c->e, take = left < n ? left : n;
     c->sweep_key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_SWEEP), c->sweep);
-    if (!some_elements(c, c->site, c->e, take, step_of(c->t->m, c->site))) return false;
+    if (!mh_walk_elements(c, c->site, c->e, take, step_of(c, c->site))) return false;
     n -= take;
     c->e += take;
     if (take < left) continue;
@@ -283,7 +257,7 @@ bool mh_walk_scan(mh_walk *c, size_t n) {
 bool mh_walk_refresh(mh_walk *c) {
   if (!c->stale) return true;
   double part[3];
-  if (c->t->tempered ? !eval_tempered(c->w, c->frame, part) : !eval_density(c->w, c->frame, part)) return stopped(c);
+  if (c->t->tempered ? !eval_tempered(c->w, c->frame, part) : !eval_density(c->w, c->frame, part)) return mh_walk_stopped(c);
   c->lp = c->t->tempered ? part[0] : part[0] + part[1] + part[2];
   c->hot = c->t->tempered ? part[1] : 0.0;
   c->stale = false;
@@ -296,7 +270,7 @@ bool mh_walk_refresh(mh_walk *c) {
 static bool init_point(mh_walk *c, const mh_element *x) {
   double *u = c->u + x->p->at_free + x->e * x->p->free;
   memcpy(u, c->s->q + x->p->at_free + x->e * x->p->free, x->p->free * sizeof *u);
-  if (!eval_point(c->w, x->site, u, x->lo, c->s->event, &c->jacobian[x->number])) return stopped(c);
+  if (!eval_point(c->w, x->site, u, x->lo, c->s->event, &c->jacobian[x->number])) return mh_walk_stopped(c);
   memcpy(c->frame + x->p->at + x->e * x->p->event, c->s->event, x->p->event * sizeof *c->s->event);
   return true;
 }
@@ -320,6 +294,7 @@ static bool inside(mh_walk *c, const mh_element *x) {
 bool mh_walk_start(mh_walk *c, double scale) {
   const eval_model *m = c->t->m;
   for (size_t k = 0; k < c->t->elements; k++) c->log_scale[k] = rt_log(scale);
+  for (size_t k = 0; k < c->t->elements + m->p->dim; k++) c->width[k] = scale;
   for (uint64_t t = 0; t < INIT_TRIES; t++) {
     uint64_t key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_INIT), t);
     c->sweep_key = key;
@@ -327,7 +302,7 @@ bool mh_walk_start(mh_walk *c, double scale) {
       c->s->q[k] = c->init_radius * (2.0 * rt_draw_uniform((rt_draw_addr){key, UINT32_MAX, k}) - 1.0);
     /* The second half of the tries does not trust a prior that is too wide for its data. */
     bool prior = m->prior >= 0 && (t < INIT_TRIES / 2 || m->constrain < 0 || c->exact);
-    if (prior ? !eval_prior(c->w, key, c->frame) : !eval_constrain(c->w, c->s->q, c->frame)) return stopped(c);
+    if (prior ? !eval_prior(c->w, key, c->frame) : !eval_constrain(c->w, c->s->q, c->frame)) return mh_walk_stopped(c);
     eval_frame_set(c->w, c->frame);
     bool fit = true;
     for (size_t s = 0; s < m->p->nsites && fit; s++) {
@@ -372,6 +347,7 @@ void mh_scratch_make(mh_scratch *s, const mh_tables *t, arena *mem, const aim_al
   s->q = ARENA_ARRAY(mem, double, t->m->p->dim);
   s->u_new = ARENA_ARRAY(mem, double, t->largest_free);
   s->event = ARENA_ARRAY(mem, double, t->largest_event);
+  s->weight = ARENA_ARRAY(mem, double, MH_MOST_STATES);
   undo_init(&s->undo, alloc);
 }
 
@@ -381,6 +357,7 @@ void mh_scratch_free(mh_scratch *s) { undo_free(&s->undo); }
 void mh_walk_make(mh_walk *c, const mh_tables *t, arena *mem) {
   *c = (mh_walk){.t = t, .init_radius = 2.0};
   c->log_scale = ARENA_ARRAY(mem, double, t->elements);
+  c->width = ARENA_ARRAY(mem, double, t->elements + t->m->p->dim);
   c->jacobian = ARENA_ARRAY(mem, double, t->elements);
   c->u = ARENA_ARRAY(mem, double, t->m->p->dim);
 }

@@ -1,4 +1,5 @@
-/* mh_walk.h: single-site Metropolis-Hastings: the walker that run_mh.c makes chains of, and the replicas of tempering and annealing.
+/* mh_walk.h: the walker that moves one element at a time, by Metropolis-Hastings or from its conditional: run_mh.c makes chains of it, tempering and
+ * annealing their replicas.
  *
  * One *step* proposes a new value for one element and scores only what that element can change, @local.<site>, at the old and at the new
  * value: the cost of a step does not grow with the model.  The old score cannot be kept from the sweep before, since neighbours have
@@ -11,8 +12,8 @@
  *   finite             another value, uniformly; of two values the heat bath, 1 / (1 + exp(-r)) in place of min(1, exp(r)), since a
  *                      sweep that always flips what it may is nearly periodic (and is periodic where the values are alike)
  *   integers           a normal step rounded away from zero
- * A walker with the rule MH_GIBBS draws finite elements from their conditional, all values enumerated, and one with MH_METROPOLIS
- * accepts by min(1, exp(r)) whatever their number.
+ * A walker with the rule MH_GIBBS draws finite elements from their conditional, all values enumerated; MH_SLICE does so too, and moves everything
+ * else by slice sampling (conditional.h).  MH_METROPOLIS accepts by min(1, exp(r)) whatever the number of values.
  *
  * Each element has a scale of its own, found while `gain` is positive by stochastic approximation (Robbins and Monro 1951) towards the
  * acceptance that is best for its dimension (Roberts, Gelman and Gilks 1997).
@@ -25,7 +26,9 @@
 #include "vm/run.h"
 #include "vm/undo.h"
 
-typedef enum mh_rule { MH_MIXED, MH_GIBBS, MH_METROPOLIS } mh_rule;
+typedef enum mh_rule { MH_MIXED, MH_GIBBS, MH_METROPOLIS, MH_SLICE } mh_rule;
+/* A finite element with more values is not enumerated. */
+enum { MH_MOST_STATES = 1024 };
 
 /* What all walkers over a model share. */
 typedef struct mh_tables {
@@ -40,6 +43,7 @@ typedef struct mh_scratch {
   double *u_new; /* [largest_free] */
   double *event; /* [largest_event] */
   double *q;     /* [dim] */
+  double *weight; /* [MH_MOST_STATES] */
   undo_log undo;
 } mh_scratch;
 
@@ -49,6 +53,7 @@ typedef struct mh_walk {
   mh_scratch *s;
   exec_cell *frame;
   double *log_scale; /* [elements] */
+  double *width;     /* MH_SLICE: [elements + dim] of the first interval: of scalars; of the coordinates of vector events */
   double *u;         /* [dim] unconstrained coordinates of vector events */
   double *jacobian;  /* [elements] of these, at u */
   uint64_t key;      /* of the chain */
@@ -56,6 +61,7 @@ typedef struct mh_walk {
   bool exact;        /* starts as the first draw from the prior, whatever the second part of @tempered makes of it */
   mh_rule rule;
   bool random;       /* elements are visited at random, else in order */
+  size_t *order;     /* [elements]: each sweep in an order of its own, in which every element stands once; NULL: it is that of the model */
   double floor;      /* MH_METROPOLIS: least acceptance; 0, or a search that draws from nothing */
   double beta;       /* tempered */
   double gain;       /* of the adaptation in this sweep; 0: frozen */
@@ -65,10 +71,25 @@ typedef struct mh_walk {
   uint64_t sweep;    /* the scan stands before element e of this site in this sweep */
   size_t site, e;
   double accept;     /* summed over the steps of the last scan */
+  size_t scores;     /* computed by the last scan */
   double lp, hot;    /* log density of the frame at beta 0 and what each unit of beta adds; of an untempered one all is in lp */
   bool stale;        /* these have gathered differences for a sweep, and are to be computed anew */
   run_status status;
 } mh_walk;
+
+/* One element, as its step needs it. */
+typedef struct mh_element {
+  size_t site, number;        /* number: over all sites */
+  const program_site *p;
+  int64_t at[IR_MAX_RANK];
+  size_t e;                   /* place in the site's batch */
+  double lo, hi;
+} mh_element;
+
+/* The terms of an element: those of the first part of @tempered, of the second, and what a walker at beta goes by. */
+typedef struct mh_score {
+  double base, hot, all;
+} mh_score;
 
 /* Takes memory from the arena.  False with *why (in mem) where some site has no density for single elements. */
 bool mh_tables_make(mh_tables *t, const eval_model *m, bool tempered, arena *mem, const char **why);
@@ -85,6 +106,23 @@ void mh_walk_make(mh_walk *c, const mh_tables *t, arena *mem);
 bool mh_walk_start(mh_walk *c, double scale);
 /* The scan goes on for n steps. */
 bool mh_walk_scan(mh_walk *c, size_t n);
+/* The score of an element at the value that stands in the frame. */
+bool mh_walk_score(mh_walk *c, const mh_element *x, mh_score *out);
+/* Calls step for n elements of a site from the first-th, each with its bounds. */
+typedef bool mh_step(mh_walk *c, const mh_element *x);
+bool mh_walk_elements(mh_walk *c, size_t site, size_t first, size_t n, mh_step *step);
+/* An event has a new value that stays; what its score was and is. */
+void mh_walk_moved(mh_walk *c, const mh_element *x, const mh_score *now, const mh_score *old);
+/* Before a step of a vector event: a bounded ordered vector whose bound moved has other coordinates, its first being log(x[0] - lo). */
+bool mh_walk_refresh_point(mh_walk *c, const mh_element *x, double *u);
+/* A real element moved by d on the unconstrained scale: log of the distance to a bound, logit between two.  Returns what the Jacobian adds to
+ * the log density from `from` to *to; -INFINITY where *to rounds to a bound. */
+double mh_move(const mh_element *x, double from, double d, double *to /* OUT */);
+/* After eval_* returned false. */
+static inline bool mh_walk_stopped(mh_walk *c) {
+  c->status = RUN_E_BOUND;
+  return false;
+}
 /* lp and hot as a call computes them, where they are stale. */
 bool mh_walk_refresh(mh_walk *c);
 

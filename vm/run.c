@@ -8,7 +8,9 @@
 unsigned run_method_needs(plan_method m) {
   switch (m) {
   case PLAN_NUTS: return NEED_GRAD | NEED_OUTPUTS | NEED_DENSITY | NEED_PRIOR;
-  case PLAN_MH: return NEED_LOCAL | NEED_DENSITY | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGDENS;
+  case PLAN_MH:
+  case PLAN_GIBBS:
+  case PLAN_SLICE: return NEED_LOCAL | NEED_DENSITY | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGDENS;
   case PLAN_LAPLACE:
   case PLAN_PATHFINDER: return NEED_GRAD | NEED_OUTPUTS | NEED_DENSITY | NEED_PRIOR;
   case PLAN_MAP: return NEED_GRAD | NEED_MODE | NEED_OUTPUTS | NEED_DENSITY | NEED_PRIOR;
@@ -35,6 +37,7 @@ run_options run_options_of(const plan *pl) {
                        .particles = (int64_t)pl->particles,
                        .threads = pl->threads,
                        .max_depth = pl->max_depth,
+                       .order = pl->order,
                        .metric = pl->metric,
                        .target_accept = pl->target_accept,
                        .step_size = pl->step_size > 0 ? pl->step_size : 1.0,

@@ -38,6 +38,7 @@ typedef struct run_options {
   int64_t threads; /* 0: as many as there are processors, at most one a job */
   int64_t max_depth;
   plan_metric metric;
+  kernel_order order;
   double target_accept, step_size, init_radius, scale;
   int64_t paths, iterations; /* map, laplace, pathfinder */
   double tolerance;
@@ -150,7 +151,7 @@ void run_end(run *r);
 
 /* The drivers.  Each returns r->status. */
 run_status run_nuts(run *r);
-run_status run_mh(run *r);
+run_status run_mh(run *r); /* gibbs and slice as well */
 run_status run_importance(run *r);
 run_status run_prior(run *r);
 run_status run_map(run *r);

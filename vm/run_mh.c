@@ -1,4 +1,4 @@
-/* run_mh.c: chains of single-site Metropolis-Hastings (mh_walk.h).
+/* run_mh.c: chains that move one element at a time: mh, gibbs and slice (mh_walk.h, conditional.h).
  *
  * A sweep visits every element of every latent site once, and a transition is a sweep, or after warm-up as many steps as the option
  * `steps` says: the scan then goes on where it stopped, so the chain is the same one, looked at more or less often.  Scales are frozen
@@ -22,7 +22,7 @@ typedef struct mh_run {
 static bool keep_draw(run *r, chain_state *x, mh_walk *c, int chain, size_t steps) {
   if (!mh_walk_refresh(c)) return false;
   const double accept = steps ? c->accept / (double)steps : 1.0;
-  const double stats[DRAWS_N_STATS] = {c->lp, accept, 0.0, 0.0, 2.0 * (double)steps, 0.0, -c->lp};
+  const double stats[DRAWS_N_STATS] = {c->lp, accept, 0.0, 0.0, (double)c->scores, 0.0, -c->lp};
   x->n_changed = c->n_changed;
   c->status = run_keep(r, chain, c->w, c->frame, stats);
   c->n_changed = 0;
@@ -46,7 +46,7 @@ static void run_chain_of(run *r, chain_state *x, mh_walk *c, int chain) {
     }
     c->gain = warm ? 0.0 : 2.0 / rt_pow(1.0 + (double)t, 0.6);
     if (!mh_walk_scan(c, steps)) return;
-    x->work[warm] += 2 * steps;
+    x->work[warm] += c->scores;
     if (warm) {
       x->accept_sum += steps ? c->accept / (double)steps : 1.0;
       if ((t - warmup + 1) % r->o.thin == 0 && !keep_draw(r, x, c, chain, steps)) return;
@@ -71,6 +71,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   c.s = &m->scratch[thread];
   c.frame = x->frame;
   c.init_radius = r->o.init_radius;
+  if (r->o.method != PLAN_MH) c.rule = MH_SLICE;
   c.key = rt_key_fold(r->o.seed, job);
   run_chain_of(r, x, &c, (int)job);
   x->status = c.status;
@@ -90,6 +91,7 @@ run_status run_mh(run *r) {
   m.scratch = ARENA_ARRAY(r->mem, mh_scratch, threads);
   for (size_t k = 0; k < threads; k++) {
     mh_walk_make(&m.walk[k], &m.tables, r->mem);
+    if (r->o.order == KERNEL_RANDOM) m.walk[k].order = ARENA_ARRAY(r->mem, size_t, m.tables.elements);
     mh_scratch_make(&m.scratch[k], &m.tables, r->mem, r->alloc);
   }
   /* From here on nothing is taken from the arena, whose jump would lose the logs. */

@@ -288,8 +288,8 @@ static void threads_do_not_change_draws(void **state) {
   (void)state;
   aim_vm *vm = aim_vm_new(NULL);
   aim_program *p = load(vm, schools);
-  static const char *const method[] = {"nuts", "mh", "importance", "prior"};
-  for (int k = 0; k < 4; k++) {
+  static const char *const method[] = {"nuts", "mh", "importance", "prior", "gibbs", "slice"};
+  for (int k = 0; k < 6; k++) {
     size_t n1, n4, n5;
     double *one = draws_of(p, method[k], 1, 7, &n1), *four = draws_of(p, method[k], 4, 7, &n4), *other = draws_of(p, method[k], 4, 8, &n5);
     assert_int_equal(n1, n4);
@@ -309,9 +309,9 @@ static void methods_agree_with_exact_results(void **state) {
   aim_program *p = load(vm, coin);
   const int32_t y[] = {1, 1, 0, 1};
   const int64_t n = 4;
-  static const char *const method[] = {"nuts", "mh", "importance", "prior"};
-  static const double mean[] = {2.0 / 3, 2.0 / 3, 2.0 / 3, 0.5};
-  for (int k = 0; k < 4; k++) {
+  static const char *const method[] = {"nuts", "mh", "importance", "prior", "gibbs", "slice"};
+  static const double mean[] = {2.0 / 3, 2.0 / 3, 2.0 / 3, 0.5, 2.0 / 3, 2.0 / 3};
+  for (int k = 0; k < 6; k++) {
     aim_task *t = task_of(p);
     assert_int_equal(aim_data_i32(t, "y", y, 1, &n), AIM_OK);
     aim_set_int(t, "particles", 40000);
@@ -406,8 +406,8 @@ static void mh_moves_every_kind_of_latent(void **state) {
 
 static void an_iteration_allocates_nothing(void **state) {
   (void)state;
-  static const char *const method[] = {"nuts", "mh", "importance", "prior"};
-  for (int k = 0; k < 4; k++) {
+  static const char *const method[] = {"nuts", "mh", "importance", "prior", "gibbs", "slice"};
+  for (int k = 0; k < 6; k++) {
     long calls[2];
     for (int longer = 0; longer < 2; longer++) {
       counter c = {0};
@@ -467,8 +467,8 @@ enum { SKIP = 1 << 30 };
 
 static void every_allocation_may_fail(void **state) {
   (void)state;
-  static const char *const method[] = {"nuts", "mh", "importance"};
-  for (int k = 0; k < 3; k++)
+  static const char *const method[] = {"nuts", "mh", "importance", "gibbs"};
+  for (int k = 0; k < 4; k++)
     for (int persistent = 0; persistent < 2; persistent++) {
       aim_status st = AIM_E_MEMORY;
       long n = 0;
@@ -641,8 +641,8 @@ static aim_status run_text(const char *source, const char *method, text *message
 static void a_run_that_cannot_begin_says_where(void **state) {
   (void)state;
   static const char nowhere[] = "model m() {\n  a ~ Normal(0, 1)\n  factor if a * a < 0 { 0.0 } else { log(0.0) }\n}\n";
-  static const char *const method[] = {"nuts", "mh", "importance"};
-  for (int k = 0; k < 3; k++) {
+  static const char *const method[] = {"nuts", "mh", "importance", "gibbs"};
+  for (int k = 0; k < 4; k++) {
     text t = {0};
     assert_int_equal(run_text(nowhere, method[k], &t), AIM_E_PROGRAM);
     assert_non_null(strstr(t.s, "-inf"));

@@ -376,7 +376,7 @@ static void test_plans(void **state) {
   assert_int_equal(f.p.diags.n, 0);
   f.p.unsummed = "a reason"; /* what a build would say */
   plan_not_summed(&f.p, q);
-  assert_int_equal(q->method, PLAN_MH);
+  assert_int_equal(q->method, PLAN_GIBBS);
   assert_true(q->automatic && f.p.sums == SUMS_NONE);
   assert_string_equal(f.p.diags.items[0]->code, "N0829");
   assert_true(q->chains == 4 && q->warmup == 1000 && q->draws == 1000 && q->seed == 1 && q->threads == 0 && q->thin == 1);
@@ -403,6 +403,7 @@ static void test_plans(void **state) {
   assert_true(plan_override(&f.p, &q[0], "draws", "20") && q[0].draws == 20);
   assert_true(plan_override(&f.p, &q[0], "target_accept", "0.5") && q[0].target_accept == 0.5);
   assert_true(plan_override(&f.p, &q[0], "method", "mh") && q[0].method == PLAN_MH);
+  assert_true(plan_override(&f.p, &q[0], "order", "random") && q[0].order == KERNEL_RANDOM);
   assert_true(plan_override(&f.p, &q[0], "save", "[mu]") && q[0].nsave == 1);
   assert_true(plan_override(&f.p, &q[0], "seed", "9223372036854775807") && q[0].seed == INT64_MAX);
   end(&f);
@@ -414,7 +415,9 @@ static void test_plans(void **state) {
 }
 
 static const char *const bad_runs[] = {
-    "infer a on y = 1 with gibbs",
+    "infer a on y = 1 with hmc",
+    "infer a on y = 1 with gibbs(order = coloured)",
+    "infer a on y = 1 with gibbs(blocks = [mu])",
     "infer a on y = 1 with nuts, chains = 2000",
     "infer a on y = 1 with nuts(chains = 2), chains = 3",
     "infer a on y = 1 with nuts(max_depth = 21)",
@@ -425,7 +428,7 @@ static const char *const bad_runs[] = {
 static const char *const bad_flags[][2] = {
     {"chains", "0"}, {"chains", "1025"}, {"draws", "ten"}, {"draws", "-5"}, {"draws", "1e3"}, {"target_accept", "1"}, {"seed", "-1"},
     {"method", "nut"}, {"method", "hmc"}, {"method", "nuts(draws = 3)"}, {"chain", "4"}, {"warmup", "(1"}, {"save", "mu"}, {"scale", "0"},
-    {"init_radius", "-1"}, {"thin", "99999999999"}, {"metric", "unit"},
+    {"init_radius", "-1"}, {"thin", "99999999999"}, {"metric", "unit"}, {"order", "coloured"},
 };
 
 static void test_wrong_plans(void **state) {

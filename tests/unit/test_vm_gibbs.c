@@ -1,0 +1,420 @@
+/* test_vm_gibbs.c: Gibbs sampling and slices against enumeration, closed forms and their own prior; wrong twins that the same tests must
+ * catch.
+ *
+ * Kernels.  Of models with a few finite unknowns the kernel of a sweep is computed as a matrix from the weights that the driver draws by: the posterior times
+ * it is the posterior, to 1e-12 in total variation, for the order of the model and for permutations.  With one term of one element forgotten
+ * it is not, by more than 1e-3.
+ *
+ * Slices.  Points drawn exactly from a density are updated once: moments stay what they are.  z = 4.9, a false alarm once in a million for each, with
+ * exact standard errors.  A twin that takes any point of the interval for one of the slice must fail.
+ *
+ * Posteriors with closed forms: each mean and mean square within 4.9 MCSE.  The twins run on an engine that falsifies the score of one element.
+ *
+ * Joint test (Geweke 2004): chains that start in exact draws from a model without observations must stay there, whatever is moved given what. */
+#include "tests/unit/host.h"
+#include "vm/api.h"
+#include "vm/conditional.h"
+#include "vm/interp.h"
+#include "vm/slice.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* ---- a program on an engine */
+
+typedef struct fixture {
+  aim_vm *vm;
+  aim_program *p;
+  aim_task *t;
+} fixture;
+
+static void print(void *user, const char *text, size_t n) {
+  (void)user;
+  fprintf(stderr, "%.*s", (int)n, text);
+}
+
+/* The k-th statement, bound. */
+static fixture open_statement(const char *text, size_t k, const exec_engine *engine) {
+  aim_config config;
+  aim_config_init(&config);
+  fixture f = {aim_vm_new(&config), NULL, NULL};
+  assert_non_null(f.vm);
+  if (engine) vm_engine_set(f.vm, engine);
+  if (aim_load(f.vm, "m.aim", text, strlen(text), &f.p) != AIM_OK) {
+    aim_program_messages(f.p, 0, print, NULL);
+    fail();
+  }
+  assert_int_equal(aim_task_statement(f.p, k, &f.t), AIM_OK);
+  if (aim_bind(f.t) != AIM_OK) {
+    aim_task_messages(f.t, 0, print, NULL);
+    fail();
+  }
+  return f;
+}
+
+static void close_fixture(fixture *f) {
+  aim_task_free(f->t);
+  aim_program_free(f->p);
+  aim_vm_free(f->vm);
+}
+
+/* An engine that falsifies the result of one function.  Set by find when the driver looks its functions up; a test runs one task at a time. */
+static const char *false_name;
+static int target;
+static void (*falsify)(const exec_arg *in, double *score);
+
+static int false_find(const exec_program *p, const char *name) {
+  int fn = interp_engine.find(p, name);
+  if (strcmp(name, false_name) == 0) target = fn;
+  return fn;
+}
+
+static exec_status false_call(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
+  exec_status st = interp_engine.call(w, fn, lanes, in, out, report);
+  if (fn == target) falsify(in, &out[0].p->real);
+  return st;
+}
+
+static exec_engine false_engine(const char *name, void (*f)(const exec_arg *in, double *score)) {
+  exec_engine e = interp_engine;
+  e.find = false_find;
+  e.call = false_call;
+  false_name = name;
+  falsify = f;
+  target = -1;
+  return e;
+}
+
+/* ---- kernels of finite models */
+
+static const char *const finite_models[] = {
+    "model ising(J: real) {\n  s: spin[3, 2] ~ Flat()\n  h ~ Bernoulli(0.3)\n"
+    "  plate i in 1..2, j in 1..2 { factor J * s[i, j] * s[i + 1, j] }\n  plate i in 1..3 { factor J * s[i, 1] * s[i, 2] }\n  factor select(h, 0.7, 0.0) * s[1, 1]\n}\n"
+    "infer ising on J = 0.6 with gibbs\n",
+    "model labels(x: real[N], g: index(G)[N]) {\n  k: index(3)[G] ~ Categorical([0.2, 0.5, 0.3])\n  n: int<lower = 0, upper = 2> ~ Flat()\n"
+    "  plate i in 1..N { x[i] ~ Normal(k[g[i]] - n, 1) }\n}\n"
+    "infer labels on x = [0.3, 2.5, 1.1, -0.2], g = [1, 3, 2, 1] with gibbs\n",
+    "model chain(y: real[T], P: simplex(3)[3]) {\n  z[1] ~ Categorical([0.5, 0.3, 0.2])\n"
+    "  for t in 2..T { z[t] ~ Categorical(P[z[t - 1]]) }\n  plate t in 1..T { y[t] ~ Normal(z[t], 0.8) }\n}\n"
+    "infer chain on y = [1.2, 2.9, 0.3, 2.2], P = [[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8]] with gibbs\n"};
+
+enum { MOST_STATES = 256, MOST_ELEMENTS = 8 };
+
+typedef struct finite_model {
+  mh_walk c;
+  mh_element element[MOST_ELEMENTS];
+  size_t n, states[MOST_ELEMENTS], count;
+} finite_model;
+
+static finite_model *collecting;
+static bool collect(mh_walk *c, const mh_element *x) {
+  (void)c;
+  finite_model *f = collecting;
+  assert_true(f->n < MOST_ELEMENTS);
+  f->element[f->n] = *x;
+  f->states[f->n++] = mh_states(x);
+  f->count *= mh_states(x);
+  return true;
+}
+
+static void put_state(finite_model *f, size_t s) {
+  for (size_t e = 0; e < f->n; s /= f->states[e++])
+    f->c.frame[f->element[e].p->at + f->element[e].e].integer = mh_state(&f->element[e], s % f->states[e]);
+}
+
+/* row [count] of a distribution over states becomes that after the update of element e. */
+static void update(finite_model *f, size_t e, double *row) {
+  double next[MOST_STATES] = {0}, lw[MOST_STATES];
+  size_t unit = 1;
+  for (size_t k = 0; k < e; k++) unit *= f->states[k];
+  for (size_t s = 0; s < f->count; s++) {
+    if (row[s] == 0) continue;
+    mh_score was;
+    put_state(f, s);
+    eval_frame_set(f->c.w, f->c.frame);
+    assert_true(mh_weights(&f->c, &f->element[e], lw, &was));
+    double top = -INFINITY, total = 0;
+    for (size_t k = 0; k < f->states[e]; k++) top = fmax(top, lw[k]);
+    for (size_t k = 0; k < f->states[e]; k++) total += exp(lw[k] - top);
+    const size_t rest = s - s / unit % f->states[e] * unit;
+    for (size_t k = 0; k < f->states[e]; k++) next[rest + k * unit] += row[s] * exp(lw[k] - top) / total;
+  }
+  memcpy(row, next, f->count * sizeof *row);
+}
+
+/* The largest total variation between the posterior and what sweeps make of it, and a check that rows are distributions. */
+static double stationarity(const char *model, const exec_engine *engine) {
+  fixture x = open_statement(model, 0, engine);
+  aim_task *t = x.t;
+  const char *why;
+  finite_model f = {.count = 1};
+  mh_tables tables;
+  mh_scratch scratch;
+  eval_worker w;
+  if (ARENA_TRY(&t->mem)) fail();
+  assert_true(mh_tables_make(&tables, &t->model, false, &t->mem, &why));
+  mh_walk_make(&f.c, &tables, &t->mem);
+  mh_scratch_make(&scratch, &tables, &t->mem, &t->vm->alloc);
+  assert_true(eval_worker_init(&w, &t->model, 0, &t->vm->alloc));
+  f.c.w = &w;
+  f.c.s = &scratch;
+  f.c.frame = ARENA_ARRAY(&t->mem, exec_cell, t->p.cells);
+  collecting = &f;
+  eval_frame_set(&w, f.c.frame);
+  for (size_t k = 0; k < t->p.nsites; k++) assert_true(mh_walk_elements(&f.c, k, 0, t->p.site[k].batch, collect));
+  assert_in_range(f.count, 2, MOST_STATES);
+  double pi[MOST_STATES], total = 0, worst = 0;
+  for (size_t s = 0; s < f.count; s++) {
+    double part[3];
+    put_state(&f, s);
+    assert_true(eval_density(&w, f.c.frame, part));
+    total += pi[s] = exp(part[0] + part[1] + part[2]);
+  }
+  for (size_t s = 0; s < f.count; s++) pi[s] /= total;
+  size_t order[MOST_ELEMENTS];
+  for (size_t e = 0; e < f.n; e++) order[e] = e;
+  uint64_t seed = 1;
+  for (int sweep = 0; sweep < 20; sweep++) {
+    double row[MOST_STATES], tv = 0;
+    memcpy(row, pi, f.count * sizeof *row);
+    for (size_t e = 0; e < f.n; e++) update(&f, order[e], row);
+    for (size_t s = 0; s < f.count; s++) tv += fabs(row[s] - pi[s]) / 2;
+    if (!(tv <= worst)) worst = tv;
+    for (size_t e = f.n; e-- > 1;) { /* the next sweep's permutation */
+      const size_t j = next_random(&seed) % (e + 1), k = order[e];
+      order[e] = order[j];
+      order[j] = k;
+    }
+  }
+  eval_worker_free(&w);
+  mh_scratch_free(&scratch);
+  close_fixture(&x);
+  return worst;
+}
+
+static void test_kernels(void **state) {
+  (void)state;
+  for (size_t k = 0; k < sizeof finite_models / sizeof *finite_models; k++) {
+    double tv = stationarity(finite_models[k], NULL);
+    if (!(tv <= 1e-12)) fail_msg("model %zu: %g", k, tv);
+  }
+}
+
+/* Forgets the field of h on the first spin. */
+static void forget_field(const exec_arg *in, double *score) { *score -= (in[1].p->integer ? 0.7 : 0.0) * (double)in[0].p->integer; }
+
+static void test_forgotten_term(void **state) {
+  (void)state;
+  exec_engine e = false_engine("local.s", forget_field);
+  assert_true(stationarity(finite_models[0], &e) > 1e-3);
+  assert_int_not_equal(target, -1);
+}
+
+/* ---- slices */
+
+enum { POINTS = 100000 };
+
+/* Gamma(2, 1) at `at`, then a twin that has seen both ends of the interval and says yes to every point of it. */
+typedef struct gamma_line {
+  double at;
+  bool twin, left, right;
+  double level;
+} gamma_line;
+
+static bool gamma_density(void *user, double d, double *out) {
+  gamma_line *l = user;
+  const double x = l->at + d;
+  *out = x > 0 ? log(x) - x : -INFINITY;
+  if (l->twin && l->left && l->right) *out = INFINITY;
+  if (d == 0) l->level = *out;
+  if (*out < l->level - 8) *(d < 0 ? &l->left : &l->right) = true; /* surely below the level */
+  return true;
+}
+
+/* Largest |z| of three moments of Gamma(2, 1) after one update of exact draws. */
+static double slice_z(double width, bool twin) {
+  static const double truth[] = {2, 6, 24}, second[] = {6, 120, 5040}; /* E x^k = (k + 1)! */
+  double sum[3] = {0}, worst = 0;
+  for (uint64_t n = 0; n < POINTS; n++) {
+    const double from = rt_draw_gamma((rt_draw_addr){77, 0, n}, 2.0);
+    gamma_line l = {.at = from, .twin = twin};
+    rt_draw_addr at = {rt_key_fold(78, n), 0, 0};
+    double d;
+    assert_true(slice_update(gamma_density, &l, width, &at, &d));
+    const double x = from + d;
+    sum[0] += x, sum[1] += x * x, sum[2] += x * x * x;
+  }
+  for (int k = 0; k < 3; k++) {
+    double z = fabs(sum[k] / POINTS - truth[k]) / sqrt((second[k] - truth[k] * truth[k]) / POINTS);
+    if (!(z <= worst)) worst = z;
+  }
+  return worst;
+}
+
+static void test_slices(void **state) {
+  (void)state;
+  static const double width[] = {0.05, 1, 30};
+  for (int k = 0; k < 3; k++) {
+    double z = slice_z(width[k], false);
+    if (!(z < 4.9)) fail_msg("width %g: z = %g", width[k], z);
+  }
+}
+
+static void test_slice_without_shrinkage(void **state) {
+  (void)state;
+  assert_false(slice_z(30, true) < 4.9);
+}
+
+/* A slice without end, and a point outside: the update ends, and an impossible point finds the support. */
+static bool flat_density(void *user, double d, double *out) {
+  ++*(size_t *)user;
+  *out = d * 0;
+  return true;
+}
+
+static bool far_density(void *user, double d, double *out) {
+  (void)user;
+  *out = d == 0 ? -INFINITY : NAN;
+  return true;
+}
+
+static void test_hard_slices(void **state) {
+  (void)state;
+  size_t calls = 0;
+  rt_draw_addr at = {1, 0, 0};
+  double d;
+  assert_true(slice_update(flat_density, &calls, 1, &at, &d));
+  assert_in_range(calls, 900, 1100);
+  assert_true(fabs(d) <= 1000);
+  assert_true(slice_update(far_density, NULL, 1, &at, &d));
+  assert_true(d == 0);
+}
+
+/* ---- posteriors with closed forms */
+
+typedef struct moment {
+  const char *name;
+  size_t cell;
+  double truth;
+} moment;
+
+/* s ~ Gamma(3, 1) beside a normal; Beta(4, 2); Dirichlet(2, 3, 4); Poisson(3); a large finite unknown, binomial; the ordered pair of two standard normals. */
+static const char posterior_model[] =
+    "model m(y: bool[4], c: index(3)[6]) {\n"
+    "  s ~ Gamma(3, 1)\n  mu ~ Normal(1, 2)\n  p ~ Beta(1, 1)\n  y ~ Bernoulli(p)\n  w ~ Dirichlet([1.0, 1.0, 1.0])\n  c ~ Categorical(w)\n"
+    "  n ~ Poisson(3)\n  b ~ Binomial(2000, 0.3)\n  o: ordered(2) ~ Normal(0, 1)\n  k: index(3) ~ Categorical([0.2, 0.5, 0.3])\n  u: real<lower = -1, upper = 3> ~ Flat()\n  v: real<upper = 2> ~ Normal(2, 1)\n"
+    "  track s2 = s^2\n  track mu2 = mu^2\n  track p2 = p^2\n  track n2 = n * n\n  track b2 = (b - 600.0)^2\n  track gap = o[2] - o[1]\n  track k2 = k * k\n  track u2 = (u - 1)^2\n"
+    "}\n"
+    "infer m on y = [1, 1, 0, 1], c = [1, 2, 2, 3, 3, 3] with gibbs(draws = 15000, warmup = 1000)\n"
+    "infer m on y = [1, 1, 0, 1], c = [1, 2, 2, 3, 3, 3] with slice(draws = 15000, warmup = 1000, order = random) as s\n";
+static const moment posterior_moments[] = {
+    {"s", 0, 3}, {"s2", 0, 12}, {"mu", 0, 1}, {"mu2", 0, 5}, {"p", 0, 4.0 / 6}, {"p2", 0, 20.0 / 42}, {"w", 0, 2.0 / 9}, {"w", 1, 3.0 / 9}, {"w", 2, 4.0 / 9},
+    {"n", 0, 3}, {"n2", 0, 12}, {"b", 0, 600}, {"b2", 0, 420}, {"gap", 0, 1.1283791670955126}, {"k", 0, 2.1}, {"k2", 0, 4.9},
+    {"u", 0, 1}, {"u2", 0, 4.0 / 3}, {"v", 0, 2 - 0.79788456080286536}};
+enum { N_MOMENTS = sizeof posterior_moments / sizeof *posterior_moments };
+
+static double worst_z(const char *text, size_t statement, const exec_engine *engine, const moment *m, size_t n, const char **which) {
+  fixture f = open_statement(text, statement, engine);
+  assert_int_equal(aim_run(f.t, NULL), AIM_OK);
+  double worst = 0;
+  for (size_t k = 0; k < n; k++) {
+    aim_summary x;
+    assert_int_equal(aim_summarise(f.t, aim_quantity_find(f.t, m[k].name), m[k].cell, &x), AIM_OK);
+    double z = fabs(x.mean - m[k].truth) / x.mcse;
+    if (z <= worst) continue; /* a NaN is the worst */
+    worst = z;
+    *which = m[k].name;
+  }
+  close_fixture(&f);
+  return worst;
+}
+
+static void test_posteriors(void **state) {
+  (void)state;
+  for (size_t k = 0; k < 2; k++) {
+    const char *which = "";
+    double z = worst_z(posterior_model, k, NULL, posterior_moments, N_MOMENTS, &which);
+    if (!(z < 4.9)) fail_msg("statement %zu, %s: z = %g", k, which, z);
+  }
+}
+
+/* in: the sites in order. */
+static void without_jacobian(const exec_arg *in, double *score) { *score -= log(in[0].p->real); }
+static void flatter(const exec_arg *in, double *score) {
+  (void)in;
+  *score *= 0.5;
+}
+
+static void test_false_scores(void **state) {
+  (void)state;
+  static const struct {
+    const char *name;
+    void (*f)(const exec_arg *in, double *score);
+  } twin[] = {{"local.s", without_jacobian}, {"local.mu", flatter}, {"local.w", flatter}, {"local.n", flatter}, {"local.k", flatter}};
+  for (size_t k = 0; k < sizeof twin / sizeof *twin; k++) {
+    const char *which = "";
+    exec_engine e = false_engine(twin[k].name, twin[k].f);
+    if (worst_z(posterior_model, 1, &e, posterior_moments, N_MOMENTS, &which) < 4.9) fail_msg("%s was not caught", twin[k].name);
+    assert_int_not_equal(target, -1);
+  }
+}
+
+/* ---- the joint test */
+
+static const char joint_model[] =
+    "model joint() {\n  mu ~ Normal(1, 1)\n  tau ~ Gamma(4, 2)\n  w ~ Dirichlet([2.0, 1.0, 1.0])\n"
+    "  plate i in 1..4 {\n    k[i] ~ Categorical(w)\n    y[i] ~ Normal(mu + k[i], 1 / sqrt(tau))\n    c[i] ~ Poisson(tau)\n  }\n"
+    "  track y1 = y[1]\n  track y2 = (y[1] - 1)^2\n  track k1 = k[1]\n  track tk = tau * c[1]\n}\n"
+    "infer joint with gibbs(chains = 1024, warmup = 0, draws = 4)\n"
+    "infer joint with slice(chains = 1024, warmup = 0, draws = 4, order = random) as s\n";
+/* E (mu + k - 1)^2 = Var mu + E k^2 = 1 + (2 + 4 + 9) / 4, and E 1/tau = 2/3; E tau^2 = 5. */
+static const moment joint_moments[] = {{"mu", 0, 1}, {"tau", 0, 2}, {"w", 0, 0.5}, {"w", 2, 0.25}, {"y1", 0, 2.75}, {"y2", 0, 1 + 15.0 / 4 + 2.0 / 3}, {"k1", 0, 1.75}, {"tk", 0, 5}};
+
+/* Chains are independent, so means over each give the standard error. */
+static double joint_z(size_t statement, const exec_engine *engine) {
+  fixture f = open_statement(joint_model, statement, engine);
+  assert_int_equal(aim_run(f.t, NULL), AIM_OK);
+  double worst = 0;
+  const int chains = aim_chain_count(f.t);
+  for (size_t k = 0; k < sizeof joint_moments / sizeof *joint_moments; k++) {
+    const size_t q = (size_t)aim_quantity_find(f.t, joint_moments[k].name);
+    double sum = 0, square = 0;
+    for (int c = 0; c < chains; c++) {
+      const size_t n = aim_draw_count(f.t, c);
+      const double *x = aim_draws(f.t, c, q, joint_moments[k].cell);
+      double mean = 0;
+      for (size_t i = 0; i < n; i++) mean += x[i] / (double)n;
+      sum += mean, square += mean * mean;
+    }
+    const double mean = sum / chains, z = fabs(mean - joint_moments[k].truth) / sqrt((square / chains - mean * mean) / chains);
+    if (!(z <= worst)) worst = z;
+  }
+  close_fixture(&f);
+  return worst;
+}
+
+static void test_joint(void **state) {
+  (void)state;
+  for (size_t k = 0; k < 2; k++) {
+    double z = joint_z(k, NULL);
+    if (!(z < 4.9)) fail_msg("statement %zu: z = %g", k, z);
+  }
+}
+
+static void test_joint_twin(void **state) {
+  (void)state;
+  exec_engine e = false_engine("local.tau", flatter);
+  assert_false(joint_z(1, &e) < 4.9);
+  assert_int_not_equal(target, -1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_kernels),     cmocka_unit_test(test_forgotten_term), cmocka_unit_test(test_slices), cmocka_unit_test(test_slice_without_shrinkage),
+      cmocka_unit_test(test_hard_slices), cmocka_unit_test(test_posteriors),     cmocka_unit_test(test_false_scores), cmocka_unit_test(test_joint), cmocka_unit_test(test_joint_twin)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
