@@ -4,6 +4,7 @@
 #include "compiler/ir_cost.h"
 #include "compiler/ir_text.h"
 #include "vm/api.h"
+#include "vm/spin_form.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,26 @@ static const char *update(const program_site *s) {
   return s->site->event_rank ? "slices along its coordinates" : "slice";
 }
 
+/* How sweeps move: by the kernels of spins where the energy is a quadratic form of them. */
+static void print_kernel(aim_task *t) {
+  const plan *pl = &t->plan;
+  const kernel *k = &pl->kernel;
+  printf("  kernel %s, %s order", kernel_rule_name(k->rule), kernel_order_name(k->order));
+  if (k->proposals) printf(", %llu proposals a sweep", (unsigned long long)k->proposals);
+  if (k->floor > 0) printf(", acceptance at least %g / (1 + beta): a search, which draws from no distribution", k->floor);
+  putchar('\n');
+  spin_form f;
+  const char *why = NULL;
+  if (ARENA_TRY(t->p.mem)) return;
+  if (spin_form_find(&t->model, t->p.mem, &f, &why)) {
+    printf("  the energy is a quadratic form of %zu spins: %zu couplings, %s%s, %s; sweeps keep their local fields (%s)\n", f.n, f.couplings,
+           f.problem.form == RT_SPIN_DENSE ? "as a matrix" : "as lists of neighbours", f.problem.form == RT_SPIN_SPARSE && !f.problem.weight ? " of one weight" : "",
+           f.problem.h ? "with fields" : "no fields", kernel_precision_name(k->precision));
+  } else {
+    printf("  single elements move, since the energy is no quadratic form of spins: %s\n", why);
+  }
+}
+
 static void explain(aim_task *t, const char *name) {
   program *p = &t->p;
   const plan *pl = &t->plan;
@@ -134,9 +155,13 @@ static void explain(aim_task *t, const char *name) {
     printf("  %u chains, %u warm-up, %u draws, thin %u, seed %llu\n", pl->chains, pl->warmup, pl->draws, pl->thin, (unsigned long long)pl->seed);
   else if (pl->method == PLAN_IMPORTANCE)
     printf("  %llu particles, %u draws, seed %llu\n", (unsigned long long)pl->particles, pl->draws, (unsigned long long)pl->seed);
+  else if (pl->method == PLAN_ANNEAL) printf("  %u replicas, seed %llu\n", pl->kernel.replicas, (unsigned long long)pl->seed);
+  else if (pl->method == PLAN_AIS || pl->method == PLAN_POPULATION)
+    printf("  %llu particles, seed %llu\n", (unsigned long long)pl->particles, (unsigned long long)pl->seed);
   else printf("  %u draws, seed %llu\n", pl->draws, (unsigned long long)pl->seed);
   if (pl->method == PLAN_MH && pl->steps) printf("  %u steps to a transition after warm-up\n", pl->steps);
   if (pl->method == PLAN_NUTS) printf("  target acceptance %g, %s metric\n", pl->target_accept, plan_metric_name(pl->metric));
+  if (pl->schedule) print_kernel(t);
   print_sites(p, by_elements(pl->method));
   print_cost(p, "prepare", "once, over data alone");
   print_cost(p, "grad", "log density and gradient");

@@ -264,6 +264,17 @@ static poly element(builder *b, ir_val v, const int64_t *at, uint32_t rank) {
     }
     return element(b, op->args[0], full, of.rank);
   }
+  if (op->code == IR_NEW_OP) return number(b, 0.0);
+  if (op->code == IR_PUT_OP) { /* the part that was replaced, or what was there */
+    int64_t part[IR_MAX_RANK];
+    uint32_t used = 0;
+    for (uint32_t k = 0; k < rank; k++) {
+      ir_val p = k < op->u.axes.n ? op->u.axes.at[k] : 0;
+      if (p && whole(b, p) != at[k]) return element(b, op->args[0], at, rank);
+      if (!p) part[used++] = at[k];
+    }
+    return element(b, op->args[1], part, used);
+  }
   if (op->code == IR_PLATE_OP) {
     uint32_t out = ir_value_of(b->fn, v)->slot;
     const ir_loop *l = op->u.loop;
@@ -299,28 +310,47 @@ static poly element(builder *b, ir_val v, const int64_t *at, uint32_t rank) {
   return none(b, "it has an array operation that is not taken apart");
 }
 
-static poly compare(builder *b, const ir_op *op) {
-  size_t mark = b->used;
-  poly x = eval(b, op->args[0]), y = eval(b, op->args[1]);
-  double p, q;
-  if (b->why) return x;
-  if (constant(&x, &p) && constant(&y, &q)) {
-    b->used = mark;
-    switch (op->code) {
-    case IR_LT_OP: return number(b, p < q);
-    case IR_LE_OP: return number(b, p <= q);
-    case IR_EQ_OP: return number(b, p == q);
-    default: return number(b, p != q);
+/* x = base + slope s of at most one spin. */
+static bool affine(const poly *p, double *base, double *slope, uint32_t *spin) {
+  *base = *slope = 0.0;
+  *spin = NONE;
+  for (size_t k = 0; k < p->n; k++) {
+    const term *t = &p->t[k];
+    if (t->a == NONE) {
+      *base += t->c;
+      continue;
     }
+    if (t->b != NONE || (*spin != NONE && *spin != t->a)) return false;
+    *spin = t->a;
+    *slope += t->c;
   }
-  if (op->code != IR_EQ_OP && op->code != IR_NE_OP) return none(b, "it compares spins by order");
-  /* [x = y] of two values each: for spins (1 + x y) / 2, for truth values 1 - x - y + 2 x y. */
-  bool truths = ir_type_of(b->fn, op->args[0]).elem == IR_BOOL, spins = x.n == 1 && y.n == 1 && fabs(x.t[0].c) == 1 && fabs(y.t[0].c) == 1;
-  if (!truths && !spins) return none(b, "it compares something that has more than two values");
-  poly xy = product(b, x, y), one = number(b, 1.0), equal;
-  if (truths) equal = sum(b, sum(b, one, scaled(sum(b, x, y), -1.0)), scaled(xy, 2.0));
-  else equal = scaled(sum(b, one, xy), 0.5);
-  return op->code == IR_EQ_OP ? equal : sum(b, number(b, 1.0), scaled(equal, -1.0));
+  return true;
+}
+
+static bool holds(ir_code code, double x, double y) { return code == IR_LT_OP ? x < y : code == IR_LE_OP ? x <= y : code == IR_EQ_OP ? x == y : x != y; }
+
+/* A condition on two spins is a polynomial through its four values. */
+static poly compare(builder *b, const ir_op *op) {
+  poly x = eval(b, op->args[0]), y = eval(b, op->args[1]);
+  double base[2], slope[2], c[4] = {0}; /* of 1, s, t, s t */
+  uint32_t spin[2];
+  if (b->why) return x;
+  if (!affine(&x, &base[0], &slope[0], &spin[0]) || !affine(&y, &base[1], &slope[1], &spin[1])) return none(b, "it compares sums of spins");
+  for (int k = 0; k < 4; k++) {
+    const double s = k & 1 ? 1.0 : -1.0, t = spin[1] == spin[0] ? s : k & 2 ? 1.0 : -1.0;
+    if (!holds((ir_code)op->code, base[0] + slope[0] * s, base[1] + slope[1] * t)) continue;
+    const double u = k & 2 ? 1.0 : -1.0;
+    c[0] += 0.25, c[1] += 0.25 * s, c[2] += 0.25 * u, c[3] += 0.25 * s * u;
+  }
+  poly p = make(b, 4);
+  if (b->why) return p;
+  size_t n = 0;
+  const uint32_t one = spin[0] != NONE ? spin[0] : NONE, two = spin[1] != NONE && spin[1] != spin[0] ? spin[1] : NONE;
+  if (c[0] != 0) p.t[n++] = (term){c[0], NONE, NONE};
+  if (c[1] != 0 && one != NONE) p.t[n++] = (term){c[1], one, NONE};
+  if (c[2] != 0 && two != NONE) p.t[n++] = (term){c[2], two, NONE};
+  if (c[3] != 0 && one != NONE && two != NONE) p.t[n++] = (term){c[3], one < two ? one : two, one < two ? two : one};
+  return (poly){p.t, n};
 }
 
 static poly numeric(builder *b, const ir_op *op) {

@@ -1,0 +1,134 @@
+/* test_vm_spin_form.c: energies as quadratic forms against @tempered itself, at random states; and energies that are none. */
+#include "tests/unit/host.h"
+#include "vm/api.h"
+#include "vm/interp.h"
+#include "vm/spin_form.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+typedef struct session {
+  aim_vm *vm;
+  aim_program *p;
+  aim_task *t;
+  arena mem;
+  aim_alloc alloc;
+  host heap;
+} session;
+
+static void begin(session *s, const char *body, const char *data) {
+  static char text[4096];
+  snprintf(text, sizeof text, "model m(%s\nanneal m on %s with hold(sweeps = 1)\n", body, data);
+  aim_config config;
+  aim_config_init(&config);
+  s->vm = aim_vm_new(&config);
+  vm_engine_set(s->vm, &interp_engine);
+  assert_int_equal(aim_load(s->vm, "m.aim", text, strlen(text), &s->p), AIM_OK);
+  assert_int_equal(aim_task_statement(s->p, 0, &s->t), AIM_OK);
+  assert_int_equal(aim_bind(s->t), AIM_OK);
+  s->heap = (host){0};
+  s->alloc = (aim_alloc){host_fn, &s->heap};
+  arena_init(&s->mem, &s->alloc, 0);
+}
+
+static void end(session *s) {
+  arena_free(&s->mem);
+  assert_int_equal(s->heap.bytes, 0);
+  aim_task_free(s->t);
+  aim_program_free(s->p);
+  aim_vm_free(s->vm);
+}
+
+#define EDGES "edge = [[1, 2], [2, 3], [3, 4], [4, 1], [2, 4], [2, 4], [5, 1]], J = [1.0, 0.5, -2.0, 0.25, 3.0, 1.5, -1.0]"
+#define MATRIX "K = [[0.5, 1.0, -2.0], [1.0, 7.0, 0.25], [-2.0, 0.25, 1.0]]"
+
+
+/* The form's energy. */
+static double of_form(const spin_form *f, const exec_cell *frame) {
+  int8_t s[64];
+  assert_true(f->n <= 64);
+  for (size_t k = 0; k < f->n; k++) s[k] = (int8_t)(f->truth[k] ? 2 * frame[k].integer - 1 : frame[k].integer);
+  return f->constant + rt_spin_energy(&f->problem, 0, s);
+}
+
+/* Pairs and form that are expected; compares energies at 50 states. */
+static void expect_form(const char *body, const char *data, size_t couplings, rt_spin_form form) {
+  session s;
+  begin(&s, body, data);
+  spin_form f;
+  const char *why = NULL;
+  assert_int_equal(ARENA_TRY(&s.mem), 0);
+  bool found = spin_form_find(&s.t->model, &s.mem, &f, &why);
+  if (!found) fprintf(stderr, "%s: %s\n", body, why);
+  assert_true(found);
+  assert_int_equal(f.couplings, couplings);
+  assert_int_equal(f.problem.form, form);
+  eval_worker w;
+  assert_true(eval_worker_init(&w, &s.t->model, 0, &s.alloc));
+  exec_cell frame[64];
+  for (uint64_t k = 0; k < 50; k++) {
+    double part[2];
+    assert_true(eval_prior(&w, k, frame) && eval_tempered(&w, frame, part));
+    assert_true(part[0] == 0);
+    if (fabs(of_form(&f, frame) + part[1]) > 1e-12 * (1.0 + fabs(part[1]))) {
+      fprintf(stderr, "%s: %.17g, not %.17g\n", body, of_form(&f, frame), -part[1]);
+      fail();
+    }
+  }
+  eval_worker_free(&w);
+  end(&s);
+}
+
+static void test_forms(void **state) {
+  (void)state;
+  /* An edge list with a pair twice: one coupling. */
+  expect_form("edge: index(N)[E, 2], J: real[E], h: real[N] = 0) { s: spin[N] ~ Flat(); energy -sum(J[e] * s[edge[e, 1]] * s[edge[e, 2]] for e in 1..E) - dot(h, s) }",
+              EDGES, 6, RT_SPIN_DENSE);
+  expect_form("K: real[N, N]) { s: spin[N] ~ Flat(); energy -0.5 * dot(s, K @ s) }", MATRIX, 3, RT_SPIN_DENSE);
+  expect_form("K: real[N, N]) { s: spin[N] ~ Flat(); energy -0.5 * dot(K @ s, s) + sum(s) }", MATRIX, 3, RT_SPIN_DENSE);
+  expect_form("K: real[N, N]) { s: spin[N] ~ Flat(); energy -sum(K[i, j] * s[i] * s[j] for i in 1..N, j in 1..N if i < j) }", MATRIX, 3, RT_SPIN_DENSE);
+  expect_form("K: real[N, N]) { s: spin[N] ~ Flat(); energy -sum(K[i, j] * s[i] * s[j] for i in 1..N, j in i + 1..N) }", MATRIX, 3, RT_SPIN_DENSE);
+  expect_form("K: real[N, N]) { s: spin[N] ~ Flat(); energy 0.5 * sum(s)^2 - K[1, 2] * s[3] }", MATRIX, 3, RT_SPIN_DENSE);
+  /* Lattices that wrap, and one that does not. */
+  expect_form("L: int) { s: spin[L, L] ~ Flat(); energy -sum(s[i, j] * s[i % L + 1, j] + s[i, j] * s[i, j % L + 1] for i in 1..L, j in 1..L) }", "L = 6", 72, RT_SPIN_SPARSE);
+  expect_form("L: int) { s: spin[L, L] ~ Flat(); energy -sum((s[i, j] == s[i % L + 1, j]) + (s[i, j] == s[i, j % L + 1]) for i in 1..L, j in 1..L) }", "L = 6", 72, RT_SPIN_SPARSE);
+  expect_form("L: int) { s: spin[L] ~ Flat(); energy -sum(2.0 * s[i] * s[i + 1] for i in 1..L - 1) }", "L = 20", 19, RT_SPIN_SPARSE);
+  /* Truth values, in two sites; a cut counts edges whose ends differ. */
+  expect_form("W: real[V, H], a: real[V], b: real[H]) { v: bool[V] ~ Flat(); h: bool[H] ~ Flat(); energy -(dot(a, v) + dot(b, h) + dot(v, W @ h)) }",
+              "W = [[1.0, 0.5], [-2.0, 0.25], [0.75, 3.0]], a = [0.5, 0.1, -1.0], b = [2.0, 1.0]", 6, RT_SPIN_DENSE);
+  expect_form("edge: index(N)[E, 2], J: real[E]) { x: bool[N] ~ Flat(); energy -sum(J[e] * (x[edge[e, 1]] != x[edge[e, 2]]) for e in 1..E) }", EDGES, 6, RT_SPIN_DENSE);
+  expect_form("Q: real[N, N]) { x: bool[N] ~ Flat(); energy dot(x, Q @ x) }", "Q = [[0.5, 1.0, -2.0], [1.0, 7.0, 0.25], [-2.0, 0.25, 1.0]]", 3, RT_SPIN_DENSE);
+}
+
+static void expect_none(const char *body, const char *data, const char *about) {
+  session s;
+  begin(&s, body, data);
+  spin_form f;
+  const char *why = NULL;
+  assert_int_equal(ARENA_TRY(&s.mem), 0);
+  assert_false(spin_form_find(&s.t->model, &s.mem, &f, &why));
+  assert_non_null(why);
+  if (!strstr(why, about)) fprintf(stderr, "%s: %s\n", body, why);
+  assert_non_null(strstr(why, about));
+  end(&s);
+}
+
+static void test_others(void **state) {
+  (void)state;
+  expect_none("n: int) { s: spin[n] ~ Flat(); energy s[1] * s[2] * s[3] }", "n = 4", "more than two");
+  expect_none("n: int) { s: spin[n] ~ Flat(); energy exp(sum(s)) }", "n = 4", "another way");
+  expect_none("n: int) { s: spin[n] ~ Flat(); energy if s[1] == 1 { exp(0.5 * s[2]) } else { 0.0 } }", "n = 4", "");
+  expect_none("n: int) { s: index(3)[n] ~ Flat(); energy s[1] * 1.0 }", "n = 4", "not made of spins");
+  expect_none("n: int) { s: spin[n] ~ Flat(); t ~ Normal(0, 1); energy s[1] * t }", "n = 4", "not made of spins");
+  expect_none("n: int) { s: spin[n] ~ Flat(); energy -sum(s); factor s[1] * 0.5 }", "n = 4", "more than the energy");
+  expect_none("n: int) { s: bool[n] ~ Bernoulli(0.25); energy -sum(s) }", "n = 4", "not made of spins");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_others)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
