@@ -317,6 +317,11 @@ static void loop_single(E *e, const ir_op *op) {
     s->cell = ARENA_ARRAY(e->mem, LV, (size_t)r[k].cells + 1);
     for (int64_t c = 0; c < r[k].cells; c++) s->cell[c] = cg_load(e, t.elem, r[k].cell[c]);
   }
+  if (loop->live) {
+    LB go = cg_block(e, "live");
+    LLVMBuildCondBr(e->b, cg_val(e, loop->live), go, f[0].exit);
+    LLVMPositionBuilderAtEnd(e->b, go);
+  }
   e->repeated += !e->once;
   cg_emit_block(e, &loop->body);
   cg_value *y = ARENA_ARRAY(e->mem, cg_value, loop->nout + 1);

@@ -58,7 +58,7 @@ static bool calm(E *e, const ir_block *b) {
 bool cg_unrolls(E *e, const ir_op *op, int64_t times, int64_t *budget) {
   const ir_loop *loop = op->u.loop;
   int64_t total = cg_iterations(e, op);
-  if (total < 1 || total > CG_CELLS_MOST) return false;
+  if (total < 1 || total > CG_CELLS_MOST || loop->live) return false;
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *o = &loop->out[k];
     if (!small(e, op->res[k]) || lists(e, &o->axes)) return false;

@@ -1,10 +1,15 @@
 /* bind_density.c: observations that no value of the unknowns could make possible, told before anything runs.
  *
  * The statements of the model are gone through as they will run, as far as data alone say how: an observed value is held
- * against the support of its distribution, and parameters that are data against their bounds and `valid()`.  What depends on an
+ * against the support of its distribution, and parameters that are data against their bounds and `valid()`; the times of an `ode` are held
+ * against their order.  What depends on an
  * unknown, or on more than bind_eval computes, is left to the run, whose reports then are the only ones.  So is what lies
  * beyond MAX_VISITS statements: large data are not to wait for this. */
 #include "compiler/bind_state.h"
+
+#include "compiler/builtin.h"
+
+#include <math.h>
 
 enum { MAX_VISITS = 200000 };
 
@@ -200,6 +205,32 @@ static void walk_draw(walk *w, const ast_stmt *s) {
   b->nlocals = mark;
 }
 
+/* ---- let u = ode(f, u0, t0, ts, ...) with ts data: from t0 on, none before the one that it follows */
+
+static void check_times(walk *w, const ast_expr *e) {
+  const symbol *f = e->kind == EXPR_CALL ? e->call.fn.sym : NULL;
+  if (!f || f->kind != SYM_BUILTIN || f->builtin != BUILTIN_ODE) return;
+  const check_call *call = check_call_of(&w->b->p->check, e);
+  const ast_expr *ts = call->args[3];
+  const bound *x = ts->kind == EXPR_NAME && ts->name.sym ? bind_of(w->b, ts->name.sym) : NULL;
+  bind_num t0;
+  if (!x || !x->x || x->fill) return;
+  double last = evaluate(w, call->args[2], &t0) ? number(t0) : -HUGE_VAL;
+  for (size_t k = 0; k < x->x->cells; k++) {
+    double t = number(bind_cell(x->x, k));
+    if (t < last) {
+      const char *name = x->sym->name;
+      const char *before = k ? arena_printf(w->b->a, "%s[%zu] = %s", name, k, bind_real_text(w->b, last))
+                             : arena_printf(w->b->a, "the start, %s", bind_real_text(w->b, last));
+      diag *g = bind_error(w->b, "E0787", ts->at, "the times of `ode` are out of order: %s[%zu] = %s comes after %s", name, k + 1, bind_real_text(w->b, t), before);
+      bind_help(w->b, g, "sort the rows of the data by time");
+      w->found = true;
+      return;
+    }
+    last = t;
+  }
+}
+
 typedef void body_fn(walk *w, const void *body);
 
 static void walk_loop(walk *w, const ast_iter *it, size_t axis, body_fn *body, const void *user) {
@@ -238,6 +269,7 @@ static void walk_block(walk *w, const ast_block *block) {
     bind_num c;
     switch (s->kind) {
     case STMT_SAMPLE: walk_loop(w, &s->sample.iter, 0, draw_body, s); break;
+    case STMT_LET: check_times(w, s->let.value); break;
     case STMT_GROUP: walk_block(w, s->group.body); break;
     case STMT_PLATE: walk_loop(w, &s->plate.iter, 0, block_body, s->plate.body); break;
     case STMT_FOR: walk_loop(w, &s->for_.iter, 0, block_body, s->for_.body); break;

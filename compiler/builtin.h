@@ -36,6 +36,7 @@
   B(CHOLESKY, "cholesky", SHAPE, CHOLESKY)                                                                \
   B(SOLVE_LOWER, "solve_lower", SHAPE, TRISOLVE)     /* solve_lower(L, b): L x = b */                     \
   B(SOLVE_UPPER, "solve_lower_t", SHAPE, TRISOLVE)   /* solve_lower_t(L, b): L' x = b */                  \
+  B(ODE, "ode", SHAPE, NEW)              /* ode(f, u0[D], t0, ts[T], ...) -> real[T, D] */                \
   B(TO_REAL, "real", ELEM1, TO_REAL) B(TO_INT, "int", ELEM1, TO_INT)                                      \
   B(DRAW_UNIFORM, "draw_uniform", DRAW, UNIFORM) B(DRAW_NORMAL, "draw_normal", DRAW, NORMAL)              \
   B(DRAW_EXPONENTIAL, "draw_exponential", DRAW, EXPONENTIAL) B(DRAW_GAMMA, "draw_gamma", DRAW, GAMMA)     \

@@ -261,6 +261,7 @@ static const ty_info *check_shape(ctx *c, ast_expr *e, symbol *callee) {
     const ty_info *v = ty_of(arg(e, 0));
     return result(c, e, callee, ty_new(st, TY_REAL, 2, (ir_size[]){v->dim[0], v->dim[0]}));
   }
+  case BUILTIN_ODE: return check_ode(c, e, callee);
   case BUILTIN_CHOLESKY:
     if (!count_args(c, e, "cholesky(A)", 1, 1) || !need_square(c, e, arg(e, 0))) return check_error(c, e);
     return result(c, e, callee, ty_new(st, TY_REAL, 2, ty_of(arg(e, 0))->dim));

@@ -269,7 +269,7 @@ bool unify_args(ctx *c, const ast_expr *call, symbol *callee, const signature *s
 
 /* --- calls */
 
-static const char *const future[] = {"ode", "geometric", "linear", "hold"};
+static const char *const future[] = {"geometric", "linear", "hold"};
 
 static bool check_args(ctx *c, ast_expr *e) {
   bool ok = true;

@@ -251,6 +251,7 @@ void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent,
 const ty_info *check_call_expr(ctx *c, ast_expr *e);
 const ty_info *check_reduce(ctx *c, ast_expr *e);
 const ty_info *check_builtin(ctx *c, ast_expr *e, symbol *callee);
+const ty_info *check_ode(ctx *c, ast_expr *e, symbol *callee); /* check_ode.c */
 /* Puts the arguments in the order of the parameters; false (reported) if that cannot be done. */
 bool match_args(ctx *c, const ast_expr *call, symbol *callee, const signature *sig, ast_expr ***out);
 /* Sizes of a signature in terms of the caller's. */

@@ -251,6 +251,7 @@ static void walk_loop(derivation *d, ir_builder *b, const ir_op *op) {
     number[k] = ir_loop_state(d->fn, loop, (ir_mode)out->mode, derive_get(d, out->init));
     ir_map_set(&d->c.map, out->state, loop->u.loop->out[number[k]].state);
   }
+  if (from->live) loop->u.loop->live = derive_get(d, from->live);
   ir_builder in = ir_builder_in(b, &loop->u.loop->body);
   const uint32_t points = d->npoints;
   walk_parts(d, &in, &from->body, part);

@@ -41,7 +41,8 @@ typedef struct grad_info {
   bool fused;            /* result of a loop or if whose adjoint was emitted with it */
   grad_seed *seed;
   grad_adjoint *adjoint;
-  ir_val stack;          /* a state, or a read of a KEYED one, of a scan: its values by iteration, in the new function */
+  ir_val stack;          /* a state, or a read of a KEYED one, of a scan: its values by iteration, in the new function; the index of one
+                            that may end early: how many iterations ran */
 } grad_info;
 
 typedef struct grad {

@@ -12,6 +12,9 @@
  *                   reaches the iteration that set it.  One KEYED state for each place that reads the array.
  *   keyed           the same, but the state read was a partial sum: the forward scan stacks what was read.
  *
+ * A scan that may end early counts its iterations, and the backward scan has as many: its cost follows the iterations that ran, not their
+ * bound.
+ *
  * Where an extent is no size nothing can be stacked; the states before an iteration are then found by running the scan again
  * up to it: quadratic, and only for scans whose length is data. */
 #include "compiler/grad_internal.h"
@@ -75,6 +78,16 @@ static void stack_reads(grad *g, const ir_op *op, ir_op *copy, ir_val state) {
       g->info[p->res[0]].stack = ir_loop_out(g->to, copy, IR_STACK, 0, NULL, grad_image(g, p->res[0]));
 }
 
+/* How many ran. */
+static ir_val count_iterations(grad *g, const grad_scope *s, ir_op *copy) {
+  ir_builder before = s->b, body = ir_builder_in(&s->b, &copy->u.loop->body);
+  before.before = copy;
+  uint32_t number = ir_loop_state(g->to, copy, IR_CARRY, ir_int(&before, 0));
+  ir_val next = ir_op2(&body, IR_ADD_OP, copy->u.loop->out[number].state, ir_int(&body, 1));
+  ir_loop_finish(g->to, copy, number, NULL, next);
+  return copy->res[number];
+}
+
 void grad_clone_scan(grad *g, grad_scope *s, ir_op *op) {
   ir_clone_op(&g->clone, &s->b, op);
   const ir_loop *loop = op->u.loop;
@@ -84,6 +97,7 @@ void grad_clone_scan(grad *g, grad_scope *s, ir_op *op) {
     for (uint32_t k = 0; k < p->nres; k++) g->info[p->res[k]].stack = 0;
   ir_op *copy = s->b.block->last;
   if (!any_needed(g, op) || !ir_size_of(g->to, copy->u.loop->extent[0])) return;
+  if (loop->live) g->info[loop->index[0]].stack = count_iterations(g, s, copy);
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *out = &loop->out[k];
     if (!out->state || out->mode == IR_INTO) continue;
@@ -140,7 +154,7 @@ static void restore_states(loop_walk *w, grad_scope *t) {
     const ir_out *out = &w->from->out[k];
     if (!out->state || out->mode == IR_INTO || g->info[out->state].stack) continue;
     state_uses u = uses_of(w->from, k);
-    bool kept = out->mode == IR_KEYED && u.simple && ir_size_of(g->to, t->loop->u.loop->extent[0]);
+    bool kept = out->mode == IR_KEYED && u.simple && ir_size_of(g->to, grad_image(g, w->from->extent[0]));
     missing |= u.n > 0 && !kept;
   }
   if (missing) replay(w, t);
@@ -328,6 +342,7 @@ static bool entered(loop_walk *w) {
 /* A loop may carry its own adjoint along if nothing differentiable passes from one iteration to the next, and no adjoint
  * waits for a result. */
 static bool can_fuse(const loop_walk *w) {
+  if (w->from->live) return false; /* what leaves its body may be a sum */
   for (uint32_t k = 0; k < w->from->nout; k++) {
     const ir_out *out = &w->from->out[k];
     if (w->nstates[k]) return false;
@@ -346,6 +361,7 @@ void grad_loop(grad *g, grad_scope *s, ir_op *op, bool fused) {
   if (!entered(&w)) return;
   ir_val extent[IR_MAX_RANK], *shared = ARENA_ARRAY(g->mem, ir_val, n), *start = ARENA_ARRAY(g->mem, ir_val, 2 * n);
   for (uint32_t k = 0; k < w.from->rank; k++) extent[k] = grad_image(g, w.from->extent[k]);
+  if (w.from->live) extent[0] = g->info[w.from->index[0]].stack;
   for (uint32_t k = 0; k < n; k++) {
     const ir_out *out = &w.from->out[k];
     if ((out->mode == IR_MAX || out->mode == IR_MIN) && w.r[k]) shared[k] = share(&w, k, extent);

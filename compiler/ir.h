@@ -76,7 +76,8 @@ extern const ir_op_info ir_op_table[IR_OP_COUNT];
  *   MAX MIN largest, smallest (-inf, +inf when there is no iteration)
  *   CARRY   scan only: the value after the last iteration; init before the first
  * In a scan, INTO, KEYED and CARRY have a *state*: a value that the body may read and that shows the result as built by the
- * iterations before.  In a plate state is 0. */
+ * iterations before.  In a plate state is 0.  A scan with a `live` state has CARRY, INTO, KEYED and STACK outputs only, and of a stack
+ * only the elements of iterations that ran have a value. */
 typedef enum ir_mode { IR_STACK, IR_INTO, IR_KEYED, IR_SUM, IR_MAX, IR_MIN, IR_CARRY } ir_mode;
 
 /* A position in an array: one entry an axis of the array, either an int value or 0 for `:` (the whole axis).  The value read
@@ -103,6 +104,7 @@ struct ir_block {
 typedef struct ir_loop {
   uint32_t rank;               /* plate: 1 .. IR_MAX_RANK; scan: 1 */
   bool down;                   /* scan: the index runs from extent - 1 to 0 */
+  ir_val live;                 /* scan: a carried bool, asked before each iteration: the first that finds it false ends the scan; else 0 */
   ir_val extent[IR_MAX_RANK];  /* ints; a negative one counts as 0 */
   ir_val index[IR_MAX_RANK];   /* 0 .. extent - 1 */
   ir_out *out;                 /* one a result, in the order of op->res */

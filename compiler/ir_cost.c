@@ -1,7 +1,8 @@
 /* ir_cost.c: see the header. */
 #include "compiler/ir_cost.h"
 
-enum { CELL = 8 };
+/* Of a scan that ends itself nobody knows the length; what has to guess takes it for this one. */
+enum { CELL = 8, ITERATIONS_GUESSED = 64 };
 
 static ir_cost zero(size_table *t) {
   ir_size none = size_const(t, 0);
@@ -39,9 +40,9 @@ static ir_cost cost_loop(ir_fn *fn, ir_op *op, int depth) {
     if (out->mode == IR_STACK || out->mode == IR_INTO || out->mode == IR_KEYED || y.rank) c.written = size_add(t, c.written, bytes(t, y));
   }
   for (uint32_t k = 0; k < loop->rank; k++) {
-    ir_size n = ir_size_of(fn, loop->extent[k]);
+    ir_size n = loop->live ? size_const(t, ITERATIONS_GUESSED) : ir_size_of(fn, loop->extent[k]);
     if (n) c = times(t, c, n);
-    else c.exact = false;
+    if (!n || loop->live) c.exact = false;
   }
   return c;
 }

@@ -28,6 +28,7 @@ void ir_visit_uses(ir_op *op, ir_use_visitor *visit, void *user) {
   case IR_PLATE_OP:
   case IR_SCAN_OP:
     for (uint32_t k = 0; k < op->u.loop->rank; k++) visit(user, &op->u.loop->extent[k]);
+    visit_if_set(&op->u.loop->live, visit, user);
     for (uint32_t k = 0; k < op->u.loop->nout; k++) {
       ir_out *out = &op->u.loop->out[k];
       visit_if_set(&out->init, visit, user);
@@ -140,6 +141,7 @@ static void clone_loop(ir_cloner *c, ir_builder *b, const ir_op *op, ir_op *copy
     to->out[k].state = ir_state_add(b->fn, copy, k, image_type(c, b, from->out[k].state));
     ir_map_set(&c->map, from->out[k].state, to->out[k].state);
   }
+  to->live = image(c, b, from->live);
   ir_builder body = ir_builder_in(b, &to->body);
   ir_clone_block(c, &body, &op->u.loop->body);
   for (uint32_t k = 0; k < from->nout; k++) {

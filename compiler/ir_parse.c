@@ -332,6 +332,7 @@ static ir_op *parse_loop(parser *ps, ir_builder *b, ir_code code, int depth) {
   ir_op *op = ir_loop_begin(b, code, rank, extent);
   ir_loop *loop = op->u.loop;
   loop->down = accept(ps, "down");
+  const char *live = accept(ps, "while") ? new_value_name(ps) : NULL;
   size_t mark = ps->scope.live.n;
   name_list states = {0};
   if (accept(ps, "->")) {
@@ -353,6 +354,9 @@ static ir_op *parse_loop(parser *ps, ir_builder *b, ir_code code, int depth) {
   for (uint32_t k = 0; k < rank; k++) define(ps, index[k], loop->index[k]);
   for (uint32_t k = 0; k < loop->nout; k++)
     if (states.v[k]) define(ps, states.v[k], loop->out[k].state);
+  for (uint32_t k = 0; k < loop->nout && live; k++)
+    if (states.v[k] && strcmp(states.v[k], live) == 0) loop->live = loop->out[k].state;
+  if (live && !loop->live) fail_name(ps, "%", live, " is no state of this scan");
   ir_builder body = ir_builder_in(b, &loop->body);
   parse_block(ps, &body, depth + 1);
   if (loop->nout) {

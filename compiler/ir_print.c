@@ -149,6 +149,10 @@ static void print_loop_head(const ir_numbering *names, const ir_op *op, strbuf *
     ir_print_value(names, loop->extent[k], out);
   }
   if (loop->down) strbuf_puts(out, " down");
+  if (loop->live) {
+    strbuf_puts(out, " while ");
+    ir_print_value(names, loop->live, out);
+  }
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *o = &loop->out[k];
     strbuf_puts(out, k ? ", " : " -> ");

@@ -32,7 +32,7 @@ static bool spread_block(bool *flags, const ir_block *block) {
       for (uint32_t k = 0; k < loop->nout; k++)
         if (loop->out[k].state) changed |= set(flags, loop->out[k].state, loop->out[k].init && flags[loop->out[k].init]);
       changed |= spread_block(flags, &loop->body);
-      bool extents = false;
+      bool extents = loop->live && flags[loop->live];
       for (uint32_t k = 0; k < loop->rank; k++) extents = extents || flags[loop->extent[k]];
       for (uint32_t k = 0; k < loop->nout; k++) {
         const ir_out *out = &loop->out[k];

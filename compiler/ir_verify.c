@@ -346,6 +346,16 @@ static ir_type check_out(verifier *v, const ir_op *op, const ir_out *out) {
   }
 }
 
+static void check_live(verifier *v, const ir_op *op) {
+  const ir_loop *loop = op->u.loop;
+  require(v, op->code == IR_SCAN_OP && !loop->down, "what may end early is no upward scan");
+  bool found = false;
+  for (uint32_t k = 0; k < loop->nout; k++) found |= loop->out[k].state == loop->live && loop->out[k].mode == IR_CARRY;
+  require(v, found, "a scan that goes on by what it does not carry");
+  expect_type(v, ir_type_of(v->fn, loop->live), ir_scalar(IR_BOOL), "what a scan goes on by");
+  require(v, ir_size_of(v->fn, loop->extent[0]) != IR_SIZE_NONE, "a scan that may end early and has no size");
+}
+
 static void check_loop(verifier *v, const ir_op *op, int depth) {
   const ir_loop *loop = op->u.loop;
   bool scan = op->code == IR_SCAN_OP;
@@ -362,7 +372,9 @@ static void check_loop(verifier *v, const ir_op *op, int depth) {
     require(v, starts(out->mode) == (out->init != 0), "a result whose start is missing or has no use");
     if (out->init) use(v, out->init, "a start");
     require(v, (out->state != 0) == (scan && starts(out->mode)), "a state where none may be, or none where one must be");
+    require(v, !loop->live || out->mode == IR_STACK || starts(out->mode), "a scan that may end early and reduces");
   }
+  if (loop->live) check_live(v, op);
   for (uint32_t k = 0; k < loop->rank; k++) {
     define(v, loop->index[k], IR_DEF_INDEX, k, op);
     expect_type(v, ir_type_of(v->fn, loop->index[k]), ir_scalar(IR_INT), "an index");

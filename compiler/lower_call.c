@@ -43,25 +43,28 @@ static ir_val body_value(lower *l, const ast_decl *d, ir_elem elem) {
 }
 
 /* Functions are first order and not recursive, so a call is the body with the parameters bound to values. */
-static ir_val inline_fn(lower *l, const ast_expr *e, const check_call *c, const ir_val *args, const ir_size *sizes) {
-  const ast_decl *d = c->callee->decl;
+ir_val lower_fn_call(lower *l, const ast_decl *d, ir_elem elem, const ir_val *args, const ir_size *sizes) {
   size_frame was = l->sizes;
   size_t binds = l->nbind;
   memset(&l->sizes, 0, sizeof l->sizes);
-  for (size_t k = 0; k < c->nargs; k++) {
+  for (size_t k = 0; k < d->params.n; k++) {
     symbol *f = d->params.items[k].name.sym;
     lower_unify(l, f->type, ir_type_of(l->fn, args[k]));
-    lower_unify_int(l, f, sizes[k]);
+    lower_unify_int(l, f, sizes ? sizes[k] : IR_SIZE_NONE);
   }
-  for (size_t k = 0; k < c->nargs; k++) {
+  for (size_t k = 0; k < d->params.n; k++) {
     symbol *f = d->params.items[k].name.sym;
     lower_bind(l, f, lower_convert(l, args[k], lower_elem_kind(f->type)));
   }
-  ir_elem elem = d->type && d->type->info ? lower_elem_kind(d->type->info) : lower_elem_kind(ty_of(e));
+  if (d->type && d->type->info) elem = lower_elem_kind(d->type->info);
   ir_val v = body_value(l, d, elem);
   l->nbind = binds;
   l->sizes = was;
   return v;
+}
+
+static ir_val inline_fn(lower *l, const ast_expr *e, const check_call *c, const ir_val *args, const ir_size *sizes) {
+  return lower_fn_call(l, c->callee->decl, lower_elem_kind(ty_of(e)), args, sizes);
 }
 
 ir_val lower_call_elem(lower *l, const ast_expr *e, uint32_t n, const ir_val *idx) {
@@ -321,6 +324,7 @@ static ir_val shape_call(lower *l, const ast_expr *e, const check_call *c) {
     lower_box_end(l, &box);
     return ir_loop_out(l->fn, box.op, IR_INTO, zero, &axes, d);
   }
+  case BUILTIN_ODE: return lower_ode(l, e);
   case BUILTIN_CHOLESKY: return ir_cholesky(&l->b, lower_array_as(l, x, IR_REAL));
   case BUILTIN_SOLVE_LOWER:
   case BUILTIN_SOLVE_UPPER: {

@@ -138,6 +138,12 @@ ir_val lower_call_value(lower *l, const ast_expr *e);  /* a call that is not ele
 bool lower_call_is_elementwise(lower *l, const ast_expr *e);
 ir_val lower_call_elem(lower *l, const ast_expr *e, uint32_t n, const ir_val *idx);
 ir_val lower_reduce_expr(lower *l, const ast_expr *e); /* sum(e for ...) */
+/* The value of a function at args, one a parameter, of elements `elem` where its declaration does not say; sizes: of arguments that are
+ * sizes, or NULL. */
+ir_val lower_fn_call(lower *l, const ast_decl *d, ir_elem elem, const ir_val *args, const ir_size *sizes);
+
+/* lower_ode.c */
+ir_val lower_ode(lower *l, const ast_expr *e);
 ir_val lower_comprehension(lower *l, const ast_expr *e);
 
 /* lower_loop.c */

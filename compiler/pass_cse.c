@@ -120,6 +120,7 @@ static bool same_loop(const ir_fn *fn, ir_map *inner, const ir_loop *x, const ir
     if (!x->out[k].state != !y->out[k].state) return false;
     if (y->out[k].state) ir_map_set(inner, y->out[k].state, x->out[k].state);
   }
+  if (!x->live != !y->live || (x->live && !same(inner, x->live, y->live))) return false;
   if (!same_block(fn, inner, &x->body, &y->body)) return false;
   for (uint32_t k = 0; k < x->nout; k++)
     if (!same(inner, x->out[k].yield, y->out[k].yield) || !same_axes(inner, &x->out[k].axes, &y->out[k].axes)) return false;

@@ -28,6 +28,7 @@ static void need_regions(marker *k, ir_block *block) {
     if (op->code == IR_IF_OP) need(k, &op->args[0]);
     else
       for (uint32_t j = 0; j < op->u.loop->rank; j++) need(k, &op->u.loop->extent[j]);
+    if (ir_is_loop(op)) need(k, &op->u.loop->live);
   }
 }
 

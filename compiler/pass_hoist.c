@@ -58,6 +58,7 @@ static bool region_safe(const ir_fn *fn, ir_op *op) {
 
 static bool runs_surely(const ir_fn *fn, const ir_op *loop) {
   int64_t n;
+  if (loop->u.loop->live) return false;
   for (uint32_t k = 0; k < loop->u.loop->rank; k++)
     if (!ir_is_int(fn, loop->u.loop->extent[k], &n) || n < 1) return false;
   return true;

@@ -526,7 +526,7 @@ bool pass_recurrence(ir_module *m, ir_fn *fn) {
   for (ir_op *op = fn->body.first, *next; op; op = next) {
     next = op->next;
     span where = op->where;
-    if (op->code != IR_SCAN_OP || !try_split(m, fn, op)) continue;
+    if (op->code != IR_SCAN_OP || op->u.loop->live || !try_split(m, fn, op)) continue;
     ir_remark_add(m, "recurrence", where, false, "of a recurrence only the chain from step to step is left in the loop over steps");
     changed = true;
   }

@@ -139,7 +139,7 @@ static void write_out(unroller *u, ir_op *op, int64_t n) {
 }
 
 static bool unroll(unroller *u, ir_op *op) {
-  if (op->u.loop->rank != 1) return false;
+  if (op->u.loop->rank != 1 || op->u.loop->live) return false;
   int64_t n = length_of(u, op->u.loop->extent[0]);
   if (n < 1 || n > (in_a_loop(op) ? LONGEST : LONGEST_TOP)) return false;
   long size = body_size(u, op);

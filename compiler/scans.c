@@ -20,7 +20,7 @@ typedef struct walk {
 
 static void see_op(void *user, ir_op *op) {
   walk *w = user;
-  if (op->code != IR_SCAN_OP) return;
+  if (op->code != IR_SCAN_OP || op->u.loop->live) return;
   for (uint32_t k = 0, n = op->u.loop->nout; k < n; k++) {
     if (!w->change(w->m, w->fn, op, k)) continue;
     ir_remark_add(w->m, w->pass, op->where, false, "%s", w->done);

@@ -58,6 +58,7 @@ static void copy_loop(copier *x, ir_builder *b, const ir_op *op) {
     uint32_t n = ir_loop_state(x->fn, loop, (ir_mode)out->mode, ir_map_get(&x->c.map, out->init));
     ir_map_set(&x->c.map, out->state, loop->u.loop->out[n].state);
   }
+  if (from->live) loop->u.loop->live = ir_map_get(&x->c.map, from->live);
   ir_builder in = ir_builder_in(b, &loop->u.loop->body);
   copy_block(x, &in, &from->body);
   uint32_t n = 0;

@@ -286,7 +286,7 @@ static void plate(generator *g, ir_builder *b) {
   }
 }
 
-/* States of each kind: a carried real, an array built from its own last element, and counts added by key. */
+/* States of each kind: a carried real, an array built from its own last element, and counts added by key.  Some end themselves. */
 static void scan(generator *g, ir_builder *b) {
   int which = pick(g, 4);
   if (g->work * (double)g->number[which] > 2000) return;
@@ -296,13 +296,19 @@ static void scan(generator *g, ir_builder *b) {
   item p0 = tame(g, b, some_real(g, b), 100);
   ir_size dim = size_add(g->sizes, g->size[which], size_const(g->sizes, 1));
   bool into = pick(g, 2), keyed = pick(g, 3) == 0, stack = pick(g, 2), sum = pick(g, 3) == 0;
-  ir_val start = 0, counts = 0;
+  ir_val start = 0, counts = 0, go = condition(g, b);
   if (into) start = ir_put(b, ir_new_array(b, ir_array(IR_REAL, 1, &dim)), (ir_axes){.n = 1, .at = {zero}}, p0.v);
   if (keyed) counts = ir_new_array(b, ir_array(IR_REAL, 1, &g->size[1]));
   ir_op *op = ir_loop_begin(b, IR_SCAN_OP, 1, &extent);
   op->u.loop->down = !into && pick(g, 3) == 0;
   ir_val t = op->u.loop->index[0];
-  uint32_t carry = ir_loop_state(g->fn, op, IR_CARRY, p0.v), placed = 0, added = 0;
+  uint32_t carry = ir_loop_state(g->fn, op, IR_CARRY, p0.v), placed = 0, added = 0, live = 0;
+  bool ends = !op->u.loop->down && pick(g, 3) == 0;
+  if (ends) {
+    live = ir_loop_state(g->fn, op, IR_CARRY, go);
+    op->u.loop->live = op->u.loop->out[live].state;
+    stack = sum = false; /* of a stack there would be elements without a value */
+  }
   if (into) placed = ir_loop_state(g->fn, op, IR_INTO, start);
   if (keyed) added = ir_loop_state(g->fn, op, IR_KEYED, counts);
   ir_builder in = ir_builder_in(b, &op->u.loop->body);
@@ -314,6 +320,7 @@ static void scan(generator *g, ir_builder *b) {
   if (keyed) add_real(g, ir_at1(&in, op->u.loop->out[added].state, zero), 1e4);
   item x = expression(g, &in, 2 + pick(g, 4), 50), y = expression(g, &in, 1 + pick(g, 3), 50);
   ir_loop_finish(g->fn, op, carry, NULL, ir_op1(&in, IR_TANH_OP, x.v));
+  if (ends) ir_loop_finish(g->fn, op, live, NULL, condition(g, &in));
   if (into) {
     ir_axes axes = {.n = 1, .at = {ir_op2(&in, IR_ADD_OP, t, one)}};
     ir_loop_finish(g->fn, op, placed, &axes, y.v);

@@ -353,6 +353,7 @@ static void NAME(loop)(NAME(frame) *f, const ir_op *op) {
     }
   }
   for (int64_t e = 0; e < total; e++) {
+    if (loop->live && !NAME(integer)(f, loop->live)) break;
     int64_t rest = loop->down ? total - 1 - e : e;
     for (uint32_t k = loop->rank; k-- > 0;) {
       NAME(result)(f, loop->index[k]).cell[0].integer = rest % extent[k];

@@ -259,6 +259,7 @@ static void loop_single(icomp *c, const ir_op *op, uint32_t number) {
     start[k] = (uint32_t)c->ncode;
     interp_put(c, loop->down ? I_LOOPDN : I_LOOP, index[k], extent[k], 0);
   }
+  if (loop->live) interp_put(c, I_JZ, 0, interp_as_cell(c, &c->v[loop->live]), 0); /* where I_NEXT goes back to */
   if (!counts) place = index[0];
 
   c->depth++;
@@ -287,6 +288,7 @@ static void loop_single(icomp *c, const ir_op *op, uint32_t number) {
     interp_put(c, loop->down ? I_NEXTDN : I_NEXT, index[k], extent[k], 0)->x = start[k] + 1;
     c->code[start[k]].x = (uint32_t)c->ncode;
   }
+  if (loop->live) c->code[start[0] + 1].x = (uint32_t)c->ncode;
   for (uint32_t k = 0; k < loop->nout; k++) finish_out(c, op, k, &b[k]);
 }
 

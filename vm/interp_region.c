@@ -57,6 +57,7 @@ static bool mark_loop(icomp *c, const ir_op *op) {
       if (o->state) c->v[o->state].vary = again = true;
     }
   }
+  if (vary(c, loop->live)) return false;
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *o = &loop->out[k];
     bool integer = ir_type_of(c->fn, op->res[k]).elem != IR_REAL, array = ir_type_of(c->fn, op->res[k]).rank > 0;

@@ -303,7 +303,7 @@ static void test_conventions(void **state) {
 
 static const char *const files[] = {
     "radon", "ar1", "garch", "hmm", "lse_inf", "max_ties", "max_array", "nested_gather", "nested_rows", "fused_nested", "if",
-    "if_empty", "if_lists", "if_scan", "into_lags", "carry", "carry_data", "keyed", "dense", "put", "ragged", "scan_plain"};
+    "if_empty", "if_lists", "if_scan", "into_lags", "carry", "carry_data", "keyed", "dense", "put", "ragged", "while", "scan_plain"};
 
 static char *read_text(bench *t, const char *path) {
   FILE *file = fopen(path, "rb");

@@ -175,6 +175,11 @@ static const broken bodies[] = {
     {"%a = plate %i < %x -> sum { yield %x }", "an extent is real, not int"},
     {"%a = scan %i < %n, %j < %n -> sum { yield %x }", "a scan over more than one axis"},
     {"%a = plate %i < %n down -> sum { yield %x }", "a plate that runs down"},
+    {"%a = scan %i < %n while %c -> carry %s = %x { yield %s }", "%c is no state of this scan"},
+    {"%a = scan %i < %n while %s -> carry %s = %x { yield %s }", "what a scan goes on by is real, not bool"},
+    {"%t = bool true %a, %a2 = scan %i < %n while %s -> carry %s = %t, sum { yield %s, %x }", "may end early and reduces"},
+    {"%t = bool true %a = scan %i < %n down while %s -> carry %s = %t { yield %s }", "no upward scan"},
+    {"%t = bool true %o = int 1 %m = add %n, %o %a = scan %i < %m while %s -> carry %s = %t { yield %s }", "has no size"},
     {"%a = plate %i < %n -> carry = %x { yield %x }", "a plate that carries"},
     {"%a = plate %i < %n -> stack { yield %x }", "neither a literal nor a size"},
     {"%c = int 2 %a = plate %i < %c, %j < %c, %l < %c -> stack { %z = new real[1, 1, 1, 1] yield %z }", "a stack of more than six axes"},
@@ -307,6 +312,8 @@ static void test_corrupted(void **state) {
   FAULT(scan->u.loop->out[0].init = 0, scan->u.loop->out[0].init = keep, "whose start is missing");
   FAULT(scan->u.loop->out[0].mode = IR_STACK, scan->u.loop->out[0].mode = IR_CARRY, "whose start is missing or has no use");
   FAULT(scan->u.loop->out[0].mode = 9, scan->u.loop->out[0].mode = IR_CARRY, "a result of no mode");
+  FAULT(scan->u.loop->live = state_, scan->u.loop->live = 0, "what a scan goes on by is real, not bool");
+  FAULT(scan->u.loop->live = z->res[0], scan->u.loop->live = 0, "goes on by what it does not carry");
   FAULT(scan->u.loop->rank = 0, scan->u.loop->rank = 1, "no axis");
   FAULT(scan->nres = 0, scan->nres = 1, "differ in number");
   FAULT(scan->u.loop->out[0].axes.n = 1, scan->u.loop->out[0].axes.n = 0, "a position in a result that has none");

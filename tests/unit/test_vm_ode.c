@@ -1,0 +1,163 @@
+/* test_vm_ode.c: `ode` against closed forms.
+ *
+ * Solutions and their derivatives by parameters, start and times: exponential decay, logistic growth, the harmonic oscillator, and an
+ * equation whose right side depends on time alone.  An error may be 50 times the tolerance asked for, relative to the size of the solution; what
+ * is seen is below 10.  A solve at a wide tolerance must be worse than one at a narrow one, so that a solver that ignores it is found.  Then
+ * solves that fail, and empty ones. */
+#include "tests/model_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Every model has `x: real[P] ~ Flat()` and tells its solution at ts by `track`; of solution k at time t and parameters x, state d. */
+typedef struct problem {
+  const char *fn, *call;
+  size_t nx, nu;
+  double x[5];
+  double (*exact)(const double *x, double t, size_t d);
+} problem;
+
+static double decay(const double *x, double t, size_t d) {
+  (void)d;
+  return x[1] * exp(-x[0] * t);
+}
+static double logistic(const double *x, double t, size_t d) {
+  (void)d;
+  return x[1] / (1 + (x[1] / x[2] - 1) * exp(-x[0] * t));
+}
+static double oscillator(const double *x, double t, size_t d) {
+  double c = cos(x[0] * t), s = sin(x[0] * t);
+  return d == 0 ? x[1] * c + x[2] / x[0] * s : x[2] * c - x[0] * x[1] * s;
+}
+/* Starts at time x[1]; its ends are ts + x[2]. */
+static double moving(const double *x, double t, size_t d) {
+  (void)d;
+  return sin(x[0] * (t + x[2])) - sin(x[0] * x[1]);
+}
+
+static const problem problems[] = {
+    {"fn f(t: real, u: real[D], k: real): real[D] = -k * u\n", "ode(f, [x[2]], 0, ts, x[1]", 2, 1, {0.7, 2.5}, decay},
+    {"fn f(t: real, u: real[1], r: real, K: real): real[1] = r * u * (1 - u / K)\n", "ode(f, x[3..3], 0, ts, x[1], x[2]", 3, 1, {1.3, 5.0, 0.4}, logistic},
+    {"fn f(t: real, u: real[2], w: real): real[2] = [u[2], -w * w * u[1]]\n", "ode(f, x[2..3], 0, ts, x[1]", 3, 2, {2.1, 1.0, -0.5}, oscillator},
+    {"fn f(t: real, u: real[1], w: real): real[1] = [w * cos(w * t)]\n", "ode(f, [0.0], x[2], ts + x[3], x[1]", 3, 1, {1.7, -0.4, 0.3}, moving},
+};
+enum { NPROBLEMS = sizeof problems / sizeof *problems, TIMES = 5 };
+static const double times[TIMES] = {0.25, 0.25, 1, 3, 7.5}; /* one twice */
+static const char data[] = "{\"ts\": [0.25, 0.25, 1, 3, 7.5]}";
+
+static const char *model_text(char *text, size_t n, const problem *p, const char *options, const char *rest) {
+  snprintf(text, n, "%smodel m(ts: real[T]) {\n  x: real[%zu] ~ Flat()\n  let u = %s%s)\n  %s\n}\n", p->fn, p->nx, p->call, options, rest);
+  return text;
+}
+
+/* The greatest error of a solution, relative to 1 + its size. */
+static double worst_error(const problem *p, const char *options) {
+  char text[1024];
+  model_run r;
+  model_open(&r, model_text(text, sizeof text, p, options, "track u"), data, NEED_OUTPUTS);
+  double got[2 * TIMES], worst = 0;
+  model_outputs(&r, p->x, 1, got);
+  for (size_t i = 0; i < TIMES; i++)
+    for (size_t d = 0; d < p->nu; d++) {
+      double want = p->exact(p->x, times[i], d), error = fabs(got[i * p->nu + d] - want) / (1 + fabs(want));
+      if (!(error <= worst)) worst = error;
+    }
+  model_close(&r);
+  return worst;
+}
+
+static void test_solutions(void **state) {
+  (void)state;
+  for (int k = 0; k < NPROBLEMS; k++) {
+    double by_default = worst_error(&problems[k], ""), wide = worst_error(&problems[k], ", rtol = 1e-3, atol = 1e-3"),
+           narrow = worst_error(&problems[k], ", rtol = 1e-11, atol = 1e-12");
+    print_message("problem %d: errors %.1e (rtol 1e-3), %.1e (1e-6), %.1e (1e-11)\n", k, wide, by_default, narrow);
+    assert_true(by_default <= 50e-6);
+    assert_true(wide <= 50e-3);
+    assert_true(narrow <= 50e-11);
+    assert_true(narrow < 1e-3 * wide);
+  }
+}
+
+/* The gradient of a sum of weighted states, against differences of the closed form. */
+static void test_sensitivities(void **state) {
+  (void)state;
+  for (int k = 0; k < NPROBLEMS; k++) {
+    const problem *p = &problems[k];
+    char text[1024];
+    model_run r;
+    model_open(&r, model_text(text, sizeof text, p, ", rtol = 1e-10, atol = 1e-12", "factor sum(sin(i + j) * u[i, j] for i in 1..size(u), j in 1..size(u, 2))"), data,
+               NEED_GRAD);
+    double grad[5], lp = model_grad(&r, p->x, grad), want = 0;
+    for (size_t i = 0; i < TIMES; i++)
+      for (size_t d = 0; d < p->nu; d++) want += sin((double)(i + d + 2)) * p->exact(p->x, times[i], d);
+    assert_true(fabs(lp - want) <= 1e-8 * (1 + fabs(want)));
+    for (size_t e = 0; e < p->nx; e++) {
+      double x[5], slope = 0, h = 1e-3;
+      for (int side = -3; side <= 3; side++) { /* sixth order */
+        static const double w[7] = {-1.0 / 60, 9.0 / 60, -45.0 / 60, 0, 45.0 / 60, -9.0 / 60, 1.0 / 60};
+        memcpy(x, p->x, sizeof x);
+        x[e] += side * h;
+        for (size_t i = 0; i < TIMES; i++)
+          for (size_t d = 0; d < p->nu; d++) slope += w[side + 3] / h * sin((double)(i + d + 2)) * p->exact(x, times[i], d);
+      }
+      if (!(fabs(grad[e] - slope) <= 1e-7 * (1 + fabs(slope)))) fail_msg("problem %d, parameter %zu: %.12g, not %.12g", k, e, grad[e], slope);
+    }
+    model_close(&r);
+  }
+}
+
+/* A solve that cannot be finished: the density is -inf, the guard counts it and is at the line of the call. */
+static void failing(const char *fn, const char *call, int line) {
+  char text[1024];
+  snprintf(text, sizeof text, "%smodel m(ts: real[T]) {\n  x ~ Flat()\n  let u = %s\n  factor -sum(u^2)\n}\n", fn, call);
+  model_run r;
+  model_open(&r, text, "{\"ts\": [1, 2]}", NEED_GRAD | NEED_DENSITY);
+  double q = 0.5, grad, part[3];
+  double lp = model_grad(&r, &q, &grad);
+  if (lp != -INFINITY) fail_msg("%s: %g", call, lp);
+  assert_true(r.report.guards > 0);
+  source_place at = source_locate(&r.p.sources, r.report.guard_where.file, r.report.guard_where.off);
+  if ((int)at.line != line) fail_msg("%s: line %d, not %d", call, (int)at.line, line);
+  model_density(&r, &q, part);
+  assert_true(part[2] == -INFINITY && isfinite(part[0]) && isfinite(part[1]));
+  model_close(&r);
+}
+
+static void test_failures(void **state) {
+  (void)state;
+  /* u' = u^2 from 1 / (1 - x) is infinite at time 1 - x; a root of what is negative; more steps than allowed; times that latents turn around */
+  failing("fn f(t: real, u: real[D]): real[D] = u * u\n", "ode(f, [1 / (1 - x)], 0, ts)", 4);
+  failing("fn f(t: real, u: real[D]): real[D] = -sqrt(u - 1)\n", "ode(f, [x], 0, ts)", 4);
+  failing("fn f(t: real, u: real[1]): real[1] = [100 * cos(100 * t)]\n", "ode(f, [x], 0, ts, max_steps = 10)", 4);
+  failing("fn f(t: real, u: real[D]): real[D] = -u\n", "ode(f, [1.0], 0, -x * ts)", 4);
+}
+
+static void test_empty(void **state) {
+  (void)state;
+  model_run r;
+  model_open(&r, "fn f(t: real, u: real[D], k: real): real[D] = -k * u\nmodel m(ts: real[T]) {\n  k ~ Normal(0, 1)\n"
+                 "  let u = ode(f, [1.0, 2.0], 0, ts, k)\n  factor sum(u)\n}\n", "{\"ts\": []}", NEED_GRAD);
+  double q = 0.5, grad, lp = model_grad(&r, &q, &grad);
+  assert_true(fabs(lp + 0.125 + 0.91893853320467274) < 1e-12);
+  assert_true(fabs(grad + 0.5) < 1e-12);
+  model_close(&r);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_solutions),
+      cmocka_unit_test(test_sensitivities),
+      cmocka_unit_test(test_failures),
+      cmocka_unit_test(test_empty),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
