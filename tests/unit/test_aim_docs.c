@@ -60,14 +60,17 @@ static bool run_statement(aim_program *p, size_t k, const block *b) {
     ok = complain(b, aim_status_text(s));
   }
   size_t n = ok ? aim_quantity_count(t) : 0;
+  /* Annealing keeps a draw for each replica. */
+  aim_annealing annealed;
+  const size_t want = ok && aim_annealing_get(t, &annealed) == AIM_OK ? (size_t)annealed.replicas : DRAWS;
   if (ok && n == 0) ok = complain(b, "nothing was drawn");
   for (size_t q = 0; q < n && ok; q++) {
     aim_quantity x;
     ok = aim_quantity_get(t, q, &x) == AIM_OK;
     for (size_t cell = 0; cell < x.cells && ok; cell++) {
       const double *draws = aim_draws(t, 0, q, cell);
-      ok = draws && aim_draw_count(t, 0) == DRAWS;
-      for (size_t i = 0; i < DRAWS && ok; i++) ok = isfinite(draws[i]);
+      ok = draws && aim_draw_count(t, 0) == want;
+      for (size_t i = 0; i < want && ok; i++) ok = isfinite(draws[i]);
       if (!ok) complain(b, x.name);
     }
   }
