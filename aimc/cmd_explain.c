@@ -139,7 +139,9 @@ static void print_kernel(aim_task *t) {
   const char *why = NULL;
   if (ARENA_TRY(t->p.mem)) return;
   if (spin_form_find(&t->model, t->p.mem, &f, &why)) {
-    printf("  the energy is a quadratic form of %zu spins: %zu couplings, %s%s, %s; sweeps keep their local fields (%s)\n", f.n, f.couplings,
+    if (f.q)
+      printf("  the energy counts equal pairs of %zu sites of %zu values: %zu couplings, %s; sweeps keep lists of neighbours\n", f.n, f.q, f.couplings, f.H ? "with fields" : "no fields");
+    else printf("  the energy is a quadratic form of %zu spins: %zu couplings, %s%s, %s; sweeps keep their local fields (%s)\n", f.n, f.couplings,
            f.problem.form == RT_SPIN_DENSE ? "as a matrix" : "as lists of neighbours", f.problem.form == RT_SPIN_SPARSE && !f.problem.weight ? " of one weight" : "",
            f.problem.h ? "with fields" : "no fields", kernel_precision_name(k->precision));
   } else {

@@ -18,7 +18,8 @@ static rt_spin_plan plan_of(const replicas_kit *kit, size_t n, bool keep_best) {
   const kernel *o = &kit->r->o.kernel;
   rt_spin_plan plan = {.rule = o->rule != KERNEL_METROPOLIS ? RT_SPIN_HEAT_BATH : o->floor > 0 ? RT_SPIN_FLOORED : RT_SPIN_METROPOLIS,
                        .order = orders[o->order], .replicas = n, .proposals = (size_t)o->proposals, .keep_best = keep_best};
-  plan.coding = rt_spin_choose(&kit->model, &plan, kit->one_beta);
+  if (kit->form.q) plan.coding = n >= RT_POTTS_LANES ? RT_SPIN_IN_LANES : RT_SPIN_SCALAR;
+  else plan.coding = rt_spin_choose(&kit->model, &plan, kit->one_beta);
   return plan;
 }
 
@@ -28,6 +29,14 @@ static bool find_spins(replicas_kit *kit) {
   run *r = kit->r;
   const char *why;
   if (!spin_form_find(r->m, r->mem, &kit->form, &why)) return false;
+  if (kit->form.q) {
+    const rt_potts_problem p = {.graph = kit->form.problem, .q = kit->form.q, .H = kit->form.H};
+    size_t room = rt_potts_model_size(&kit->potts, &p);
+    if (!room) return false;
+    rt_potts_model_make(&kit->potts, aligned(r->mem, room));
+    kit->colours = rt_potts_kernels_for(0);
+    return true;
+  }
   size_t bytes = rt_spin_model_size(&kit->model, &kit->form.problem, precisions[r->o.kernel.precision]);
   if (!bytes) return false;
   rt_spin_model_make(&kit->model, aligned(r->mem, bytes));
@@ -67,10 +76,11 @@ void replicas_make(replicas *x, const replicas_kit *kit, size_t n, bool keep_bes
   x->best = ARENA_ARRAY(a, double, n);
   if (kit->spins) {
     x->plan = plan_of(kit, n, keep_best);
-    x->bytes = rt_spin_run_size(&kit->model, &x->plan);
+    x->bytes = kit->form.q ? rt_potts_run_size(&kit->potts, &x->plan) : rt_spin_run_size(&kit->model, &x->plan);
     x->memory = aligned(a, x->bytes);
     x->flips = ARENA_ARRAY(a, uint64_t, n);
-    x->state = ARENA_ARRAY(a, int8_t, 2 * n * cells);
+    if (kit->form.q) x->colour = ARENA_ARRAY(a, uint16_t, 2 * n * cells);
+    else x->state = ARENA_ARRAY(a, int8_t, 2 * n * cells);
     return;
   }
   x->walk = ARENA_ARRAY(a, mh_walk, n);
@@ -108,13 +118,14 @@ static void record(replicas *x, size_t k) {
 
 /* What the kernels' energies are for the model. */
 static void read_energies(replicas *x, bool fresh) {
-  const double constant = x->kit->form.constant;
+  const double constant = x->kit->form.constant, *energy = x->kit->form.q ? x->potts.energy : x->spin.energy;
+  const uint64_t *flips = x->kit->form.q ? x->potts.changes : x->spin.flips;
   x->accepted = 0.0;
   for (size_t k = 0; k < x->n; k++) {
-    x->energy[k] = x->spin.energy[k] + constant;
+    x->energy[k] = energy[k] + constant;
     if (fresh || x->energy[k] < x->best[k]) x->best[k] = x->energy[k];
-    x->accepted += (double)(x->spin.flips[k] - x->flips[k]);
-    x->flips[k] = x->spin.flips[k];
+    if (!fresh) x->accepted += (double)(flips[k] - x->flips[k]);
+    x->flips[k] = flips[k];
   }
 }
 
@@ -122,9 +133,13 @@ static bool start_spins(replicas *x, uint64_t key, uint64_t first) {
   x->plan.key = key;
   x->plan.first_replica = first;
   x->plan.replicas = x->n;
-  rt_spin_run_init(&x->spin, &x->kit->model, &x->plan, x->memory);
-  x->kit->kernels->load(&x->spin, NULL);
-  for (size_t k = 0; k < x->n; k++) x->flips[k] = x->spin.flips[k];
+  if (x->kit->form.q) {
+    rt_potts_run_init(&x->potts, &x->kit->potts, &x->plan, x->memory);
+    x->kit->colours->load(&x->potts, NULL);
+  } else {
+    rt_spin_run_init(&x->spin, &x->kit->model, &x->plan, x->memory);
+    x->kit->kernels->load(&x->spin, NULL);
+  }
   read_energies(x, true);
   return true;
 }
@@ -133,7 +148,8 @@ static bool sweep_spins(replicas *x, const double *beta, bool same) {
   const kernel *o = &x->kit->r->o.kernel;
   const double floor = o->floor / (1.0 + beta[0]);
   const rt_spin_schedule s = {.sweeps = 1, .beta = beta, .by_replica = same ? 0 : 1, .floor = &floor};
-  x->kit->kernels->sweep(&x->spin, &s);
+  if (x->kit->form.q) x->kit->colours->sweep(&x->potts, &s);
+  else x->kit->kernels->sweep(&x->spin, &s);
   x->visits = x->n * (o->proposals ? (size_t)o->proposals : x->kit->form.n);
   read_energies(x, false);
   return true;
@@ -192,6 +208,11 @@ bool replicas_sweep(replicas *x, eval_worker *w, size_t thread, const double *be
 void replicas_state(const replicas *x, size_t k, bool best, exec_cell *frame) {
   const size_t cells = x->kit->r->m->p->cells;
   if (x->kit->spins) {
+    if (x->kit->form.q) {
+      x->kit->colours->store(&x->potts, k, best, x->colour);
+      for (size_t c = 0; c < cells; c++) frame[c].integer = x->colour[c] + 1;
+      return;
+    }
     x->kit->kernels->store(&x->spin, k, best, x->state);
     frame_of(x, x->state, frame);
     return;
@@ -218,11 +239,19 @@ void replicas_resample(replicas *x, const uint32_t *parent) {
     return;
   }
   const size_t cells = x->kit->form.n;
+  if (x->kit->form.q) {
+    uint16_t *were = x->colour, *become = x->colour + x->n * cells;
+    for (size_t k = 0; k < x->n; k++)
+      if (parent[k] == k) x->kit->colours->store(&x->potts, k, 0, were + k * cells);
+    for (size_t k = 0; k < x->n; k++) memcpy(become + k * cells, were + parent[k] * cells, cells * sizeof *were);
+    x->kit->colours->load(&x->potts, become);
+    read_energies(x, false);
+    return;
+  }
   int8_t *from = x->state, *to = x->state + x->n * cells;
   for (size_t k = 0; k < x->n; k++)
     if (parent[k] == k) x->kit->kernels->store(&x->spin, k, 0, from + k * cells);
   for (size_t k = 0; k < x->n; k++) memcpy(to + k * cells, from + parent[k] * cells, cells);
   x->kit->kernels->load(&x->spin, to);
-  for (size_t k = 0; k < x->n; k++) x->flips[k] = x->spin.flips[k];
   read_energies(x, false);
 }

@@ -9,6 +9,8 @@
 #include "vm/mh_walk.h"
 #include "vm/spin_form.h"
 
+#include "stdlib/runtime/rt_potts.h"
+
 /* What the blocks of a run share.  Where the energy is a quadratic form of spins (spin_form.h) they are moved by the kernels of rt_spin.h, with
  * local fields that are kept; else one element at a time by mh_walk.h. */
 typedef struct replicas_kit {
@@ -17,6 +19,8 @@ typedef struct replicas_kit {
   spin_form form;
   rt_spin_model model;
   const rt_spin_kernels *kernels;
+  rt_potts_model potts; /* the same of colours */
+  const rt_potts_kernels *colours;
   bool one_beta;       /* all replicas of a block are at one inverse temperature */
   mh_tables tables;
   mh_scratch *scratch; /* [threads] */
@@ -30,6 +34,8 @@ typedef struct replicas {
   double *best;      /* [n] lowest energies met since the start */
   uint64_t visits;   /* of the last sweep of all replicas, */
   double accepted;   /* and the accepted among them */
+  rt_potts_run potts;
+  uint16_t *colour;  /* [n][cells] and again: states on their way */
   rt_spin_run spin;  /* where kit->spins, in memory of */
   void *memory;
   size_t bytes;

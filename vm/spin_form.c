@@ -11,10 +11,14 @@
 enum { MOST_STEPS = 400000000, MOST_DEPTH = 200 };
 #define NONE UINT32_MAX
 
+/* A monomial of spins, or in colours: [s_a = s_b], [s_a = k] with b = COLOUR + k, or the colour of a itself, b = ITSELF, which is for comparing only. */
 typedef struct term {
   double c;
-  uint32_t a, b; /* spins, a <= b; NONE */
+  uint32_t a, b; /* a <= b; NONE */
 } term;
+
+#define COLOUR UINT32_C(0x80000000)
+#define ITSELF UINT32_C(0xfffffffe)
 
 typedef struct poly {
   term *t;
@@ -33,6 +37,7 @@ typedef struct builder {
   const exec_cell **array;   /* by value: cells of data and frame */
   uint32_t *site;            /* by value: latent site + 1 */
   const bool *truth;
+  size_t q;                  /* colours */
   term *scratch;             /* polynomials in hand */
   size_t used, room;
   term *out;
@@ -85,6 +90,10 @@ static poly sum(builder *b, poly x, poly y) {
 }
 
 static poly product(builder *b, poly x, poly y) {
+  double factor;
+  if (b->q && constant(&x, &factor)) return scaled(y, factor);
+  if (b->q && constant(&y, &factor)) return scaled(x, factor);
+  if (b->q) return none(b, "it has products of conditions on colours");
   poly p = make(b, x.n * y.n);
   if (b->why) return p;
   for (size_t i = 0, k = 0; i < x.n; i++)
@@ -116,6 +125,10 @@ static poly product(builder *b, poly x, poly y) {
 static poly variable(builder *b, size_t cell) {
   poly p = make(b, b->truth[cell] ? 2 : 1);
   if (b->why) return p;
+  if (b->q) {
+    p.t[0] = (term){1.0, (uint32_t)cell, ITSELF};
+    return p;
+  }
   p.t[0] = (term){b->truth[cell] ? 0.5 : 1.0, (uint32_t)cell, NONE};
   if (b->truth[cell]) p.t[1] = (term){0.5, NONE, NONE};
   return p;
@@ -138,6 +151,7 @@ static poly over_box(builder *b, const ir_op *op, uint32_t out, bool collect, do
 static void add_terms(builder *b, poly p, double c) {
   for (size_t i = 0; i < p.n && !b->why; i++) {
     term t = p.t[i];
+    if (t.b == ITSELF && t.a != NONE) none(b, "the number of a colour enters it");
     t.c *= c;
     ARENA_PUSH(b->mem, b->out, b->n, b->cap, t);
   }
@@ -329,12 +343,37 @@ static bool affine(const poly *p, double *base, double *slope, uint32_t *spin) {
 
 static bool holds(ir_code code, double x, double y) { return code == IR_LT_OP ? x < y : code == IR_LE_OP ? x <= y : code == IR_EQ_OP ? x == y : x != y; }
 
+/* [x = y] where one at least is a colour. */
+static poly same_colour(builder *b, const ir_op *op, poly x, poly y) {
+  double k, l;
+  const bool x_is = x.n == 1 && x.t[0].b == ITSELF && x.t[0].a != NONE && x.t[0].c == 1, y_is = y.n == 1 && y.t[0].b == ITSELF && y.t[0].a != NONE && y.t[0].c == 1;
+  if (constant(&x, &k) && constant(&y, &l)) return number(b, holds((ir_code)op->code, k, l));
+  if (op->code != IR_EQ_OP && op->code != IR_NE_OP) return none(b, "it compares colours by order");
+  poly p;
+  if (x_is && y_is && x.t[0].a == y.t[0].a) {
+    p = number(b, 1.0);
+  } else if (x_is && y_is) {
+    p = make(b, 1);
+    uint32_t s = x.t[0].a, t = y.t[0].a;
+    if (!b->why) p.t[0] = (term){1.0, s < t ? s : t, s < t ? t : s};
+  } else if ((x_is && constant(&y, &k)) || (y_is && constant(&x, &k))) {
+    const bool possible = k >= 1 && k <= (double)b->q && k == floor(k);
+    p = possible ? make(b, 1) : number(b, 0.0);
+    if (possible && !b->why) p.t[0] = (term){1.0, x_is ? x.t[0].a : y.t[0].a, COLOUR + (uint32_t)k - 1};
+  } else {
+    return none(b, "it compares something else than colours");
+  }
+  if (b->why || op->code == IR_EQ_OP) return p;
+  return sum(b, number(b, 1.0), scaled(p, -1.0));
+}
+
 /* A condition on two spins is a polynomial through its four values. */
 static poly compare(builder *b, const ir_op *op) {
   poly x = eval(b, op->args[0]), y = eval(b, op->args[1]);
   double base[2], slope[2], c[4] = {0}; /* of 1, s, t, s t */
   uint32_t spin[2];
   if (b->why) return x;
+  if (b->q) return same_colour(b, op, x, y);
   if (!affine(&x, &base[0], &slope[0], &spin[0]) || !affine(&y, &base[1], &slope[1], &spin[1])) return none(b, "it compares sums of spins");
   for (int k = 0; k < 4; k++) {
     const double s = k & 1 ? 1.0 : -1.0, t = spin[1] == spin[0] ? s : k & 2 ? 1.0 : -1.0;
@@ -476,22 +515,28 @@ static poly eval(builder *b, ir_val v) {
 
 /* ---- the form */
 
-static bool two_valued(const eval_model *m, bool **truth, arena *mem, const char **why) {
+static bool finite_alike(const eval_model *m, bool **truth, size_t *q, arena *mem, const char **why) {
   const program *p = m->p;
   *truth = ARENA_ARRAY(mem, bool, p->cells + 1);
   if (p->cells == 0 || p->cells >= UINT32_MAX / 2) {
     *why = "there are no spins";
     return false;
   }
+  *q = 0;
   for (size_t k = 0; k < p->nsites; k++) {
     const program_site *s = &p->site[k];
-    const double each = s->batch ? s->log_count / (double)s->batch : log(2.0);
-    bool two = s->discrete && !s->improper && fabs(each - log(2.0)) < 1e-12;
-    bool is_truth = s->site->type.elem == IR_BOOL;
-    if (!two || (!is_truth && !s->spin)) {
-      *why = arena_printf(mem, "`%s` is not made of spins or truth values under Flat()", s->name);
+    const double count = s->batch ? exp(s->log_count / (double)s->batch) : 2.0;
+    bool is_truth = s->site->type.elem == IR_BOOL, counted = s->discrete && !s->improper && count > 1.5 && count <= 65536;
+    if (!counted) {
+      *why = arena_printf(mem, "`%s` is not finite, or has another distribution than Flat()", s->name);
       return false;
     }
+    size_t colours = is_truth || s->spin ? 0 : (size_t)(count + 0.5);
+    if (k && colours != *q) {
+      *why = "its sites have different numbers of values";
+      return false;
+    }
+    *q = colours;
     for (size_t c = 0; c < s->cells; c++) (*truth)[s->at + c] = is_truth;
   }
   return true;
@@ -530,22 +575,24 @@ static void gather(builder *b) {
 
 static void fill(builder *b, arena *mem, spin_form *f) {
   const size_t n = f->n;
-  double *h = ARENA_ARRAY(mem, double, n);
+  double *h = ARENA_ARRAY(mem, double, n), *H = f->q ? ARENA_ARRAY(mem, double, n * f->q) : NULL;
   bool fields = false;
   uint32_t *row = ARENA_ARRAY(mem, uint32_t, n + 2);
   for (size_t k = 0; k < b->n; k++) {
     const term *t = &b->out[k];
     if (t->c == 0) continue;
     if (t->a == NONE) f->constant -= t->c;
+    else if (f->q && t->b >= COLOUR) H[t->a * f->q + (t->b - COLOUR)] += t->c, fields = true;
     else if (t->b == NONE) h[t->a] += t->c, fields = true;
     else row[t->a + 2]++, row[t->b + 2]++, f->couplings++;
   }
-  f->problem = (rt_spin_problem){.n = n, .h = fields ? h : NULL};
+  f->problem = (rt_spin_problem){.n = n, .h = fields && !f->q ? h : NULL};
+  f->H = fields ? H : NULL;
   /* Half of all pairs or more, and a matrix is shorter. */
-  if (n <= 4096 && 4 * f->couplings >= n * (n - 1) / 2) {
+  if (!f->q && n <= 4096 && 4 * f->couplings >= n * (n - 1) / 2) {
     double *J = ARENA_ARRAY(mem, double, n * n);
     for (size_t k = 0; k < b->n; k++)
-      if (b->out[k].b != NONE && b->out[k].a != NONE) J[b->out[k].a * n + b->out[k].b] = J[b->out[k].b * n + b->out[k].a] = b->out[k].c;
+      if (b->out[k].b < COLOUR && b->out[k].a != NONE) J[b->out[k].a * n + b->out[k].b] = J[b->out[k].b * n + b->out[k].a] = b->out[k].c;
     f->problem.form = RT_SPIN_DENSE;
     f->problem.J = J;
     return;
@@ -557,7 +604,7 @@ static void fill(builder *b, arena *mem, spin_form *f) {
   /* Terms are sorted by their lower spin, so that columns rise: first those below the diagonal of a row, then those above. */
   for (size_t k = 0; k < b->n; k++) {
     const term *t = &b->out[k];
-    if (t->c == 0 || t->b == NONE || t->a == NONE) continue;
+    if (t->c == 0 || t->b >= COLOUR || t->a == NONE) continue;
     if (first == 0) first = t->c;
     alike = alike && t->c == first;
     uint32_t at = row[t->b + 1]++;
@@ -566,7 +613,7 @@ static void fill(builder *b, arena *mem, spin_form *f) {
   }
   for (size_t k = 0; k < b->n; k++) {
     const term *t = &b->out[k];
-    if (t->c == 0 || t->b == NONE || t->a == NONE) continue;
+    if (t->c == 0 || t->b >= COLOUR || t->a == NONE) continue;
     uint32_t at = row[t->a + 1]++;
     column[at] = t->b;
     weight[at] = t->c;
@@ -582,9 +629,9 @@ bool spin_form_find(const eval_model *m, arena *mem, spin_form *out, const char 
   bool *truth;
   *out = (spin_form){.n = m->p->cells};
   const ir_fn *fn = ir_fn_find(m->p->module, "tempered");
-  if (!fn || !two_valued(m, &truth, mem, why)) return false;
+  if (!fn || !finite_alike(m, &truth, &out->q, mem, why)) return false;
   out->truth = truth;
-  builder b = {.m = m, .p = m->p, .fn = fn, .mem = mem, .truth = truth, .room = (size_t)1 << 16};
+  builder b = {.m = m, .p = m->p, .fn = fn, .mem = mem, .truth = truth, .q = out->q, .room = (size_t)1 << 16};
   if (b.room < 8 * out->n + 1024) b.room = 8 * out->n + 1024;
   b.index = ARENA_ARRAY(mem, int64_t, fn->nvals);
   b.array = ARENA_ARRAY(mem, const exec_cell *, fn->nvals);

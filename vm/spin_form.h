@@ -1,6 +1,7 @@
-/* spin_form.h: the energy of a model as a quadratic form of two-valued sites, with numbers.
+/* spin_form.h: the energy of a model as a form in pairs of its finite sites, with numbers.
  *
- *     E = constant - sum_{i<j} J_ij s_i s_j - sum_i h_i s_i,   s_i in {-1, +1}
+ *     E = constant - sum_{i<j} J_ij s_i s_j - sum_i h_i s_i,            s_i in {-1, +1}
+ *     E = constant - sum_{i<j} J_ij [s_i = s_j] - sum_i H_i[s_i],       s_i in 1 .. q
  *
  * It is found once data is bound, by evaluating @tempered with polynomials in place of numbers wherever a latent is read: whatever way the model writes its sums
  * (edge lists, matrices, neighbours on a lattice, conditions), what comes out is the list of couplings.  A truth value x stands for s = 2 x - 1. */
@@ -12,7 +13,9 @@
 #include "stdlib/runtime/rt_spin.h"
 
 typedef struct spin_form {
-  size_t n;           /* cells of the frame of latents, each a spin */
+  size_t n;           /* cells of the frame of latents, each a spin, or */
+  size_t q;           /* a colour of so many; 0: spins */
+  const double *H;    /* colours: [n][q] or NULL */
   const bool *truth;  /* [n] the site is one of truth values */
   double constant;
   size_t couplings;   /* pairs */

@@ -2,6 +2,7 @@
 #include "tests/unit/host.h"
 #include "vm/api.h"
 #include "vm/interp.h"
+#include "stdlib/runtime/rt_potts.h"
 #include "vm/spin_form.h"
 
 #include <math.h>
@@ -49,6 +50,13 @@ static void end(session *s) {
 
 /* The form's energy. */
 static double of_form(const spin_form *f, const exec_cell *frame) {
+  if (f->q) {
+    uint16_t c[64];
+    assert_true(f->n <= 64);
+    for (size_t k = 0; k < f->n; k++) c[k] = (uint16_t)(frame[k].integer - 1);
+    const rt_potts_problem p = {.graph = f->problem, .q = f->q, .H = f->H};
+    return f->constant + rt_potts_energy(&p, c);
+  }
   int8_t s[64];
   assert_true(f->n <= 64);
   for (size_t k = 0; k < f->n; k++) s[k] = (int8_t)(f->truth[k] ? 2 * frame[k].integer - 1 : frame[k].integer);
@@ -104,6 +112,15 @@ static void test_forms(void **state) {
   expect_form("Q: real[N, N]) { x: bool[N] ~ Flat(); energy dot(x, Q @ x) }", "Q = [[0.5, 1.0, -2.0], [1.0, 7.0, 0.25], [-2.0, 0.25, 1.0]]", 3, RT_SPIN_DENSE);
 }
 
+/* Colours. */
+static void test_colours(void **state) {
+  (void)state;
+  expect_form("L: int, J: real = 1) { s: index(5)[L, L] ~ Flat(); energy -J * sum((s[i, j] == s[i % L + 1, j]) + (s[i, j] == s[i, j % L + 1]) for i in 1..L, j in 1..L) }",
+              "L = 6", 72, RT_SPIN_SPARSE);
+  expect_form("edge: index(N)[E, 2], J: real[E]) { x: index(3)[N] ~ Flat(); energy sum(J[e] * (x[edge[e, 1]] != x[edge[e, 2]]) for e in 1..E) - 2.0 * (x[2] == 3) - sum(0.5 * (x[i] == 1) for i in 1..N) }",
+              EDGES, 6, RT_SPIN_SPARSE);
+}
+
 static void expect_none(const char *body, const char *data, const char *about) {
   session s;
   begin(&s, body, data);
@@ -122,13 +139,15 @@ static void test_others(void **state) {
   expect_none("n: int) { s: spin[n] ~ Flat(); energy s[1] * s[2] * s[3] }", "n = 4", "more than two");
   expect_none("n: int) { s: spin[n] ~ Flat(); energy exp(sum(s)) }", "n = 4", "another way");
   expect_none("n: int) { s: spin[n] ~ Flat(); energy if s[1] == 1 { exp(0.5 * s[2]) } else { 0.0 } }", "n = 4", "");
-  expect_none("n: int) { s: index(3)[n] ~ Flat(); energy s[1] * 1.0 }", "n = 4", "not made of spins");
-  expect_none("n: int) { s: spin[n] ~ Flat(); t ~ Normal(0, 1); energy s[1] * t }", "n = 4", "not made of spins");
+  expect_none("n: int) { s: index(3)[n] ~ Flat(); energy s[1] * 1.0 }", "n = 4", "the number of a colour");
+  expect_none("n: int) { s: index(3)[n] ~ Flat(); energy (s[1] == s[2]) * (s[2] == s[3]) }", "n = 4", "products of conditions");
+  expect_none("n: int) { s: index(3)[n] ~ Flat(); t: spin[n] ~ Flat(); energy s[1] == 2 }", "n = 4", "different numbers");
+  expect_none("n: int) { s: spin[n] ~ Flat(); t ~ Normal(0, 1); energy s[1] * t }", "n = 4", "is not finite");
   expect_none("n: int) { s: spin[n] ~ Flat(); energy -sum(s); factor s[1] * 0.5 }", "n = 4", "more than the energy");
-  expect_none("n: int) { s: bool[n] ~ Bernoulli(0.25); energy -sum(s) }", "n = 4", "not made of spins");
+  expect_none("n: int) { s: bool[n] ~ Bernoulli(0.25); energy -sum(s) }", "n = 4", "is not finite");
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_others)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_colours), cmocka_unit_test(test_others)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
