@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_CPU, KEY_RUNTIME, KEY_JSON, KEY_CHECK, KEY_OPTION };
+enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_CPU, KEY_RUNTIME, KEY_JSON, KEY_CHECK, KEY_REPORT, KEY_OPTION };
 
 /* Flags that are options of a statement, KEY_OPTION + their place here. */
 static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
@@ -38,6 +38,7 @@ static const struct argp_option options[] = {
     {"isa", KEY_ISA, "2 | 3 | 4 | native", 0, "x86-64 level of kernels and machine code, or machine code for this very processor; draws do not depend on it", 3},
     {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, loglik, local or all", 3},
     {"output", 'o', "NAME", 0, "of run: writes NAME.nc, NetCDF that ArviZ opens; of build: NAME.o and NAME.h, by default the model's name", 3},
+    {"report", KEY_REPORT, "FILE", 0, "write the run as a page of HTML: table, advice, traces, densities, predictive checks", 1},
     {"cpu", KEY_CPU, "native | x86-64-v2 | -v3 | -v4", 0, "of build: what the object runs on, default x86-64-v3; results do not depend on it", 3},
     {"runtime", KEY_RUNTIME, "SIZE", 0, "of build: the host sets this size, though it is small; may be repeated", 3},
     {"any-path", KEY_ANY_PATH, NULL, 0, "let programs import files and read data outside their folder", 3},
@@ -91,6 +92,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   case KEY_CPU: a->cpu = arg; return 0;
   case KEY_RUNTIME: push(a->runtime, &a->n_runtime, arg, s); return 0;
   case KEY_OUT: a->out = arg; return 0;
+  case KEY_REPORT: a->report = arg; return 0;
   case KEY_ONLY: a->only = arg; return 0;
   case KEY_STAGE: a->stage = arg; return 0;
   case KEY_ANY_PATH: a->any_path = true; return 0;
@@ -128,7 +130,7 @@ typedef struct command_help {
 
 static const command_help helps[] = {
     {"run", "run FILE", "Runs the statements of a file: draws, summary, advice.",
-     {'d', KEY_OUT, 'o', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
+     {'d', KEY_OUT, 'o', KEY_REPORT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
     {"check", "check FILE...", "Says what is wrong with models, without data.", {'q', KEY_JSON, KEY_COLOUR}},
     {"fmt", "fmt FILE...", "Lays out source files in place: spaces and indentation; comments and line breaks stay.", {KEY_CHECK, 'q', KEY_COLOUR}},
     {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ANY_PATH, KEY_COLOUR}},

@@ -21,7 +21,7 @@ typedef struct args {
   size_t n_data;
   arg_option option[ARGS_MOST];
   size_t n_options;
-  const char *out, *only, *stage, *engine, *cache, *cache_size, *symbols, *object, *cpu;
+  const char *out, *only, *stage, *engine, *cache, *cache_size, *symbols, *object, *cpu, *report;
   const char *runtime[ARGS_MOST];
   size_t n_runtime;
   int isa;

@@ -1,6 +1,7 @@
 /* cmd_run.c: aimc run. */
 #include "aimc/aimc.h"
 
+#include "aimc/report.h"
 #include "vm/api.h"
 
 #include <math.h>
@@ -170,7 +171,14 @@ static int print_result(const args *a, aim_task *t, size_t unknowns, double seco
   return st == AIM_OK ? EXIT_FINE : report_task(a, t, st);
 }
 
-static int run_task(const args *a, aim_task *t, size_t unknowns, const char *out) {
+static int write_report(const args *a, const aim_program *p, aim_task *t) {
+  aim_status st = report_write(p, t, a->report);
+  if (st != AIM_E_IO) return st == AIM_OK ? EXIT_FINE : report_task(a, t, st);
+  fprintf(stderr, "aimc: --report %s: %s\n", a->report, strerror(aim_task_errno(t)));
+  return EXIT_HOST;
+}
+
+static int run_task(const args *a, const aim_program *p, aim_task *t, size_t unknowns, const char *out) {
   int status = prepare_task(a, t);
   if (status) return status;
   aim_status st = out ? aim_set_text(t, "output", out) : AIM_OK;
@@ -197,6 +205,7 @@ static int run_task(const args *a, aim_task *t, size_t unknowns, const char *out
     aim_status written = aim_write_netcdf(t, a->object);
     if (written != AIM_OK) status = report_task(a, t, written);
   }
+  if (status == EXIT_FINE && a->report) status = write_report(a, p, t);
   if (st == AIM_STOPPED && caught) {
     fprintf(stderr, "aimc: stopped by %s%s%s\n", caught == SIGINT ? "SIGINT" : "SIGTERM", out ? "; complete draws are in " : "", out ? out : "");
     return 128 + caught;
@@ -210,9 +219,13 @@ static size_t unknowns_of(const aim_program *p, const char *model) {
   return 0;
 }
 
-/* --output is one NetCDF file. */
+/* --output is one NetCDF file, --report one page. */
 static bool output_fits(const args *a, size_t chosen) {
   const char *dot = a->object ? strrchr(a->object, '.') : NULL;
+  if (a->report && chosen > 1) {
+    fputs("aimc: --report takes one result, and the file has several statements: pick one with --only\n", stderr);
+    return false;
+  }
   if (!a->object) return true;
   if (!dot || strcmp(dot, ".nc") != 0) fprintf(stderr, "aimc: --output of run writes NetCDF, and \"%s\" does not end in .nc; --out DIR writes CSV\n", a->object);
   else if (chosen > 1) fputs("aimc: --output takes one result, and the file has several statements: pick one with --only\n", stderr);
@@ -243,7 +256,7 @@ static int run_statement(const args *a, aim_program *p, size_t k, size_t chosen)
     snprintf(folder, n, "%s/%s", out, s.name);
     out = folder;
   }
-  int status = run_task(a, t, unknowns_of(p, s.model), out);
+  int status = run_task(a, p, t, unknowns_of(p, s.model), out);
   free(folder);
   aim_task_free(t);
   return status;

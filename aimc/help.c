@@ -29,7 +29,7 @@ void help_print(void) {
         "    aimc run coin.aim --draws 2000 --seed 7 --out coin\n"
         "\n"
         "Data come from the statement (`on \"data.json\"`) or from flags (--data data.json, --data K=3).\n"
-        "--out keeps the draws as CSV files that ArviZ, posterior and cmdstanr read.\n"
+        "--out keeps the draws as CSV files that ArviZ, posterior and cmdstanr read; --report run.html makes a page to look at.\n"
         "\n"
         "Exit status: 0 done, 1 the program, data or command line is wrong, 2 a file, memory or disk failed,\n"
         "3 a bug in AIM, 128 + n stopped by signal n (files then hold complete rows).\n",
