@@ -138,6 +138,7 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   p->data = NULL;
   p->ndata = 0;
   p->nlevels = 0;
+  p->nmissing = 0;
   data_init(&b.files, p->mem, &p->diags);
   if (data) b.files.max_file = data->max_file, b.files.max_stream = data->max_stream;
   size_t ngiven = b.run ? b.run->given.n : 0, signature = model->ndata + model->nsize_syms;
@@ -173,9 +174,12 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   if (!ok || !bind_possible(&b)) return false;
 
   bind_say_guesses(&b);
-  p->data = ARENA_ARRAY(b.a, exec_data, b.n);
+  size_t nmissing = 0;
+  for (size_t k = 0; k < b.n; k++) nmissing += b.of[k].missing != NULL;
+  p->data = ARENA_ARRAY(b.a, exec_data, b.n + 2 * nmissing);
   for (size_t k = 0; k < b.n; k++)
     if (b.of[k].cells) p->data[p->ndata++] = (exec_data){.name = b.of[k].sym->name, .p = b.of[k].cells};
+  bind_say_missing(&b);
   p->levels = ARENA_ARRAY(b.a, program_levels, model->ndata);
   for (size_t k = 0; k < model->ndata; k++) {
     const bound *y = &b.of[k];

@@ -84,6 +84,7 @@ static void check_array_parameter(walk *w, const ast_expr *dist, const check_dis
   if (w->visits > MAX_VISITS || n > MAX_VISITS - w->visits) return;
   w->visits += n;
   for (size_t k = 0; k < n && !w->found; k++) {
+    if (y->missing && y->missing->missing[k]) continue;
     size_t mark = w->b->nlocals;
     if (!push(w->b, param, bind_cell(y->x, k))) return;
     check_parameters(w, dist, d);
@@ -126,6 +127,7 @@ static range support_of(walk *w, const check_dist *d, const check_call *call) {
 
 static void check_cell(walk *w, const ast_stmt *s, const check_dist *d, const bound *y, size_t cell, const range *r) {
   binder *b = w->b;
+  if (y->missing && y->missing->missing[cell]) return;
   bind_num x = y->sym->type->kind == TY_REAL ? (bind_num){.kind = DATA_REAL, .r = y->cells[cell].real}
                                              : (bind_num){.kind = DATA_INT, .i = y->cells[cell].integer};
   double v = number(x);

@@ -140,6 +140,7 @@ static const char *element_value(eval *v, const ast_expr *e, bind_num *out) {
     if (i.i < 1 || i.i > y->x->dims[k]) return fail(v, sub, "this index is outside its array");
     cell = cell * (size_t)y->x->dims[k] + (size_t)(i.i - 1);
   }
+  if (y->missing && y->missing->missing[cell]) return fail(v, e, "this value is missing");
   *out = bind_cell(y->x, cell);
   return NULL;
 }

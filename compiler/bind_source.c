@@ -223,13 +223,6 @@ static bool add_column(binder *b, column_list *l, const data_array *x, span at) 
                (long long)l->items[0]->dims[0]);
     return false;
   }
-  if (x->n_missing) {
-    size_t cell = 0;
-    while (!x->missing[cell]) cell++;
-    bind_error(b, "E0770", at, "missing values in `%s` are not available yet: %s%s%s", x->name, x->origin.file ? x->origin.file : "",
-               x->origin.file ? ", " : "", data_cell_where(x, cell, b->a));
-    return false;
-  }
   ARENA_PUSH(b->a, l->items, l->n, l->cap, x);
   return true;
 }
@@ -313,6 +306,12 @@ static bool bind_columns(binder *b, bound *y, const ast_expr *e) {
     int64_t *i64 = ARENA_ARRAY(b->a, int64_t, x->cells);
     for (size_t i = 0; i < x->cells; i++) i64[i] = l.items[i % l.n]->i64[i / l.n];
     x->i64 = i64;
+  }
+  for (size_t k = 0; k < l.n; k++) x->n_missing += l.items[k]->n_missing;
+  if (x->n_missing) {
+    uint8_t *missing = ARENA_ARRAY(b->a, uint8_t, x->cells);
+    for (size_t i = 0; i < x->cells; i++) missing[i] = l.items[i % l.n]->missing && l.items[i % l.n]->missing[i / l.n];
+    x->missing = missing;
   }
   y->x = x;
   y->columns = l.items;

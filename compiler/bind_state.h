@@ -1,7 +1,7 @@
 /* bind_state.h: what the files of binding share.  Private to compiler/bind*.c.
  *
  * bind.c finds the data of each name and runs the steps; bind_source.c reads bindings and files; bind_size.c gives sizes their
- * numbers and compares extents; bind_eval.c evaluates what may stand in a bound, a default or a binding; bind_value.c converts
+ * numbers and compares extents; bind_missing.c finds a place for values that are missing; bind_eval.c evaluates what may stand in a bound, a default or a binding; bind_value.c converts
  * cells; bind_support.c compares them with their declarations, bind_density.c with their distributions.  A step reports all it finds, and the next is not
  * taken after an error, so that one mistake is not told twice. */
 #ifndef AIM_COMPILER_BIND_STATE_H
@@ -13,7 +13,9 @@
 typedef struct bound {
   const symbol *sym;
   const ty_info *type;              /* of sym; of a latent without a declared type with the support of its distribution */
-  const data_array *x;              /* NULL: nothing was given */
+  const data_array *x;              /* NULL: nothing was given; where values are missing, a copy that has some value there */
+  const data_array *missing;        /* what was given, where values are missing; else NULL */
+  bool latent;                      /* missing: they are unknowns of the model; else they are drawn afterwards */
   const data_array *const *columns; /* [ncolumns] x was put together from these by columns(..) */
   size_t ncolumns;
   span at;                          /* of the binding in a statement or an override; file 0: found by its name */
@@ -128,9 +130,15 @@ void bind_say_guesses(binder *b);
 /* The extents of latents and predictions, once every size has its number. */
 bool bind_check_sites(binder *b);
 
+/* ---- bind_missing.c */
+
+/* Decides what becomes of the missing values of y, and puts others in their places.  False after a report. */
+bool bind_missing(binder *b, bound *y);
+/* Fills p->missing, and adds to p->data what the lowering reads of them. */
+void bind_say_missing(binder *b);
+
 /* ---- bind_value.c, bind_support.c */
 
-bool bind_missing(binder *b, const bound *y);
 bool bind_convert(binder *b, bound *y);
 /* The integer of a scalar of an int type: false after a report. */
 bool bind_int(binder *b, const bound *y, int64_t *n);

@@ -4,19 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-bool bind_missing(binder *b, const bound *y) {
-  const data_array *x = y->x;
-  if (x->n_missing == 0) return true;
-  size_t cell = 0;
-  while (!x->missing[cell]) cell++;
-  diag *d = bind_error(b, "E0770", bind_type_span(y->sym), "%s: missing values in `%s` are not available yet", bind_where(b, y, cell), y->sym->name);
-  if (x->n_missing > 1) bind_say(b, d, "%zu values are missing, the first of them there", x->n_missing);
-  else bind_say(b, d, "one value is missing");
-  bind_point_binding(b, d, y);
-  bind_help(b, d, "leave such rows out of the data");
-  return false;
-}
-
 static bool wrong(binder *b, const bound *y, size_t cell, const char *found, const char *help) {
   const symbol *s = y->sym;
   diag *d = bind_error(b, cell == (size_t)-1 ? "E0772" : "E0777", bind_type_span(s), "%s: %s, and `%s` is %s", bind_where(b, y, cell), found,

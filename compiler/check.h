@@ -66,6 +66,7 @@ struct symbol {
   ir_size size;       /* SYM_SIZE, and ints that are extents; else IR_SIZE_NONE */
   bool stochastic;    /* depends on a latent: not known once data is bound */
   bool observed;      /* SYM_DATA, SYM_LET over data: stands left of a ~ */
+  bool read;          /* SYM_DATA, SYM_LET: stands in some expression */
   bool elementwise;   /* SYM_LATENT, SYM_LET, SYM_PREDICT: defined by subscripted statements */
   uint32_t site;      /* for what stands left of a ~: its number in check_model.sites + 1; else 0 */
   ast_decl *decl;     /* SYM_FN, SYM_DIST, SYM_MODEL, SYM_OTHER */
@@ -97,6 +98,9 @@ typedef struct check_site {
   bool as_real;    /* IR_OBSERVED: integers that a distribution of reals describes */
   const symbol *undrawn; /* IR_OBSERVED: a distribution of it that has no sample(), and the place; else NULL */
   span undrawn_at;
+  const ty_info *on;     /* IR_OBSERVED: what its distribution draws, with bounds in terms of its parameters; of several, of the last */
+  bool on_varies;        /* several that draw different things */
+  bool sliced;           /* IR_OBSERVED: a statement observes a slice of it */
 } check_site;
 
 typedef struct check_model {

@@ -152,6 +152,7 @@ static const ty_info *check_name(ctx *c, ast_expr *e) {
     return check_error(c, e);
   }
   e->name.sym = s;
+  s->read = true;
   if (s->stochastic) c->stochastic = true;
   if (s->elementwise) elements_read(c, s, NULL, e->at);
   if (!s->type) {

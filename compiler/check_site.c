@@ -164,6 +164,11 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
     site->undrawn_at = s->sample.dist->at;
   }
   if (site && sym->type->kind == TY_INT && d.event.kind == TY_REAL && !d.flat) site->as_real = true;
+  if (site) {
+    site->on_varies |= site->on && site->on != d.parts->on;
+    site->on = d.parts->on;
+    for (size_t k = 0; k < t->subs.n; k++) site->sliced |= t->subs.items[k]->kind == EXPR_RANGE || t->subs.items[k]->kind == EXPR_ALL;
+  }
   check_sizes(c, s, &left, &d);
   check_support(c, t->at, &left, sym->param ? sym->param->type : NULL, &d, s->sample.dist, true);
 }
@@ -279,6 +284,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
     sym = sym_new(c->st, kind, t->name.name, t->name.at);
     sym->stochastic = true;
     sym_of(sym)->continues = continues;
+    if (continues) continues->read = true;
     elements_start(c, e, sym);
     site_add(c, sym, role, NULL, t->at);
     value_hide(c, sym);

@@ -130,6 +130,25 @@ static ir_val join(derivation *d, ir_builder *b, ir_val sum, const loglik_point 
   return ir_loop_out(d->fn, loop, IR_STACK, 0, NULL, ir_op2(&in, IR_ADD_OP, x, y));
 }
 
+/* What is missing was not observed: 0 in its places, which stand in y.at (lower.h). */
+static ir_val without_missing(derivation *d, ir_builder *b, const ir_site *site, ir_val sum) {
+  const char *name = arena_printf(d->m->mem, "%s.at", site->name);
+  ir_val at = 0;
+  for (uint32_t k = 0; k < d->fn->nparams; k++)
+    if (strcmp(d->fn->param[k].name, name) == 0) at = d->fn->param[k].val;
+  ir_type t = ir_type_of(d->fn, sum);
+  if (!at || t.rank != site->type.rank) return sum;
+  ir_val extent = ir_size_val(b, ir_type_of(d->fn, at).dim[0]);
+  ir_op *loop = ir_loop_begin(b, IR_PLATE_OP, 1, &extent);
+  ir_builder in = ir_builder_in(b, &loop->u.loop->body);
+  ir_axes axes = {.n = t.rank};
+  for (uint32_t k = 0; k < t.rank; k++) {
+    ir_axes place = {.n = 2, .at = {loop->u.loop->index[0], ir_int(&in, k)}};
+    axes.at[k] = ir_at(&in, at, place);
+  }
+  return ir_loop_out(d->fn, loop, IR_INTO, sum, &axes, ir_real(&in, 0.0));
+}
+
 ir_fn *derive_loglik(check_program *p, ir_module *m, const ir_fn *model, const ir_site **site, uint32_t *n) {
   derivation *d = derive_begin(p, m, model, "loglik", FORM_LOGLIK);
   derive_walk(d);
@@ -142,7 +161,7 @@ ir_fn *derive_loglik(check_program *p, ir_module *m, const ir_fn *model, const i
       if (d->point[k].site == model->site[s]) sum = join(d, &b, sum, &d->point[k]);
     if (!sum) continue;
     site[*n] = model->site[s];
-    ret[(*n)++] = sum;
+    ret[(*n)++] = without_missing(d, &b, model->site[s], sum);
   }
   if (*n == 0) {
     ir_fn_remove(m, d->fn);

@@ -51,14 +51,15 @@ typedef struct term_search {
 
 static void see_terms(void *user, ir_op *op) {
   term_search *s = user;
-  if (op->code == IR_OBSERVE_OP || op->code == IR_SAMPLE_OP || op->code == IR_FACTOR_OP || op->code == IR_ENERGY_OP) s->terms = true;
+  bool drawn = op->code == IR_SAMPLE_OP && op->u.tilde->site->role == IR_LATENT;
+  if (op->code == IR_OBSERVE_OP || drawn || op->code == IR_FACTOR_OP || op->code == IR_ENERGY_OP) s->terms = true;
   use_search u = {s->g->dep, false};
   ir_visit_uses(op, see_use, &u);
   s->dep = s->dep || u.hit;
 }
 
 bool factor_uses(const factor_graph *g, const ir_op *op) {
-  if (op->code == IR_SAMPLE_OP && is_summed(g, op->u.tilde->site)) return true;
+  if (op->code == IR_SAMPLE_OP && (is_summed(g, op->u.tilde->site) || op->u.tilde->site->role == IR_PREDICTED)) return true;
   if (op->code == IR_IF_OP) {
     term_search s = {.g = g};
     see_terms(&s, (ir_op *)op);
@@ -71,9 +72,12 @@ bool factor_uses(const factor_graph *g, const ir_op *op) {
   return u.hit;
 }
 
+/* Predictions as well, which no term reads: the sums and what is left of the model go without them. */
 static void mark_elements(void *user, ir_op *op) {
   factor_graph *g = user;
-  if (op->code == IR_SAMPLE_OP && is_summed(g, op->u.tilde->site)) g->dep[op->res[0]] = true;
+  if (op->code != IR_SAMPLE_OP) return;
+  const ir_site *site = op->u.tilde->site;
+  if (is_summed(g, site) || site->role == IR_PREDICTED) g->dep[op->res[0]] = true;
 }
 
 /* ---- variables */

@@ -175,6 +175,7 @@ static void make_sites(lower *l, const check_model *model) {
   l->given = ARENA_ARRAY(l->mem, bool, n + 1);
   l->replica = ARENA_ARRAY(l->mem, symbol *, n + 1);
   l->replica_site = ARENA_ARRAY(l->mem, ir_site *, n + 1);
+  l->gap = ARENA_ARRAY(l->mem, lower_gap, n + 1);
   for (size_t k = 0; k < n; k++) {
     const check_site *s = &model->sites[k];
     /* A forecast continues an array of the same name; what is reported has both, under a name of its own. */
@@ -188,32 +189,38 @@ static void make_sites(lower *l, const check_model *model) {
   }
 }
 
+/* An array like that of an observed site, which is drawn. */
+symbol *lower_drawn_like(lower *l, uint32_t number, const char *name, span at, ir_site **site) {
+  const check_site *from = &l->model->sites[number];
+  const ir_site *y = l->site[number];
+  symbol *r = ARENA_NEW(l->mem, symbol);
+  *r = *from->sym;
+  r->kind = SYM_PREDICT;
+  r->name = name;
+  ir_type type = y->type;
+  ir_support support = (ir_support)y->support;
+  if (from->as_real) {
+    ty_info *real = ARENA_NEW(l->mem, ty_info);
+    *real = (ty_info){.kind = TY_REAL, .rank = r->type->rank, .support = IR_SUP_REAL, .count = IR_SIZE_NONE};
+    memcpy(real->dim, r->type->dim, sizeof real->dim);
+    r->type = real;
+    type.elem = IR_REAL;
+    support = IR_SUP_REAL;
+  }
+  *site = ir_site_new(l->fn, name, IR_PREDICTED, support, type, y->event_rank);
+  (*site)->where = at;
+  return r;
+}
+
 /* `predict y`: y_rep is a site beside y. */
-static void find_replicas(lower *l, const check_model *model, const ast_block *body) {
+static void find_replicas(lower *l, const ast_block *body) {
   for (size_t k = 0; k < body->n; k++) {
     const ast_stmt *s = body->items[k];
-    if (s->kind == STMT_GROUP) find_replicas(l, model, s->group.body);
+    if (s->kind == STMT_GROUP) find_replicas(l, s->group.body);
     if (s->kind != STMT_REPLICATE || !s->replicate.sym || !s->replicate.sym->site) continue;
     uint32_t site = s->replicate.sym->site - 1;
     if (l->replica[site]) continue;
-    const ir_site *y = l->site[site];
-    symbol *r = ARENA_NEW(l->mem, symbol);
-    *r = *s->replicate.sym;
-    r->kind = SYM_PREDICT;
-    r->name = arena_printf(l->mem, "%s_rep", y->name);
-    l->replica[site] = r;
-    ir_type type = y->type;
-    ir_support support = (ir_support)y->support;
-    if (model->sites[site].as_real) {
-      ty_info *real = ARENA_NEW(l->mem, ty_info);
-      *real = (ty_info){.kind = TY_REAL, .rank = r->type->rank, .support = IR_SUP_REAL, .count = IR_SIZE_NONE};
-      memcpy(real->dim, r->type->dim, sizeof real->dim);
-      r->type = real;
-      type.elem = IR_REAL;
-      support = IR_SUP_REAL;
-    }
-    l->replica_site[site] = ir_site_new(l->fn, r->name, IR_PREDICTED, support, type, y->event_rank);
-    l->replica_site[site]->where = s->at;
+    l->replica[site] = lower_drawn_like(l, site, arena_printf(l->mem, "%s_rep", l->site[site]->name), s->at, &l->replica_site[site]);
   }
 }
 
@@ -258,9 +265,11 @@ ir_fn *lower_model(check_program *p, ir_module *m, const check_model *model, con
     }
   }
   make_sites(&l, model);
-  find_replicas(&l, model, model->decl->body);
+  find_replicas(&l, model->decl->body);
+  lower_gaps_begin(&l);
   lower_block(&l, model->decl->body);
   if (!l.refused) track_predicted(&l, model);
+  if (!l.refused) lower_gaps_end(&l);
   return l.refused ? NULL : l.fn;
 }
 

@@ -8,12 +8,28 @@
 
 #include "compiler/check.h"
 
+/* Observed data of which some values are missing: a fact that the code is made for.  For data y
+ *   y.at     int[n, rank]: their places, each index from 0, in row-major order
+ *   y.seen   bool, of the shape of y: the others
+ *   y_mis    real[n]: the missing ones themselves
+ * y has any values in their places.  If they are unknowns of the model (latent), y_mis is a site with density 1, what the model reads as y is y with
+ * y_mis in its places, and the density of y_mis comes from the statements that observe y.  Else these statements count what was seen only, and
+ * y_mis is a prediction. */
+typedef struct lower_missing {
+  const char *name;
+  int64_t n;           /* at least 1 */
+  bool latent;
+  const int64_t *at;   /* [n * rank], as y.at */
+} lower_missing;
+
 typedef struct lower_options {
   /* True if data was given for this name of the signature; otherwise its default is used.  NULL: all given. */
   bool (*given)(void *user, const char *name);
   /* True for a latent whose values are data of this run: it is observed where the model draws it.  NULL: none is. */
   bool (*fixed)(void *user, const char *name);
   void *user;
+  const lower_missing *missing; /* [nmissing] */
+  size_t nmissing;
 } lower_options;
 
 /* NULL after a diagnostic.  The module's size table is p->sizes. */

@@ -89,7 +89,7 @@ static ir_fn *validity(lower *l, const check_dist *d, const char *name, const ir
 
 static const char *member_name(lower *l, const char *dist, const char *part) { return arena_printf(l->mem, "%s.%s", dist, part); }
 
-static ir_dist *instance(lower *l, const check_dist *d, const ir_type *params, ir_type x) {
+ir_dist *lower_dist_instance(lower *l, const check_dist *d, const ir_type *params, ir_type x) {
   strbuf name;
   strbuf_init(&name, l->mem);
   strbuf_puts(&name, d->sym->label ? d->sym->label : d->sym->name);
@@ -357,8 +357,35 @@ typedef struct tilde {
   uint32_t event; /* axes of one event */
 } tilde;
 
+/* What a statement gives arrays of: the site's own, or of an observed one its replica and its missing values. */
+typedef struct given_to {
+  symbol *sym[2];
+  ir_val v[2];    /* 0: nothing */
+} given_to;
+
+static given_to targets(lower *l, symbol *sym) {
+  given_to g = {0};
+  if (lower_is_drawn(l, sym)) {
+    g.sym[0] = sym;
+  } else {
+    g.sym[0] = l->replica[sym->site - 1];
+    g.sym[1] = l->gap[sym->site - 1].drawn;
+  }
+  return g;
+}
+
+/* A draw where the value is missing, else what was seen. */
+static ir_val draw_missing(lower *l, const lower_gap *g, ir_val seen, ir_dist *d, ir_axes axes, ir_val y, uint32_t n, const ir_val *args) {
+  ir_op *branch = ir_if_begin(&l->b, seen);
+  ir_builder outer = l->b;
+  l->b = ir_builder_in(&outer, &branch->u.branch->else_);
+  ir_val v = ir_sample(&l->b, g->site, d, axes, 0, 0, n, args);
+  l->b = outer;
+  return ir_if_out(l->fn, branch, y, v);
+}
+
 /* One draw at position idx [n] of the batch: `lead` has what the subscripts make of that, the last `rest` positions pass through. */
-static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, uint32_t n, const ir_val *idx, uint32_t rest) {
+static void one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, uint32_t n, const ir_val *idx, uint32_t rest, given_to *out) {
   const ast_expr *dist = t->s->sample.dist;
   bool latent = lower_is_drawn(l, t->sym), unknown = t->sym->kind == SYM_LATENT;
   draw_from f = {0};
@@ -366,11 +393,11 @@ static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, 
   const check_dist *cd = call ? check_dist_of(l->p, call->callee) : NULL;
   if (!cd) {
     lower_refuse(l, dist->at, "this distribution");
-    return 0;
+    return;
   }
   bool flat = strcmp(cd->sym->name, "Flat") == 0;
   uint32_t spread = t->event > cd->on->rank ? t->event - cd->on->rank : 0;
-  if (!arguments(l, &f, dist, n, idx, spread)) return 0;
+  if (!arguments(l, &f, dist, n, idx, spread)) return;
 
   ir_axes axes = {0};
   lindex pos[IR_MAX_RANK];
@@ -385,7 +412,7 @@ static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, 
     x.rank = cd->on->rank;
     for (uint32_t k = 0; k < x.rank; k++) x.dim[k] = t->type.dim[t->type.rank - x.rank + k];
   }
-  ir_dist *d = instance(l, cd, f.types, x);
+  ir_dist *d = lower_dist_instance(l, cd, f.types, x);
 
   bounds b = {0};
   if (latent || unknown) {
@@ -400,16 +427,25 @@ static ir_val one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, 
     ir_tilde *tilde = ir_def_op(l->fn, v)->u.tilde;
     tilde->cut = cut && d->nparams == cd->nparams; /* a truncated distribution draws between its bounds itself */
     if (d->standard && !t->site->formula) t->site->formula = lower_formula(l, cd, call);
-    return v;
+    out->v[0] = v;
+    return;
   }
   ir_val y = lower_convert(l, lower_read(l, t->sym, axes.n, pos), (ir_elem)x.elem);
-  ir_observe(&l->b, t->site, d, axes, y, f.n, f.args);
   uint32_t number = t->sym->site - 1;
-  if (l->replica[number] && l->replica_site[number]->type.elem != x.elem) {
-    lower_refuse(l, t->s->at, "`predict` of what has distributions of integers and of reals");
-    return 0;
+  const lower_gap *gap = &l->gap[number];
+  ir_val seen = gap->seen ? ir_at(&l->b, gap->seen, axes) : 0;
+  f.args[f.n] = seen;
+  ir_observe(&l->b, t->site, seen ? lower_seen(l, d) : d, axes, y, f.n + (seen != 0), f.args);
+  for (int k = 0; k < 2; k++) {
+    if (!out->sym[k]) continue;
+    ir_site *site = k == 0 ? l->replica_site[number] : gap->site;
+    if (site->type.elem != x.elem) {
+      lower_refuse(l, t->s->at, k == 0 ? "`predict` of what has distributions of integers and of reals"
+                                       : "a missing value of what has distributions of integers and of reals");
+      return;
+    }
+    out->v[k] = k == 0 ? ir_sample(&l->b, site, d, axes, 0, 0, f.n, f.args) : draw_missing(l, gap, seen, d, axes, y, f.n, f.args);
   }
-  return l->replica[number] ? ir_sample(&l->b, l->replica_site[number], d, axes, 0, 0, f.n, f.args) : 0;
 }
 
 /* A slice left of `~`: an axis of the batch. */
@@ -472,30 +508,32 @@ static void tilde_here(lower *l, void *user) {
   }
   uint32_t rest = t.type.rank - t.event > nlead ? t.type.rank - t.event - nlead : 0;
   for (uint32_t k = 0; k < rest; k++) extent[n++] = t.type.dim[nlead + k];
-  ir_val v;
+  given_to g = targets(l, t.sym);
   if (n == 0) {
-    v = one(l, &t, nlead, lead, 0, NULL, 0);
+    one(l, &t, nlead, lead, 0, NULL, 0, &g);
   } else {
     size_t mark = lower_mark(l);
     prepare_arguments(l, s->sample.dist);
     lower_box box = lower_box_begin(l, n, extent);
     for (uint32_t k = 0; k < nlead; k++)
       if (cut[k].axis >= 0) lead[k] = slice_at(l, &cut[k], box.idx[cut[k].axis]);
-    v = one(l, &t, nlead, lead, n, box.idx, rest);
+    one(l, &t, nlead, lead, n, box.idx, rest, &g);
     lower_box_end(l, &box);
     lower_forget(l, mark);
-    if (v) v = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
+    for (int k = 0; k < 2; k++)
+      if (g.v[k]) g.v[k] = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, g.v[k]);
   }
-  if (!v || l->refused) return;
-  symbol *into = lower_is_drawn(l, t.sym) ? t.sym : l->replica[number];
-  const binding *built = lower_find(l, into); /* also as a whole, when an `if` joins it */
-  if (nlead || (built && built->kind == BIND_BUILD)) lower_define(l, into, nlead, lead, v);
-  else lower_bind(l, into, v);
+  for (int k = 0; k < 2 && !l->refused; k++) {
+    if (!g.v[k]) continue;
+    const binding *built = lower_find(l, g.sym[k]); /* also as a whole, when an `if` joins it */
+    if (nlead || (built && built->kind == BIND_BUILD)) lower_define(l, g.sym[k], nlead, lead, g.v[k]);
+    else lower_bind(l, g.sym[k], g.v[k]);
+  }
 }
 
 /* A draw in a sampler, with a key of its own. */
 static ir_val draw_of(lower *l, const draw_from *f, ir_type x) {
-  ir_dist *d = instance(l, f->d, f->types, x);
+  ir_dist *d = lower_dist_instance(l, f->d, f->types, x);
   if (!d->sample) return 0;
   ir_val args[MAX_ARGS + 2] = {ir_op2(&l->b, IR_FOLD_OP, l->key, ir_int(&l->b, ++l->draws)), l->index};
   memcpy(args + 2, f->args, f->n * sizeof *args);
@@ -590,7 +628,7 @@ ir_val lower_density_call(lower *l, const ast_expr *e) {
     memcpy(args + 1, f.args, f.n * sizeof *args);
     ir_type t = ir_type_of(l->fn, args[0]);
     if (quantile) t.elem = lower_elem_kind(cd->on);
-    ir_dist *d = instance(l, cd, f.types, t);
+    ir_dist *d = lower_dist_instance(l, cd, f.types, t);
     if (builtin == BUILTIN_LOGPDF) v = ir_call(&l->b, d->logpdf, f.n + 1, args)->res[0];
     else if (quantile) {
       ir_fn *fn = quantile_of(l, cd, d, f.types, t);

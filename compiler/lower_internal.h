@@ -65,6 +65,16 @@ typedef struct size_frame {
   ir_size *from, *to;
 } size_frame;
 
+/* What is missing of an observed site, and the values that stand for it. */
+typedef struct lower_gap {
+  const lower_missing *what;
+  ir_size n;
+  ir_val at;         /* y.at */
+  ir_val seen;       /* y.seen; 0: they are latent */
+  symbol *drawn;     /* the array in which the missing ones are drawn; NULL: they are latent */
+  ir_site *site;     /* y_mis */
+} lower_gap;
+
 typedef struct lower {
   check_program *p;
   const lower_options *options;
@@ -88,6 +98,7 @@ typedef struct lower {
   bool *given;        /* a latent that is data of this run */
   symbol **replica;   /* of an observed site with `predict y`: the symbol of y_rep; else NULL */
   ir_site **replica_site;
+  lower_gap *gap;     /* by check_site number; what = NULL where no value is missing */
   bool predicting;
   ir_val ret;
   bool refused;       /* a diagnostic was given; go on for more, then give up */
@@ -105,6 +116,8 @@ ir_val lower_convert(lower *l, ir_val v, ir_elem to);
 bool lower_refuse(lower *l, span at, const char *what);  /* "not available yet"; returns false */
 /* What the model draws: a prediction, or a latent that is not given. */
 bool lower_is_drawn(const lower *l, const symbol *s);
+/* A symbol and a site for draws of an observed site's array, by its number. */
+symbol *lower_drawn_like(lower *l, uint32_t number, const char *name, span at, ir_site **site);
 /* Starts a function of its own (a distribution's member, a bijector); lower_leave gives the context back. */
 typedef struct lower_saved {
   lower was;
@@ -189,6 +202,17 @@ void lower_block(lower *l, const ast_block *block);
 /* lower_dist.c */
 void lower_sample(lower *l, const ast_stmt *s);
 ir_val lower_density_call(lower *l, const ast_expr *e); /* logpdf(D, x) and its kin */
+
+/* The distribution for these types of parameters and of x. */
+ir_dist *lower_dist_instance(lower *l, const check_dist *d, const ir_type *params, ir_type x);
+
+/* lower_missing.c */
+/* Once the sites are made: parameters and sites for what is missing, and y as the model reads it. */
+void lower_gaps_begin(lower *l);
+/* Once the model's statements are lowered: reports the missing values.  Refuses where one is an unknown that no statement observes. */
+void lower_gaps_end(lower *l);
+/* The distribution that counts only where a last argument is true. */
+ir_dist *lower_seen(lower *l, ir_dist *d);
 
 /* truncate_draw.c: the sampler of a distribution of reals between bounds, parameters behind those of d->sample; NULL if d has no sampler. */
 ir_fn *lower_truncated_draw(lower *l, const char *name, const ir_dist *d, ir_fn *logcdf, ir_fn *logccdf, bool cut_lo, bool cut_hi);

@@ -35,7 +35,7 @@ void lower_box_end(lower *l, const lower_box *box) {
 
 /* A forecast starts from the array it continues: the first elements are that array's. */
 static ir_val forecast_base(lower *l, const symbol *s, ir_type whole) {
-  const symbol *base = s->site && l->model && l->replica[s->site - 1] != s ? check_continued(s) : NULL;
+  const symbol *base = s->site && l->model && l->replica[s->site - 1] != s && l->gap[s->site - 1].drawn != s ? check_continued(s) : NULL;
   if (!base) return 0;
   ir_val from = lower_read_all(l, base);
   ir_type t = ir_type_of(l->fn, from);
@@ -118,6 +118,7 @@ static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
     if (!s->sample.target.subs.n && !(list->whole && !latent)) break;
     if (latent) add_defined(l, list, y, &s->sample.target);
     else if (y->site && l->replica && l->replica[y->site - 1]) add_defined(l, list, l->replica[y->site - 1], &s->sample.target);
+    if (!latent && y->site && l->gap && l->gap[y->site - 1].drawn) add_defined(l, list, l->gap[y->site - 1].drawn, &s->sample.target);
     break;
   }
   case STMT_PLATE: find_in_block(l, s->plate.body, list); break;

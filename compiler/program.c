@@ -183,7 +183,7 @@ bool program_build(program *p, unsigned need) {
   p->nsites = p->noutputs = p->nloglik = p->cells = p->dim = 0; /* maybe of a build before this one */
   ir_module *m = p->module = ir_module_new(p->mem);
   m->sizes = p->sizes;
-  lower_options given_data = {.given = given, .fixed = given, .user = p};
+  lower_options given_data = {.given = given, .fixed = given, .user = p, .missing = p->missing, .nmissing = p->nmissing};
   p->ir = lower_model(&p->check, m, p->model, &given_data);
   if (!p->ir) return false;
   if (!ir_verify_after(p->ir, "lowered")) return verify(p);

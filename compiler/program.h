@@ -13,6 +13,7 @@
 #include "compiler/contract.h"
 #include "compiler/data.h"
 #include "compiler/import.h"
+#include "compiler/lower.h"
 #include "compiler/stages.h"
 
 /* Which functions to derive. */
@@ -100,6 +101,8 @@ typedef struct program {
   size_t ndata;
   program_levels *levels;         /* of the data that were texts */
   size_t nlevels;
+  lower_missing *missing;         /* observed data of which values are missing */
+  size_t nmissing;
 
   /* For program_build, where NEED_GRAD is among its needs: what is known of sites that could be non-centred. */
   centre_names centring;

@@ -1,0 +1,116 @@
+/* bind_missing.c: what becomes of values that are missing (lower.h: lower_missing).
+ *
+ * A value can be missing where a statement of the model gives it a distribution.  If something reads the array as well, its missing
+ * values are unknowns, which have to be reals on a support that is known beforehand; else they are drawn after each draw of the
+ * unknowns, and may be of any kind.  In their places the array gets a value that was seen, so that whatever looks at
+ * all elements finds possible ones; nothing counts it. */
+#include "compiler/bind_state.h"
+
+#include <string.h>
+
+static bool literal(const ast_expr *e) {
+  if (e && e->kind == EXPR_UNARY && e->unary.op == OP_NEG) e = e->unary.arg;
+  return !e || e->kind == EXPR_INT || e->kind == EXPR_REAL;
+}
+
+static bool taken(const binder *b, const char *name) {
+  for (size_t k = 0; k < b->model->nsites; k++)
+    if (strcmp(b->model->sites[k].sym->name, name) == 0) return true;
+  for (size_t k = 0; k < b->n; k++)
+    if (strcmp(b->of[k].sym->name, name) == 0) return true;
+  return false;
+}
+
+/* Why the missing values of y can have no place in the model, and the way out; or NULL, and whether they are latent. */
+static const char *why_not(const binder *b, const symbol *s, bool *latent, const char **help) {
+  const check_site *site = s->kind == SYM_DATA && s->observed && s->site ? &b->model->sites[s->site - 1] : NULL;
+  *help = "leave such rows out of the data";
+  *latent = false;
+  if (!site || !site->on) {
+    *help = arena_printf(b->a, "give it a distribution, `%s ~ ...`, or leave such rows out of the data", s->name);
+    return "no statement gives it a distribution";
+  }
+  if (s->type->rank == 0) {
+    *help = arena_printf(b->a, "leave `%s` out of the signature, and it is unknown", s->name);
+    return "it is one value";
+  }
+  if (s->type->event_rank) return "its elements depend on each other by its type";
+  if (taken(b, arena_printf(b->a, "%s_mis", s->name))) {
+    *help = arena_printf(b->a, "rename `%s_mis`", s->name);
+    return "the model has a name that they would get";
+  }
+  *latent = s->read || site->on->rank > 0 || site->sliced || site->undrawn;
+  if (!*latent) return NULL;
+  if (s->type->kind != TY_REAL) return s->read ? "the model reads it elsewhere, and unknown integers cannot be put there" : "these integers cannot be drawn";
+  if (site->on_varies || site->on->support > IR_SUP_INTERVAL || !literal(site->on->lo) || !literal(site->on->hi))
+    return "the model reads it elsewhere, and its distribution's support is known only in the run";
+  return NULL;
+}
+
+/* The array with a value that was seen wherever one is missing. */
+static const data_array *filled(binder *b, const bound *y) {
+  const data_array *x = y->x;
+  data_array *to = ARENA_NEW(b->a, data_array);
+  *to = *x;
+  to->missing = NULL;
+  to->n_missing = 0;
+  size_t seen = 0;
+  while (seen < x->cells && x->missing[seen]) seen++;
+  bool none = seen == x->cells, real = x->kind == DATA_REAL || (none && y->sym->type->kind == TY_REAL);
+  if (real) {
+    double *cells = ARENA_ARRAY(b->a, double, x->cells);
+    for (size_t k = 0; k < x->cells; k++) cells[k] = none ? 0.5 : x->f64[x->missing[k] ? seen : k];
+    to->kind = DATA_REAL;
+    to->f64 = cells;
+  } else {
+    int64_t *cells = ARENA_ARRAY(b->a, int64_t, x->cells);
+    for (size_t k = 0; k < x->cells; k++) cells[k] = none ? 1 : x->i64[x->missing[k] ? seen : k];
+    to->i64 = cells;
+  }
+  return to;
+}
+
+bool bind_missing(binder *b, bound *y) {
+  const data_array *x = y->x;
+  if (x->n_missing == 0) return true;
+  const char *help, *why = why_not(b, y->sym, &y->latent, &help);
+  if (!why) {
+    y->missing = x;
+    y->x = filled(b, y);
+    return true;
+  }
+  size_t cell = 0;
+  while (!x->missing[cell]) cell++;
+  diag *d = bind_error(b, "E0770", bind_type_span(y->sym), "%s: a value of `%s` is missing, and %s", bind_where(b, y, cell), y->sym->name, why);
+  if (x->n_missing > 1) bind_say(b, d, "%zu values are missing, the first of them there", x->n_missing);
+  else bind_say(b, d, "one value is missing");
+  bind_point_binding(b, d, y);
+  bind_help(b, d, "%s", help);
+  return false;
+}
+
+static void add_data(program *p, const char *name, const void *cells) { p->data[p->ndata++] = (exec_data){.name = name, .p = cells}; }
+
+void bind_say_missing(binder *b) {
+  program *p = b->p;
+  p->missing = ARENA_ARRAY(b->a, lower_missing, b->n);
+  for (size_t k = 0; k < b->n; k++) {
+    const bound *y = &b->of[k];
+    if (!y->missing) continue;
+    const data_array *x = y->missing;
+    int64_t *at = ARENA_ARRAY(b->a, int64_t, x->n_missing * y->rank), *seen = ARENA_ARRAY(b->a, int64_t, x->cells), *next = at;
+    for (size_t cell = 0; cell < x->cells; cell++) {
+      seen[cell] = !x->missing[cell];
+      if (seen[cell]) continue;
+      size_t rest = cell;
+      for (int a = y->rank - 1; a >= 0; a--) {
+        next[a] = (int64_t)(rest % (size_t)y->dim[a]);
+        rest /= (size_t)y->dim[a];
+      }
+      next += y->rank;
+    }
+    p->missing[p->nmissing++] = (lower_missing){.name = y->sym->name, .n = (int64_t)x->n_missing, .latent = y->latent, .at = at};
+    add_data(p, arena_printf(b->a, "%s.at", y->sym->name), at);
+    if (!y->latent) add_data(p, arena_printf(b->a, "%s.seen", y->sym->name), seen);
+  }
+}

@@ -1,0 +1,204 @@
+/* lower_missing.c: missing values of observed arrays (lower.h says what stands for them).
+ *
+ * Missing values that something reads are unknowns: y_mis is a site of density 1, and y is the data with y_mis put into the
+ * places y.at.  A statement that observes y then gives the missing elements their density as it gives the others theirs, so
+ * the joint density is the model's, whatever reads y.  Those that nothing reads are integrated out by leaving their terms out:
+ * a factor whose variable stands nowhere else integrates to 1.  They are drawn with the outputs. */
+#include "compiler/lower_internal.h"
+
+#include <string.h>
+
+static const lower_missing *missing_of(const lower *l, const symbol *s) {
+  for (size_t k = 0; l->options && k < l->options->nmissing; k++)
+    if (strcmp(l->options->missing[k].name, s->name) == 0) return &l->options->missing[k];
+  return NULL;
+}
+
+/* The place of missing value m: an index for each axis of y. */
+static ir_axes place(lower *l, const lower_gap *g, ir_val m, uint32_t rank) {
+  ir_axes axes = {.n = rank};
+  for (uint32_t k = 0; k < rank; k++) {
+    ir_axes at = {.n = 2, .at = {m, ir_int(&l->b, k)}};
+    axes.at[k] = ir_at(&l->b, g->at, at);
+  }
+  return axes;
+}
+
+/* A bound of the declared type, at a place, and of the distribution, a literal: the one that is narrower. */
+static ir_val bound_at(lower *l, const ast_expr *declared, const ast_expr *own, bool lower_side, const ir_axes *axes) {
+  ir_val v = 0;
+  if (declared) {
+    uint32_t r = ty_of(declared)->rank;
+    v = r ? lower_convert(l, lower_elem(l, declared, r, axes->at + (axes->n - r)), IR_REAL) : lower_scalar_as(l, declared, IR_REAL);
+  }
+  if (!own) return v;
+  ir_val w = lower_scalar_as(l, own, IR_REAL);
+  return v ? ir_op2(&l->b, lower_side ? IR_MAX_OP : IR_MIN_OP, v, w) : w;
+}
+
+static void make_latent(lower *l, const check_site *s, lower_gap *g, const char *name) {
+  const ty_info *t = s->sym->type;
+  ir_val data = lower_find(l, s->sym)->v;
+  const ast_expr *lo = s->on->lo, *hi = s->on->hi;
+  bool below = t->lo || lo, above = t->hi || hi;
+  g->site = ir_site_new(l->fn, name, IR_LATENT, below && above ? IR_SUP_INTERVAL : below ? IR_SUP_LOWER : above ? IR_SUP_UPPER : IR_SUP_REAL,
+                        ir_array(IR_REAL, 1, &g->n), 0);
+  g->site->where = s->at;
+  const check_dist *flat = check_dist_of(l->p, check_find(l->p, "Flat"));
+  ir_dist *d = lower_dist_instance(l, flat, NULL, ir_scalar(IR_REAL));
+  if (t->lo) lower_prepare(l, t->lo);
+  if (t->hi) lower_prepare(l, t->hi);
+  lower_box box = lower_box_begin(l, 1, &g->n);
+  ir_axes at = {.n = 1, .at = {box.idx[0]}}, axes = place(l, g, box.idx[0], t->rank);
+  ir_val v = ir_sample(&l->b, g->site, d, at, bound_at(l, t->lo, lo, true, &axes), bound_at(l, t->hi, hi, false, &axes), 0, NULL);
+  lower_box_end(l, &box);
+  ir_val all = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
+  box = lower_box_begin(l, 1, &g->n);
+  at.at[0] = box.idx[0];
+  axes = place(l, g, box.idx[0], t->rank);
+  v = ir_at(&l->b, all, at);
+  lower_box_end(l, &box);
+  lower_bind(l, s->sym, ir_loop_out(l->fn, box.op, IR_INTO, data, &axes, v));
+  lower_forget(l, 0);
+}
+
+void lower_gaps_begin(lower *l) {
+  for (size_t k = 0; k < l->model->nsites; k++) {
+    const check_site *s = &l->model->sites[k];
+    const lower_missing *what = s->role == IR_OBSERVED ? missing_of(l, s->sym) : NULL;
+    if (!what) continue;
+    lower_gap *g = &l->gap[k];
+    size_table *t = l->m->sizes;
+    const char *name = arena_printf(l->mem, "%s_mis", s->sym->name);
+    *g = (lower_gap){.what = what, .n = size_const(t, what->n)};
+    l->b.where = s->at;
+    ir_size dim[2] = {g->n, size_const(t, s->sym->type->rank)};
+    g->at = ir_param_add(l->fn, IR_ROLE_DATA, arena_printf(l->mem, "%s.at", s->sym->name), ir_array(IR_INT, 2, dim));
+    if (what->latent) {
+      make_latent(l, s, g, name);
+      continue;
+    }
+    ir_type seen = lower_type(l, s->sym->type);
+    seen.elem = IR_BOOL;
+    g->seen = ir_param_add(l->fn, IR_ROLE_DATA, arena_printf(l->mem, "%s.seen", s->sym->name), seen);
+    g->drawn = lower_drawn_like(l, (uint32_t)k, name, s->at, &g->site);
+  }
+}
+
+/* ---- the distribution where a value may be missing */
+
+static ir_fn *with_seen(lower *l, const char *name, const ir_fn *like, ir_val *all) {
+  ir_fn *fn = ir_fn_new(l->m, name, false);
+  for (uint32_t k = 0; k < like->nparams; k++) all[k] = ir_param_add(fn, IR_ROLE_PLAIN, like->param[k].name, ir_type_of(like, like->param[k].val));
+  all[like->nparams] = ir_param_add(fn, IR_ROLE_PLAIN, "seen", ir_scalar(IR_BOOL));
+  return fn;
+}
+
+ir_dist *lower_seen(lower *l, ir_dist *d) {
+  const char *name = arena_printf(l->mem, "%s.seen", d->name);
+  ir_dist *r = ir_dist_find(l->m, name);
+  if (r) return r;
+  r = ir_dist_new(l->m, name);
+  r->support = d->support;
+  r->event_rank = d->event_rank;
+  r->discrete = d->discrete;
+  r->nparams = d->nparams + 1;
+  ir_val *all = ARENA_ARRAY(l->mem, ir_val, d->logpdf->nparams + 1);
+  r->logpdf = with_seen(l, arena_printf(l->mem, "%s.logpdf", name), d->logpdf, all);
+  ir_builder in = ir_builder_at_end(r->logpdf, &r->logpdf->body);
+  ir_val lp = ir_call(&in, d->logpdf, d->logpdf->nparams, all)->res[0];
+  lp = ir_op3(&in, IR_SELECT_OP, all[d->logpdf->nparams], lp, ir_real(&in, 0.0));
+  ir_return(r->logpdf, 1, &lp);
+  if (d->valid) {
+    r->valid = with_seen(l, arena_printf(l->mem, "%s.valid", name), d->valid, all);
+    in = ir_builder_at_end(r->valid, &r->valid->body);
+    ir_val ok = ir_call(&in, d->valid, d->valid->nparams, all)->res[0];
+    ir_return(r->valid, 1, &ok);
+  }
+  return r;
+}
+
+/* ---- which elements the statements observe */
+
+typedef struct interval {
+  bool known;
+  int64_t lo, hi; /* both included */
+} interval;
+
+/* What a position runs over in its loops, as far as sums of counters and sizes say. */
+static interval interval_of(const lower *l, ir_val v) {
+  ir_size s = ir_size_of(l->fn, v);
+  if (s != IR_SIZE_NONE) {
+    int64_t n = size_eval(l->m->sizes, s);
+    return (interval){true, n, n};
+  }
+  const ir_value *x = ir_value_of(l->fn, v);
+  if (x->def == IR_DEF_INDEX) {
+    interval n = interval_of(l, x->op->u.loop->extent[x->slot]);
+    return (interval){n.known, 0, n.hi - 1};
+  }
+  const ir_op *op = ir_def_op(l->fn, v);
+  if (!op) return (interval){0};
+  if (op->code == IR_BOUND_OP) return interval_of(l, op->args[0]);
+  if (op->code != IR_ADD_OP && op->code != IR_SUB_OP) return (interval){0};
+  interval a = interval_of(l, op->args[0]), b = interval_of(l, op->args[1]);
+  if (op->code == IR_ADD_OP) return (interval){a.known && b.known, a.lo + b.lo, a.hi + b.hi};
+  return (interval){a.known && b.known, a.lo - b.hi, a.hi - b.lo};
+}
+
+typedef struct coverage {
+  const lower *l;
+  const ir_site *site;
+  const lower_missing *what;
+  bool *observed; /* [what->n] */
+} coverage;
+
+/* A position that cannot be told is taken to reach every element of its axis. */
+static void see_observe(void *user, ir_op *op) {
+  coverage *c = user;
+  if (op->code != IR_OBSERVE_OP || op->u.tilde->site != c->site) return;
+  const ir_axes *axes = &op->u.tilde->axes;
+  uint32_t rank = c->site->type.rank;
+  interval in[IR_MAX_RANK] = {0};
+  for (uint32_t k = 0; k < axes->n; k++)
+    if (axes->at[k]) in[k] = interval_of(c->l, axes->at[k]);
+  for (int64_t m = 0; m < c->what->n; m++) {
+    bool inside = true;
+    for (uint32_t k = 0; k < rank; k++) {
+      int64_t at = c->what->at[m * rank + k];
+      inside = inside && (!in[k].known || (at >= in[k].lo && at <= in[k].hi));
+    }
+    c->observed[m] |= inside;
+  }
+}
+
+static bool all_observed(lower *l, const ir_site *site, const lower_missing *what) {
+  coverage c = {l, site, what, ARENA_ARRAY(l->mem, bool, (size_t)what->n)};
+  ir_visit_ops(&l->fn->body, see_observe, &c);
+  for (int64_t m = 0; m < what->n; m++) {
+    if (c.observed[m]) continue;
+    strbuf at;
+    strbuf_init(&at, l->mem);
+    for (uint32_t k = 0; k < site->type.rank; k++)
+      strbuf_printf(&at, "%s%lld", k ? ", " : "", (long long)what->at[m * site->type.rank + k] + 1);
+    diag *d = diag_add(l->p->diags, DIAG_ERROR, "E0770", site->where, "`%s[%s]` is missing, and no statement observes it", site->name, at.s);
+    diag_say(l->p->diags, d, "observes other elements");
+    diag_help(l->p->diags, d, "give it a distribution: `%s[%s] ~ ...`", site->name, at.s);
+    l->refused = true;
+    return false;
+  }
+  return true;
+}
+
+void lower_gaps_end(lower *l) {
+  for (size_t k = 0; k < l->model->nsites; k++) {
+    const lower_gap *g = &l->gap[k];
+    if (!g->what || !all_observed(l, l->site[k], g->what) || !g->drawn) continue;
+    l->b.where = g->site->where;
+    ir_val all = lower_read_all(l, g->drawn);
+    lower_box box = lower_box_begin(l, 1, &g->n);
+    ir_val v = ir_at(&l->b, all, place(l, g, box.idx[0], g->site->type.rank));
+    lower_box_end(l, &box);
+    ir_track(&l->b, g->site->name, ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v));
+  }
+}
