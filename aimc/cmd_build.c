@@ -57,6 +57,10 @@ static size_t sort_sizes(const args *a, program *p, ir_size **runtime) {
 }
 
 static int check_names(const args *a, const program *p) {
+  if (p->nmissing) {
+    fprintf(stderr, "aimc: values of `%s` are missing, and an object is for data that are whole\n", p->missing[0].name);
+    return EXIT_WRONG;
+  }
   for (size_t k = 0; k < a->n_runtime; k++) {
     bool there = false;
     for (size_t i = 0; i < size_symbol_count(p->sizes) && !there; i++) {

@@ -32,7 +32,7 @@ static const char *why_not(const binder *b, const symbol *s, bool *latent, const
   }
   if (s->type->rank == 0) {
     *help = arena_printf(b->a, "leave `%s` out of the signature, and it is unknown", s->name);
-    return "it is one value";
+    return "it is the only one";
   }
   if (s->type->event_rank) return "its elements depend on each other by its type";
   if (taken(b, arena_printf(b->a, "%s_mis", s->name))) {
@@ -41,9 +41,11 @@ static const char *why_not(const binder *b, const symbol *s, bool *latent, const
   }
   *latent = s->read || site->on->rank > 0 || site->sliced || site->undrawn;
   if (!*latent) return NULL;
-  if (s->type->kind != TY_REAL) return s->read ? "the model reads it elsewhere, and unknown integers cannot be put there" : "these integers cannot be drawn";
+  const char *why = s->read ? "the model reads it elsewhere" : site->sliced ? "a slice of it is observed" : site->undrawn ? "its distribution has no `sample`"
+                                                                                                          : "it is part of a vector";
+  if (s->type->kind != TY_REAL) return arena_printf(b->a, "%s, so it would be unknown, which integers cannot be", why);
   if (site->on_varies || site->on->support > IR_SUP_INTERVAL || !literal(site->on->lo) || !literal(site->on->hi))
-    return "the model reads it elsewhere, and its distribution's support is known only in the run";
+    return arena_printf(b->a, "%s, so it would be unknown, on a support that only the run knows", why);
   return NULL;
 }
 

@@ -232,6 +232,21 @@ void model_outputs(model_run *r, const double *frame, uint64_t key, double *resu
       result[n] = r->p.output[o].elem == IR_REAL ? r->out[n].real : (double)r->out[n].integer;
 }
 
+void model_loglik(model_run *r, const double *frame, double *result) {
+  exec_arg in[MODEL_MAX_ARGS], out[MODEL_MAX_ARGS];
+  size_t n = 0;
+  for (size_t k = 0; k < r->p.nloglik; k++) n += r->p.loglik[k].cells;
+  exec_cell *cells = ARENA_ARRAY(&r->mem, exec_cell, n);
+  put_frame(r, frame, in);
+  n = 0;
+  for (size_t k = 0; k < r->p.nloglik; k++) {
+    out[k] = (exec_arg){cells + n, 1};
+    n += r->p.loglik[k].cells;
+  }
+  call(r, "loglik", in, out);
+  for (size_t k = 0; k < n; k++) result[k] = cells[k].real;
+}
+
 static void call_at(model_run *r, const char *kind, const program_site *s, const double *frame, const int64_t *at, size_t nout, double *result) {
   exec_arg in[MODEL_MAX_ARGS], out[2] = {{r->out, 1}, {r->out + 1, 1}};
   exec_cell index[IR_MAX_RANK];

@@ -56,6 +56,8 @@ void model_prior(model_run *r, uint64_t key, double *frame);
 void model_recover(model_run *r, uint64_t key, double *frame);
 /* The results of @outputs, one after the other. */
 void model_outputs(model_run *r, const double *frame, uint64_t key, double *out);
+/* The results of @loglik, one after the other. */
+void model_loglik(model_run *r, const double *frame, double *out);
 double model_local(model_run *r, const program_site *s, const double *frame, const int64_t *at);
 void model_bounds(model_run *r, const program_site *s, const double *frame, const int64_t *at, double *lo, double *hi);
 
