@@ -11,7 +11,7 @@ static const char form[] = "ode(f, u0, t0, ts, parameters of f ..., rtol = 1e-6,
 /* What compiler/lower_ode.c calls. */
 static const char *const library[] = {
     "ode_stage2", "ode_stage3", "ode_stage4", "ode_stage5", "ode_stage6", "ode_new_state", "ode_error",
-    "ode_guess", "ode_ahead", "ode_first_step", "ode_control_error", "ode_next_step", "ode_choose"};
+    "ode_guess", "ode_ahead", "ode_first_step", "ode_step_size", "ode_log_error", "ode_change", "ode_choose"};
 
 typedef struct ode_call {
   const ast_arg *plain[4]; /* f, u0, t0, ts */

@@ -1,6 +1,6 @@
 /* lower_ode.c: ode(f, u0, t0, ts, ...) as two scans; formulas are in stdlib/prelude/ode.aim.
  *
- * The *search* tries steps: it carries time t, state u, its derivative k1, the next step's size h and the number i of results so far.  A step
+ * The *search* tries steps: it carries time t, state u, its derivative k1, the next step's size h = exp(n / 32), n, and the number i of results so far.  A step
  * that would reach ts[i] ends there.  A step whose error is too large leaves all but h as they were.  The search ends itself when all results are
  * there, or when it is stuck: steps no longer move t, or ts[i] lies before t.  It keeps of each step its size, 0 if it was not taken, and
  * whether it ended at a result.
@@ -70,7 +70,7 @@ static step take(ode *o, ir_val t, ir_val u, ir_val h, ir_val k1) {
 typedef struct walk {
   ir_op *scan;
   ir_builder outer;
-  uint32_t live, t, u, k1, h, i, last, tried, rows;
+  uint32_t live, t, u, i, k1, h, n, last, tried, rows;
 } walk;
 
 static uint32_t carry(ode *o, walk *w, ir_val init) { return ir_loop_state(o->l->fn, w->scan, IR_CARRY, init); }
@@ -103,12 +103,13 @@ static search search_steps(ode *o, ir_val t0, ir_val u0) {
   ir_val start = derivative(o, t0, u0), guess = library(l, "ode_guess", u0, start, o->rtol, o->atol);
   ir_val probe = derivative(o, ir_op2(b, IR_ADD_OP, t0, guess), library(l, "ode_ahead", u0, guess, start));
   ir_val first = library(l, "ode_first_step", guess, u0, start, probe, o->rtol, o->atol);
-  ir_val zero = ir_int(b, 0), one = ir_int(b, 1), one_real = ir_real(b, 1), none = ir_real(b, 0), small = ir_real(b, 1e-4);
+  ir_val zero = ir_int(b, 0), one = ir_int(b, 1), none = ir_real(b, 0), last0 = ir_real(b, -9), h0 = library(l, "ode_step_size", first);
   walk w;
   walk_begin(o, &w, ir_op2(b, IR_LT_OP, zero, o->n), t0, u0);
   w.k1 = carry(o, &w, start);
-  w.h = carry(o, &w, first);
-  w.last = carry(o, &w, small);
+  w.h = carry(o, &w, h0);
+  w.n = carry(o, &w, first);
+  w.last = carry(o, &w, last0);
   w.tried = carry(o, &w, zero);
   walk_enter(o, &w);
   ir_val t = now(&w, w.t), u = now(&w, w.u), h = now(&w, w.h), i = now(&w, w.i), k1 = now(&w, w.k1), last = now(&w, w.last);
@@ -117,10 +118,10 @@ static search search_steps(ode *o, ir_val t0, ir_val u0) {
   step s = take(o, t, u, length, k1);
   ir_val k7 = derivative(o, then, s.u);
   ir_val err = library(l, "ode_error", u, s.u, length, k1, s.k[3], s.k[4], s.k[5], s.k[6], k7, o->rtol, o->atol);
-  ir_val good = ir_op2(b, IR_LE_OP, err, one_real), end = ir_op2(b, IR_AND_OP, good, reach);
-  ir_val sized = library(l, "ode_next_step", length, err, last);
-  /* A step cut short at a result says little about the size that follows it. */
-  ir_val h1 = ir_op3(b, IR_SELECT_OP, end, ir_op2(b, IR_MAX_OP, h, sized), sized);
+  ir_val good = ir_op2(b, IR_LE_OP, err, ir_real(b, 1)), end = ir_op2(b, IR_AND_OP, good, reach), e = library(l, "ode_log_error", err);
+  /* A good step cut short at a result says little about the size that follows it. */
+  ir_val change = ir_op3(b, IR_SELECT_OP, end, zero, library(l, "ode_change", good, e, last)), n1 = ir_op2(b, IR_ADD_OP, now(&w, w.n), change);
+  ir_val h1 = library(l, "ode_step_size", n1);
   ir_val i1 = ir_op2(b, IR_ADD_OP, i, ir_op1(b, IR_BOOL_INT_OP, end));
   ir_val least = ir_op2(b, IR_MUL_OP, ir_real(b, 0x1p-50), ir_op1(b, IR_ABS_OP, t));
   ir_val moves = ir_op2(b, IR_OR_OP, good, ir_op2(b, IR_LT_OP, ir_op2(b, IR_MAX_OP, least, ir_real(b, 0x1p-1000)), h1));
@@ -132,7 +133,8 @@ static search search_steps(ode *o, ir_val t0, ir_val u0) {
   next(o, &w, w.i, ir_op3(b, IR_SELECT_OP, forward, i1, i));
   next(o, &w, w.k1, library(l, "ode_choose", good, k7, k1));
   next(o, &w, w.h, h1);
-  next(o, &w, w.last, ir_op3(b, IR_SELECT_OP, good, library(l, "ode_control_error", err), last));
+  next(o, &w, w.n, n1);
+  next(o, &w, w.last, ir_op3(b, IR_SELECT_OP, good, e, last));
   next(o, &w, w.tried, ir_op2(b, IR_ADD_OP, now(&w, w.tried), one));
   ir_val taken = ir_op3(b, IR_SELECT_OP, good, h, none);
   l->b = w.outer;
@@ -179,13 +181,13 @@ static ir_val checked(ode *o, ir_val rows, ir_val u0, ir_type type, ir_val whole
 
 /* What the library computes for a solve stands at the call in the source: that is what its author can act on. */
 typedef struct place {
-  uint32_t library;
+  uint32_t function; /* the file of f */
   span call;
 } place;
 
 static void set_place(void *user, ir_op *op) {
   const place *p = user;
-  if (op->where.file == p->library) op->where = p->call;
+  if (op->where.file != p->function && op->where.file != p->call.file) op->where = p->call;
 }
 
 static void set_places(ir_op *first, place *p) {
@@ -216,7 +218,7 @@ ir_val lower_ode(lower *l, const ast_expr *e) {
   ir_op *before = l->b.block->last;
   search r = search_steps(&o, t0, u0);
   ir_val result = checked(&o, replay_steps(&o, t0, u0, type, &r), u0, type, r.whole);
-  place p = {.library = check_find(l->p, "ode_stage2")->at.file, .call = e->at};
+  place p = {.function = f->callee->at.file, .call = e->at};
   set_places(before->next, &p);
   return result;
 }
