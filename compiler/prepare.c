@@ -2,7 +2,7 @@
  *
  * needs: a model.  keeps: its meaning.  changes: top-level operations that read only data (and no model operation
  * inside) move to @prepare; those of their results that the rest still reads become frame parameters.  Constants and sizes stay
- * on both sides. */
+ * on both sides.  A guard stays, though what it asks moves: it counts in each evaluation, where a run looks for what went wrong. */
 #include "compiler/derive.h"
 
 /* op, and what stands in its blocks. */
@@ -68,7 +68,7 @@ ir_fn *derive_prepare(ir_module *m, ir_fn *model) {
   for (ir_op *op = model->body.first; op; op = op->next) {
     scan_uses s = {.fn = model, .data = data, .root = op, .all = true};
     visit_tree(op, see_op, &s);
-    if (!s.all || s.effects) continue;
+    if (!s.all || s.effects || op->code == IR_GUARD_OP) continue;
     for (uint32_t k = 0; k < op->nres; k++) data[op->res[k]] = true;
     any = any || !trivial(op);
   }

@@ -104,6 +104,16 @@ static void blame(aim_task *t, diag *d) {
   eval_worker_free(&w);
 }
 
+/* A guard that failed stands at the call of an `ode`. */
+static bool at_ode(const aim_task *t, span at) {
+  const source_file *f = at.file && at.len > 3 ? source_get(&t->p.sources, at.file) : NULL;
+  return f && at.off + at.len <= f->len && memcmp(f->text + at.off, "ode", 3) == 0 && (f->text[at.off + 3] == '(' || f->text[at.off + 3] == ' ');
+}
+
+static const char *guard_words(const aim_task *t, const eval_faults *f) {
+  return at_ode(t, f->guard_where) ? "a solve that failed" : "a value outside the support or an invalid parameter";
+}
+
 void api_report_init(aim_task *t) {
   const eval_faults *f = &t->run.faults;
   diag_list *l = &t->p.diags;
@@ -111,9 +121,9 @@ void api_report_init(aim_task *t) {
   const char *what = t->plan.method == PLAN_IMPORTANCE || t->plan.method == PLAN_AIS ? "every particle has weight 0" : "no initial point has a finite log density";
   diag *d = diag_add(l, DIAG_ERROR, "E0911", at, "%s", what);
   if (f->nan_where.file) diag_say(l, d, "this became NaN first (%llu evaluations in all)", (unsigned long long)f->nans);
-  else if (f->guard_where.file) diag_say(l, d, "a value outside the support or an invalid parameter, which gives -inf (%llu times)", (unsigned long long)f->guards);
+  else if (f->guard_where.file) diag_say(l, d, "%s, which gives -inf (%llu times)", guard_words(t, f), (unsigned long long)f->guards);
   if (f->nan_where.file && f->guard_where.file)
-    diag_point(l, d, f->guard_where, "a value outside the support or an invalid parameter (%llu times)", (unsigned long long)f->guards);
+    diag_point(l, d, f->guard_where, "%s (%llu times)", guard_words(t, f), (unsigned long long)f->guards);
   blame(t, d);
   diag_help(l, d, "check that the data can arise under the model's supports, or give narrower priors or a smaller init_radius");
 }
@@ -145,9 +155,11 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
   if (f->guards) {
     n++;
     bool markov = method_is(t->plan.method, METHOD_MARKOV);
-    strbuf_printf(b, "%llu times%s a value was outside its support or a parameter was invalid, first at %s; such points have density 0. ",
-                  (unsigned long long)f->guards, markov ? " after warm-up" : "", api_place(&t->p.sources, f->guard_where, b->a));
-    strbuf_puts(b, "Declare the bounds, so that no such point is tried.\n");
+    bool ode = at_ode(t, f->guard_where);
+    strbuf_printf(b, "%llu times%s %s, first at %s; such points have density 0. ", (unsigned long long)f->guards, markov ? " after warm-up" : "",
+                  ode ? "a solve failed" : "a value was outside its support or a parameter was invalid", api_place(&t->p.sources, f->guard_where, b->a));
+    strbuf_puts(b, ode ? "Steps became too small, or more than `max_steps`: look at the solution near such parameters.\n"
+                       : "Declare the bounds, so that no such point is tried.\n");
   }
   if (f->nans) {
     n++;

@@ -141,6 +141,25 @@ static void test_failures(void **state) {
   failing("fn f(t: real, u: real[D]): real[D] = -u\n", "ode(f, [1.0], 0, -x * ts)", 4);
 }
 
+static void count_scan(void *user, ir_op *op) { *(int *)user += op->code == IR_SCAN_OP; }
+
+/* What depends on data alone is solved when data is bound: no evaluation has a scan. */
+static void test_data_alone(void **state) {
+  (void)state;
+  model_run r;
+  model_open(&r, "fn f(t: real, u: real[D], k: real): real[D] = -k * u\nmodel m(ts: real[T], c: real) {\n  x ~ Normal(0, 1)\n"
+                 "  let u = ode(f, [1.0], 0, ts, c)\n  factor x * u[2, 1]\n}\n", "{\"ts\": [1, 2], \"c\": 0.5}", NEED_GRAD);
+  int scans[2] = {0, 0};
+  const char *const fn[] = {"prepare", "grad"};
+  for (int k = 0; k < 2; k++) ir_visit_ops(&ir_fn_find(r.p.module, fn[k])->body, count_scan, &scans[k]);
+  assert_int_equal(scans[0], 2);
+  assert_int_equal(scans[1], 0);
+  double q = 0.5, grad;
+  model_grad(&r, &q, &grad);
+  assert_true(fabs(grad - (exp(-1.0) - 0.5)) < 1e-5);
+  model_close(&r);
+}
+
 static void test_empty(void **state) {
   (void)state;
   model_run r;
@@ -157,6 +176,7 @@ int main(void) {
       cmocka_unit_test(test_solutions),
       cmocka_unit_test(test_sensitivities),
       cmocka_unit_test(test_failures),
+      cmocka_unit_test(test_data_alone),
       cmocka_unit_test(test_empty),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,3 +122,16 @@ END
   grep -A99 '^  library' remarks | grep -q '^  line' && fail "a line of the program comes after the library"
   grep -q 'too few' out && fail "statistics of two elements are missed"
 }
+
+# A solve that fails is told as one, with the line of the call: in the advice behind a run, and where no start was found, for solves of data too.
+test_failed_solves() {
+  fn='fn f(t: real, u: real[D]): real[D] = u * u'
+  printf '%s\nmodel pole(ts: real[T], y: real[T]) {\n  k ~ LogNormal(0, 1)\n  let u = ode(f, [k], 0, ts)\n  y ~ Normal(u[:, 1], 1)\n}\n%s\n' "$fn" \
+    'infer pole on ts = [1, 2, 3], y = [0.6, 0.3, 0.2] with nuts(warmup = 300, draws = 300)' > pole.aim
+  expect 0 "$aimc" run pole.aim
+  says out "a solve failed, first at pole.aim:4:11"
+  sed 's/\[k\]/[1.0]/; s/u\[:, 1\]/k * u[:, 1]/' pole.aim > data.aim
+  expect 1 "$aimc" run data.aim
+  says err "data.aim:4:11"
+  says err "a solve that failed"
+}
