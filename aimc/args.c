@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_CPU, KEY_RUNTIME, KEY_JSON, KEY_CHECK, KEY_REPORT, KEY_OPTION };
+enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_CPU, KEY_RUNTIME, KEY_JSON, KEY_CHECK, KEY_REPORT, KEY_PHYSICS, KEY_OPTION };
 
 /* Flags that are options of a statement, KEY_OPTION + their place here. */
 static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
@@ -44,6 +44,7 @@ static const struct argp_option options[] = {
     {"any-path", KEY_ANY_PATH, NULL, 0, "let programs import files and read data outside their folder", 3},
     {"all", KEY_ALL, NULL, 0, "every row of the summary, in the order of the files", 4},
     {"check", KEY_CHECK, NULL, 0, "of fmt: change nothing; status 1 and the names of files that would change", 4},
+    {"physics", KEY_PHYSICS, NULL, 0, "of check: with their data, whether the kernels of annealing and tempering statements leave the distributions that these name", 4},
     {"json", KEY_JSON, NULL, 0, "messages as lines of JSON; of bench: a line for each statement, in seconds and rates", 4},
     {"quiet", 'q', NULL, 0, "no progress and no summary", 4},
     {"color", KEY_COLOUR, "WHEN", 0, "auto, always or never", 4},
@@ -89,6 +90,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   case 'o': a->object = arg; return 0;
   case KEY_JSON: a->json = true; return 0;
   case KEY_CHECK: a->check = true; return 0;
+  case KEY_PHYSICS: a->physics = true; return 0;
   case KEY_CPU: a->cpu = arg; return 0;
   case KEY_RUNTIME: push(a->runtime, &a->n_runtime, arg, s); return 0;
   case KEY_OUT: a->out = arg; return 0;
@@ -131,7 +133,8 @@ typedef struct command_help {
 static const command_help helps[] = {
     {"run", "run FILE", "Runs the statements of a file: draws, summary, advice.",
      {'d', KEY_OUT, 'o', KEY_REPORT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
-    {"check", "check FILE...", "Says what is wrong with models, without data.", {'q', KEY_JSON, KEY_COLOUR}},
+    {"check", "check FILE...", "Says what is wrong with models, without data; with --physics, what is wrong with kernels.",
+     {KEY_PHYSICS, 'd', KEY_ONLY, 's', KEY_ANY_PATH, 'q', KEY_JSON, KEY_COLOUR}},
     {"fmt", "fmt FILE...", "Lays out source files in place: spaces and indentation; comments and line breaks stay.", {KEY_CHECK, 'q', KEY_COLOUR}},
     {"explain", "explain FILE", "The method and why, the sites, what a gradient costs.", {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ANY_PATH, KEY_COLOUR}},
     {"ir", "ir FILE", "What a model becomes, before data are known.", {'d', KEY_ONLY, 's', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},

@@ -25,7 +25,7 @@ typedef struct args {
   const char *runtime[ARGS_MOST];
   size_t n_runtime;
   int isa;
-  bool quiet, all, any_path, json, check;
+  bool quiet, all, any_path, json, check, physics;
   arg_colour colour;
 } args;
 

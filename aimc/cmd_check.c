@@ -1,7 +1,76 @@
-/* cmd_check.c: aimc check: what is wrong with files, without their data. */
+/* cmd_check.c: aimc check: what is wrong with files, without their data; and with them, what is wrong with kernels (--physics). */
 #include "aimc/aimc.h"
 
+#include "vm/physics.h"
+
+#include <math.h>
+
 static const char *plural(size_t n) { return n == 1 ? "" : "s"; }
+
+static const char *const verdicts[] = {[PHYSICS_PASS] = "pass", [PHYSICS_FAIL] = "FAIL", [PHYSICS_BIASED] = "biased", [PHYSICS_VALUE] = "exact"};
+
+static void print_row(const physics_row *r) {
+  char beta[32] = "", limit[32] = "";
+  if (!isnan(r->beta)) snprintf(beta, sizeof beta, "%.6g", r->beta);
+  if (!isnan(r->limit)) snprintf(limit, sizeof limit, "%.2g", r->limit);
+  printf("  %-32s %12s  ", r->what, beta);
+  if (r->verdict == PHYSICS_VALUE) printf("%20.10f", r->value);
+  else printf("%20.3g", r->value);
+  printf(" %9s  %s\n", limit, verdicts[r->verdict]);
+}
+
+static void print_json(const char *name, const physics_row *r) {
+  char beta[32] = "null", limit[32] = "null", value[32] = "null";
+  if (isfinite(r->beta)) snprintf(beta, sizeof beta, "%.17g", r->beta);
+  if (isfinite(r->limit)) snprintf(limit, sizeof limit, "%.17g", r->limit);
+  if (isfinite(r->value)) snprintf(value, sizeof value, "%.17g", r->value);
+  printf("{\"statement\": \"%s\", \"check\": \"%s\", \"beta\": %s, \"value\": %s, \"limit\": %s, \"verdict\": \"%s\"}\n", name, r->what, beta, value, limit,
+         verdicts[r->verdict]);
+}
+
+static void print_physics(const args *a, const aim_task *t, const physics_report *r) {
+  const kernel *k = &t->plan.kernel;
+  for (size_t i = 0; i < r->rows && a->json; i++) print_json(t->plan.name, &r->row[i]);
+  if (a->json || (a->quiet && !r->failed)) return;
+  printf("%s: %s of %s", t->plan.name, method_name(t->plan.method), t->plan.model->decl->name.name);
+  if (!r->applies) {
+    printf(": moves nothing at an inverse temperature, so there is no kernel to check\n");
+    return;
+  }
+  printf(", %s in %s order, %zu element%s, ", kernel_rule_name(k->rule), kernel_order_name(k->order), r->elements, plural(r->elements));
+  printf("%s\n", r->spins ? "by local fields" : "by the terms of one element");
+  if (r->states) printf("  %zu states enumerated\n", r->states);
+  else printf("  not enumerated: %s; %zu changes of single elements compared\n", r->why, r->compared);
+  printf("  %-32s %12s  %20s %9s\n", "check", "beta", "value", "limit");
+  for (size_t i = 0; i < r->rows; i++) print_row(&r->row[i]);
+  if (k->floor > 0)
+    printf("  biased: a floor under the acceptance is not reversible, and its limit is not exp(-beta E) / Z; for search only\n");
+}
+
+static int check_physics(const args *a, aim_program *p, size_t k, size_t chosen) {
+  (void)chosen;
+  aim_task *t = NULL;
+  aim_status st = aim_task_statement(p, k, &t);
+  if (st != AIM_OK) {
+    fprintf(stderr, "aimc: %s\n", aim_status_text(st));
+    return exit_of(st);
+  }
+  int status = prepare_task(a, t);
+  if (status == EXIT_FINE) {
+    physics_report r = {0};
+    st = aim_bind(t);
+    if (st == AIM_OK) st = api_physics(t, &physics_exact, &r);
+    status = report_task(a, t, st);
+    if (st == AIM_OK) print_physics(a, t, &r);
+    if (r.failed) {
+      fprintf(stderr, "aimc: %s: %zu check%s failed: this is a bug in AIM %s; please report it with the model and its data\n", t->plan.name, r.failed,
+              plural(r.failed), aim_version());
+      status = EXIT_BUG;
+    }
+  }
+  aim_task_free(t);
+  return status;
+}
 
 int cmd_check(const args *a, aim_vm *vm) {
   int worst = EXIT_FINE;
@@ -10,6 +79,12 @@ int cmd_check(const args *a, aim_vm *vm) {
     aim_program *p = load(a, vm, a->file[k], &status);
     if (status > worst) worst = status;
     if (!p) continue;
+    if (a->physics) {
+      status = each_statement(a, p, check_physics);
+      if (status > worst) worst = status;
+      aim_program_free(p);
+      continue;
+    }
     if (a->json) {
       aim_program_free(p);
       continue;

@@ -6,6 +6,7 @@ void help_print(void) {
         "\n"
         "  aimc run model.aim            runs the statements of a file: draws, summary, advice\n"
         "  aimc check model.aim...       says what is wrong, without data\n"
+        "  aimc check --physics model.aim  whether annealing and tempering leave the distribution they name\n"
         "  aimc fmt model.aim...         lays them out: spaces and indentation\n"
         "  aimc explain model.aim        the method and why, the sites, what a gradient costs\n"
         "  aimc ir model.aim             what the model becomes (--stage model, grad, ...)\n"

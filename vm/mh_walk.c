@@ -37,6 +37,12 @@ void mh_walk_moved(mh_walk *c, const mh_element *x, const mh_score *now, const m
   for (size_t k = 0; k < x->p->event && c->changed; k++) c->changed[c->n_changed++] = x->p->at + x->e * x->p->event + k;
 }
 
+double mh_acceptance(bool heat_bath, double floor, double r) {
+  const double p = r >= 0 ? 1.0 : r > -700 ? rt_exp(r) : 0.0; /* a NaN is 0 too */
+  if (heat_bath) return p < 1.0 ? p / (1.0 + p) : 1.0 / (1.0 + rt_exp(-r));
+  return p < floor && r > -INFINITY ? floor : p;
+}
+
 /* Decides about the value that now stands in the frame.  log_ratio is what the proposal adds to the difference of the scores. */
 static bool decide(mh_walk *c, const mh_element *x, const mh_score *old, double log_ratio, size_t mark, bool *accepted, bool heat_bath,
                    double target) {
@@ -44,9 +50,7 @@ static bool decide(mh_walk *c, const mh_element *x, const mh_score *old, double 
   *accepted = false;
   if (!mh_walk_score(c, x, &now)) return false;
   double r = now.all - old->all + log_ratio;
-  double p = r >= 0 ? 1.0 : r > -700 ? rt_exp(r) : 0.0; /* a NaN is 0 too */
-  if (heat_bath) p = p < 1.0 ? p / (1.0 + p) : 1.0 / (1.0 + rt_exp(-r));
-  else if (c->rule == MH_METROPOLIS && p < c->floor) p = c->floor;
+  const double p = mh_acceptance(heat_bath, c->rule == MH_METROPOLIS ? c->floor : 0.0, r);
   *accepted = p >= 1.0 || (p > 0 && rt_draw_uniform(address(c, x, 1, x->e)) < p);
   if (*accepted) {
     undo_commit(&c->s->undo, mark);

@@ -115,6 +115,8 @@ bool mh_walk_elements(mh_walk *c, size_t site, size_t first, size_t n, mh_step *
 void mh_walk_moved(mh_walk *c, const mh_element *x, const mh_score *now, const mh_score *old);
 /* Before a step of a vector event: a bounded ordered vector whose bound moved has other coordinates, its first being log(x[0] - lo). */
 bool mh_walk_refresh_point(mh_walk *c, const mh_element *x, double *u);
+/* Probability of accepting a proposal that adds r to the log density: min(1, exp(r)), at least floor unless what it proposes is impossible; of the heat bath 1 / (1 + exp(-r)). */
+double mh_acceptance(bool heat_bath, double floor, double r);
 /* A real element moved by d on the unconstrained scale: log of the distance to a bound, logit between two.  Returns what the Jacobian adds to
  * the log density from `from` to *to; -INFINITY where *to rounds to a bound. */
 double mh_move(const mh_element *x, double from, double d, double *to /* OUT */);

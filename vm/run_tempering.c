@@ -69,7 +69,7 @@ static void exchange(tempering *m, ladder *l, uint64_t key, uint64_t t) {
   for (size_t i = t & 1; i + 1 < m->rungs; i += 2) {
     size_t a = l->at[i], b = l->at[i + 1];
     double r = m->r->rules->exchange(l->beta[i], l->beta[i + 1], l->x.energy[a], l->x.energy[b]);
-    double p = r >= 0 ? 1.0 : r > -700 ? rt_exp(r) : 0.0;
+    double p = mh_acceptance(false, 0.0, r);
     l->tried[i] += 1.0;
     l->rejected[i] += 1.0 - p;
     if (!(p >= 1.0 || rt_draw_uniform((rt_draw_addr){key, (uint32_t)i, t}) < p)) continue;
