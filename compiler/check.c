@@ -390,11 +390,8 @@ check_call *check_call_of(check_program *p, const ast_expr *call) { return ptr_m
 
 symbol *check_continued(const symbol *s) { return sym_of((symbol *)s)->continues; }
 
-symbol *check_find(check_program *p, const char *name) {
-  name = intern(p->names, name);
-  symbol *s = ptr_map_get(&p->state->user, name);
-  if (!s) s = library_find(p->state, name);
-  if (!s) s = ptr_map_get(&p->state->builtins, name);
+/* s, which something outside of its callers uses. */
+static symbol *found(check_program *p, symbol *s) {
   if (s && s->kind == SYM_FN) {
     /* A caller of the library from outside, such as the lowering of a support, needs its body checked. */
     signature_of(p->state, s);
@@ -405,4 +402,14 @@ symbol *check_find(check_program *p, const char *name) {
     run_queue(p->state);
   }
   return s;
+}
+
+symbol *check_library(check_program *p, const char *name) { return found(p, library_find(p->state, intern(p->names, name))); }
+
+symbol *check_find(check_program *p, const char *name) {
+  name = intern(p->names, name);
+  symbol *s = ptr_map_get(&p->state->user, name);
+  if (!s) s = library_find(p->state, name);
+  if (!s) s = ptr_map_get(&p->state->builtins, name);
+  return found(p, s);
 }

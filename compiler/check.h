@@ -148,6 +148,8 @@ check_call *check_call_of(check_program *p, const ast_expr *call);
  * elements, the first T of which are those of the latent or data h.  NULL for other symbols. */
 symbol *check_continued(const symbol *s);
 symbol *check_find(check_program *p, const char *name); /* a top-level name; NULL if unknown */
+/* The library's, whatever the program calls by that name: for functions that the compiler itself calls. */
+symbol *check_library(check_program *p, const char *name);
 
 static inline const ty_info *ty_of(const ast_expr *e) { return e->info; }
 

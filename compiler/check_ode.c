@@ -8,11 +8,6 @@
 
 static const char form[] = "ode(f, u0, t0, ts, parameters of f ..., rtol = 1e-6, atol = 1e-9, max_steps = 10000)";
 
-/* What compiler/lower_ode.c calls. */
-static const char *const library[] = {
-    "ode_stage2", "ode_stage3", "ode_stage4", "ode_stage5", "ode_stage6", "ode_new_state", "ode_error",
-    "ode_guess", "ode_ahead", "ode_first_step", "ode_step_size", "ode_log_error", "ode_change", "ode_choose"};
-
 typedef struct ode_call {
   const ast_arg *plain[4]; /* f, u0, t0, ts */
   ast_expr *option[3];     /* rtol, atol, max_steps; NULL: not given */
@@ -116,7 +111,6 @@ const ty_info *check_ode(ctx *c, ast_expr *e, symbol *callee) {
       ok = false;
     }
   }
-  for (size_t k = 0; k < sizeof library / sizeof *library; k++) callee_used(c, library_find(c->st, intern(c->p->names, library[k])), e->at);
   if (!ok) return check_error(c, e);
   ast_expr **args = ARENA_ARRAY(c->a, ast_expr *, 7);
   const ast_expr *const all[7] = {call, o.plain[1]->value, o.plain[2]->value, ts, o.option[0], o.option[1], o.option[2]};

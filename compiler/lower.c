@@ -305,7 +305,7 @@ ir_fn *lower_bijector(check_program *p, ir_module *m, ir_support support, bool l
   ir_val lo = lower_bound ? ir_param_add(fn, IR_ROLE_PLAIN, "lo", ir_scalar(IR_REAL)) : 0;
   ir_val out[2] = {0, 0};
   for (int part = 0; part < 2; part++) {
-    symbol *s = check_find(p, arena_printf(m->mem, "%s_%s", base, part == 0 ? "constrain" : "log_jacobian"));
+    symbol *s = check_library(p, arena_printf(m->mem, "%s_%s", base, part == 0 ? "constrain" : "log_jacobian"));
     ast_params *formal = &s->decl->params;
     memset(&l.sizes, 0, sizeof l.sizes);
     for (size_t k = 0; k < formal->n; k++) {

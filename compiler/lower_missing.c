@@ -44,7 +44,7 @@ static void make_latent(lower *l, const check_site *s, lower_gap *g, const char 
   g->site = ir_site_new(l->fn, name, IR_LATENT, below && above ? IR_SUP_INTERVAL : below ? IR_SUP_LOWER : above ? IR_SUP_UPPER : IR_SUP_REAL,
                         ir_array(IR_REAL, 1, &g->n), 0);
   g->site->where = s->at;
-  const check_dist *flat = check_dist_of(l->p, check_find(l->p, "Flat"));
+  const check_dist *flat = check_dist_of(l->p, check_library(l->p, "Flat"));
   ir_dist *d = lower_dist_instance(l, flat, NULL, ir_scalar(IR_REAL));
   if (t->lo) lower_prepare(l, t->lo);
   if (t->hi) lower_prepare(l, t->hi);

@@ -27,7 +27,7 @@ typedef struct ode {
 
 static ir_val library(lower *l, const char *name, ...) {
   enum { MOST = 12 };
-  const ast_decl *d = check_find(l->p, name)->decl;
+  const ast_decl *d = check_library(l->p, name)->decl;
   ir_val args[MOST];
   va_list ap;
   va_start(ap, name);

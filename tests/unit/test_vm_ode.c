@@ -160,6 +160,19 @@ static void test_data_alone(void **state) {
   model_close(&r);
 }
 
+/* A program may have functions of its own by the names of the library's. */
+static void test_names(void **state) {
+  (void)state;
+  model_run r;
+  model_open(&r, "fn ode_error(x: real): real = x\nfn simplex_constrain(x: real): real = x\nfn f(t: real, u: real[D], k: real): real[D] = -k * u\n"
+                 "model m() {\n  k ~ Normal(0, 1)\n  p: simplex(2) ~ Flat()\n  let u = ode(f, [1.0], 0, [1.0], ode_error(k))\n"
+                 "  factor u[1, 1] + simplex_constrain(p[1])\n}\n", NULL, NEED_GRAD);
+  double q[2] = {0.5, 0.0}, grad[2], lp = model_grad(&r, q, grad);
+  assert_true(fabs(lp - (exp(-0.5) + 0.5 + log(0.25) - 0.125 - 0.91893853320467274)) < 1e-5);
+  assert_true(fabs(grad[0] + exp(-0.5) + 0.5) < 1e-5);
+  model_close(&r);
+}
+
 static void test_empty(void **state) {
   (void)state;
   model_run r;
@@ -178,6 +191,7 @@ int main(void) {
       cmocka_unit_test(test_failures),
       cmocka_unit_test(test_data_alone),
       cmocka_unit_test(test_empty),
+      cmocka_unit_test(test_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
