@@ -173,7 +173,8 @@ static void explain(aim_task *t, const char *name) {
   print_cost(p, "density", "log density");
   if (by_elements(pl->method) && pl->method != PLAN_MH) {
     printf("  elements are visited in %s order\n", kernel_order_name(pl->order));
-    for (size_t k = 0; k < p->nsites; k++) printf("  line %-4u %-12s %s: %s\n", source_locate(&p->sources, p->site[k].site->where.file, p->site[k].site->where.off).line, method_name(pl->method), p->site[k].name, update(&p->site[k]));
+    for (size_t k = 0; k < p->nsites; k++) printf("  line %-4u %-12s %s: %s%s\n", source_locate(&p->sources, p->site[k].site->where.file, p->site[k].site->where.off).line, method_name(pl->method), p->site[k].name,
+             p->site[k].conjugate ? conjugate_name(p->site[k].conjugate) : update(&p->site[k]), p->site[k].conjugate ? " conditional, drawn exactly" : "");
   }
   for (size_t k = 0; k < p->nsites && by_elements(pl->method); k++) {
     char fn[300], what[330];

@@ -24,10 +24,10 @@ static unsigned needs_of(const char *stage) {
   if (strcmp(stage, "loglik") == 0) return NEED_LOGLIK;
   if (strcmp(stage, "logdens") == 0) return NEED_LOGDENS;
   if (strcmp(stage, "grad") == 0 || strcmp(stage, "collapsed") == 0) return NEED_GRAD;
-  if (strcmp(stage, "local") == 0) return NEED_LOCAL;
+  if (strcmp(stage, "local") == 0) return NEED_LOCAL | NEED_NATURAL;
   if (strcmp(stage, "tempered") == 0) return NEED_TEMPERED;
   if (strcmp(stage, "all") != 0 && strcmp(stage, "prepare") != 0) return 0;
-  return NEED_DENSITY | NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGLIK | NEED_LOCAL;
+  return NEED_DENSITY | NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGLIK | NEED_LOCAL | NEED_NATURAL;
 }
 
 static bool wanted(const char *stage, const program *p, const ir_fn *fn) {

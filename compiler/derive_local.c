@@ -238,7 +238,28 @@ typedef struct body {
   uint32_t out;
   const ir_op **ops;
   size_t n;
+  /* Positions that are those of the element in the iterations asked for: what is read there is read at the function's own index. */
+  struct {
+    ir_val v, is; /* of the density; of the function being made */
+  } known[IR_MAX_RANK * MAX_OFFSETS];
+  size_t nknown;
 } body;
+
+static ir_val known_position(const body *x, const ir_op *op) {
+  for (size_t k = 0; k < x->nknown; k++)
+    if (op->nres == 1 && op->res[0] == x->known[k].v) return x->known[k].is;
+  return 0;
+}
+
+/* Those of the plate's index plus an offset. */
+static void know_affine(body *x, const reads *r, uint32_t plate_axis, int64_t offset, ir_val is) {
+  for (size_t k = 0; k < x->n && x->nknown < sizeof x->known / sizeof *x->known; k++) {
+    uint32_t axis;
+    int64_t o;
+    if ((x->ops[k]->code != IR_ADD_OP && x->ops[k]->code != IR_SUB_OP) || !affine(r, x->ops[k]->res[0], &axis, &o)) continue;
+    if (axis == plate_axis && o == offset) x->known[x->nknown].v = x->ops[k]->res[0], x->known[x->nknown++].is = is;
+  }
+}
 
 /* The output's value in iteration at[] (of fn; 0: an axis to run over). */
 static ir_val iterate(const body *x, ir_builder *b, const ir_val *at) {
@@ -253,7 +274,11 @@ static ir_val iterate(const body *x, ir_builder *b, const ir_val *at) {
   ir_op *loop = rank ? ir_loop_begin(b, IR_PLATE_OP, rank, extent) : NULL;
   ir_builder in = loop ? ir_builder_in(b, &loop->u.loop->body) : *b;
   for (uint32_t k = 0; k < rank; k++) ir_map_set(&l->c.map, from->index[axis[k]], loop->u.loop->index[k]);
-  for (size_t k = 0; k < x->n; k++) ir_clone_op(&l->c, &in, x->ops[k]);
+  for (size_t k = 0; k < x->n; k++) {
+    const ir_val is = known_position(x, x->ops[k]);
+    if (is) ir_map_set(&l->c.map, x->ops[k]->res[0], is);
+    else ir_clone_op(&l->c, &in, x->ops[k]);
+  }
   ir_val v = ir_map_get(&l->c.map, from->out[x->out].yield);
   if (!loop) {
     *b = in;
@@ -262,13 +287,14 @@ static ir_val iterate(const body *x, ir_builder *b, const ir_val *at) {
   return ir_loop_out(l->fn, loop, IR_SUM, 0, NULL, v);
 }
 
-static ir_val affine_term(const body *x, const reads *r, uint32_t site_axis) {
+static ir_val affine_term(body *x, const reads *r, uint32_t site_axis) {
   localiser *l = x->l;
   const ir_loop *from = x->plate->u.loop;
   const place *p = &r->axis[site_axis];
   ir_val total = 0;
   for (uint32_t k = 0; k < p->noffsets; k++) {
     ir_val at[IR_MAX_RANK] = {0}, ok = 0;
+    x->nknown = 0;
     ir_builder *b = &l->b;
     for (uint32_t a = 0; a < r->l->site->type.rank; a++) {
       const place *q = &r->axis[a];
@@ -278,6 +304,7 @@ static ir_val affine_term(const body *x, const reads *r, uint32_t site_axis) {
       uint32_t pa = q->plate_axis;
       ir_val i = offset ? ir_op2(b, IR_SUB_OP, l->index[a], ir_int(b, offset)) : l->index[a];
       at[pa] = i;
+      if (offset) know_affine(x, r, pa, offset, l->index[a]);
       if (offset == 0 && ir_size_of(l->d, from->extent[pa]) == l->site->type.dim[a]) continue; /* always inside */
       ir_val low = ir_op2(b, IR_LE_OP, ir_int(b, 0), i), high = ir_op2(b, IR_LT_OP, i, ir_map_get(&l->c.map, from->extent[pa]));
       ir_val both = ir_op2(b, IR_AND_OP, low, high);
@@ -297,7 +324,7 @@ static ir_val affine_term(const body *x, const reads *r, uint32_t site_axis) {
   return total;
 }
 
-static ir_val gather_term(const body *x, const reads *r, uint32_t site_axis) {
+static ir_val gather_term(body *x, const reads *r, uint32_t site_axis) {
   localiser *l = x->l;
   const ir_loop *from = x->plate->u.loop;
   frame f;
@@ -321,6 +348,9 @@ static ir_val gather_term(const body *x, const reads *r, uint32_t site_axis) {
   ir_op *loop = ir_loop_begin(&l->b, IR_PLATE_OP, 1, &count);
   ir_builder each = ir_builder_in(&l->b, &loop->u.loop->body);
   ir_val at[IR_MAX_RANK] = {ir_at1(&each, list, ir_op2(&each, IR_ADD_OP, lo, loop->u.loop->index[0]))};
+  x->known[0].v = r->axis[site_axis].key;
+  x->known[0].is = j;
+  x->nknown = 1;
   ir_val v = iterate(x, &each, at);
   return ir_loop_out(l->fn, loop, IR_SUM, 0, NULL, v);
 }

@@ -256,7 +256,10 @@ bool program_build(program *p, unsigned need) {
     passes_data(m, of, false);
     for (size_t k = 0; k < p->nsites; k++) {
       const ir_site *s = p->site[k].site;
-      passes_run(m, derived(derive_local(m, of, &prepare, s, !tempered, &p->site[k].local)));
+      ir_fn *local = derived(derive_local(m, of, &prepare, s, !tempered, &p->site[k].local));
+      ir_fn *natural = need & NEED_NATURAL ? derived(derive_natural(m, local, s, &p->site[k].conjugate)) : NULL;
+      if (natural) passes_run(m, natural);
+      passes_run(m, local);
       passes_run(m, derived(derive_bounds(&p->check, m, p->ir, s)));
       ir_fn *point = derived(derive_point(&p->check, m, p->ir, s));
       if (point) passes_run(m, point);

@@ -9,6 +9,7 @@
 #define AIM_COMPILER_PROGRAM_H
 
 #include "compiler/centre.h"
+#include "compiler/conjugate.h"
 #include "compiler/check.h"
 #include "compiler/contract.h"
 #include "compiler/data.h"
@@ -27,7 +28,8 @@ typedef enum program_need {
   NEED_STAGES = 64,  /* with NEED_GRAD: large sums of @grad are cut off, for threads to share */
   NEED_LOGLIK = 128, /* @loglik, when the model observes anything */
   NEED_MODE = 256,   /* with NEED_GRAD: its maximum is the mode: no Jacobian, and no site is a standard variate */
-  NEED_TEMPERED = 512 /* @tempered, and @local.s in its two parts */
+  NEED_TEMPERED = 512, /* @tempered, and @local.s in its two parts */
+  NEED_NATURAL = 1024 /* with NEED_LOCAL: @natural.s where the conditional of s is of a known family */
 } program_need;
 
 /* What becomes of finite unknowns: they stay; they are summed out, and the build fails where they cannot be; that with a message. */
@@ -49,6 +51,7 @@ typedef struct program_site {
                                      else 0.  NAN where their number depends on other sites */
   bool spin;                      /* its values are -1 and 1 */
   bool improper;                  /* no distribution to draw it from: Flat() on what is not finite */
+  conjugate_family conjugate;     /* of its conditional, where NEED_NATURAL asked */
   bool local;                     /* @local.s does not go through the whole model */
 } program_site;
 

@@ -1,6 +1,7 @@
 /* conditional.c: draws of elements given everything else (conditional.h). */
 #include "vm/conditional.h"
 
+#include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_sample.h"
 #include "vm/slice.h"
 
@@ -138,9 +139,76 @@ static bool slice_point(mh_walk *c, const mh_element *x) {
   return true;
 }
 
+/* ---- families */
+
+/* A draw that rounding put on the end of its support is moved to the number next to it. */
+static double inside(double v, double hi) { return v <= 0 ? 0x1p-1022 : v < hi ? v : hi == 1.0 ? 1.0 - 0x1p-53 : 0x1.fffffffffffffp1023; }
+
+/* *drawn: whether these are parameters of a distribution, on the element's own support.  Where a prior is improper they may be none. */
+static bool draw_scalar(mh_walk *c, const mh_element *x, bool *drawn) {
+  const conjugate_family family = x->p->conjugate;
+  double n[2], v = 0.0, a, b;
+  *drawn = false;
+  if (!eval_natural(c->w, x->site, x->at, 2, n)) return mh_walk_stopped(c);
+  const rt_draw_addr at = {c->sweep_key, (uint32_t)(3 * x->site), x->e};
+  switch (family) {
+  case CONJ_NORMAL:
+    a = n[0], b = -2.0 * n[1];
+    if (!(b > 0 && b < INFINITY && isfinite(a))) return true;
+    v = a / b + rt_draw_normal(at) / sqrt(b);
+    break;
+  case CONJ_GAMMA:
+  case CONJ_INV_GAMMA:
+    a = family == CONJ_GAMMA ? n[0] + 1.0 : -n[0] - 1.0, b = -n[1];
+    if (!(a > 0 && b > 0 && a < INFINITY && b < INFINITY) || x->lo != 0 || x->hi != INFINITY) return true;
+    v = rt_draw_gamma(at, a);
+    v = inside(family == CONJ_GAMMA ? v / b : b / v, INFINITY);
+    break;
+  case CONJ_BETA:
+    a = n[0] + 1.0, b = n[1] + 1.0;
+    if (!(a > 0 && b > 0 && a < INFINITY && b < INFINITY) || x->lo != 0 || x->hi != 1) return true;
+    v = inside(rt_draw_beta(at, a, b), 1.0);
+    break;
+  default: return true;
+  }
+  c->frame[x->p->at + x->e].real = v;
+  return *drawn = true;
+}
+
+/* Where a parameter is not positive the conditional is improper, and the element stays: its unconstrained coordinates are not kept up, so it has no other step. */
+static bool draw_simplex(mh_walk *c, const mh_element *x) {
+  const size_t n = x->p->event;
+  double *g = c->s->event, top = -INFINITY, total = 0;
+  exec_cell *cell = c->frame + x->p->at + x->e * n;
+  if (!eval_natural(c->w, x->site, x->at, n, g)) return mh_walk_stopped(c);
+  const uint64_t key = rt_key_fold(c->sweep_key, x->number);
+  for (size_t k = 0; k < n; k++)
+    if (!(g[k] + 1.0 > 0 && g[k] < INFINITY)) return true;
+  for (size_t k = 0; k < n; k++) {
+    g[k] = rt_draw_log_gamma((rt_draw_addr){key, 0, k}, g[k] + 1.0);
+    if (g[k] > top) top = g[k];
+  }
+  for (size_t k = 0; k < n; k++) total += g[k] = rt_exp(g[k] - top);
+  for (size_t k = 0; k < n; k++) cell[k].real = inside(g[k] / total, 1.0);
+  return true;
+}
+
+/* Of the element's conditional; *drawn is false where it has to be moved otherwise. */
+static bool draw_conjugate(mh_walk *c, const mh_element *x, bool *drawn) {
+  c->stale = true; /* the score before and after is not asked for */
+  c->scores++;
+  *drawn = true;
+  return x->p->conjugate == CONJ_DIRICHLET ? draw_simplex(c, x) : draw_scalar(c, x, drawn);
+}
+
 bool mh_step_slice(mh_walk *c, const mh_element *x) {
   if (x->p->discrete && x->p->site->support == IR_SUP_FINITE && mh_states(x)) return mh_step_finite(c, x);
   c->accept += 1.0;
   if (x->p->discrete) return slice_integer(c, x);
+  if (c->t->m->site[x->site].natural >= 0) {
+    bool drawn;
+    if (!draw_conjugate(c, x, &drawn)) return false;
+    if (drawn) return true;
+  }
   return c->t->m->site[x->site].point >= 0 ? slice_point(c, x) : slice_real(c, x);
 }

@@ -2,6 +2,7 @@
  * it is: what Gibbs sampling is made of.
  *
  *   finite             drawn exactly: the log weight of each value, then one of them in proportion
+ *   conjugate          drawn exactly from its natural parameters, @natural.<site>, where the compiler found a family (conjugate.h)
  *   real, bounds       slice sampling (slice.h) on the unconstrained scale, Jacobian included
  *   vectors, matrices  the same along each unconstrained coordinate of one event, taken to the support by @point.<site>
  *   integers           slice sampling of floor(y), where y is uniform on [x, x + 1)

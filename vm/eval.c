@@ -61,6 +61,7 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
     eval_site *x = &m->site[k];
     const char *name = p->site[k].name;
     x->local = engine->find(m->loaded, arena_printf(p->mem, "local.%s", name));
+    x->natural = engine->find(m->loaded, arena_printf(p->mem, "natural.%s", name));
     const char *bounds = arena_printf(p->mem, "bounds.%s", name);
     x->bounds = engine->find(m->loaded, bounds);
     x->point = engine->find(m->loaded, arena_printf(p->mem, "point.%s", name));
@@ -295,6 +296,13 @@ bool eval_local_tempered(eval_worker *w, size_t s, const int64_t *at, double par
   for (int k = 0; k < 2; k++) part[k] = w->result[k].real;
   if (__builtin_expect(isnan(part[0]) || isnan(part[1]), 0)) met_nan(w, w->m->site[s].local, 2, part);
   return true;
+}
+
+bool eval_natural(eval_worker *w, size_t s, const int64_t *at, size_t n, double *c) {
+  set_index(w, &w->m->p->site[s], at);
+  const bool array = w->m->p->site[s].conjugate == CONJ_DIRICHLET;
+  for (size_t k = 0; k < (array ? 1 : n); k++) w->out[k] = (exec_arg){(exec_cell *)(void *)(c + k), 1};
+  return call(w, w->m->site[s].natural, 1);
 }
 
 bool eval_bounds(eval_worker *w, size_t s, const int64_t *at, double *lo, double *hi) {

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 
 typedef struct eval_site {
-  int local, bounds, point;    /* numbers of its functions, -1 where there is none */
+  int local, bounds, point, natural; /* numbers of its functions, -1 where there is none */
   bool bounds_move;            /* bounds depend on other latents */
   bool bounds_vary;            /* or on the element */
 } eval_site;
@@ -103,6 +103,8 @@ void eval_frame_set(eval_worker *w, const exec_cell *frame);
 bool eval_local(eval_worker *w, size_t s, const int64_t *at, double *terms);
 /* The same of a model that was built for tempering: the terms of both parts. */
 bool eval_local_tempered(eval_worker *w, size_t s, const int64_t *at, double part[2]);
+/* Natural parameters of its conditional (conjugate.h): n of them. */
+bool eval_natural(eval_worker *w, size_t s, const int64_t *at, size_t n, double *c);
 bool eval_bounds(eval_worker *w, size_t s, const int64_t *at, double *lo, double *hi);
 /* u [free] -> event [event cells], and the log Jacobian. */
 bool eval_point(eval_worker *w, size_t s, const double *u, double lo, double *event, double *jacobian);

@@ -8,6 +8,9 @@
  * Slices.  Points drawn exactly from a density are updated once: moments stay what they are.  z = 4.9, a false alarm once in a million for each, with
  * exact standard errors.  A twin that takes any point of the interval for one of the slice must fail.
  *
+ * Conjugate conditionals.  The terms of each element, at several values of it, are those of the family with the parameters that @natural gives, up to a
+ * constant, to 1e-10 of their size; and the parameters do not move with the element.  Runs that draw from them agree with closed forms and with slices.
+ *
  * Posteriors with closed forms: each mean and mean square within 4.9 MCSE.  The twins run on an engine that falsifies the score of one element.
  *
  * Joint test (Geweke 2004): chains that start in exact draws from a model without observations must stay there, whatever is moved given what. */
@@ -294,6 +297,176 @@ static void test_hard_slices(void **state) {
   assert_true(d == 0);
 }
 
+/* ---- conjugate conditionals */
+
+#define ON_LABELS " on x = [0.3, 0.6, 1.2, -1, 0.2, -0.7], g = [1, 2, 1, 2, 3, 3], n = [3, 4, 1, 2, 0, 7], b = [1, 0, 0, 1, 1, 0], X = [[1, 2], [0, 1], [1.5, -1], [0.2, 0.1], [3, 1], [1, 1]]"
+static const struct {
+  const char *text, *families; /* of the sites in order, a letter each: n g i b d, or - for none */
+} conjugate_models[] = {
+    {"model counts(x: real[N], g: index(3)[N], n: int[N], b: bool[N], X: real[N, 2]) {\n"
+     "  p ~ Beta(2, 3)\n  b ~ Bernoulli(p)\n  q ~ Beta(1, 1)\n  n ~ Binomial(9, q)\n  w ~ Dirichlet([1.0, 2.5, 1.0])\n  g ~ Categorical(w)\n"
+     "  let z = n + 1\n  l ~ Gamma(2, 0.5)\n  plate i in 1..N { z[i] ~ Poisson(l * (1 + i)) }\n  let y = n + 0.5\n  e ~ Exponential(2)\n  y ~ Exponential(e)\n  let u = n + 1.5\n  r ~ Gamma(3, 1)\n  u ~ Gamma(1.7, r)\n}\n"
+     "infer counts" ON_LABELS " with gibbs\n", "bbdggg"},
+    {"model scales(x: real[N], g: index(3)[N], n: int[N], b: bool[N], X: real[N, 2]) {\n"
+     "  mu ~ Normal(1, 3)\n  tau ~ Gamma(2, 3)\n  v ~ InvGamma(3, 2)\n  theta: real[3] ~ Normal(mu, sqrt(v))\n"
+     "  plate i in 1..N { x[i] ~ Normal(theta[g[i]], 1 / sqrt(tau)) }\n}\n"
+     "infer scales" ON_LABELS " with gibbs\n", "ngin"},
+    {"model line(x: real[N], g: index(3)[N], n: int[N], b: bool[N], X: real[N, 2]) {\n"
+     "  a ~ Normal(0, 10)\n  beta: real[2] ~ Normal(0, 5)\n  v ~ InvGamma(2, 2)\n  x ~ Normal(a + X @ beta, sqrt(v))\n}\n"
+     "infer line" ON_LABELS " with gibbs\n", "nni"},
+    {"model walk(x: real[N], g: index(3)[N], n: int[N], b: bool[N], X: real[N, 2]) {\n"
+     "  phi ~ Normal(0, 1)\n  h[1] ~ Normal(0, 1)\n  for t in 2..N { h[t] ~ Normal(phi * h[t - 1] + 0.1, 0.5) }\n  plate t in 1..N { x[t] ~ Normal(h[t], 1) }\n}\n"
+     "infer walk" ON_LABELS " with gibbs\n", "nn"},
+    {"model labels(x: real[N], g: index(3)[N], n: int[N], b: bool[N], X: real[N, 2]) {\n"
+     "  w: simplex(2)[3] ~ Dirichlet([0.5, 1.5])\n  mu: real[2] ~ Normal(0, 3)\n  tau: real<lower = 0>[2] ~ Gamma(2, 1)\n"
+     "  plate i in 1..N {\n    k[i] ~ Categorical(w[g[i]])\n    x[i] ~ Normal(mu[k[i]], 1 / sqrt(tau[k[i]]))\n  }\n}\n"
+     "infer labels" ON_LABELS " with gibbs\n", "dng-"},
+    {"model topics(x: real[N], g: index(3)[N], n: int[N], b: bool[N], X: real[N, 2]) {\n"
+     "  theta: simplex(2)[3] ~ Dirichlet([0.7, 1.2])\n  phi: simplex(3)[2] ~ Dirichlet([0.3, 1.0, 2.0])\n"
+     "  plate i in 1..N {\n    z[i] ~ Categorical(theta[1 + n[i] % 3])\n    g[i] ~ Categorical(phi[z[i]])\n  }\n}\n"
+     "infer topics" ON_LABELS " with gibbs\n", "dd-"},
+    {"model others(x: real[N], g: index(3)[N], n: int[N], b: bool[N], X: real[N, 2]) {\n"
+     "  m ~ Normal(0, 1)\n  x ~ Cauchy(m, 1)\n  c ~ Normal(0, 1)\n  n ~ Poisson(log = c)\n  s ~ HalfNormal(1)\n  let y = x + 1\n  y ~ Normal(0, s)\n  p ~ Beta(2, 2)\n  b ~ Bernoulli(p * p)\n"
+     "  t: real<lower = 0> ~ Normal(1, 1)\n  f ~ Normal(0, 1)\n  factor select(f > 0.5, 0.0, -1.0)\n}\n"
+     "infer others" ON_LABELS " with gibbs\n", "------"}};
+
+static double basis(conjugate_family f, const double *c, double x) {
+  switch (f) {
+  case CONJ_NORMAL: return c[0] * x + c[1] * x * x;
+  case CONJ_GAMMA: return c[0] * log(x) + c[1] * x;
+  case CONJ_INV_GAMMA: return c[0] * log(x) + c[1] / x;
+  default: return c[0] * log(x) + c[1] * log1p(-x);
+  }
+}
+
+/* The n-th value of an element, or of an event, to be tried. */
+static void put_value(mh_walk *c, const mh_element *x, int n) {
+  exec_cell *cell = c->frame + x->p->at + x->e * x->p->event;
+  double total = 0;
+  switch (x->p->conjugate) {
+  case CONJ_NORMAL: cell->real = -1.3 + 0.9 * n; break;
+  case CONJ_BETA: cell->real = 0.1 + 0.2 * n; break;
+  case CONJ_DIRICHLET:
+    for (size_t k = 0; k < x->p->event; k++) total += cell[k].real = 1.0 + (double)((n + 1) * (int)(k + 1) % 5);
+    for (size_t k = 0; k < x->p->event; k++) cell[k].real /= total;
+    break;
+  default: cell->real = 0.3 + 0.7 * n;
+  }
+}
+
+static bool natural_is_right(mh_walk *c, const mh_element *x) {
+  double first[MOST_ELEMENTS], base = 0;
+  const bool simplex = x->p->conjugate == CONJ_DIRICHLET;
+  const size_t n = simplex ? x->p->event : 2;
+  for (int v = 0; v < 4; v++) {
+    double natural[MOST_ELEMENTS], local, of = 0;
+    put_value(c, x, v);
+    eval_frame_set(c->w, c->frame);
+    assert_true(eval_natural(c->w, x->site, x->at, n, natural));
+    assert_true(eval_local(c->w, x->site, x->at, &local));
+    if (v == 0) memcpy(first, natural, sizeof first);
+    for (size_t k = 0; k < n; k++) assert_true(fabs(natural[k] - first[k]) <= 1e-10 * (1 + fabs(first[k])));
+    if (simplex)
+      for (size_t k = 0; k < n; k++) of += natural[k] * log(c->frame[x->p->at + x->e * n + k].real);
+      else of = basis(x->p->conjugate, natural, c->frame[x->p->at + x->e].real);
+    if (v == 0) base = local - of;
+    if (!(fabs(local - of - base) <= 1e-10 * (1 + fabs(local) + fabs(of)))) fail_msg("%s: %.17g and %.17g", x->p->name, local - of, base);
+  }
+  return true;
+}
+
+static void check_naturals(const char *text, const char *families) {
+  static const char letters[] = "-ngibd";
+  fixture f = open_statement(text, 0, NULL);
+  aim_task *t = f.t;
+  const char *why;
+  mh_tables tables;
+  mh_scratch scratch;
+  mh_walk c;
+  eval_worker w;
+  if (ARENA_TRY(&t->mem)) fail();
+  assert_true(mh_tables_make(&tables, &t->model, false, &t->mem, &why));
+  mh_walk_make(&c, &tables, &t->mem);
+  mh_scratch_make(&scratch, &tables, &t->mem, &t->vm->alloc);
+  assert_true(eval_worker_init(&w, &t->model, 0, &t->vm->alloc));
+  c.w = &w;
+  c.s = &scratch;
+  c.frame = ARENA_ARRAY(&t->mem, exec_cell, t->p.cells);
+  assert_int_equal(t->p.nsites, strlen(families));
+  assert_true(eval_prior(&w, 5, c.frame));
+  eval_frame_set(&w, c.frame);
+  for (size_t k = 0; k < t->p.nsites; k++) {
+    if (letters[t->p.site[k].conjugate] != families[k]) fail_msg("%s: `%s` is %s", text, t->p.site[k].name, conjugate_name(t->p.site[k].conjugate));
+    if (families[k] != '-') assert_true(mh_walk_elements(&c, k, 0, t->p.site[k].batch, natural_is_right));
+  }
+  eval_worker_free(&w);
+  mh_scratch_free(&scratch);
+  close_fixture(&f);
+}
+
+static void test_naturals(void **state) {
+  (void)state;
+  for (size_t k = 0; k < sizeof conjugate_models / sizeof *conjugate_models; k++) check_naturals(conjugate_models[k].text, conjugate_models[k].families);
+}
+
+/* Every quantity of a run with gibbs against the same run with slice: the largest |z|. */
+static double against_slices(const char *text, const exec_engine *engine) {
+  double worst = 0;
+  fixture f[2];
+  for (int k = 0; k < 2; k++) {
+    f[k] = open_statement(text, 0, k == 0 ? engine : NULL);
+    if (k == 1) {
+      close_fixture(&f[k]);
+      aim_config config;
+      aim_config_init(&config);
+      f[k].vm = aim_vm_new(&config);
+      assert_int_equal(aim_load(f[k].vm, "m.aim", text, strlen(text), &f[k].p), AIM_OK);
+      assert_int_equal(aim_task_statement(f[k].p, 0, &f[k].t), AIM_OK);
+      assert_int_equal(aim_set_text(f[k].t, "method", "slice"), AIM_OK);
+    }
+    assert_int_equal(aim_set_int(f[k].t, "draws", 5000), AIM_OK);
+    assert_int_equal(aim_run(f[k].t, NULL), AIM_OK);
+  }
+  for (size_t q = 0; q < aim_quantity_count(f[0].t); q++) {
+    aim_quantity x;
+    assert_int_equal(aim_quantity_get(f[0].t, q, &x), AIM_OK);
+    for (size_t e = 0; e < x.cells; e++) {
+      aim_summary a, b;
+      assert_int_equal(aim_summarise(f[0].t, q, e, &a), AIM_OK);
+      assert_int_equal(aim_summarise(f[1].t, q, e, &b), AIM_OK);
+      double z = fabs(a.mean - b.mean) / hypot(a.mcse, b.mcse);
+      if (z > worst) worst = z;
+    }
+  }
+  close_fixture(&f[0]);
+  close_fixture(&f[1]);
+  return worst;
+}
+
+static void test_against_slices(void **state) {
+  (void)state;
+  for (size_t k = 0; k < 4; k++) {
+    double z = against_slices(conjugate_models[k].text, NULL);
+    if (!(z < 4.9)) fail_msg("%s: z = %g", conjugate_models[k].text, z);
+  }
+}
+
+/* The prior of the rate, or of the mean, is forgotten by a third. */
+static void less_of_it(const exec_arg *in, double *natural) {
+  (void)in;
+  *natural *= 0.7;
+}
+
+static void test_false_naturals(void **state) {
+  (void)state;
+  static const char *const name[] = {"natural.p", "natural.w", "natural.l"};
+  for (size_t k = 0; k < 3; k++) {
+    exec_engine e = false_engine(name[k], less_of_it);
+    assert_false(against_slices(conjugate_models[0].text, &e) < 4.9);
+    assert_int_not_equal(target, -1);
+  }
+}
+
 /* ---- posteriors with closed forms */
 
 typedef struct moment {
@@ -307,14 +480,14 @@ static const char posterior_model[] =
     "model m(y: bool[4], c: index(3)[6]) {\n"
     "  s ~ Gamma(3, 1)\n  mu ~ Normal(1, 2)\n  p ~ Beta(1, 1)\n  y ~ Bernoulli(p)\n  w ~ Dirichlet([1.0, 1.0, 1.0])\n  c ~ Categorical(w)\n"
     "  n ~ Poisson(3)\n  b ~ Binomial(2000, 0.3)\n  o: ordered(2) ~ Normal(0, 1)\n  k: index(3) ~ Categorical([0.2, 0.5, 0.3])\n  u: real<lower = -1, upper = 3> ~ Flat()\n  v: real<upper = 2> ~ Normal(2, 1)\n"
-    "  track s2 = s^2\n  track mu2 = mu^2\n  track p2 = p^2\n  track n2 = n * n\n  track b2 = (b - 600.0)^2\n  track gap = o[2] - o[1]\n  track k2 = k * k\n  track u2 = (u - 1)^2\n"
+    "  z: real<lower = 1> ~ Exponential(1)\n  track s2 = s^2\n  track mu2 = mu^2\n  track p2 = p^2\n  track n2 = n * n\n  track b2 = (b - 600.0)^2\n  track gap = o[2] - o[1]\n  track k2 = k * k\n  track u2 = (u - 1)^2\n"
     "}\n"
     "infer m on y = [1, 1, 0, 1], c = [1, 2, 2, 3, 3, 3] with gibbs(draws = 15000, warmup = 1000)\n"
     "infer m on y = [1, 1, 0, 1], c = [1, 2, 2, 3, 3, 3] with slice(draws = 15000, warmup = 1000, order = random) as s\n";
 static const moment posterior_moments[] = {
     {"s", 0, 3}, {"s2", 0, 12}, {"mu", 0, 1}, {"mu2", 0, 5}, {"p", 0, 4.0 / 6}, {"p2", 0, 20.0 / 42}, {"w", 0, 2.0 / 9}, {"w", 1, 3.0 / 9}, {"w", 2, 4.0 / 9},
     {"n", 0, 3}, {"n2", 0, 12}, {"b", 0, 600}, {"b2", 0, 420}, {"gap", 0, 1.1283791670955126}, {"k", 0, 2.1}, {"k2", 0, 4.9},
-    {"u", 0, 1}, {"u2", 0, 4.0 / 3}, {"v", 0, 2 - 0.79788456080286536}};
+    {"u", 0, 1}, {"u2", 0, 4.0 / 3}, {"v", 0, 2 - 0.79788456080286536}, {"z", 0, 2}};
 enum { N_MOMENTS = sizeof posterior_moments / sizeof *posterior_moments };
 
 static double worst_z(const char *text, size_t statement, const exec_engine *engine, const moment *m, size_t n, const char **which) {
@@ -415,6 +588,6 @@ static void test_joint_twin(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_kernels),     cmocka_unit_test(test_forgotten_term), cmocka_unit_test(test_slices), cmocka_unit_test(test_slice_without_shrinkage),
-      cmocka_unit_test(test_hard_slices), cmocka_unit_test(test_posteriors),     cmocka_unit_test(test_false_scores), cmocka_unit_test(test_joint), cmocka_unit_test(test_joint_twin)};
+      cmocka_unit_test(test_hard_slices), cmocka_unit_test(test_naturals), cmocka_unit_test(test_against_slices), cmocka_unit_test(test_false_naturals), cmocka_unit_test(test_posteriors),     cmocka_unit_test(test_false_scores), cmocka_unit_test(test_joint), cmocka_unit_test(test_joint_twin)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
