@@ -564,7 +564,7 @@ static int by_place(const void *x, const void *y) {
 
 /* Terms of one place become one. */
 static void gather(builder *b) {
-  qsort(b->out, b->n, sizeof *b->out, by_place);
+  if (b->n) qsort(b->out, b->n, sizeof *b->out, by_place);
   size_t n = 0;
   for (size_t k = 0; k < b->n; k++) {
     if (n && b->out[n - 1].a == b->out[k].a && b->out[n - 1].b == b->out[k].b) b->out[n - 1].c += b->out[k].c;
