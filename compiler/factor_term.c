@@ -94,14 +94,8 @@ static factor_pos position(outliner *o, const ir_fn *fn, ir_val v) {
   if (fn == o->f->fn && ir_value_of(fn, v)->def == IR_DEF_PARAM) { /* made by @prepare? */
     for (size_t k = 0; k < o->f->ncaptures; k++) {
       if (o->f->capture_param[k] != v) continue;
-      ir_val from = o->f->capture[k];
-      for (uint32_t p = 0; g->prepare && p < g->model->nparams; p++) {
-        unsigned r = 0;
-        const ir_param *q = &g->model->param[p];
-        if (q->val != from || q->role != IR_ROLE_FRAME || strncmp(q->name, "frame.", 6) != 0) continue;
-        for (const char *c = q->name + 6; *c; c++) r = 10 * r + (unsigned)(*c - '0');
-        if (r >= 1 && r <= g->prepare->nret) return position(o, g->prepare, g->prepare->ret[r - 1]);
-      }
+      ir_val made = factor_prepared(g, o->f->capture[k]);
+      if (made) return position(o, g->prepare, made);
     }
     return none;
   }

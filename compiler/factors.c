@@ -82,10 +82,35 @@ static void mark_elements(void *user, ir_op *op) {
 
 /* ---- variables */
 
+ir_val factor_prepared(const factor_graph *g, ir_val v) {
+  for (uint32_t p = 0; g->prepare && p < g->model->nparams; p++) {
+    unsigned r = 0;
+    const ir_param *q = &g->model->param[p];
+    if (q->val != v || q->role != IR_ROLE_FRAME || strncmp(q->name, "frame.", 6) != 0) continue;
+    for (const char *c = q->name + 6; *c; c++) r = 10 * r + (unsigned)(*c - '0');
+    if (r >= 1 && r <= g->prepare->nret) return g->prepare->ret[r - 1];
+  }
+  return 0;
+}
+
+/* v of fn as a size.  A declared type and a distribution may bound a site by the same one. */
+static ir_size size_in(const ir_fn *fn, ir_val v) {
+  const ir_op *op = ir_def_op(fn, v);
+  if (!op || (op->code != IR_MIN_OP && op->code != IR_MAX_OP)) return ir_size_of(fn, v);
+  ir_size a = size_in(fn, op->args[0]), b = size_in(fn, op->args[1]);
+  return a == b ? a : IR_SIZE_NONE;
+}
+
+/* v of the model as a size, also where @prepare has it. */
+static ir_size size_of(const factor_graph *g, ir_val v) {
+  ir_val made = factor_prepared(g, v);
+  return made ? size_in(g->prepare, made) : size_in(g->model, v);
+}
+
 static void add_var(factor_graph *g, const ir_op *op) {
   const ir_tilde *t = op->u.tilde;
   size_table *s = g->m->sizes;
-  ir_size lo = t->lo ? ir_size_of(g->model, t->lo) : IR_SIZE_NONE, hi = t->hi ? ir_size_of(g->model, t->hi) : IR_SIZE_NONE;
+  ir_size lo = t->lo ? size_of(g, t->lo) : IR_SIZE_NONE, hi = t->hi ? size_of(g, t->hi) : IR_SIZE_NONE;
   if (lo == IR_SIZE_NONE || hi == IR_SIZE_NONE)
     factors_refuse(g, op->where, t->lo && t->hi ? "the range of `%s` is not a size" : "`%s` has no largest or no smallest value", t->site->name);
   factor_var v = {.site = t->site, .states = size_add(s, size_sub(s, hi, lo), size_const(s, 1)), .first = lo};

@@ -113,6 +113,8 @@ _Noreturn void factors_refuse(factor_graph *g, span where, const char *format, .
  * in the module; the caller takes them out of it again. */
 void factors_build(factor_graph *g);
 
+/* What @prepare returns for v, a value of the model that comes from there; else 0. */
+ir_val factor_prepared(const factor_graph *g, ir_val v);
 /* The number of a variable's state, from 0, by its value; and back. */
 ir_val factor_state(ir_builder *b, const factor_var *v, ir_val value);
 ir_val factor_value(ir_builder *b, const factor_var *v, ir_val state);

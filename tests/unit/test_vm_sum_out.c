@@ -390,6 +390,18 @@ static void gathered(void **state) {
         "{\"y\": [0, 1, 1, 0, 1], \"g\": [1, 2, 2, 3, 1], \"J\": 3}", "k 1 2", false);
 }
 
+/* What is predicted from the variables, and from such predictions, is no part of a density; a declared type and a distribution may both bound a variable. */
+static void predicted(void **state) {
+  (void)state;
+  check("model replicated(y: real[N]) {\n  w ~ Dirichlet([1.0, 2.0])\n  mu: real[2] ~ Normal(0, 2)\n"
+        "  plate i in 1..N {\n    k[i] ~ Categorical(w)\n    y[i] ~ Normal(mu[k[i]], 1)\n  }\n  predict y\n"
+        "  predict {\n    plate i in 1..N { r[i] ~ Normal(mu[k[i]], 1) }\n    u[1] ~ Normal(r[1], 1)\n    for t in 2..3 { u[t] ~ Normal(u[t - 1], 1) }\n  }\n}\n",
+        "{\"y\": [-1.2, 0.4, 1.3]}", "k 1 2", false);
+  check("model change(count: int<lower = 0>[T]) {\n  a ~ Exponential(1)\n  b ~ Exponential(1)\n  at: index(T) ~ Categorical(uniform(T))\n"
+        "  plate t in 1..T { count[t] ~ Poisson(if t <= at { a } else { b }) }\n  predict count\n}\n",
+        "{\"count\": [4, 5, 1, 0, 2]}", "at 1 5", false);
+}
+
 /* ---- against sums that were written by hand */
 
 static double flops(const model_run *r) {
@@ -612,6 +624,6 @@ static void refused(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) random_models = atoi(argv[1]);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(gathered), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
