@@ -577,10 +577,13 @@ typedef struct box {
 typedef enum part { NONE, FULL, LOW, HIGH } part;
 
 /* How much of b along an axis p has.  LOW leaves what is above p.hi, HIGH what is below p.lo; claiming less than there is does
- * no harm, so only the end that must be certain is compared. */
+ * no harm, so only the end that must be certain is compared.  Below 1 there are no elements that could be set: a position
+ * there is outside the array, which the check of ranges says. */
 static part part_of(ctx *c, const box *p, const box *b, size_t a) {
   if (p->any[a]) return FULL;
-  bool low = p->no_lo[a] || size_never_above(c->st, p->lo[a], b->lo[a]);
+  int64_t first;
+  bool from_1 = size_is_const(c->p->sizes, p->lo[a], &first) && first <= 1;
+  bool low = p->no_lo[a] || from_1 || size_never_above(c->st, p->lo[a], b->lo[a]);
   bool high = p->no_hi[a] || size_never_above(c->st, b->hi[a], p->hi[a]);
   return low && high ? FULL : low ? LOW : high ? HIGH : NONE;
 }

@@ -558,7 +558,8 @@ void lower_sample(lower *l, const ast_stmt *s) {
     draw_local(l, s);
     return;
   }
-
+  const ast_target *t = &s->sample.target;
+  if (l->predicting && t->subs.n && check_continued(t->name.sym)) lower_start(l, t->name.sym);
   if (s->sample.iter.n) lower_ranges(l, &s->sample.iter, false, NULL, s, tilde_here, (void *)s);
   else tilde_here(l, (void *)s);
 }

@@ -164,6 +164,8 @@ typedef void lower_body(lower *l, void *user);
 /* Runs body inside loops over ranges [from, n) of iter, with their filter; plates or scans. */
 void lower_ranges(lower *l, const ast_iter *iter, bool scan, const ast_block *defines, const ast_stmt *defining, lower_body *body,
                   void *user);
+/* A forecast may read the array that it continues before its own first element is set. */
+void lower_start(lower *l, symbol *s);
 void lower_define(lower *l, symbol *s, uint32_t n, const lindex *idx, ir_val v);
 /* An `if` statement that defines elements: each way starts from the arrays as built so far, and they go on as the way taken left
  * them.  begin and end stand outside the branch, turn between its blocks. */

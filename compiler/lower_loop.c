@@ -65,6 +65,8 @@ static build *build_of(lower *l, symbol *s) {
   return fresh;
 }
 
+void lower_start(lower *l, symbol *s) { build_of(l, s); }
+
 /* What the elements hold that no statement sets. */
 static ir_val nothing_yet(lower *l, ir_type t) {
   return t.rank ? ir_new_array(&l->b, t) : lower_convert(l, ir_int(&l->b, 0), (ir_elem)t.elem);
