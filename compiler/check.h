@@ -94,7 +94,7 @@ typedef struct check_site {
   ir_site_role role;
   ty_info *type;   /* whole array; support: of the declared type, IR_SUP_REAL or _INT if none was written */
   span at;         /* the first statement */
-  const ty_info *event; /* what its distribution draws, where no type was written; else NULL */
+  const ty_info *event; /* what its distribution draws, with bounds in terms of the model; NULL: no proper distribution tells */
   bool as_real;    /* IR_OBSERVED: integers that a distribution of reals describes */
   const symbol *undrawn; /* IR_OBSERVED: a distribution of it that has no sample(), and the place; else NULL */
   span undrawn_at;
@@ -155,9 +155,9 @@ static inline const ty_info *ty_of(const ast_expr *e) { return e->info; }
 
 /* "real[J, 3]", "simplex(K)[D]": for messages. */
 const char *ty_print(check_program *p, const ty_info *t);
-/* The same with bounds that are literals, "int<lower = 0>[N]": for listings. */
+/* The same with bounds, "int<lower = 0>[N]": for listings. */
 const char *ty_print_full(check_program *p, const ty_info *t);
-/* The type of a site in full; the distribution's support where none was written. */
+/* The type of a site in full, within the support of its distribution. */
 const char *check_site_print(check_program *p, const check_site *s);
 
 #endif

@@ -1,6 +1,8 @@
 /* check_dist.c: distributions: their declarations, and calls of them right of `~` and in logpdf. */
 #include "compiler/check_state.h"
 
+#include "lang/ast_copy.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -380,12 +382,16 @@ const ty_info *check_distfn(ctx *c, ast_expr *e, symbol *callee) {
 
 /* --- supports */
 
-/* A bound of the distribution's support for these arguments: a parameter's name stands for its argument. */
-static const ast_expr *drawn_bound(const drawn *d, const ast_expr *bound) {
-  if (!bound || bound->kind != EXPR_NAME || !bound->name.sym) return bound;
-  for (size_t i = 0; i < d->parts->nparams; i++)
-    if (d->parts->params[i] == bound->name.sym) return d->args[i];
-  return bound;
+static ast_expr *put_argument(ast_copier *k, const ast_expr *e) {
+  const drawn *d = k->user;
+  for (size_t i = 0; e->kind == EXPR_NAME && i < d->parts->nparams; i++)
+    if (d->parts->params[i] == e->name.sym) return d->args[i];
+  return NULL;
+}
+
+ast_expr *drawn_bound(ctx *c, const drawn *d, const ast_expr *bound) {
+  ast_copier k = {.mem = c->a, .user = (void *)d, .expr = put_argument};
+  return ast_copy_expr(&k, bound);
 }
 
 /* Whether a declared bound may cut away some of what the distribution draws. */
@@ -488,7 +494,7 @@ bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, cons
     return false;
   }
   /* Truncation: the mass of what is left must be known, or not depend on a latent. */
-  const ast_expr *lo = drawn_bound(d, d->event.lo), *hi = drawn_bound(d, d->event.hi);
+  const ast_expr *lo = drawn_bound(c, d, d->event.lo), *hi = drawn_bound(c, d, d->event.hi);
   bool cut_lo = cuts(t->lo, lo, true), cut_hi = t->count == IR_SIZE_NONE && cuts(t->hi, hi, false);
   double a, b;
   if ((cut_lo || cut_hi) && ((t->lo && hi && const_of_expr(t->lo, &a) && const_of_expr(hi, &b) && a >= b) ||

@@ -173,11 +173,26 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
   check_support(c, t->at, &left, sym->param ? sym->param->type : NULL, &d, s->sample.dist, true);
 }
 
-/* Notes the support of the distribution for a site without a type of its own. */
-static void note_event(ctx *c, check_site *site, const ast_target *t, const drawn *d, bool ok) {
-  if (!site || t->type || !ok || d->flat || site->event) return;
+/* The bound of what has one bound here and another there: the wider, where that can be told. */
+static ast_expr *wider(ast_expr *a, ast_expr *b, bool lower) {
+  double x, y;
+  if (!a || !b) return NULL;
+  if (!const_of_expr(a, &x) || !const_of_expr(b, &y)) return a->kind == EXPR_NAME && b->kind == EXPR_NAME && a->name.name == b->name.name ? a : NULL;
+  return (lower ? x <= y : x >= y) ? a : b;
+}
+
+/* Notes the support of the distribution for a site, which is that of all its statements together. */
+static void note_event(ctx *c, check_site *site, const drawn *d, bool ok) {
+  if (!site || !ok || d->flat) return;
   ty_info *event = ARENA_NEW(c->a, ty_info);
   *event = d->event;
+  event->lo = drawn_bound(c, d, d->event.lo);
+  event->hi = drawn_bound(c, d, d->event.hi);
+  if (site->event) {
+    event->support = site->event->support;
+    event->lo = wider(site->event->lo, event->lo, true);
+    event->hi = wider(site->event->hi, event->hi, false);
+  }
   site->event = event;
 }
 
@@ -258,7 +273,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
       cx_help(c, g, "draw it always, and choose where it is used");
       sym->type = ty_scalar(c->st, TY_ERROR);
     }
-    if (!c->loops) note_event(c, site_add(c, sym, role, sym->type, t->at), t, &d, ok);
+    if (!c->loops) note_event(c, site_add(c, sym, role, sym->type, t->at), &d, ok);
     value_add(c, sym);
     return;
   }
@@ -308,7 +323,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
     mine = drawn_type(c, s, &d, ok);
     elements_typed(c, e, mine, t->at);
   }
-  if (sym->type) note_event(c, site_add(c, sym, role, sym->type, t->at), t, &d, ok);
+  if (sym->type) note_event(c, site_add(c, sym, role, sym->type, t->at), &d, ok);
   elements_visited(e, t);
 }
 

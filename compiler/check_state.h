@@ -285,6 +285,8 @@ typedef struct drawn {
 } drawn;
 /* Sizes of the event that no argument tells follow from the type of the value, x. */
 void drawn_settle(ctx *c, ast_expr *dist, const ty_info *x, drawn *d);
+/* A bound of the distribution's support, or NULL, for these arguments: a parameter's name stands for its argument. */
+ast_expr *drawn_bound(ctx *c, const drawn *d, const ast_expr *bound);
 /* Checks e as a distribution.  False after a report. */
 bool check_drawn(ctx *c, ast_expr *e, drawn *out);
 void check_dist_body(check_state *st, symbol *dist);

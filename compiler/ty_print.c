@@ -13,17 +13,11 @@ static void put_dims(check_state *st, strbuf *b, const ty_info *t, unsigned from
   strbuf_putc(b, ']');
 }
 
-static bool is_literal(const ast_expr *e) {
-  if (e && e->kind == EXPR_UNARY && e->unary.op == OP_NEG) e = e->unary.arg;
-  return e && (e->kind == EXPR_INT || e->kind == EXPR_REAL);
-}
-
 static void put_bounds(strbuf *b, const ty_info *t) {
-  bool lo = is_literal(t->lo), hi = is_literal(t->hi);
-  if (!lo && !hi) return;
+  if (!t->lo && !t->hi) return;
   strbuf_puts(b, "<");
-  if (lo) strbuf_puts(b, "lower = "), ast_print_expr(b, t->lo);
-  if (hi) strbuf_puts(b, lo ? ", upper = " : "upper = "), ast_print_expr(b, t->hi);
+  if (t->lo) strbuf_puts(b, "lower = "), ast_print_expr(b, t->lo);
+  if (t->hi) strbuf_puts(b, t->lo ? ", upper = " : "upper = "), ast_print_expr(b, t->hi);
   strbuf_puts(b, ">");
 }
 
@@ -77,14 +71,24 @@ static const char *print(check_program *p, const ty_info *t, bool full) {
 const char *ty_print(check_program *p, const ty_info *t) { return print(p, t, false); }
 const char *ty_print_full(check_program *p, const ty_info *t) { return print(p, t, true); }
 
+/* Of a declared bound and the distribution's the one that holds back more; the declared one where that cannot be told. */
+static ast_expr *narrower(ast_expr *declared, ast_expr *drawn, bool lower) {
+  double a, b;
+  if (!declared || !drawn) return declared ? declared : drawn;
+  if (!const_of_expr(declared, &a) || !const_of_expr(drawn, &b)) return declared;
+  return (lower ? b > a : b < a) ? drawn : declared;
+}
+
 const char *check_site_print(check_program *p, const check_site *s) {
   ty_info t = *s->type;
   const ty_info *e = s->event;
-  if (e && e->kind == t.kind && e->rank <= t.rank && (t.support == IR_SUP_REAL || t.support == IR_SUP_INT) && !t.lo && !t.hi) {
-    t.support = e->support;
-    t.event_rank = e->rank;
-    t.lo = e->lo;
-    t.hi = e->hi;
+  if (e && e->kind == t.kind && e->rank <= t.rank && !support_text(&t)) {
+    if (t.support == IR_SUP_REAL || t.support == IR_SUP_INT) {
+      t.support = e->support;
+      t.event_rank = e->rank;
+    }
+    t.lo = narrower(t.lo, e->lo, true);
+    t.hi = narrower(t.hi, e->hi, false);
   }
   return print(p, &t, true);
 }

@@ -56,11 +56,29 @@ test_file_not_needed() {
   says err "absent.json"
 }
 
-# A listing has types in full: bounds, and the supports of distributions where no type was written.
+# A listing has types in full: bounds, and the supports of distributions, in terms of their arguments.
 test_check_types() {
   printf 'model m(n: int<lower = 0>[N], K: int) { s ~ HalfNormal(1); th ~ Dirichlet(rep(1.0, K)); r: real<upper = -1> ~ Flat(); n ~ Poisson(s) }\n' > types.aim
   expect 0 "$aimc" check types.aim
   says out "m(n: int<lower = 0>[N], K: int) -> s: real<lower = 0>, th: simplex(K), r: real<upper = -1>"
+  printf '%s\n' 'model b(L: real, K: int, y: real<lower = L>[K]) {' ' s: real[K] ~ HalfNormal(1)' ' plate i in 1..K { a[i] ~ LogNormal(0, 1) }' \
+    ' p ~ Uniform(L, L + 1)' ' c: real<lower = 0.5>[K] ~ Beta(1, 1)' ' k ~ Binomial(K, 0.5)' ' v: real<lower = 2> ~ Normal(0, 1)' \
+    ' z[1] ~ HalfNormal(1)' ' z[2] ~ Normal(0, 1)' ' y ~ Normal(p, s) }' > bounds.aim
+  expect 0 "$aimc" check bounds.aim
+  says out "y: real<lower = L>[K]) -> s: real<lower = 0>[K], a: real<lower = 0>[K], p: real<lower = L, upper = L + 1>"
+  says out "c: real<lower = 0.5, upper = 1>[K], k: int<lower = 0, upper = K>, v: real<lower = 2>, z: real[2]"
+}
+# What a forecast reads of the array that it continues may lie further back than one step, also where it is one statement.
+test_forecast_reads_back() {
+  printf '%s\n' 'model one(y: real[T]) { s ~ HalfNormal(1); y ~ Normal(0, s); predict { y[T + 1] ~ Normal(y[T - 1], 1e-9) } }' \
+    'infer one on y = [1, 2, 7, 3] with nuts(chains = 1, warmup = 50, draws = 50, seed = 1)' \
+    'model two(y: real[T]) { s ~ HalfNormal(1); y ~ Normal(0, s); predict { for t in T + 1..T + 2 { y[t] ~ Normal(y[t - 2], 1e-9) } } }' \
+    'infer two on y = [1, 2, 7, 3] with nuts(chains = 1, warmup = 50, draws = 50, seed = 1)' \
+    'infer two on y = [1] with nuts(chains = 1, warmup = 50, draws = 50, seed = 1) as short' > back.aim
+  expect 1 "$aimc" run back.aim
+  grep -q '^y_forecast\[5\] *7\.0000' out || fail "not the value two steps back"
+  grep -q '^y_forecast\[6\] *3\.0000' out || fail "not the value two steps back"
+  says err "index 0 is outside 1..3"
 }
 test_a_funnel_is_noncentred() {
   expect 0 "$aimc" explain eight_schools.aim
