@@ -39,7 +39,7 @@ static void print_physics(const args *a, const aim_task *t, const physics_report
   }
   printf(", %s in %s order, %zu element%s, ", kernel_rule_name(k->rule), kernel_order_name(k->order), r->elements, plural(r->elements));
   printf("%s\n", r->spins ? "by local fields" : "by the terms of one element");
-  if (r->states) printf("  %zu states enumerated\n", r->states);
+  if (r->states) printf("  %zu state%s enumerated\n", r->states, plural(r->states));
   else printf("  not enumerated: %s; %zu changes of single elements compared\n", r->why, r->compared);
   printf("  %-32s %12s  %20s %9s\n", "check", "beta", "value", "limit");
   for (size_t i = 0; i < r->rows; i++) print_row(&r->row[i]);

@@ -187,7 +187,7 @@ static bool sweep_and_compare(bench *b) {
       replicas_state(&b->x, k, false, b->c.frame);
       if (!eval_tempered(&b->w, b->c.frame, part)) return mh_walk_stopped(&b->c);
       see(b, part[1]);
-      worst = worse(worst, fabs(b->x.energy[k] + part[1]));
+      if (b->x.energy[k] != -part[1]) worst = worse(worst, fabs(b->x.energy[k] + part[1])); /* or both are infinite */
     }
   }
   row(b, "energies kept through sweeps", NAN, worst, narrow ? 1e-5 * b->scale : energy_limit(b), PHYSICS_PASS);
@@ -290,30 +290,30 @@ static void check_symmetry(bench *b) {
 
 /* ---- the distribution */
 
-static void distribution(bench *b, double beta, double *p) {
+/* At beta = 0 an infinite energy counts nothing. */
+static double log_weight(const bench *b, double beta, size_t state) { return beta == 0 ? b->base[state] : b->base[state] + beta * b->hot[state]; }
+
+/* p [states], and log Z. */
+static double distribution(const bench *b, double beta, double *p) {
   double top = -INFINITY, sum = 0.0;
-  for (size_t k = 0; k < b->states; k++) {
-    p[k] = beta == 0 ? b->base[k] : b->base[k] + beta * b->hot[k];
-    if (p[k] > top) top = p[k];
-  }
-  for (size_t k = 0; k < b->states; k++) sum += p[k] = exp(p[k] - top);
+  for (size_t k = 0; k < b->states; k++) top = fmax(top, log_weight(b, beta, k));
+  for (size_t k = 0; k < b->states; k++) sum += p[k] = exp(log_weight(b, beta, k) - top);
   for (size_t k = 0; k < b->states; k++) p[k] /= sum;
+  return top + log(sum);
 }
 
-static void tell_exact(bench *b, double beta) {
+static void tell_exact(bench *b, double beta, double log_z) {
   const program *p = b->r->m->p;
-  double top = -INFINITY, sum = 0.0, energy = 0.0, m = 0.0;
+  double energy = 0.0, m = 0.0;
   bool spins = true;
   for (size_t k = 0; k < p->nsites; k++) spins = spins && p->site[k].spin;
-  for (size_t k = 0; k < b->states; k++) top = fmax(top, b->base[k] + beta * b->hot[k]);
-  for (size_t k = 0; k < b->states; k++) sum += exp(b->base[k] + beta * b->hot[k] - top);
   for (size_t k = 0; k < b->states; k++) {
     double up = 0.0;
     for (size_t e = 0; e < b->elements; e++) up += number_of(b, k, e) ? 1.0 : -1.0;
     if (b->p[k] > 0) energy -= b->p[k] * b->hot[k];
     m += b->p[k] * fabs(up) / (double)b->elements;
   }
-  row(b, "log Z", beta, top + log(sum), NAN, PHYSICS_VALUE);
+  row(b, "log Z", beta, log_z, NAN, PHYSICS_VALUE);
   row(b, "mean energy", beta, energy, NAN, PHYSICS_VALUE);
   if (spins && b->elements) row(b, "mean |m|", beta, m, NAN, PHYSICS_VALUE);
 }
@@ -356,7 +356,7 @@ static bool make_visits(bench *b, double beta) {
   const double floor = b->r->o.kernel.floor / (1.0 + beta);
   b->c.beta = beta;
   for (size_t state = 0; state < b->states; state++) {
-    if (!(b->base[state] + beta * b->hot[state] > -INFINITY)) continue;
+    if (!(log_weight(b, beta, state) > -INFINITY)) continue;
     set_state(b, state);
     if (b->kit.spins) spins_of(b);
     for (size_t e = 0; e < b->elements; e++) {
@@ -413,7 +413,7 @@ static bool check_kernel(bench *b, double beta) {
   const bool biased = b->r->o.kernel.floor > 0;
   const physics_verdict verdict = biased ? PHYSICS_BIASED : PHYSICS_PASS;
   if (!make_visits(b, beta)) return false;
-  distribution(b, beta, b->p);
+  const double log_z = distribution(b, beta, b->p);
   row(b, "detailed balance of a visit", beta, imbalance(b), flux_limit(b, beta), verdict);
   memcpy(b->v, b->p, b->states * sizeof *b->v);
   sweep(b);
@@ -426,7 +426,7 @@ static bool check_kernel(bench *b, double beta) {
     }
     row(b, "total variation of its limit", beta, 0.5 * distance(b->v, b->p, b->states), flux_limit(b, beta), PHYSICS_BIASED);
   }
-  tell_exact(b, beta);
+  tell_exact(b, beta, log_z);
   return true;
 }
 

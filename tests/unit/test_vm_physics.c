@@ -132,6 +132,33 @@ static void test_floor(void **state) {
   done(&c);
 }
 
+/* States of no probability, by a factor and by an energy that is infinite: nothing walks into them, with a floor neither; at beta = 0 an energy counts nothing. */
+static void test_walls(void **state) {
+  (void)state;
+  static const char *const walls[] = {"factor if s[1] == 1 and s[2] == 1 { -1.0 / zero } else { 0.0 }", "energy if s[1] == 1 and s[2] == 1 { 1.0 / zero } else { 0.0 }"};
+  static const char *const kernels[] = {"gibbs", "metropolis", "metropolis(order = random)", "metropolis(floor = 0.2)"};
+  for (size_t w = 0; w < 2; w++)
+    for (size_t k = 0; k < 4; k++) {
+      char text[1024];
+      snprintf(text, sizeof text, "model wall(n: int, zero: real) {\n  s: spin[n] ~ Flat()\n  energy -sum(s[i] * s[i + 1] for i in 1..n - 1)\n  %s\n}\n"
+               "anneal wall on n = 4, zero = 0.0 with linear(0 -> 2, 5) using %s", walls[w], kernels[k]);
+      checked c = check(text, &physics_exact, NULL);
+      assert_int_equal(c.r.failed, 0);
+      assert_true(fabs(find(&c.r, "log Z", 0.0)->value - log(w ? 16.0 : 12.0)) < 1e-12);
+      double z = 0.0, beta = 0.8;
+      for (int a = 0; a < 16; a++) {
+        double e = 0.0;
+        for (int i = 0; i < 3; i++) e -= ((a >> i & 1) == (a >> (i + 1) & 1)) ? 1.0 : -1.0;
+        if ((a & 3) != 3) z += exp(-beta * e);
+      }
+      size_t hits = 0;
+      for (size_t i = 0; i < c.r.rows; i++)
+        if (strcmp(c.r.row[i].what, "log Z") == 0 && fabs(c.r.row[i].beta - beta) < 1e-9) hits += fabs(c.r.row[i].value - log(z)) < 1e-12;
+      assert_int_equal(hits, 1);
+      done(&c);
+    }
+}
+
 /* Wrong kernels: a temperature off by a hundredth of a percent; a floor that nobody asked for; a heat bath's rule that forgets its sign; an exchange at half the
  * difference. */
 static double warm(rt_spin_rule rule, double x, double floor) { return rt_spin_acceptance(rule, 0.9999 * x, floor); }
@@ -216,6 +243,6 @@ static void test_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_right), cmocka_unit_test(test_ladders), cmocka_unit_test(test_floor),
-                                     cmocka_unit_test(test_wrong), cmocka_unit_test(test_large), cmocka_unit_test(test_memory)};
+                                     cmocka_unit_test(test_walls), cmocka_unit_test(test_wrong), cmocka_unit_test(test_large), cmocka_unit_test(test_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
