@@ -2,7 +2,7 @@
  *
  * What cannot be run yet (agents, worlds) may be declared: a file that only declares it checks with the
  * warning W0690, and the parts of a model around it are checked in full.  A statement that would have to run it, and a
- * construct inside a model that the compiler could only get wrong by leaving it out (ragged arrays, ode), is the error E0690. */
+ * construct inside a model that the compiler could only get wrong by leaving it out (ragged arrays), is the error E0690. */
 #include "compiler/check_state.h"
 
 #include "compiler/import.h"
