@@ -21,7 +21,7 @@ typedef struct check {
   double *rep;             /* [n, replicates] */
 } check;
 
-/* What was observed under the name of `quantity` without "_rep", or NULL. */
+/* What was observed under the name of `quantity` without "_rep", or NULL: also where some of it is missing. */
 static const double *observed(report *r, const aim_quantity *q) {
   const program *p = &r->t->p;
   const size_t n = strlen(q->name);
@@ -31,6 +31,8 @@ static const double *observed(report *r, const aim_quantity *q) {
   const exec_cell *cells = NULL;
   for (size_t k = 0; k < p->ndata; k++)
     if (strcmp(p->data[k].name, name) == 0) cells = p->data[k].p;
+  for (size_t k = 0; k < p->nmissing; k++)
+    if (strcmp(p->missing[k].name, name) == 0) return NULL;
   if (!s || s->role != IR_OBSERVED || !cells) return NULL;
   for (uint32_t k = 0; k < p->ir->nparams; k++) {
     if (strcmp(p->ir->param[k].name, name) != 0) continue;

@@ -65,6 +65,7 @@ void bind_point_binding(binder *b, diag *d, const bound *y) {
 
 const char *bind_shape_text(binder *b, const data_array *x) {
   if (x->rank == 0) return arena_printf(b->a, "one %s", data_kind_name(x->kind));
+  if (x->rows) return arena_printf(b->a, "%s in rows of different lengths", data_kind_name(x->kind));
   strbuf s;
   strbuf_init(&s, b->a);
   strbuf_printf(&s, "%s[", data_kind_name(x->kind));
@@ -158,10 +159,14 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   ok &= bind_read_files(&b);
   if (!ok) return false;
 
+  bool *found_of = ARENA_ARRAY(b.a, bool, b.n);
+  for (size_t k = 0; k < b.n; k++) ok &= found_of[k] = bind_find(&b, &b.of[k]);
+  if (ok && !bind_ragged(&b)) return false;
   for (size_t k = 0; k < b.n; k++) {
     bound *y = &b.of[k];
-    bool found = bind_find(&b, y);
+    bool found = found_of[k];
     if (found && y->x) found = bind_missing(&b, y) && bind_shape(&b, y);
+    else if (found && y->sym->size == IR_SIZE_NONE && y->sym->param->rows > ROWS_CELLS) found = false; /* with the rows, which are absent */
     else if (found && y->sym->size == IR_SIZE_NONE && !y->sym->param->default_) found = bind_absent(&b, y);
     ok &= found;
   }

@@ -13,12 +13,16 @@ static bool literal(const ast_expr *e) {
   return !e || e->kind == EXPR_INT || e->kind == EXPR_REAL;
 }
 
-static bool taken(const binder *b, const char *name) {
+static bool one_taken(const binder *b, const char *name) {
   for (size_t k = 0; k < b->model->nsites; k++)
     if (strcmp(b->model->sites[k].sym->name, name) == 0) return true;
   for (size_t k = 0; k < b->n; k++)
     if (strcmp(b->of[k].sym->name, name) == 0) return true;
   return false;
+}
+
+static bool taken(const binder *b, const char *y) {
+  return one_taken(b, arena_printf(b->a, "%s_mis", y)) || one_taken(b, arena_printf(b->a, "%s.at", y)) || one_taken(b, arena_printf(b->a, "%s.seen", y));
 }
 
 /* Why the missing values of y can have no place in the model, and the way out; or NULL, and whether they are latent. */
@@ -35,8 +39,8 @@ static const char *why_not(const binder *b, const symbol *s, bool *latent, const
     return "it is the only one";
   }
   if (s->type->event_rank) return "its elements depend on each other by its type";
-  if (taken(b, arena_printf(b->a, "%s_mis", s->name))) {
-    *help = arena_printf(b->a, "rename `%s_mis`", s->name);
+  if (taken(b, s->name)) {
+    *help = arena_printf(b->a, "`%s_mis`, `%s.at` and `%s.seen` have to be free: rename what has them", s->name, s->name, s->name);
     return "the model has a name that they would get";
   }
   *latent = s->read || site->on->rank > 0 || site->sliced || site->undrawn;

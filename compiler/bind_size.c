@@ -53,7 +53,7 @@ bool bind_shape(binder *b, bound *y) {
   }
   if (y->rank == 0 && x->rank == 1 && x->cells == 1 && x->origin.source == DATA_FROM_CSV) return true;
   /* A list of no lists does not show how long these would be. */
-  if (x->rank == y->rank || (x->rank > 0 && x->rank < y->rank && x->cells == 0)) {
+  if (!x->rows && (x->rank == y->rank || (x->rank > 0 && x->rank < y->rank && x->cells == 0))) {
     for (int k = 0; k < x->rank; k++) y->dim[k] = x->dims[k];
     return true;
   }
@@ -61,7 +61,8 @@ bool bind_shape(binder *b, bound *y) {
                        bind_shape_text(b, x), s->name, ty_print(&b->p->check, s->type));
   bind_say(b, d, "declared here");
   bind_point_binding(b, d, y);
-  if (x->rank == 0 && y->rank == 1) bind_help(b, d, "write an array of one as `[x]`");
+  if (x->rows && y->rank == 2) bind_help(b, d, "make all rows equally long (null stands for a missing value), or declare it ragged: `%s: T[d in 1..D, len[d]]`", s->name);
+  else if (x->rank == 0 && y->rank == 1) bind_help(b, d, "write an array of one as `[x]`");
   else if (y->rank == 0 && x->cells == 1) bind_help(b, d, "write `x` for one value and `[x]` for an array of one");
   else if (y->rank == 0) bind_help(b, d, "declare it as an array: `%s: %s[N]`", s->name, ty_print(&b->p->check, s->type));
   else if (y->rank == 2 && x->rank == 1) bind_help(b, d, "`on ..., %s = columns(a, b)` makes a matrix of columns", s->name);

@@ -1,6 +1,6 @@
 /* bind_state.h: what the files of binding share.  Private to compiler/bind*.c.
  *
- * bind.c finds the data of each name and runs the steps; bind_source.c reads bindings and files; bind_size.c gives sizes their
+ * bind.c finds the data of each name and runs the steps; bind_source.c reads bindings and files; bind_ragged.c lays rows one after the other; bind_size.c gives sizes their
  * numbers and compares extents; bind_missing.c finds a place for values that are missing; bind_eval.c evaluates what may stand in a bound, a default or a binding; bind_value.c converts
  * cells; bind_support.c compares them with their declarations, bind_density.c with their distributions.  A step reports all it finds, and the next is not
  * taken after an error, so that one mistake is not told twice. */
@@ -129,6 +129,11 @@ bool bind_sizes(binder *b);
 void bind_say_guesses(binder *b);
 /* The extents of latents and predictions, once every size has its number. */
 bool bind_check_sites(binder *b);
+
+/* ---- bind_ragged.c */
+
+/* Lays the rows of ragged arrays one after the other, and makes what goes with them.  False after a report. */
+bool bind_ragged(binder *b);
 
 /* ---- bind_missing.c */
 

@@ -21,7 +21,7 @@ static void warn_unused(ctx *c) {
     if (m->sites[i].role == IR_LATENT) made[n++] = m->sites[i].sym->name;
   for (size_t i = 0; i < m->ndata; i++) {
     symbol *s = m->data[i];
-    if (sym_of(s)->used || s->observed || !s->name[0]) continue;
+    if (sym_of(s)->used || s->observed || !s->name[0] || s->param->rows > ROWS_CELLS) continue;
     diag *d = diag_add(c->p->diags, DIAG_WARNING, "W0401", s->at, "`%s` is never used", s->name);
     const char *near = nearest_of(s->name, made, n);
     if (!near) continue;

@@ -149,6 +149,11 @@ void model_signature(ctx *c);
 void signature_enter(ctx *c, const signature *sig);
 check_dist *dist_parts(check_state *st, symbol *dist);
 
+/* ---- check_ragged.c */
+
+/* Replaces the ragged arrays of a model's signature, and what reads them, before anything of it is checked. */
+void ragged_write_out(check_program *p, ast_decl *model);
+
 /* ---- check_scope.c: names */
 
 size_t scope_enter(ctx *c);

@@ -185,6 +185,12 @@ static ast_block *expand(ctx *c, const ast_stmt *s, submodel *m) {
     return NULL;
   }
   copy k = {.c = c, .m = m, .of = sym_of(model)->model};
+  for (size_t i = 0; i < k.of->ndata; i++) {
+    if (k.of->data[i]->param->rows != ROWS_CELLS) continue;
+    diag *d = cx_error(c, "E0690", e->at, "a model with ragged data cannot be part of another yet");
+    cx_point(c, d, k.of->data[i]->at, "`%s` is ragged", k.of->data[i]->name);
+    return NULL;
+  }
   const signature sig = {.params = k.of->data, .n = k.of->ndata};
   if (!match_args(c, e, model, &sig, &m->args)) return NULL;
   ptr_map_init(&k.defined, c->a);

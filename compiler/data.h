@@ -67,6 +67,8 @@ typedef struct data_array {
   size_t n_missing;
   const char *const *levels;   /* [n_levels], sorted, when kind is DATA_TEXT; else NULL */
   size_t n_levels;
+  const int64_t *rows;         /* [n_rows] a list of lists of different lengths: rank is 1, the rows one after the other; else NULL */
+  size_t n_rows;
   bool borrowed;               /* cells belong to the host */
   data_origin origin;
 } data_array;
@@ -93,7 +95,7 @@ const char *data_error_text(int code, arena *a);
 
 /* Read from memory; `file` is the name for messages (copied).  Bytes are borrowed for the call only.
  *
- * JSON: one object; each key an array.  Nested arrays are row-major and must be rectangular.  A number spelt without
+ * JSON: one object; each key an array.  Nested arrays are row-major and must be rectangular, unless they are two deep.  A number spelt without
  * point or exponent is an integer; one real among integers makes all of them real.  null is missing.  The texts "NaN",
  * "Inf", "+Inf", "-Inf", "Infinity", "+Infinity" and "-Infinity" among numbers are reals.  [] has extent 0, [[], []]
  * has extents 2 and 0.

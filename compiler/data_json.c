@@ -26,6 +26,7 @@ typedef struct json_job {
   int rank;
   unsigned seen;
   size_t next;            /* cell to fill */
+  bool uneven;            /* two axes, and rows of different lengths */
   double *reals;
   int64_t *ints;
   uint8_t *missing;
@@ -76,7 +77,8 @@ static int scan(json_job *job, const json_t *v, int depth) {
                        "%s stands where an array of %lld element%s is expected, as the first at this depth is", type_phrase(v), (long long)job->dims[depth],
                        job->dims[depth] == 1 ? "" : "s");
     size_t n = json_array_size(v);
-    if ((int64_t)n != job->dims[depth])
+    if ((int64_t)n != job->dims[depth] && job->rank == 2 && depth == 1) job->uneven = true;
+    else if ((int64_t)n != job->dims[depth])
       return data_fail(ds, "E0759", job->file, path_where(job, depth), "make all rows equally long (null stands for a missing value)",
                        "this row has %zu element%s, and the first at this depth has %lld", n, n == 1 ? "" : "s", (long long)job->dims[depth]);
     for (size_t i = 0; i < n; i++) {
@@ -99,7 +101,7 @@ static int scan(json_job *job, const json_t *v, int depth) {
 }
 
 static void fill(json_job *job, const json_t *v, int depth) {
-  if (depth < job->rank) {
+  if (depth < job->rank + job->uneven) {
     size_t n = json_array_size(v);
     for (size_t i = 0; i < n; i++) fill(job, json_array_get(v, i), depth + 1);
     return;
@@ -122,6 +124,7 @@ static int read_value(json_job *job, const char *key, const json_t *v) {
   x->origin = (data_origin){.source = DATA_FROM_JSON, .file = job->file};
   job->rank = 0;
   job->seen = 0;
+  job->uneven = false;
   for (const json_t *u = v; json_is_array(u); u = json_array_get(u, 0)) { /* extents are those of the first rows */
     if (job->rank == DATA_MAX_RANK)
       return data_fail(ds, "E0758", job->file, path_where(job, 0), NULL, "arrays are nested more than %d deep", DATA_MAX_RANK);
@@ -130,6 +133,14 @@ static int read_value(json_job *job, const char *key, const json_t *v) {
     if (json_array_size(u) == 0) break;
   }
   if (scan(job, v, 0) < 0) return -1;
+  if (job->uneven) {
+    x->n_rows = json_array_size(v);
+    int64_t *rows = ARENA_ARRAY(ds->a, int64_t, x->n_rows);
+    job->rank = 1;
+    job->dims[0] = 0;
+    for (size_t i = 0; i < x->n_rows; i++) job->dims[0] += rows[i] = (int64_t)json_array_size(json_array_get(v, i));
+    x->rows = rows;
+  }
   if (data_cells(job->rank, job->dims, &x->cells) < 0) return data_fail(ds, "E0758", job->file, path_where(job, 0), NULL, "the array does not fit in memory");
   int64_t *dims = ARENA_ARRAY(ds->a, int64_t, (size_t)job->rank);
   memcpy(dims, job->dims, (size_t)job->rank * sizeof *dims);

@@ -204,12 +204,17 @@ struct ast_type {
   ast_dims dims;     /* of both kinds */
 };
 
+/* What a parameter has to do with rows of different lengths (compiler/check_ragged.c). */
+typedef enum ast_rows { ROWS_NONE, ROWS_CELLS, ROWS_LENGTHS, ROWS_ROW, ROWS_COLUMN } ast_rows;
+
 typedef struct ast_param {
   ast_name name;
   ast_type *type;       /* may be NULL */
   ast_expr *default_;   /* may be NULL */
   span at;
   uint32_t id;
+  ast_rows rows;
+  const char *lengths;  /* ROWS_CELLS, ROWS_ROW, ROWS_COLUMN: the array of the rows' lengths */
 } ast_param;
 
 typedef struct ast_params {

@@ -8,6 +8,7 @@
 #include "compiler/netcdf.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -233,6 +234,25 @@ static bool write_texts(writer *w, group *g, const char *name, const program_lev
   return ok(w, w->lib.def_var(g->id, name, NETCDF_STRING, rank, dims, &id)) && ok(w, w->lib.put_vara_string(g->id, id, start, count, text));
 }
 
+/* The cells as reals, NaN where they are missing; NULL where none is. */
+static const double *with_gaps(writer *w, const ir_param *q, const exec_cell *cells, const int64_t *extent, size_t n) {
+  const program *p = &w->t->p;
+  ir_type t = ir_type_of(p->ir, q->val);
+  for (size_t k = 0; k < p->nmissing; k++) {
+    const lower_missing *x = &p->missing[k];
+    if (strcmp(x->name, q->name) != 0) continue;
+    double *out = ARENA_ARRAY(&w->mem, double, n);
+    for (size_t i = 0; i < n; i++) out[i] = t.elem == IR_REAL ? cells[i].real : (double)cells[i].integer;
+    for (int64_t m = 0; m < x->n; m++) {
+      size_t cell = 0;
+      for (uint32_t a = 0; a < t.rank; a++) cell = cell * (size_t)extent[a] + (size_t)x->at[m * t.rank + a];
+      out[cell] = NAN;
+    }
+    return out;
+  }
+  return NULL;
+}
+
 static bool write_datum(writer *w, group *g, const ir_param *q, const exec_cell *cells) {
   const program *p = &w->t->p;
   ir_type t = ir_type_of(p->ir, q->val);
@@ -248,9 +268,26 @@ static bool write_datum(writer *w, group *g, const ir_param *q, const exec_cell 
   if (!dimensions(w, g, q->name, false, t, extent, dims)) return false;
   const program_levels *l = texts_of(p, q->name);
   if (l) return write_texts(w, g, q->name, l, cells, n, (int)t.rank, dims, count);
-  if (!new_variable(w, g, q->name, (ir_elem)t.elem, (int)t.rank, dims, &id)) return false;
+  const double *gaps = with_gaps(w, q, cells, extent, n);
+  if (!new_variable(w, g, q->name, gaps ? IR_REAL : (ir_elem)t.elem, (int)t.rank, dims, &id)) return false;
+  if (gaps) return ok(w, w->lib.put_vara_double(g->id, id, start, count, gaps));
   if (t.elem == IR_REAL) return ok(w, w->lib.put_vara_double(g->id, id, start, count, &cells->real));
   return ok(w, w->lib.put_vara_longlong(g->id, id, start, count, (const long long *)&cells->integer));
+}
+
+/* Whether binding made it to go with other data: of missing values, of ragged arrays. */
+static bool is_made(const program *p, const char *name) {
+  for (size_t k = 0; k < p->nmissing; k++) {
+    const size_t n = strlen(p->missing[k].name);
+    if (strncmp(name, p->missing[k].name, n) == 0 && (strcmp(name + n, ".at") == 0 || strcmp(name + n, ".seen") == 0)) return true;
+  }
+  for (size_t k = 0; k < p->model->ndata; k++)
+    if (strcmp(p->model->data[k]->name, name) == 0) return p->model->data[k]->param->rows > ROWS_LENGTHS;
+  return false;
+}
+
+static bool is_written(const program *p, const ir_param *q, bool observed) {
+  return q->role == IR_ROLE_DATA && cells_of(p, q->name) && is_observed(p, q->name) == observed && !is_made(p, q->name);
 }
 
 static bool write_data(writer *w, bool observed) {
@@ -259,15 +296,14 @@ static bool write_data(writer *w, bool observed) {
   size_t n = 0;
   for (uint32_t k = 0; k < p->ir->nparams; k++) {
     const ir_param *q = &p->ir->param[k];
-    if (q->role == IR_ROLE_DATA && cells_of(p, q->name) && is_observed(p, q->name) == observed) names[n++] = q->name;
+    if (is_written(p, q, observed)) names[n++] = q->name;
   }
   group g;
   if (n == 0) return true;
   if (!begin_group(w, &g, observed ? "observed_data" : "constant_data", names, n)) return false;
   for (uint32_t k = 0; k < p->ir->nparams; k++) {
     const ir_param *q = &p->ir->param[k];
-    const exec_cell *cells = q->role == IR_ROLE_DATA ? cells_of(p, q->name) : NULL;
-    if (cells && is_observed(p, q->name) == observed && !write_datum(w, &g, q, cells)) return false;
+    if (is_written(p, q, observed) && !write_datum(w, &g, q, cells_of(p, q->name))) return false;
   }
   return true;
 }

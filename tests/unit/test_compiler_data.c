@@ -361,7 +361,7 @@ static void read_everything(fixture *f) {
   static const double host[2] = {1, 2};
   data_bind_f64(&f->ds, "h", host, 1, (int64_t[]){2});
   data_bind_missing(&f->ds, "h", (uint8_t[]){1, 0});
-  json(f, "{\"x\": [[1, null], [2.5, 3]], \"t\": [\"b\", \"a\"], \"bad\": [[1], [2, 3]]}");
+  json(f, "{\"x\": [[1, null], [2.5, 3]], \"t\": [\"b\", \"a\"], \"rows\": [[1], [2, 3]], \"bad\": [[[1], [2, 3]]]}");
   csv(f, "name,v,w\nAnn,1,NA\nBo,2,1.234567890123456789012345678901234567890123456789012345678901234567\n\nCy,3,4\n");
   csv(f, "name,u\n1,2,3\n");
   data_read_file(&f->ds, "tests/data_bad/ragged.json");

@@ -1,0 +1,119 @@
+/* test_vm_ragged.c: ragged arrays are the long arrays that they stand for.
+ *
+ * Each model with rows of different lengths is held against the same model over one long array with the row and the place of each
+ * element beside it: log densities, gradients and outputs are the same bits, whether the data come in rows or as one list with the
+ * lengths.  The same elements in other rows must be told apart. */
+#include "tests/model_run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MOST = 64 };
+
+typedef struct case_ {
+  const char *ragged, *plain;
+  const char *in_rows, *in_one, *plain_data, *other; /* other: the same elements in other rows */
+  bool summed;
+} case_;
+
+static const char words[] = "\"row\": [1, 1, 1, 2, 4, 4, 4, 4], \"col\": [1, 2, 3, 1, 1, 2, 3, 4]";
+
+static const case_ cases[] = {
+    {"model m(w: index(V)[d in 1..D, len[d]], K: int = 2) {\n theta: simplex(K)[D] ~ Dirichlet(rep(0.7, K)); phi: simplex(V)[K] ~ Dirichlet(rep(0.9, V))\n"
+     " plate d in 1..D, n in 1..len[d] { z[d, n] ~ Categorical(theta[d]); w[d, n] ~ Categorical(phi[z[d, n]]) } }",
+     "model m(w: index(V)[N], D: int, row: index(D)[N], K: int = 2) {\n theta: simplex(K)[D] ~ Dirichlet(rep(0.7, K)); phi: simplex(V)[K] ~ Dirichlet(rep(0.9, V))\n"
+     " plate i in 1..N { z[i] ~ Categorical(theta[row[i]]); w[i] ~ Categorical(phi[z[i]]) } }",
+     "{\"w\": [[1, 2, 3], [2], [], [3, 3, 1, 2]]}", "{\"w\": [1, 2, 3, 2, 3, 3, 1, 2], \"len\": [3, 1, 0, 4]}", "{\"w\": [1, 2, 3, 2, 3, 3, 1, 2], \"D\": 4, %s}",
+     "{\"w\": [[1, 2], [3, 2], [], [3, 3, 1, 2]]}", true},
+    {"model m(len: int[D], t: real[i in 1..D, len[i]], y: real[i in 1..D, len[i]]) {\n mu ~ Normal(0, 5); tau ~ HalfNormal(2); b ~ Normal(0, 1); a: real[D] ~ Normal(mu, tau)\n"
+     " plate i in 1..D, k in 1..len[i] { let eta[i, k] = a[i] + b * t[i, k] + 0.1 * k; y[i, k] ~ Normal(eta[i, k], 1) }\n"
+     " track s = sum((y[j, k] - a[j]) * k for j in 1..D, k in 1..len[j] if t[j, k] > 0)\n predict y }",
+     "model m(D: int, row: index(D)[N], col: int[N], t: real[N], y: real[N]) {\n mu ~ Normal(0, 5); tau ~ HalfNormal(2); b ~ Normal(0, 1); a: real[D] ~ Normal(mu, tau)\n"
+     " plate i in 1..N { let eta[i] = a[row[i]] + b * t[i] + 0.1 * col[i]; y[i] ~ Normal(eta[i], 1) }\n"
+     " track s = sum((y[i] - a[row[i]]) * col[i] for i in 1..N if t[i] > 0)\n predict y }",
+     "{\"len\": [3, 1, 0, 4], \"t\": [[1, 2, -3], [2], [], [3, -3, 1, 2]], \"y\": [[0.1, 2, 3], [2], [], [3, 3.5, 1, 2]]}",
+     "{\"len\": [3, 1, 0, 4], \"t\": [1, 2, -3, 2, 3, -3, 1, 2], \"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2]}",
+     "{\"t\": [1, 2, -3, 2, 3, -3, 1, 2], \"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2], \"D\": 4, %s}",
+     "{\"len\": [2, 2, 0, 4], \"t\": [[1, 2], [-3, 2], [], [3, -3, 1, 2]], \"y\": [[0.1, 2], [3, 2], [], [3, 3.5, 1, 2]]}", false},
+    {"model m(y: real[i in 1..D, len[i]]) {\n a: real[D] ~ Normal(0, 1)\n y[i, k] ~ Normal(a[i] * k, 1) for i in 1..D, k in 1..len[i] }",
+     "model m(D: int, row: index(D)[N], col: int[N], y: real[N]) {\n a: real[D] ~ Normal(0, 1)\n y[i] ~ Normal(a[row[i]] * col[i], 1) for i in 1..N }",
+     "{\"y\": [[0.1, null, 3], [2], [], [3, 3.5, null, 2]]}", "{\"y\": [0.1, null, 3, 2, 3, 3.5, null, 2], \"len\": [3, 1, 0, 4]}",
+     "{\"y\": [0.1, null, 3, 2, 3, 3.5, null, 2], \"D\": 4, %s}", "{\"y\": [[0.1, null], [3, 2], [], [3, 3.5, null, 2]]}", false},
+};
+
+static void open_with(model_run *r, const case_ *c, const char *model, const char *json) {
+  const unsigned need = NEED_LOGDENS | NEED_GRAD | NEED_OUTPUTS;
+  const char *why;
+  bool ok = c->summed ? model_try_summed(r, model, json, need, &why) : model_try(r, model, json, need, 0, &why);
+  if (!ok) fail_msg("%s\n%s", why, model);
+}
+
+/* At how many of 20 points the two differ. */
+static int differ(const case_ *c, const char *json) {
+  char plain[512];
+  snprintf(plain, sizeof plain, c->plain_data, words);
+  model_run a, b;
+  double q[MOST], g[MOST], h[MOST], x[MOST], y[MOST];
+  open_with(&a, c, c->ragged, json);
+  open_with(&b, c, c->plain, plain);
+  assert_int_equal(a.dim, b.dim);
+  assert_int_equal(a.p.noutputs, b.p.noutputs);
+  size_t outputs = 0;
+  for (size_t k = 0; k < a.p.noutputs; k++) outputs += a.p.output[k].cells;
+  uint64_t seed = 11;
+  int n = 0;
+  for (uint64_t rep = 1; rep <= 20; rep++) {
+    for (size_t k = 0; k < a.dim; k++) q[k] = 2.0 * (double)(next_random(&seed) >> 11) * 0x1p-53 - 1.0;
+    bool same = model_logdens(&a, q) == model_logdens(&b, q) && model_grad(&a, q, g) == model_grad(&b, q, h) && memcmp(g, h, a.dim * sizeof *g) == 0;
+    if (outputs) {
+      model_constrain(&a, q, g);
+      model_constrain(&b, q, h);
+      model_outputs(&a, g, rep, x);
+      model_outputs(&b, h, rep, y);
+      same = same && memcmp(x, y, outputs * sizeof *x) == 0;
+    }
+    n += !same;
+  }
+  model_close(&a);
+  model_close(&b);
+  return n;
+}
+
+static void test_long_form(void **state) {
+  (void)state;
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    const case_ *c = &cases[k];
+    if (differ(c, c->in_rows)) fail_msg("case %zu, in rows", k);
+    if (differ(c, c->in_one)) fail_msg("case %zu, in one list", k);
+    assert_int_equal(differ(c, c->other), 20);
+  }
+}
+
+/* Rows that happen to be equally long are rows as well; no rows and empty rows are data. */
+static void test_shapes(void **state) {
+  (void)state;
+  static const struct {
+    const char *json;
+    size_t cells, rows;
+  } shapes[] = {{"{\"y\": [[1, 2], [3, 4], [5, 6]]}", 6, 3}, {"{\"y\": [[], []]}", 0, 2}, {"{\"y\": [[], [1]]}", 1, 2}, {"{\"y\": [], \"len\": []}", 0, 0}};
+  for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+    model_run r;
+    model_open(&r, "model m(y: real[i in 1..D, len[i]]) { a: real[D] ~ Normal(0, 1); e[i, j] ~ Normal(a[i], 1) for i in 1..D, j in 1..len[i]\n"
+                   " plate i in 1..D, j in 1..len[i] { y[i, j] ~ Normal(e[i, j], 1) } }", shapes[k].json, NEED_GRAD);
+    assert_int_equal(model_site(&r, "a")->cells, shapes[k].rows);
+    assert_int_equal(model_site(&r, "e")->cells, shapes[k].cells);
+    model_close(&r);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_shapes)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
