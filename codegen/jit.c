@@ -445,7 +445,10 @@ static exec_status prepare(setup *s, int k) {
   if (!w) return EXEC_MEMORY;
   exec_status st = call(w, k, 1, NULL, out, &r);
   worker_free(w);
-  if (st == EXEC_BOUND) refuse(s, "@prepare: an index made from the data is out of range");
+  if (st != EXEC_OK) {
+    if (p->options.prepared) *p->options.prepared = r;
+    return st;
+  }
   for (uint32_t q = 0, i = 0; q < s->m->nfns; q++)
     if (runs(p, s->m->fn[q])) {
       if ((int)i != k) connect(s, &p->fn[i], s->m->fn[q], f->nout, frame);

@@ -34,7 +34,7 @@ typedef struct exec_data {
 
 typedef enum exec_status {
   EXEC_OK,
-  EXEC_BOUND,  /* an index was out of range: see the report */
+  EXEC_BOUND,  /* an index was out of range: see the report, of load that of exec_options */
   EXEC_MEMORY, /* load only */
   EXEC_REFUSED /* load only: a limit, or something this engine does not run: see the message */
 } exec_status;
@@ -54,6 +54,7 @@ typedef struct exec_options {
   int isa;        /* 0: the best level of this machine; 2, 3, 4: x86-64-v2, v3, v4; or EXEC_ISA_NATIVE.  Results are the same */
   size_t memory;  /* limit in bytes for buffers; 0: none */
   const void *user; /* exec_engine.user */
+  exec_report *prepared; /* OUT of load: where @prepare stopped, when that is why it failed.  May be NULL */
 } exec_options;
 
 typedef struct exec_program exec_program;

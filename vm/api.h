@@ -76,6 +76,8 @@ aim_status api_status(run_status st);
 aim_status api_bind(aim_task *t, unsigned more);
 /* What ended or hurt a run, as diagnostics of the task. */
 void api_report_stop(aim_task *t, const eval_faults *f);
+/* An index that left its array, from 0; when: "in this run". */
+void api_report_bound(aim_task *t, span where, int64_t index, int64_t extent, const char *when);
 void api_report_init(aim_task *t);
 /* "model.aim:7:12", in mem; "" without a place. */
 const char *api_place(source_map *m, span at, arena *mem);

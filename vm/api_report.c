@@ -76,11 +76,12 @@ aim_status aim_task_messages(aim_task *t, unsigned flags, aim_write *write, void
 
 /* ---- what ended a run */
 
-void api_report_stop(aim_task *t, const eval_faults *f) {
-  diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0910", f->where, "index %lld is outside 1..%lld", (long long)f->index + 1,
-                     (long long)f->extent);
-  diag_say(&t->p.diags, d, "in this run");
+void api_report_bound(aim_task *t, span where, int64_t index, int64_t extent, const char *when) {
+  diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0910", where, "index %lld is outside 1..%lld", (long long)index + 1, (long long)extent);
+  diag_say(&t->p.diags, d, "%s", when);
 }
+
+void api_report_stop(aim_task *t, const eval_faults *f) { api_report_bound(t, f->where, f->index, f->extent, "in this run"); }
 
 /* Looks at a point near the origin again, part by part, to say which part of the model is to blame. */
 static void blame(aim_task *t, diag *d) {

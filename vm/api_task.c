@@ -221,6 +221,9 @@ static aim_status load_into(aim_task *t, const exec_engine *engine) {
   switch (eval_model_load(&t->model, &t->p, engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message)) {
   case EXEC_OK: return AIM_OK;
   case EXEC_MEMORY: return AIM_E_MEMORY;
+  case EXEC_BOUND:
+    api_report_bound(t, t->model.prepared.where, t->model.prepared.index, t->model.prepared.extent, "with these data");
+    return AIM_E_PROGRAM;
   default:
     diag_add(&t->p.diags, DIAG_ERROR, "E0901", t->plan.model->decl->name.at, "this model cannot be run: %s",
              message ? message : "the engine gave no reason");

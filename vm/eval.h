@@ -37,6 +37,7 @@ typedef struct eval_model {
   eval_site *site;             /* [p->nsites] */
   eval_stage *stage;           /* [p->nstages] */
   size_t output_cells;
+  exec_report prepared;        /* where @prepare stopped, when loading ended with EXEC_BOUND */
 } eval_model;
 
 typedef struct eval_faults {

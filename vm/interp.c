@@ -173,6 +173,7 @@ typedef struct loader {
   uint32_t nframe;
   const cell **frame;
   const char **message;
+  exec_report *prepared; /* as in exec_options */
 } loader;
 
 static void say(const loader *l, const char *fn, const char *text) {
@@ -237,10 +238,7 @@ static exec_status prepare(loader *l) {
       l->frame[k] = out[k].p;
     }
     status = call(w, 0, 1, NULL, out, &report);
-    if (status == EXEC_BOUND) {
-      if (l->message) say(l, "prepare", "an index made from the data is out of range");
-      status = EXEC_REFUSED;
-    }
+    if (status == EXEC_BOUND && l->prepared) *l->prepared = report;
   }
   l->p->mem.oom = NULL;
   worker_free(w);
@@ -259,7 +257,7 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   p->memory = options ? options->memory : 0;
   p->kernels = rt_kernels_for(options ? options->isa : 0);
   p->isa = p->kernels->level;
-  loader l = {.p = p, .m = m, .ndata = ndata, .data = data, .message = message};
+  loader l = {.p = p, .m = m, .ndata = ndata, .data = data, .message = message, .prepared = options ? options->prepared : NULL};
   exec_status status = EXEC_OK;
   interp_fn *watched = NULL;
   jmp_buf here;

@@ -80,6 +80,21 @@ test_forecast_reads_back() {
   grep -q '^y_forecast\[6\] *3\.0000' out || fail "not the value two steps back"
   says err "index 0 is outside 1..3"
 }
+# An index that the data put outside is told by its place and by the array, whoever runs the model.
+test_index_of_the_data() {
+  printf '%s\n' 'model m(X: real[N, P], y: real[N]) {' '  beta: real[P] ~ Normal(0, 1)' '  y ~ Normal(X @ beta, 1)' '  track i0 = beta[4]' '}' \
+    'infer m on X = [[1, 2, 3]], y = [1] with nuts(chains = 1, warmup = 5, draws = 5)' > unknown.aim
+  printf '%s\n' 'model q(k: int, y: real[N]) {' '  mu ~ Normal(0, 1)' '  y ~ Normal(mu, 1)' '  track q = y[k]' '}' \
+    'infer q on y = [1, 2], k = 3 with nuts(chains = 1, warmup = 5, draws = 5)' > data.aim
+  for engine in auto vm jit; do
+    expect 1 "$aimc" run --engine $engine unknown.aim
+    says err "index 4 is outside 1..3"
+    says err "unknown.aim:4:"
+    expect 1 "$aimc" run --engine $engine data.aim
+    says err "index 3 is outside 1..2"
+    says err "data.aim:4:"
+  done
+}
 test_a_funnel_is_noncentred() {
   expect 0 "$aimc" explain eight_schools.aim
   says out 'theta is sampled through z, as mu + tau * z: of it the data say'
