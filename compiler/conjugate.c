@@ -13,6 +13,8 @@
 #include <string.h>
 
 enum { HALVES = 4, POWER0 = 0, CONSTANT = HALVES, B_LOG = 2 * HALVES + 1, B_LOG1M, NBASIS, MAX_KEYED = 8 };
+/* Beyond these a conditional is left to slices: a value that is used twice is looked at twice, so the work could double with every line. */
+enum { MOST_WORK = 20000, MOST_DEPTH = 1000 };
 #define POWER(halves) (CONSTANT + (halves))
 
 /* coefficient c of log x[at], in the block that is being built. */
@@ -43,6 +45,7 @@ typedef struct finder {
   ir_cloner c;
   const ir_axes *assumed; /* a position that is taken for the element's */
   const ir_op *bad;       /* the first that has no form */
+  uint32_t work, depth;
 } finder;
 
 static const char *const names[] = {"none", "normal", "gamma", "inverse gamma", "beta", "Dirichlet"};
@@ -276,6 +279,7 @@ static truth holds(finder *f, ir_builder *b, ir_val v) {
   if (!op) return T_UNKNOWN;
   double half;
   truth x, y;
+  if (++f->work > MOST_WORK) return T_UNKNOWN;
   switch (op->code) {
   case IR_LT_OP:
     if (ir_is_real(f->d, op->args[0], &half) && half == 0.5 && (x = all_of(f, b, op->args[1])) != T_UNKNOWN) return x;
@@ -302,7 +306,7 @@ static truth holds(finder *f, ir_builder *b, ir_val v) {
 /* ---- blocks */
 
 static void clone_block(finder *f, ir_builder *b, const ir_block *block) {
-  for (const ir_op *op = block->first; op; op = op->next) ir_clone_op(&f->c, b, op);
+  for (const ir_op *op = block->first; op; op = op->next, f->work++) ir_clone_op(&f->c, b, op);
 }
 
 /* ---- reads at a position that only the state tells: mu[k[i]] */
@@ -467,7 +471,7 @@ static form row_element(finder *f, ir_builder *b, const ir_op *op) {
   return f->site->event_rank && whole && op->u.axes.n == 1 ? element(b, ir_map_get(&f->c.map, op->u.axes.at[0])) : failed(f, op);
 }
 
-static form form_of(finder *f, ir_builder *b, ir_val v) {
+static form form_of_value(finder *f, ir_builder *b, ir_val v) {
   if (v == f->param && f->dep[v]) return element(b, 0);
   if (!f->dep[v]) return constant(ir_map_get(&f->c.map, v));
   const ir_op *op = ir_def_op(f->d, v);
@@ -532,6 +536,14 @@ static form form_of(finder *f, ir_builder *b, ir_val v) {
   case IR_IF_OP: return if_form(f, b, op, ir_value_of(f->d, v)->slot);
   default: return failed(f, op);
   }
+}
+
+static form form_of(finder *f, ir_builder *b, ir_val v) {
+  if (++f->work > MOST_WORK || f->depth >= MOST_DEPTH) return failed(f, ir_def_op(f->d, v));
+  f->depth++;
+  form r = form_of_value(f, b, v);
+  f->depth--;
+  return r;
 }
 
 /* ---- families */

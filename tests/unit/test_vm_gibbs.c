@@ -404,6 +404,16 @@ static void check_naturals(const char *text, const char *families) {
   close_fixture(&f);
 }
 
+/* Values used twice, thirty deep: no family is looked for beyond a budget of work. */
+static void test_doubling(void **state) {
+  (void)state;
+  char text[4096];
+  size_t n = (size_t)snprintf(text, sizeof text, "model m() {\n  a0 ~ Normal(0, 1)\n  b ~ Normal(0, 1)\n");
+  for (int k = 1; k <= 30; k++) n += (size_t)snprintf(text + n, sizeof text - n, "  let a%d = a%d - 0.5 * (a%d + b)\n", k, k - 1, k - 1);
+  snprintf(text + n, sizeof text - n, "  factor -a30^2\n}\ninfer m with gibbs\n");
+  check_naturals(text, "--");
+}
+
 static void test_naturals(void **state) {
   (void)state;
   for (size_t k = 0; k < sizeof conjugate_models / sizeof *conjugate_models; k++) check_naturals(conjugate_models[k].text, conjugate_models[k].families);
@@ -588,6 +598,6 @@ static void test_joint_twin(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_kernels),     cmocka_unit_test(test_forgotten_term), cmocka_unit_test(test_slices), cmocka_unit_test(test_slice_without_shrinkage),
-      cmocka_unit_test(test_hard_slices), cmocka_unit_test(test_naturals), cmocka_unit_test(test_against_slices), cmocka_unit_test(test_false_naturals), cmocka_unit_test(test_posteriors),     cmocka_unit_test(test_false_scores), cmocka_unit_test(test_joint), cmocka_unit_test(test_joint_twin)};
+      cmocka_unit_test(test_hard_slices), cmocka_unit_test(test_doubling), cmocka_unit_test(test_naturals), cmocka_unit_test(test_against_slices), cmocka_unit_test(test_false_naturals), cmocka_unit_test(test_posteriors),     cmocka_unit_test(test_false_scores), cmocka_unit_test(test_joint), cmocka_unit_test(test_joint_twin)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,14 @@ test_engines_agree() {
   says jit/run.json '"build": "machine code"'
   ran jit compiled 1
 }
+test_engines_agree_on_sweeps() { # conjugate, finite and sliced unknowns
+  has_jit || return 0
+  printf 'model mixture(x: real[N]) {\n  w ~ Dirichlet([1.0, 1.0])\n  mu: real[2] ~ Normal(0, 5)\n  tau ~ Gamma(2, 1)\n  s ~ HalfNormal(1)\n  plate i in 1..N {\n    k[i] ~ Categorical(w)\n    x[i] ~ Normal(mu[k[i]], s / sqrt(tau))\n  }\n}\ninfer mixture on x = [-2.1, -1.8, 2.3, 0.1, 2.2] with gibbs(draws = 200, order = random)\n' > mixture.aim
+  for e in vm jit; do expect 0 "$aimc" run mixture.aim --engine $e --cache off --out $e -q; done
+  expect 0 "$aimc" run mixture.aim --engine vm --threads 1 --out one -q
+  same vm jit
+  same vm one
+}
 test_engine_auto_is_the_default() {
   has_jit || return 0
   expect 0 "$aimc" run coin.aim --draws 10 --warmup 10 --out d -q
