@@ -21,7 +21,19 @@ typedef struct check {
   double *rep;             /* [n, replicates] */
 } check;
 
-/* What was observed under the name of `quantity` without "_rep", or NULL: also where some of it is missing. */
+/* Missing values are none that were observed. */
+static void leave_out_missing(const program *p, const char *name, const aim_quantity *q, double *out) {
+  for (size_t k = 0; k < p->nmissing; k++) {
+    const lower_missing *m = &p->missing[k];
+    for (int64_t i = 0; strcmp(m->name, name) == 0 && i < m->n; i++) {
+      size_t cell = 0;
+      for (int a = 0; a < q->rank; a++) cell = cell * (size_t)q->dims[a] + (size_t)m->at[i * q->rank + a];
+      out[cell] = NAN;
+    }
+  }
+}
+
+/* What was observed under the name of `quantity` without "_rep", or NULL. */
 static const double *observed(report *r, const aim_quantity *q) {
   const program *p = &r->t->p;
   const size_t n = strlen(q->name);
@@ -31,8 +43,6 @@ static const double *observed(report *r, const aim_quantity *q) {
   const exec_cell *cells = NULL;
   for (size_t k = 0; k < p->ndata; k++)
     if (strcmp(p->data[k].name, name) == 0) cells = p->data[k].p;
-  for (size_t k = 0; k < p->nmissing; k++)
-    if (strcmp(p->missing[k].name, name) == 0) return NULL;
   if (!s || s->role != IR_OBSERVED || !cells) return NULL;
   for (uint32_t k = 0; k < p->ir->nparams; k++) {
     if (strcmp(p->ir->param[k].name, name) != 0) continue;
@@ -42,6 +52,7 @@ static const double *observed(report *r, const aim_quantity *q) {
     if (count != q->cells || count == 0) return NULL;
     double *out = ARENA_ARRAY(r->mem, double, count);
     for (size_t i = 0; i < count; i++) out[i] = t.elem == IR_REAL ? cells[i].real : (double)cells[i].integer;
+    leave_out_missing(p, name, q, out);
     return out;
   }
   return NULL;
@@ -107,7 +118,7 @@ static void put_histogram(report *r, const check *c, const aim_quantity *q) {
     least[k] = count[k * R + R / 20], middle[k] = count[k * R + R / 2], most[k] = count[k * R + R - 1 - R / 20];
     top = fmax(top, fmax(seen[k], most[k]));
   }
-  chart g = chart_open(r->b, arena_printf(r->mem, "observed and replicated %s", q->name), 520, 220, (double[]){left, left + width * (double)bins}, (double[]){0, top}, true);
+  chart g = chart_open(r->b, arena_printf(r->mem, "observed and replicated %s", q->name), 440, 220, (double[]){left, left + width * (double)bins}, (double[]){0, top}, true);
   chart_band(&g, "band", left, width, least, most, bins);
   chart_steps(&g, "wide", left, width, middle, bins, false);
   chart_steps(&g, "seen", left, width, seen, bins, false);

@@ -62,3 +62,9 @@ test_report_methods() {
   grep -q 'trace of' importance.html && fail 'importance has traces'
   says mh.html 'trace of tau'
 }
+# What is missing is not compared with its replicates.
+test_report_missing() {
+  cp "$root"/examples/missing_values.* .
+  expect 0 "$aimc" run missing_values.aim -q --report page.html
+  says page.html 'of 26 observations'
+}
