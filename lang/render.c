@@ -1,6 +1,6 @@
 /* render.c: the picture of a diagnostic.
  *
- *     error: message                       severity, and the message
+ *     error[E0401]: message                severity, code, and the message
  *       --> schools.aim:7:19               the primary place
  *        |
  *      7 |     y[j] ~ Normal(theta[j], s)  its line, tabs expanded
@@ -188,7 +188,7 @@ void render_diag(strbuf *out, source_map *m, const diag *d, const render_options
   }
   const char *paint = severity_colour[d->severity];
   colour(&c, paint);
-  strbuf_puts(out, severity_text[d->severity]);
+  strbuf_printf(out, "%s[%s]", severity_text[d->severity], d->code);
   colour(&c, "\x1b[0m\x1b[1m");
   strbuf_printf(out, ": %s", d->message);
   colour(&c, "\x1b[0m");

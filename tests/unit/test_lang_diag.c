@@ -85,7 +85,7 @@ static void test_bytes(void **state) {
   (void)state;
   static const char nul[] = "model m() { a ~ \0D() }";
   expect(nul, sizeof nul - 1,
-         "error: a NUL byte in the source\n  --> t.aim:1:17\n   |\n 1 | model m() { a ~ \xef\xbf\xbd" "D() }\n   |                 ^\n   |\n"
+         "error[E0101]: a NUL byte in the source\n  --> t.aim:1:17\n   |\n 1 | model m() { a ~ \xef\xbf\xbd" "D() }\n   |                 ^\n   |\n"
          "   = help: is this a text file, saved as UTF-8?\n\n");
   static const char latin1[] = "model m() { gr\xf6\xdf" "e ~ D() }";
   session s;
@@ -127,7 +127,7 @@ static void test_render_shape(void **state) {
   strbuf b;
   strbuf_init(&b, &s.a);
   render_list(&b, &s.map, &s.diags, NULL);
-  assert_string_equal(b.s, "error: index `j` runs over 1..J here, but `theta` has K elements\n"
+  assert_string_equal(b.s, "error[E0501]: index `j` runs over 1..J here, but `theta` has K elements\n"
                            "  --> schools.aim:7:19\n"
                            "   |\n"
                            " 7 |     y[j] ~ Normal(theta[j], sigma[j])\n"
@@ -173,26 +173,26 @@ static const char *shown(session *s, const char *text, uint32_t off, uint32_t le
 static void test_render_corners(void **state) {
   (void)state;
   session s;
-  assert_string_equal(shown(&s, "", 0, 0, 0), "warning: m\n  --> t:1:1\n   |\n 1 |\n   | ^ here\n\n");
+  assert_string_equal(shown(&s, "", 0, 0, 0), "warning[W0001]: m\n  --> t:1:1\n   |\n 1 |\n   | ^ here\n\n");
   arena_free(&s.a);
-  assert_string_equal(shown(&s, "ab\n", 3, 0, 0), "warning: m\n  --> t:2:1\n   |\n 2 |\n   | ^ here\n\n");
+  assert_string_equal(shown(&s, "ab\n", 3, 0, 0), "warning[W0001]: m\n  --> t:2:1\n   |\n 2 |\n   | ^ here\n\n");
   arena_free(&s.a);
-  assert_string_equal(shown(&s, "ab", 2, 0, 0), "warning: m\n  --> t:1:3\n   |\n 1 | ab\n   |   ^ here\n\n");
+  assert_string_equal(shown(&s, "ab", 2, 0, 0), "warning[W0001]: m\n  --> t:1:3\n   |\n 1 | ab\n   |   ^ here\n\n");
   arena_free(&s.a);
   /* Beyond the end: clamped, not read. */
-  assert_string_equal(shown(&s, "ab", 9, 9, 0), "warning: m\n  --> t:1:3\n   |\n 1 | ab\n   |   ^ here\n\n");
+  assert_string_equal(shown(&s, "ab", 9, 9, 0), "warning[W0001]: m\n  --> t:1:3\n   |\n 1 | ab\n   |   ^ here\n\n");
   arena_free(&s.a);
   /* A tab reaches the next multiple of eight; a wide character is two columns, a combining mark none. */
-  assert_string_equal(shown(&s, "a\tb", 2, 1, 0), "warning: m\n  --> t:1:9\n   |\n 1 | a       b\n   |         ^ here\n\n");
+  assert_string_equal(shown(&s, "a\tb", 2, 1, 0), "warning[W0001]: m\n  --> t:1:9\n   |\n 1 | a       b\n   |         ^ here\n\n");
   arena_free(&s.a);
   assert_string_equal(shown(&s, "\xe8\xae\x8a\xe6\x95\xb8 = e\xcc\x81x", 12, 1, 0),
-                      "warning: m\n  --> t:1:9\n   |\n 1 | \xe8\xae\x8a\xe6\x95\xb8 = e\xcc\x81x\n   |         ^ here\n\n");
+                      "warning[W0001]: m\n  --> t:1:9\n   |\n 1 | \xe8\xae\x8a\xe6\x95\xb8 = e\xcc\x81x\n   |         ^ here\n\n");
   arena_free(&s.a);
   /* Several lines: the first, an ellipsis, the last. */
   assert_string_equal(shown(&s, "x {\n  a\n  b\n}\n", 2, 11, 0),
-                      "warning: m\n  --> t:1:3\n   |\n 1 | x {\n   |   ^\n ...\n 4 | }\n   | ^ here\n\n");
+                      "warning[W0001]: m\n  --> t:1:3\n   |\n 1 | x {\n   |   ^\n ...\n 4 | }\n   | ^ here\n\n");
   arena_free(&s.a);
-  assert_string_equal(shown(&s, "x {\n  }\n", 2, 5, 0), "warning: m\n  --> t:1:3\n   |\n 1 | x {\n   |   ^\n 2 |   }\n   |   ^ here\n\n");
+  assert_string_equal(shown(&s, "x {\n  }\n", 2, 5, 0), "warning[W0001]: m\n  --> t:1:3\n   |\n 1 | x {\n   |   ^\n 2 |   }\n   |   ^ here\n\n");
   arena_free(&s.a);
   /* A wide line is cut around the place. */
   char wide[400];
@@ -200,7 +200,7 @@ static void test_render_corners(void **state) {
   memcpy(wide + 200, "HERE", 4);
   wide[399] = '\0';
   const char *got = shown(&s, wide, 200, 4, 40);
-  assert_string_equal(got, "warning: m\n  --> t:1:201\n   |\n 1 | ..............HERE......................\n   |               ^^^^ here\n\n");
+  assert_string_equal(got, "warning[W0001]: m\n  --> t:1:201\n   |\n 1 | ..............HERE......................\n   |               ^^^^ here\n\n");
   arena_free(&s.a);
   got = shown(&s, wide, 0, 399, 40);
   assert_non_null(strstr(got, "^ here"));
