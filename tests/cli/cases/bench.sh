@@ -24,7 +24,7 @@ test_bench_json() {
 
 # Discrete latents have no gradient; several statements have a block each.
 test_bench_discrete() {
-  printf 'model switch(y: real[N]) {\n  k ~ Bernoulli(0.5)\n  y ~ Normal(select(k, 1.0, -1.0), 1)\n}\ninfer switch on y = [0.3, 1.2] as a\ninfer switch on y = [0.1] as b\n' >switch.aim
+  printf 'model switch(y: real[N]) {\n  k ~ Bernoulli(0.5)\n  y ~ Normal(select(k, 1.0, -1.0), 1)\n}\ninfer switch on y = [0.3, 1.2] with mh as a\ninfer switch on y = [0.1] with mh as b\n' >switch.aim
   expect 0 "$aimc" bench switch.aim --draws 100 --warmup 10
   says out 'a: model switch by mh'
   says out 'b: model switch by mh'

@@ -137,7 +137,7 @@ test_help_of_a_command() {
   says out '--draws'
   grep -q -- '--stage' out && fail "run has no stages"
   expect 0 "$aimc" check --help
-  grep -q -- '--draws' out && fail "check draws nothing"
+  grep -q -- '--stage' out && fail "check has no stages"
   says out '--quiet'
   expect 0 "$aimc" ir --help
   says out '--stage'
