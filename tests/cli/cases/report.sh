@@ -68,3 +68,13 @@ test_report_missing() {
   expect 0 "$aimc" run missing_values.aim -q --report page.html
   says page.html 'of 26 observations'
 }
+# A browser shows every chart, and reports nothing.
+test_report_in_a_browser() {
+  command -v chromium >/dev/null 2>&1 || { skip; return; }
+  expect 0 "$aimc" run eight_schools.aim -q --report page.html
+  timeout 60 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$PWD/profile" --dump-dom "file://$PWD/page.html" >dom 2>err || { skip; return; }
+  [ "$(grep -o '<svg' dom | wc -l)" -eq "$(grep -o '<svg' page.html | wc -l)" ] || fail 'charts are lost'
+  [ "$(grep -o '<svg' dom | wc -l)" -ge 31 ] || fail 'there are too few charts'
+  grep -q parsererror dom && fail 'the page does not parse'
+  :
+}
