@@ -2,7 +2,7 @@
  * hand; and a CSV file read through its window, which has to give what memory gives. */
 #include "compiler/data.h"
 #include "compiler/data_npy.h"
-#include "tests/unit/host.h"
+#include "tests/unit/data_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -13,30 +13,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-typedef struct fixture {
-  host count;
-  aim_alloc alloc;
-  arena a;
-  diag_list diags;
-  data_set ds;
-} fixture;
-
-static jmp_buf out_of_memory;
-
-static void start(fixture *f) {
-  memset(f, 0, sizeof *f);
-  f->alloc = (aim_alloc){host_fn, &f->count};
-  arena_init(&f->a, &f->alloc, 0);
-  f->a.oom = &out_of_memory;
-  diag_init(&f->diags, &f->a);
-  data_init(&f->ds, &f->a, &f->diags);
-}
-
-static void end(fixture *f) {
-  arena_free(&f->a);
-  assert_int_equal(f->count.bytes, 0);
-}
 
 static void read_file(fixture *f, const char *path) {
   if (data_read_file(&f->ds, path)) fail_msg("%s", f->diags.items[0]->message);

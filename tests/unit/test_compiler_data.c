@@ -3,7 +3,7 @@
 #include "compiler/data.h"
 #include "tests/unit/comma_locale.h"
 #include "tests/unit/golden.h"
-#include "tests/unit/host.h"
+#include "tests/unit/data_fixture.h"
 
 #include <locale.h>
 #include <math.h>
@@ -16,34 +16,9 @@
 
 #include <cmocka.h>
 
-typedef struct fixture {
-  host count;
-  aim_alloc alloc;
-  arena a;
-  diag_list diags;
-  data_set ds;
-} fixture;
-
-static void start(fixture *f) {
-  memset(f, 0, sizeof *f);
-  f->alloc = (aim_alloc){host_fn, &f->count};
-  arena_init(&f->a, &f->alloc, 0);
-  diag_init(&f->diags, &f->a);
-  data_init(&f->ds, &f->a, &f->diags);
-}
-
-static void end(fixture *f) {
-  arena_free(&f->a);
-  assert_int_equal(f->count.bytes, 0);
-}
-
-/* Where a test goes that runs out of memory without meaning to: main ends. */
-static jmp_buf out_of_memory;
-
 #define START(f) \
   fixture f;     \
-  start(&f);     \
-  f.a.oom = &out_of_memory
+  start(&f)
 
 static void print_diags(strbuf *b, const diag_list *l) {
   for (size_t i = 0; i < l->n; i++) {

@@ -1,7 +1,7 @@
 /* Pairwise problems: every format against its own definition, by enumeration of all states; names, kinds and conventions; binding. */
 #include "compiler/data.h"
 #include "compiler/program.h"
-#include "tests/unit/host.h"
+#include "tests/unit/data_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -11,30 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-typedef struct fixture {
-  host count;
-  aim_alloc alloc;
-  arena a;
-  diag_list diags;
-  data_set ds;
-} fixture;
-
-static jmp_buf out_of_memory;
-
-static void start(fixture *f) {
-  memset(f, 0, sizeof *f);
-  f->alloc = (aim_alloc){host_fn, &f->count};
-  arena_init(&f->a, &f->alloc, 0);
-  f->a.oom = &out_of_memory;
-  diag_init(&f->diags, &f->a);
-  data_init(&f->ds, &f->a, &f->diags);
-}
-
-static void end(fixture *f) {
-  arena_free(&f->a);
-  assert_int_equal(f->count.bytes, 0);
-}
 
 typedef int reader(data_set *, const char *, const char *, size_t);
 
