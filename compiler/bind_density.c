@@ -4,18 +4,23 @@
  * against the support of its distribution, and parameters that are data against their bounds and `valid()`; the times of an `ode` are held
  * against their order.  What depends on an
  * unknown, or on more than bind_eval computes, is left to the run, whose reports then are the only ones.  So is what lies
- * beyond MAX_VISITS statements: large data are not to wait for this. */
+ * beyond MAX_VISITS statements: large data are not to wait for this.
+ *
+ * The same walk counts how often an element is observed where the sizes alone could not tell (check_twice.c).  No run would notice, so
+ * that goes on to MAX_COUNTED statements. */
 #include "compiler/bind_state.h"
 
 #include "compiler/builtin.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { MAX_VISITS = 200000 };
+enum { MAX_VISITS = 200000, MAX_COUNTED = 20000000 };
 
 typedef struct walk {
   binder *b;
-  size_t visits;
+  size_t visits, limit;
+  const ast_target ***by; /* [sites] of counted observations: [cells] what has observed the element; NULL before the first */
   bool found; /* one report is enough */
 } walk;
 
@@ -95,90 +100,179 @@ static void check_array_parameter(walk *w, const ast_expr *dist, const check_dis
 /* ---- observed values */
 
 typedef struct range {
-  bool lower, upper, whole;
-  double lo, hi;
-  const char *words;
+  bool lower, upper;
+  bind_num lo, hi;
+  const char *words; /* NULL: as the bounds are */
 } range;
 
 static range support_of(walk *w, const check_dist *d, const check_call *call) {
   binder *b = w->b;
   const ty_info *t = d->on;
-  range r = {.whole = t->kind != TY_REAL};
+  range r = {0};
   int64_t n;
-  bind_num x;
-  const char *kind = r.whole ? "int, " : "";
   if (t->rank) return r;
-  if (t->kind == TY_BOOL) return (range){true, true, true, 0, 1, "0 and 1"};
+  if (t->kind == TY_BOOL) return (range){true, true, {.kind = DATA_INT, .i = 0}, {.kind = DATA_INT, .i = 1}, "0 and 1"};
   if (t->count != IR_SIZE_NONE) {
     ir_size count = size_substitute(b->p->sizes, t->count, call->nsizes, call->size_from, call->size_to);
-    if (size_value(b->p->sizes, count, &n)) r = (range){true, true, true, 1, (double)n, arena_printf(b->a, "1..%lld", (long long)n)};
+    if (size_value(b->p->sizes, count, &n))
+      r = (range){true, true, {.kind = DATA_INT, .i = 1}, {.kind = DATA_INT, .i = n}, arena_printf(b->a, "1..%lld", (long long)n)};
     return r;
   }
   if (t->support != IR_SUP_LOWER && t->support != IR_SUP_UPPER && t->support != IR_SUP_INTERVAL && t->support != IR_SUP_INT &&
       t->support != IR_SUP_FINITE)
     return r;
-  const char *lo = "", *hi = "";
-  if (t->lo && evaluate(w, t->lo, &x)) r.lower = true, r.lo = number(x), lo = bind_num_text(b, x);
-  if (t->hi && evaluate(w, t->hi, &x)) r.upper = true, r.hi = number(x), hi = bind_num_text(b, x);
-  if (r.lower && r.upper) r.words = arena_printf(b->a, "%s%s to %s", kind, lo, hi);
-  else r.words = arena_printf(b->a, "%sat %s %s", kind, r.lower ? "least" : "most", r.lower ? lo : hi);
+  r.lower = t->lo && evaluate(w, t->lo, &r.lo);
+  r.upper = t->hi && evaluate(w, t->hi, &r.hi);
   return r;
 }
 
-static void check_cell(walk *w, const ast_stmt *s, const check_dist *d, const bound *y, size_t cell, const range *r) {
+static const char *range_words(walk *w, const check_dist *d, const range *r) {
   binder *b = w->b;
-  if (y->missing && y->missing->missing[cell]) return;
-  bind_num x = y->sym->type->kind == TY_REAL ? (bind_num){.kind = DATA_REAL, .r = y->cells[cell].real}
-                                             : (bind_num){.kind = DATA_INT, .i = y->cells[cell].integer};
-  double v = number(x);
-  if (!(r->lower && v < r->lo) && !(r->upper && v > r->hi)) return;
-  strbuf name;
-  strbuf_init(&name, b->a);
-  strbuf_puts(&name, y->sym->name);
-  const ty_info *t = y->sym->type;
-  int64_t at[IR_MAX_RANK], n;
-  size_t rest = cell;
-  for (int k = t->rank - 1; k >= 0; k--) {
-    n = size_value(b->p->sizes, t->dim[k], &n) && n > 0 ? n : 1;
-    at[k] = (int64_t)(rest % (size_t)n) + 1;
-    rest /= (size_t)n;
-  }
-  for (int k = 0; k < t->rank; k++) strbuf_printf(&name, "%s%lld%s", k ? ", " : "[", (long long)at[k], k + 1 == t->rank ? "]" : "");
-  diag *g = bind_error(b, "E0787", s->sample.dist->at, "%s = %s is outside the support of `%s` (%s)", name.s, bind_num_text(b, x), d->sym->name,
-                       r->words);
-  if (!y->written) bind_note(b, g, "%s", bind_where(b, y, y->fill ? 0 : cell));
-  bind_point_binding(b, g, y);
-  w->found = true;
+  if (r->words) return r->words;
+  const char *kind = d->on->kind != TY_REAL ? "int, " : "";
+  if (r->lower && r->upper) return arena_printf(b->a, "%s%s to %s", kind, bind_num_text(b, r->lo), bind_num_text(b, r->hi));
+  return arena_printf(b->a, "%sat %s %s", kind, r->lower ? "least" : "most", bind_num_text(b, r->lower ? r->lo : r->hi));
 }
 
-/* The cells that a target names: an interval of each axis. */
-static void check_observed(walk *w, const ast_stmt *s, const check_dist *d, const check_call *call, const bound *y) {
-  const ast_target *t = &s->sample.target;
-  const ty_info *type = y->sym->type;
-  range r = support_of(w, d, call);
-  if (!r.lower && !r.upper) return;
+/* The cells that a target names: an interval of each axis, at the position `at` of which a walk through them stands. */
+typedef struct region {
+  const ast_target *t;
+  unsigned rank;
   int64_t dim[IR_MAX_RANK], lo[IR_MAX_RANK], hi[IR_MAX_RANK], at[IR_MAX_RANK];
-  for (unsigned k = 0; k < type->rank; k++) {
-    if (!size_value(w->b->p->sizes, type->dim[k], &dim[k]) || dim[k] <= 0) return;
-    lo[k] = 1, hi[k] = dim[k];
+  size_t cell;
+} region;
+
+static void find_cell(region *g) {
+  g->cell = 0;
+  for (unsigned k = 0; k < g->rank; k++) g->cell = g->cell * (size_t)g->dim[k] + (size_t)(g->at[k] - 1);
+}
+
+/* False when there are none, or data do not tell. */
+static bool region_of(walk *w, region *g, const ast_target *t, const ty_info *type) {
+  *g = (region){.t = t, .rank = type->rank};
+  for (unsigned k = 0; k < g->rank; k++) {
+    if (!size_value(w->b->p->sizes, type->dim[k], &g->dim[k]) || g->dim[k] <= 0) return false;
+    g->lo[k] = 1, g->hi[k] = g->dim[k];
     const ast_expr *sub = k < t->subs.n ? t->subs.items[k] : NULL;
     if (!sub || sub->kind == EXPR_ALL) continue;
     bind_num a, b;
     bool slice = sub->kind == EXPR_RANGE;
-    if (!evaluate(w, slice ? sub->range.lo : sub, &a) || !evaluate(w, slice ? sub->range.hi : sub, &b)) return;
-    if (a.kind == DATA_REAL || b.kind == DATA_REAL || a.i < 1 || b.i > dim[k] || a.i > b.i) return;
-    lo[k] = a.i, hi[k] = b.i;
+    if (!evaluate(w, slice ? sub->range.lo : sub, &a) || !evaluate(w, slice ? sub->range.hi : sub, &b)) return false;
+    if (a.kind == DATA_REAL || b.kind == DATA_REAL || a.i < 1 || b.i > g->dim[k] || a.i > b.i) return false;
+    g->lo[k] = a.i, g->hi[k] = b.i;
   }
-  for (unsigned k = 0; k < type->rank; k++) at[k] = lo[k];
-  for (;;) {
-    size_t cell = 0;
-    for (unsigned k = 0; k < type->rank; k++) cell = cell * (size_t)dim[k] + (size_t)(at[k] - 1);
-    check_cell(w, s, d, y, cell, &r);
-    int k = type->rank - 1;
-    while (k >= 0 && at[k] == hi[k]) at[k] = lo[k], k--;
-    if (k < 0 || w->found) return;
-    at[k]++;
+  memcpy(g->at, g->lo, sizeof g->at);
+  find_cell(g);
+  return true;
+}
+
+static bool next_cell(region *g) {
+  int k = (int)g->rank - 1;
+  while (k >= 0 && g->at[k] == g->hi[k]) g->at[k] = g->lo[k], k--;
+  if (k < 0) return false;
+  g->at[k]++;
+  find_cell(g);
+  return true;
+}
+
+static const char *cell_name(walk *w, const char *array, const region *g) {
+  strbuf name;
+  strbuf_init(&name, w->b->a);
+  strbuf_puts(&name, array);
+  for (unsigned k = 0; k < g->rank; k++) strbuf_printf(&name, "%s%lld%s", k ? ", " : "[", (long long)g->at[k], k + 1 == g->rank ? "]" : "");
+  return name.s;
+}
+
+static void check_cell(walk *w, const ast_stmt *s, const check_dist *d, const bound *y, const region *g, const range *r) {
+  binder *b = w->b;
+  if (y->missing && y->missing->missing[g->cell]) return;
+  bind_num x = y->sym->type->kind == TY_REAL ? (bind_num){.kind = DATA_REAL, .r = y->cells[g->cell].real}
+                                             : (bind_num){.kind = DATA_INT, .i = y->cells[g->cell].integer};
+  double v = number(x);
+  if (!(r->lower && v < number(r->lo)) && !(r->upper && v > number(r->hi))) return;
+  diag *e = bind_error(b, "E0787", s->sample.dist->at, "%s = %s is outside the support of `%s` (%s)", cell_name(w, y->sym->name, g),
+                       bind_num_text(b, x), d->sym->name, range_words(w, d, r));
+  if (!y->written) bind_note(b, e, "%s", bind_where(b, y, y->fill ? 0 : g->cell));
+  bind_point_binding(b, e, y);
+  w->found = true;
+}
+
+/* The element of the array argument e that goes with the cell: its axes are the last ones of what is observed.  Names and slices of data. */
+static bool argument_at(walk *w, const ast_expr *e, const region *g, bind_num *out) {
+  const ast_expr *base = e->kind == EXPR_INDEX ? e->index.base : e;
+  const bound *x = base->kind == EXPR_NAME && base->name.sym ? bind_of(w->b, base->name.sym) : NULL;
+  if (!x || !x->x || x->fill || x->x->kind == DATA_TEXT || x->x->rank != x->sym->type->rank) return false;
+  unsigned axis[IR_MAX_RANK], n = 0; /* of the region that are axes of what is observed */
+  for (unsigned k = 0; k < g->rank; k++) {
+    const ast_expr *sub = k < g->t->subs.n ? g->t->subs.items[k] : NULL;
+    if (!sub || sub->kind == EXPR_ALL || sub->kind == EXPR_RANGE) axis[n++] = k;
   }
+  unsigned rank = ty_of(e)->rank, next = n - rank;
+  if (rank > n) return false;
+  size_t cell = 0;
+  for (int k = 0; k < x->x->rank; k++) {
+    const ast_expr *sub = e->kind == EXPR_INDEX && (size_t)k < e->index.subs.n ? e->index.subs.items[k] : NULL;
+    bind_num i = {.kind = DATA_INT, .i = 1};
+    bool run = !sub || sub->kind == EXPR_ALL || sub->kind == EXPR_RANGE;
+    if (sub && sub->kind != EXPR_ALL && !evaluate(w, run ? sub->range.lo : sub, &i)) return false;
+    if (run && next == n) return false;
+    if (run) i.i += g->at[axis[next]] - g->lo[axis[next]], next++;
+    if (i.kind == DATA_REAL || i.i < 1 || i.i > x->x->dims[k]) return false;
+    cell = cell * (size_t)x->x->dims[k] + (size_t)(i.i - 1);
+  }
+  if (x->missing && x->missing->missing[cell]) return false;
+  *out = bind_cell(x->x, cell);
+  return true;
+}
+
+/* Each cell against the support, whose bounds may be elements of arrays. */
+static void check_observed(walk *w, const ast_stmt *s, const check_dist *d, const check_call *call, const bound *y) {
+  binder *b = w->b;
+  bool arrays = false;
+  for (size_t k = 0; k < call->nargs; k++)
+    arrays |= ty_of(call->args[k]) && ty_of(call->args[k])->rank > 0 && d->params[k]->type && d->params[k]->type->rank == 0;
+  range r = support_of(w, d, call);
+  region g;
+  if (!arrays && !r.lower && !r.upper) return;
+  if (!region_of(w, &g, &s->sample.target, y->sym->type)) return;
+  do {
+    size_t mark = b->nlocals;
+    for (size_t k = 0; k < call->nargs && arrays; k++) {
+      bind_num x;
+      if (ty_of(call->args[k]) && ty_of(call->args[k])->rank > 0 && argument_at(w, call->args[k], &g, &x) && !push(b, d->params[k], x)) break;
+    }
+    if (arrays) r = support_of(w, d, call), w->visits++;
+    check_cell(w, s, d, y, &g, &r);
+    b->nlocals = mark;
+  } while (!w->found && w->visits <= MAX_VISITS && next_cell(&g));
+}
+
+/* ---- elements that are observed twice */
+
+static void count(walk *w, const ast_target *t) {
+  binder *b = w->b;
+  const symbol *sym = t->name.sym;
+  size_t k = sym->site ? sym->site - 1 : b->model->nsites;
+  region g;
+  if (k >= b->model->nsites || !b->model->sites[k].counted || !region_of(w, &g, t, sym->type)) return;
+  if (!w->by[k]) {
+    size_t cells = 1;
+    for (unsigned a = 0; a < g.rank; a++) cells *= (size_t)g.dim[a];
+    w->by[k] = ARENA_ARRAY(b->a, const ast_target *, cells);
+  }
+  do {
+    const ast_target *first = w->by[k][g.cell];
+    if (first) {
+      diag *d = bind_error(b, "E0615", t->at, "`%s` is observed twice", cell_name(w, sym->name, &g));
+      if (first != t) bind_point(b, d, first->at, "first here");
+      bind_say(b, d, "%s", first == t ? "by two iterations" : "here again");
+      bind_help(b, d, first == t ? "each element is observed once: what begins in the middle of an array needs the place where it begins, `%s[start[d] + i]`"
+                                 : "each element of `%s` comes from one distribution; `factor` adds further terms", sym->name);
+      w->found = true;
+      return;
+    }
+    w->by[k][g.cell] = t;
+  } while (next_cell(&g));
 }
 
 /* ---- statements */
@@ -187,7 +281,8 @@ static void walk_draw(walk *w, const ast_stmt *s) {
   binder *b = w->b;
   const check_call *call = check_call_of(&b->p->check, s->sample.dist);
   const check_dist *d = call ? check_dist_of(&b->p->check, call->callee) : NULL;
-  if (!d || call->nargs != d->nparams || w->visits++ > MAX_VISITS) return;
+  if (s->sample.target.name.sym) count(w, &s->sample.target);
+  if (!d || call->nargs != d->nparams || w->visits++ > MAX_VISITS || w->found) return;
   bind_num value[16];
   bool known[16] = {0};
   size_t mark = b->nlocals;
@@ -252,7 +347,7 @@ static void walk_loop(walk *w, const ast_iter *it, size_t axis, body_fn *body, c
   } else if (!evaluate(w, r->lo, &lo) || !evaluate(w, r->hi, &hi) || lo.kind == DATA_REAL || hi.kind == DATA_REAL ||
              (r->by && (!evaluate(w, r->by, &by) || by.kind == DATA_REAL || by.i == 0)))
     return;
-  for (int64_t i = lo.i; (by.i > 0 ? i <= hi.i : i >= hi.i) && !w->found && w->visits <= MAX_VISITS;) {
+  for (int64_t i = lo.i; (by.i > 0 ? i <= hi.i : i >= hi.i) && !w->found && w->visits <= w->limit;) {
     size_t mark = b->nlocals;
     w->visits++;
     if (!push(b, r->var.sym, (bind_num){.kind = DATA_INT, .i = over ? over->cells[i - 1].integer : i})) return;
@@ -265,13 +360,24 @@ static void walk_loop(walk *w, const ast_iter *it, size_t axis, body_fn *body, c
 static void block_body(walk *w, const void *body) { walk_block(w, body); }
 static void draw_body(walk *w, const void *body) { walk_draw(w, body); }
 
+/* A `let` of one number is known to what follows in its block, when data alone say it. */
+static void walk_let(walk *w, const ast_stmt *s) {
+  const ast_target *t = &s->let.target;
+  bind_num x;
+  check_times(w, s->let.value);
+  if (!t->subs.n && t->name.sym && t->name.sym->type && t->name.sym->type->rank == 0 && t->name.sym->type->kind == TY_INT &&
+      evaluate(w, s->let.value, &x) && x.kind == DATA_INT)
+    push(w->b, t->name.sym, x);
+}
+
 static void walk_block(walk *w, const ast_block *block) {
-  for (size_t k = 0; block && k < block->n && !w->found && w->visits <= MAX_VISITS; k++) {
+  size_t mark = w->b->nlocals;
+  for (size_t k = 0; block && k < block->n && !w->found && w->visits <= w->limit; k++) {
     const ast_stmt *s = block->items[k];
     bind_num c;
     switch (s->kind) {
     case STMT_SAMPLE: walk_loop(w, &s->sample.iter, 0, draw_body, s); break;
-    case STMT_LET: check_times(w, s->let.value); break;
+    case STMT_LET: walk_let(w, s); break;
     case STMT_GROUP: walk_block(w, s->group.body); break;
     case STMT_PLATE: walk_loop(w, &s->plate.iter, 0, block_body, s->plate.body); break;
     case STMT_FOR: walk_loop(w, &s->for_.iter, 0, block_body, s->for_.body); break;
@@ -281,10 +387,13 @@ static void walk_block(walk *w, const ast_block *block) {
     default: break;
     }
   }
+  w->b->nlocals = mark;
 }
 
 bool bind_possible(binder *b) {
-  walk w = {.b = b};
+  walk w = {.b = b, .limit = MAX_VISITS, .by = ARENA_ARRAY(b->a, const ast_target **, b->model->nsites + 1)};
+  for (size_t k = 0; k < b->model->nsites; k++)
+    if (b->model->sites[k].counted) w.limit = MAX_COUNTED;
   walk_block(&w, b->model->decl->body);
   return !w.found;
 }

@@ -40,9 +40,7 @@ static const char *base_text(const ast_expr *base) {
   return base->kind == EXPR_NAME ? base->name.name : NULL;
 }
 
-/* Whether all symbols of s stand for extents that some type fixes.  An int that no type uses (the year of a change, say) may
- * be compared with an extent only when the data are there. */
-static bool only_extents(ctx *c, ir_size s) {
+bool sizes_are_extents(ctx *c, ir_size s) {
   size_table *t = c->p->sizes;
   for (size_t i = 0; i < c->nall; i++) {
     symbol *x = c->all[i];
@@ -79,7 +77,7 @@ void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent,
     }
     if (hi == IR_SIZE_NONE || size_never_above(c->st, hi, extent)) return;
     bool constant = size_is_const(sizes, size_sub(sizes, hi, extent), &d);
-    if (!constant && (!a.loop || !only_extents(c, hi) || !only_extents(c, extent))) return;
+    if (!constant && (!a.loop || !sizes_are_extents(c, hi) || !sizes_are_extents(c, extent))) return;
     if (!a.loop) {
       diag *e = cx_error(c, "E0520", sub->at, "index %s is outside: %s has %s elements", size_text(c->st, hi), array, size_text(c->st, extent));
       if (name) point_shape(c, e, base);
@@ -111,7 +109,7 @@ void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent,
   /* An index(K) against an axis of another size. */
   if (t->kind == TY_INT && t->support == IR_SUP_FINITE && t->count != IR_SIZE_NONE && !size_never_above(c->st, t->count, extent)) {
     bool constant = size_is_const(sizes, size_sub(sizes, t->count, extent), &d);
-    if (!constant && (!only_extents(c, t->count) || !only_extents(c, extent))) return;
+    if (!constant && (!sizes_are_extents(c, t->count) || !sizes_are_extents(c, extent))) return;
     diag *e = cx_error(c, "E0528", sub->at, "this index runs over 1..%s, but %s has %s elements", size_text(c->st, t->count), array,
                        size_text(c->st, extent));
     cx_say(c, e, "%s against %s", size_text(c->st, t->count), size_text(c->st, extent));

@@ -144,20 +144,16 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
   }
   bool ok = observed_shape(c, t, sym, &left);
   ok = check_drawn(c, s->sample.dist, &d) && ok;
-  if (t->subs.n == 0) {
-    if (sym_of(sym)->whole) {
-      diag *g = cx_error(c, "E0615", t->at, "`%s` is observed twice", sym->name);
-      cx_point(c, g, c->model->sites[sym->site - 1].at, "first here");
-      cx_help(c, g, "a quantity comes from one distribution; `factor` adds further terms");
-    }
-    sym_of(sym)->whole = true;
-  }
   if (sym->elementwise) {
     ast_exprs subs = t->subs;
     elements_read(c, sym, t->subs.n ? &subs : NULL, t->at);
   }
   sym->observed = true;
   check_site *site = site_add(c, sym, IR_OBSERVED, sym->type, t->at);
+  if (!ty_is_error(sym->type) && t->subs.n <= sym->type->rank) {
+    bool open = check_twice(c, t, sym);
+    if (site) site->counted |= open;
+  }
   if (!ok) return;
   if (site && !d.parts->sample) {
     site->undrawn = d.dist;

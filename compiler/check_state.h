@@ -55,7 +55,7 @@ typedef struct sym_info {
   bool later;             /* a signature's int default is being read: no meaning outside */
   signature *sig;         /* SYM_FN, SYM_DIST */
   bool sig_busy;
-  bool whole;             /* observed by one statement without subscripts */
+  struct observation *observations; /* of its elements, the last one first: check_twice.c */
   check_dist *dist;
   check_model *model;
   ptr_map tracks;         /* SYM_MODEL: what it tracks and predicts */
@@ -246,6 +246,9 @@ typedef struct affine {
   ir_size off;
 } affine;
 bool affine_of_expr(ctx *c, const ast_expr *e, affine *out);
+/* Whether all symbols of s stand for extents that some type fixes.  An int that no type uses (the year of a change, say) may
+ * be compared with an extent only when the data are there. */
+bool sizes_are_extents(ctx *c, ir_size s);
 /* The extent of lo..hi, or IR_SIZE_NONE. */
 ir_size range_extent(ctx *c, const ast_expr *lo, const ast_expr *hi);
 /* Reports an index that leaves an axis of that extent for certain. */
@@ -344,6 +347,9 @@ void check_block(ctx *c, ast_block *b);
 void check_stmt(ctx *c, ast_stmt *s);
 void check_sample(ctx *c, ast_stmt *s);
 void check_let(ctx *c, ast_stmt *s);
+/* Notes what t observes of the data sym, and reports what was observed already.  True when that cannot be told before the data are bound:
+ * check_twice.c. */
+bool check_twice(ctx *c, const ast_target *t, symbol *sym);
 /* `name` is predicted from a distribution without a sampler. */
 void report_undrawn(ctx *c, span at, const symbol *dist, const char *name);
 check_site *site_add(ctx *c, symbol *s, ir_site_role role, const ty_info *type, span at);

@@ -95,6 +95,29 @@ test_index_of_the_data() {
     says err "data.aim:4:"
   done
 }
+# Observations of parts that have no element in common, and of the branches of a choice, are no mistake.
+test_parts_observed_once() {
+  printf '%s\n' \
+    'model ma(y: real[T]) { mu ~ Normal(0, 1); y[1] ~ Normal(mu, 1); for t in 2..T { y[t] ~ Normal(mu, 1) } }' \
+    'model mb(y: real[N], k: int) { mu ~ Normal(0, 1); y[1..k] ~ Normal(mu, 1); y[k + 1..N] ~ Normal(mu, 1) }' \
+    'model mc(y: real[N], c: int) { mu ~ Normal(0, 1); if c == 1 { y ~ Normal(mu, 1) } else { y ~ Normal(mu, 2) } }' \
+    'model md(y: real[N], z: bool[N]) { mu ~ Normal(0, 1); plate i in 1..N if z[i] { y[i] ~ Normal(mu, 1) }; plate i in 1..N if not z[i] { y[i] ~ Normal(mu, 2) } }' \
+    'model me(y: real[N, 2]) { mu ~ Normal(0, 1); y[:, 1] ~ Normal(mu, 1); plate i in 1..N { y[i, 2] ~ Normal(mu, 1) } }' \
+    'model mf(y: real[N], len: int[D], start: int[D]) { mu ~ Normal(0, 1); plate d in 1..D { plate i in 1..len[d] { y[start[d] + i - 1] ~ Normal(mu, 1) } } }' \
+    'model mg(y: real[N]) { mu ~ Normal(0, 1); y[1..3] ~ Normal(mu, 1); plate i in 5..N { y[i] ~ Normal(mu, 1) } }' \
+    'model mh(y: real[N]) { mu ~ Normal(0, 1); for i in 1..N by 2 { y[i] ~ Normal(mu, 1) }; for i in 2..N by 2 { y[i] ~ Normal(mu, 1) } }' \
+    'model mk(y: real[N]) { z ~ Bernoulli(0.5); mu ~ Normal(0, 1); if z { y ~ Normal(mu, 1) } else { y ~ Normal(mu, 2) } }' \
+    'infer ma on y = [1, 2, 3] with nuts(chains = 1, warmup = 5, draws = 5)' \
+    'infer mb on y = [1, 2, 3], k = 1 with nuts(chains = 1, warmup = 5, draws = 5)' \
+    'infer mc on y = [1, 2, 3], c = 1 with nuts(chains = 1, warmup = 5, draws = 5)' \
+    'infer md on y = [1, 2, 3], z = [true, false, true] with nuts(chains = 1, warmup = 5, draws = 5)' \
+    'infer me on y = [[1, 2], [3, 4]] with nuts(chains = 1, warmup = 5, draws = 5)' \
+    'infer mf on y = [1, 2, 3], len = [1, 2], start = [1, 2] with nuts(chains = 1, warmup = 5, draws = 5)' \
+    'infer mg on y = [1, 2, 3, 4, 5] with nuts(chains = 1, warmup = 5, draws = 5)' \
+    'infer mh on y = [1, 2, 3, 4, 5] with nuts(chains = 1, warmup = 5, draws = 5)' \
+    'infer mk on y = [1, 2, 3, 4, 5] with nuts(chains = 1, warmup = 5, draws = 5)' > parts.aim
+  expect 0 "$aimc" run parts.aim
+}
 test_a_funnel_is_noncentred() {
   expect 0 "$aimc" explain eight_schools.aim
   says out 'theta is sampled through z, as mu + tau * z: of it the data say'
