@@ -61,7 +61,7 @@ static run_status anneal_block(anneal *m, size_t job, size_t thread, eval_worker
   schedule_begin(s, m->inputs);
   schedule_state state;
   while ((state = schedule_next(s, &stats, &step)) == SCHEDULE_STEP) {
-    if (step.beta != beta) stats.ess = schedule_ess(x->energy, x->n, step.beta - beta);
+    if (r->o.schedule->feedback && step.beta != beta) stats.ess = schedule_ess(x->energy, x->n, step.beta - beta);
     beta = step.beta;
     for (uint64_t k = 0; k < step.sweeps; k++) {
       const double gain = r->m->p->dim ? 2.0 / pow(1.0 + (double)stats.sweeps, 0.6) : 0.0;

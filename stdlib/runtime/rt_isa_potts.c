@@ -314,10 +314,9 @@ static void sweep(rt_potts_run *run, const rt_spin_schedule *q)
 {
   const rt_spin_plan *plan = &run->plan;
   size_t m = plan->sites ? plan->site_count : run->model->p.graph.n, replicas = plan->replicas;
-  int random = plan->order == RT_SPIN_RANDOM, propose = plan->rule != RT_SPIN_HEAT_BATH, drawn = 0;
+  int random = plan->order == RT_SPIN_RANDOM, propose = plan->rule != RT_SPIN_HEAT_BATH;
   size_t visits = m && random && plan->proposals ? plan->proposals : m;
   size_t slots = plan->coding == RT_SPIN_IN_LANES ? (replicas + 15) / 16 * 16 : replicas;
-  uint32_t site[64];
   for (size_t t = 0; t < q->sweeps; t++) {
     for (size_t r = 0; r < slots; r++) {
       double x = q->beta[t * q->by_sweep + (r < replicas ? r : 0) * q->by_replica] * run->model->graph.unit;
@@ -326,13 +325,13 @@ static void sweep(rt_potts_run *run, const rt_spin_schedule *q)
     float floor = plan->rule == RT_SPIN_FLOORED && q->floor[t] > 0.0 ? (float)-rt_log(q->floor[t]) : __builtin_inff();
     for (size_t first = 0; first < visits;) {
       size_t at = (size_t)(run->visit % 64), count = visits - first < 64 - at ? visits - first : 64 - at;
-      if (at == 0 || !drawn) {
-        draw_words(run, run->visit / 64, RT_SPIN_SITE_ACCEPT, run->word);
-        if (propose) draw_words(run, run->visit / 64, RT_POTTS_SITE_PROPOSE, run->proposal);
-        if (random) rt_draw_sites(plan, run->visit / 64, m, site);
-        drawn = 1;
+      if (run->chunk != run->visit / 64) {
+        run->chunk = run->visit / 64;
+        draw_words(run, run->chunk, RT_SPIN_SITE_ACCEPT, run->word);
+        if (propose) draw_words(run, run->chunk, RT_POTTS_SITE_PROPOSE, run->proposal);
+        if (random) rt_draw_sites(plan, run->chunk, m, run->site);
       }
-      piece p = {random ? site + at : plan->sites ? plan->sites + first : NULL, first, first, count, at, floor};
+      piece p = {random ? run->site + at : plan->sites ? plan->sites + first : NULL, first, first, count, at, floor};
       if (plan->coding == RT_SPIN_IN_LANES) visit_lanes(run, &p);
       else visit_sites(run, &p);
       first += count;

@@ -99,22 +99,22 @@ static void settle(rt_spin_run *run)
 }
 
 /* The visits of a sweep where each replica has numbers for spins. */
-static void sweep_visits(rt_spin_run *run, const rt_spin_schedule *q, size_t t, size_t visits, uint32_t site[64])
+static void sweep_visits(rt_spin_run *run, const rt_spin_schedule *q, size_t t, size_t visits)
 {
   const rt_spin_plan *plan = &run->plan;
   size_t m = plan->sites ? plan->site_count : run->model->p.n;
-  int random = plan->order == RT_SPIN_RANDOM, drawn = t > 0;
+  int random = plan->order == RT_SPIN_RANDOM;
   rt_spin_visit *visit = visit_of(run);
   factors(run, q, t);
   float always = plan->rule == RT_SPIN_FLOORED && q->floor[t] > 0.0 ? (float)-rt_log(q->floor[t]) : __builtin_inff();
   for (size_t first = 0; first < visits;) {
     size_t at = (size_t)(run->visit % 64), count = visits - first < 64 - at ? visits - first : 64 - at;
-    if (at == 0 || !drawn) {
-      variates(run, run->visit / 64);
-      if (random) rt_draw_sites(plan, run->visit / 64, m, site);
-      drawn = 1;
+    if (run->chunk != run->visit / 64) {
+      run->chunk = run->visit / 64;
+      variates(run, run->chunk);
+      if (random) rt_draw_sites(plan, run->chunk, m, run->site);
     }
-    visit(run, &(rt_spin_piece){first, random ? site + at : plan->sites ? plan->sites + first : NULL, count, at, always});
+    visit(run, &(rt_spin_piece){first, random ? run->site + at : plan->sites ? plan->sites + first : NULL, count, at, always});
     first += count;
     run->visit += count;
   }
@@ -138,10 +138,9 @@ static void sweep(rt_spin_run *run, const rt_spin_schedule *q)
   size_t m = plan->sites ? plan->site_count : run->model->p.n, replicas = plan->replicas;
   size_t visits = m && plan->order == RT_SPIN_RANDOM && plan->proposals ? plan->proposals : m;
   int bits = plan->coding == RT_SPIN_IN_BITS || plan->coding == RT_SPIN_PLANE;
-  uint32_t site[64];
   for (size_t t = 0; t < q->sweeps; t++) {
     if (bits) sweep_bits(run, q, t, visits);
-    else sweep_visits(run, q, t, visits, site);
+    else sweep_visits(run, q, t, visits);
     run->sweep++;
     if (q->energy || run->best || t + 1 == q->sweeps) RT_LV(rt_spin_energies)(run);
     if (run->best) keep_best(run);

@@ -131,7 +131,8 @@ void rt_potts_run_init(rt_potts_run *run, const rt_potts_model *m, const rt_spin
                         .word = (uint32_t *)(at + l.word),
                         .proposal = (uint32_t *)(at + l.proposal),
                         .group = at + l.group,
-                        .scratch = (float *)(at + l.scratch)};
+                        .scratch = (float *)(at + l.scratch),
+                        .chunk = UINT64_MAX};
   for (size_t r = 0; r < slots_of(plan); r++) {
     run->energy[r] = run->best_energy[r] = 0.0;
     run->changes[r] = 0;

@@ -51,7 +51,9 @@ typedef struct rt_potts_run {
   uint16_t *best;               /* [replicas][n] */
   uint64_t *key;
   float *factor;                /* beta * unit */
-  uint32_t *word, *proposal;    /* of 64 visits: [replicas][64], or [64][16] for each group */
+  uint32_t *word, *proposal;    /* of 64 visits: [replicas][64], or [64][16] for each group, and */
+  uint32_t site[64];            /* where these go in random order: */
+  uint64_t chunk;               /* visits 64 chunk to 64 chunk + 63; ~0: of none yet */
   uint8_t *group;               /* SCALAR: how many sites from a place of the order on are no neighbours of each other, at most 16 */
   float *scratch;               /* [2 q + 2 degree][16] */
 } rt_potts_run;

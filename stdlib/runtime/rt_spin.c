@@ -487,7 +487,8 @@ void rt_spin_run_init(rt_spin_run *run, const rt_spin_model *m, const rt_spin_pl
                        .variate = (float *)(at + l.variate),
                        .flipped = (rt_spin_flipped *)(at + l.flipped),
                        .state = at + l.state,
-                       .best = plan->keep_best ? at + l.best : NULL};
+                       .best = plan->keep_best ? at + l.best : NULL,
+                       .chunk = UINT64_MAX};
   for (size_t r = 0; r < slots_of(plan); r++) {
     run->energy[r] = run->best_energy[r] = 0.0;
     run->flips[r] = run->fresh[r] = 0;

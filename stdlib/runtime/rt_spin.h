@@ -182,7 +182,9 @@ typedef struct rt_spin_run {
   uint64_t *fresh; /* [replicas] flips when the fields were last computed anew */
   uint64_t *key;   /* K_r */
   float *factor;   /* from a variate to a bound, in this sweep */
-  float *variate;  /* of 64 visits */
+  float *variate;  /* of 64 visits, and */
+  uint32_t site[64]; /* where these go in random order: */
+  uint64_t chunk;  /* visits 64 chunk to 64 chunk + 63; ~0: of none yet.  A call goes on with what the last one has drawn */
   struct rt_spin_flipped *flipped; /* in a group of 16 visits */
 } rt_spin_run;
 
