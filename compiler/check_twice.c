@@ -30,8 +30,9 @@ static overlap compare_axis(ctx *c, const observation *a, const observation *b, 
   if (a->lo[k] == IR_SIZE_NONE || b->lo[k] == IR_SIZE_NONE) return OPEN;
   if (size_difference(c->st, a->lo[k], b->hi[k], &d) && d > 0) return APART;
   if (size_difference(c->st, b->lo[k], a->hi[k], &d) && d > 0) return APART;
-  /* Ranges that begin or end together share elements unless one is empty. */
-  if (a->lo[k] == b->lo[k] || a->hi[k] == b->hi[k]) return SHARED;
+  /* Ranges that begin or end together share elements unless one is empty, as an int that is no extent may want it. */
+  bool extents = sizes_are_extents(c, a->lo[k]) && sizes_are_extents(c, a->hi[k]) && sizes_are_extents(c, b->lo[k]) && sizes_are_extents(c, b->hi[k]);
+  if (extents && (a->lo[k] == b->lo[k] || a->hi[k] == b->hi[k])) return SHARED;
   bool meet = at_most(c, a->lo[k], b->hi[k], extent, a->lo[k] == a->hi[k]) && at_most(c, b->lo[k], a->hi[k], extent, b->lo[k] == b->hi[k]);
   return meet ? SHARED : OPEN;
 }
@@ -85,7 +86,8 @@ static bool repeated(ctx *c, const ast_target *t, const observation *o, loop *co
   for (const loop *l = c->loops; l; l = l->outer) {
     int64_t d;
     if (moves(l, along, rank) || (l->lo != IR_SIZE_NONE && l->hi != IR_SIZE_NONE && size_difference(c->st, l->lo, l->hi, &d) && d >= 0)) continue;
-    if (!o->always) {
+    bool runs = l->lo != IR_SIZE_NONE && l->hi != IR_SIZE_NONE && sizes_are_extents(c, l->lo) && sizes_are_extents(c, l->hi);
+    if (!o->always || !runs) {
       *open = true;
       continue;
     }

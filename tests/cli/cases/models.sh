@@ -98,6 +98,8 @@ test_index_of_the_data() {
 # Observations of parts that have no element in common, and of the branches of a choice, are no mistake.
 test_parts_observed_once() {
   printf '%s\n' \
+    'model m0(y: real[N], k: int, m: int) { mu ~ Normal(0, 1); plate i in 1..k { y[i] ~ Normal(mu, 1) }; plate i in 1..m { y[i] ~ Normal(mu, 2) } }' \
+    'infer m0 on y = [1, 2, 3], k = 0, m = 3 with nuts(chains = 1, warmup = 5, draws = 5)' \
     'model ma(y: real[T]) { mu ~ Normal(0, 1); y[1] ~ Normal(mu, 1); for t in 2..T { y[t] ~ Normal(mu, 1) } }' \
     'model mb(y: real[N], k: int) { mu ~ Normal(0, 1); y[1..k] ~ Normal(mu, 1); y[k + 1..N] ~ Normal(mu, 1) }' \
     'model mc(y: real[N], c: int) { mu ~ Normal(0, 1); if c == 1 { y ~ Normal(mu, 1) } else { y ~ Normal(mu, 2) } }' \
