@@ -97,6 +97,41 @@ static void check_array_parameter(walk *w, const ast_expr *dist, const check_dis
   }
 }
 
+/* Probabilities that are written out, or rows of the data: as `simplex(K)`, they are none below 0, and sum to 1. */
+static void check_probabilities(walk *w, const check_dist *d, const symbol *param, const ast_expr *e) {
+  const bound *y = e->kind == EXPR_NAME && e->name.sym ? bind_of(w->b, e->name.sym) : NULL;
+  bool literal = e->kind == EXPR_ARRAY && e->array.elems.n;
+  if (!literal && !(y && y->cells && y->x && !y->missing && !y->fill && y->sym->type->rank && y->sym->type->kind == TY_REAL)) return;
+  int64_t n = literal ? (int64_t)e->array.elems.n : 0;
+  size_t rows = 1;
+  if (!literal) {
+    if (!size_value(w->b->p->sizes, y->sym->type->dim[y->sym->type->rank - 1], &n) || n < 1) return;
+    rows = y->x->cells / (size_t)n;
+  }
+  if (w->visits > MAX_VISITS || rows * (size_t)n > MAX_VISITS - w->visits) return;
+  w->visits += rows * (size_t)n;
+  for (size_t r = 0; r < rows && !w->found; r++) {
+    double sum = 0;
+    bool negative = false;
+    for (size_t k = 0; k < (size_t)n; k++) {
+      bind_num x = {.kind = DATA_REAL};
+      if (literal && !evaluate(w, e->array.elems.items[k], &x)) return;
+      double v = literal ? number(x) : y->cells[r * (size_t)n + k].real;
+      negative |= !(v >= 0);
+      sum += v;
+    }
+    if (!negative && fabs(sum - 1) <= BIND_SUM_TOLERANCE) continue;
+    const char *name = param->name;
+    diag *g = bind_error(w->b, "E0788", e->at, negative ? "`%s` of `%s` has an element below 0" : "`%s` of `%s` must sum to 1, and sums to %s here", name,
+                         d->sym->name, bind_real_text(w->b, sum));
+    if (rows > 1) bind_say(w->b, g, "row %zu", r + 1);
+    bind_help(w->b, g, "weights become probabilities by `%s / sum(%s)`%s", literal ? "x" : y->sym->name, literal ? "x" : y->sym->name,
+              strcmp(d->sym->name, "Categorical") == 0 ? "; `Categorical(logit = log(x))` takes them as they are" : "");
+    if (y) bind_point_binding(w->b, g, y);
+    w->found = true;
+  }
+}
+
 /* ---- observed values */
 
 typedef struct range {
@@ -293,6 +328,7 @@ static void walk_draw(walk *w, const ast_stmt *s) {
   check_parameters(w, s->sample.dist, d);
   for (size_t k = 0; k < call->nargs && !w->found; k++) {
     const ast_expr *e = call->args[k];
+    if (d->params[k]->type && d->params[k]->type->support == IR_SUP_SIMPLEX) check_probabilities(w, d, d->params[k], e);
     const bound *y = e->kind == EXPR_NAME && e->name.sym && d->params[k]->type && d->params[k]->type->rank == 0 ? bind_of(b, e->name.sym) : NULL;
     if (y && y->x && !y->fill && y->sym->type->rank && y->x->kind != DATA_TEXT) check_array_parameter(w, s->sample.dist, d, d->params[k], y);
   }

@@ -54,6 +54,9 @@ typedef struct bind_local {
 } bind_local;
 enum { BIND_MAX_LOCALS = 48 };
 
+/* How far the sum of probabilities may be from 1; the prelude's valid() has the same. */
+#define BIND_SUM_TOLERANCE 1e-8
+
 typedef struct binder {
   program *p;
   arena *a;

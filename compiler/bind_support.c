@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#define TOLERANCE 1e-8
+#define TOLERANCE BIND_SUM_TOLERANCE
 
 /* The value of a bound, or a report.  A bound of a latent that is given may depend on others: the density has it then, and this one lets
  * everything pass. */
@@ -109,7 +109,7 @@ static const char *check_simplex(binder *b, const double *x, size_t n, size_t *c
     }
     sum += x[k];
   }
-  if (fabs(sum - 1) <= TOLERANCE) return NULL;
+  if (fabs(sum - 1) <= BIND_SUM_TOLERANCE) return NULL;
   return arena_printf(b->a, "the elements sum to %s, and those of a simplex to 1", bind_real_text(b, sum));
 }
 
@@ -126,7 +126,7 @@ static const char *check_ordered(binder *b, const double *x, size_t n, size_t *c
 static const char *check_unit(binder *b, const double *x, size_t n) {
   double sum = 0;
   for (size_t k = 0; k < n; k++) sum += x[k] * x[k];
-  if (fabs(sum - 1) <= TOLERANCE) return NULL;
+  if (fabs(sum - 1) <= BIND_SUM_TOLERANCE) return NULL;
   return arena_printf(b->a, "the squares sum to %s, and those of a unit vector to 1", bind_real_text(b, sum));
 }
 

@@ -251,6 +251,7 @@ static form form_of(finder *f, ir_builder *b, ir_val v);
 static truth compare(finder *f, ir_builder *b, const ir_op *op) {
   form x = form_of(f, b, op->args[0]), y = form_of(f, b, op->args[1]);
   if (!x.ok || !y.ok) return T_UNKNOWN;
+  if (is_constant(&x) && is_constant(&y)) return T_FIXED;
   if (op->code == IR_EQ_OP) return T_FAILS;
   if (op->code == IR_NE_OP) return T_HOLDS;
   if (f->site->support == IR_SUP_REAL) return T_UNKNOWN;
@@ -363,8 +364,20 @@ static form body_form(finder *f, ir_builder *b, const ir_block *body, ir_val yie
   return choose(f, b, is_here(f, b, at), &x, &other, NULL);
 }
 
+/* The sum of the elements of a simplex, whichever of the site's it is. */
+static bool sums_simplex(const finder *f, const ir_loop *loop, uint32_t out) {
+  const ir_op *at = ir_def_op(f->d, loop->out[out].yield);
+  if (f->site->support != IR_SUP_SIMPLEX || loop->rank != 1 || loop->out[out].mode != IR_SUM || !at || at->code != IR_AT_OP) return false;
+  if (ir_size_of(f->d, loop->extent[0]) != f->site->type.dim[f->batch_rank]) return false;
+  const ir_op *row = ir_def_op(f->d, at->args[0]);
+  if (at->args[0] == f->param) return at->u.axes.n == f->batch_rank + 1 && at->u.axes.at[f->batch_rank] == loop->index[0];
+  return row && row->code == IR_AT_OP && row->args[0] == f->param && !row->u.axes.at[f->batch_rank] && at->u.axes.n == 1 &&
+         at->u.axes.at[0] == loop->index[0];
+}
+
 static form loop_form(finder *f, ir_builder *b, const ir_op *op, uint32_t out) {
   const ir_loop *from = op->u.loop;
+  if (op->code == IR_PLATE_OP && sums_simplex(f, from, out)) return constant(ir_real(b, 1.0));
   if (op->code != IR_PLATE_OP || from->out[out].mode != IR_SUM || ir_type_of(f->d, op->res[out]).rank) return failed(f, op);
   ir_val extent[IR_MAX_RANK];
   for (uint32_t k = 0; k < from->rank; k++) {
@@ -516,6 +529,9 @@ static form form_of_value(finder *f, ir_builder *b, ir_val v) {
     y.c[POWER((int)h)] = ir_op2(b, IR_POW_OP, x.c[k], ir_map_get(&f->c.map, op->args[1]));
     return y;
   }
+  case IR_ABS_OP:
+    x = form_of(f, b, op->args[0]);
+    return x.ok && is_constant(&x) ? constant(ir_op1(b, IR_ABS_OP, x.c[CONSTANT] ? x.c[CONSTANT] : ir_real(b, 0.0))) : failed(f, op);
   case IR_SQRT_OP:
   case IR_LOG_OP:
   case IR_LOG1P_OP: return of_function(f, b, op, op->args[0]);
