@@ -170,6 +170,7 @@ static void wrong_argument(ctx *c, const ast_expr *arg, symbol *callee, const sy
   if (param->at.file && !sym_of(callee)->library) cx_point(c, d, param->at, "declared here");
   if (param->type->kind == TY_BOOL && t->kind == TY_INT) cx_help(c, d, "compare it: `... != 0`");
   if (param->type->kind == TY_INT && t->kind == TY_REAL) cx_help(c, d, "`int(x)` converts a real that is whole");
+  if (param->type->rank == 2 && t->rank == 0) cx_help(c, d, "a diagonal matrix is `diag(rep(x, K))`; independent elements are drawn by `x: real[K] ~ Normal(mu, sigma)`");
   if (param->type->rank == 1 && t->rank == 0) cx_help(c, d, "`rep(x, K)` is a vector of K copies");
 }
 

@@ -163,10 +163,13 @@ symbol *dist_choose(ctx *c, const ast_expr *e, symbol *first) {
     }
     strbuf_puts(&forms, ")`");
   }
-  const char *near = NULL;
-  for (size_t i = 0; i < args->n && !near; i++)
+  const char *near = NULL, *other = NULL;
+  for (size_t i = 0; i < args->n && !other; i++)
+    if (args->items[i].name.name) other = habit_parameter(first->name, args->items[i].name.name);
+  for (size_t i = 0; i < args->n && !near && !other; i++)
     if (args->items[i].name.name) near = nearest_of(args->items[i].name.name, words, n);
-  if (near) cx_help(c, d, "did you mean `%s = ...`?", near);
+  if (other && sym_of(first)->library) cx_help(c, d, "%s", other);
+  else if (near) cx_help(c, d, "did you mean `%s = ...`?", near);
   else cx_help(c, d, "it is %s", forms.s);
   return NULL;
 }
@@ -212,6 +215,15 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
       check_error(c, e);
       return false;
     }
+    bool missing;
+    const char *meant = e->kind == EXPR_CALL && first && !e->call.of && first->kind != SYM_DIST && first->at.file == 0 ? habit_dist(first->name, &missing) : NULL;
+    if (meant && !missing) {
+      diag *d = cx_error(c, "E0612", e->call.fn.at, "`%s` is a function, not a distribution", first->name);
+      cx_help(c, d, "%s", meant);
+      for (size_t i = 0; i < e->call.args.n; i++) check_expr(c, e->call.args.items[i].value);
+      check_error(c, e);
+      return false;
+    }
     if (e->kind == EXPR_CALL && !first && !e->call.of) {
       for (size_t i = 0; i < e->call.args.n; i++)
         if (!expr_draws(c, e->call.args.items[i].value)) check_expr(c, e->call.args.items[i].value);
@@ -219,7 +231,6 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
         symbol *v = ptr_map_get(&c->names, e->call.fn.name);
         if (v) unknown_callable(c, e->call.fn.name, e->call.fn.at, "a distribution");
         else if (!st->names_missing) {
-          bool missing;
           const char *other = habit_dist(e->call.fn.name, &missing);
           diag *d = cx_error(c, "E0407", e->call.fn.at, missing ? "`%s` is not among the distributions of this version" : "there is no distribution called `%s`",
                              e->call.fn.name);

@@ -333,7 +333,9 @@ static bool tile(ctx *c, elements *e, piece **list, size_t n, size_t axis, ir_si
       }
       int64_t d;
       bool decided = size_difference(c->st, p->lo[axis], next, &d);
-      if (decided && d < 0) {
+      int64_t from;
+      bool again = (decided && d < 0) || (!decided && last && size_difference(c->st, p->lo[axis], last->lo[axis], &from) && from == 0);
+      if (again) {
         diag *g = cx_error(c, "E0522", piece_at(e, p), "elements of `%s` are set twice: %s again", e->name, piece_text(c, p, axis));
         if (last && last->target) cx_point(c, g, piece_at(e, last), "%s set here", piece_text(c, last, axis));
         cx_help(c, g, "each element of an array is set once");
@@ -342,7 +344,10 @@ static bool tile(ctx *c, elements *e, piece **list, size_t n, size_t axis, ir_si
                            size_text(c->st, next));
         cx_say(c, g, "this sets %s%s", piece_text(c, p, axis), axis ? arena_printf(c->a, " of axis %zu", axis + 1) : "");
         if (last && last->target) cx_point(c, g, piece_at(e, last), "this sets %s", piece_text(c, last, axis));
-        if (!decided) cx_help(c, g, "ranges meet where one ends in the very size that the next starts after");
+        bool whole = e->n == 1 && !p->range[axis] && p->target;
+        if (whole && p->value) cx_help(c, g, "`let %s = ...` has the shape of its value; elements are set in a loop: `let %s[i] = ...`", e->name, e->name);
+        else if (whole) cx_help(c, g, "an array is declared with its extents: `%s: real[%s] ~ ...`", e->name, piece_text(c, p, axis));
+        else if (!decided) cx_help(c, g, "ranges meet where one ends in the very size that the next starts after");
         else if (!last) cx_help(c, g, "counting starts at 1: add `let %s[1] = ...` or start the loop at 1", e->name);
       }
       return false;

@@ -193,7 +193,13 @@ static const ty_info *check_matmul(ctx *c, ast_expr *e, const ty_info *a, const 
     const ast_expr *bad = a->rank == 0 || a->rank > 2 ? e->binary.lhs : e->binary.rhs;
     diag *d = cx_error(c, "E0503", e->binary.op_at, "`@` multiplies vectors and matrices, not %s", ty_print(c->p, ty_of(bad)));
     point_shape(c, d, bad);
-    if (ty_of(bad)->rank == 0) cx_help(c, d, "use `*` for a number");
+    /* An unknown that was drawn without a shape, beside something with one. */
+    const ty_info *other = bad == e->binary.lhs ? b : a;
+    const symbol *x = bad->kind == EXPR_NAME ? bad->name.sym : NULL;
+    if (ty_of(bad)->rank == 0 && other->rank > 0 && x && x->kind == SYM_LATENT) {
+      cx_point(c, d, x->at, "`%s` is one number", x->name);
+      cx_help(c, d, "declare how many: `%s: real[%s] ~ ...`", x->name, size_text(c->st, other->dim[bad == e->binary.lhs ? 0 : other->rank - 1]));
+    } else if (ty_of(bad)->rank == 0) cx_help(c, d, "use `*` for a number");
     return check_error(c, e);
   }
   if (a->dim[a->rank - 1] != b->dim[0]) {

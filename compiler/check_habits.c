@@ -45,6 +45,10 @@ static const habit dists[] = {
     {" Truncated TruncatedNormal truncated_normal ", "it is `truncated(Normal(mu, sigma), lower = a, upper = b)`, of any distribution with a cdf"},
     {" Censored censored ", "it is `right_censored(D, event)`, `left_censored(D, event)` or `interval_censored(D)`"},
     {" Mixture MixtureSameFamily NormalMixture ", "it is `mixture(w, Normal(mu, sigma))`, with an element of mu and sigma for each component"},
+    {" normal_id_glm ", "it is `Normal(alpha + X @ beta, sigma)`"},
+    {" bernoulli_logit_glm ", "it is `Bernoulli(logit = alpha + X @ beta)`"},
+    {" poisson_log_glm ", "it is `Poisson(log = alpha + X @ beta)`"},
+    {" neg_binomial_2_log_glm ", "it is `NegBinomial(log = alpha + X @ beta, phi = phi)`"},
     {" ordered_logistic ", "it is `OrderedLogistic(eta, cut)`, over 1..K with K - 1 cut points"},
     {" binomial dbinom ", "it is `Binomial(n, p)`"},
     {" binomial_logit BinomialLogit ", "it is `Binomial(n, logit = x)`"},
@@ -104,6 +108,7 @@ static const habit functions[] = {
     {" log1p_exp softplus log1pexp ", "it is `log1p_exp(x)`"},
     {" dot_product inner ", "it is `dot(x, y)`"},
     {" dot_self ", "it is `dot(x, x)`"},
+    {" range seq seq_len arange ", "a range is written `1..N`"},
     {" matmul mm ", "it is `A @ B`"},
     {" transpose t ", "it is `A'`"},
     {" inverse inv solve mdivide_left mdivide_left_tri_low ", "of a number it is 1 / x; a matrix is solved by its `cholesky`, `solve_lower` and `solve_lower_t`"},
@@ -126,6 +131,23 @@ static const habit functions[] = {
     {" to_vector to_array to_array_1d to_matrix flatten array ", "arrays need no conversion; `[e for i in 1..N]` rearranges one"},
 };
 
+/* Distributions are told apart by their letters and digits alone: `Student_t` is `student_t` is `StudentT`. */
+static bool same_letters(const char *word, const char *name) {
+  for (;; word++, name++) {
+    while (*word == '_') word++;
+    while (*name == '_') name++;
+    if (*word == ' ' || !*name) return *word == ' ' && !*name;
+    if ((*word | 32) != (*name | 32)) return false;
+  }
+}
+
+static const char *find_dist(const char *name) {
+  for (size_t i = 0; *name && i < sizeof dists / sizeof dists[0]; i++)
+    for (const char *at = dists[i].names; *at; at++)
+      if (*at == ' ' && at[1] && same_letters(at + 1, name)) return dists[i].help;
+  return NULL;
+}
+
 static const char *find(const habit *table, size_t n, const char *name) {
   size_t len = strlen(name);
   for (size_t i = 0; len && i < n; i++)
@@ -134,10 +156,28 @@ static const char *find(const habit *table, size_t n, const char *name) {
   return NULL;
 }
 
-const char *habit_function(const char *name) { return find(functions, sizeof functions / sizeof functions[0], name); }
+static bool ends_in(const char *name, const char *end) {
+  size_t n = strlen(name), k = strlen(end);
+  return n > k && strcmp(name + n - k, end) == 0;
+}
+
+const char *habit_function(const char *name) {
+  const char *own = find(functions, sizeof functions / sizeof functions[0], name);
+  if (own) return own;
+  if (ends_in(name, "_rng")) return "a draw has a name: `x ~ Normal(mu, sigma)`, in `predict { ... }` if it does not take part in the fit";
+  if (ends_in(name, "_lpdf") || ends_in(name, "_lpmf")) return "it is `logpdf(D, x)` of a distribution D: `logpdf(Normal(mu, sigma), x)`";
+  if (ends_in(name, "_lcdf")) return "it is `logcdf(D, x)` of a distribution D: `logcdf(Normal(mu, sigma), x)`";
+  if (ends_in(name, "_lccdf")) return "it is `logccdf(D, x)` of a distribution D: `logccdf(Normal(mu, sigma), x)`";
+  if (ends_in(name, "_cdf")) return "it is `cdf(D, x)` of a distribution D: `cdf(Normal(mu, sigma), x)`";
+  return NULL;
+}
+
+static const habit modules[] = {{" np numpy jnp math torch tf scipy stats jax tt pt ", "functions stand by themselves: `exp(x)`, `sum(x)`; docs/language.md, section 10, has a table"}};
+
+const char *habit_module(const char *name) { return find(modules, 1, name); }
 
 const char *habit_dist(const char *name, bool *missing) {
-  const char *help = find(dists, sizeof dists / sizeof dists[0], name);
+  const char *help = find_dist(name);
   *missing = help == recipe;
   return help;
 }
@@ -154,6 +194,7 @@ const char *habit_parameter(const char *dist, const char *param) {
       {"Exponential", " scale beta mean ", "it is `Exponential(rate)`: `rate = 1 / scale`"},
       {"Exponential", " lam lambda ", "it is `Exponential(rate)`"},
       {"Normal", " scale sd std tau precision ", "it is `Normal(mu, sigma)`, sigma being the standard deviation"},
+      {"Normal", " variance var sigma2 ", "it is `Normal(mu, sigma)`, sigma being the standard deviation: `sigma = sqrt(v)`"},
       {"Normal", " mean loc ", "it is `Normal(mu, sigma)`"},
       {"Uniform", " lower low min ", "it is `Uniform(a, b)`"},
       {"Uniform", " upper high max ", "it is `Uniform(a, b)`"},
@@ -162,11 +203,13 @@ const char *habit_parameter(const char *dist, const char *param) {
       {"Bernoulli", " logits logit_p prob probs theta ", "it is `Bernoulli(p)` or `Bernoulli(logit = x)`"},
       {"Categorical", " logits logit_p prob probs theta ", "it is `Categorical(p)` or `Categorical(logit = x)`"},
       {"MultiNormal", " Sigma sigma covariance_matrix ", "it is `MultiNormal(mu, cov)`"},
+      {"", " shape dims size dim plate ", "the extents stand in the type of what is drawn: `x: real[P] ~ ...`"},
+      {"", " observed obs y ", "data are observed by their name left of `~`: `y ~ ...`"},
       {"MultiNormal", " chol L scale_tril ", "it is `MultiNormal(mu, cholesky = L)`"},
   };
   size_t len = strlen(param);
   for (size_t i = 0; len && i < sizeof table / sizeof table[0]; i++) {
-    if (strcmp(table[i].dist, dist) != 0) continue;
+    if (table[i].dist[0] && strcmp(table[i].dist, dist) != 0) continue;
     for (const char *at = table[i].params; (at = strstr(at, param)) != NULL; at++)
       if (at[-1] == ' ' && at[len] == ' ') return table[i].help;
   }

@@ -72,7 +72,8 @@ void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent,
       if (a.loop) {
         cx_point(c, e, a.loop->range->at, "`%s` starts at %s", a.loop->range->var.name, size_text(c->st, a.loop->lo));
         cx_help(c, e, "start the loop later, and treat the first elements on their own");
-      }
+      } else if (d == 0) cx_help(c, e, "the first element is `%s[1]`", name ? name : "x");
+      else cx_help(c, e, "the last element is `%s[%s]`", name ? name : "x", size_text(c->st, extent));
       return;
     }
     if (hi == IR_SIZE_NONE || size_never_above(c->st, hi, extent)) return;

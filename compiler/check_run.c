@@ -26,7 +26,7 @@ static const option options[] = {
     {"chains", WANT_COUNT, " mh gibbs slice hmc nuts pmmh pgas tempering population cycle "},
     {"warmup", WANT_WHOLE, " mh gibbs slice hmc nuts pmmh pgas tempering cycle "},
     {"thin", WANT_COUNT, " mh gibbs slice hmc nuts pmmh pgas tempering cycle "},
-    {"target_accept", WANT_REAL, " nuts hmc mh "},
+    {"target_accept", WANT_REAL, " nuts hmc "},
     {"max_depth", WANT_COUNT, " nuts "},
     {"metric", WANT_WORD, " nuts hmc "},
     {"statistics", WANT_WORD, ""},
@@ -69,6 +69,14 @@ static symbol *model_name(const check_model *m, const char *name) {
   return NULL;
 }
 
+/* The first of the names that could have been meant. */
+static void help_names(ctx *c, diag *d, const char *const *words, size_t n) {
+  strbuf b;
+  strbuf_init(&b, c->a);
+  for (size_t i = 0; i < n && i < 8; i++) strbuf_printf(&b, "%s`%s`", i ? ", " : "", words[i]);
+  if (n) cx_help(c, d, "it has %s%s", b.s, n > 8 ? ", ..." : "");
+}
+
 static void check_saved(ctx *c, ast_expr *e, const check_model *m) {
   const char *path = e->kind == EXPR_FIELD ? field_path(c, e) : NULL;
   if (path) {
@@ -89,6 +97,7 @@ static void check_saved(ctx *c, ast_expr *e, const check_model *m) {
   for (size_t i = 0; i < m->nsites; i++) words[n++] = m->sites[i].sym->name;
   const char *near = nearest_of(e->name.name, words, n);
   if (near) cx_help(c, d, "did you mean `%s`?", near);
+  else help_names(c, d, words, n);
 }
 
 /* A name of an unknown that nuts moves, for an option that says how. */
@@ -196,7 +205,7 @@ static void check_option(ctx *c, const ast_arg *a, const char *method, const che
   static const struct { const char *other, *ours; } habits[] = {
       {"num_samples", "draws"}, {"iter", "draws"}, {"samples", "draws"}, {"iter_sampling", "draws"}, {"iter_warmup", "warmup"},
       {"num_warmup", "warmup"}, {"tune", "warmup"}, {"burnin", "warmup"}, {"burn_in", "warmup"}, {"num_chains", "chains"},
-      {"adapt_delta", "target_accept"}, {"delta", "target_accept"}, {"max_treedepth", "max_depth"}, {"max_tree_depth", "max_depth"},
+      {"init", "init_radius"}, {"inits", "init_radius"}, {"adapt_delta", "target_accept"}, {"delta", "target_accept"}, {"max_treedepth", "max_depth"}, {"max_tree_depth", "max_depth"},
       {"cores", "threads"}, {"random_seed", "seed"}, {"rng_seed", "seed"}, {"target_accept_prob", "target_accept"}};
   const char *near = NULL;
   for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
@@ -227,14 +236,15 @@ static const char *check_method(ctx *c, ast_expr *e, const check_model *m) {
     diag *d = cx_error(c, "E0803", e->at, "there is no method called `%s`", name);
     static const struct { const char *other, *ours; } habits[] = {
         {"metropolis", "mh"}, {"metropolis_hastings", "mh"}, {"sample", "nuts"}, {"sampling", "nuts"}, {"mcmc", "nuts"},
-        {"advi", "vi"}, {"optimize", "map"}, {"optimizing", "map"}, {"mle", "map"}, {"variational", "vi"}, {"NUTS", "nuts"},
-        {"HMC", "hmc"}, {"particle_filter", "smc"}, {"stan", "nuts"},
+        {"advi", "pathfinder"}, {"vb", "pathfinder"}, {"optimize", "map"}, {"optimizing", "map"}, {"mle", "map"}, {"variational", "pathfinder"}, {"NUTS", "nuts"},
+        {"HMC", "nuts"}, {"particle_filter", "smc"}, {"stan", "nuts"},
         {"parallel_tempering", "tempering"}, {"replica_exchange", "tempering"}, {"population_annealing", "population"},
         {"annealed_importance", "ais"}};
     const char *near = NULL;
     for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
       if (strcmp(habits[i].other, name) == 0) near = habits[i].ours;
     if (!near) near = nearest_of(name, method_names, METHOD_COUNT);
+    if (near && !method_is(method_find(near), METHOD_RUNS)) near = NULL;
     if (near) cx_help(c, d, "did you mean `%s`?", near);
     else cx_help(c, d, "methods are %s", method_list(c->a));
     return NULL;
@@ -283,7 +293,8 @@ static void check_bindings(ctx *c, ast_run *r, const check_model *m) {
     for (size_t k = 0; k < m->ndata; k++) words[k] = m->data[k]->name;
     const char *near = nearest_of(a->name.name, words, m->ndata);
     symbol *s = model_name(m, a->name.name);
-    if (s) cx_help(c, d, "`%s` is a latent: `given %s = ...` fixes it", s->name, s->name);
+    if (a->value->kind == EXPR_STRING) cx_help(c, d, "a file is named without a word before it: `on \"data.json\"`");
+    else if (s) cx_help(c, d, "`%s` is a latent: `given %s = ...` fixes it", s->name, s->name);
     else if (near) cx_help(c, d, "did you mean `%s`?", near);
     cx_point(c, d, m->sym->at, "the model is declared here");
   }
@@ -317,6 +328,7 @@ static void check_given(ctx *c, ast_run *r, const check_model *m) {
       if (m->sites[k].role == IR_LATENT) words[n++] = m->sites[k].sym->name;
     const char *near = nearest_of(a->name.name, words, n);
     if (near) cx_help(c, d, "did you mean `%s`?", near);
+    else help_names(c, d, words, n);
   }
 }
 

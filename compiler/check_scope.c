@@ -160,7 +160,7 @@ void unknown_value(ctx *c, const char *name, span at) {
     return;
   }
   diag *d = cx_error(c, "E0401", at, "`%s` is not known", name);
-  const char *near = nearest_value(c, name);
+  const char *near = habit_module(name) ? NULL : nearest_value(c, name);
   if (near) {
     cx_help(c, d, "did you mean `%s`?", near);
     symbol *s = ptr_map_get(&c->names, near);
@@ -168,7 +168,9 @@ void unknown_value(ctx *c, const char *name, span at) {
     return;
   }
   symbol *f = callable_find(c, name);
-  if (f) cx_help(c, d, "%s of that name is called with parentheses: `%s(...)`", sym_noun(f), name);
+  const char *module = habit_module(name);
+  if (module) cx_help(c, d, "%s", module);
+  else if (f) cx_help(c, d, "%s of that name is called with parentheses: `%s(...)`", sym_noun(f), name);
   else if (c->kind == CTX_MODEL && !c->auto_sizes) cx_help(c, d, "if it is data, add it to the signature of the model");
 }
 

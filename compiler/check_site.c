@@ -222,7 +222,10 @@ static const ty_info *drawn_type(ctx *c, ast_stmt *s, drawn *d, bool ok) {
     }
     ty_info want = {.kind = d->event.kind, .support = IR_SUP_REAL, .rank = d->batch.rank};
     for (unsigned k = 0; k < d->batch.rank; k++) want.dim[k] = d->batch.dim[k];
-    if (t->subs.n == 0 && d->event.rank == 0) cx_help(c, g, "write `%s: %s ~ ...`", t->name.name, ty_print(c->p, &want));
+    const char *near = nearest_value(c, t->name.name);
+    const symbol *data = near ? ptr_map_get(&c->names, near) : NULL;
+    if (data && data->kind == SYM_DATA) cx_help(c, g, "did you mean `%s`?  An unknown is declared: `%s: %s ~ ...`", near, t->name.name, ty_print(c->p, &want));
+    else if (t->subs.n == 0 && d->event.rank == 0) cx_help(c, g, "write `%s: %s ~ ...`", t->name.name, ty_print(c->p, &want));
     else if (t->subs.n) cx_help(c, g, "give the arguments their subscripts too");
     return ty_scalar(c->st, TY_ERROR);
   }

@@ -185,6 +185,7 @@ bool diags_full(const check_state *st);
 
 const char *habit_function(const char *name);
 /* missing: there is no such distribution yet. */
+const char *habit_module(const char *name);
 const char *habit_dist(const char *name, bool *missing);
 const char *habit_parameter(const char *dist, const char *param);
 
