@@ -125,7 +125,8 @@ static void check_probabilities(walk *w, const check_dist *d, const symbol *para
     diag *g = bind_error(w->b, "E0788", e->at, negative ? "`%s` of `%s` has an element below 0" : "`%s` of `%s` must sum to 1, and sums to %s here", name,
                          d->sym->name, bind_real_text(w->b, sum));
     if (rows > 1) bind_say(w->b, g, "row %zu", r + 1);
-    bind_help(w->b, g, "weights become probabilities by `%s / sum(%s)`%s", literal ? "x" : y->sym->name, literal ? "x" : y->sym->name,
+    if (negative) bind_help(w->b, g, "probabilities are at least 0, and sum to 1");
+    else bind_help(w->b, g, "weights become probabilities by `%s / sum(%s)`%s", literal ? "x" : y->sym->name, literal ? "x" : y->sym->name,
               strcmp(d->sym->name, "Categorical") == 0 ? "; `Categorical(logit = log(x))` takes them as they are" : "");
     if (y) bind_point_binding(w->b, g, y);
     w->found = true;

@@ -90,8 +90,14 @@ static const char *arith(ast_op op, bind_num a, bind_num b, bind_num *out) {
   }
 }
 
+static bool same_word(const char *a, const char *lower) {
+  while (*a && (*a | 32) == *lower) a++, lower++;
+  return !*a && !*lower;
+}
+
 static const char *name_value(eval *v, const ast_expr *e, bind_num *out) {
   const symbol *s = e->name.sym;
+  if (!s && same_word(e->name.name, "nan")) return fail(v, e, "NaN is no number: in a binding no value may be missing");
   if (!s) return fail(v, e, "a name may stand in a binding only by itself");
   for (size_t k = v->b->nlocals; k-- > 0;)
     if (v->b->local[k].sym == s) {

@@ -89,6 +89,7 @@ static bool indices(binder *b, const bound *y) {
     diag *d = violation(b, y, k, "E0777", t->hi, arena_printf(b->a, "%lld is outside 1..%lld, and `%s` is %s", (long long)x, (long long)top.i,
                                                              y->sym->name, type));
     bind_say(b, d, "%lld here", (long long)top.i);
+    if (y->x->kind == DATA_TEXT) bind_help(b, d, "`%s` holds %lld distinct texts, and only %lld are declared", y->sym->name, (long long)y->x->n_levels, (long long)top.i);
     if (x == 0) bind_help(b, d, "counting starts at 1: add 1 to every element if the data count from 0");
     return false;
   }

@@ -49,6 +49,7 @@ static bool need_rank(ctx *c, const ast_expr *e, const ast_expr *x, unsigned ran
   if (t->rank == rank) return true;
   diag *d = cx_error(c, "E0511", x->at, "`%s` needs %s here, not %s", e->call.fn.name, noun, ty_print(c->p, t));
   point_shape(c, d, x);
+  if (rank == 1 && t->rank == 2 && e->call.fn.sym && e->call.fn.sym->builtin == BUILTIN_DOT) cx_help(c, d, "a matrix times a vector is `X @ v`");
   return false;
 }
 

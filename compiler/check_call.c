@@ -332,7 +332,8 @@ const ty_info *check_call_expr(ctx *c, ast_expr *e) {
   case SYM_DIST: {
     diag *d = cx_error(c, "E0612", e->at, "a distribution is not a value");
     cx_say(c, d, "`%s` stands right of `~`, or in `logpdf(%s(...), x)`", name, name);
-    cx_help(c, d, "to draw from it, give the draw a name: `x ~ %s(...)`", name);
+    if (c->floor_left == e) cx_help(c, d, "a comment starts with `#`; `//` divides and rounds down");
+    else cx_help(c, d, "to draw from it, give the draw a name: `x ~ %s(...)`", name);
     return check_error(c, e);
   }
   default: {

@@ -164,10 +164,10 @@ symbol *dist_choose(ctx *c, const ast_expr *e, symbol *first) {
     strbuf_puts(&forms, ")`");
   }
   const char *near = NULL, *other = NULL;
-  for (size_t i = 0; i < args->n && !other; i++)
-    if (args->items[i].name.name) other = habit_parameter(first->name, args->items[i].name.name);
-  for (size_t i = 0; i < args->n && !near && !other; i++)
+  for (size_t i = 0; i < args->n && !near; i++)
     if (args->items[i].name.name) near = nearest_of(args->items[i].name.name, words, n);
+  for (size_t i = 0; i < args->n && !near && !other; i++)
+    if (args->items[i].name.name) other = habit_parameter(first->name, args->items[i].name.name);
   if (other && sym_of(first)->library) cx_help(c, d, "%s", other);
   else if (near) cx_help(c, d, "did you mean `%s = ...`?", near);
   else cx_help(c, d, "it is %s", forms.s);
@@ -216,7 +216,7 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
       return false;
     }
     bool missing;
-    const char *meant = e->kind == EXPR_CALL && first && !e->call.of && first->kind != SYM_DIST && first->at.file == 0 ? habit_dist(first->name, &missing) : NULL;
+    const char *meant = e->kind == EXPR_CALL && first && !e->call.of && first->kind != SYM_DIST && first->kind != SYM_MODEL && (first->kind == SYM_BUILTIN || sym_of(first)->library) ? habit_dist(first->name, &missing) : NULL;
     if (meant && !missing) {
       diag *d = cx_error(c, "E0612", e->call.fn.at, "`%s` is a function, not a distribution", first->name);
       cx_help(c, d, "%s", meant);

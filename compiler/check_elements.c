@@ -336,7 +336,9 @@ static bool tile(ctx *c, elements *e, piece **list, size_t n, size_t axis, ir_si
       int64_t from;
       bool again = (decided && d < 0) || (!decided && last && size_difference(c->st, p->lo[axis], last->lo[axis], &from) && from == 0);
       if (again) {
-        diag *g = cx_error(c, "E0522", piece_at(e, p), "elements of `%s` are set twice: %s again", e->name, piece_text(c, p, axis));
+        bool one = e->naxes == 1 && p->lo[0] == p->hi[0];
+        diag *g = one ? cx_error(c, "E0522", piece_at(e, p), "`%s[%s]` is set twice", e->name, piece_text(c, p, axis))
+                      : cx_error(c, "E0522", piece_at(e, p), "elements of `%s` are set twice: %s again", e->name, piece_text(c, p, axis));
         if (last && last->target) cx_point(c, g, piece_at(e, last), "%s set here", piece_text(c, last, axis));
         cx_help(c, g, "each element of an array is set once");
       } else {

@@ -222,7 +222,10 @@ static const ty_info *check_matmul(ctx *c, ast_expr *e, const ty_info *a, const 
 
 static const ty_info *check_binary(ctx *c, ast_expr *e) {
   ast_op op = e->binary.op;
-  const ty_info *a = check_expr(c, e->binary.lhs), *b = check_expr(c, e->binary.rhs);
+  if (op == OP_FLOORDIV) c->floor_left = e->binary.lhs;
+  const ty_info *a = check_expr(c, e->binary.lhs);
+  if (op == OP_FLOORDIV && ty_is_error(a)) return check_error(c, e);
+  const ty_info *b = check_expr(c, e->binary.rhs);
   if (ty_is_error(a) || ty_is_error(b)) return check_error(c, e);
   if (op == OP_THEN || op == OP_UNTIL || op == OP_REPEAT || op == OP_ARROW) {
     cx_error(c, "E0501", e->binary.op_at, "`%s` belongs to schedules and options", ast_op_text(op));

@@ -80,6 +80,7 @@ static const habit dists[] = {
     {" skew_normal ", "it is `SkewNormal(mu, sigma, alpha)`"},
     {" von_mises ", "it is `VonMises(mu, kappa)`"},
     {" zero_sum_normal ", "it is `ZeroSumNormal(sigma)`, of a `sum_to_zero(K)`"},
+    {" custom CustomDist DensityDist ", "declare it: `dist D(mu: real) on real { logpdf(x) = ... }`; docs/language.md, section 16, shows one"},
     {" AsymmetricLaplace Kumaraswamy ", recipe},
 };
 
@@ -199,7 +200,7 @@ const char *habit_parameter(const char *dist, const char *param) {
       {"Uniform", " lower low min ", "it is `Uniform(a, b)`"},
       {"Uniform", " upper high max ", "it is `Uniform(a, b)`"},
       {"Beta", " alpha beta mu ", "it is `Beta(a, b)`"},
-      {"Poisson", " lam lambda mu ", "it is `Poisson(rate)` or `Poisson(log = x)`"},
+      {"Poisson", " lam lambda mu log_rate eta ", "it is `Poisson(rate)` or `Poisson(log = x)`"},
       {"Bernoulli", " logits logit_p prob probs theta ", "it is `Bernoulli(p)` or `Bernoulli(logit = x)`"},
       {"Categorical", " logits logit_p prob probs theta ", "it is `Categorical(p)` or `Categorical(logit = x)`"},
       {"MultiNormal", " Sigma sigma covariance_matrix ", "it is `MultiNormal(mu, cov)`"},

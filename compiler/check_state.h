@@ -123,6 +123,7 @@ struct ctx {
   bool in_predict;
   bool in_sample;     /* the sample() member of a distribution */
   const ast_target *left; /* of the `~` that is checked, or NULL */
+  const ast_expr *floor_left; /* what stands left of a `//` */
   const char *distfn; /* logpdf, ...: whose first argument is checked */
   unsigned conds;     /* ifs and filters around this statement */
   unsigned guards;    /* conditions around this expression: an index may be outside where it is not evaluated */

@@ -187,6 +187,11 @@ void check_stmt(ctx *c, ast_stmt *s) {
   case STMT_REPLICATE: {
     ast_name *n = &s->replicate;
     symbol *y = value_find(c, n->name);
+    if (!y && !nearest_value(c, n->name)) {
+      diag *d = cx_error(c, "E0401", n->at, "`%s` is not known", n->name);
+      cx_help(c, d, "`predict y` draws what was observed as `y` again; another name has a distribution: `predict { %s ~ ... }`", n->name);
+      break;
+    }
     if (!y) {
       unknown_value(c, n->name, n->at);
       break;

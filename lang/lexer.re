@@ -122,7 +122,9 @@ static token integer(lexer *l, const char *from) {
     l->at++;
     int n = (int)(l->at - from);
     diag *d = diag_add(l->diags, DIAG_ERROR, "E0103", span_of(l, from, l->at), "`%.*s` lacks digits after the dot", n, from);
-    diag_help(l->diags, d, "write `%.*s0`: a real number has digits on both sides of its dot", n, from);
+    bool letter_follows = l->at < l->end && ((*l->at | 32) >= 'a' && (*l->at | 32) <= 'z');
+    if (letter_follows) diag_help(l->diags, d, "the name of a file is a string: \"data.json\"");
+    else diag_help(l->diags, d, "write `%.*s0`: a real number has digits on both sides of its dot", n, from);
     return make(l, T_REAL, from);
   }
   return make(l, T_INT, from);

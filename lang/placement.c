@@ -67,6 +67,7 @@ static void misplaced(parser *p, const ast_stmt *s, body_kind in) {
     diag *d = diag_add(p->diags, DIAG_ERROR, "E0301", s->at, "`%s` alone does nothing in %s", name, bodies[in]);
     if (looks_like_distribution(s->value)) diag_help(p->diags, d, "a random variable is written `x ~ %s(...)`", name);
     else if (strcmp(name, "print") == 0) diag_help(p->diags, d, "`track name = e` saves a quantity with the draws");
+    else if (in == IN_FN) diag_help(p->diags, d, "a function gives its value by `return`: `return %s...`", name);
     else if (strcmp(name, "sweep") == 0) diag_help(p->diags, d, "sweeps are a schedule's: `schedule s(n: int) { ... }`");
     else diag_help(p->diags, d, "write `let x = %s...` to use its value", name);
     return;

@@ -117,6 +117,15 @@ static bool behind_slashes(const parser *p, token t, span *at) {
   return false;
 }
 
+/* Whether a word stands before t on its line. */
+static bool behind_word(const parser *p, token t, const char *word) {
+  const char *text = source_get(p->map, p->file)->text;
+  size_t n = strlen(word);
+  for (uint32_t i = t.off; i >= n && text[i - 1] != '\n' && t.off - i < 200; i--)
+    if (memcmp(text + i - n, word, n) == 0) return true;
+  return false;
+}
+
 static bool one_of(const parser *p, token t, const char *const *words, size_t n) {
   for (size_t i = 0; i < n; i++)
     if (spelled(p, t, words[i])) return true;
@@ -170,6 +179,11 @@ static const char *turned_declaration(parser *p) {
   return b.s;
 }
 
+static bool in_brackets_of_call(const parser *p) {
+  size_t n = p->tokens.nopen;
+  return n == 2 && p->tokens.open[0].kind == T_LP;
+}
+
 /* Declarations and blocks as Stan writes them. */
 static bool stan_habit(parser *p, token t) {
   token first = first_word(p, t);
@@ -196,6 +210,70 @@ static bool stan_habit(parser *p, token t) {
       diag_help(p->diags, d, "write `predict { ... }` for draws and `track name = e` for quantities, inside the model");
     else if (spelled(p, first, "functions")) diag_help(p->diags, d, "a function stands by itself: `fn f(x: real): real = ...`");
     else diag_help(p->diags, d, "write `let name = e` in the model");
+    return true;
+  }
+  if (t.kind == T_ID && p->nwords == 1 && p->tokens.nopen && first.kind == T_ID && ONE_OF(p, t, "quantities", "parameters") && ONE_OF(p, first, "generated", "transformed")) {
+    bool generated = spelled(p, first, "generated");
+    diag *d = report(p, first, "E0203", "there are no program blocks in AIM");
+    diag_help(p->diags, d, "%s", generated ? "write `predict { ... }` for draws and `track name = e` for quantities" : "write `let name = e`");
+    return true;
+  }
+  if (t.kind == T_ID && p->nwords == 1 && p->tokens.nopen && ONE_OF(p, first, "parameter", "param", "parameters", "random", "latent", "unknown", "data")) {
+    diag *d = report(p, first, "E0203", arena_printf(p->a, "a declaration starts with the name, not with `%s`", first.name));
+    if (spelled(p, first, "data")) diag_help(p->diags, d, "data stand in the model's signature: `model m(%s: real[N]) { ... }`", t.name);
+    else diag_help(p->diags, d, "drop the word: `%s: real ~ ...`", t.name);
+    return true;
+  }
+  if (t.kind == T_TILDE && p->before.kind == T_ID && (first.kind == T_LET || first.kind == T_OBSERVE) && p->nwords == 2) {
+    diag *d = report(p, first, "E0203", arena_printf(p->a, "`~` stands without `%.*s`", (int)first.len, text_at(p, first)));
+    diag_help(p->diags, d, first.kind == T_LET ? "write `%s ~ ...` for a random variable, `let %s = ...` for a definition" : "write `%s ~ ...`: a name of the signature is observed", p->before.name, p->before.name);
+    return true;
+  }
+  bool runs = first.kind == T_INFER || first.kind == T_ANNEAL;
+  if (runs && t.kind == T_LP && p->nwords == 2) {
+    diag *d = report(p, t, "E0203", "data do not stand in parentheses");
+    diag_help(p->diags, d, "data follow `on`: `%s %s on \"data.json\"`", first.name, p->before.name ? p->before.name : "m");
+    return true;
+  }
+  if (runs && t.kind == T_ID && p->before.kind == T_RP && tokens_peek(&p->tokens, 0).kind == T_EQ) {
+    diag *d = report(p, t, "E0203", "a `,` is missing");
+    diag_help(p->diags, d, "options follow the method behind commas: `..., %s = ...`", t.name);
+    return true;
+  }
+  if (runs && t.kind == T_TILDE) {
+    diag *d = report(p, t, "E0203", "a run draws nothing by `~`");
+    diag_help(p->diags, d, "`given %s = ...` fixes an unknown; its prior stands in the model", p->before.name ? p->before.name : "x");
+    return true;
+  }
+  if (runs && t.kind == T_EQ && p->before.kind == T_RB) {
+    diag *d = report(p, t, "E0203", "no single element is set by a run");
+    diag_help(p->diags, d, "an array is set whole: `given beta = [0, 1, 2]`");
+    return true;
+  }
+  if (t.kind == T_IF && p->before.kind == T_RP && first.kind == T_ID && p->tokens.nopen && grammar_accepts(p->engine, T_FOR, true)) {
+    diag *d = report(p, t, "E0203", "a condition does not follow its statement");
+    diag_help(p->diags, d, "write `if c { %s ~ ... }`; for elements `select(c, a, b)` chooses", first.name);
+    return true;
+  }
+  if (t.kind == T_LB && p->before.kind == T_ID && in_brackets_of_call(p) && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST) && grammar_accepts(p->engine, T_COLON, true)) {
+    const char *s = text_at(p, t), *inner = between(p, &s, '[', ']');
+    diag *d = report(p, t, "E0203", "extents follow the type");
+    diag_help(p->diags, d, "write `%s: real[%s]`", p->before.name, *inner ? inner : "N");
+    return true;
+  }
+  if (t.kind == T_LB && p->before.kind == T_RB && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST || (p->nwords > 2 && p->words[1].kind == T_COLON)) && !grammar_accepts(p->engine, T_LB, true)) {
+    diag *d = report(p, t, "E0203", "extents stand in one pair of brackets");
+    diag_help(p->diags, d, "write `real[N, P]`");
+    return true;
+  }
+  if (t.kind == T_RB && p->before.kind == T_LB && grammar_accepts(p->engine, T_INT, true)) {
+    diag *d = report(p, t, "E0203", "an extent is missing");
+    diag_help(p->diags, d, "give it a name, `real[N]`: what is not data gets its number from them");
+    return true;
+  }
+  if ((t.kind == T_INT || t.kind == T_REAL || t.kind == T_MINUS) && p->before.kind == T_LT && p->nwords > 2 && grammar_accepts(p->engine, T_ID, true) && !grammar_accepts(p->engine, T_INT, true)) {
+    diag *d = report(p, t, "E0203", "bounds have names");
+    diag_help(p->diags, d, "write `real<lower = 0>` or `real<lower = 0, upper = 1>`");
     return true;
   }
   if (t.kind == T_LC && p->nwords == 1 && first.kind == T_MODEL) {
@@ -274,6 +352,11 @@ static bool small_slip(parser *p, token t) {
     diag_help(p->diags, d, "put a space between them: `> =`");
     return true;
   }
+  if (t.kind == T_EQ && p->before.kind == T_RP && behind_word(p, t, "(fn(")) {
+    diag *d = report(p, t, "E0202", "a function is not written where it is used");
+    diag_help(p->diags, d, "declare it: `fn f(x: real): real = ...`; a density of your own is a `dist D(mu: real) on real { logpdf(x) = ... }`");
+    return true;
+  }
   if (p->before.kind == T_QUOTE && (t.kind == T_ID || t.kind == T_QUOTE || t.kind == T_INT)) {
     diag *d = report(p, p->before, "E0105", "`'` transposes; it does not start a string");
     diag_help(p->diags, d, "strings stand between double quotes: \"...\"");
@@ -291,7 +374,9 @@ static bool small_slip(parser *p, token t) {
   }
   if (t.kind == T_EQEQ && grammar_accepts(p->engine, T_EQ, true)) {
     diag *d = report(p, t, "E0202", "`==` compares; it does not define");
-    diag_help(p->diags, d, "write `=`");
+    bool draws = p->nwords == 1 && grammar_accepts(p->engine, T_TILDE, true);
+    if (draws) diag_help(p->diags, d, "write `%s ~ ...` for a random variable, `let %s = ...` for a definition", first.name, first.name);
+    else diag_help(p->diags, d, "write `=`");
     return true;
   }
   if ((t.kind == T_LT || t.kind == T_GT || t.kind == T_LE || t.kind == T_GE || t.kind == T_EQEQ || t.kind == T_NE) &&
@@ -340,7 +425,7 @@ static bool misspelt(parser *p, token t) {
   bool top = p->tokens.nopen == 0 || (p->tokens.nopen == 1 && (t.kind == T_LC || t.kind == T_LP));
   static const struct {
     const char *foreign, *own;
-  } others[] = {{"def", "fn"},      {"func", "fn"},       {"function", "fn"}, {"proc", "fn"},     {"var", "let"},
+  } others[] = {     {"func", "fn"},       {"function", "fn"}, {"proc", "fn"},     {"var", "let"},
                 {"val", "let"},     {"const", "let"},     {"while", "for"},   {"foreach", "for"}, {"sample", "infer"},
                 {"fit", "infer"},   {"include", "import"}, {"use", "import"}, {"class", "model"}, {"program", "model"},
                 {"print", "track"}, {"run", "infer"},     {"distribution", "dist"}, {"function", "fn"}, {"auto", "let"}};
@@ -355,11 +440,13 @@ static bool misspelt(parser *p, token t) {
   const char *near = NULL;
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
     if (strcmp(first.name, others[i].foreign) == 0) near = others[i].own;
+  if (spelled(p, first, "def")) near = "fn";
   if (!near) near = diag_nearest(first.name, words, n);
   if (!near && !top) return false;
   diag *d = diag_add(p->diags, DIAG_ERROR, "E0201", build_span(p, first), top ? "`%s` does not start a declaration" : "`%s` does not start a statement",
                      first.name);
   if (near && strcmp(near, "let") == 0 && strlen(first.name) > 4) diag_help(p->diags, d, "write `let name = e`");
+  else if (spelled(p, first, "def")) diag_help(p->diags, d, "write `model name(data) { ... }` for a model, `fn name(x: real): real = ...` for a function");
   else if (near) diag_help(p->diags, d, "did you mean `%s`?", near);
   else if (grammar_accepts(p->engine, T_MODEL, true) || top)
     diag_help(p->diags, d, "statements such as `x ~ D` stand inside a model: `model name(data) { ... }`");
@@ -438,14 +525,17 @@ static void general(parser *p, token t) {
     diag_help(p->diags, d, "a random variable is written `%s ~ %s(...)`", p->words[0].name, t.name);
   } else if (t.kind == T_ID && p->before.kind == T_ID && e.can[T_COLON] && n) {
     diag_help(p->diags, d, "a type follows a colon: `%s: %s`", p->before.name, t.name);
+  } else if (p->nwords == 1 && p->words[0].kind == T_ID && n && p->tokens.open[n - 1].kind == T_LC && e.can[T_TILDE] &&
+             (t.kind == T_PLUS || t.kind == T_MINUS || t.kind == T_STAR || t.kind == T_SLASH || t.kind == T_CARET)) {
+    diag_help(p->diags, d, "a function gives its value by `return %s ...`; in a model `let y = %s ...` names one", p->words[0].name, p->words[0].name);
   } else if (t.kind == T_DOTDOT && p->nwords) {
     diag_help(p->diags, d, "a range stands in `for i in 1..N`, in a subscript `x[1..N]` or in a type `1..4`");
   } else if (t.kind == T_ID && t.len == 1 && spelled(p, t, "T") && tokens_peek(&p->tokens, 0).kind == T_LB) {
     token lower = tokens_peek(&p->tokens, 1);
     bool literal = lower.kind == T_INT || lower.kind == T_REAL;
     const char *name = p->words[0].kind == T_ID ? p->words[0].name : "x";
-    diag_help(p->diags, d, "bounds of an unknown's type truncate: `%s: real<%s> ~ ...`", name,
-              lower.kind == T_COMMA ? "upper = b" : arena_printf(p->a, "lower = %.*s", literal ? (int)lower.len : 1, literal ? text_at(p, lower) : "a"));
+    const char *bound = lower.kind == T_COMMA ? "upper = b" : arena_printf(p->a, "lower = %.*s", literal ? (int)lower.len : 1, literal ? text_at(p, lower) : "a");
+    diag_help(p->diags, d, "write `%s ~ truncated(D, %s)`, or for an unknown `%s: real<%s> ~ D`", name, bound, name, bound);
   } else if (e.can[T_LC] && (p->words[0].kind == T_IF || p->words[0].kind == T_FOR || p->words[0].kind == T_PLATE) && p->nwords > 1) {
     diag_help(p->diags, d, "what belongs to `%s` stands in braces: `{ ... }`", p->words[0].name);
   } else if (e.nwords == 1 && e.can[T_LP] && p->nwords == 2 && t.kind == T_LC) {
