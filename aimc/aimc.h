@@ -43,6 +43,8 @@ double now(void *unused);
 aim_program *load(const args *a, aim_vm *vm, const char *path, int *status /* OUT */);
 /* Applies --data and the options.  0, or an exit status after a message. */
 int prepare_task(const args *a, aim_task *t);
+/* The energies that `anneal` reached and the state of the lowest: an exit status. */
+int annealed_print(const args *a, const aim_task *t);
 /* The statements that --only picks: calls visit for each; stops at the first status that is not 0. */
 int each_statement(const args *a, aim_program *p, int (*visit)(const args *a, aim_program *p, size_t statement, size_t chosen));
 /* Prints the task's messages and, for errors that have none, a sentence; returns the exit status. */

@@ -109,7 +109,7 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
     aim_annealing a;
     aim_annealing_get(t, &a);
     printf("anneal, %llu replicas of %llu sweeps, seed %llu, %.2f s\n", (unsigned long long)a.replicas, (unsigned long long)a.sweeps, (unsigned long long)p.seed, seconds);
-    printf("lowest energy %.10g: draw %llu, reached by %llu of %llu; mean of the lowest %.10g\n\n", a.best_energy, (unsigned long long)a.best + 1,
+    printf("lowest energy %.10g: draw %llu, reached by %llu of %llu; mean of the lowest %.10g\n", a.best_energy, (unsigned long long)a.best + 1,
            (unsigned long long)a.reached, (unsigned long long)a.replicas, a.mean_energy);
   } else if (strcmp(p.method, "importance") == 0 || strcmp(p.method, "ais") == 0) {
     aim_evidence e;
@@ -163,7 +163,11 @@ static int print_result(const args *a, aim_task *t, size_t unknowns, double seco
   print_title(t, unknowns, seconds);
   if (aim_quantity_count(t) == 0) return EXIT_FINE;
   print_levels(t);
-  aim_status st = aim_summary_write(t, a->all ? 0 : MOST_ROWS, put_text, stdout);
+  const bool annealed = t->plan.method == PLAN_ANNEAL;
+  int status = annealed ? annealed_print(a, t) : EXIT_FINE;
+  if (status != EXIT_FINE) return status;
+  if (annealed && a->all) putchar('\n');
+  aim_status st = annealed && !a->all ? AIM_OK : aim_summary_write(t, a->all ? 0 : MOST_ROWS, put_text, stdout);
   size_t findings = 0;
   fputc('\n', stdout);
   if (st == AIM_OK) st = aim_advice_write(t, &findings, put_text, stdout);

@@ -182,7 +182,9 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
 aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, void *user) {
   if (findings) *findings = 0;
   if (!t || t->state != TASK_DONE || !write) return AIM_E_USAGE;
-  aim_status st = api_summaries(t);
+  /* Independent draws need no convergence, and no statistics for it. */
+  const bool markov = method_is(t->plan.method, METHOD_MARKOV);
+  aim_status st = markov ? api_summaries(t) : AIM_OK;
   if (st != AIM_OK) return st;
   arena mem;
   arena_init(&mem, &t->vm->alloc, 0);
@@ -204,8 +206,6 @@ aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, voi
     ebfmi[c] = t->plan.method == PLAN_NUTS && t->p.dim ? diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), draws_count(r->store, (int)c), 1) : NAN;
   }
   d.ebfmi = ebfmi;
-  /* Independent draws need no convergence; NaN has a line of its own. */
-  bool markov = method_is(t->plan.method, METHOD_MARKOV);
   size_t columns = draws_columns(r->store);
   const char **names = ARENA_ARRAY(&mem, const char *, columns);
   diagnose_summary *s = ARENA_ARRAY(&mem, diagnose_summary, columns);
