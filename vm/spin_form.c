@@ -89,10 +89,17 @@ static poly sum(builder *b, poly x, poly y) {
   return p;
 }
 
+/* c times x, which others may still read. */
+static poly multiple(builder *b, poly x, double c) {
+  poly p = make(b, c != 0 ? x.n : 0);
+  if (!b->why && p.n) memcpy(p.t, x.t, p.n * sizeof *p.t);
+  return b->why ? p : scaled(p, c);
+}
+
 static poly product(builder *b, poly x, poly y) {
   double factor;
-  if (b->q && constant(&x, &factor)) return scaled(y, factor);
-  if (b->q && constant(&y, &factor)) return scaled(x, factor);
+  if (b->q && constant(&x, &factor)) return multiple(b, y, factor);
+  if (b->q && constant(&y, &factor)) return multiple(b, x, factor);
   if (b->q) return none(b, "it has products of conditions on colours");
   poly p = make(b, x.n * y.n);
   if (b->why) return p;

@@ -117,6 +117,9 @@ static void test_colours(void **state) {
   (void)state;
   expect_form("L: int, J: real = 1) { s: index(5)[L, L] ~ Flat(); energy -J * sum((s[i, j] == s[i % L + 1, j]) + (s[i, j] == s[i, j % L + 1]) for i in 1..L, j in 1..L) }",
               "L = 6", 72, RT_SPIN_SPARSE);
+  /* A condition that chooses between two numbers. */
+  expect_form("L: int) { s: index(3)[L, L] ~ Flat(); energy -sum((if s[i, j] == s[i % L + 1, j] { 1.0 } else { 0.25 }) + (if s[i, j] == s[i, j % L + 1] { 2.0 } else { 0.0 }) for i in 1..L, j in 1..L) }",
+              "L = 6", 72, RT_SPIN_SPARSE);
   expect_form("edge: index(N)[E, 2], J: real[E]) { x: index(3)[N] ~ Flat(); energy sum(J[e] * (x[edge[e, 1]] != x[edge[e, 2]]) for e in 1..E) - 2.0 * (x[2] == 3) - sum(0.5 * (x[i] == 1) for i in 1..N) }",
               EDGES, 6, RT_SPIN_SPARSE);
 }
