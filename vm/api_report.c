@@ -115,6 +115,21 @@ static const char *guard_words(const aim_task *t, const eval_faults *f) {
   return at_ode(t, f->guard_where) ? "a solve that failed" : "a value outside the support or an invalid parameter";
 }
 
+/* The parametrisation of a distribution that any real fits, where the one at `at` was out of range; "" if it has none. */
+static const char *any_real(const aim_task *t, span at) {
+  static const struct { const char *call, *help; } table[] = {
+      {"Bernoulli(", "`Bernoulli(logit = x)` takes any real x. "}, {"Binomial(", "`Binomial(n, logit = x)` takes any real x. "},
+      {"Categorical(", "`Categorical(logit = x)` takes any vector x. "}, {"Poisson(", "`Poisson(log = x)` takes any real x. "}};
+  const source_file *f = at.file ? source_get(&t->p.sources, at.file) : NULL;
+  for (size_t k = 0; f && k < sizeof table / sizeof table[0]; k++) {
+    size_t n = strlen(table[k].call);
+    if (at.len <= n || at.off + at.len > f->len) continue;
+    for (uint32_t i = at.off; i + n <= at.off + at.len; i++) /* the span may be that of the statement */
+      if (memcmp(f->text + i, table[k].call, n) == 0 && memcmp(f->text + i + n, "log", 3) != 0) return table[k].help;
+  }
+  return "";
+}
+
 void api_report_init(aim_task *t) {
   const eval_faults *f = &t->run.faults;
   diag_list *l = &t->p.diags;
@@ -126,7 +141,9 @@ void api_report_init(aim_task *t) {
   if (f->nan_where.file && f->guard_where.file)
     diag_point(l, d, f->guard_where, "%s (%llu times)", guard_words(t, f), (unsigned long long)f->guards);
   blame(t, d);
-  diag_help(l, d, "check that the data can arise under the model's supports, or give narrower priors or a smaller init_radius");
+  const char *other = f->nan_where.file ? "" : any_real(t, f->guard_where);
+  if (*other) diag_help(l, d, "%sOtherwise declare the bounds, so that no such point is tried", other);
+  else diag_help(l, d, "check that the data can arise under the model's supports, or give narrower priors or a smaller init_radius");
 }
 
 /* ---- advice */
@@ -160,7 +177,7 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
     strbuf_printf(b, "%llu times%s %s, first at %s; such points have density 0. ", (unsigned long long)f->guards, markov ? " after warm-up" : "",
                   ode ? "a solve failed" : "a value was outside its support or a parameter was invalid", api_place(&t->p.sources, f->guard_where, b->a));
     strbuf_puts(b, ode ? "Steps became too small, or more than `max_steps`: look at the solution near such parameters.\n"
-                       : "Declare the bounds, so that no such point is tried.\n");
+                       : arena_printf(b->a, "%sDeclare the bounds, so that no such point is tried.\n", any_real(t, f->guard_where)));
   }
   if (f->nans) {
     n++;
@@ -209,6 +226,7 @@ aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, voi
   size_t columns = draws_columns(r->store);
   const char **names = ARENA_ARRAY(&mem, const char *, columns);
   diagnose_summary *s = ARENA_ARRAY(&mem, diagnose_summary, columns);
+  bool *discrete = ARENA_ARRAY(&mem, bool, columns);
   for (size_t k = 0; markov && k < columns; k++) {
     char buffer[512];
     draws_name(r->store, k, buffer, sizeof buffer);
@@ -216,13 +234,17 @@ aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, voi
     const summary_row *row = &t->rows[k];
     s[k] = (diagnose_summary){.mean = row->mean, .sd = row->sd, .median = row->q50, .q5 = row->q5, .q95 = row->q95, .rhat = row->rhat,
                               .ess_bulk = row->ess_bulk, .ess_tail = row->ess_tail, .mcse_mean = row->mcse};
+    /* Quantiles of draws of a continuous quantity are not all whole. */
+    discrete[k] = row->q5 == floor(row->q5) && row->q50 == floor(row->q50) && row->q95 == floor(row->q95);
     if (isnan(row->rhat)) s[k].fault = d.draws < 4 ? DIAGNOSE_FEW : isnan(row->mean) ? DIAGNOSE_NONFINITE : DIAGNOSE_CONSTANT;
   }
   d.n_names = markov ? columns : 0;
   d.names = names;
   d.summaries = s;
-  if (markov) n += diagnose_advise(&d, &b);
+  d.discrete = discrete;
+  /* What went wrong in the model comes before what it did to the chains. */
   n += advise_faults(t, &b);
+  if (markov) n += diagnose_advise(&d, &b);
   if (b.n) write(user, b.s, b.n);
   if (findings) *findings = n;
   arena_free(&mem);

@@ -128,6 +128,8 @@ static double rhat_of(work *w) {
   centre(w);
   double between = (double)w->n * variance_small(w->scratch, w->m);
   double within = w->k->dot(w->z, 1, w->z, 1, (ptrdiff_t)(w->m * w->n)) / (double)w->m / (double)(w->n - 1);
+  /* Chains that stand still at different values; a mean of equal numbers may be rounded. */
+  if (between > 0.0 && within <= 1e-24 * between) return INFINITY;
   return within > 0.0 ? sqrt((between / within + (double)(w->n - 1)) / (double)w->n) : NAN;
 }
 

@@ -14,6 +14,7 @@
 #include "lang/arena.h"
 #include "stdlib/runtime/rt_nuts.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -69,6 +70,7 @@ typedef struct diagnose_run {
   size_t n_names;               /* quantities */
   const char *const *names;     /* [n_names] */
   const diagnose_summary *summaries; /* [n_names] */
+  const bool *discrete;         /* [n_names], or NULL for none: named after the others */
 } diagnose_run;
 
 /* Writes what is wrong with the run to b, one line per finding: what was seen, what it means, what to do.  Names the worst

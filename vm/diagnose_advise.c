@@ -34,14 +34,27 @@ static double nonfinite_badness(const diagnose_run *r, const diagnose_summary *s
   return s->fault == DIAGNOSE_NONFINITE ? 0.0 : -INFINITY;
 }
 
-/* Finds the worst NAMES_SHOWN quantities, worst first, in worst[]; returns how many are bad. */
+/* Draws that run away: of a proper posterior, even one with Cauchy tails, some thousands of draws do not spread like this. */
+static double improper_badness(const diagnose_run *r, const diagnose_summary *s) {
+  (void)r;
+  return s->fault == DIAGNOSE_OK && (isinf(s->mean) || s->sd > 1e30 || (s->q95 > s->q5 && s->sd > 1e8 * (s->q95 - s->q5))) ? s->sd : -INFINITY;
+}
+
+static double sd_figure(const diagnose_summary *s) {
+  return s->sd;
+}
+
+static bool discrete(const diagnose_run *r, size_t i) { return r->discrete && r->discrete[i]; }
+
+/* Finds the worst NAMES_SHOWN quantities, those on the reals before discrete ones and the worst first, in worst[]; returns how
+ * many are bad. */
 static size_t worst_find(const diagnose_run *r, badness *bad, size_t worst[NAMES_SHOWN]) {
   size_t n = 0;
   for (size_t i = 0; i < r->n_names; i++) {
     double b = bad(r, &r->summaries[i]);
     if (b == -INFINITY) continue;
     size_t at = n < NAMES_SHOWN ? n : NAMES_SHOWN;
-    while (at > 0 && bad(r, &r->summaries[worst[at - 1]]) < b) at--;
+    while (at > 0 && (discrete(r, worst[at - 1]) != discrete(r, i) ? !discrete(r, i) : bad(r, &r->summaries[worst[at - 1]]) < b)) at--;
     for (size_t k = NAMES_SHOWN - 1; k > at; k--) worst[k] = worst[k - 1];
     if (at < NAMES_SHOWN) worst[at] = i;
     n++;
@@ -84,6 +97,12 @@ size_t diagnose_advise(const diagnose_run *r, strbuf *b) {
     names_put(r, b, worst, n, NULL, NULL);
     strbuf_printf(b, " are infinite or not a number, so nothing can be said about %s: look for overflow, a log of 0 or a division by 0 "
                      "in how %s computed.\n", n == 1 ? "it" : "them", n == 1 ? "it is" : "they are");
+  }
+  if ((n = worst_find(r, improper_badness, worst))) {
+    findings++;
+    strbuf_puts(b, "The posterior looks improper, without a finite total, in ");
+    names_put(r, b, worst, n, sd_figure, " (standard deviation %.1g)");
+    strbuf_printf(b, ": no draws can stand for it.  Give %s a proper prior, and look for unknowns that nothing in the data bounds.\n", n == 1 ? "it" : "them");
   }
   if (r->n_nan > 0) {
     findings++;

@@ -237,7 +237,31 @@ static void test_advice(void **state) {
   size_t lines = 0;
   for (const char *p = b.s; *p; p++) lines += *p == '\n';
   assert_int_equal(lines, 7);
+
+  /* A label that differs from chain to chain is named, behind what is continuous. */
+  strbuf_init(&b, &a);
+  s[4] = (diagnose_summary){.rhat = INFINITY, .ess_bulk = NAN, .ess_tail = NAN};
+  s[0].rhat = s[2].rhat = 1.0;
+  s[3].sd = 1e40;
+  r.discrete = (const bool[5]){[4] = true};
+  r.n_divergent = r.n_max_depth = r.n_nan = 0;
+  diagnose_advise(&r, &b);
+  assert_non_null(strstr(b.s, "for tau (1.30), theta[2] (1.04) and c (inf): the chains"));
+  assert_ptr_equal(strstr(b.s, "The posterior looks improper, without a finite total, in theta[2] (standard deviation 1e+40)"), b.s);
   arena_free(&a);
+}
+
+/* Chains that stand still at different values do not agree; those at one value are constant. */
+static void test_still_chains(void **state) {
+  (void)state;
+  double x[3 * 20], work[4096];
+  assert_true(diagnose_doubles(3, 20) <= 4096);
+  for (size_t c = 0; c < 3; c++)
+    for (size_t i = 0; i < 20; i++) x[c * 20 + i] = c == 0 ? 1.0 : 2.0;
+  diagnose_draws d = {x, 3, 20, 20, 1};
+  assert_true(diagnose_rhat(&d, work) == INFINITY);
+  x[7] = 2.0;
+  assert_true(diagnose_rhat(&d, work) > 2.0 && diagnose_rhat(&d, work) < INFINITY);
 }
 
 int main(void) {
@@ -246,6 +270,7 @@ int main(void) {
       cmocka_unit_test(test_autocov_fourier),
       cmocka_unit_test(test_faults),
       cmocka_unit_test(test_advice),
+      cmocka_unit_test(test_still_chains),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
