@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_CPU, KEY_RUNTIME, KEY_JSON, KEY_CHECK, KEY_REPORT, KEY_PHYSICS, KEY_OPTION };
+enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_CPU, KEY_RUNTIME, KEY_JSON, KEY_CHECK, KEY_REPORT, KEY_PHYSICS, KEY_SIMULATIONS, KEY_OPTION };
 
 /* Flags that are options of a statement, KEY_OPTION + their place here. */
 static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
@@ -30,6 +30,7 @@ static const struct argp_option options[] = {
     {"max-depth", KEY_OPTION + 7, "N", 0, NULL, 2},
     {"metric", KEY_OPTION + 11, "METRIC", 0, "of nuts: diagonal, fisher, dense, lowrank or auto", 2},
     {"particles", KEY_OPTION + 8, "N", 0, "of importance", 2},
+    {"simulations", KEY_SIMULATIONS, "N", 0, "of sbc: default 200", 2},
     {"set", KEY_SET, "OPTION=VALUE", 0, "any other option of a statement", 2},
     {"engine", KEY_ENGINE, "auto | jit | vm", 0, "what executes the model: the interpreter and then machine code, machine code, the interpreter; draws do not depend on it", 3},
     {"cache", KEY_CACHE, "DIR | off", 0, "where compiled models are kept, default ~/.cache/aim", 3},
@@ -95,6 +96,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   case KEY_RUNTIME: push(a->runtime, &a->n_runtime, arg, s); return 0;
   case KEY_OUT: a->out = arg; return 0;
   case KEY_REPORT: a->report = arg; return 0;
+  case KEY_SIMULATIONS: a->simulations = arg; return 0;
   case KEY_ONLY: a->only = arg; return 0;
   case KEY_STAGE: a->stage = arg; return 0;
   case KEY_ANY_PATH: a->any_path = true; return 0;
@@ -144,6 +146,8 @@ static const command_help helps[] = {
      {'d', KEY_ONLY, 's', KEY_ISA, KEY_ANY_PATH, KEY_JSON, KEY_COLOUR}},
     {"loo", "loo FILE", "How well models would predict observations that they have not seen (PSIS-LOO, WAIC), and which of them would best.",
      {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, 'q', KEY_COLOUR}},
+    {"sbc", "sbc FILE", "Whether a statement's method finds what the model itself simulates (simulation-based calibration).",
+     {KEY_SIMULATIONS, 'd', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
     {"doctor", "doctor", "This machine and this build.", {KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_COLOUR}},
     {"cache", "cache [show | clear | path]", "Compiled models that are kept: how many, remove them, where.", {KEY_CACHE}},
 };
@@ -173,7 +177,7 @@ int args_parse(args *a, int argc, char **argv) {
   struct argp_option own[N_OPTIONS];
   memcpy(own, options, sizeof own);
   struct argp parser = {.options = own, .parser = parse_one, .args_doc = "COMMAND FILE...",
-                        .doc = "Runs generative models written in AIM.\vCommands: run, check, fmt, ir, explain, build, bench, loo, doctor, cache, version, help."};
+                        .doc = "Runs generative models written in AIM.\vCommands: run, check, fmt, ir, explain, build, bench, loo, sbc, doctor, cache, version, help."};
   for (size_t k = 0; k < N_HELPS; k++) {
     if (strcmp(argv[1], helps[k].name) != 0) continue;
     parser.args_doc = helps[k].usage;

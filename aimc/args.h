@@ -22,6 +22,7 @@ typedef struct args {
   arg_option option[ARGS_MOST];
   size_t n_options;
   const char *out, *only, *stage, *engine, *cache, *cache_size, *symbols, *object, *cpu, *report;
+  const char *simulations;
   const char *runtime[ARGS_MOST];
   size_t n_runtime;
   int isa;

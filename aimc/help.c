@@ -13,6 +13,7 @@ void help_print(void) {
         "  aimc build model.aim          an object and a C header, for programs without AIM\n"
         "  aimc bench model.aim          what it costs on this machine: density, gradient, draws\n"
         "  aimc loo model.aim            how well it would predict what it has not seen, and which model would best\n"
+        "  aimc sbc model.aim            whether its method finds what the model itself simulates\n"
         "  aimc doctor                   this machine and this build\n"
         "  aimc cache                    compiled models that are kept\n"
         "  aimc run --help               all options\n"

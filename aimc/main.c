@@ -102,7 +102,8 @@ typedef struct command {
 static const command commands[] = {
     {"run", cmd_run, 1, 1},         {"check", cmd_check, 1, ARGS_MOST}, {"fmt", cmd_fmt, 1, ARGS_MOST}, {"ir", cmd_ir, 1, 1},
     {"explain", cmd_explain, 1, 1}, {"doctor", cmd_doctor, 0, 0},     {"build", cmd_build, 1, 1},
-    {"bench", cmd_bench, 1, 1},     {"loo", cmd_loo, 1, 1},           {"cache", cmd_cache, 0, 1},
+    {"bench", cmd_bench, 1, 1},     {"loo", cmd_loo, 1, 1},           {"sbc", cmd_sbc, 1, 1},
+    {"cache", cmd_cache, 0, 1},
 };
 
 static int dispatch(const args *a) {
@@ -120,7 +121,7 @@ static int dispatch(const args *a) {
   if (!c) {
     size_t n = strlen(a->command);
     if (n > 4 && strcmp(a->command + n - 4, ".aim") == 0) fprintf(stderr, "aimc: to run it: aimc run %s\n", a->command);
-    else fprintf(stderr, "aimc: there is no command `%s`; commands: run, check, fmt, ir, explain, build, bench, loo, doctor, cache, version, help\n", a->command);
+    else fprintf(stderr, "aimc: there is no command `%s`; commands: run, check, fmt, ir, explain, build, bench, loo, sbc, doctor, cache, version, help\n", a->command);
     return EXIT_WRONG;
   }
   if (a->n_files < c->least || a->n_files > c->most) {

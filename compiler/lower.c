@@ -224,6 +224,12 @@ static void find_replicas(lower *l, const ast_block *body) {
   }
 }
 
+static void replicate_all(lower *l) {
+  for (uint32_t k = 0; k < l->model->nsites; k++)
+    if (l->model->sites[k].role == IR_OBSERVED)
+      l->replica[k] = lower_drawn_like(l, k, arena_printf(l->mem, "%s.rep", l->site[k]->name), l->model->sites[k].at, &l->replica_site[k]);
+}
+
 /* Predicted arrays are reported like tracked ones, by their sites' names. */
 static void track_predicted(lower *l, const check_model *model) {
   for (size_t k = 0; k < model->nsites; k++) {
@@ -265,7 +271,8 @@ ir_fn *lower_model(check_program *p, ir_module *m, const check_model *model, con
     }
   }
   make_sites(&l, model);
-  find_replicas(&l, model->decl->body);
+  if (options && options->replicate) replicate_all(&l);
+  else find_replicas(&l, model->decl->body);
   lower_gaps_begin(&l);
   lower_block(&l, model->decl->body);
   if (!l.refused) track_predicted(&l, model);

@@ -30,6 +30,7 @@ typedef struct lower_options {
   void *user;
   const lower_missing *missing; /* [nmissing] */
   size_t nmissing;
+  bool replicate; /* every observed quantity y is replicated, as by `predict y`, under the name y.rep, which no program can write */
 } lower_options;
 
 /* NULL after a diagnostic.  The module's size table is p->sizes. */

@@ -8,6 +8,7 @@
 #include "compiler/lower.h"
 #include "compiler/passes.h"
 #include "compiler/program_sums.h"
+#include "compiler/replicate.h"
 #include "lang/parse.h"
 
 #include <math.h>
@@ -183,10 +184,12 @@ bool program_build(program *p, unsigned need) {
   p->nsites = p->noutputs = p->nloglik = p->cells = p->dim = 0; /* maybe of a build before this one */
   ir_module *m = p->module = ir_module_new(p->mem);
   m->sizes = p->sizes;
-  lower_options given_data = {.given = given, .fixed = given, .user = p, .missing = p->missing, .nmissing = p->nmissing};
+  lower_options given_data = {.given = given, .fixed = given, .user = p, .missing = p->missing, .nmissing = p->nmissing, .replicate = p->replicate};
+  if (p->replicate && !replicate_sites(p)) return false;
   p->ir = lower_model(&p->check, m, p->model, &given_data);
   if (!p->ir) return false;
   if (!ir_verify_after(p->ir, "lowered")) return verify(p);
+  if (p->replicate && !replicate_reads(p)) return false;
   pass_fold(m, p->ir);
   pass_cse(m, p->ir); /* not dce: what only collects a site is read by the derivations */
   derive_prepare(m, p->ir);
@@ -229,6 +232,10 @@ bool program_build(program *p, unsigned need) {
     const ir_site *why = NULL;
     ir_fn *f = derived(derive_prior(&p->check, m, p->ir, &why));
     if (f) run[n++] = f;
+    else if (p->replicate && !m->fault) {
+      replicate_improper(p, why);
+      return false;
+    }
   }
   if (need & NEED_OUTPUTS) {
     if (recovery) run[n++] = derived(derive_outputs(&p->check, m, recovery, "recover"));

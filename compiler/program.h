@@ -96,6 +96,7 @@ typedef struct program {
    * the program. */
   ast_args overrides;
   bool any_path;
+  bool replicate;                 /* program_build replicates all that is observed (lower.h), or tells why that cannot be (replicate.h) */
   bool no_statistics;             /* program_build leaves sums over data as they are (pass_statistics.c) */
 
   /* program_bind */

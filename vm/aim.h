@@ -187,6 +187,9 @@ AIM_API aim_status aim_data_missing(aim_task *t, const char *name, const uint8_t
 AIM_API aim_status aim_data_file(aim_task *t, const char *path);
 /* What stands behind `--data`: "K = 2", "x = eruptions" (as a binding of a statement), or a file. */
 AIM_API aim_status aim_data_text(aim_task *t, const char *text);
+/* What the model observes is what draw number `draw` of `from` simulated: a task of the same program, model and data that was run under the method prior
+ * with the option "replicate", and outlives t.  Sizes and all other data stay what t is given.  Several tasks may take draws of one task at once. */
+AIM_API aim_status aim_data_simulated(aim_task *t, const aim_task *from, size_t draw);
 /* Lets data files of statements lie outside the folder of the program. */
 AIM_API aim_status aim_data_anywhere(aim_task *t);
 
@@ -213,6 +216,8 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "output"        text: a directory for a CSV file of each chain and run.json, made if absent; none by default.  It holds the
  *                     files of one result: older ones of the same result are removed, draws of another are AIM_E_IO
  *     "pointwise"     text: on or off, before the task is bound: the log likelihood of each observation can be asked for after the run  off
+ *     "replicate"     text: on or off, before the task is bound: y.rep, drawn as y is, is predicted for every observed y: with the method prior each
+ *                     draw simulates latents and data.  AIM_E_PROGRAM from aim_bind, with a diagnostic about a site, where that is not possible  off
  *     "started"       text: a time as run.json shall tell it, 2024-02-29T12:00:00Z; the library reads no calendar
  *
  * One sweep visits every element of every latent once; steps of mh go on with the sweep where the last draw left it. */

@@ -52,6 +52,8 @@ struct aim_task {
   run_keeping keep;        /* tests and benchmarks choose; else RUN_KEEP_AUTO */
   run run;
   bool pointwise;          /* @loglik is wanted */
+  const aim_task *simulation; /* of which draw `simulated` has the data that stand for those observed; NULL: none */
+  size_t simulated;
   double *loglik;          /* draw d of chain c of observation k is loglik[(k chains + c) loglik_draws + d]; NULL until asked for */
   size_t n_observed, loglik_draws; /* observations of all sites; draws that every chain has */
   loo_point *loo;          /* [n_loo] of the observations at loo_place [n_loo] among all; NULL until asked for */

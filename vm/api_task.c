@@ -138,6 +138,11 @@ aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
     t->pointwise = strcmp(value, "on") == 0;
     return AIM_OK;
   }
+  if (strcmp(option, "replicate") == 0) {
+    if (t->state != TASK_NEW || (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)) return AIM_E_USAGE;
+    t->p.replicate = strcmp(value, "on") == 0;
+    return AIM_OK;
+  }
   /* What a bound task was built for. */
   bool built = strcmp(option, "method") == 0 || strcmp(option, "centred") == 0 || strcmp(option, "noncentred") == 0 || strcmp(option, "sum_out") == 0;
   if (t->state != TASK_NEW && built) return AIM_E_USAGE;
@@ -290,11 +295,55 @@ static aim_status load_for_method(aim_task *t, unsigned more) {
   return load(t, run_method_needs(t->plan.method) | more | stages(t) | (t->pointwise ? NEED_LOGLIK : 0), more == 0);
 }
 
+/* Cells that a parameter has in memory; (size_t)-1 if there is none of that name. */
+static size_t cells_of(const aim_task *t, const char *name) {
+  const check_model *m = t->plan.model;
+  for (size_t k = 0; k < m->ndata; k++) {
+    const ty_info *type = m->data[k]->type;
+    size_t n = 1;
+    if (strcmp(m->data[k]->name, name) != 0) continue;
+    for (int a = 0; a < type->rank; a++) n *= (size_t)size_eval(t->p.sizes, type->dim[a]);
+    return n;
+  }
+  return (size_t)-1;
+}
+
+/* Sizes, and all that is not observed, stay what the data said. */
+static bool exchange_observed(aim_task *t) {
+  const aim_task *from = t->simulation;
+  program *p = &t->p;
+  for (size_t k = 0; k < from->p.noutputs; k++) {
+    const program_output *o = &from->p.output[k];
+    size_t n = strlen(o->name), number = aim_quantity_find(from, o->name), at = 0;
+    if (o->tracked || n < 5 || strcmp(o->name + n - 4, ".rep") != 0) continue;
+    while (at < p->ndata && !(strlen(p->data[at].name) == n - 4 && memcmp(p->data[at].name, o->name, n - 4) == 0)) at++;
+    if (at == p->ndata || number == (size_t)-1 || cells_of(t, p->data[at].name) != o->cells) return false;
+    double *x = ARENA_ARRAY(p->mem, double, o->cells);
+    exec_cell *cells = ARENA_ARRAY(p->mem, exec_cell, o->cells + 1);
+    if (aim_draw_get(from, 0, t->simulated, number, x) != AIM_OK) return false;
+    for (size_t e = 0; e < o->cells; e++) {
+      if (o->elem == IR_REAL) cells[e].real = x[e];
+      else cells[e].integer = (int64_t)x[e];
+    }
+    p->data[at].p = cells;
+  }
+  return true;
+}
+
+aim_status aim_data_simulated(aim_task *t, const aim_task *from, size_t draw) {
+  if (!t || !from || t->state != TASK_NEW || from->state != TASK_DONE || !from->p.replicate || from->of != t->of || draw >= aim_draw_count(from, 0))
+    return AIM_E_USAGE;
+  t->simulation = from;
+  t->simulated = draw;
+  return AIM_OK;
+}
+
 static aim_status bind(aim_task *t, unsigned more) {
   aim_status st = check_plan(t);
   if (st != AIM_OK) return st;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if (!program_bind(&t->p, t->plan.model, t->plan.run, &t->data)) return AIM_E_PROGRAM;
+  if (t->simulation && !exchange_observed(t)) return AIM_E_USAGE;
   return load_for_method(t, more);
 }
 

@@ -1,0 +1,104 @@
+/* replicate.c: see replicate.h. */
+#include "compiler/replicate.h"
+
+#include "compiler/ir_uses.h"
+
+#include <string.h>
+
+static diag *refuse(program *p, span at, const char *name) {
+  return diag_add(&p->diags, DIAG_ERROR, "E0914", at, "data of this model cannot be simulated: `%s` is in the way", name);
+}
+
+bool replicate_sites(program *p) {
+  bool any = false;
+  for (size_t k = 0; k < p->model->nsites; k++) {
+    const check_site *s = &p->model->sites[k];
+    const char *name = s->sym->name;
+    if (s->role == IR_LATENT) {
+      for (size_t i = 0; i < p->ndata; i++) {
+        if (strcmp(p->data[i].name, name) != 0) continue;
+        diag_note(&p->diags, refuse(p, s->at, name), "its values are given, so it is not drawn from its prior");
+        return false;
+      }
+      continue;
+    }
+    if (s->role != IR_OBSERVED) continue;
+    any = true;
+    const char *why = s->sym->size != IR_SIZE_NONE ? "a size is observed: arrays would change their extents with the data"
+                      : s->undrawn                 ? arena_printf(p->mem, "its distribution `%s` has no `sample`", s->undrawn->name)
+                      : s->as_real                 ? "it has integers, and a distribution of reals would draw others"
+                                                   : NULL;
+    for (size_t i = 0; i < p->nmissing && !why; i++)
+      if (strcmp(p->missing[i].name, name) == 0) why = "some of its values are missing";
+    if (!why) continue;
+    diag_note(&p->diags, refuse(p, s->undrawn ? s->undrawn_at : s->at, name), "%s", why);
+    return false;
+  }
+  if (any) return true;
+  diag_add(&p->diags, DIAG_ERROR, "E0914", p->model->decl->name.at, "data of this model cannot be simulated: it observes nothing");
+  return false;
+}
+
+/* ---- what depends on observed values */
+
+static bool any_axis(const bool *reads, const ir_axes *axes) {
+  for (uint32_t k = 0; k < axes->n; k++)
+    if (axes->at[k] && reads[axes->at[k]]) return true;
+  return false;
+}
+
+/* A draw or an observation that depends on the values flagged other than by what it observes, or whether it happens at all. */
+static bool depends(const ir_op *op, const bool *reads, bool inside) {
+  const ir_tilde *t = op->u.tilde;
+  if (t->site->role == IR_PREDICTED) return false;
+  if (inside || any_axis(reads, &t->axes) || (t->lo && reads[t->lo]) || (t->hi && reads[t->hi])) return true;
+  for (uint32_t k = op->code == IR_OBSERVE_OP; k < op->nargs; k++)
+    if (reads[op->args[k]]) return true;
+  return false;
+}
+
+static const ir_op *first_reader(const ir_block *block, const bool *reads, bool inside) {
+  const ir_op *hit = NULL;
+  for (const ir_op *op = block->first; op && !hit; op = op->next) {
+    if (op->code == IR_SAMPLE_OP || op->code == IR_OBSERVE_OP) {
+      if (depends(op, reads, inside)) hit = op;
+    } else if (ir_is_loop(op)) {
+      const ir_loop *loop = op->u.loop;
+      bool in = inside || (loop->live && reads[loop->live]);
+      for (uint32_t k = 0; k < loop->rank; k++) in = in || reads[loop->extent[k]];
+      hit = first_reader(&loop->body, reads, in);
+    } else if (op->code == IR_IF_OP) {
+      bool in = inside || reads[op->args[0]];
+      hit = first_reader(&op->u.branch->then_, reads, in);
+      if (!hit) hit = first_reader(&op->u.branch->else_, reads, in);
+    }
+  }
+  return hit;
+}
+
+bool replicate_reads(program *p) {
+  const ir_fn *fn = p->ir;
+  for (uint32_t k = 0; k < fn->nsites; k++) {
+    const ir_site *y = fn->site[k];
+    if (y->role != IR_OBSERVED) continue;
+    bool *reads = ARENA_ARRAY(p->mem, bool, fn->nvals);
+    memset(reads, 0, fn->nvals * sizeof *reads);
+    for (uint32_t i = 0; i < fn->nparams; i++)
+      if (fn->param[i].role == IR_ROLE_DATA && strcmp(fn->param[i].name, y->name) == 0) reads[fn->param[i].val] = true;
+    ir_spread(reads, fn);
+    const ir_op *op = first_reader(&fn->body, reads, false);
+    if (!op) continue;
+    diag *d = refuse(p, op->where, y->name);
+    diag_say(&p->diags, d, "this depends on observed values of `%s`", y->name);
+    diag_note(&p->diags, d, "new values would have to be drawn one after the other, each given those before; they are drawn given the latents alone");
+    return false;
+  }
+  return true;
+}
+
+void replicate_improper(program *p, const ir_site *site) {
+  const char *name = site ? site->name : p->model->sym->name;
+  diag *d = refuse(p, site ? site->where : p->model->decl->name.at, name);
+  diag_note(&p->diags, d, "it has no prior that can be drawn (a Flat one, or one bounded without a cdf)");
+  diag_help(&p->diags, d, "give it a proper prior");
+}
