@@ -485,6 +485,7 @@ static void tilde_here(lower *l, void *user) {
   t.event = t.site->event_rank;
   if (cd && !flat && cd->on->rank > t.event) t.event = cd->on->rank;
   t.site->event_rank = (uint8_t)t.event;
+  if (l->replica_site[number]) l->replica_site[number]->event_rank = (uint8_t)t.event;
 
   lindex lead[IR_MAX_RANK];
   slice cut[IR_MAX_RANK];
