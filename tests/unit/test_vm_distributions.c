@@ -653,6 +653,27 @@ static void test_multi_normal(void **state) {
   model_close(&r);
 }
 
+/* Probabilities that do not sum to 1 within 1e-8, or are negative, are no probabilities: density 0, told as a failed guard. */
+static void test_probabilities(void **state) {
+  (void)state;
+  static const char *const factors[] = {"logpdf(Categorical(w), 1)", "logpdf(Multinomial(3, w), [2, 1])", "logpdf(mixture(w, Normal([0.0, 1.0], 1)), 0.5)"};
+  static const struct { double w[2]; bool right; } cases[] = {{{0.25, 0.75}, true}, {{0.25, 0.75 + 5e-9}, true}, {{0.25, 0.75 + 2e-8}, false},
+                                                              {{0.25, 0.7}, false}, {{2, 3}, false}, {{1.5, -0.5}, false}, {{NAN, 0.5}, false}};
+  for (size_t k = 0; k < sizeof factors / sizeof *factors; k++) {
+    char text[256];
+    snprintf(text, sizeof text, "model m() { w: real[2] ~ Flat()\n factor %s }", factors[k]);
+    model_run r;
+    double part[3];
+    model_open(&r, text, NULL, NEED_DENSITY);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+      double v = model_density(&r, cases[i].w, part);
+      if (cases[i].right != (bool)isfinite(v) || isnan(v)) fail_msg("%s at %g, %g: %g", factors[k], cases[i].w[0], cases[i].w[1], v);
+    }
+    assert_true(r.report.guards > 0);
+    model_close(&r);
+  }
+}
+
 static void test_categorical(void **state) {
   (void)state;
   static const char *const calls[] = {"Categorical([0.5, 0.125, 0.375])", "Categorical(logit = [1.3862943611198906, 0.0, 1.0986122886681098])"};
@@ -772,7 +793,8 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_extremes), cmocka_unit_test(test_outside),
                                      cmocka_unit_test(test_sums), cmocka_unit_test(test_cdfs), cmocka_unit_test(test_gradients), cmocka_unit_test(test_samplers),
                                      cmocka_unit_test(test_truncated_samplers), cmocka_unit_test(test_tail_samplers), cmocka_unit_test(test_ordered_samplers), cmocka_unit_test(test_dirichlet), cmocka_unit_test(test_multi_normal),
-                                     cmocka_unit_test(test_categorical), cmocka_unit_test(test_vector_samplers),
+      cmocka_unit_test(test_probabilities),
+      cmocka_unit_test(test_categorical), cmocka_unit_test(test_vector_samplers),
                                      cmocka_unit_test(test_vector_counts)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
