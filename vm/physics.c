@@ -383,7 +383,7 @@ static void sweep(bench *b) {
     memset(b->next, 0, b->states * sizeof *b->next);
     if (random)
       for (size_t e = 0; e < b->elements; e++) move(b, e, 1.0 / (double)b->elements, b->v, b->next);
-    else move(b, t, 1.0, b->v, b->next);
+    else move(b, b->kit.sites ? b->kit.sites[t] : t, 1.0, b->v, b->next);
     double *was = b->v;
     b->v = b->next;
     b->next = was;

@@ -1,6 +1,8 @@
 /* replicas.c: blocks of replicas (replicas.h). */
 #include "vm/replicas.h"
 
+#include "vm/spin_order.h"
+
 #include "stdlib/runtime/rt_philox.h"
 
 #include <math.h>
@@ -14,21 +16,34 @@ static void *aligned(arena *a, size_t bytes) {
 }
 
 static rt_spin_plan plan_of(const replicas_kit *kit, size_t n, bool keep_best) {
-  static const rt_spin_order orders[] = {[KERNEL_SEQUENTIAL] = RT_SPIN_SEQUENTIAL, [KERNEL_RANDOM] = RT_SPIN_RANDOM, [KERNEL_COLOURED] = RT_SPIN_SEQUENTIAL};
+  static const rt_spin_order orders[] = {[KERNEL_SEQUENTIAL] = RT_SPIN_SEQUENTIAL, [KERNEL_RANDOM] = RT_SPIN_RANDOM, [KERNEL_COLOURED] = RT_SPIN_COLOURED};
   const kernel *o = &kit->r->o.kernel;
   rt_spin_plan plan = {.rule = o->rule != KERNEL_METROPOLIS ? RT_SPIN_HEAT_BATH : o->floor > 0 ? RT_SPIN_FLOORED : RT_SPIN_METROPOLIS,
-                       .order = orders[o->order], .replicas = n, .proposals = (size_t)o->proposals, .keep_best = keep_best};
+                       .order = orders[o->order], .replicas = n, .sites = kit->sites, .site_count = kit->sites ? kit->form.n : 0, .proposals = (size_t)o->proposals, .keep_best = keep_best};
   if (kit->form.q) plan.coding = n >= RT_POTTS_LANES ? RT_SPIN_IN_LANES : RT_SPIN_SCALAR;
   else plan.coding = rt_spin_choose(&kit->model, &plan, kit->one_beta);
   return plan;
 }
 
-/* Looks whether the energy is a quadratic form, and whether the form says what the model says. */
-static bool find_spins(replicas_kit *kit) {
+/* One array of two axes is a lattice, perhaps. */
+static bool is_plane(replicas_kit *kit, rt_spin_problem *out) {
+  const program *p = kit->r->m->p;
+  if (!kit->one_beta || p->nsites != 1 || p->site[0].rank != 2) return false;
+  return spin_order_plane(&kit->form, (size_t)p->site[0].dim[0], (size_t)p->site[0].dim[1], kit->r->mem, out);
+}
+
+/* Looks whether the energy is a quadratic form that the kernels take; else *why it is not. */
+static bool find_spins(replicas_kit *kit, const char **why) {
   static const rt_spin_precision precisions[] = {[KERNEL_F64] = RT_SPIN_F64, [KERNEL_F32] = RT_SPIN_F32, [KERNEL_MIXED] = RT_SPIN_MIXED};
   run *r = kit->r;
-  const char *why;
-  if (!spin_form_find(r->m, r->mem, &kit->form, &why)) return false;
+  rt_spin_problem plane;
+  const rt_spin_problem *problem = &kit->form.problem;
+  if (!spin_form_find(r->m, r->mem, &kit->form, why)) return false;
+  *why = "it is too large";
+  if (r->o.kernel.order == KERNEL_COLOURED) {
+    kit->sites = spin_order_coloured(problem, r->mem);
+    if (is_plane(kit, &plane)) problem = &plane;
+  }
   if (kit->form.q) {
     const rt_potts_problem p = {.graph = kit->form.problem, .q = kit->form.q, .H = kit->form.H};
     size_t room = rt_potts_model_size(&kit->potts, &p);
@@ -37,7 +52,7 @@ static bool find_spins(replicas_kit *kit) {
     kit->colours = rt_potts_kernels_for(0);
     return true;
   }
-  size_t bytes = rt_spin_model_size(&kit->model, &kit->form.problem, precisions[r->o.kernel.precision]);
+  size_t bytes = rt_spin_model_size(&kit->model, problem, precisions[r->o.kernel.precision]);
   if (!bytes) return false;
   rt_spin_model_make(&kit->model, aligned(r->mem, bytes));
   kit->kernels = rt_spin_kernels_for(0);
@@ -46,8 +61,12 @@ static bool find_spins(replicas_kit *kit) {
 
 bool replicas_kit_make(replicas_kit *kit, run *r, size_t jobs, bool one_beta) {
   *kit = (replicas_kit){.r = r, .one_beta = one_beta};
-  kit->spins = find_spins(kit);
-  const char *why;
+  const char *why = NULL;
+  kit->spins = find_spins(kit, &why);
+  if (!kit->spins && r->o.kernel.order == KERNEL_COLOURED) {
+    r->why = arena_printf(r->mem, "`order = coloured` takes an energy of pairs of spins or colours, and this is none: %s", why);
+    return false;
+  }
   if (!mh_tables_make(&kit->tables, r->m, true, r->mem, &why)) {
     r->why = why;
     return false;
@@ -56,6 +75,12 @@ bool replicas_kit_make(replicas_kit *kit, run *r, size_t jobs, bool one_beta) {
   kit->scratch = ARENA_ARRAY(r->mem, mh_scratch, kit->threads);
   for (size_t k = 0; k < kit->threads; k++) mh_scratch_make(&kit->scratch[k], &kit->tables, r->mem, r->alloc);
   return true;
+}
+
+size_t replicas_block(const replicas_kit *kit, size_t replicas) {
+  enum { FEW = 64 };
+  if (!kit->spins || kit->form.q) return FEW;
+  return plan_of(kit, replicas, true).coding == RT_SPIN_IN_BITS ? RT_SPIN_BLOCK : FEW;
 }
 
 bool replicas_kit_reserve(replicas_kit *kit) {

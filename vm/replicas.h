@@ -21,6 +21,7 @@ typedef struct replicas_kit {
   const rt_spin_kernels *kernels;
   rt_potts_model potts; /* the same of colours */
   const rt_potts_kernels *colours;
+  const uint32_t *sites; /* the order of visits, by colours; NULL: as they stand */
   bool one_beta;       /* all replicas of a block are at one inverse temperature */
   mh_tables tables;
   mh_scratch *scratch; /* [threads] */
@@ -49,11 +50,13 @@ typedef struct replicas {
   run_status status;
 } replicas;
 
-/* Takes memory from the arena.  False with r->why where the model cannot be swept. */
+/* Takes memory from the arena.  False with r->why where the model cannot be swept, or not in the order that is asked for. */
 bool replicas_kit_make(replicas_kit *kit, run *r, size_t jobs, bool one_beta);
 /* Outside the arena's reach, before any block is moved; _free after all are. */
 bool replicas_kit_reserve(replicas_kit *kit);
 void replicas_kit_free(replicas_kit *kit);
+/* How many of so many replicas a block should have: more than that share no work. */
+size_t replicas_block(const replicas_kit *kit, size_t replicas);
 /* Takes memory from the arena. */
 void replicas_make(replicas *x, const replicas_kit *kit, size_t n, bool keep_best);
 

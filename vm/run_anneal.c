@@ -1,6 +1,6 @@
 /* run_anneal.c: simulated annealing.
  *
- * Replicas are annealed in blocks of at most BLOCK, each under a run of the schedule of its own: what a schedule reads (energy, best, acceptance) is that of its
+ * Replicas are annealed in blocks of at most 64 (512 where a spin is a bit), each under a run of the schedule of its own: what a schedule reads (energy, best, acceptance) is that of its
  * block, so blocks need not wait for each other, and a replica's fate does not depend on the number of threads.  What is kept is the best state that each replica has
  * met, a row for each, also when the run is stopped. */
 #include "vm/replicas.h"
@@ -10,12 +10,10 @@
 
 #include <math.h>
 
-enum { BLOCK = 64 };
-
 typedef struct anneal {
   run *r;
   replicas_kit kit;
-  size_t blocks;
+  size_t blocks, most; /* replicas in one */
   replicas *block;      /* [blocks] */
   schedule_run *schedule; /* [blocks] */
   double *inputs;
@@ -119,7 +117,7 @@ static void tell(anneal *m) {
       sum += x->best[k];
       if (x->best[k] >= out->best) continue;
       out->best = x->best[k];
-      out->replica = b * BLOCK + k;
+      out->replica = b * m->most + k;
     }
   }
   for (size_t b = 0; b < m->blocks; b++)
@@ -132,8 +130,9 @@ static void tell(anneal *m) {
 run_status run_anneal(run *r) {
   anneal m = {.r = r};
   const size_t replicas_all = (size_t)r->o.draws;
-  m.blocks = (replicas_all + BLOCK - 1) / BLOCK;
-  if (!replicas_kit_make(&m.kit, r, m.blocks, true)) return r->status = RUN_E_METHOD;
+  if (!replicas_kit_make(&m.kit, r, replicas_all, true)) return r->status = RUN_E_METHOD;
+  m.most = replicas_block(&m.kit, replicas_all);
+  m.blocks = (replicas_all + m.most - 1) / m.most;
   m.inputs = ARENA_ARRAY(r->mem, double, r->o.schedule->registers);
   const char *unknown = schedule_inputs(r->o.schedule, r->m->p, m.inputs);
   if (unknown) {
@@ -146,7 +145,7 @@ run_status run_anneal(run *r) {
   m.faults = ARENA_ARRAY(r->mem, eval_faults, m.blocks);
   m.trace = ARENA_ARRAY(r->mem, anneal_trace, m.blocks);
   for (size_t b = 0; b < m.blocks; b++) {
-    replicas_make(&m.block[b], &m.kit, b + 1 < m.blocks ? BLOCK : replicas_all - b * BLOCK, true);
+    replicas_make(&m.block[b], &m.kit, b + 1 < m.blocks ? m.most : replicas_all - b * m.most, true);
     m.schedule[b] = (schedule_run){.s = r->o.schedule, .r = ARENA_ARRAY(r->mem, double, r->o.schedule->registers),
                                    .slot = ARENA_ARRAY(r->mem, schedule_slot, r->o.schedule->slots + 1)};
     m.trace[b] = (anneal_trace){.stride = 1, .point = ARENA_ARRAY(r->mem, anneal_point, ANNEAL_POINTS)};

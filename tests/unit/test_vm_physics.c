@@ -87,7 +87,7 @@ static void test_right(void **state) {
   static const char *const kernels[] = {"gibbs", "glauber", "metropolis", "gibbs(order = random)", "metropolis(order = random)", "gibbs(order = coloured)"};
   double worst = 0.0;
   for (size_t m = 0; m < 4; m++)
-    for (size_t k = 0; k < 6; k++) {
+    for (size_t k = 0; k < (m < 2 ? 6 : 5); k++) { /* the others are no pairs under Flat(), which have colours */
       char text[2048];
       snprintf(text, sizeof text, "%s with linear(0 -> 3, 10) using %s", models[m], kernels[k]);
       checked c = check(text, &physics_exact, NULL);

@@ -3,7 +3,7 @@
 #include "vm/api.h"
 #include "vm/interp.h"
 #include "stdlib/runtime/rt_potts.h"
-#include "vm/spin_form.h"
+#include "vm/spin_order.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -124,6 +124,57 @@ static void test_colours(void **state) {
               EDGES, 6, RT_SPIN_SPARSE);
 }
 
+/* Every site once, and in runs of sites that are not coupled, as many as colours are expected. */
+static void expect_colours(const rt_spin_problem *p, arena *mem, size_t colours) {
+  const uint32_t *order = spin_order_coloured(p, mem);
+  uint8_t seen[4096] = {0};
+  size_t runs = 1, from = 0;
+  assert_true(p->n <= sizeof seen);
+  for (size_t k = 0; k < p->n; k++) {
+    assert_false(seen[order[k]]++);
+    if (k && order[k] < order[k - 1]) runs++, from = k;
+    for (size_t o = from; o < k; o++)
+      for (uint32_t e = p->row[order[k]]; e < p->row[order[k] + 1]; e++) assert_int_not_equal(p->column[e], order[o]);
+  }
+  assert_int_equal(runs, colours);
+}
+
+/* A lattice of 16 rows of 128: as a plane it has the energies of the form. */
+static void expect_plane(const char *energy, size_t colours, bool plane) {
+  char body[512];
+  session s;
+  snprintf(body, sizeof body, "H: int, W: int) { s: spin[H, W] ~ Flat(); energy %s }", energy);
+  begin(&s, body, "H = 16, W = 128");
+  spin_form f;
+  const char *why = NULL;
+  assert_int_equal(ARENA_TRY(&s.mem), 0);
+  assert_true(spin_form_find(&s.t->model, &s.mem, &f, &why));
+  expect_colours(&f.problem, &s.mem, colours);
+  rt_spin_problem lattice;
+  assert_int_equal(spin_order_plane(&f, 16, 128, &s.mem, &lattice), plane);
+  assert_false(spin_order_plane(&f, 128, 16, &s.mem, &lattice) && plane);
+  if (plane) {
+    assert_true(spin_order_plane(&f, 16, 128, &s.mem, &lattice));
+    int8_t *x = ARENA_ARRAY(&s.mem, int8_t, f.n);
+    uint64_t state = 1;
+    for (size_t t = 0; t < 20; t++) {
+      for (size_t i = 0; i < f.n; i++) x[i] = (state = state * 6364136223846793005u + 1442695040888963407u) >> 63 ? 1 : -1;
+      assert_true(rt_spin_energy(&f.problem, 0, x) == rt_spin_energy(&lattice, 0, x));
+    }
+  }
+  end(&s);
+}
+
+static void test_orders(void **state) {
+  (void)state;
+  expect_plane("-2.0 * sum(s[i, j] * s[i % H + 1, j] + s[i, j] * s[i, j % W + 1] for i in 1..H, j in 1..W)", 2, true);
+  expect_plane("-sum(s[i, j] * s[i + 1, j] for i in 1..H - 1, j in 1..W) - sum((if (i * j) % 3 == 0 { -1.0 } else { 1.0 }) * s[i, j] * s[i, j % W + 1] for i in 1..H, j in 1..W)", 2, true);
+  expect_plane("sum(s[i, j] * s[i, j % W + 1] for i in 1..H, j in 1..W if j != 5)", 3, true);
+  /* Two strengths; a diagonal, which takes a third colour. */
+  expect_plane("-sum(2.0 * s[i, j] * s[i % H + 1, j] + s[i, j] * s[i, j % W + 1] for i in 1..H, j in 1..W)", 2, false);
+  expect_plane("-sum(s[i, j] * s[i % H + 1, j] + s[i, j] * s[i, j % W + 1] for i in 1..H, j in 1..W) - s[1, 1] * s[2, 2]", 3, false);
+}
+
 static void expect_none(const char *body, const char *data, const char *about) {
   session s;
   begin(&s, body, data);
@@ -151,6 +202,6 @@ static void test_others(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_colours), cmocka_unit_test(test_others)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_colours), cmocka_unit_test(test_orders), cmocka_unit_test(test_others)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

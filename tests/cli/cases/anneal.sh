@@ -19,3 +19,19 @@ test_anneal_long_state() {
   says out "... (300 values)"
   [ "$(grep '^s ' out | wc -c)" -le 101 ] || fail "the state is longer than the line"
 }
+
+test_anneal_coloured() {
+  printf 'model m(n: int) {\n  s: spin[n] ~ Flat()\n  energy -sum(s[i] * s[i + 1] * s[i + 2] for i in 1..n - 2)\n}\nanneal m on n = 9 with hold(5) using gibbs(order = coloured)\n' > m.aim
+  expect 1 "$aimc" run m.aim
+  says err "takes an energy of pairs of spins or colours"
+  sed 's/ \* s\[i + 2\]//' m.aim > pairs.aim
+  expect 0 "$aimc" run pairs.aim
+}
+
+# A block of 512 replicas is one job: results are of the seed alone.
+test_anneal_threads() {
+  printf 'model m(n: int) {\n  s: spin[n] ~ Flat()\n  energy -sum(s[i] * s[i + 1] for i in 1..n - 1)\n}\nanneal m on n = 100 with linear(0 -> 1, 10) using gibbs(replicas = 1100)\n' > m.aim
+  expect 0 "$aimc" run --set threads=1 --out one m.aim
+  expect 0 "$aimc" run --set threads=3 --out three m.aim
+  cmp -s one/trace.tsv three/trace.tsv || fail "the trace depends on threads"
+}
