@@ -31,7 +31,7 @@ static char compiler[PATH], directory[PATH];
 static jit_config jit = {.fallback = &interp_engine};
 static tier_config tier = {.jit = &jit, .sure = &interp_engine, .patience = PATIENCE};
 static exec_engine engine;
-static bool told;
+static atomic_bool told; /* runs of several threads may tell */
 
 static bool find_compiler(void) {
   char self[PATH - 32];
@@ -79,8 +79,7 @@ static void refused(const char *why) { fprintf(stderr, "aimc: the interpreter ru
 
 /* A cache that cannot be had is nothing to speak of where nobody asked for machine code; one that others could fill is. */
 static void cacheless(const char *why, bool distrusted) {
-  if (told || (!distrusted && !tier.wait)) return;
-  told = true;
+  if ((!distrusted && !tier.wait) || atomic_exchange(&told, true)) return;
   fprintf(stderr, "aimc: compiled models are not kept: %s: %s\n", jit.cache, why);
 }
 

@@ -694,6 +694,45 @@ static void methods_refuse_models_they_do_not_fit(void **state) {
   assert_int_equal(run_text("model m() { k ~ Poisson(3) }\n", NULL, &t), AIM_OK);
 }
 
+/* A million simulated heads or tails say what the simulation's coin was; the data that the task was given do not. */
+static void data_can_be_simulated(void **state) {
+  (void)state;
+  enum { N = 1000000 };
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, coin);
+  int64_t *heads = calloc(N, sizeof *heads);
+  const int64_t n = N, few = 3;
+  assert_non_null(heads);
+  aim_task *prior = task_of(p), *t = task_of(p), *other = task_of(p), *plain = task_of(p);
+  assert_int_equal(aim_data_i64(prior, "y", heads, 1, &n), AIM_OK);
+  assert_int_equal(aim_data_i64(t, "y", heads, 1, &n), AIM_OK);
+  assert_int_equal(aim_data_i64(other, "y", heads, 1, &few), AIM_OK);
+  assert_int_equal(aim_set_text(prior, "replicate", "perhaps"), AIM_E_USAGE);
+  assert_int_equal(aim_set_text(prior, "replicate", "on"), AIM_OK);
+  assert_int_equal(aim_data_simulated(t, prior, 0), AIM_E_USAGE);
+  run(prior, "prior", 2);
+  size_t rep = aim_quantity_find(prior, "y.rep");
+  assert_int_not_equal(rep, (size_t)-1);
+  assert_int_equal(aim_data_simulated(t, prior, 2), AIM_E_USAGE);
+  assert_int_equal(aim_data_simulated(t, prior, 1), AIM_OK);
+  assert_int_equal(aim_data_simulated(other, prior, 1), AIM_OK);
+  run(t, "nuts", 50);
+  aim_summary s;
+  assert_int_equal(aim_summarise(t, 0, 0, &s), AIM_OK);
+  assert_true(fabs(s.mean - aim_draws(prior, 0, 0, 0)[1]) < 0.003); /* 6 standard deviations of the posterior, or more */
+  assert_int_equal(aim_bind(other), AIM_E_USAGE);                   /* other extents */
+  assert_int_equal(aim_data_i64(plain, "y", heads, 1, &few), AIM_OK);
+  run(plain, "prior", 2);
+  assert_int_equal(aim_data_simulated(other, plain, 0), AIM_E_USAGE);
+  aim_task_free(t);
+  aim_task_free(other);
+  aim_task_free(plain);
+  aim_task_free(prior);
+  free(heads);
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(lists_what_is_in_a_program),
@@ -713,6 +752,7 @@ int main(void) {
       cmocka_unit_test(factors_that_do_not_exist_are_reported_with_their_line), cmocka_unit_test(invalid_parameters_are_reported_with_their_line),
       cmocka_unit_test(draws_beyond_the_limit_are_refused),
       cmocka_unit_test(importance_knows_its_error),
+      cmocka_unit_test(data_can_be_simulated),
       cmocka_unit_test(methods_refuse_models_they_do_not_fit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 # aimc sbc: simulation-based calibration.  Seeds are fixed, so what passes and fails here does so each time.
 
-# sees MODEL-LINE... : a model of three observations, its first line the data's.
+# normal LINE: three observations of a normal, with a further line in the model.
 normal() { printf 'model normal(y: real[N]) {\n  mu ~ Normal(0, 1)\n  s ~ LogNormal(0, 0.5)\n%s  plate i in 1..N { y[i] ~ Normal(mu, s) }\n}\ninfer normal on y = [0.5, 1, 2] with nuts(chains = 1, warmup = 200, draws = 200)\n' "$1" > normal.aim; }
 
 test_sbc_passes() {
@@ -42,6 +42,9 @@ test_sbc_fails() {
 '
   expect 1 "$aimc" sbc normal.aim
   says out "1 of 2 quantities fail"
+  printf 'infer normal on y = [0.5, 1, 2] with pathfinder(draws = 100) as second\n' >> normal.aim
+  expect 1 "$aimc" sbc normal.aim --simulations 40
+  says out "second: pathfinder, 40 simulations"
 }
 
 test_sbc_threads() {
