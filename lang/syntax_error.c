@@ -158,9 +158,9 @@ static const char *word_at(parser *p, const char **s) {
   return arena_printf(p->a, "%.*s", (int)(to - from > 60 ? 60 : to - from), from);
 }
 
-/* `array[N] real<lower = 0> y`, whose first word was the last token: the declaration as it is written here, or NULL. */
-static const char *turned_declaration(parser *p) {
-  const char *s = text_at(p, p->before);
+/* `array[N] real<lower = 0> y`, which begins at start: the declaration as it is written here, or NULL. */
+static const char *turned_declaration(parser *p, token start) {
+  const char *s = text_at(p, start);
   const char *type = word_at(p, &s), *outer = "";
   if (strcmp(type, "array") == 0) {
     outer = between(p, &s, '[', ']');
@@ -190,7 +190,7 @@ static bool stan_habit(parser *p, token t) {
   bool type_before = p->before.kind > 0 && ONE_OF(p, p->before, "real", "int", "vector", "row_vector", "matrix", "array");
   if (type_before && p->nwords > 2 && p->tokens.nopen && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST) &&
       (t.kind == T_ID || t.kind == T_LT || t.kind == T_LB)) {
-    const char *ours = turned_declaration(p);
+    const char *ours = turned_declaration(p, p->before);
     diag *d = report(p, p->before, "E0203", "a declaration names the variable first");
     if (ours) diag_help(p->diags, d, "write `%s`", ours);
     else diag_help(p->diags, d, "write `y: real[N]`: name, colon, type, and the extents behind it");
@@ -298,8 +298,11 @@ static bool stan_habit(parser *p, token t) {
   }
   if (first_is_type && p->nwords >= 1 && p->tokens.nopen && !p->binds &&
       (t.kind == T_ID || t.kind == T_LT || t.kind == T_SEP)) {
+    const char *ours = turned_declaration(p, first);
     diag *d = report(p, first, "E0203", "a declaration names the variable first");
-    if (t.kind == T_ID)
+    if (ours) diag_help(p->diags, d, "write `%s ~ ...` for a random variable%s; data goes into the signature", ours,
+                        t.kind == T_ID ? arena_printf(p->a, ", `let %s = ...` for a definition", t.name) : "");
+    else if (t.kind == T_ID)
       diag_help(p->diags, d, "write `%s: real ~ ...` for a random variable, `let %s = ...` for a definition; data goes into the signature",
                 t.name, t.name);
     else diag_help(p->diags, d, "write `x: real<lower = 0> ~ ...`; bounds follow the type, and data goes into the signature");
