@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_CPU, KEY_RUNTIME, KEY_JSON, KEY_CHECK, KEY_REPORT, KEY_PHYSICS, KEY_SIMULATIONS, KEY_OPTION };
+enum { KEY_OUT = 256, KEY_ONLY, KEY_STAGE, KEY_ISA, KEY_ENGINE, KEY_CACHE, KEY_CACHE_SIZE, KEY_SYMBOLS, KEY_COLOUR, KEY_ANY_PATH, KEY_SET, KEY_ALL, KEY_CPU, KEY_RUNTIME, KEY_JSON, KEY_CHECK, KEY_REPORT, KEY_PHYSICS, KEY_SIMULATIONS, KEY_RESUME, KEY_OPTION };
 
 /* Flags that are options of a statement, KEY_OPTION + their place here. */
 static const char *const statement_option[] = {"seed",    "chains",        "warmup",    "draws",     "thin",
@@ -17,6 +17,7 @@ enum { N_STATEMENT_OPTIONS = sizeof statement_option / sizeof statement_option[0
 static const struct argp_option options[] = {
     {"data", 'd', "FILE | NAME=VALUE", 0, "data: a file, of the kind that its ending says, or one binding; may be repeated", 1},
     {"out", KEY_OUT, "DIR", 0, "write the draws of each chain as CSV (CmdStan's format), and run.json", 1},
+    {"resume", KEY_RESUME, NULL, 0, "go on with the run in the directory of --out that was interrupted: its draws become those of the whole run; nuts", 1},
     {"only", KEY_ONLY, "NAME", 0, "run this statement of the file, by the name of its result", 1},
     {"method", KEY_OPTION + 9, "METHOD", 0, "nuts, mh, gibbs, slice, importance, prior, map, laplace, pathfinder or auto", 2},
     {"seed", KEY_OPTION + 0, "N", 0, "default 1; 0 chooses one", 2},
@@ -91,6 +92,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   case 'o': a->object = arg; return 0;
   case KEY_JSON: a->json = true; return 0;
   case KEY_CHECK: a->check = true; return 0;
+  case KEY_RESUME: a->resume = true; return 0;
   case KEY_PHYSICS: a->physics = true; return 0;
   case KEY_CPU: a->cpu = arg; return 0;
   case KEY_RUNTIME: push(a->runtime, &a->n_runtime, arg, s); return 0;
@@ -134,7 +136,7 @@ typedef struct command_help {
 
 static const command_help helps[] = {
     {"run", "run FILE", "Runs the statements of a file: draws, summary, advice.",
-     {'d', KEY_OUT, 'o', KEY_REPORT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
+     {'d', KEY_OUT, KEY_RESUME, 'o', KEY_REPORT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
     {"check", "check FILE...", "Says what is wrong with models, without data; with --physics, what is wrong with kernels.",
      {KEY_PHYSICS, 'd', KEY_ONLY, 's', KEY_ANY_PATH, 'q', KEY_JSON, KEY_COLOUR}},
     {"fmt", "fmt FILE...", "Lays out source files in place: spaces and indentation; comments and line breaks stay.", {KEY_CHECK, 'q', KEY_COLOUR}},

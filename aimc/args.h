@@ -26,7 +26,7 @@ typedef struct args {
   const char *runtime[ARGS_MOST];
   size_t n_runtime;
   int isa;
-  bool quiet, all, any_path, json, check, physics;
+  bool quiet, all, any_path, json, check, physics, resume;
   arg_colour colour;
 } args;
 

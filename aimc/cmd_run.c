@@ -186,6 +186,7 @@ static int run_task(const args *a, const aim_program *p, aim_task *t, size_t unk
   int status = prepare_task(a, t);
   if (status) return status;
   aim_status st = out ? aim_set_text(t, "output", out) : AIM_OK;
+  if (st == AIM_OK && a->resume) st = aim_set_text(t, "resume", "on");
   if (st == AIM_OK && a->object) st = aim_set_text(t, "pointwise", "on");
   if (st != AIM_OK) return report_task(a, t, st);
   char started[32] = "";
@@ -239,6 +240,10 @@ static bool output_fits(const args *a, size_t chosen) {
 
 static int run_statement(const args *a, aim_program *p, size_t k, size_t chosen) {
   if (!output_fits(a, chosen)) return EXIT_WRONG;
+  if (a->resume && !a->out) {
+    fputs("aimc: --resume goes on with the run in the directory of --out, and there is no --out\n", stderr);
+    return EXIT_WRONG;
+  }
   aim_task *t = NULL;
   aim_status st = aim_task_statement(p, k, &t);
   if (st != AIM_OK) {

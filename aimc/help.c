@@ -32,6 +32,7 @@ void help_print(void) {
         "\n"
         "Data come from the statement (`on \"data.json\"`) or from flags (--data data.json, --data K=3).\n"
         "--out keeps the draws as CSV files that ArviZ, posterior and cmdstanr read; --report run.html makes a page to look at.\n"
+        "A run that was interrupted goes on with the same line and --resume behind it.\n"
         "\n"
         "Exit status: 0 done, 1 the program, data or command line is wrong, 2 a file, memory or disk failed,\n"
         "3 a bug in AIM, 128 + n stopped by signal n (files then hold complete rows).\n",

@@ -46,6 +46,7 @@ struct aim_task {
   task_state state;
   bool checked;            /* the plan, since the last option was set */
   char *output;            /* directory, or NULL */
+  bool resume;             /* go on with the run that is there */
   eval_model model;
   unsigned needs;          /* that were built */
   const temper_rules *rules; /* a test puts wrong ones here; else NULL */

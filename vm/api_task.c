@@ -129,6 +129,11 @@ aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
     t->output = arena_strndup(&t->mem, value, strlen(value));
     return AIM_OK;
   }
+  if (strcmp(option, "resume") == 0) {
+    if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0) return AIM_E_USAGE;
+    t->resume = strcmp(value, "on") == 0;
+    return AIM_OK;
+  }
   if (strcmp(option, "started") == 0) {
     t->started = arena_strndup(&t->mem, value, strlen(value));
     return AIM_OK;

@@ -179,22 +179,30 @@ static int open_file(csv_writer *w) {
   return w->fd < 0 ? errno : 0;
 }
 
-int csv_open(csv_writer **out, const aim_alloc *alloc, const char *path, const draws *columns, const csv_info *info) {
-  *out = NULL;
+/* A writer without a file.  NULL when memory fails. */
+static csv_writer *writer_new(const aim_alloc *alloc, const char *path, const draws *columns) {
   csv_writer *w = alloc_get(alloc, 1, sizeof *w);
-  if (!w) return ENOMEM;
+  if (!w) return NULL;
   size_t n = strlen(path);
   *w = (csv_writer){.alloc = alloc, .columns = columns, .fd = -1, .path_bytes = 2 * n + 7, .cap = BUFFER};
   w->path = alloc_get(alloc, 1, w->path_bytes);
   w->buffer = alloc_get(alloc, 1, w->cap);
-  if (!w->path || !w->buffer) w->status = ENOMEM;
-  else {
-    memcpy(w->path, path, n + 1);
-    w->temporary = w->path + n + 1;
-    memcpy(w->temporary, path, n);
-    memcpy(w->temporary + n, ".part", 6);
-    w->status = open_file(w);
+  if (!w->path || !w->buffer) {
+    csv_close(w);
+    return NULL;
   }
+  memcpy(w->path, path, n + 1);
+  w->temporary = w->path + n + 1;
+  memcpy(w->temporary, path, n);
+  memcpy(w->temporary + n, ".part", 6);
+  return w;
+}
+
+int csv_open(csv_writer **out, const aim_alloc *alloc, const char *path, const draws *columns, const csv_info *info) {
+  *out = NULL;
+  csv_writer *w = writer_new(alloc, path, columns);
+  if (!w) return ENOMEM;
+  w->status = open_file(w);
   if (w->status == 0) {
     put_header(w, info);
     put_names(w);
@@ -208,6 +216,28 @@ int csv_open(csv_writer **out, const aim_alloc *alloc, const char *path, const d
   *out = w;
   return 0;
 }
+
+static int cut_file(csv_writer *w, off_t offset) {
+  struct stat st;
+  w->fd = open(w->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (w->fd < 0 || fstat(w->fd, &st) < 0) return errno;
+  if (!S_ISREG(st.st_mode) || st.st_size < offset) return EINVAL;
+  w->regular = true;
+  w->written = offset;
+  return ftruncate(w->fd, offset) < 0 || lseek(w->fd, offset, SEEK_SET) < 0 ? errno : 0;
+}
+
+int csv_reopen(csv_writer **out, const aim_alloc *alloc, const char *path, const draws *columns, uint64_t offset) {
+  *out = NULL;
+  csv_writer *w = writer_new(alloc, path, columns);
+  if (!w) return ENOMEM;
+  w->status = cut_file(w, (off_t)offset);
+  if (w->status) return csv_close(w);
+  *out = w;
+  return 0;
+}
+
+uint64_t csv_written(const csv_writer *w) { return (uint64_t)w->written; }
 
 /* The status so far, or that of the last write and of close, which may be the first to tell of a full disk (NFS). */
 int csv_close(csv_writer *w) {

@@ -54,6 +54,9 @@ void csv_lock_drop(int lock);
 
 /* Starts `path`.  The store gives the columns' names and must outlive the writer.  At most 0666 less the umask. */
 int csv_open(csv_writer **w /* OUT */, const aim_alloc *alloc, const char *path, const draws *columns, const csv_info *info);
+/* Goes on with a file of which `offset` bytes, whole lines, stay.  EINVAL if it is shorter or no file. */
+int csv_reopen(csv_writer **w /* OUT */, const aim_alloc *alloc, const char *path, const draws *columns, uint64_t offset);
+uint64_t csv_written(const csv_writer *w); /* bytes in the file, without those that wait */
 /* Between warm-up and sampling: step size and the diagonal of the inverse mass matrix [n]. */
 int csv_adaptation(csv_writer *w, double stepsize, const double *inverse_mass, size_t n);
 /* The same of a metric with a factor: rows of a dense inverse mass matrix; the scale, eigenvalues and eigenvectors of a low-rank one. */

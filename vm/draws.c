@@ -287,6 +287,8 @@ static int add(draws *d, int chain, const double *values, const size_t *column_o
 int draws_add(draws *d, int chain, const double *values, const double *stats) { return add(d, chain, values, NULL, stats); }
 int draws_add_cells(draws *d, int chain, const double *cells, const double *stats) { return add(d, chain, cells, d->column_of, stats); }
 
+void draws_forget(draws *d, int chain) { atomic_store_explicit(&d->rows[chain].count, 0, memory_order_release); }
+
 int draws_add_frame(draws *d, int chain, const void *frame, const size_t *changed, size_t n, const double *rest, const double *stats) {
   size_t row = atomic_load_explicit(&d->rows[chain].count, memory_order_relaxed);
   if (row >= d->capacity || !d->f) return -1;

@@ -92,6 +92,9 @@ int draws_add(draws *d, int chain, const double *values, const double *stats);
 /* The same from row-major cells of the quantities one after the other, as models hold them. */
 int draws_add_cells(draws *d, int chain, const double *cells, const double *stats);
 
+/* Takes the rows of a chain out again, before any is read.  The store is not shared. */
+void draws_forget(draws *d, int chain);
+
 /* Appends to a shared store: the frame as it is, the n cells that were written since the last call (the first copies the whole frame, and
  * so does changed NULL, by comparison), and row-major cells of the quantities outside frames.  Returns 0, -1 when the chain is full, 1 when
  * memory fails, which leaves the chain as it was. */

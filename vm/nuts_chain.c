@@ -4,11 +4,12 @@
 #include "vm/initial.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The chain's key is folded once more, so that initial points and transitions share no draw. */
 enum { FOLD_TRANSITIONS = 0, FOLD_INIT = 1 };
 
-typedef struct chain {
+struct nuts_chain {
   const nuts_options *o;
   const nuts_target *t;
   nuts_result *r;
@@ -18,7 +19,11 @@ typedef struct chain {
   double *gradient, *point;
   adapt_result learnt;
   uint64_t searches;
-} chain;
+  uint32_t done;  /* transitions, those of warm-up included */
+  double *work;   /* [doubles] */
+  size_t doubles;
+};
+typedef nuts_chain chain;
 
 void nuts_options_init(nuts_options *o, uint64_t key) {
   *o = (nuts_options){.warmup = 1000, .draws = 1000, .max_depth = 10, .init_tries = 100, .delta = 0.8, .step_size = 1.0, .init_radius = 2.0, .key = key};
@@ -101,7 +106,10 @@ static nuts_status hand_out(chain *c, uint32_t index, bool warmup) {
     if (t->stats) t->stats[index] = c->nuts.stats;
     c->r->draws = index + 1;
   }
-  return t->on_draw && t->on_draw(t->draw_user, index, warmup, c->nuts.q, &c->nuts.stats) ? NUTS_STOPPED : NUTS_OK;
+  c->done++;
+  nuts_status st = t->on_draw && t->on_draw(t->draw_user, index, warmup, c->nuts.q, &c->nuts.stats) ? NUTS_STOPPED : NUTS_OK;
+  if (t->on_rest) t->on_rest(t->draw_user, c, c->done);
+  return st;
 }
 
 /* Sets what was learnt.  The kernel keeps the gradient at its point multiplied by the factor, so with a new or old one it is taken once more. */
@@ -131,13 +139,16 @@ static nuts_status metric_adapt(chain *c) {
   return st;
 }
 
+static nuts_status begin(chain *c) {
+  nuts_status st = point_find(c);
+  return st || c->o->warmup == 0 ? st : step_search(c);
+}
+
+/* Goes on from c->done. */
 static nuts_status run(chain *c) {
   const nuts_options *o = c->o;
-  nuts_status st = point_find(c);
-  if (st) return st;
-  if (o->warmup > 0 && (st = step_search(c))) return st;
-
-  for (uint32_t i = 0; i < o->warmup; i++) {
+  nuts_status st;
+  for (uint32_t i = c->done; i < o->warmup; i++) {
     if ((st = transition(c, i, true))) return st;
     c->nuts.step_size = adapt_step_update(&c->step, c->nuts.stats.accept_stat);
     if ((st = metric_adapt(c))) return st;
@@ -146,17 +157,117 @@ static nuts_status run(chain *c) {
   if (o->warmup > 0) c->nuts.step_size = adapt_step_final(&c->step);
   c->r->step_size = c->nuts.step_size;
 
-  for (uint32_t i = 0; i < o->draws; i++) {
+  for (uint32_t i = c->done - o->warmup; i < o->draws; i++) {
     if ((st = transition(c, (uint64_t)o->warmup + i, false))) return st;
     if ((st = hand_out(c, i, false))) return st;
   }
   return NUTS_OK;
 }
 
+/* ---- a chain as bytes: the structs, then the workspace.  Pointers into that become offsets plus one, since kernel and adaptation exchange
+ * vectors by their pointers; all others are those of the process. */
+
+typedef struct rest {
+  chain c;
+  nuts_result r;
+} rest;
+
+enum { MOST_POINTERS = 80 };
+
+typedef struct places {
+  void *at[MOST_POINTERS];
+  size_t n;
+} places;
+
+static void place(places *p, void *pointer) { p->at[p->n++] = pointer; }
+
+static void place_factor(places *p, rt_factor *f) {
+  place(p, &f->L);
+  place(p, &f->scale);
+  place(p, &f->U);
+  place(p, &f->gain);
+}
+
+/* Every pointer into the workspace. */
+static places places_of(rest *x) {
+  places p = {.n = 0};
+  rt_nuts *s = &x->c.nuts;
+  adapt_metric *m = &x->c.metric;
+  void *const plain[] = {&s->q_eval, &s->q, &s->g, &s->inv_metric, &s->scale, &s->by_factor, &s->plain_g, &s->scratch, &s->proposal_q, &s->proposal_g, &s->tree_rho,
+                         &s->inner_p, &s->stack, &m->mean, &m->m2, &m->mean_front, &m->m2_front, &m->L, &m->scratch, &m->draws.q, &m->draws.g, &m->draws.cov[0],
+                         &m->draws.cov[1], &x->c.learnt.inv_metric, &x->c.gradient, &x->c.point, &x->r.metric};
+  for (size_t k = 0; k < sizeof plain / sizeof *plain; k++) place(&p, plain[k]);
+  for (int k = 0; k < 2; k++) {
+    place(&p, &s->end[k].q);
+    place(&p, &s->end[k].p);
+    place(&p, &s->end[k].g);
+  }
+  place_factor(&p, &s->factor);
+  place_factor(&p, &x->c.learnt.factor);
+  place_factor(&p, &x->r.factor);
+  for (int k = 0; k < METRIC_FORMS; k++) {
+    place_factor(&p, &m->form[k].f);
+    place(&p, &m->form[k].memory);
+  }
+  return p;
+}
+
+size_t nuts_chain_bytes(size_t dim, uint32_t max_depth, adapt_kind kind) {
+  size_t n = nuts_chain_doubles(dim, max_depth, kind);
+  return n && n < SIZE_MAX / sizeof(double) - sizeof(rest) ? sizeof(rest) + n * sizeof(double) : 0;
+}
+
+void nuts_chain_save(const nuts_chain *c, void *bytes) {
+  rest x;
+  memset(&x, 0, sizeof x);
+  x.c = *c;
+  x.r = *c->r;
+  x.c.o = NULL;
+  x.c.t = NULL;
+  x.c.r = NULL;
+  x.c.work = NULL;
+  x.c.nuts.k = NULL;
+  x.c.nuts.dense = NULL;
+  places p = places_of(&x);
+  for (size_t k = 0; k < p.n; k++) {
+    uintptr_t v;
+    memcpy(&v, p.at[k], sizeof v);
+    if (v) v = (v - (uintptr_t)c->work) / sizeof(double) + 1;
+    memcpy(p.at[k], &v, sizeof v);
+  }
+  memcpy(bytes, &x, sizeof x);
+  memcpy((char *)bytes + sizeof x, c->work, c->doubles * sizeof(double));
+}
+
+/* c has been made as for a new chain. */
+static bool restore(chain *c, const void *bytes) {
+  rest x;
+  memcpy(&x, bytes, sizeof x);
+  if (x.c.doubles != c->doubles || x.c.done > (uint64_t)c->o->warmup + c->o->draws) return false;
+  places p = places_of(&x);
+  for (size_t k = 0; k < p.n; k++) {
+    uintptr_t v;
+    memcpy(&v, p.at[k], sizeof v);
+    if (v > c->doubles + 1) return false;
+    if (v) v = (uintptr_t)c->work + (v - 1) * sizeof(double);
+    memcpy(p.at[k], &v, sizeof v);
+  }
+  x.c.o = c->o;
+  x.c.t = c->t;
+  x.c.r = c->r;
+  x.c.work = c->work;
+  x.c.nuts.k = c->nuts.k;
+  x.c.nuts.dense = c->nuts.dense;
+  memcpy(c->work, (const char *)bytes + sizeof x, c->doubles * sizeof(double));
+  *c = x.c;
+  *c->r = x.r;
+  return true;
+}
+
 nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *work, nuts_result *r) {
   *r = (nuts_result){.status = NUTS_E_OPTIONS};
   if (!options_valid(o, t)) return r->status;
-  chain c = {.o = o, .t = t, .r = r};
+  chain c = {.o = o, .t = t, .r = r, .work = work, .doubles = nuts_chain_doubles(t->dim, o->max_depth, o->kind)};
   size_t dim = t->dim;
   rt_nuts_init(&c.nuts, dim, o->max_depth, rt_key_fold(o->key, FOLD_TRANSITIONS), work);
   work += rt_nuts_doubles(dim, o->max_depth);
@@ -171,5 +282,7 @@ nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *
   c.nuts.step_size = o->step_size;
   if (o->metric && rt_nuts_metric_set(&c.nuts, c.learnt.inv_metric)) return r->status;
   r->step_size = o->step_size;
-  return r->status = run(&c);
+  if (t->from) return restore(&c, t->from) ? (r->status = run(&c)) : r->status;
+  nuts_status st = begin(&c);
+  return r->status = st ? st : run(&c);
 }

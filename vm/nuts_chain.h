@@ -44,12 +44,17 @@ typedef struct nuts_options {
   uint64_t key;            /* of this chain: fold the chain's number in before */
 } nuts_options;
 
+/* A chain at rest between two transitions. */
+typedef struct nuts_chain nuts_chain;
+
 typedef struct nuts_target {
   size_t dim;
   nuts_density density;
   void *density_user;
   nuts_on_draw on_draw; /* may be NULL */
   void *draw_user;
+  void (*on_rest)(void *user, const nuts_chain *c, uint32_t done); /* behind on_draw, the last included; may be NULL; done: transitions, warm-up's too.  Called with draw_user */
+  const void *from;     /* NULL: begin; else what nuts_chain_save wrote of this chain, in this build: it goes on from there, to the same bits */
   double *draws;        /* NULL, or [options.draws * dim]: draw by draw, warm-up left out */
   rt_nuts_stats *stats; /* NULL, or [options.draws] */
 } nuts_target;
@@ -74,6 +79,9 @@ typedef struct nuts_result {
 void nuts_options_init(nuts_options *o, uint64_t key);
 /* Doubles of workspace; 0 if dim is 0 or too large, or max_depth out of range. */
 size_t nuts_chain_doubles(size_t dim, uint32_t max_depth, adapt_kind kind);
+/* Bytes of a chain at rest; nuts_chain_save writes them.  They mean something to the same build only. */
+size_t nuts_chain_bytes(size_t dim, uint32_t max_depth, adapt_kind kind);
+void nuts_chain_save(const nuts_chain *c, void *bytes);
 /* Runs the chain.  work: nuts_chain_doubles(t->dim, o->max_depth, o->kind) doubles, borrowed; it may be used again afterwards,
  * but r->metric and r->factor point into it. */
 nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *work, nuts_result *r);

@@ -85,6 +85,9 @@ typedef struct chain_state {
   size_t *changed;            /* [r->window] cells written since the last kept draw; NULL: not known */
   size_t n_changed;
   int flushed;                /* the tick of the last flush */
+  const char *save[2];        /* the checkpoint's path and its temporary one; NULL: none is written */
+  int saved;                  /* the tick of the last checkpoint */
+  const struct checkpoint *from; /* go on from here; NULL: begin */
 } chain_state;
 
 /* What map, laplace and pathfinder found. */
@@ -124,6 +127,7 @@ typedef struct run {
   _Atomic int tick;           /* counts seconds: files are flushed when it moves */
   int (*progress)(void *user, const run_progress *p); /* may be NULL */
   void *progress_user;
+  uint64_t fingerprint;       /* for checkpoints */
   double (*clock)(void *user); /* may be NULL */
   void *clock_user;
 
@@ -148,6 +152,9 @@ typedef struct run {
 run_status run_begin(run *r);
 /* Frees what run_begin made but the store, which stays with the caller. */
 void run_end(run *r);
+
+/* Bytes of a chain at rest, which its checkpoints hold; 0: chains of this run cannot be resumed. */
+size_t run_rest_bytes(const run *r);
 
 /* The drivers.  Each returns r->status. */
 run_status run_nuts(run *r);

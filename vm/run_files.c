@@ -1,6 +1,7 @@
 /* run_files.c: the output directory of a task: one CSV file a chain, run.json and summary.tsv. */
 #include "vm/api.h"
 
+#include "vm/checkpoint.h"
 #include "vm/number_text.h"
 
 #include <dirent.h>
@@ -43,6 +44,10 @@ static int make_directory(char *path) {
 
 static char *csv_path(aim_task *t, int64_t chain) {
   return arena_printf(&t->mem, "%s/%s-%lld.csv", t->output, t->plan.name, (long long)chain + 1);
+}
+
+static char *checkpoint_path(aim_task *t, int64_t chain) {
+  return arena_printf(&t->mem, "%s/%s-%lld.checkpoint", t->output, t->plan.name, (long long)chain + 1);
 }
 
 /* Names of the data files of the statement and of the host, for headers. */
@@ -96,6 +101,10 @@ static run_status clear_folder(aim_task *t) {
     if ((size_t)snprintf(path, sizeof path, "%s/%s", t->output, e->d_name) >= sizeof path || !holds_draws(path)) continue;
     if (other) snprintf(mixed, sizeof mixed, "%s", e->d_name);
     else if (unlink(path)) failed = errno;
+    else {
+      snprintf(path, sizeof path, "%s/%s-%lld.checkpoint", t->output, t->plan.name, chain);
+      if (unlink(path) && errno != ENOENT) failed = errno;
+    }
   }
   closedir(d);
   if (failed) return io(t, failed, path);
@@ -113,21 +122,65 @@ static run_status clear_folder(aim_task *t) {
   return RUN_OK;
 }
 
+/* Reads the checkpoints and the rows that they count.  A chain without, or with a damaged one, begins anew. */
+static run_status resume(aim_task *t) {
+  run *r = &t->run;
+  const size_t bytes = run_rest_bytes(r);
+  size_t over = 0;
+  if (bytes == 0) {
+    r->why = arena_printf(&t->mem, "%s cannot be resumed: only nuts, with something continuous to move, keeps checkpoints", method_name(r->o.method));
+    return RUN_E_METHOD;
+  }
+  for (int64_t c = 0; c < r->o.chains; c++) {
+    checkpoint *k;
+    checkpoint_state st = checkpoint_read(checkpoint_path(t, c), &t->mem, &k);
+    if (k && k->fingerprint != r->fingerprint) {
+      t->io_errno = EEXIST;
+      diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0938", (span){0}, "the run in \"%s\" is another one: its program, data, options or version of AIM differ", t->output);
+      diag_help(&t->p.diags, d, "give what that run was given; or leave --resume away, which replaces its draws");
+      return RUN_E_IO;
+    }
+    bool fits = k && k->chain == (uint64_t)c && (k->bytes == 0 || k->bytes == bytes) && checkpoint_rows(csv_path(t, c), k->offset, k->rows, r->store, (int)c, &t->mem);
+    if (fits) r->chain[c].from = k;
+    else diag_add(&t->p.diags, DIAG_WARNING, "W0938", (span){0}, "chain %lld begins anew: its checkpoint %s", (long long)c + 1, st == CHECKPOINT_ABSENT ? "is not there" : k ? "and its draws do not fit together" : "is damaged");
+    over += fits && k->bytes == 0;
+  }
+  if (over == (size_t)r->o.chains) diag_add(&t->p.diags, DIAG_NOTE, "N0938", (span){0}, "the run in \"%s\" was complete: there is nothing to go on with", t->output);
+  return RUN_OK;
+}
+
+static run_status open_chain(aim_task *t, int64_t c) {
+  run *r = &t->run;
+  chain_state *x = &r->chain[c];
+  char *path = csv_path(t, c), *save = checkpoint_path(t, c);
+  int e;
+  if (x->from) e = csv_reopen(&x->csv, &t->vm->alloc, path, r->store, x->from->offset);
+  else {
+    csv_info info = {.model = t->plan.model->decl->name.name, .method = method_name(r->o.method), .version = AIM_VERSION, .data = data_name(t), .seed = r->o.seed,
+                     .chain = (int)c + 1, .warmup = r->o.warmup, .samples = r->o.draws * r->o.thin, .thin = r->o.thin,
+                     .delta = r->o.target_accept, .max_depth = (int)r->o.max_depth, .metric = plan_metric_name(r->o.metric), .stepsize = r->o.step_size};
+    /* A checkpoint is never older than the draws beside it. */
+    if (unlink(save) && errno != ENOENT) return io(t, errno, save);
+    e = csv_open(&x->csv, &t->vm->alloc, path, r->store, &info);
+  }
+  if (e) return e == ENOMEM ? RUN_E_MEMORY : io(t, e, path);
+  if (run_rest_bytes(r)) {
+    x->save[0] = save;
+    x->save[1] = arena_printf(&t->mem, "%s.part", save);
+  }
+  return RUN_OK;
+}
+
 run_status run_files_begin(aim_task *t, int *lock) {
   run *r = &t->run;
   int e = make_directory(arena_strndup(&t->mem, t->output, strlen(t->output)));
   if (e == 0) e = csv_lock_take(t->output, lock);
   if (e) return io(t, e, t->output);
-  run_status st = clear_folder(t);
-  if (st != RUN_OK) return st;
-  for (int64_t c = 0; c < r->o.chains; c++) {
-    csv_info info = {.model = t->plan.model->decl->name.name, .method = method_name(r->o.method), .version = AIM_VERSION, .data = data_name(t), .seed = r->o.seed,
-                     .chain = (int)c + 1, .warmup = r->o.warmup, .samples = r->o.draws * r->o.thin, .thin = r->o.thin,
-                     .delta = r->o.target_accept, .max_depth = (int)r->o.max_depth, .metric = plan_metric_name(r->o.metric), .stepsize = r->o.step_size};
-    char *path = csv_path(t, c);
-    if ((e = csv_open(&r->chain[c].csv, &t->vm->alloc, path, r->store, &info))) return e == ENOMEM ? RUN_E_MEMORY : io(t, e, path);
-  }
-  return RUN_OK;
+  if (run_rest_bytes(r)) r->fingerprint = checkpoint_fingerprint(r, &t->of->p.sources, AIM_VERSION);
+  run_status st = t->resume ? resume(t) : RUN_OK;
+  if (st == RUN_OK) st = clear_folder(t);
+  for (int64_t c = 0; c < r->o.chains && st == RUN_OK; c++) st = open_chain(t, c);
+  return st;
 }
 
 static run_chain *chains_of(aim_task *t) {

@@ -2,15 +2,18 @@
 #include "vm/run.h"
 
 #include "compiler/ir_cost.h"
+#include "vm/checkpoint.h"
 #include "vm/nuts_chain.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct nuts_run {
   run *r;
   size_t dim;
   double flops;  /* of a gradient */
   double **work; /* [threads] */
+  checkpoint **spare; /* [threads] with room for a chain; NULL: no checkpoints are written */
 } nuts_run;
 
 typedef struct nuts_job {
@@ -19,6 +22,7 @@ typedef struct nuts_job {
   eval_worker *w;
   int chain;
   nuts_result result;
+  checkpoint *spare;
   run_status status;  /* why on_draw ended the chain */
   uint64_t divergent;
   double began, warmed;
@@ -79,6 +83,59 @@ static int on_draw(void *user, uint32_t index, bool warmup, const double *q, con
   return 1;
 }
 
+/* A checkpoint after every second or, where chains are large, every 16 MiB of them, at the end of warm-up, and when the chain ends or is stopped.  One that
+ * cannot be written leaves the one before: a full disk is the affair of the draws. */
+static void on_rest(void *user, const nuts_chain *c, uint32_t done) {
+  nuts_job *j = user;
+  run *r = j->n->r;
+  chain_state *x = j->x;
+  if (!j->spare || (j->status != RUN_OK && j->status != RUN_STOPPED)) return;
+  const size_t bytes = run_rest_bytes(r);
+  const int tick = atomic_load_explicit(&r->tick, memory_order_relaxed), wait = 1 + (int)(bytes >> 24);
+  const bool over = done == (uint64_t)(r->o.warmup + r->o.draws * r->o.thin);
+  if (!over && j->status == RUN_OK && done != r->o.warmup && tick < x->saved + wait) return;
+  x->saved = tick;
+  if (csv_flush(x->csv)) return; /* the next row tells */
+  const nuts_result *a = &j->result;
+  const double now = run_now(r);
+  const bool warm = j->warmed > 0;
+  checkpoint *k = j->spare;
+  memset(k, 0, sizeof *k);
+  k->fingerprint = r->fingerprint;
+  k->bytes = over ? 0 : bytes;
+  k->chain = (uint64_t)j->chain;
+  k->done = done;
+  k->rows = draws_count(r->store, j->chain);
+  k->offset = csv_written(x->csv);
+  k->divergent = atomic_load_explicit(&x->divergent, memory_order_relaxed);
+  for (int i = 0; i < 2; i++) k->leapfrogs[i] = a->n_leapfrog[i];
+  k->n_max_depth = a->n_max_depth[1];
+  k->n_nan = a->n_nan;
+  k->accept_sum = x->accept_sum;
+  k->step_size = a->step_size;
+  k->seconds[0] = (warm ? j->warmed : now) - j->began;
+  k->seconds[1] = warm ? now - j->warmed : 0;
+  k->faults = j->w->faults;
+  k->form = a->form;
+  if (!over) nuts_chain_save(c, k + 1);
+  checkpoint_write(x->save[0], x->save[1], k);
+}
+
+/* What the chain had done when the checkpoint was written. */
+static void go_on(nuts_job *j, const checkpoint *k) {
+  chain_state *x = j->x;
+  const bool warm = k->done > (uint64_t)j->n->r->o.warmup;
+  atomic_store(&x->done, k->done);
+  atomic_store(&x->divergent, k->divergent);
+  atomic_store(&x->warm, warm);
+  x->accept_sum = k->accept_sum;
+  j->w->faults = k->faults;
+  j->began -= k->seconds[0] + k->seconds[1];
+  if (warm) j->warmed = j->began + k->seconds[0];
+  nuts_result *a = &j->result;
+  *a = (nuts_result){.step_size = k->step_size, .form = k->form, .n_leapfrog = {k->leapfrogs[0], k->leapfrogs[1]}, .n_max_depth = {0, (uint32_t)k->n_max_depth}, .n_nan = k->n_nan};
+}
+
 static run_status status_of(const nuts_job *j, nuts_status st) {
   switch (st) {
   case NUTS_OK: return RUN_OK;
@@ -93,7 +150,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   nuts_run *n = ctx;
   run *r = n->r;
   chain_state *x = &r->chain[job];
-  nuts_job j = {.n = n, .x = x, .w = w, .chain = (int)job, .began = run_now(r)};
+  nuts_job j = {.n = n, .x = x, .w = w, .chain = (int)job, .spare = n->spare && x->csv ? n->spare[thread] : NULL, .began = run_now(r)};
   nuts_options o;
   nuts_options_init(&o, rt_key_fold(r->o.seed, job));
   o.warmup = (uint32_t)r->o.warmup;
@@ -104,8 +161,13 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   o.delta = r->o.target_accept;
   o.step_size = r->o.step_size;
   o.init_radius = r->o.init_radius;
-  nuts_target t = {.dim = n->dim, .density = density, .density_user = &j, .on_draw = on_draw, .draw_user = &j};
-  x->status = status_of(&j, nuts_chain_run(&o, &t, n->work[thread], &j.result));
+  nuts_target t = {.dim = n->dim, .density = density, .density_user = &j, .on_draw = on_draw, .draw_user = &j, .on_rest = on_rest};
+  const checkpoint *from = x->from;
+  if (from) {
+    go_on(&j, from);
+    t.from = from + 1;
+  }
+  if (!from || from->bytes) x->status = status_of(&j, nuts_chain_run(&o, &t, n->work[thread], &j.result));
   run_chain_over(r, x);
   double end = run_now(r);
   x->step_size = j.result.step_size;
@@ -146,6 +208,11 @@ static void no_latents(void *ctx, size_t job, size_t thread, eval_worker *w) {
   run_chain_over(r, x);
 }
 
+size_t run_rest_bytes(const run *r) {
+  const size_t dim = r->m->p->dim;
+  return r->o.method == PLAN_NUTS && dim ? nuts_chain_bytes(dim, (uint32_t)r->o.max_depth, kind_of(r->o.metric, dim)) : 0;
+}
+
 run_status run_nuts(run *r) {
   const program *p = r->m->p;
   if (p->dim && (r->why = run_no_reals(r, "nuts"))) return r->status = RUN_E_METHOD;
@@ -162,6 +229,10 @@ run_status run_nuts(run *r) {
     n.flops = gradient_flops(p);
     n.work = ARENA_ARRAY(r->mem, double *, threads);
     for (size_t k = 0; k < threads; k++) n.work[k] = ARENA_ARRAY(r->mem, double, doubles);
+    if (r->chain[0].save[0]) {
+      n.spare = ARENA_ARRAY(r->mem, checkpoint *, threads);
+      for (size_t k = 0; k < threads; k++) n.spare[k] = arena_alloc(r->mem, sizeof(checkpoint) + run_rest_bytes(r), 1);
+    }
     st = run_jobs(r, chains, chain, &n);
   }
   return st == RUN_OK ? run_join(r) : (r->status = st);

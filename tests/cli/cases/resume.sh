@@ -1,0 +1,96 @@
+# Going on with a run that was interrupted: the draws are those of one that was not.
+
+# A run of a second or two, whose warm-up takes about a third of it.
+long() { "$aimc" run eight_schools.aim --warmup 40000 --thin 300 --draws 300 --quiet "$@" > out 2> err; }
+# same DIR DIR NAME: the same rows.
+same() {
+  for c in 1 2 3 4; do
+    grep -v '^#' "$1/$3-$c.csv" > rows.1
+    grep -v '^#' "$2/$3-$c.csv" | cmp -s - rows.1 || fail "chain $c of $2 differs from $1"
+  done
+}
+# Kills the run at random points, AIM_RESUME_KILLS times; it goes on each time, and in the end to its end.
+test_resume_after_kill_9() {
+  long --out whole || fail "status $?"
+  kills=${AIM_RESUME_KILLS:-4}
+  for delay in $(awk -v n="$kills" -v s="$(od -An -N3 -tu4 /dev/urandom)" 'BEGIN { srand(s); for (k = 0; k < n; k++) printf "%.2f ", 0.05 + 1.6 * rand() }'); do
+    delays="${delays:-}$delay "
+    long --out part --resume &
+    pid=$!
+    # The shell's child, aimc itself: the function's own shell waits for it.
+    sleep "$delay"
+    for child in $(ps -o pid= --ppid $pid); do kill -KILL "$child" 2>/dev/null; done
+    wait $pid 2>/dev/null
+  done
+  long --out part --resume || fail "status $? after kills at $delays"
+  same whole part eight_schools
+  for c in 1 2 3 4; do whole part/eight_schools-$c.csv || fail "chain $c has broken rows"; done
+  says part/run.json '"interrupted": false'
+  [ -z "$(find part -name '*.part')" ] || fail "a temporary file is left"
+}
+# interrupted DIR: a run that SIGTERM stopped among its draws.
+interrupted() {
+  "$aimc" run eight_schools.aim --warmup 40000 --thin 300 --draws 300 --quiet --out "$1" > out 2> err &
+  pid=$!
+  n=0
+  while [ $n -lt 200 ] && [ ! -s "$1/eight_schools-1.checkpoint" ]; do sleep 0.02; n=$((n + 1)); done
+  kill -TERM $pid
+  wait $pid
+  [ $? -eq 143 ] || fail "the run was not stopped"
+}
+test_resume_after_a_signal() {
+  interrupted part
+  cp -r part damaged
+  cp -r part absent
+  cp -r part cut
+  long --out part --resume || fail "status $?"
+  [ -s err ] && fail "$(cat err)"
+  long --out whole
+  same whole part eight_schools
+  # What a damaged checkpoint says is not believed: a byte of the chain is another one.
+  size=$(wc -c < damaged/eight_schools-2.checkpoint)
+  printf '\377\376' | dd of=damaged/eight_schools-2.checkpoint bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
+  long --out damaged --resume || fail "status $?"
+  says err 'chain 2 begins anew: its checkpoint is damaged'
+  same whole damaged eight_schools
+  rm absent/eight_schools-3.checkpoint
+  long --out absent --resume || fail "status $?"
+  says err 'chain 3 begins anew: its checkpoint is not there'
+  same whole absent eight_schools
+  # A file that has fewer rows than were counted.
+  sed -i '20,$d' cut/eight_schools-1.csv
+  long --out cut --resume || fail "status $?"
+  says err 'chain 1 begins anew'
+  same whole cut eight_schools
+}
+test_resume_of_another_run() {
+  expect 0 "$aimc" run eight_schools.aim --out d --draws 50 --quiet
+  sum=$(cat d/* | cksum)
+  for other in '--draws 60' '--seed 2' '--chains 3' '--target-accept 0.9' '--metric dense'; do
+    expect 2 "$aimc" run eight_schools.aim --out d --draws 50 --quiet --resume $other
+    says err 'E0938'
+  done
+  sed -i 's/28/27/' eight_schools.json
+  expect 2 "$aimc" run eight_schools.aim --out d --draws 50 --quiet --resume
+  says err 'data, options or version of AIM differ'
+  sed -i 's/27/28/' eight_schools.json
+  echo '# another text' >> eight_schools.aim
+  expect 2 "$aimc" run eight_schools.aim --out d --draws 50 --quiet --resume
+  [ "$sum" = "$(cat d/* | cksum)" ] || fail "the folder has changed"
+}
+test_resume_of_a_complete_run() {
+  expect 0 "$aimc" run eight_schools.aim --out d --draws 50
+  cp -r d before
+  cp out table
+  expect 0 "$aimc" run eight_schools.aim --out d --draws 50 --resume --threads 1 --engine vm
+  says err 'was complete'
+  same before d eight_schools
+  for f in table out; do sed 1d $f > $f.rest; done
+  cmp -s table.rest out.rest || fail "the table has changed"
+}
+test_what_cannot_be_resumed() {
+  expect 1 "$aimc" run coin.aim --resume
+  says err 'there is no --out'
+  expect 1 "$aimc" run coin.aim --resume --out d --method mh
+  says err 'mh cannot be resumed'
+}

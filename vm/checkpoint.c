@@ -1,0 +1,199 @@
+/* checkpoint.c: files of checkpoint.h, and the rows that they count. */
+#include "vm/checkpoint.h"
+
+#include "compiler/data_number.h"
+#include "vm/number_text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char magic[8] = "AIMCP01";
+
+/* ---- sums: every step is a bijection of the state, so a change of one word is never lost */
+
+static uint64_t mix(uint64_t h, uint64_t word) {
+  h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+  return h ^ h >> 29;
+}
+
+static uint64_t mix_bytes(uint64_t h, const void *bytes, size_t n) {
+  const char *at = bytes;
+  for (; n >= 8; n -= 8, at += 8) {
+    uint64_t word;
+    memcpy(&word, at, 8);
+    h = mix(h, word);
+  }
+  uint64_t last = 0;
+  memcpy(&last, at, n);
+  return mix(mix(h, last), n);
+}
+
+static uint64_t mix_text(uint64_t h, const char *text) { return mix_bytes(h, text, strlen(text)); }
+
+static uint64_t mix_real(uint64_t h, double x) {
+  uint64_t word;
+  memcpy(&word, &x, sizeof word);
+  return mix(h, word);
+}
+
+static uint64_t sum_of(const checkpoint *c) {
+  uint64_t h = mix_bytes(0, c, offsetof(checkpoint, sum));
+  return mix_bytes(h, c + 1, c->bytes);
+}
+
+/* ---- what decides the draws */
+
+static uint64_t mix_options(uint64_t h, const run_options *o) {
+  const int64_t whole[] = {o->method, o->chains, o->warmup, o->draws, o->thin, o->max_depth, o->metric};
+  for (size_t k = 0; k < sizeof whole / sizeof *whole; k++) h = mix(h, (uint64_t)whole[k]);
+  h = mix(h, o->seed);
+  h = mix_real(h, o->target_accept);
+  h = mix_real(h, o->step_size);
+  h = mix_real(h, o->init_radius);
+  h = mix(h, o->nsave);
+  for (size_t k = 0; k < o->nsave; k++) h = mix_text(h, o->save[k]);
+  return h;
+}
+
+static const ir_param *datum(const program *p, const char *name) {
+  for (uint32_t k = 0; k < p->ir->nparams; k++)
+    if (p->ir->param[k].role == IR_ROLE_DATA && strcmp(p->ir->param[k].name, name) == 0) return &p->ir->param[k];
+  return NULL;
+}
+
+/* Data that the model does not read decide nothing, and are no parameters of it. */
+static uint64_t mix_data(uint64_t h, const program *p) {
+  for (size_t k = 0; k < p->ndata; k++) {
+    const ir_param *x = datum(p, p->data[k].name);
+    if (!x) continue;
+    ir_type t = ir_type_of(p->ir, x->val);
+    size_t cells = 1;
+    h = mix_text(h, x->name);
+    for (unsigned d = 0; d < t.rank; d++) {
+      int64_t n = size_eval(p->sizes, t.dim[d]);
+      h = mix(h, (uint64_t)n);
+      cells *= n > 0 ? (size_t)n : 0;
+    }
+    h = mix_bytes(h, p->data[k].p, cells * sizeof(exec_cell));
+  }
+  for (size_t k = 0; k < size_symbol_count(p->sizes); k++) {
+    int64_t n;
+    if (size_value(p->sizes, size_symbol_at(p->sizes, k), &n)) h = mix(h, (uint64_t)n);
+  }
+  return h;
+}
+
+uint64_t checkpoint_fingerprint(const run *r, const source_map *sources, const char *version) {
+  const program *p = r->m->p;
+  uint64_t h = mix_text(sizeof(checkpoint), version);
+  for (size_t k = 0; k < sources->n; k++) h = mix_bytes(h, sources->files[k].text, sources->files[k].len);
+  h = mix_text(h, p->model->decl->name.name);
+  for (size_t k = 0; k < p->nsites; k++) {
+    h = mix_text(h, p->site[k].name);
+    h = mix(h, 2 * p->site[k].site->standard + p->site[k].summed);
+  }
+  return mix_data(mix_options(h, &r->o), p);
+}
+
+/* ---- files */
+
+int checkpoint_write(const char *path, const char *temporary, checkpoint *c) {
+  memcpy(c->magic, magic, sizeof magic);
+  c->sum = sum_of(c);
+  unlink(temporary); /* of a run that was killed */
+  int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666), status = 0;
+  if (fd < 0) return errno;
+  const char *bytes = (const char *)c;
+  for (size_t put = 0, n = sizeof *c + c->bytes; put < n && status == 0;) {
+    ssize_t k = write(fd, bytes + put, n - put);
+    if (k > 0) put += (size_t)k;
+    else if (k == 0) status = EIO;
+    else if (errno != EINTR) status = errno;
+  }
+  if (close(fd) < 0 && status == 0 && errno != EINTR) status = errno;
+  if (status == 0 && rename(temporary, path) < 0) status = errno;
+  if (status) unlink(temporary);
+  return status;
+}
+
+checkpoint_state checkpoint_read(const char *path, arena *a, checkpoint **out) {
+  *out = NULL;
+  FILE *f = fopen(path, "rb");
+  if (!f) return errno == ENOENT ? CHECKPOINT_ABSENT : CHECKPOINT_DAMAGED;
+  struct stat st;
+  checkpoint head;
+  bool whole = fstat(fileno(f), &st) == 0 && fread(&head, sizeof head, 1, f) == 1 && memcmp(head.magic, magic, sizeof magic) == 0 &&
+               st.st_size >= (off_t)sizeof head && head.bytes == (uint64_t)st.st_size - sizeof head;
+  fclose(f);
+  if (!whole) return CHECKPOINT_DAMAGED;
+  /* The memory may end in a jump, so the file is closed meanwhile. */
+  checkpoint *c = arena_alloc(a, sizeof head + head.bytes, 1);
+  if (!(f = fopen(path, "rb"))) return CHECKPOINT_DAMAGED;
+  whole = fread(c, 1, sizeof head + head.bytes, f) == sizeof head + head.bytes && c->bytes == head.bytes && c->sum == sum_of(c);
+  fclose(f);
+  if (!whole) return CHECKPOINT_DAMAGED;
+  *out = c;
+  return CHECKPOINT_FINE;
+}
+
+/* ---- rows */
+
+typedef struct reader {
+  FILE *f;
+  uint64_t left; /* bytes before the end */
+  arena *scratch;
+} reader;
+
+static int next(reader *r) {
+  if (r->left == 0) return EOF;
+  r->left--;
+  return getc_unlocked(r->f);
+}
+
+/* The rest of a line.  False where there is no end of it. */
+static bool skip_line(reader *r) {
+  int c;
+  do c = next(r);
+  while (c != EOF && c != '\n');
+  return c == '\n';
+}
+
+/* The number that begins with c and what stands behind it. */
+static bool read_number(reader *r, int c, int end, double *x) {
+  char text[NUMBER_TEXT_SIZE];
+  size_t n = 0;
+  for (; c != EOF && c != ',' && c != '\n' && n < sizeof text; c = next(r)) text[n++] = (char)c;
+  if (c != end || n == 0) return false;
+  if (data_number_special(text, n, x)) return true;
+  return data_number_form(text, n, '.') != NUMBER_NONE && data_number_real(text, n, r->scratch, x);
+}
+
+static bool read_rows(reader *r, uint64_t rows, draws *into, int chain, double *row) {
+  const size_t columns = draws_columns(into), n = columns + DRAWS_N_STATS;
+  bool names = false;
+  uint64_t seen = 0;
+  for (int c; (c = next(r)) != EOF;) {
+    if (c == '#' || !names) {
+      names = names || c != '#';
+      if (!skip_line(r)) return false;
+      continue;
+    }
+    for (size_t k = 0; k < n; k++)
+      if (!read_number(r, k ? next(r) : c, k + 1 == n ? '\n' : ',', &row[k])) return false;
+    if (++seen > rows || draws_add(into, chain, row + DRAWS_N_STATS, row)) return false;
+  }
+  return names && seen == rows && r->left == 0;
+}
+
+bool checkpoint_rows(const char *path, uint64_t offset, uint64_t rows, draws *into, int chain, arena *scratch) {
+  double *row = ARENA_ARRAY(scratch, double, draws_columns(into) + DRAWS_N_STATS);
+  reader r = {.f = fopen(path, "rb"), .left = offset, .scratch = scratch};
+  bool fine = r.f && read_rows(&r, rows, into, chain, row);
+  if (r.f) fclose(r.f);
+  if (!fine) draws_forget(into, chain);
+  return fine;
+}
