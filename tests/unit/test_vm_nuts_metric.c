@@ -428,6 +428,66 @@ static void test_chains_repeat(void **state) {
   assert_int_equal(nuts_chain_doubles((size_t)1 << 33, 10, ADAPT_DENSE), 0);
 }
 
+/* Saves the chain at one of its transitions, or counts them. */
+typedef struct keeper {
+  uint32_t at, seen;
+  void *bytes;
+} keeper;
+
+static void keep(void *user, const nuts_chain *c, uint32_t done) {
+  keeper *k = user;
+  k->seen++;
+  if (done == k->at) nuts_chain_save(c, k->bytes);
+}
+
+/* A chain that goes on elsewhere in memory, from any phase of its life, draws what it would have drawn. */
+static void test_chains_go_on(void **state) {
+  (void)state;
+  enum { D = 5, WARMUP = 300, N = 100 };
+  static const uint32_t at[] = {1, 10, 75, 76, 99, 100, 101, 149, 150, 230, 249, 250, 299, 300, 301, 350, 399, 400};
+  static double a[N * D], b[N * D];
+  for (int kind = ADAPT_DIAGONAL; kind <= ADAPT_AUTO; kind++) {
+    size_t doubles = nuts_chain_doubles(D, 10, (adapt_kind)kind);
+    double *work = malloc(doubles * sizeof *work), *other = malloc(doubles * sizeof *other);
+    keeper k = {.bytes = malloc(nuts_chain_bytes(D, 10, (adapt_kind)kind))};
+    nuts_options o;
+    nuts_options_init(&o, 12);
+    o.warmup = WARMUP;
+    o.draws = N;
+    o.kind = (adapt_kind)kind;
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+      nuts_target t = {.dim = D, .density = density_call, .density_user = (void *)&gauss5, .on_rest = keep, .draw_user = &k, .draws = a};
+      nuts_result r, s;
+      k.at = at[i];
+      k.seen = 0;
+      assert_int_equal(nuts_chain_run(&o, &t, work, &r), NUTS_OK);
+      assert_int_equal(k.seen, WARMUP + N);
+      size_t first = at[i] > WARMUP ? at[i] - WARMUP : 0;
+      for (size_t j = 0; j < N * D; j++) b[j] = j < first * D ? a[j] : NAN;
+      for (size_t j = 0; j < doubles; j++) other[j] = NAN;
+      t.from = k.bytes;
+      t.draws = b;
+      k.at = k.seen = 0;
+      unsigned long before = allocations;
+      assert_int_equal(nuts_chain_run(&o, &t, other, &s), NUTS_OK);
+      assert_true(allocations == before);
+      assert_int_equal(k.seen, WARMUP + N - at[i]);
+      assert_memory_equal(a, b, sizeof a);
+      assert_true(s.step_size == r.step_size && s.form == r.form && s.draws == r.draws && s.n_nan == r.n_nan);
+      assert_true(s.n_leapfrog[0] == r.n_leapfrog[0] && s.n_leapfrog[1] == r.n_leapfrog[1]);
+      assert_true(!s.metric == !r.metric && (!s.metric || memcmp(s.metric, r.metric, D * sizeof(double)) == 0));
+    }
+    /* Of a chain with other sizes. */
+    nuts_target t = {.dim = D, .density = density_call, .density_user = (void *)&gauss5, .from = k.bytes};
+    nuts_result r;
+    o.draws = 10;
+    assert_int_equal(nuts_chain_run(&o, &t, work, &r), NUTS_E_OPTIONS);
+    free(k.bytes);
+    free(other);
+    free(work);
+  }
+}
+
 int main(void) {
   basis_make();
   const struct CMUnitTest tests[] = {
@@ -443,6 +503,7 @@ int main(void) {
       cmocka_unit_test(test_auto_stays_diagonal),
       cmocka_unit_test(test_fisher_scales),
       cmocka_unit_test(test_chains_repeat),
+      cmocka_unit_test(test_chains_go_on),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
