@@ -1,7 +1,8 @@
 # Going on with a run that was interrupted: the draws are those of one that was not.
 
 # A run of a second or two, whose warm-up takes about a third of it.
-long() { "$aimc" run eight_schools.aim --warmup 40000 --thin 300 --draws 300 --quiet "$@" > out 2> err; }
+lengths='--warmup 40000 --thin 300 --draws 300 --quiet'
+long() { "$aimc" run eight_schools.aim $lengths "$@" > out 2> err; }
 # same DIR DIR NAME: the same rows.
 same() {
   for c in 1 2 3 4; do
@@ -15,11 +16,10 @@ test_resume_after_kill_9() {
   kills=${AIM_RESUME_KILLS:-4}
   for delay in $(awk -v n="$kills" -v s="$(od -An -N3 -tu4 /dev/urandom)" 'BEGIN { srand(s); for (k = 0; k < n; k++) printf "%.2f ", 0.05 + 1.6 * rand() }'); do
     delays="${delays:-}$delay "
-    long --out part --resume &
+    "$aimc" run eight_schools.aim $lengths --out part --resume > out 2> err &
     pid=$!
-    # The shell's child, aimc itself: the function's own shell waits for it.
     sleep "$delay"
-    for child in $(ps -o pid= --ppid $pid); do kill -KILL "$child" 2>/dev/null; done
+    kill -KILL $pid 2>/dev/null
     wait $pid 2>/dev/null
   done
   long --out part --resume || fail "status $? after kills at $delays"
@@ -30,7 +30,7 @@ test_resume_after_kill_9() {
 }
 # interrupted DIR: a run that SIGTERM stopped among its draws.
 interrupted() {
-  "$aimc" run eight_schools.aim --warmup 40000 --thin 300 --draws 300 --quiet --out "$1" > out 2> err &
+  "$aimc" run eight_schools.aim $lengths --out "$1" > out 2> err &
   pid=$!
   n=0
   while [ $n -lt 200 ] && [ ! -s "$1/eight_schools-1.checkpoint" ]; do sleep 0.02; n=$((n + 1)); done
