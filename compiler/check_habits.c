@@ -10,7 +10,7 @@ typedef struct habit {
   const char *help;
 } habit;
 
-static const char recipe[] = "write it as a `dist`, or its density with `factor`: docs/language.md, section 16, shows how";
+static const char recipe[] = "write it as a `dist`, or its density with `factor`: docs/from_stan.md shows how";
 
 /* The distributions that are missing share a help, by which they are told. */
 static const habit dists[] = {
@@ -80,7 +80,7 @@ static const habit dists[] = {
     {" skew_normal ", "it is `SkewNormal(mu, sigma, alpha)`"},
     {" von_mises ", "it is `VonMises(mu, kappa)`"},
     {" zero_sum_normal ", "it is `ZeroSumNormal(sigma)`, of a `sum_to_zero(K)`"},
-    {" custom CustomDist DensityDist ", "declare it: `dist D(mu: real) on real { logpdf(x) = ... }`; docs/language.md, section 16, shows one"},
+    {" custom CustomDist DensityDist ", "declare it: `dist D(mu: real) on real { logpdf(x) = ... }`; docs/from_stan.md shows one"},
     {" AsymmetricLaplace Kumaraswamy ", recipe},
 };
 
