@@ -18,10 +18,14 @@
 #define nuts_options_init twin_options_init
 #define nuts_chain_doubles twin_chain_doubles
 #define nuts_chain_run twin_chain_run
+#define nuts_chain_bytes twin_chain_bytes
+#define nuts_chain_save twin_chain_save
 #include "vm/nuts_chain.c"
 #undef nuts_options_init
 #undef nuts_chain_doubles
 #undef nuts_chain_run
+#undef nuts_chain_bytes
+#undef nuts_chain_save
 #endif
 #undef rt_nuts_doubles
 #undef rt_nuts_init
