@@ -33,7 +33,7 @@ static void make_int(folder *f, ir_op *op, ir_code code, int64_t n) {
   f->changed = true;
 }
 
-static bool real_value(int code, double a, double b, double c, double *r) {
+bool fold_real_value(int code, double a, double b, double c, double *r) {
   switch (code) {
   case IR_ADD_OP: *r = a + b; return true;
   case IR_SUB_OP: *r = a - b; return true;
@@ -139,7 +139,7 @@ static bool fold_constant(folder *f, ir_op *op) {
   case IR_BOOL_INT_OP: make_int(f, op, IR_INT_OP, n[0]); return true;
   default: break;
   }
-  if (reals && real_value(op->code, x[0], x[1], x[2], &r)) {
+  if (reals && fold_real_value(op->code, x[0], x[1], x[2], &r)) {
     make_real(f, op, r);
     return true;
   }

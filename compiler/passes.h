@@ -58,4 +58,7 @@ void passes_before_grad(ir_module *m, ir_fn *fn);
  * goes through data from end to end, so that a matrix kept by columns pays. */
 void passes_data(ir_module *m, ir_fn *fn, bool by_columns);
 
+/* What engines compute for an operation of one, two or three reals (others are not read); false where it is none. */
+bool fold_real_value(int code, double a, double b, double c, double *r /* OUT */);
+
 #endif

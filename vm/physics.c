@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const physics_rules physics_exact = {rt_spin_acceptance, mh_acceptance};
+const physics_rules physics_exact = {rt_spin_acceptance, rt_potts_visit, mh_acceptance};
 
 /* Replicas that meet states (as many as anneal in one block), and sweeps that they make at each inverse temperature; where states are not enumerated, pairs of
  * replicas and elements of each site that are looked at.  2^10 is PHYSICS_STATES. */
@@ -37,7 +37,7 @@ typedef struct bench {
   double *base, *hot;   /* [states] */
   double **visit;       /* [elements]: [states][value] probabilities of the values after a visit */
   double *p, *v, *next, *before; /* [states] */
-  int8_t *s;            /* [cells] */
+  double *pull;         /* [colours] beta a_c */
   exec_cell *other;     /* [cells] */
 } bench;
 
@@ -111,19 +111,26 @@ static bool find_betas(bench *b) {
 
 /* ---- energies */
 
-/* The local field of a spin: flipping it costs 2 s f. */
-static double field(const rt_spin_problem *p, const int8_t *s, size_t i) {
-  double f = p->h ? p->h[i] : 0.0;
-  if (p->form == RT_SPIN_DENSE)
-    for (size_t j = 0; j < p->n; j++) f += j == i ? 0.0 : p->J[i * p->n + j] * s[j];
-  else
-    for (uint32_t k = p->row[i]; k < p->row[i + 1]; k++) f += (p->weight ? p->weight[k] : p->coupling) * s[p->column[k]];
-  return f;
-}
+/* A cell of the frame as a spin. */
+static double spin_at(const bench *b, size_t i) { return (double)(b->kit.form.truth[i] ? 2 * b->c.frame[i].integer - 1 : b->c.frame[i].integer); }
 
-static void spins_of(bench *b) {
+/* Of the state in the frame, what the rest of it has cell i prefer: the local field of a spin, which it costs 2 s f to flip, or a_c of the colour c, counted
+ * from 1, that the cell has or may take. */
+static double local(const bench *b, size_t i, int64_t c) {
   const spin_form *f = &b->kit.form;
-  for (size_t k = 0; k < f->n; k++) b->s[k] = (int8_t)(f->truth[k] ? 2 * b->c.frame[k].integer - 1 : b->c.frame[k].integer);
+  const rt_spin_problem *p = &f->problem;
+  double a = f->q ? f->H ? f->H[i * f->q + (size_t)c - 1] : 0.0 : p->h ? p->h[i] : 0.0;
+  if (p->form == RT_SPIN_DENSE) {
+    for (size_t j = 0; j < p->n; j++) a += j == i ? 0.0 : p->J[i * p->n + j] * spin_at(b, j);
+    return a;
+  }
+  for (uint32_t k = p->row[i]; k < p->row[i + 1]; k++) {
+    const size_t j = p->column[k];
+    const double J = p->weight ? p->weight[k] : p->coupling;
+    if (f->q) a += b->c.frame[j].integer == c ? J : 0.0;
+    else a += J * spin_at(b, j);
+  }
+  return a;
 }
 
 /* The frame and `other` exchange an event. */
@@ -140,9 +147,11 @@ static void swap(bench *b, const mh_element *x) {
 static bool local_change(bench *b, const mh_element *x, double change[2] /* OUT */) {
   if (b->kit.spins) {
     const size_t at = x->p->at + x->e;
-    spins_of(b);
-    change[0] = 0.0;
-    change[1] = b->other[at].integer == b->c.frame[at].integer ? 0.0 : 2.0 * b->s[at] * field(&b->kit.form.problem, b->s, at);
+    const int64_t is = b->c.frame[at].integer, was = b->other[at].integer;
+    change[0] = change[1] = 0.0;
+    if (is == was) return true;
+    if (b->kit.form.q) change[1] = local(b, at, is) - local(b, at, was);
+    else change[1] = 2.0 * spin_at(b, at) * local(b, at, is);
     return true;
   }
   mh_score now, old;
@@ -280,12 +289,20 @@ static bool enumerate(bench *b) {
   return true;
 }
 
-/* E(s) = E(-s) where no spin has a field. */
+/* The state in which every value is the next one, the last the first: of spins -s. */
+static size_t turned(const bench *b, size_t state) {
+  size_t to = 0;
+  for (size_t e = 0; e < b->elements; e++) to += (number_of(b, state, e) + 1) % b->value[e] * b->stride[e];
+  return to;
+}
+
+/* Without fields no spin and no colour is like another. */
 static void check_symmetry(bench *b) {
-  if (!b->kit.spins || b->kit.form.problem.h) return;
+  const spin_form *f = &b->kit.form;
   double worst = 0.0;
-  for (size_t state = 0; state < b->states; state++) worst = worse(worst, fabs(b->hot[state] - b->hot[b->states - 1 - state]));
-  row(b, "E(s) = E(-s)", NAN, worst, energy_limit(b), PHYSICS_PASS);
+  if (!b->kit.spins || f->problem.h || f->H) return;
+  for (size_t state = 0; state < b->states; state++) worst = worse(worst, fabs(b->hot[state] - b->hot[turned(b, state)]));
+  row(b, f->q ? "E(s) = E(colours in turn)" : "E(s) = E(-s)", NAN, worst, energy_limit(b), PHYSICS_PASS);
 }
 
 /* ---- the distribution */
@@ -320,11 +337,17 @@ static void tell_exact(bench *b, double beta, double log_z) {
 
 /* ---- visits */
 
-static bool visit_spin(bench *b, size_t state, size_t e, double floor, double *to) {
+/* By the kernels of spins and colours. */
+static bool visit_local(bench *b, size_t state, size_t e, double floor, double *to) {
   const kernel *o = &b->r->o.kernel;
   const rt_spin_rule rule = o->rule != KERNEL_METROPOLIS ? RT_SPIN_HEAT_BATH : floor > 0 ? RT_SPIN_FLOORED : RT_SPIN_METROPOLIS;
-  const size_t now = number_of(b, state, e), cell = b->element[e].p->at + b->element[e].e;
-  const double flip = b->rules->spin(rule, b->c.beta * 2.0 * b->s[cell] * field(&b->kit.form.problem, b->s, cell), floor);
+  const size_t now = number_of(b, state, e), cell = b->element[e].p->at + b->element[e].e, q = b->kit.form.q;
+  if (q) {
+    for (size_t c = 0; c < q; c++) b->pull[c] = b->c.beta * local(b, cell, (int64_t)c + 1);
+    b->rules->colour(rule, q, b->pull, now, floor, to);
+    return true;
+  }
+  const double flip = b->rules->spin(rule, b->c.beta * 2.0 * spin_at(b, cell) * local(b, cell, 0), floor);
   to[1 - now] = flip;
   to[now] = 1.0 - flip;
   return true;
@@ -358,10 +381,9 @@ static bool make_visits(bench *b, double beta) {
   for (size_t state = 0; state < b->states; state++) {
     if (!(log_weight(b, beta, state) > -INFINITY)) continue;
     set_state(b, state);
-    if (b->kit.spins) spins_of(b);
     for (size_t e = 0; e < b->elements; e++) {
       double *to = b->visit[e] + state * b->value[e];
-      if (!(b->kit.spins ? visit_spin : visit_element)(b, state, e, floor, to)) return false;
+      if (!(b->kit.spins ? visit_local : visit_element)(b, state, e, floor, to)) return false;
     }
   }
   return true;
@@ -483,7 +505,7 @@ static run_status check(bench *b, run *r) {
   b->c.s = &b->kit.scratch[0];
   b->c.frame = ARENA_ARRAY(r->mem, exec_cell, p->cells + 1);
   b->other = ARENA_ARRAY(r->mem, exec_cell, p->cells + 1);
-  b->s = ARENA_ARRAY(r->mem, int8_t, p->cells + 1);
+  b->pull = ARENA_ARRAY(r->mem, double, b->kit.form.q + 1);
   b->element = ARENA_ARRAY(r->mem, mh_element, ELEMENTS);
   b->value = ARENA_ARRAY(r->mem, size_t, ELEMENTS);
   b->stride = ARENA_ARRAY(r->mem, size_t, ELEMENTS);

@@ -4,6 +4,8 @@
  * plate that sums) its terms are added to the form as they come, so that polynomials in hand stay short. */
 #include "vm/spin_form.h"
 
+#include "compiler/passes.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -409,18 +411,14 @@ static poly numeric(builder *b, const ir_op *op) {
     b->used = mark;
   }
   int64_t i = (int64_t)x[0], j = op->nargs > 1 ? (int64_t)x[1] : 1;
+  double r;
   switch (op->code) {
-  case IR_DIV_OP: return number(b, x[0] / x[1]);
   case IR_IDIV_OP: return number(b, j == 0 ? 0 : floor((double)i / (double)j));
   case IR_IMOD_OP: return number(b, j == 0 ? 0 : (double)(((i % j) + j) % j));
-  case IR_MIN_OP: return number(b, x[0] < x[1] ? x[0] : x[1]);
-  case IR_MAX_OP: return number(b, x[0] > x[1] ? x[0] : x[1]);
   case IR_AND_OP: return number(b, x[0] != 0 && x[1] != 0);
   case IR_OR_OP: return number(b, x[0] != 0 || x[1] != 0);
   case IR_NOT_OP: return number(b, x[0] == 0);
-  case IR_ABS_OP: return number(b, fabs(x[0]));
-  case IR_SQRT_OP: return number(b, sqrt(x[0]));
-  default: return none(b, "it has an operation that polynomials do not");
+  default: return fold_real_value(op->code, x[0], x[1], x[2], &r) ? number(b, r) : none(b, "it has an operation that polynomials do not");
   }
 }
 

@@ -56,6 +56,20 @@ double rt_potts_energy(const rt_potts_problem *p, const uint16_t *s)
   return e;
 }
 
+void rt_potts_visit(rt_spin_rule rule, size_t q, const double *x, size_t now, double floor, double *to)
+{
+  double most = x[0], total = 0.0;
+  if (rule != RT_SPIN_HEAT_BATH) {
+    for (size_t c = 0; c < q; c++)
+      if (c != now) total += to[c] = rt_spin_acceptance(rule, x[now] - x[c], floor) / (double)(q - 1);
+    to[now] = 1.0 - total;
+    return;
+  }
+  for (size_t c = 1; c < q; c++) most = x[c] > most ? x[c] : most;
+  for (size_t c = 0; c < q; c++) total += to[c] = rt_exp(x[c] - most);
+  for (size_t c = 0; c < q; c++) to[c] /= total;
+}
+
 /* ---- runs */
 
 typedef struct layout {

@@ -20,6 +20,9 @@
 
 #include "stdlib/runtime/rt_spin.h"
 
+/* The probabilities to [q] of the site's colours after a visit, x [q] being beta a_c and `now` the colour before it. */
+void rt_potts_visit(rt_spin_rule rule, size_t q, const double *x, size_t now, double floor, double *to /* OUT */);
+
 enum { RT_POTTS_SITE_PROPOSE = 0x50540001, RT_POTTS_SITE_START, RT_POTTS_MOST = 65536 };
 
 typedef struct rt_potts_problem {

@@ -119,21 +119,16 @@ static size_t pack(const rt_potts_problem *p, const uint16_t *s)
 static void visit_exact(const rt_potts_problem *p, size_t site, rt_spin_rule rule, double beta, double floor, const double *E, double *q)
 {
   static double out[MOST];
+  double pull[16], to[16];
   size_t count = states_of(p), step = 1;
+  assert_true(p->q <= 16);
   for (size_t i = 0; i < site; i++) step *= p->q;
   memset(out, 0, count * sizeof *out);
   for (size_t x = 0; x < count; x++) {
-    size_t old = x / step % p->q;
-    double z = 0, stay = 1;
-    for (size_t c = 0; c < p->q; c++) z += exp(-beta * (E[x + c * step - old * step] - E[x]));
-    for (size_t c = 0; c < p->q; c++) {
-      size_t y = x + c * step - old * step;
-      double rise = beta * (E[y] - E[x]), a = rule == RT_SPIN_HEAT_BATH ? exp(-rise) / z : rt_spin_acceptance(rule, rise, floor) / (double)(p->q - 1);
-      if (c == old) continue;
-      out[y] += q[x] * a;
-      stay -= a;
-    }
-    out[x] += q[x] * stay;
+    size_t old = x / step % p->q, first = x - old * step;
+    for (size_t c = 0; c < p->q; c++) pull[c] = -beta * E[first + c * step];
+    rt_potts_visit(rule, p->q, pull, old, floor, to);
+    for (size_t c = 0; c < p->q; c++) out[first + c * step] += q[x] * to[c];
   }
   memcpy(q, out, count * sizeof *out);
 }

@@ -24,6 +24,22 @@
 #define FREE                                                                                                                                 \
   "model free(N: int) {\n  s: spin[N] ~ Flat()\n  energy -sum(s[i] * s[i + 1] for i in 1..N - 1)\n}\n"
 
+/* Colours: a ring of random couplings with fields, a ring of equal ones, a lattice that wraps; a lattice of spins; truth values beside spins; spins beside colours,
+ * which only single elements move. */
+#define COLOURS                                                                                                                              \
+  "model colours(N: int, J: real[N], h: real[N]) {\n  s: index(3)[N] ~ Flat()\n"                                                            \
+  "  energy -sum((J[i] + 0.1) * (s[i] == s[i % N + 1]) for i in 1..N) - sum(h[i] * (s[i] == 2) for i in 1..N)\n}\n"
+#define RING "model ring(N: int, q: int) {\n  s: index(q)[N] ~ Flat()\n  energy -0.8 * sum((s[i] == s[i % N + 1]) for i in 1..N)\n}\n"
+#define LATTICE_OF(type)                                                                                                                     \
+  "model lattice(L: int, M: int) {\n  s: " type "[L, M] ~ Flat()\n"                                                                          \
+  "  energy -sum((s[i, j] == s[i % L + 1, j]) + (s[i, j] == s[i, j % M + 1]) for i in 1..L, j in 1..M)\n}\n"
+#define MACHINE                                                                                                                              \
+  "model machine(V: int, H: int) {\n  v: bool[V] ~ Flat()\n  s: spin[H] ~ Flat()\n"                                                          \
+  "  energy -0.3 * sum((i - 2 * j) * v[i] * s[j] for i in 1..V, j in 1..H) + 0.4 * sum(s)\n}\n"
+#define BOTH                                                                                                                                 \
+  "model both(V: int, H: int) {\n  v: index(3)[V] ~ Flat()\n  s: spin[H] ~ Flat()\n"                                                         \
+  "  energy -0.3 * sum((i - 2 * j) * (v[i] == 2) * s[j] for i in 1..V, j in 1..H) + 0.4 * sum((v[i] == v[i + 1]) for i in 1..V - 1)\n}\n"
+
 typedef struct checked {
   aim_vm *vm;
   aim_program *p;
@@ -61,6 +77,14 @@ static const physics_row *find(const physics_report *r, const char *what, double
 
 static double value(const physics_report *r, const char *what) { return find(r, what, NAN)->value; }
 
+/* Of kernels and energies. */
+static double largest_error(const physics_report *r) {
+  double worst = 0.0;
+  for (size_t i = 0; i < r->rows; i++)
+    if (r->row[i].verdict != PHYSICS_VALUE) worst = fmax(worst, r->row[i].value);
+  return worst;
+}
+
 static void test_golden(void **state) {
   (void)state;
   checked c = check(ISING_F "anneal agent on N = 2 with hold(0.3, 1)", &physics_exact, NULL);
@@ -83,22 +107,59 @@ static void test_golden(void **state) {
 /* Every kernel and order, by local fields and by the terms of one element. */
 static void test_right(void **state) {
   (void)state;
-  static const char *const models[] = {ISING_F "anneal agent on N = 10", FREE "anneal free on N = 9", TRIPLES "anneal triples on N = 8", POTTS "anneal potts on N = 5, K = 4"};
-  static const char *const kernels[] = {"gibbs", "glauber", "metropolis", "gibbs(order = random)", "metropolis(order = random)", "gibbs(order = coloured)"};
+  static const struct {
+    const char *text;
+    size_t states;
+    bool pairs; /* moved by local fields; the others are no pairs of one kind under Flat(), and have no colours to be ordered by */
+  } models[] = {{ISING_F "anneal agent on N = 10", 1024, true},
+                {FREE "anneal free on N = 9", 512, true},
+                {COLOURS "anneal colours on N = 6, J = [0.9, -0.4, 1.3, 0.2, -1.1, 0.5], h = [0.3, 0, -0.6, 0, 0.25, 1]", 729, true},
+                {RING "anneal ring on N = 4, q = 5", 625, true},
+                {RING "anneal ring on N = 10, q = 2", 1024, true},
+                {LATTICE_OF("index(3)") "anneal lattice on L = 2, M = 3", 729, true},
+                {LATTICE_OF("spin") "anneal lattice on L = 3, M = 3", 512, true},
+                {MACHINE "anneal machine on V = 4, H = 5", 512, true},
+                {BOTH "anneal both on V = 3, H = 4", 432, false},
+                {TRIPLES "anneal triples on N = 8", 256, false},
+                {POTTS "anneal potts on N = 5, K = 4", 1024, false}};
+  static const char *const kernels[] = {"gibbs", "glauber", "metropolis", "gibbs(order = random)", "metropolis(order = random)", "gibbs(order = coloured)",
+                                        "metropolis(order = coloured)"};
   double worst = 0.0;
-  for (size_t m = 0; m < 4; m++)
-    for (size_t k = 0; k < (m < 2 ? 6 : 5); k++) { /* the others are no pairs under Flat(), which have colours */
+  for (size_t m = 0; m < sizeof models / sizeof *models; m++)
+    for (size_t k = 0; k < (models[m].pairs ? 7 : 5); k++) {
       char text[2048];
-      snprintf(text, sizeof text, "%s with linear(0 -> 3, 10) using %s", models[m], kernels[k]);
+      snprintf(text, sizeof text, "%s with linear(0 -> 3, 10) using %s", models[m].text, kernels[k]);
       checked c = check(text, &physics_exact, NULL);
-      assert_true(c.r.states > 0);
-      assert_int_equal(c.r.spins, m < 2);
+      assert_int_equal(c.r.states, models[m].states);
+      assert_int_equal(c.r.spins, models[m].pairs);
       assert_int_equal(c.r.failed, 0);
-      for (size_t i = 0; i < c.r.rows; i++)
-        if (strncmp(c.r.row[i].what, "detailed", 8) == 0 || strncmp(c.r.row[i].what, "stationarity", 12) == 0) worst = fmax(worst, c.r.row[i].value);
+      worst = fmax(worst, largest_error(&c.r));
       done(&c);
     }
-  printf("largest imbalance %.1e\n", worst);
+  printf("largest error %.1e\n", worst);
+  assert_true(worst < 1e-12);
+}
+
+/* Glasses of 1 to 10 spins, whole and in a ring. */
+static void test_sizes(void **state) {
+  (void)state;
+  static const char *const kernels[] = {"gibbs", "metropolis(order = random)", "gibbs(order = coloured)"};
+  double worst = 0.0;
+  for (int n = 1; n <= 10; n++)
+    for (size_t k = 0; k < 6; k++) {
+      char text[1024];
+      snprintf(text, sizeof text,
+               "model glass(N: int) {\n  s: spin[N] ~ Flat()\n"
+               "  energy -sum(sin(13.0 * i + 29.0 * j) * s[i] * s[j] for i in 1..N, j in 1..N if i < j and (%d == 1 or j == i + 1)) - sum(cos(7.0 * i) * s[i] for i in 1..N)\n}\n"
+               "anneal glass on N = %d with linear(0 -> 2, 10) using %s", k < 3, n, kernels[k % 3]);
+      checked c = check(text, &physics_exact, NULL);
+      assert_int_equal(c.r.states, 1 << n);
+      assert_true(c.r.spins); /* sines of data are numbers */
+      assert_int_equal(c.r.failed, 0);
+      worst = fmax(worst, largest_error(&c.r));
+      done(&c);
+    }
+  printf("largest error %.1e\n", worst);
   assert_true(worst < 1e-12);
 }
 
@@ -163,17 +224,41 @@ static void test_walls(void **state) {
  * difference. */
 static double warm(rt_spin_rule rule, double x, double floor) { return rt_spin_acceptance(rule, 0.9999 * x, floor); }
 static double floored(rt_spin_rule rule, double x, double floor) { return fmax(rt_spin_acceptance(rule, x, floor), 1e-9); }
+static void warm_colour(rt_spin_rule rule, size_t q, const double *x, size_t now, double floor, double *to) {
+  double y[8];
+  assert_true(q <= 8);
+  for (size_t c = 0; c < q; c++) y[c] = 0.9999 * x[c];
+  rt_potts_visit(rule, q, y, now, floor, to);
+}
+/* Proposes among all colours above or below the site's, whichever are more: as many ways there as back, it seems. */
+static void lopsided_colour(rt_spin_rule rule, size_t q, const double *x, size_t now, double floor, double *to) {
+  const size_t first = 2 * now < q ? now + 1 : 0, end = 2 * now < q ? q : now;
+  double stay = 1.0;
+  for (size_t c = 0; c < q; c++) to[c] = c >= first && c < end ? rt_spin_acceptance(rule, x[now] - x[c], floor) / (double)(end - first) : 0.0;
+  for (size_t c = 0; c < q; c++) stay -= to[c];
+  to[now] = stay;
+}
 static double warm_element(bool heat_bath, double floor, double r) { return mh_acceptance(heat_bath, floor, 0.9999 * r); }
 static double half_exchange(double low, double high, double e_low, double e_high) { return 0.5 * (high - low) * (e_high - e_low); }
 
 static void test_wrong(void **state) {
   (void)state;
-  static const physics_rules wrong[] = {{warm, warm_element}, {floored, warm_element}};
+  static const physics_rules wrong[] = {{warm, warm_colour, warm_element}, {floored, lopsided_colour, warm_element}};
   static const char *const kernels[] = {"gibbs", "metropolis", "metropolis(order = random)"};
   for (size_t w = 0; w < 2; w++)
     for (size_t k = 0; k < 3; k++) {
       char text[2048];
       snprintf(text, sizeof text, "%sanneal agent on N = 6 with hold(%s, 1) using %s", ISING_F, w ? "4.0" : "0.5", kernels[k]);
+      checked c = check(text, &wrong[w], NULL);
+      assert_true(c.r.failed >= 1);
+      assert_int_equal(find(&c.r, "detailed balance of a visit", NAN)->verdict, PHYSICS_FAIL);
+      done(&c);
+    }
+  for (size_t w = 0; w < 2; w++)
+    for (size_t k = 0; k < 4; k++) {
+      static const char *const with[] = {"gibbs", "gibbs(order = coloured)", "metropolis", "metropolis(order = random)"};
+      char text[2048];
+      snprintf(text, sizeof text, "%sanneal ring on N = 4, q = 4 with hold(0.5, 1) using %s", RING, with[k]);
       checked c = check(text, &wrong[w], NULL);
       assert_true(c.r.failed >= 1);
       assert_int_equal(find(&c.r, "detailed balance of a visit", NAN)->verdict, PHYSICS_FAIL);
@@ -242,7 +327,7 @@ static void test_memory(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_right), cmocka_unit_test(test_ladders), cmocka_unit_test(test_floor),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_right), cmocka_unit_test(test_sizes), cmocka_unit_test(test_ladders), cmocka_unit_test(test_floor),
                                      cmocka_unit_test(test_walls), cmocka_unit_test(test_wrong), cmocka_unit_test(test_large), cmocka_unit_test(test_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
