@@ -62,13 +62,14 @@ $B/lang/grammar.o: $B/lang/grammar.c $(FLAGS)
 	$(call say,CC)
 	$(Q)$(CC) $(BASE) -Wno-unused-parameter -Wno-unused-variable -MMD -MP -c $< -o $@
 
-# --- the prelude is embedded as bytes.
+# --- the prelude and the modules of the library are embedded as bytes.
 PRELUDE  := $(sort $(wildcard stdlib/prelude/*.aim))
+MODULES  := $(sort $(wildcard stdlib/*.aim))
 STD_OBJ  := $B/stdlib/prelude.o
-$B/stdlib/prelude.c: $(PRELUDE) stdlib/embed.sh
+$B/stdlib/prelude.c: $(PRELUDE) $(MODULES) stdlib/embed.sh
 	@mkdir -p $(@D)
 	$(call say,GEN)
-	$(Q)sh stdlib/embed.sh $(PRELUDE) > $@
+	$(Q)sh stdlib/embed.sh $(PRELUDE) -- $(MODULES) > $@
 $B/stdlib/prelude.o: $B/stdlib/prelude.c $(FLAGS)
 	$(call say,CC)
 	$(Q)$(CC) $(BASE) -MMD -MP -c $< -o $@

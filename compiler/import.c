@@ -2,6 +2,7 @@
 #include "compiler/import.h"
 
 #include "compiler/data.h"
+#include "compiler/prelude.h"
 #include "lang/parse.h"
 
 #include <errno.h>
@@ -109,8 +110,50 @@ static ast_file *parse_imported(importer *m, const ast_decl *d, const char *path
 
 static void take(importer *m, const ast_file *f, const char *name, unsigned depth);
 
+/* False where the file was seen before, or there are too many. */
+static bool enter(importer *m, const ast_decl *d, const char *path, unsigned depth) {
+  for (size_t i = 0; i < m->nseen; i++)
+    if (strcmp(m->seen[i], path) == 0) return false;
+  if (depth > IMPORT_MAX_DEPTH || m->nseen > IMPORT_MAX_FILES) {
+    diag_add(m->p->diags, DIAG_ERROR, "E0424", d->value->at, depth > IMPORT_MAX_DEPTH ? "files import each other more than %d deep" : "a program has at most %d files",
+             depth > IMPORT_MAX_DEPTH ? IMPORT_MAX_DEPTH : IMPORT_MAX_FILES);
+    return false;
+  }
+  m->seen[m->nseen++] = path;
+  return true;
+}
+
+/* `import ising`: a module of the library. */
+static void import_module(importer *m, const ast_decl *d, unsigned depth) {
+  check_program *p = m->p;
+  const char *name = d->value->name.name, **names = ARENA_ARRAY(p->mem, const char *, aim_module_count);
+  const aim_module *found = NULL;
+  strbuf all;
+  strbuf_init(&all, p->mem);
+  for (size_t i = 0; i < aim_module_count; i++) {
+    names[i] = aim_modules[i].name;
+    strbuf_printf(&all, "%s`%s`", i ? ", " : "", names[i]);
+    if (strcmp(names[i], name) == 0) found = &aim_modules[i];
+  }
+  if (!found) {
+    diag *g = diag_add(p->diags, DIAG_ERROR, "E0421", d->value->at, "the library has no module `%s`", name);
+    const char *near = diag_nearest(name, names, aim_module_count);
+    if (near) diag_help(p->diags, g, "did you mean `%s`?", near);
+    else diag_help(p->diags, g, "it has %s; a file of yours stands in quotes: `import \"%s.aim\"`", all.s, name);
+    return;
+  }
+  const char *path = arena_printf(p->mem, "<stdlib>/%s.aim", name);
+  if (!enter(m, d, path, depth)) return;
+  ast_file *f = parse_imported(m, d, path, found->text, found->len);
+  if (f) take(m, f, path, depth);
+}
+
 static void import_one(importer *m, const ast_decl *d, const char *beside, unsigned depth) {
   check_program *p = m->p;
+  if (d->value->kind == EXPR_NAME) {
+    import_module(m, d, depth);
+    return;
+  }
   const char *given = d->value->kind == EXPR_STRING ? d->value->string.bytes : "";
   if (!given[0]) return;
   bool anywhere = m->options && m->options->anywhere;
@@ -121,14 +164,7 @@ static void import_one(importer *m, const ast_decl *d, const char *beside, unsig
     return;
   }
   const char *path = joined(m, beside, given);
-  for (size_t i = 0; i < m->nseen; i++)
-    if (strcmp(m->seen[i], path) == 0) return;
-  if (depth > IMPORT_MAX_DEPTH || m->nseen > IMPORT_MAX_FILES) {
-    diag_add(p->diags, DIAG_ERROR, "E0424", d->value->at, depth > IMPORT_MAX_DEPTH ? "files import each other more than %d deep" : "a program has at most %d files",
-             depth > IMPORT_MAX_DEPTH ? IMPORT_MAX_DEPTH : IMPORT_MAX_FILES);
-    return;
-  }
-  m->seen[m->nseen++] = path;
+  if (!enter(m, d, path, depth)) return;
   const source_file *known = known_text(m, path);
   char *text = NULL;
   size_t n = 0;

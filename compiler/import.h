@@ -1,5 +1,7 @@
 /* import.h: the declarations of other files that a program asks for: `import "lib.aim"`.
  *
+ * A name in place of a path, `import ising`, is that of a module of the library, whose text is embedded (prelude.h).
+ *
  * A path is relative to the file that names it and stays below that file's folder.  Each file is read once, however often and by whomever it
  * is named, so files may import each other.  Its models, functions and distributions become part of the program, in front of the
  * program's own; statements that run something are left out.  What cannot be read is a diagnostic at the `import`. */

@@ -1,4 +1,4 @@
-/* prelude.h: the library written in AIM, embedded as text (made by stdlib/embed.sh from stdlib/prelude).
+/* prelude.h: the library written in AIM, embedded as text (made by stdlib/embed.sh from stdlib).
  *
  * It is indexed by name, so that a program parses what it uses: declarations are sorted by name, in the order of strcmp, and
  * overloads of a distribution or schedule stand in the order of the file. */
@@ -18,5 +18,14 @@ typedef struct aim_prelude_decl {
 
 extern const aim_prelude_decl aim_prelude[];
 extern const size_t aim_prelude_count;
+
+/* stdlib/NAME.aim: what `import NAME` brings in, whole. */
+typedef struct aim_module {
+  const char *name, *text;
+  size_t len;
+} aim_module;
+
+extern const aim_module aim_modules[];
+extern const size_t aim_module_count;
 
 #endif

@@ -350,7 +350,7 @@ typedef enum decl_kind {
   DECL_FN,       /* name, params, type; exactly one of value and body */
   DECL_DIST,     /* name, params, type (its support), body of STMT_MEMBER */
   DECL_SCHEDULE, /* name, params; exactly one of value and body */
-  DECL_IMPORT,   /* value: an EXPR_STRING */
+  DECL_IMPORT,   /* value: an EXPR_STRING, or the EXPR_NAME of a module of the library */
   DECL_RUN       /* run */
 } decl_kind;
 

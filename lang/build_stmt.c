@@ -294,9 +294,9 @@ ast_decl *build_decl_end(parser *p, ast_decl *d, ast_type *type, ast_expr *value
   return d;
 }
 
-ast_decl *build_import(parser *p, token keyword, token path) {
-  ast_decl *d = new_decl(p, DECL_IMPORT, build_join(p, keyword, path));
-  d->value = build_string(p, path);
+ast_decl *build_import(parser *p, token keyword, token what) {
+  ast_decl *d = new_decl(p, DECL_IMPORT, build_join(p, keyword, what));
+  d->value = what.kind == T_STR ? build_string(p, what) : build_name_expr(p, what);
   return d;
 }
 

@@ -52,6 +52,7 @@ decl(A) ::= head_dist(H) type(T) block(B). { A = build_decl_end(p, H, T, NULL, B
 decl(A) ::= head_schedule(H) EQ expr(E). { A = build_decl_end(p, H, NULL, E, NULL); }
 decl(A) ::= head_schedule(H) block(B). { A = build_decl_end(p, H, NULL, NULL, B); }
 decl(A) ::= IMPORT(K) STR(S). { A = build_import(p, K, S); }
+decl(A) ::= IMPORT(K) ID(N). { A = build_import(p, K, N); }
 decl(A) ::= run(R). { A = build_run_end(p, R); }
 
 head(A) ::= MODEL(K) ID(N) LP params(P) RP(E). { A = build_decl(p, DECL_MODEL, K, N, P, true, E); }

@@ -105,7 +105,7 @@ static bool starts_declaration(parser *p, token t) {
   case T_INFER: case T_ANNEAL: case T_SIMULATE: case T_GENERATE:
     return next.kind == T_ID;
   case T_IMPORT:
-    return next.kind == T_STR;
+    return next.kind == T_STR || next.kind == T_ID;
   default:
     return false;
   }

@@ -1,4 +1,4 @@
-/* test_vm_empathy.c: the definitions of examples/lib/ising.aim against numbers worked out by hand, and their fixture, J = 1 where i + j leaves 2 on division by
+/* test_vm_empathy.c: the definitions of stdlib/ising.aim against numbers worked out by hand, and their fixture, J = 1 where i + j leaves 2 on division by
  * 3, else 1/2, h_i = ((i - 1) / N - 1/2) / 10: for 20 spins the sums of its couplings and fields, its ground state and what it comes to when annealed. */
 #include "vm/aim.h"
 
@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 static const char golden[] =
-    "import \"lib/ising.aim\"\n"
+    "import ising\n"
     "model golden(n: int) {\n"
     "  let J = fixture_coupling(n)\n"
     "  let h = fixture_field(n)\n"
@@ -78,12 +78,11 @@ typedef struct session {
   aim_task *t;
 } session;
 
-/* The name has the program lie in examples/, where its import is. */
 static session run(const char *text) {
   session s;
   s.vm = aim_vm_new(NULL);
   assert_non_null(s.vm);
-  assert_int_equal(aim_load(s.vm, "examples/golden.aim", text, strlen(text), &s.p), AIM_OK);
+  assert_int_equal(aim_load(s.vm, "golden.aim", text, strlen(text), &s.p), AIM_OK);
   assert_int_equal(aim_task_statement(s.p, 0, &s.t), AIM_OK);
   assert_int_equal(aim_run(s.t, NULL), AIM_OK);
   return s;
@@ -114,7 +113,7 @@ static void test_definitions(void **state) {
 /* Most of 64 replicas end in the ground state or its mirror image, at -126.45 the second lowest; none below. */
 static void test_annealed(void **state) {
   (void)state;
-  session s = run("import \"lib/ising.aim\"\nmodel agent(n: int) {\n  s: spin[n] ~ Flat()\n  energy ising_energy(fixture_coupling(n), fixture_field(n), s)\n}\n"
+  session s = run("import ising\nmodel agent(n: int) {\n  s: spin[n] ~ Flat()\n  energy ising_energy(fixture_coupling(n), fixture_field(n), s)\n}\n"
                   "anneal agent on n = 20 with cooling(100) using metropolis(order = random, proposals = 10, replicas = 64)\n");
   aim_annealing a;
   assert_int_equal(aim_annealing_get(s.t, &a), AIM_OK);
