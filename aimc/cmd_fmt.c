@@ -3,6 +3,8 @@
  * A file is replaced as a whole, by renaming a new one over it, and only if it changes: an interrupted or failed run leaves what was. */
 #include "aimc/aimc.h"
 
+#include "vm/file.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -46,20 +48,12 @@ static int fails(const char *path, int error) {
 
 /* Puts t in place of the file, which keeps its mode; a link keeps pointing at it. */
 static int replace(const char *path, const text *t) {
-  char real[PATH_MAX], fresh[PATH_MAX + 8];
+  char real[PATH_MAX], fresh[PATH_MAX + 32];
   struct stat st;
   if (!realpath(path, real) || stat(real, &st) != 0) return fails(path, errno);
-  snprintf(fresh, sizeof fresh, "%s.XXXXXX", real);
-  int fd = mkstemp(fresh);
-  if (fd < 0) return fails(path, errno);
-  FILE *f = fdopen(fd, "wb");
-  bool ok = f && fwrite(t->s, 1, t->n, f) == t->n && fchmod(fd, st.st_mode & 07777) == 0 && fflush(f) == 0;
-  int error = errno;
-  if (f ? fclose(f) != 0 && ok : close(fd) != 0) ok = false, error = errno;
-  if (ok && rename(fresh, real) == 0) return EXIT_FINE;
-  if (ok) error = errno;
-  unlink(fresh);
-  return fails(path, error);
+  snprintf(fresh, sizeof fresh, "%s.aimc-%ld", real, (long)getpid());
+  int error = file_replace(real, fresh, t->s, t->n, (int)(st.st_mode & 07777));
+  return error ? fails(path, error) : EXIT_FINE;
 }
 
 /* The layout of a loaded program to *out.  Messages are shown where the text cannot be read; what else is wrong with it is for `check`. */

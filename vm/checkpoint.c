@@ -2,14 +2,13 @@
 #include "vm/checkpoint.h"
 
 #include "compiler/data_number.h"
+#include "vm/file.h"
 #include "vm/number_text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static const char magic[8] = "AIMCP01";
 
@@ -104,20 +103,7 @@ uint64_t checkpoint_fingerprint(const run *r, const source_map *sources, const c
 int checkpoint_write(const char *path, const char *temporary, checkpoint *c) {
   memcpy(c->magic, magic, sizeof magic);
   c->sum = sum_of(c);
-  unlink(temporary); /* of a run that was killed */
-  int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666), status = 0;
-  if (fd < 0) return errno;
-  const char *bytes = (const char *)c;
-  for (size_t put = 0, n = sizeof *c + c->bytes; put < n && status == 0;) {
-    ssize_t k = write(fd, bytes + put, n - put);
-    if (k > 0) put += (size_t)k;
-    else if (k == 0) status = EIO;
-    else if (errno != EINTR) status = errno;
-  }
-  if (close(fd) < 0 && status == 0 && errno != EINTR) status = errno;
-  if (status == 0 && rename(temporary, path) < 0) status = errno;
-  if (status) unlink(temporary);
-  return status;
+  return file_replace(path, temporary, c, sizeof *c + c->bytes, FILE_MODE_NEW);
 }
 
 checkpoint_state checkpoint_read(const char *path, arena *a, checkpoint **out) {

@@ -1,16 +1,13 @@
-/* run_json.c: run.json, and replacing a file as a whole. */
+/* run_json.c: run.json as text. */
 #include "vm/run_json.h"
 
 #include "compiler/method.h"
 #include "lang/json_text.h"
+#include "vm/file.h"
 #include "vm/number_text.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A JSON text being written: what separates the next member, and how deep it stands. */
 typedef struct json_out {
@@ -192,21 +189,7 @@ char *run_json_text(const run_info *info, arena *a) {
 }
 
 int run_file_write(const char *path, const char *bytes, size_t n, arena *a) {
-  const char *temporary = arena_printf(a, "%s.part", path);
-  unlink(temporary); /* of a run that was killed */
-  int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (fd < 0) return errno;
-  int status = 0;
-  for (size_t put = 0; put < n && status == 0;) {
-    ssize_t k = write(fd, bytes + put, n - put);
-    if (k > 0) put += (size_t)k;
-    else if (k == 0) status = EIO;
-    else if (errno != EINTR) status = errno;
-  }
-  if (close(fd) < 0 && status == 0 && errno != EINTR) status = errno;
-  if (status == 0 && rename(temporary, path) < 0) status = errno;
-  if (status) unlink(temporary);
-  return status;
+  return file_replace(path, arena_printf(a, "%s.part", path), bytes, n, FILE_MODE_NEW);
 }
 
 int run_json_write(const run_info *info, const char *path, arena *a) {

@@ -63,8 +63,7 @@ char *run_json_text(const run_info *info, arena *a);
 /* Writes it to path.  Returns 0 or an errno value. */
 int run_json_write(const run_info *info, const char *path, arena *a);
 
-/* Replaces a file as a whole: bytes [n] under a temporary name beside it, then a rename.  Returns 0 or an errno value; the
- * old file then stands as it was.  a is for the temporary name. */
+/* file_replace with the temporary name `path`.part, which is made in a. */
 int run_file_write(const char *path, const char *bytes, size_t n, arena *a);
 
 #endif
