@@ -7,6 +7,7 @@
 #   test-X       one program, tests/unit/test_X.c
 #   posteriordb  draws for the reference posteriors, each checked; and that engines, levels and threads agree (minutes)
 #   bench        every benchmark into $B/bench.json; BENCH=pattern for a part
+#   kills        kill -9 at 20 random points and --resume, for nuts, gibbs and mh: the draws are those of runs that nothing interrupted
 #   fuzz         every target of tests/fuzz for FUZZ_SECONDS (60), with clang-19
 #   lint         rules of the house that a grep or nm can check
 #   install      command, library, header and aim.pc below DESTDIR and PREFIX
@@ -52,7 +53,7 @@ DEPS_FUZZ := clang-19 libclang-rt-19-dev
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-update posteriordb bench fuzz lint install deps deps-test deps-fuzz clean
+.PHONY: all demo test test-update posteriordb bench kills fuzz lint install deps deps-test deps-fuzz clean
 
 include build.mk
 
@@ -82,6 +83,10 @@ posteriordb: deps
 bench: deps
 	$(SUBMAKE) all $B/bench/bench $B/bench/empty $B/bench/launch $B/check_posterior
 	$B/bench/bench -b $B -c "$$(git describe --always --dirty 2>/dev/null || echo unknown)" '$(BENCH)'
+
+kills: deps
+	$(SUBMAKE) all
+	AIM_RESUME_KILLS=20 B=$B sh tests/cli/run.sh resume_after_kill
 
 # A build directory of its own: every object is compiled with the fuzzer's counters.
 fuzz: deps-fuzz

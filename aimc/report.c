@@ -88,6 +88,7 @@ static void put_chain_facts(report *r, const aim_plan *p) {
   }
   fact(r, "chains", "%d, of %u warm-up and %u draws", r->chains, p->warmup, p->draws);
   if (p->thin > 1) fact(r, "thin", "%u", p->thin);
+  if (r->t->run.o.until.n) fact(r, "until", "%s %s after %zu draws of all chains", r->t->run.until_text, r->t->run.until_met ? "holds" : "does not hold", r->draws);
   if (r->t->plan.method != PLAN_NUTS) return;
   strbuf metrics;
   strbuf_init(&metrics, r->mem);

@@ -6,6 +6,7 @@
 #include "compiler/kernel.h"
 #include "compiler/method.h"
 #include "compiler/schedule.h"
+#include "compiler/until.h"
 
 #include <string.h>
 
@@ -407,6 +408,18 @@ static void check_kernel(ctx *c, const ast_run *r, const char *method) {
   }
 }
 
+static void check_until(ctx *c, const ast_run *r, const char *method) {
+  until read;
+  if (!r->until) return;
+  if (r->verb == VERB_ANNEAL) {
+    diag *d = cx_error(c, "E0810", r->until->at, "what ends annealing is a part of its schedule");
+    cx_help(c, d, "write `with geometric(beta = 0.1 -> 10, sweeps = 200) until stable(window = 20)`");
+  } else if (until_read(c->p->diags, r->until, &read) && method && strcmp(method, "auto") != 0 && !method_is(method_find(method), METHOD_RESTS) && method_is(method_find(method), METHOD_RUNS)) {
+    diag *d = cx_error(c, "E0810", r->until->at, "`until` looks at chains, and %s has none that could stop", method);
+    cx_help(c, d, "it is for nuts, mh, gibbs and slice");
+  }
+}
+
 void check_run_decl(check_state *st, ast_decl *decl) {
   ast_run *r = decl->run;
   ctx c;
@@ -449,6 +462,7 @@ void check_run_decl(check_state *st, ast_decl *decl) {
   for (size_t i = 0; i < r->with.n && !bad; i++)
     if (r->with.items[i].name.name) check_option(&c, &r->with.items[i], method ? method : "auto", m);
   check_kernel(&c, r, method);
+  check_until(&c, r, method);
   if (r->steps) cx_error(&c, "E0809", r->steps->at, "`for ... steps` belongs to `simulate`");
   if (!bad && !anneals) warn_unobserved(&c, r, m, method);
   add_result(&c, decl, method);

@@ -10,10 +10,10 @@
 /* METHOD(identifier, name, traits) */
 #define METHODS(METHOD)                                                      \
   METHOD(AUTO, "auto", 0)                                                    \
-  METHOD(NUTS, "nuts", METHOD_RUNS | METHOD_MARKOV | METHOD_REAL)            \
-  METHOD(MH, "mh", METHOD_RUNS | METHOD_MARKOV)                              \
-  METHOD(GIBBS, "gibbs", METHOD_RUNS | METHOD_MARKOV)                        \
-  METHOD(SLICE, "slice", METHOD_RUNS | METHOD_MARKOV)                        \
+  METHOD(NUTS, "nuts", METHOD_RUNS | METHOD_MARKOV | METHOD_RESTS | METHOD_REAL) \
+  METHOD(MH, "mh", METHOD_RUNS | METHOD_MARKOV | METHOD_RESTS)               \
+  METHOD(GIBBS, "gibbs", METHOD_RUNS | METHOD_MARKOV | METHOD_RESTS)         \
+  METHOD(SLICE, "slice", METHOD_RUNS | METHOD_MARKOV | METHOD_RESTS)         \
   METHOD(IMPORTANCE, "importance", METHOD_RUNS | METHOD_ALONE)               \
   METHOD(PRIOR, "prior", METHOD_RUNS | METHOD_ALONE)                         \
   METHOD(MAP, "map", METHOD_RUNS | METHOD_ALONE | METHOD_REAL)               \
@@ -35,7 +35,8 @@ enum {
   METHOD_MARKOV = 2, /* chains with warm-up, whose draws depend on each other: R-hat and effective sizes are asked of them */
   METHOD_ALONE = 4,  /* one set of draws that need no chains */
   METHOD_REAL = 8,   /* moves real numbers only, along gradients */
-  METHOD_VERB = 16   /* what a verb does: no method that a statement could name */
+  METHOD_VERB = 16,  /* what a verb does: no method that a statement could name */
+  METHOD_RESTS = 32  /* its chains rest between transitions: they can be resumed, and wait for each other (`until`) */
 };
 
 /* PLAN_AUTO is never in a plan that was checked. */

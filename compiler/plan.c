@@ -165,6 +165,7 @@ static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e
   if (strcmp(name, "metric") == 0) return set_metric(p, pl, e);
   if (strcmp(name, "order") == 0) return set_order(p, pl, e);
   if (strcmp(name, "statistics") == 0) return set_statistics(p, pl, e);
+  if (strcmp(name, "until") == 0) return until_read(&p->diags, e, &pl->until);
   if (strcmp(name, "beta") == 0) return (pl->schedule = schedule_compile(&p->check, pl->model, e)) != NULL;
   error(p, "E0826", at, arena_printf(p->mem, "the option `%s` is not available yet", name));
   return false;
@@ -236,10 +237,7 @@ bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *
   }
   if (r->verb != VERB_INFER) return not_yet(p, run->at, arena_printf(p->mem, "`%s`", ast_verb_text(r->verb)));
   bool ok = true;
-  if (r->until) {
-    error(p, "E0826", r->until->at, "`until` is not available yet");
-    ok = false;
-  }
+  ok &= until_read(&p->diags, r->until, &out->until);
   const ast_expr *e = method_expr(r);
   if (e && !set_method(p, out, method_word(r), e->at)) return false;
   const ast_args *own = e && e->kind == EXPR_CALL ? &e->call.args : NULL;
@@ -320,7 +318,7 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     return false;
   }
   if (strcmp(key, "chains") == 0) pl->chains_set = true;
-  static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric", "beta", "order"};
+  static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric", "beta", "order", "until"};
   enum { OTHERS = sizeof others / sizeof others[0] };
   bool other = false;
   for (size_t k = 1; k < OTHERS; k++) other = other || strcmp(key, others[k]) == 0;
@@ -375,6 +373,11 @@ bool plan_check(program *p, plan *pl) {
   if (pl->chains_set && pl->chains != 1 && method_is(pl->method, METHOD_ALONE)) {
     diag *d = diag_add(&p->diags, DIAG_WARNING, "W0830", (span){0}, "`chains` has no effect on %s: its draws are independent and stand in one file", method_name(pl->method));
     diag_help(&p->diags, d, "`draws` is the number of all of them");
+  }
+  if (pl->until.n && !method_is(pl->method, METHOD_RESTS)) {
+    diag *d = error(p, "E0810", pl->run && pl->run->run->until ? pl->run->run->until->at : (span){0}, arena_printf(p->mem, "`until` looks at chains, and %s has none that could stop", method_name(pl->method)));
+    diag_help(&p->diags, d, "it is for nuts, mh, gibbs and slice");
+    return false;
   }
   if (!default_ladder(p, pl)) return false;
   if (pl->schedule && pl->schedule->feedback && (pl->method == PLAN_TEMPERING || pl->method == PLAN_AIS)) {

@@ -13,6 +13,7 @@
 #include "compiler/method.h"
 #include "compiler/program.h"
 #include "compiler/schedule.h"
+#include "compiler/until.h"
 
 typedef enum plan_metric { PLAN_DIAGONAL, PLAN_FISHER, PLAN_DENSE, PLAN_LOWRANK, PLAN_METRIC_AUTO } plan_metric;
 
@@ -45,6 +46,7 @@ typedef struct plan {
   uint64_t particles;       /* importance, population, ais: 1..10^9; 10000 */
   const schedule *schedule; /* of annealing, or the ladder of tempering and its kin */
   kernel kernel;            /* of these */
+  until until;              /* nuts, mh, gibbs, slice: when the chains may stop before `draws` */
   bool plain_sums;          /* `statistics = off`: sums over data are not taken from statistics of them */
   const char *const *save;  /* [nsave] names of what is kept; all when nsave is 0 */
   size_t nsave;

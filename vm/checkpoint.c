@@ -47,12 +47,15 @@ static uint64_t sum_of(const checkpoint *c) {
 /* ---- what decides the draws */
 
 static uint64_t mix_options(uint64_t h, const run_options *o) {
-  const int64_t whole[] = {o->method, o->chains, o->warmup, o->draws, o->thin, o->max_depth, o->metric};
+  const int64_t whole[] = {o->method, o->chains, o->warmup, o->draws, o->thin, o->max_depth, o->metric, o->steps, o->order};
   for (size_t k = 0; k < sizeof whole / sizeof *whole; k++) h = mix(h, (uint64_t)whole[k]);
   h = mix(h, o->seed);
   h = mix_real(h, o->target_accept);
   h = mix_real(h, o->step_size);
   h = mix_real(h, o->init_radius);
+  h = mix_real(h, o->scale);
+  h = mix(h, o->until.n);
+  for (size_t k = 0; k < o->until.n; k++) h = mix_real(mix(h, o->until.step[k].op), o->until.step[k].x);
   h = mix(h, o->nsave);
   for (size_t k = 0; k < o->nsave; k++) h = mix_text(h, o->save[k]);
   return h;
@@ -158,8 +161,9 @@ static bool read_number(reader *r, int c, int end, double *x) {
   return data_number_form(text, n, '.') != NUMBER_NONE && data_number_real(text, n, r->scratch, x);
 }
 
-static bool read_rows(reader *r, uint64_t rows, draws *into, int chain, double *row) {
-  const size_t columns = draws_columns(into), n = columns + DRAWS_N_STATS;
+/* into NULL: the rows are only looked at. */
+static bool read_rows(reader *r, uint64_t rows, size_t columns, draws *into, int chain, void *frame, double *row) {
+  const size_t n = columns + DRAWS_N_STATS;
   bool names = false;
   uint64_t seen = 0;
   for (int c; (c = next(r)) != EOF;) {
@@ -170,16 +174,28 @@ static bool read_rows(reader *r, uint64_t rows, draws *into, int chain, double *
     }
     for (size_t k = 0; k < n; k++)
       if (!read_number(r, k ? next(r) : c, k + 1 == n ? '\n' : ',', &row[k])) return false;
-    if (++seen > rows || draws_add(into, chain, row + DRAWS_N_STATS, row)) return false;
+    if (++seen > rows || (into && draws_add_row(into, chain, row + DRAWS_N_STATS, frame, row))) return false;
   }
   return names && seen == rows && r->left == 0;
 }
 
-bool checkpoint_rows(const char *path, uint64_t offset, uint64_t rows, draws *into, int chain, arena *scratch) {
-  double *row = ARENA_ARRAY(scratch, double, draws_columns(into) + DRAWS_N_STATS);
+static bool rows_of(const char *path, uint64_t offset, uint64_t rows, draws *into, size_t columns, int chain, void *frame, arena *scratch) {
+  double *row = ARENA_ARRAY(scratch, double, columns + DRAWS_N_STATS);
   reader r = {.f = fopen(path, "rb"), .left = offset, .scratch = scratch};
-  bool fine = r.f && read_rows(&r, rows, into, chain, row);
+  bool fine = r.f && read_rows(&r, rows, columns, into, chain, frame, row);
   if (r.f) fclose(r.f);
+  return fine;
+}
+
+bool checkpoint_rows(const char *path, uint64_t offset, uint64_t rows, draws *into, int chain, void *frame, arena *scratch) {
+  const size_t columns = draws_columns(into);
+  /* What stands in frames cannot be taken out again. */
+  if (draws_shared(into)) {
+    if (!rows_of(path, offset, rows, NULL, columns, chain, NULL, scratch)) return false;
+    if (!rows_of(path, offset, rows, into, columns, chain, frame, scratch)) longjmp(*scratch->oom, 1);
+    return true;
+  }
+  bool fine = rows_of(path, offset, rows, into, columns, chain, NULL, scratch);
   if (!fine) draws_forget(into, chain);
   return fine;
 }

@@ -1,6 +1,6 @@
 /* checkpoint.h: how far a chain has come, on disk beside its draws, so that an interrupted run goes on to the same bits.
  *
- * A file holds a record and the chain at rest behind it (nuts_chain.h), as this build has them in memory.  It is written to a temporary name and
+ * A file holds a record and the chain at rest behind it (nuts_chain.h, mh_walk.h), as this build has them in memory.  It is written to a temporary name and
  * renamed, so it is whole or the one before; a sum over all bytes tells a damaged one.  What decides the draws stands in it as a fingerprint.
  *
  * Rows reach the CSV file before the checkpoint that counts them, so a file that a killed run left has at least those; what is behind
@@ -16,7 +16,7 @@ typedef struct checkpoint {
   uint64_t bytes;        /* of the chain behind the record; 0: it is over */
   uint64_t chain, done;  /* its number; transitions */
   uint64_t rows, offset; /* complete rows, and the bytes of the CSV file up to there */
-  uint64_t divergent, leapfrogs[2], n_max_depth, n_nan;
+  uint64_t divergent, work[2], n_max_depth, n_nan;
   double accept_sum, step_size, seconds[2];
   eval_faults faults;
   metric_form form;
@@ -34,7 +34,8 @@ typedef enum checkpoint_state { CHECKPOINT_FINE, CHECKPOINT_ABSENT, CHECKPOINT_D
 /* Reads one, into memory of a; *out is NULL unless it is fine. */
 checkpoint_state checkpoint_read(const char *path, arena *a, checkpoint **out);
 
-/* Reads the rows of a CSV file of ours, as far as `offset`, into the store.  False, with none of them there, unless they are `rows` whole ones. */
-bool checkpoint_rows(const char *path, uint64_t offset, uint64_t rows, draws *into, int chain, arena *scratch);
+/* Reads the rows of a CSV file of ours, as far as `offset`, into the store.  False, with none of them there, unless they are `rows` whole ones.
+ * frame: of a store of frames, room for one, with what it is to have where latents are not kept; else NULL. */
+bool checkpoint_rows(const char *path, uint64_t offset, uint64_t rows, draws *into, int chain, void *frame, arena *scratch);
 
 #endif

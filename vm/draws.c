@@ -298,6 +298,20 @@ int draws_add_frame(draws *d, int chain, const void *frame, const size_t *change
   return 0;
 }
 
+int draws_add_row(draws *d, int chain, const double *values, void *frame, const double *stats) {
+  if (!d->f) return draws_add(d, chain, values, stats);
+  size_t row = atomic_load_explicit(&d->rows[chain].count, memory_order_relaxed);
+  if (row >= d->capacity) return -1;
+  for (size_t k = 0; k < d->in_frames; k++) {
+    const draws_place *p = &d->f->place[d->quantity[k]];
+    const int64_t whole = p->integer ? (int64_t)values[k] : 0;
+    memcpy((char *)frame + 8 * (p->at + d->cell_of[k]), p->integer ? (const void *)&whole : (const void *)&values[k], 8);
+  }
+  if (!trace_history_append_frame(&d->f->history[chain], frame)) return 1;
+  put_rest(d, chain, row, values + d->in_frames, NULL, stats);
+  return 0;
+}
+
 /* --- reading ------------------------------------------------------------------------------------------------------- */
 
 size_t draws_count(const draws *d, int chain) { return atomic_load_explicit(&d->rows[chain].count, memory_order_acquire); }

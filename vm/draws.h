@@ -92,6 +92,10 @@ int draws_add(draws *d, int chain, const double *values, const double *stats);
 /* The same from row-major cells of the quantities one after the other, as models hold them. */
 int draws_add_cells(draws *d, int chain, const double *cells, const double *stats);
 
+/* Appends a row that is read back from a file: values [draws_columns] in column order.  frame: of a shared store a frame, in which the cells of its quantities
+ * are replaced by the row's; else NULL.  0, -1 when the chain is full, 1 when memory fails. */
+int draws_add_row(draws *d, int chain, const double *values, void *frame, const double *stats);
+
 /* Takes the rows of a chain out again, before any is read.  The store is not shared. */
 void draws_forget(draws *d, int chain);
 

@@ -329,6 +329,70 @@ bool mh_walk_start(mh_walk *c, double scale) {
   return false;
 }
 
+/* ---- a walker as bytes: the record, then its arrays */
+
+typedef struct mh_rest {
+  uint64_t sweep_key, sweep, site, e, n_changed, stale;
+  double lp, hot;
+} mh_rest;
+
+/* The arrays in the order of the bytes. */
+typedef struct mh_part {
+  void *at;
+  size_t n; /* bytes */
+} mh_part;
+
+enum { MH_PARTS = 6 };
+
+static void parts_of(const mh_walk *c, size_t n_changed, mh_part part[MH_PARTS]) {
+  const program *p = c->t->m->p;
+  const size_t elements = c->t->elements;
+  const mh_part all[MH_PARTS] = {{c->frame, p->cells * sizeof *c->frame}, {c->log_scale, elements * sizeof(double)}, {c->width, (elements + p->dim) * sizeof(double)},
+                                 {c->u, p->dim * sizeof(double)}, {c->jacobian, elements * sizeof(double)}, {c->changed, n_changed * sizeof *c->changed}};
+  memcpy(part, all, sizeof all);
+}
+
+size_t mh_walk_bytes(const mh_tables *t, size_t window) {
+  const mh_walk c = {.t = t};
+  mh_part part[MH_PARTS];
+  size_t n = sizeof(mh_rest);
+  parts_of(&c, window, part);
+  for (int k = 0; k < MH_PARTS; k++) n += part[k].n;
+  return n;
+}
+
+void mh_walk_save(const mh_walk *c, void *bytes) {
+  const mh_rest head = {c->sweep_key, c->sweep, c->site, c->e, c->n_changed, c->stale, c->lp, c->hot};
+  mh_part part[MH_PARTS];
+  char *to = bytes;
+  memcpy(to, &head, sizeof head);
+  to += sizeof head;
+  parts_of(c, c->n_changed, part);
+  for (int k = 0; k < MH_PARTS; to += part[k++].n)
+    if (part[k].n) memcpy(to, part[k].at, part[k].n);
+}
+
+void mh_walk_restore(mh_walk *c, const void *bytes) {
+  mh_rest head;
+  mh_part part[MH_PARTS];
+  const char *from = bytes;
+  memcpy(&head, from, sizeof head);
+  from += sizeof head;
+  parts_of(c, head.n_changed, part);
+  for (int k = 0; k < MH_PARTS; from += part[k++].n)
+    if (part[k].n) memcpy(part[k].at, from, part[k].n);
+  c->sweep_key = head.sweep_key;
+  c->sweep = head.sweep;
+  c->site = (size_t)head.site;
+  c->e = (size_t)head.e;
+  c->n_changed = (size_t)head.n_changed;
+  c->stale = head.stale != 0;
+  c->lp = head.lp;
+  c->hot = head.hot;
+}
+
+const exec_cell *mh_walk_saved_frame(const void *bytes) { return (const exec_cell *)(const void *)((const char *)bytes + sizeof(mh_rest)); }
+
 /* ---- memory */
 
 bool mh_tables_make(mh_tables *t, const eval_model *m, bool tempered, arena *mem, const char **why) {

@@ -104,6 +104,12 @@ void mh_walk_make(mh_walk *c, const mh_tables *t, arena *mem);
  *
  * Finds a point of finite density, from the prior or near the origin, and forgets scales. */
 bool mh_walk_start(mh_walk *c, double scale);
+/* A walker between two scans as bytes, its frame included, and again: the same walk goes on.  What a rule comes to keep from step to step belongs in here. */
+size_t mh_walk_bytes(const mh_tables *t, size_t window);
+void mh_walk_save(const mh_walk *c, void *bytes /* OUT */);
+void mh_walk_restore(mh_walk *c, const void *bytes);
+/* The frame among the bytes. */
+const exec_cell *mh_walk_saved_frame(const void *bytes);
 /* The scan goes on for n steps. */
 bool mh_walk_scan(mh_walk *c, size_t n);
 /* The score of an element at the value that stands in the frame. */

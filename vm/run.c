@@ -43,6 +43,7 @@ run_options run_options_of(const plan *pl) {
                        .step_size = pl->step_size > 0 ? pl->step_size : 1.0,
                        .init_radius = pl->init_radius,
                        .scale = pl->scale > 0 ? pl->scale : 1.0,
+                       .until = method_is(pl->method, METHOD_RESTS) ? pl->until : (until){0},
                        .paths = pl->paths,
                        .iterations = pl->iterations,
                        .tolerance = pl->tolerance,
@@ -55,6 +56,7 @@ run_options run_options_of(const plan *pl) {
 run_status run_begin(run *r) {
   run_status st = run_store_make(r);
   if (st != RUN_OK) return st;
+  r->until_text = until_text(&r->o.until, r->mem);
   r->chain = ARENA_ARRAY(r->mem, chain_state, (size_t)r->o.chains);
   for (int64_t c = 0; c < r->o.chains; c++) {
     r->chain[c].row = ARENA_ARRAY(r->mem, double, r->cells);

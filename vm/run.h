@@ -40,6 +40,7 @@ typedef struct run_options {
   plan_metric metric;
   kernel_order order;
   double target_accept, step_size, init_radius, scale;
+  until until;       /* of methods whose chains rest */
   int64_t paths, iterations; /* map, laplace, pathfinder */
   double tolerance;
   const schedule *schedule;
@@ -53,6 +54,7 @@ run_options run_options_of(const plan *pl);
 typedef enum run_status {
   RUN_OK,
   RUN_STOPPED,
+  RUN_PAUSED,     /* of a chain that waits for the others (until) */
   RUN_E_MEMORY,
   RUN_E_IO,       /* run.io_errno */
   RUN_E_INIT,     /* no initial point with a finite density */
@@ -79,6 +81,7 @@ typedef struct chain_state {
   double accept_sum;          /* over kept transitions */
   eval_faults faults;
   double seconds[2];
+  double began, warmed;       /* of chains that rest: when they would have begun if nothing had interrupted them; after warm-up, else 0 */
   csv_writer *csv;            /* NULL: no files */
   double *row;                /* [cells of all quantities] row-major, the draw being written */
   exec_cell *frame;           /* [program.cells] */
@@ -87,6 +90,7 @@ typedef struct chain_state {
   int flushed;                /* the tick of the last flush */
   const char *save[2];        /* the checkpoint's path and its temporary one; NULL: none is written */
   int saved;                  /* the tick of the last checkpoint */
+  struct checkpoint *rest;    /* room for the chain at rest; NULL: nobody asks for it */
   const struct checkpoint *from; /* go on from here; NULL: begin */
 } chain_state;
 
@@ -128,6 +132,10 @@ typedef struct run {
   int (*progress)(void *user, const run_progress *p); /* may be NULL */
   void *progress_user;
   uint64_t fingerprint;       /* for checkpoints */
+  int64_t pause;              /* draws after which chains wait for each other; those of the run, if they do not */
+  size_t until_hard;          /* the column that kept `until` from holding when it was last asked */
+  const char *until_text;     /* the condition, "" if there is none */
+  bool until_met;             /* what `until` asks for holds of the first `pause` draws of each chain */
   double (*clock)(void *user); /* may be NULL */
   void *clock_user;
 
@@ -155,6 +163,8 @@ void run_end(run *r);
 
 /* Bytes of a chain at rest, which its checkpoints hold; 0: chains of this run cannot be resumed. */
 size_t run_rest_bytes(const run *r);
+size_t run_nuts_rest_bytes(const run *r);
+size_t run_mh_rest_bytes(const run *r);
 
 /* The drivers.  Each returns r->status. */
 run_status run_nuts(run *r);
@@ -176,6 +186,25 @@ size_t run_threads(const run *r, size_t jobs);
 /* Runs job 0 .. jobs - 1 on run_threads(r, jobs) threads while the calling thread watches.  RUN_OK, or RUN_E_MEMORY before any
  * job has run.  Statuses of jobs are the driver's affair. */
 run_status run_jobs(run *r, size_t jobs, run_job *job, void *ctx);
+
+/* ---- chains that rest between transitions: run_rest.c.  They can be resumed from a checkpoint (checkpoint.h) and wait for each other, to the same bits.
+ *
+ * Makes room for chains at rest, if somebody asks for it.  Arena. */
+void run_rest_make(run *r);
+/* Runs chain 0 .. chains - 1 as jobs: once, or until they meet the condition, again and again from where they rest.  Returns r->status. */
+run_status run_chains(run *r, run_job *job, void *ctx);
+/* Takes over what was counted up to x->from, if anything, and the time.  Transitions that were made. */
+uint64_t run_rest_begin(run *r, int c, eval_worker *w);
+/* After transition number `done`, what x->status becomes: whether the chain ends here. */
+run_status run_rest_status(const run *r, uint64_t done);
+/* At rest after `done` transitions: whether the chain is to be saved.  Then the driver brings chain_state up to date, writes run_rest_bytes behind x->rest
+ * unless the chain is over (x->rest->bytes is 0), and calls run_rest_put. */
+bool run_rest_due(run *r, int c, uint64_t done);
+void run_rest_put(run *r, int c, const eval_worker *w);
+/* The chain ends, or pauses: seconds. */
+void run_rest_end(run *r, int c);
+/* Whether the condition of `until` holds of the first r->pause draws of each chain: run_until.c.  RUN_OK, or RUN_E_MEMORY. */
+run_status run_until(run *r, bool *met /* OUT */);
 static inline bool run_stopping(const run *r) { return atomic_load_explicit(r->stop, memory_order_relaxed) != 0; }
 
 /* The store: run_store.c, called by run_begin. */
@@ -194,7 +223,7 @@ double run_log_count(const run *r);
 double run_now(const run *r);
 /* A chain that failed ends the others at their next draw: nobody waits for a run that is lost. */
 static inline void run_chain_over(run *r, const chain_state *x) {
-  if (x->status != RUN_OK && x->status != RUN_STOPPED) atomic_store_explicit(r->stop, 1, memory_order_relaxed);
+  if (x->status != RUN_OK && x->status != RUN_STOPPED && x->status != RUN_PAUSED) atomic_store_explicit(r->stop, 1, memory_order_relaxed);
 }
 /* Maximises @grad's density from o.paths initial points: *best [dim], in r->mem, is the highest end, r->modes says how it went. */
 run_status run_modes(run *r, double **best /* OUT */);

@@ -2,6 +2,7 @@
 #include "vm/api.h"
 
 #include "vm/checkpoint.h"
+#include "vm/mh_walk.h"
 #include "vm/number_text.h"
 
 #include <dirent.h>
@@ -122,13 +123,21 @@ static run_status clear_folder(aim_task *t) {
   return RUN_OK;
 }
 
+/* A frame as the chain had it, where draws are frames. */
+static exec_cell *frame_of(aim_task *t, const checkpoint *k) {
+  if (!draws_shared(t->run.store)) return NULL;
+  exec_cell *frame = ARENA_ARRAY(&t->mem, exec_cell, t->p.cells);
+  if (k->bytes) memcpy(frame, mh_walk_saved_frame(k + 1), t->p.cells * sizeof *frame);
+  return frame;
+}
+
 /* Reads the checkpoints and the rows that they count.  A chain without, or with a damaged one, begins anew. */
 static run_status resume(aim_task *t) {
   run *r = &t->run;
   const size_t bytes = run_rest_bytes(r);
   size_t over = 0;
   if (bytes == 0) {
-    r->why = arena_printf(&t->mem, "%s cannot be resumed: only nuts, with something continuous to move, keeps checkpoints", method_name(r->o.method));
+    r->why = arena_printf(&t->mem, "%s cannot be resumed: only chains of nuts, with something continuous to move, mh, gibbs and slice keep checkpoints", method_name(r->o.method));
     return RUN_E_METHOD;
   }
   for (int64_t c = 0; c < r->o.chains; c++) {
@@ -140,7 +149,7 @@ static run_status resume(aim_task *t) {
       diag_help(&t->p.diags, d, "give what that run was given; or leave --resume away, which replaces its draws");
       return RUN_E_IO;
     }
-    bool fits = k && k->chain == (uint64_t)c && (k->bytes == 0 || k->bytes == bytes) && checkpoint_rows(csv_path(t, c), k->offset, k->rows, r->store, (int)c, &t->mem);
+    bool fits = k && k->chain == (uint64_t)c && (k->bytes == 0 || k->bytes == bytes) && checkpoint_rows(csv_path(t, c), k->offset, k->rows, r->store, (int)c, frame_of(t, k), &t->mem);
     if (fits) r->chain[c].from = k;
     else diag_add(&t->p.diags, DIAG_WARNING, "W0938", (span){0}, "chain %lld begins anew: its checkpoint %s", (long long)c + 1, st == CHECKPOINT_ABSENT ? "is not there" : k ? "and its draws do not fit together" : "is damaged");
     over += fits && k->bytes == 0;
@@ -258,6 +267,10 @@ run_status run_files_end(aim_task *t, double seconds) {
     info.mode_lp = r->modes.lp;
     info.log_evidence = r->log_evidence;
     info.pareto_k = r->weight_k;
+  }
+  if (r->o.until.n) {
+    info.until = r->until_text;
+    info.until_met = r->until_met;
   }
   const char **noncentred = ARENA_ARRAY(&t->mem, const char *, t->p.nsites + 1);
   for (size_t k = 0; k < t->p.nsites; k++)

@@ -144,6 +144,10 @@ char *run_json_text(const run_info *info, arena *a) {
   put_int(o, "draws", info->draws);
   if (markov) put_int(o, "thin", info->thin);
   if (mh) put_int(o, "steps", info->steps);
+  if (info->until) {
+    put_text(o, "until", info->until);
+    put_bool(o, "until_met", info->until_met);
+  }
   if (info->weighted) {
     put_int(o, "particles", (int64_t)info->particles);
     put_real(o, "effective_particles", info->effective_particles);

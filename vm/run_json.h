@@ -34,6 +34,8 @@ typedef struct run_info {
   size_t draws_bytes;      /* of the store of draws */
   double target_accept;
   int max_depth;
+  const char *until;       /* when chains may stop early, or NULL */
+  bool until_met;
   const char *metric;      /* of nuts: what warm-up learnt */
   const run_chain *chain;  /* [n_chains] */
   size_t n_chains;

@@ -7,6 +7,7 @@
  * The log density of a kept draw is computed once a sweep; between, the differences of accepted proposals are added to it, since a
  * few steps shall not cost what the model does.  After a sweep nearly every chunk of a shared frame has changed: copy-on-write frames
  * then take 1.05 of the memory of flat ones and more time, and draws are flat. */
+#include "vm/checkpoint.h"
 #include "vm/mh_walk.h"
 
 #include "stdlib/runtime/rt_math.h"
@@ -29,21 +30,32 @@ static bool keep_draw(run *r, chain_state *x, mh_walk *c, int chain, size_t step
   return c->status == RUN_OK;
 }
 
+static void rest(run *r, chain_state *x, const mh_walk *c, int chain, uint64_t done) {
+  if (!run_rest_due(r, chain, done)) return;
+  if (x->rest->bytes) mh_walk_save(c, x->rest + 1);
+  run_rest_put(r, chain, c->w);
+}
+
 static void run_chain_of(run *r, chain_state *x, mh_walk *c, int chain) {
   const int64_t warmup = r->o.warmup, total = warmup + r->o.draws * r->o.thin;
   const size_t sweep = c->t->elements, kept = sweep && r->o.steps ? (size_t)r->o.steps : sweep;
-  const double began = run_now(r);
-  double warmed = began;
-  if (!mh_walk_start(c, r->o.scale)) return;
-  c->stale = true;
-  for (int64_t t = 0; t < total; t++) {
+  const int64_t done = (int64_t)run_rest_begin(r, chain, c->w);
+  c->changed = x->changed;
+  if (done && run_rest_status(r, (uint64_t)done) == RUN_PAUSED) {
+    c->status = RUN_PAUSED;
+    return;
+  }
+  if (x->from && x->from->bytes) mh_walk_restore(c, x->from + 1);
+  else if (!x->from && !mh_walk_start(c, r->o.scale)) return;
+  if (done == 0) c->stale = true;
+  for (int64_t t = done; t < total; t++) {
     const bool warm = t >= warmup;
     const size_t steps = warm ? kept : sweep;
     if (t == warmup) {
       atomic_store_explicit(&x->warm, 1, memory_order_relaxed);
-      warmed = run_now(r);
-      c->changed = x->changed;
+      x->warmed = run_now(r);
     }
+    c->changed = warm ? x->changed : NULL;
     c->gain = warm ? 0.0 : 2.0 / rt_pow(1.0 + (double)t, 0.6);
     if (!mh_walk_scan(c, steps)) return;
     x->work[warm] += c->scores;
@@ -52,14 +64,10 @@ static void run_chain_of(run *r, chain_state *x, mh_walk *c, int chain) {
       if ((t - warmup + 1) % r->o.thin == 0 && !keep_draw(r, x, c, chain, steps)) return;
     }
     atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
-    if (run_stopping(r)) {
-      c->status = RUN_STOPPED;
-      break;
-    }
+    x->status = c->status = run_rest_status(r, (uint64_t)t + 1);
+    rest(r, x, c, chain, (uint64_t)t + 1);
+    if (c->status != RUN_OK) break;
   }
-  x->seconds[0] = warmed - began;
-  x->seconds[1] = run_now(r) - warmed;
-  if (x->csv) csv_elapsed(x->csv, x->seconds[0], x->seconds[1]);
 }
 
 static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
@@ -76,7 +84,15 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   run_chain_of(r, x, &c, (int)job);
   x->status = c.status;
   run_chain_over(r, x);
+  run_rest_end(r, (int)job);
   x->faults = w->faults;
+}
+
+size_t run_mh_rest_bytes(const run *r) {
+  const program *p = r->m->p;
+  mh_tables t = {.m = r->m};
+  for (size_t k = 0; k < p->nsites; k++) t.elements += p->site[k].batch;
+  return mh_walk_bytes(&t, r->window);
 }
 
 run_status run_mh(run *r) {
@@ -94,12 +110,12 @@ run_status run_mh(run *r) {
     if (r->o.order == KERNEL_RANDOM) m.walk[k].order = ARENA_ARRAY(r->mem, size_t, m.tables.elements);
     mh_scratch_make(&m.scratch[k], &m.tables, r->mem, r->alloc);
   }
+  run_rest_make(r);
   /* From here on nothing is taken from the arena, whose jump would lose the logs. */
   run_status st = RUN_OK;
   for (size_t k = 0; k < threads && st == RUN_OK; k++)
     if (!mh_scratch_reserve(&m.scratch[k], &m.tables)) st = RUN_E_MEMORY;
-  r->total = (uint64_t)r->o.chains * (uint64_t)(r->o.warmup + r->o.draws * r->o.thin);
-  if (st == RUN_OK) st = run_jobs(r, (size_t)r->o.chains, chain, &m);
+  r->status = st == RUN_OK ? run_chains(r, chain, &m) : st;
   for (size_t k = 0; k < threads; k++) mh_scratch_free(&m.scratch[k]);
-  return st == RUN_OK ? run_join(r) : (r->status = st);
+  return r->status;
 }

@@ -421,14 +421,13 @@ static const char *const bad_runs[] = {
     "infer a on y = 1 with nuts, chains = 2000",
     "infer a on y = 1 with nuts(chains = 2), chains = 3",
     "infer a on y = 1 with nuts(max_depth = 21)",
-    "infer a on y = 1 with nuts until ess(400)",
     "infer b on y = 1 with nuts as x\ninfer a on y = 1 with nuts as b_auto\ninfer b on y = 1",
 };
 
 static const char *const bad_flags[][2] = {
     {"chains", "0"}, {"chains", "1025"}, {"draws", "ten"}, {"draws", "-5"}, {"draws", "1e3"}, {"target_accept", "1"}, {"seed", "-1"},
     {"method", "nut"}, {"method", "hmc"}, {"method", "nuts(draws = 3)"}, {"chain", "4"}, {"warmup", "(1"}, {"save", "mu"}, {"scale", "0"},
-    {"init_radius", "-1"}, {"thin", "99999999999"}, {"metric", "unit"}, {"order", "coloured"},
+    {"init_radius", "-1"}, {"thin", "99999999999"}, {"metric", "unit"}, {"order", "coloured"}, {"until", "ess"}, {"until", "ess(400) and"},
 };
 
 static void test_wrong_plans(void **state) {

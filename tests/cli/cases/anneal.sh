@@ -35,3 +35,29 @@ test_anneal_threads() {
   expect 0 "$aimc" run --set threads=3 --out three m.aim
   cmp -s one/trace.tsv three/trace.tsv || fail "the trace depends on threads"
 }
+# An annealing that would take days: SIGINT ends it after the current sweep, and what it has met is there, whole.
+test_anneal_sigint() {
+  for kernel in 'energy -sum(s[i] * s[i + 1] for i in 1..n - 1)' 'energy -sum(s[i] * s[i + 1] * s[i + 2] for i in 1..n - 2)'; do
+    printf 'model m(n: int) {\n  s: spin[n] ~ Flat()\n  %s\n}\nanneal m on n = 40 with geometric(beta = 0.01 -> 2, sweeps = 1000000000000) using metropolis(replicas = 10)\n' "$kernel" > m.aim
+    "$aimc" run m.aim --out d --threads 2 > out 2> err &
+    pid=$!
+    n=0
+    while [ $n -lt 300 ] && [ ! -s d/m-1.csv ]; do sleep 0.02; n=$((n + 1)); done
+    sleep 0.3
+    kill -INT $pid
+    wait $pid
+    [ $? -eq 130 ] || fail "the run was not stopped"
+    says out 'lowest energy -'
+    says err 'stopped by SIGINT; complete draws are in d'
+    says d/run.json '"interrupted": true'
+    whole d/m-1.csv || fail "broken rows"
+    [ "$(rows d/m-1.csv)" -eq 10 ] || fail "$(rows d/m-1.csv) replicas"
+    [ "$(wc -l < d/trace.tsv)" -gt 2 ] || fail "no trace"
+    # The energies told are those of the states beside them.
+    couple=$(echo "$kernel" | grep -c '+ 2')
+    grep -v '^#' d/m-1.csv | awk -F, -v c="$couple" 'NR == 1 { for (k = 1; k <= NF; k++) if ($k == "energy__") at = k; else if ($k == "s.1") s = k; next }
+      { e = 0; for (i = 0; i < 39 - c; i++) e -= $(s + i) * $(s + i + 1) * (c ? $(s + i + 2) : 1); if (e != $at) bad = 1; if (NR == 2 || e < m) m = e }
+      END { print m; exit bad }' > least || fail "an energy is not that of its state"
+    says d/run.json "\"best_energy\": $(cat least)"
+  done
+}

@@ -10,23 +10,33 @@ same() {
     grep -v '^#' "$2/$3-$c.csv" | cmp -s - rows.1 || fail "chain $c of $2 differs from $1"
   done
 }
-# Kills the run at random points, AIM_RESUME_KILLS times; it goes on each time, and in the end to its end.
-test_resume_after_kill_9() {
-  long --out whole || fail "status $?"
-  kills=${AIM_RESUME_KILLS:-4}
+# killed FILE RESULT FLAG...: kills a run at random points, AIM_RESUME_KILLS times (`make kills`: 20); it goes on each time, and in the end to its end.
+killed() {
+  file=$1 result=$2
+  shift 2
+  "$aimc" run $file "$@" --quiet --out whole > out 2> err || fail "status $?"
+  kills=${AIM_RESUME_KILLS:-2} delays=
   for delay in $(awk -v n="$kills" -v s="$(od -An -N3 -tu4 /dev/urandom)" 'BEGIN { srand(s); for (k = 0; k < n; k++) printf "%.2f ", 0.05 + 1.6 * rand() }'); do
-    delays="${delays:-}$delay "
-    "$aimc" run eight_schools.aim $lengths --out part --resume > out 2> err &
+    delays="$delays$delay "
+    "$aimc" run $file "$@" --quiet --out part --resume > out 2> err &
     pid=$!
     sleep "$delay"
     kill -KILL $pid 2>/dev/null
     wait $pid 2>/dev/null
   done
-  long --out part --resume || fail "status $? after kills at $delays"
-  same whole part eight_schools
-  for c in 1 2 3 4; do whole part/eight_schools-$c.csv || fail "chain $c has broken rows"; done
+  "$aimc" run $file "$@" --quiet --out part --resume > out 2> err || fail "status $? after kills at $delays"
+  same whole part $result
+  for c in 1 2 3 4; do whole part/$result-$c.csv || fail "chain $c has broken rows"; done
   says part/run.json '"interrupted": false'
   [ -z "$(find part -name '*.part')" ] || fail "a temporary file is left"
+}
+test_resume_after_kill_9_of_nuts() { killed eight_schools.aim eight_schools $lengths; }
+test_resume_after_kill_9_of_gibbs() { killed eight_schools.aim eight_schools --method gibbs --warmup 40000 --thin 300 --draws 300; }
+# Draws that share memory, of which some latents are not kept; they wait for each other, and stop when they have said enough.
+test_resume_after_kill_9_of_mh() {
+  printf 'model many(N: int) {\n  mu ~ Normal(0, 1)\n  x: real[N] ~ Normal(mu, 1)\n  k: int<lower = 0, upper = 3>[N] ~ Flat()\n  track m = mean(x)\n}\n' > many.aim
+  printf 'infer many on N = 300 with mh(steps = 15, thin = 10, draws = 4000, warmup = 4000), save = [x, m] until ess(30)\n' >> many.aim
+  killed many.aim many
 }
 # interrupted DIR: a run that SIGTERM stopped among its draws.
 interrupted() {
@@ -66,7 +76,7 @@ test_resume_after_a_signal() {
 test_resume_of_another_run() {
   expect 0 "$aimc" run eight_schools.aim --out d --draws 50 --quiet
   sum=$(cat d/* | cksum)
-  for other in '--draws 60' '--seed 2' '--chains 3' '--target-accept 0.9' '--metric dense'; do
+  for other in '--set until=ess(400)' '--draws 60' '--seed 2' '--chains 3' '--target-accept 0.9' '--metric dense'; do
     expect 2 "$aimc" run eight_schools.aim --out d --draws 50 --quiet --resume $other
     says err 'E0938'
   done
@@ -91,6 +101,6 @@ test_resume_of_a_complete_run() {
 test_what_cannot_be_resumed() {
   expect 1 "$aimc" run coin.aim --resume
   says err 'there is no --out'
-  expect 1 "$aimc" run coin.aim --resume --out d --method mh
-  says err 'mh cannot be resumed'
+  expect 1 "$aimc" run coin.aim --resume --out d --method importance
+  says err 'importance cannot be resumed'
 }

@@ -1,0 +1,135 @@
+/* run_rest.c: chains at rest between two transitions: when they are saved, what is counted, and how they wait for each other (run.h).
+ *
+ * A chain that waits is one that was saved in memory, with the very bytes that a checkpoint has: going on is the same whether the pause was for the other
+ * chains or for the end of a process. */
+#include "vm/checkpoint.h"
+
+#include <string.h>
+
+size_t run_rest_bytes(const run *r) {
+  switch (r->o.method) {
+  case PLAN_NUTS: return run_nuts_rest_bytes(r);
+  case PLAN_MH:
+  case PLAN_GIBBS:
+  case PLAN_SLICE: return run_mh_rest_bytes(r);
+  default: return 0;
+  }
+}
+
+void run_rest_make(run *r) {
+  const size_t bytes = sizeof(checkpoint) + run_rest_bytes(r);
+  for (int64_t c = 0; c < r->o.chains; c++)
+    if (r->o.until.n || r->chain[c].save[0]) *(r->chain[c].rest = arena_alloc(r->mem, bytes, 1)) = (checkpoint){0};
+}
+
+static uint64_t transitions(const run *r, int64_t draws) { return (uint64_t)(r->o.warmup + draws * r->o.thin); }
+
+uint64_t run_rest_begin(run *r, int c, eval_worker *w) {
+  chain_state *x = &r->chain[c];
+  const checkpoint *k = x->from;
+  x->status = RUN_OK;
+  x->began = run_now(r);
+  x->warmed = 0;
+  if (!k) return 0;
+  const bool warm = k->done > (uint64_t)r->o.warmup;
+  atomic_store(&x->done, k->done);
+  atomic_store(&x->divergent, k->divergent);
+  atomic_store(&x->warm, warm);
+  for (int i = 0; i < 2; i++) x->work[i] = k->work[i];
+  x->accept_sum = k->accept_sum;
+  x->step_size = k->step_size;
+  x->form = k->form;
+  x->n_max_depth = k->n_max_depth;
+  x->n_nan = k->n_nan;
+  w->faults = k->faults;
+  x->began -= k->seconds[0] + k->seconds[1];
+  if (warm) x->warmed = x->began + k->seconds[0];
+  return k->done;
+}
+
+run_status run_rest_status(const run *r, uint64_t done) {
+  if (run_stopping(r)) return RUN_STOPPED;
+  return done >= transitions(r, r->pause) && r->pause < r->o.draws ? RUN_PAUSED : RUN_OK;
+}
+
+static void seconds(const run *r, const chain_state *x, double out[2]) {
+  const double now = run_now(r);
+  out[0] = (x->warmed > 0 ? x->warmed : now) - x->began;
+  out[1] = x->warmed > 0 ? now - x->warmed : 0;
+}
+
+/* After every second or, where chains are large, every 16 MiB of them, at the end of warm-up, and when the chain ends, pauses or is stopped. */
+bool run_rest_due(run *r, int c, uint64_t done) {
+  chain_state *x = &r->chain[c];
+  if (!x->rest || (x->status != RUN_OK && x->status != RUN_STOPPED && x->status != RUN_PAUSED)) return false;
+  const bool over = done == transitions(r, r->o.draws);
+  const size_t bytes = run_rest_bytes(r);
+  const int tick = atomic_load_explicit(&r->tick, memory_order_relaxed), wait = 1 + (int)(bytes >> 24);
+  if (!over && x->status == RUN_OK && (!x->save[0] || (done != (uint64_t)r->o.warmup && tick < x->saved + wait))) return false;
+  x->saved = tick;
+  memset(x->rest, 0, sizeof *x->rest);
+  x->rest->done = done;
+  x->rest->bytes = over ? 0 : bytes;
+  return true;
+}
+
+/* A checkpoint that cannot be written leaves the one before: a full disk is the affair of the draws. */
+void run_rest_put(run *r, int c, const eval_worker *w) {
+  chain_state *x = &r->chain[c];
+  checkpoint *k = x->rest;
+  k->fingerprint = r->fingerprint;
+  k->chain = (uint64_t)c;
+  k->rows = draws_count(r->store, c);
+  k->divergent = atomic_load_explicit(&x->divergent, memory_order_relaxed);
+  for (int i = 0; i < 2; i++) k->work[i] = x->work[i];
+  k->n_max_depth = x->n_max_depth;
+  k->n_nan = x->n_nan;
+  k->accept_sum = x->accept_sum;
+  k->step_size = x->step_size;
+  k->form = x->form;
+  k->faults = w->faults;
+  seconds(r, x, k->seconds);
+  if (!x->save[0] || csv_flush(x->csv)) return; /* the next row tells */
+  k->offset = csv_written(x->csv);
+  checkpoint_write(x->save[0], x->save[1], k);
+}
+
+void run_rest_end(run *r, int c) { seconds(r, &r->chain[c], r->chain[c].seconds); }
+
+static int64_t next_pause(int64_t draws) {
+  enum { FIRST = 100, LEAST = 50 };
+  return draws == 0 ? FIRST : draws + (draws / 4 > LEAST ? draws / 4 : LEAST);
+}
+
+static run_status rounds(run *r, run_job *job, void *ctx) {
+  if (r->o.until.n == 0) {
+    r->pause = r->o.draws;
+    return run_jobs(r, (size_t)r->o.chains, job, ctx);
+  }
+  r->until_hard = SIZE_MAX;
+  for (r->pause = 0;;) {
+    r->pause = next_pause(r->pause);
+    if (r->pause > r->o.draws) r->pause = r->o.draws;
+    run_status st = run_jobs(r, (size_t)r->o.chains, job, ctx);
+    if (st != RUN_OK) return st;
+    for (int64_t c = 0; c < r->o.chains; c++)
+      if (r->chain[c].status != RUN_OK && r->chain[c].status != RUN_PAUSED) return RUN_OK;
+    if ((st = run_until(r, &r->until_met)) != RUN_OK) return st;
+    if (r->until_met || r->pause == r->o.draws) break;
+    /* A chain that came from a checkpoint behind this pause has not moved. */
+    for (int64_t c = 0; c < r->o.chains; c++)
+      if (r->chain[c].rest->done) r->chain[c].from = r->chain[c].rest;
+  }
+  return RUN_OK;
+}
+
+run_status run_chains(run *r, run_job *job, void *ctx) {
+  r->total = (uint64_t)r->o.chains * transitions(r, r->o.draws);
+  run_status st = rounds(r, job, ctx);
+  for (int64_t c = 0; c < r->o.chains; c++) {
+    chain_state *x = &r->chain[c];
+    if (x->status == RUN_PAUSED) x->status = RUN_OK;
+    if (x->csv) csv_elapsed(x->csv, x->seconds[0], x->seconds[1]);
+  }
+  return st == RUN_OK ? run_join(r) : (r->status = st);
+}
