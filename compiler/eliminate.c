@@ -199,12 +199,18 @@ ir_val elim_blank(eliminator *e, ir_builder *b, uint32_t v) {
   return ir_new_array(b, t);
 }
 
-ir_axes elim_axes(const eliminator *e, uint32_t v, uint32_t dim, ir_val at) {
+ir_val elim_place(const eliminator *e, ir_builder *b, uint32_t dim, ir_val at) {
+  int64_t offset;
+  if (size_is_const(e->g->m->sizes, e->g->dim[dim].offset, &offset) && offset == 0) return at;
+  return ir_op2(b, IR_ADD_OP, at, ir_size_val(b, e->g->dim[dim].offset));
+}
+
+ir_axes elim_axes(const eliminator *e, ir_builder *b, uint32_t v, uint32_t dim, ir_val at) {
   const factor_var *x = &e->g->var[v];
   ir_axes axes = {.n = 0};
   for (uint32_t k = 0; k < x->site->type.rank; k++)
     if (!factor_axis_open(x, k)) continue;
-    else if (x->dim[k] == dim) axes.at[axes.n++] = at;
+    else if (x->dim[k] == dim) axes.at[axes.n++] = elim_place(e, b, dim, at);
     else if (!(e->open & 1u << x->dim[k])) axes.at[axes.n++] = 0;
   return axes;
 }
@@ -222,7 +228,7 @@ static void plate_draw(eliminator *e, ir_builder *b, uint32_t dim, const elim_pa
     elim_draw(e, &in, &p, part_value);
     for (uint32_t v = 0; v < e->g->nvars; v++) {
       if (!(part->vars & 1u << v)) continue;
-      ir_axes axes = elim_axes(e, v, dim, e->pos[dim]);
+      ir_axes axes = elim_axes(e, &in, v, dim, e->pos[dim]);
       value[v] = loop ? ir_loop_out(e->fn, loop, IR_INTO, value[v], &axes, part_value[v]) : ir_put(b, value[v], axes, part_value[v]);
     }
     e->open &= ~(1u << dim);

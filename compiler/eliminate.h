@@ -107,7 +107,9 @@ void elim_draw(eliminator *e, ir_builder *b, const elim_part *part, ir_val *valu
 /* An array for the values of variable v along the axes whose dimensions are not open; and it with a value placed at the position
  * in dim, which is open now. */
 ir_val elim_blank(eliminator *e, ir_builder *b, uint32_t v);
-ir_axes elim_axes(const eliminator *e, uint32_t v, uint32_t dim, ir_val at);
+ir_axes elim_axes(const eliminator *e, ir_builder *b, uint32_t v, uint32_t dim, ir_val at);
+/* The place in the arrays of sites of a position in dim. */
+ir_val elim_place(const eliminator *e, ir_builder *b, uint32_t dim, ir_val at);
 ir_val elim_position(eliminator *e, ir_builder *b, uint32_t dim, ir_size at);
 double elim_number(const eliminator *e, ir_size n);
 

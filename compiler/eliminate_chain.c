@@ -260,7 +260,7 @@ static void back_through(chain *c, ir_builder *b, const elim_range *r, const mes
     back_tables(c, b, r, m, &list);
     draw_set(c, b, &list, oldest, drawn);
     for (uint32_t v = 0; v < e->g->nvars; v++)
-      if (c->own & 1u << v) value[v] = ir_put(b, value[v], elim_axes(e, v, c->dim, position_before(c, b, c->lag)), drawn[step_var(v, c->lag)]);
+      if (c->own & 1u << v) value[v] = ir_put(b, value[v], elim_axes(e, b, v, c->dim, position_before(c, b, c->lag)), drawn[step_var(v, c->lag)]);
     step_back(c);
     return;
   }
@@ -288,7 +288,7 @@ static void back_through(chain *c, ir_builder *b, const elim_range *r, const mes
     }
   for (uint32_t v = 0; v < e->g->nvars; v++) {
     if (!(c->own & 1u << v)) continue;
-    ir_axes axes = elim_axes(e, v, c->dim, position_before(c, &in, c->lag));
+    ir_axes axes = elim_axes(e, &in, v, c->dim, position_before(c, &in, c->lag));
     ir_loop_finish(e->fn, scan, place[v], &axes, drawn[step_var(v, c->lag)]);
     value[v] = scan->res[place[v]];
   }
@@ -319,7 +319,7 @@ static void draw_deep(chain *c, ir_builder *b, const elim_range *r, const ir_val
   }
   for (uint32_t v = 0; v < e->g->nvars; v++)
     for (uint32_t l = 0; c->own & 1u << v && l <= lag; l++) {
-      ir_axes axes = elim_axes(e, v, c->dim, position_before(c, &in, l));
+      ir_axes axes = elim_axes(e, &in, v, c->dim, position_before(c, &in, l));
       e->state[step_var(v, l)] = factor_state(&in, &e->g->var[v], ir_at(&in, along[v], axes));
       e->bound |= step_bit(step_var(v, l));
     }
@@ -327,7 +327,7 @@ static void draw_deep(chain *c, ir_builder *b, const elim_range *r, const ir_val
   elim_draw(e, &in, &p, part_value);
   for (uint32_t v = 0; v < e->g->nvars; v++) {
     if (!(c->deep & 1u << v)) continue;
-    ir_axes axes = elim_axes(e, v, c->dim, e->pos[c->dim]);
+    ir_axes axes = elim_axes(e, &in, v, c->dim, e->pos[c->dim]);
     value[v] = loop ? ir_loop_out(e->fn, loop, IR_INTO, value[v], &axes, part_value[v]) : ir_put(b, value[v], axes, part_value[v]);
   }
   e->bound = bound;
@@ -352,7 +352,7 @@ void chain_draw(eliminator *e, ir_builder *b, uint32_t dim, const elim_part *par
   draw_set(&c, b, &list, window(&c, 0, c.lag - 1), drawn);
   for (uint32_t v = 0; v < e->g->nvars; v++)
     for (uint32_t l = 0; c.own & 1u << v && l < c.lag; l++)
-      value[v] = ir_put(b, value[v], elim_axes(e, v, dim, position_before(&c, b, l)), drawn[step_var(v, l)]);
+      value[v] = ir_put(b, value[v], elim_axes(e, b, v, dim, position_before(&c, b, l)), drawn[step_var(v, l)]);
   for (size_t k = n; k-- > 0;) back_through(&c, b, &range[k], &m, value);
   e->bound = bound;
   if (c.deep) {

@@ -36,6 +36,13 @@ static ir_cloner cloner_of(const eliminator *e, const factor *f) {
   return c;
 }
 
+/* The index of a loop by the number of the iteration. */
+static ir_val loop_index(const eliminator *e, ir_builder *b, const factor_loop *l, ir_val n) {
+  int64_t first;
+  if (size_is_const(e->g->m->sizes, l->first, &first) && first == 0) return n;
+  return ir_op2(b, IR_ADD_OP, n, ir_size_val(b, l->first));
+}
+
 /* The table of a gathered factor: its term for each state, added up by the element that it reads. */
 static ir_val gathered(eliminator *e, ir_builder *b, const factor *f) {
   const factor *t = f->from;
@@ -49,7 +56,11 @@ static ir_val gathered(eliminator *e, ir_builder *b, const factor *f) {
   in = ir_builder_in(b, &loop->u.loop->body);
   /* The position does not depend on the state. */
   ir_cloner c = cloner_of(e, t);
-  for (uint32_t k = 0; k < t->nloops; k++) ir_map_set(&c.map, t->loop[k].index, loop->u.loop->index[k]);
+  ir_val index[FACTOR_MAX_LOOPS];
+  for (uint32_t k = 0; k < t->nloops; k++) {
+    index[k] = loop_index(e, &in, &t->loop[k], loop->u.loop->index[k]);
+    ir_map_set(&c.map, t->loop[k].index, index[k]);
+  }
   ir_map_set(&c.map, t->ref[0].state, factor_value(&in, v, ir_int(&in, 0)));
   ir_clone_block(&c, &in, &t->fn->body);
   ir_axes axes = {.n = t->fn->nret}; /* the last axis open */
@@ -58,7 +69,7 @@ static ir_val gathered(eliminator *e, ir_builder *b, const factor *f) {
   ir_op *states = ir_loop_begin(&in, IR_PLATE_OP, 1, &n);
   ir_builder each = ir_builder_in(&in, &states->u.loop->body);
   c = cloner_of(e, t);
-  for (uint32_t k = 0; k < t->nloops; k++) ir_map_set(&c.map, t->loop[k].index, loop->u.loop->index[k]);
+  for (uint32_t k = 0; k < t->nloops; k++) ir_map_set(&c.map, t->loop[k].index, index[k]);
   ir_map_set(&c.map, t->ref[0].state, factor_value(&each, v, states->u.loop->index[0]));
   ir_clone_block(&c, &each, &t->fn->body);
   ir_val terms = ir_loop_out(e->fn, states, IR_STACK, 0, NULL, ir_map_get(&c.map, t->fn->ret[0]));
@@ -85,18 +96,16 @@ static ir_val term_value(eliminator *e, ir_builder *b, const factor *f) {
     const factor_loop *l = &f->loop[k];
     ir_builder *in = &at[n];
     ir_val i;
-    if (l->fixed >= 0) {
-      size_table *s = e->g->m->sizes;
-      ir_size at = size_const(s, l->fixed);
-      i = ir_size_val(in, l->down ? size_sub(s, size_sub(s, l->extent, size_const(s, 1)), at) : at);
+    size_table *s = e->g->m->sizes;
+    if (l->fixed != IR_SIZE_NONE) {
+      i = ir_size_val(in, l->down ? size_sub(s, l->flip, l->fixed) : l->fixed);
     } else if (l->dim >= 0) {
-      ir_size last = size_add(e->g->m->sizes, size_sub(e->g->m->sizes, l->extent, size_const(e->g->m->sizes, 1)), l->shift);
-      i = l->down ? ir_op2(in, IR_SUB_OP, ir_size_val(in, last), e->pos[l->dim]) : ir_op2(in, IR_SUB_OP, e->pos[l->dim], ir_size_val(in, l->shift));
+      i = l->down ? ir_op2(in, IR_SUB_OP, ir_size_val(in, size_add(s, l->flip, l->shift)), e->pos[l->dim]) : ir_op2(in, IR_SUB_OP, e->pos[l->dim], ir_size_val(in, l->shift));
     } else {
       ir_val extent = ir_size_val(in, l->extent);
       loop[n] = ir_loop_begin(in, IR_PLATE_OP, 1, &extent);
-      i = loop[n]->u.loop->index[0];
       at[n + 1] = ir_builder_in(in, &loop[n]->u.loop->body);
+      i = loop_index(e, &at[n + 1], l, loop[n]->u.loop->index[0]);
       n++;
     }
     ir_map_set(&c.map, l->index, i);
@@ -107,10 +116,29 @@ static ir_val term_value(eliminator *e, ir_builder *b, const factor *f) {
   return v;
 }
 
+/* A table of many variables has one axis for all of them, the last variable moving fastest: arrays have few axes, and one may be the position
+ * in a chain. */
+static bool is_flat(step_set scope) {
+  uint32_t n = 0;
+  for (step_set s = scope; s; s &= s - 1) n++;
+  return n >= IR_MAX_RANK;
+}
+
+static ir_val flat_index(eliminator *e, ir_builder *b, step_set scope) {
+  ir_val at = 0;
+  for (uint32_t x = 0; x < STEP_MAX_VARS; x++)
+    if (scope & step_bit(x)) at = at ? ir_op2(b, IR_ADD_OP, ir_op2(b, IR_MUL_OP, at, ir_size_val(b, step_states(e, x))), e->state[x]) : e->state[x];
+  return at;
+}
+
 static ir_val table_value(eliminator *e, ir_builder *b, const step_table *t) {
   if (t->f) return term_value(e, b, t->f);
   ir_axes axes = {.n = t->npos};
   memcpy(axes.at, t->at, t->npos * sizeof *t->at);
+  if (is_flat(t->scope)) {
+    axes.at[axes.n++] = flat_index(e, b, t->scope);
+    return ir_at(b, t->array, axes);
+  }
   for (uint32_t x = 0; x < STEP_MAX_VARS; x++)
     if (t->scope & step_bit(x)) axes.at[axes.n++] = e->state[x];
   return axes.n ? ir_at(b, t->array, axes) : t->array;
@@ -125,18 +153,37 @@ static ir_val list_value(eliminator *e, ir_builder *b, const step_list *list) {
   return sum ? sum : ir_real(b, 0.0);
 }
 
+static ir_op *over_flat(eliminator *e, ir_builder *b, step_set scope, ir_builder *in) {
+  ir_size all = size_const(e->g->m->sizes, 1);
+  for (uint32_t x = 0; x < STEP_MAX_VARS; x++)
+    if (scope & step_bit(x)) all = size_mul(e->g->m->sizes, all, step_states(e, x));
+  if (all == IR_SIZE_NONE) factors_refuse(e->g, e->g->var[0].site->where, "a table of too many states");
+  ir_val n = ir_size_val(b, all);
+  ir_op *loop = ir_loop_begin(b, IR_PLATE_OP, 1, &n);
+  *in = ir_builder_in(b, &loop->u.loop->body);
+  ir_val rest = loop->u.loop->index[0];
+  for (uint32_t x = STEP_MAX_VARS; x-- > 0;) {
+    if (!(scope & step_bit(x))) continue;
+    bool first = !(scope & (step_bit(x) - 1));
+    ir_val states = ir_size_val(in, step_states(e, x));
+    e->state[x] = first ? rest : ir_op2(in, IR_IMOD_OP, rest, states);
+    if (!first) rest = ir_op2(in, IR_IDIV_OP, rest, states);
+  }
+  return loop;
+}
+
 /* Loops over the states of `scope`: begins one and sets e->state.  NULL for no variable. */
 static ir_op *over_states(eliminator *e, ir_builder *b, step_set scope, ir_builder *in) {
   ir_val extent[IR_MAX_RANK];
   uint32_t rank = 0, x[IR_MAX_RANK];
+  *in = *b;
+  if (!scope) return NULL;
+  if (is_flat(scope)) return over_flat(e, b, scope, in);
   for (uint32_t k = 0; k < STEP_MAX_VARS; k++) {
     if (!(scope & step_bit(k))) continue;
-    if (rank == IR_MAX_RANK) factors_refuse(e->g, e->g->var[k / FACTOR_LAGS].site->where, "a table over more than %d unknowns, `%s` among them", IR_MAX_RANK, e->g->var[k / FACTOR_LAGS].site->name);
     x[rank] = k;
     extent[rank++] = ir_size_val(b, step_states(e, k));
   }
-  *in = *b;
-  if (!rank) return NULL;
   ir_op *loop = ir_loop_begin(b, IR_PLATE_OP, rank, extent);
   *in = ir_builder_in(b, &loop->u.loop->body);
   for (uint32_t k = 0; k < rank; k++) e->state[x[k]] = loop->u.loop->index[k];
@@ -301,10 +348,10 @@ static ir_axes place(eliminator *e, ir_builder *b, uint32_t x) {
   ir_axes axes = {.n = v->site->type.rank};
   for (uint32_t k = 0; k < axes.n; k++) {
     if (!factor_axis_open(v, k)) {
-      axes.at[k] = ir_int(b, v->at[k]);
+      axes.at[k] = ir_size_val(b, v->at[k]);
       continue;
     }
-    axes.at[k] = e->pos[v->dim[k]];
+    axes.at[k] = elim_place(e, b, v->dim[k], e->pos[v->dim[k]]);
     if (x % FACTOR_LAGS && e->g->dim[v->dim[k]].lag) axes.at[k] = ir_op2(b, IR_SUB_OP, axes.at[k], ir_int(b, x % FACTOR_LAGS));
   }
   return axes;

@@ -24,7 +24,13 @@ typedef struct outliner {
   factor *f;
   const ir_op *op;
   ir_map scratch; /* of clones in progress */
+  bool *ready;    /* by value of the model: what a region that is cloned reads and `scratch` has already */
   ir_axes gather; /* the position from data, where there is one */
+  int regions;    /* that are being cloned around what is looked at */
+  /* A piece that has to be cut leaves by this. */
+  jmp_buf cut;
+  uint32_t cut_loop;
+  int64_t cut_at; /* iterations that stay together */
 } outliner;
 
 static ir_val get(outliner *o, ir_builder *b, scope *s, ir_val v);
@@ -126,15 +132,64 @@ static bool visible(const ir_fn *fn, const ir_axes *axes) {
   return true;
 }
 
+_Noreturn static void cut(outliner *o, int loop, int64_t at) {
+  o->cut_loop = (uint32_t)loop;
+  o->cut_at = at;
+  longjmp(o->cut, 1);
+}
+
+/* What position() could not tell, from numbers.  Along an axis of length `extent`. */
+static factor_pos numbered(outliner *o, ir_val v, ir_size extent) {
+  factor_run r;
+  if (!factor_run_of(o->g, o->f, v, &r)) return (factor_pos){-1, 0, IR_SIZE_NONE};
+  if (r.loop < 0) return (factor_pos){-1, 0, factor_near(o->g, r.value, extent)};
+  const factor_loop *l = &o->f->loop[r.loop];
+  int64_t n = 0, first = 0;
+  size_value(o->g->m->sizes, l->extent, &n);
+  size_value(o->g->m->sizes, l->first, &first);
+  /* Two positions may be the end of a ring rather than a way back. */
+  bool even = r.slope == 0 || r.slope == 1 || (r.slope == -1 && r.length > 2);
+  if (!even || r.length < n) cut(o, r.loop, even ? r.length : 1);
+  if (r.slope == 0) return (factor_pos){-1, 0, factor_near(o->g, r.value, extent)};
+  return (factor_pos){r.loop, r.slope < 0, factor_near(o->g, r.value - r.slope * first, extent)};
+}
+
+/* Whether the position is outside of an axis in all iterations; a loop in which some are is cut. */
+static bool beyond(outliner *o, const factor_pos *p, ir_size extent) {
+  size_table *t = o->g->m->sizes;
+  int64_t at, length, first = 0, n = 1;
+  if (!size_value(t, p->at, &at) || !size_value(t, extent, &length)) return false;
+  if (p->loop < 0) return at < 0 || at >= length;
+  if (!size_value(t, o->f->loop[p->loop].first, &first) || !size_value(t, o->f->loop[p->loop].extent, &n) || n <= 0) return false;
+  int64_t from = p->down ? at - first : at + first, step = p->down ? -1 : 1, to = from + step * (n - 1);
+  bool starts = from >= 0 && from < length, ends = to >= 0 && to < length;
+  if (starts && ends) return false;
+  if (starts) cut(o, p->loop, step > 0 ? length - from : from + 1);
+  if (from < 0 ? step < 0 || to < 0 : step > 0 || to >= length) return true;
+  cut(o, p->loop, step > 0 ? -from : from - length + 1);
+}
+
 /* An element of a variable: one parameter for each that the term reads. */
-static ir_val reference(outliner *o, const ir_site *site, const ir_axes *axes) {
+static ir_val reference(outliner *o, ir_builder *b, const ir_site *site, const ir_axes *axes) {
   factor *f = o->f;
   factor_ref r = {.var = var_of(o->g, site)};
-  bool gather = false;
+  bool gather = false, outside = false;
   for (uint32_t k = 0; k < axes->n; k++) {
-    r.pos[k] = position(o, f->fn, axes->at[k]);
-    if (r.pos[k].at == IR_SIZE_NONE) gather = true;
+    factor_pos *p = &r.pos[k];
+    *p = position(o, f->fn, axes->at[k]);
+    if (p->at == IR_SIZE_NONE) *p = numbered(o, axes->at[k], site->type.dim[k]);
+    if (p->at == IR_SIZE_NONE) {
+      gather = true;
+      continue;
+    }
+    outside = outside || beyond(o, p, site->type.dim[k]);
+    int64_t one;
+    const factor_loop *l = p->loop >= 0 ? &f->loop[p->loop] : NULL;
+    if (l && l->cut && size_is_const(o->g->m->sizes, l->extent, &one) && one == 1)
+      *p = (factor_pos){-1, 0, p->down ? size_sub(o->g->m->sizes, p->at, l->first) : size_add(o->g->m->sizes, p->at, l->first)};
   }
+  /* Nothing stands there, so a condition keeps the model from looking; else it is an error when the program runs. */
+  if (outside && o->regions) return factor_value(b, &o->g->var[r.var], ir_int(b, 0));
   if (gather) {
     bool again = o->gather.n > 0 && memcmp(&o->gather, axes, sizeof *axes) == 0;
     if (again) return f->ref[0].state;
@@ -150,6 +205,15 @@ static ir_val reference(outliner *o, const ir_site *site, const ir_axes *axes) {
   r.state = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(o->g->m->mem, "s.%u", f->nrefs + 1), ir_scalar((ir_elem)site->type.elem));
   f->ref[f->nrefs++] = r;
   return r.state;
+}
+
+/* A condition of the term that is the same in all iterations: 0 or 1; else -1. */
+static int certain(const outliner *o, ir_val condition) {
+  factor_run r;
+  int64_t n = 1;
+  if (!factor_run_of(o->g, o->f, condition, &r)) return -1;
+  if (r.loop >= 0) size_value(o->g->m->sizes, o->f->loop[r.loop].extent, &n);
+  return r.slope == 0 && r.length >= n ? r.value != 0 : -1;
 }
 
 /* ---- cloning */
@@ -170,32 +234,110 @@ static bool inside(const outliner *o, ir_val v, const ir_op *root) {
   return false;
 }
 
-/* Operands from outside of what is being cloned. */
-static void seed(void *user, ir_val *use) {
+/* v is computed from what is outside alone, and without a check that a condition may stand before. */
+static bool from_outside(const seeding *x, ir_val v, int depth) {
+  if (!v || !inside(x->o, v, x->root)) return true;
+  const ir_op *op = ir_def_op(x->o->g->model, v);
+  if (!op || depth == 0 || op->nres != 1 || ir_op_table[op->code].effect != IR_PURE) return false;
+  for (uint32_t k = 0; k < op->nargs; k++)
+    if (!from_outside(x, op->args[k], depth - 1)) return false;
+  for (uint32_t k = 0; op->code == IR_AT_OP && k < op->u.axes.n; k++)
+    if (!from_outside(x, op->u.axes.at[k], depth - 1)) return false;
+  return true;
+}
+
+static void seed_value(seeding *x, ir_val v) {
+  if (!v || inside(x->o, v, x->root)) return;
+  ir_val to = get(x->o, x->b, x->s, v);
+  ir_map_set(&x->o->scratch, v, to);
+}
+
+/* Computes the result of op before the region. */
+static void seed_result(seeding *x, const ir_op *op) {
+  ir_val to = get(x->o, x->b, x->s, op->res[0]);
+  ir_map_set(&x->o->scratch, op->res[0], to);
+  x->o->ready[op->res[0]] = true;
+}
+
+static void seed(void *user, ir_val *use) { seed_value(user, *use); }
+
+/* A row of a variable, of which elements are read. */
+static bool is_row(const factor_graph *g, ir_val v) {
+  site_image i;
+  ir_axes axes;
+  return image_of(g, v, &i) && i.site->role == IR_LATENT && g->summed[i.site->number] && !factor_element(g, v, &axes);
+}
+
+/* Operands from outside of what is being cloned; of an element of a variable, what its position is made of. */
+static void seed_op(void *user, ir_op *op) {
   seeding *x = user;
-  if (!*use || inside(x->o, *use, x->root)) return;
-  ir_val to = get(x->o, x->b, x->s, *use);
-  ir_map_set(&x->o->scratch, *use, to);
+  const factor_graph *g = x->o->g;
+  ir_axes axes;
+  if (op->nres == 1 && factor_element(g, op->res[0], &axes)) {
+    bool outside = true;
+    for (uint32_t k = 0; k < axes.n; k++) outside = outside && from_outside(x, axes.at[k], 8);
+    if (outside) {
+      seed_result(x, op);
+      return;
+    }
+    for (uint32_t k = 0; k < axes.n; k++) seed_value(x, axes.at[k]);
+    return;
+  }
+  if (op->nres == 1 && is_row(g, op->res[0])) return;
+  if (op->code == IR_AT_OP && g->dep[op->args[0]] && !inside(x->o, op->args[0], x->root) && from_outside(x, op->res[0], 8)) {
+    seed_result(x, op);
+    return;
+  }
+  ir_visit_uses(op, seed, x);
+}
+
+static void see_row(void *user, ir_val *use) {
+  ir_cloner *c = user;
+  outliner *o = c->user;
+  site_image i;
+  if (*use && !ir_map_get(&c->map, *use) && is_row(o->g, *use) && image_of(o->g, *use, &i))
+    factors_refuse(o->g, o->op->where, "`%s` is read as a whole here", i.site->name);
 }
 
 static bool clone_hook(ir_cloner *c, ir_builder *b, const ir_op *op) {
   outliner *o = c->user;
   ir_axes axes;
-  (void)b;
-  if (op->nres != 1) return false;
-  const ir_site *site = factor_element(o->g, op->res[0], &axes);
-  if (!site) return false;
-  for (uint32_t k = 0; k < axes.n; k++) axes.at[k] = ir_map_get(&c->map, axes.at[k]);
-  ir_map_set(&c->map, op->res[0], reference(o, site, &axes));
-  return true;
+  if (op->nres == 1 && o->ready[op->res[0]]) return true;
+  const ir_site *site = op->nres == 1 ? factor_element(o->g, op->res[0], &axes) : NULL;
+  if (site) {
+    for (uint32_t k = 0; k < axes.n; k++) axes.at[k] = ir_map_get(&c->map, axes.at[k]);
+    ir_map_set(&c->map, op->res[0], reference(o, b, site, &axes));
+    return true;
+  }
+  if (op->nres == 1 && is_row(o->g, op->res[0])) return true;
+  int is = op->code == IR_IF_OP ? certain(o, ir_map_get(&c->map, op->args[0])) : -1;
+  if (is >= 0) {
+    const ir_if *branch = op->u.branch;
+    ir_clone_block(c, b, is ? &branch->then_ : &branch->else_);
+    for (uint32_t k = 0; k < op->nres; k++) ir_map_set(&c->map, op->res[k], ir_map_get(&c->map, (is ? branch->then_yield : branch->else_yield)[k]));
+    return true;
+  }
+  ir_visit_uses((ir_op *)op, see_row, c);
+  return false;
 }
 
 static void clone(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
   seeding x = {o, b, s, op};
-  ir_visit_region_uses((ir_op *)op, seed, &x);
+  bool *around = o->ready;
+  o->ready = ARENA_ARRAY(o->g->m->mem, bool, o->g->model->nvals);
+  ir_visit_uses((ir_op *)op, seed, &x);
+  o->regions += op->code == IR_IF_OP || ir_is_loop(op);
+  if (ir_is_loop(op)) {
+    ir_visit_ops((ir_block *)&op->u.loop->body, seed_op, &x);
+  } else if (op->code == IR_IF_OP) {
+    ir_visit_ops((ir_block *)&op->u.branch->then_, seed_op, &x);
+    ir_visit_ops((ir_block *)&op->u.branch->else_, seed_op, &x);
+  }
   ir_cloner c = {.from = o->g->model, .map = o->scratch, .hook = clone_hook, .user = o};
   ir_clone_op(&c, b, op);
   o->scratch = c.map;
+  o->ready = around;
+  o->regions -= op->code == IR_IF_OP || ir_is_loop(op);
   for (uint32_t k = 0; k < op->nres; k++) ir_map_set(&s->map, op->res[k], ir_map_get(&o->scratch, op->res[k]));
 }
 
@@ -227,7 +369,7 @@ static ir_val made(outliner *o, ir_builder *b, scope *s, ir_val v) {
   const ir_site *site = factor_element(g, v, &axes);
   if (site) {
     axes = get_axes(o, b, s, &axes);
-    return reference(o, site, &axes);
+    return reference(o, b, site, &axes);
   }
   const ir_op *def = ir_def_op(g->model, v);
   const bool literal = def && (def->code == IR_REAL_OP || def->code == IR_INT_OP || def->code == IR_BOOL_OP || def->code == IR_SIZE_OP);
@@ -248,6 +390,8 @@ static ir_val made(outliner *o, ir_builder *b, scope *s, ir_val v) {
   }
   ir_val y = x->op->code == IR_AT_OP ? stacked(o, b, s, x->op) : 0;
   if (y) return y;
+  int is = x->op->code == IR_IF_OP ? certain(o, get(o, b, s, x->op->args[0])) : -1;
+  if (is >= 0) return get(o, b, s, (is ? x->op->u.branch->then_yield : x->op->u.branch->else_yield)[x->slot]);
   clone(o, b, s, x->op);
   return ir_map_get(&s->map, v);
 }
@@ -274,7 +418,13 @@ static ir_map map_copy(const ir_map *m) {
 
 /* What is computed in a branch is not seen behind it. */
 static ir_val branch_term(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
-  ir_op *to = ir_if_begin(b, get(o, b, s, op->args[0]));
+  ir_val condition = get(o, b, s, op->args[0]);
+  int is = certain(o, condition);
+  if (is >= 0) {
+    ir_val v = block_term(o, b, s, is ? &op->u.branch->then_ : &op->u.branch->else_);
+    return v ? v : ir_real(b, 0.0);
+  }
+  ir_op *to = ir_if_begin(b, condition);
   ir_val v[2];
   for (int k = 0; k < 2; k++) {
     scope inner = *s;
@@ -345,12 +495,29 @@ static ir_val block_term(outliner *o, ir_builder *b, scope *s, const ir_block *b
   return sum;
 }
 
-bool factor_outline(factor_graph *g, factor *f, const ir_op *op) {
+/* Halves of a piece: its first `at` iterations of loop l, and the others. */
+static void cut_piece(const factor_graph *g, const factor *f, uint32_t l, int64_t at, factor_piece piece[2]) {
+  size_table *t = g->m->sizes;
+  ir_size first = f->loop[l].first, n = f->loop[l].extent, here = factor_near(g, at, n);
+  piece[1] = piece[0];
+  piece[0].first[l] = first;
+  piece[0].count[l] = here;
+  piece[1].first[l] = size_add(t, first, here);
+  piece[1].count[l] = size_sub(t, n, here);
+}
+
+factor_made factor_outline(factor_graph *g, factor *f, const ir_op *op, factor_piece piece[2]) {
   arena *mem = g->m->mem;
-  outliner o = {.g = g, .f = f, .op = op, .scratch = ir_map_new(mem, g->model)};
+  outliner *o = ARENA_NEW(mem, outliner);
+  *o = (outliner){.g = g, .f = f, .op = op, .scratch = ir_map_new(mem, g->model)};
   scope root = {NULL, ir_map_new(mem, g->model), NULL};
   f->op = op;
   f->fn = ir_fn_new(g->m, "term", false);
+  if (setjmp(o->cut)) {
+    cut_piece(g, f, o->cut_loop, o->cut_at, piece);
+    ir_fn_remove(g->m, f->fn);
+    return FACTOR_CUT;
+  }
   /* Outer loops first. */
   const ir_op *around[IR_MAX_DEPTH];
   int depth = 0;
@@ -359,19 +526,22 @@ bool factor_outline(factor_graph *g, factor *f, const ir_op *op) {
     const ir_loop *loop = around[depth]->u.loop;
     for (uint32_t k = 0; k < loop->rank; k++) {
       if (f->nloops == FACTOR_MAX_LOOPS) factors_refuse(g, op->where, "this stands in more than %d loops", FACTOR_MAX_LOOPS);
-      factor_loop *l = &f->loop[f->nloops++];
-      l->extent = ir_size_of(g->model, loop->extent[k]);
-      if (l->extent == IR_SIZE_NONE) factors_refuse(g, op->where, "this stands in a loop whose length varies");
-      l->dim = -1;
-      l->fixed = -1;
+      ir_size all = ir_size_of(g->model, loop->extent[k]);
+      if (all == IR_SIZE_NONE) factors_refuse(g, op->where, "this stands in a loop whose length varies");
+      factor_loop *l = &f->loop[f->nloops];
+      *l = (factor_loop){.first = piece->first[f->nloops], .extent = piece->count[f->nloops], .dim = -1};
+      l->cut = l->first != IR_SIZE_NONE;
+      if (!l->cut) l->first = size_const(g->m->sizes, 0);
+      if (!l->cut) l->extent = all;
+      f->nloops++;
       l->index = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(mem, "i.%u", f->nloops), ir_scalar(IR_INT));
       ir_map_set(&root.map, loop->index[k], l->index);
     }
   }
   ir_builder b = ir_builder_at_end(f->fn, &f->fn->body);
   b.where = op->where;
-  ir_val ret[IR_MAX_RANK + 1] = {op_term(&o, &b, &root, op)};
-  memcpy(ret + 1, o.gather.at, o.gather.n * sizeof *ret);
-  ir_return(f->fn, 1 + o.gather.n, ret);
-  return o.gather.n > 0;
+  ir_val ret[IR_MAX_RANK + 1] = {op_term(o, &b, &root, op)};
+  memcpy(ret + 1, o->gather.at, o->gather.n * sizeof *ret);
+  ir_return(f->fn, 1 + o->gather.n, ret);
+  return o->gather.n > 0 ? FACTOR_GATHERED : FACTOR_PLAIN;
 }

@@ -158,7 +158,7 @@ static void gather(factor_graph *g, factor *f) {
   ir_axes axes = {.n = 0};
   for (uint32_t k = 0; k < site->type.rank; k++) {
     factor_loop *l = &f->loop[f->nloops++];
-    *l = (factor_loop){.extent = site->type.dim[k], .dim = -1, .fixed = -1};
+    *l = (factor_loop){.first = size_const(m->sizes, 0), .extent = site->type.dim[k], .dim = -1};
     l->index = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(m->mem, "i.%u", k + 1), ir_scalar(IR_INT));
     r->pos[k] = (factor_pos){(int)k, 0, size_const(m->sizes, 0)};
     table.dim[table.rank++] = site->type.dim[k];
@@ -174,13 +174,25 @@ static void gather(factor_graph *g, factor *f) {
 }
 
 static void add_factor(factor_graph *g, const ir_op *op) {
-  factor *f = NULL;
-  ARENA_PUSH(g->m->mem, g->factor, g->nfactors, g->cap_factors, (factor){0});
-  f = &g->factor[g->nfactors - 1];
   if (op->code == IR_IF_OP)
     for (uint32_t k = 0; k < op->nres; k++)
       if (!g->dep[op->res[k]]) factors_refuse(g, op->where, "a condition with definitions among its observations");
-  if (factor_outline(g, f, op)) gather(g, f);
+  factor_piece todo[FACTOR_MAX_PIECES + 1];
+  memset(todo, 0, sizeof *todo);
+  for (uint32_t n = 1, made = 0; n;) {
+    factor f = {0};
+    factor_made how = factor_outline(g, &f, op, &todo[n - 1]);
+    if (how == FACTOR_CUT && n + made == FACTOR_MAX_PIECES)
+      factors_refuse(g, op->where, "this reads other elements in each of more than %d iterations", FACTOR_MAX_PIECES);
+    if (how == FACTOR_CUT) {
+      n++;
+      continue;
+    }
+    n--;
+    made++;
+    if (how == FACTOR_GATHERED) gather(g, &f);
+    ARENA_PUSH(g->m->mem, g->factor, g->nfactors, g->cap_factors, f);
+  }
 }
 
 static void walk(factor_graph *g, const ir_block *block, bool vars) {
@@ -247,7 +259,7 @@ static void find_dims(factor_graph *g) {
       if (number[a] < 0) {
         if (g->ndims == FACTOR_MAX_DIMS) factors_refuse(g, x->site->where, "finite unknowns with more than %d axes", FACTOR_MAX_DIMS);
         number[a] = (int)g->ndims;
-        g->dim[g->ndims++] = (factor_dim){.extent = n};
+        g->dim[g->ndims++] = (factor_dim){.extent = n, .offset = size_const(g->m->sizes, 0)};
       }
       const factor_dim *d = &g->dim[number[a]];
       if (d->extent != n && !(factor_size_le(g, d->extent, n) && factor_size_le(g, n, d->extent)))
@@ -268,7 +280,7 @@ static void place_in_dim(factor_graph *g, factor *f, uint32_t d) {
       factor_ref *x = &f->ref[r];
       const factor_var *v = &g->var[x->var];
       for (uint32_t k = 0; k < v->site->type.rank; k++) {
-        if (v->dim[k] != d) continue;
+        if (v->dim[k] != d || !factor_axis_open(v, k)) continue;
         const factor_pos *p = &x->pos[k];
         if (first) last = *p;
         first = false;
@@ -291,7 +303,7 @@ static void place_in_dim(factor_graph *g, factor *f, uint32_t d) {
         if (g->dim[d].lag < lag) g->dim[d].lag = (uint32_t)lag;
       }
     }
-  f->first[d] = last.at;
+  f->first[d] = last.loop >= 0 ? size_add(g->m->sizes, last.at, f->loop[last.loop].first) : last.at;
   f->count[d] = last.loop >= 0 ? f->loop[last.loop].extent : size_const(g->m->sizes, 1);
   if (last.loop >= 0) {
     f->loop[last.loop].dim = (int)d;
@@ -305,7 +317,10 @@ static void turn_loops(factor_graph *g, factor *f) {
   for (uint32_t r = 0; r < f->nrefs; r++)
     for (uint32_t k = 0; k < g->var[f->ref[r].var].site->type.rank; k++) {
       factor_pos *p = &f->ref[r].pos[k];
-      if (p->loop >= 0 && p->down) f->loop[p->loop].down = true;
+      if (p->loop < 0 || !p->down) continue;
+      factor_loop *l = &f->loop[p->loop];
+      l->down = true;
+      l->flip = size_add(s, size_add(s, l->first, l->first), size_sub(s, l->extent, size_const(s, 1)));
     }
   for (uint32_t r = 0; r < f->nrefs; r++)
     for (uint32_t k = 0; k < g->var[f->ref[r].var].site->type.rank; k++) {
@@ -313,7 +328,7 @@ static void turn_loops(factor_graph *g, factor *f) {
       if (p->loop < 0 || !f->loop[p->loop].down) continue;
       if (!p->down) g->blame = 0; /* both ways at once: no spreading helps */
       if (!p->down) factors_refuse(g, f->op->where, "this ties elements of `%s` together that are any distance apart", g->var[f->ref[r].var].site->name);
-      p->at = size_add(s, size_sub(s, p->at, f->loop[p->loop].extent), size_const(s, 1));
+      p->at = size_sub(s, p->at, f->loop[p->loop].flip);
       p->down = 0;
     }
 }
@@ -328,67 +343,6 @@ static void place(factor_graph *g, factor *f) {
   for (uint32_t k = 0; k < f->nloops; k++) f->loop[k].varies = uses[f->loop[k].index] > 0;
 }
 
-/* ---- spreading */
-
-static int64_t number(factor_graph *g, ir_size s, span where) {
-  int64_t n;
-  if (!size_value(g->m->sizes, s, &n)) factors_refuse(g, where, "a position that is only known with data");
-  return n;
-}
-
-static void spread_factor(factor_graph *g, const factor *f, uint32_t d, const factor_var *old, const uint32_t *base) {
-  bool moves[FACTOR_MAX_LOOPS] = {false};
-  for (uint32_t r = 0; r < f->nrefs; r++)
-    for (uint32_t k = 0; k < old[f->ref[r].var].site->type.rank; k++)
-      if (old[f->ref[r].var].dim[k] == d && f->ref[r].pos[k].loop >= 0) moves[f->ref[r].pos[k].loop] = true;
-  int64_t at[FACTOR_MAX_LOOPS] = {0};
-  for (uint32_t l = 0; l < f->nloops; l++)
-    if (moves[l] && number(g, f->loop[l].extent, f->op->where) <= 0) return;
-  for (bool more = true; more;) {
-    factor x = *f;
-    for (uint32_t l = 0; l < x.nloops; l++)
-      if (moves[l]) x.loop[l].fixed = at[l];
-    for (uint32_t r = 0; r < x.nrefs; r++) {
-      const factor_var *v = &old[x.ref[r].var];
-      int64_t p = 0;
-      for (uint32_t k = 0; k < v->site->type.rank; k++)
-        if (v->dim[k] == d) p = number(g, x.ref[r].pos[k].at, f->op->where) + (x.ref[r].pos[k].loop >= 0 ? at[x.ref[r].pos[k].loop] : 0);
-      x.ref[r].var = base[x.ref[r].var] + (uint32_t)p;
-    }
-    ARENA_PUSH(g->m->mem, g->factor, g->nfactors, g->cap_factors, x);
-    more = false;
-    for (uint32_t l = f->nloops; l-- > 0 && !more;) {
-      if (!moves[l]) continue;
-      more = ++at[l] < number(g, f->loop[l].extent, f->op->where);
-      if (!more) at[l] = 0;
-    }
-  }
-}
-
-static void spread(factor_graph *g, uint32_t d) {
-  factor_var old[FACTOR_MAX_VARS];
-  uint32_t n = g->nvars, base[FACTOR_MAX_VARS];
-  const int64_t length = number(g, g->dim[d].extent, g->var[0].site->where);
-  memcpy(old, g->var, sizeof old);
-  g->nvars = 0;
-  for (uint32_t v = 0; v < n; v++) {
-    base[v] = g->nvars;
-    for (int64_t p = 0; p < (old[v].dims >> d & 1 ? length : 1); p++) {
-      if (g->nvars == FACTOR_MAX_VARS) factors_refuse(g, old[v].site->where, "more than %d elements of finite unknowns are tied together", FACTOR_MAX_VARS);
-      factor_var *x = &g->var[g->nvars++];
-      *x = old[v];
-      x->dims &= ~(1u << d);
-      for (uint32_t k = 0; k < x->site->type.rank; k++)
-        if (x->dim[k] == d) x->at[k] = p;
-    }
-  }
-  const factor *list = g->factor;
-  const size_t nlist = g->nfactors;
-  g->factor = NULL;
-  g->nfactors = g->cap_factors = 0;
-  for (size_t k = 0; k < nlist; k++) spread_factor(g, &list[k], d, old, base);
-}
-
 void factors_build(factor_graph *g) {
   arena *mem = g->m->mem;
   g->image = derive_images(mem, g->model);
@@ -400,6 +354,7 @@ void factors_build(factor_graph *g) {
   find_dims(g);
   for (size_t k = 0; k < g->nfactors; k++) turn_loops(g, &g->factor[k]);
   for (uint32_t d = 0; d < g->ndims; d++)
-    if (g->spread & 1u << d) spread(g, d);
+    if (g->spread & 1u << d) factor_spread(g, d);
+    else factor_take_apart(g, d);
   for (size_t k = 0; k < g->nfactors; k++) place(g, &g->factor[k]);
 }

@@ -6,7 +6,11 @@
  * them a function of the elements that it reads.
  *
  * Where elements are tied together so that no dimension holds them apart, a short dimension is *spread*: each of its positions becomes a
- * variable of its own, and each factor one for each position.  Then code does grow with its length, which is why it is short.
+ * variable of its own, and each factor one for each position.  Then code does grow with its length, which is why it is short.  Of a long one, a few
+ * positions at its ends may be *taken apart* in this way: z[1] that every z[t] reads, or the ends of a ring, which one factor ties together.
+ *
+ * A loop is cut into *pieces* where a factor reads other elements in different parts of it: s[i % N + 1] is s[i + 1], but for the last i; the first
+ * element of `z[t] ~ Categorical(if t == 1 { p } else { P[z[t - 1]] })` reads none.  Each piece is a factor.
  *
  * Every factor is cut out of the model as a function of its own: parameters are the values of the model that it reads from
  * outside its loops (captures), the loops' indices, and one int or bool for each element of a variable that it reads (references).
@@ -27,7 +31,9 @@
 
 enum {
   FACTOR_MAX_VARS = 16, FACTOR_MAX_LAG = 3, FACTOR_LAGS = FACTOR_MAX_LAG + 1,
-  FACTOR_MAX_REFS = 16, FACTOR_MAX_LOOPS = 8, FACTOR_MAX_DIMS = 32
+  FACTOR_MAX_REFS = 16, FACTOR_MAX_LOOPS = 8, FACTOR_MAX_DIMS = 32,
+  FACTOR_MAX_PIECES = 64,     /* of one statement */
+  FACTOR_MAX_APART = 4        /* positions that may be taken from an end of a dimension */
 };
 
 typedef struct factor_var {
@@ -37,13 +43,14 @@ typedef struct factor_var {
   bool spin;                  /* but these are -1 and 1 */
   uint32_t dim[IR_MAX_RANK];  /* of each axis */
   uint32_t dims;              /* the same as a set, without those that are spread */
-  int64_t at[IR_MAX_RANK];    /* the position along axes that are */
+  ir_size at[IR_MAX_RANK];    /* the position along axes that are */
 } factor_var;
 
 static inline bool factor_axis_open(const factor_var *v, uint32_t axis) { return v->dims >> v->dim[axis] & 1; }
 
 typedef struct factor_dim {
-  ir_size extent;
+  ir_size extent;             /* without the positions that are taken apart */
+  ir_size offset;             /* of its positions in the arrays of sites: how many are taken from its beginning */
   uint32_t lag;               /* the largest of any factor; 0: its positions are independent */
 } factor_dim;
 
@@ -60,13 +67,15 @@ typedef struct factor_ref {
 } factor_ref;
 
 typedef struct factor_loop {
-  ir_size extent;
+  ir_size first, extent;      /* iterations: the index runs from first to first + extent - 1 */
+  bool cut;                   /* these are not all iterations of the model's loop */
   int dim;                    /* -1: of no variable */
   ir_val index;               /* the parameter; its uses tell whether the factor varies along the loop */
   bool varies;
-  bool down;                  /* the index is counted from the end */
-  int64_t fixed;              /* of a spread dimension: the index, counted likewise; else -1 */
-  ir_size shift;              /* the position in dim is the index, or extent - 1 - index, plus this */
+  bool down;                  /* what moves with the loop is flip - index, which runs over the same numbers */
+  ir_size flip;
+  ir_size fixed;              /* of a spread dimension: the index, or flip - index; else IR_SIZE_NONE */
+  ir_size shift;              /* the position in dim is the index, or flip - index, plus this */
 } factor_loop;
 
 typedef struct factor factor;
@@ -119,15 +128,38 @@ ir_val factor_prepared(const factor_graph *g, ir_val v);
 ir_val factor_state(ir_builder *b, const factor_var *v, ir_val value);
 ir_val factor_value(ir_builder *b, const factor_var *v, ir_val state);
 
-/* factor_term.c: op, below the loops around it, as a function; f is zero.  True if its only reference is at a position from data: then the
- * function returns the entries of the position too. */
-bool factor_outline(factor_graph *g, factor *f, const ir_op *op);
+/* The iterations of the loops around an operation, outermost first: from `first` on, `count` of them; IR_SIZE_NONE: all. */
+typedef struct factor_piece {
+  ir_size first[FACTOR_MAX_LOOPS], count[FACTOR_MAX_LOOPS];
+} factor_piece;
+
+/* factor_term.c: op, below the loops around it, as a function; f is zero. */
+typedef enum factor_made {
+  FACTOR_PLAIN,
+  FACTOR_GATHERED,            /* its only reference is at a position from data: the function returns the entries of the position too */
+  FACTOR_CUT                  /* there is none: the piece has to be cut, into piece[0] and piece[1] */
+} factor_made;
+factor_made factor_outline(factor_graph *g, factor *f, const ir_op *op, factor_piece piece[2]);
 /* The value is an element of a variable: *axes are the values of its position. */
 const ir_site *factor_element(const factor_graph *g, ir_val v, ir_axes *axes);
 /* The value that is the whole array of a site at the top of the model; 0 if there is none. */
 ir_val factor_whole(const factor_graph *g, const ir_site *site);
 /* What stands in the model depends on a variable: a term, or something that need not be kept. */
 bool factor_uses(const factor_graph *g, const ir_op *op);
+
+/* factor_piece.c: v of f's function as a number where it depends on nothing but sizes and the index of one loop. */
+typedef struct factor_run {
+  int loop;                   /* -1: of none */
+  int64_t value, slope;       /* at the first iteration; from one iteration to the next, as long as that is the same */
+  int64_t length;             /* iterations for which it is */
+} factor_run;
+bool factor_run_of(const factor_graph *g, const factor *f, ir_val v, factor_run *out);
+/* A number as a size that stays what it is for other data of the same kind: counted from 0 or from `end`, whichever is nearer. */
+ir_size factor_near(const factor_graph *g, int64_t n, ir_size end);
+
+/* factor_apart.c: positions of dimension d as variables of their own: all of them, or what factors need at its ends. */
+void factor_spread(factor_graph *g, uint32_t d);
+void factor_take_apart(factor_graph *g, uint32_t d);
 
 /* Whether a <= b, for sizes of one dimension: from the numbers of sizes where there are any. */
 bool factor_size_le(factor_graph *g, ir_size a, ir_size b);

@@ -54,6 +54,6 @@ bool program_collapse(program *p, ir_fn *prepare, bool most_likely, ir_fn **mode
   if (p->sums == SUMS_TRY) return false;
   diag *d = diag_add(&p->diags, DIAG_ERROR, "E0833", plan.where, "the finite unknowns of this model cannot be summed out, which nuts needs");
   diag_note(&p->diags, d, "%s", plan.why);
-  diag_help(&p->diags, d, "use `with mh`, which moves them one by one");
+  diag_help(&p->diags, d, "`with gibbs` draws them one by one, each given everything else");
   return false;
 }

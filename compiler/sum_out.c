@@ -141,13 +141,13 @@ static ir_fn *collapse(factor_graph *g, double limit, sum_out_plan *out) {
   return x->fn;
 }
 
-/* The array of a site of which v is all, or one position of what was spread. */
+/* The array of a site of which v is all, or what was left when positions were taken apart (it comes first), or one of these positions. */
 static ir_val collect(ir_builder *b, const factor_var *v, ir_val whole, ir_val value) {
   ir_axes axes = {.n = v->site->type.rank};
   bool spread = false;
   for (uint32_t k = 0; k < axes.n; k++) {
     if (factor_axis_open(v, k)) continue;
-    axes.at[k] = ir_int(b, v->at[k]);
+    axes.at[k] = ir_size_val(b, v->at[k]);
     spread = true;
   }
   return spread ? ir_put(b, whole ? whole : ir_new_array(b, v->site->type), axes, value) : value;

@@ -373,6 +373,55 @@ static void lattices(void **state) {
         "{\"y\": [[0.3, 0.2], [1.1, -0.4], [2.0, 0.1]], \"g\": [1, 3, 2], \"J\": 3}", "k 0 2; c 0 2", true);
 }
 
+/* Terms that read other elements in different parts of their loops, and what is tied to the ends of a chain. */
+static void pieces(void **state) {
+  (void)state;
+  /* Both neighbours on a ring, whichever way they are written. */
+  check("model ring(J: real, y: real[N]) {\n  h ~ Normal(0, 1)\n  s: spin[N] ~ Flat()\n"
+        "  plate i in 1..N { factor J * s[i] * s[i % N + 1] }\n  y ~ Normal(h * s, 1)\n}\n",
+        "{\"J\": 0.5, \"y\": [1.0, 1.2, -0.3, -0.5, 0.1, 0.7]}", "s -1 2", true);
+  check("model other_ring(J: real, y: real[N]) {\n  h ~ Normal(0, 1)\n  s: spin[N] ~ Flat()\n"
+        "  plate i in 1..N { factor J * s[i] * s[if i == 1 { N } else { i - 1 }] * s[(i + 1) % N + 1]; factor h * i * s[i] * y[i] }\n}\n",
+        "{\"J\": 0.5, \"y\": [1.0, 1.2, -0.3, -0.5, 0.1, 0.7]}", "s -1 2", true);
+  check("model small_ring(J: real, y: real[N]) {\n  h ~ Normal(0, 1)\n  s: spin[N] ~ Flat()\n"
+        "  plate i in 1..N { factor J * s[i] * s[i % N + 1]; y[i] ~ Normal(h * s[i], 1) }\n}\n",
+        "{\"J\": 0.5, \"y\": [1.0, 1.2]}", "s -1 2", false);
+  /* A ring for each of several groups, and one whose every position has a label of its own. */
+  check("model rings(y: real[M, N]) {\n  J ~ Normal(0, 1)\n  c: bool[M] ~ Bernoulli(0.4)\n  z: index(3)[M, N] ~ Flat()\n"
+        "  plate m in 1..M, i in 1..N {\n    factor if z[m, i] == z[m, i % N + 1] { J } else { if c[m] { 0.2 } else { 0.0 } }\n    y[m, i] ~ Normal(z[m, i], 1)\n  }\n}\n",
+        "{\"y\": [[1.0, 2.2, 2.3, 1.1]]}", "c 0 2; z 1 3", true);
+  check("model labels(y: real[N, K]) {\n  J ~ Normal(0, 1)\n  s: bool[N] ~ Bernoulli(0.4)\n  plate i in 1..N {\n    factor if s[i] and s[i % N + 1] { J } else { 0.0 }\n"
+        "    plate k in 1..K { u[i, k] ~ Bernoulli(if s[i] { 0.8 } else { 0.3 }); y[i, k] ~ Normal(if u[i, k] { J } else { 0.0 }, 1) }\n  }\n}\n",
+        "{\"y\": [[1.0], [0.2], [-0.3], [0.7], [0.5]]}", "s 0 2; u 0 2", true);
+  /* A lattice that closes in both directions. */
+  check("model torus(J: real, y: real[L, L]) {\n  h ~ Normal(0, 1)\n  s: spin[L, L] ~ Flat()\n"
+        "  plate i in 1..L, j in 1..L { factor J * s[i, j] * (s[i % L + 1, j] + s[i, j % L + 1]); y[i, j] ~ Normal(h * s[i, j], 1) }\n}\n",
+        "{\"J\": 0.3, \"y\": [[1.0, 1.2, -0.3], [0.5, 0.1, 0.7], [-0.4, -1.2, 0.3]]}", "s -1 2", true);
+  /* The first element under a condition, a chain whose first and last states matter everywhere. */
+  check("model capture(y: bool[N, T], first: index(T)[N]) {\n  phi: real[T - 1] ~ Beta(1, 1)\n  p: real[T] ~ Beta(1, 1)\n  plate i in 1..N {\n"
+        "    a[i, 1] ~ Bernoulli(1)\n    for t in 2..T { a[i, t] ~ Bernoulli(if t <= first[i] { 1 } else { a[i, t - 1] * phi[t - 1] }) }\n"
+        "    plate t in 2..T { if t > first[i] { y[i, t] ~ Bernoulli(a[i, t] * p[t]) } }\n  }\n}\n",
+        "{\"y\": [[1, 0, 1, 0], [0, 1, 0, 0]], \"first\": [1, 2]}", "a 0 2", true);
+  check("model covariates(y: real[T], x: real[T]) {\n  a: real[2, 2] ~ Normal(0, 1)\n  b: real[2, 2] ~ Normal(0, 1)\n  mu: ordered(2) ~ Normal(0, 3)\n"
+        "  z[1] ~ Categorical([0.5, 0.5])\n  for t in 2..T { z[t] ~ Categorical(logit = a[z[t - 1]] + b[z[t - 1]] * x[t]) }\n"
+        "  plate t in 1..T { y[t] ~ Normal(mu[z[t]], 1) }\n}\n",
+        "{\"y\": [-1.2, 0.4, 0.1, 2.0, 1.4], \"x\": [0.1, 0.2, -0.4, 0.6, 0.3]}", "z 1 2", false);
+  check("model home(y: real[T]) {\n  a ~ Normal(0, 1)\n  z: index(2)[T] ~ Categorical([0.4, 0.6])\n"
+        "  plate t in 2..T { factor if z[t] == z[1] { a } else { if z[t] == z[t - 1] { 0.3 } else { -0.2 } } }\n"
+        "  plate t in 1..T { factor if z[t] == z[T] { 0.1 * t } else { 0.0 } }\n  y ~ Normal(1.0 * z, 1)\n}\n",
+        "{\"y\": [-1.2, 0.4, 0.1, 2.0, 1.4, 0.3]}", "z 1 2", true);
+  /* Elements that conditions on data keep from being read. */
+  check("model guarded(y: real[T], on: bool[T]) {\n  a ~ Normal(0, 1)\n  z: bool[T] ~ Bernoulli(0.4)\n"
+        "  plate t in 1..T { y[t] ~ Normal(if t > 1 and on[t] { if z[t - 1] { a } else { 0.0 } } else { if z[t] { 1.0 } else { a } }, 1) }\n}\n",
+        "{\"y\": [-1.2, 0.4, 0.1, 2.0], \"on\": [0, 1, 0, 1]}", "z 0 2", false);
+  check("model branch(y: real[N], g: index(J)[N], f: bool[N]) {\n  mu: real[2] ~ Normal(0, 1)\n  k: index(2)[J] ~ Categorical([0.3, 0.7])\n"
+        "  plate n in 1..N { y[n] ~ Normal(if f[n] { mu[k[g[n]]] } else { 0.0 }, 1) }\n}\n",
+        "{\"y\": [-1.2, 0.4, 0.1, 2.0], \"g\": [1, 2, 2, 3], \"f\": [1, 0, 1, 1], \"J\": 3}", "k 1 2", false);
+  check("model built(y: real[N], f: bool[N]) {\n  mu: real[2] ~ Normal(0, 1)\n  k: index(2)[N] ~ Categorical([0.3, 0.7])\n  let m = mu[k] + 0.1\n"
+        "  plate n in 1..N { y[n] ~ Normal(if f[n] { m[n] } else { 0.0 }, 1) }\n}\n",
+        "{\"y\": [-1.2, 0.4, 0.1], \"f\": [1, 0, 1]}", "k 1 2", false);
+}
+
 static void gathered(void **state) {
   (void)state;
   check("model groups(y: real[N], g: index(J)[N]) {\n"
@@ -624,6 +673,6 @@ static void refused(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) random_models = atoi(argv[1]);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(pieces), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
