@@ -2,12 +2,12 @@
  *
  * needs: a density without calls or model operations, settled by the structural passes, before differentiation; *prepare is
  * @prepare, made when there is none.  changes: a real `sum` of a plate at the top of the function whose value is a polynomial in features of the data with coefficients that do not
- * vary (statistics.h): its linear part becomes a sum of coefficients times statistics, the squares of linear forms a product with a triangular
+ * vary, or vary with positions that are data (statistics.h): its linear part becomes a sum of coefficients times statistics, the squares of linear forms a product with a triangular
  * factor, both computed in @prepare.  Rounds otherwise than the plate: within a few roundings of the sum of absolute terms for the
  * linear part, and for the squares with the accuracy of the residuals, whatever the offsets of the data and the rank of the design.
  *
  * A plate stays as it is when a parameter enters it otherwise (a logistic regression, an effect for each iteration), or when it has too few iterations
- * for the change to pay; which is known, as sizes have numbers when a program is built.  Guards stand around
+ * for the change to pay; which is known, as sizes have numbers when a program is built.  A remark says why.  Guards stand around
  * the result; a check of an index in the data is made in @prepare. */
 #include "compiler/passes.h"
 
@@ -53,8 +53,9 @@ static void open_sum(stat_plate *x) {
   } else {
     memset(x->form, 0, x->nforms * sizeof *x->form);
   }
-  x->groups = NULL;
-  x->nkeys = 0;
+  x->ngroups = 0;
+  x->before.before = x->loop;
+  x->why = NULL;
 }
 
 /* The number of iterations; IR_SIZE_NONE if it is no size. */
@@ -75,20 +76,22 @@ enum { FEW = 4 };
 
 /* Work of an evaluation in terms of coefficients, in the plate and without it.  Sizes without a number are taken to be large. */
 static bool pays(const stat_plate *x, const stat_poly *p, const stat_columns *c) {
-  int64_t n, width = 0, groups = 1, k;
+  int64_t n, rows = 0, groups = p->linear.n != 0, k;
   if (!size_value(x->m->sizes, iterations(x), &n)) return true;
-  if (c && !size_value(x->m->sizes, stat_width(c), &width)) return true;
-  for (uint32_t q = 0; q < x->nkeys; q++) {
-    if (!size_value(x->m->sizes, x->key_size[q], &k)) return true;
-    if (k <= 0 || groups > INT64_MAX / 4 / k) return false;
-    groups *= k;
+  if (c && !size_value(x->m->sizes, stat_rows(x, c), &rows)) return true;
+  for (uint32_t g = 0; g < x->ngroups; g++) {
+    int64_t of = 1;
+    for (uint32_t q = 0; q < x->group[g].nkeys; q++) {
+      if (!size_value(x->m->sizes, x->group[g].size[q], &k)) return true;
+      if (k <= 0 || of > INT64_MAX / 16 / k) return false;
+      of *= k;
+    }
+    groups += of;
   }
-  if (!c) groups = x->nkeys ? groups : 1;
-  else if (p->linear.n == 0) groups = 0;
-  return n >= FEW && width <= n / 2 && groups <= n / 2;
+  return n >= FEW && rows <= n / 2 && groups <= n / 2;
 }
 
-/* The guards of every part: a fixed one counts where the plate runs at all, one on data where no iteration breaks it. */
+/* The guards of every part: a fixed one counts where the plate runs at all, one of groups for those that have iterations, one on data where no iteration breaks it. */
 static ir_val guarded(stat_plate *x, frame *f, ir_builder *after, const stat_poly *p, ir_val total) {
   for (size_t k = 0; k < p->nguards; k++) {
     const stat_guard *g = &p->guard[k];
@@ -98,6 +101,11 @@ static ir_val guarded(stat_plate *x, frame *f, ir_builder *after, const stat_pol
       stat_linear l = {.term = &one, .n = 1};
       size_t n;
       holds = ir_op2(after, IR_EQ_OP, stat_sum_linear(x, f, after, &l, &n), ir_real(after, 0.0));
+    } else if (g->holds.group) {
+      stat_groups *of = stat_groups_of(x, g->holds.group);
+      ir_val zero = ir_real(&of->in, 0.0), none = ir_op2(&of->in, IR_EQ_OP, ir_at(&of->in, stat_group_counts(x, f, of), stat_group_axes(of, 0)), zero);
+      ir_val broken = ir_op3(&of->in, IR_SELECT_OP, ir_op2(&of->in, IR_OR_OP, g->holds.v, none), zero, ir_real(&of->in, 1.0));
+      holds = ir_op2(after, IR_EQ_OP, ir_loop_out(x->fn, of->plate, IR_SUM, 0, NULL, broken), ir_real(after, 0.0));
     } else {
       holds = ir_op2(after, IR_OR_OP, g->op->args[0], ir_op2(after, IR_LE_OP, ir_iterations(after, x->loop->u.loop), ir_int(after, 0)));
     }
@@ -108,15 +116,37 @@ static ir_val guarded(stat_plate *x, frame *f, ir_builder *after, const stat_pol
   return total;
 }
 
-static void explain(stat_plate *x, const stat_poly *p, const stat_columns *c, size_t nsums) {
+static void explain(stat_plate *x, const stat_columns *c, size_t nsums) {
   ir_size n = iterations(x);
-  const char *over = n ? size_text(x, n) : "the data";
-  const char *groups = x->nkeys ? arena_printf(x->m->mem, " for each of %s groups", size_text(x, x->key_size[0])) : "";
+  const char *over = n ? size_text(x, n) : "the data", *groups = "";
+  if (x->ngroups) {
+    ir_size of = size_const(x->m->sizes, 1);
+    for (uint32_t q = 0; q < x->group[0].nkeys; q++) of = size_mul(x->m->sizes, of, x->group[0].size[q]);
+    groups = arena_printf(x->m->mem, " for each of %s groups", size_text(x, of));
+  }
   const char *sums = nsums ? arena_printf(x->m->mem, "%zu sum%s%s", nsums, nsums == 1 ? "" : "s", groups) : "";
-  const char *rows = c ? arena_printf(x->m->mem, "a triangular factor with %s rows", size_text(x, stat_width(c))) : "";
+  const char *rows = c ? stat_columns_text(x, c) : "";
   if (!nsums && !c) ir_remark_add(x->m, "statistics", x->loop->where, false, "the sum over %s is a product with their number", over);
   else ir_remark_add(x->m, "statistics", x->loop->where, false, "the sum over %s comes from %s%s%s of the data", over, sums, nsums && c ? " and " : "", rows);
-  (void)p;
+}
+
+/* Something of what v needs is an element of an array of the signature: a likelihood, not a prior. */
+static bool reads_data(stat_plate *x, ir_val v) {
+  stat_want(x, 1, &v);
+  for (const ir_op *op = x->loop->u.loop->body.first; op; op = op->next) {
+    if (op->code != IR_AT_OP || !stat_is_wanted(x, op)) continue;
+    const ir_value *of = ir_value_of(x->fn, op->args[0]);
+    if (of->def == IR_DEF_PARAM && x->fn->param[of->slot].role == IR_ROLE_DATA) return true;
+  }
+  return false;
+}
+
+/* Nobody misses statistics of a handful of elements, nor of a sum that data do not enter. */
+static void explain_not(stat_plate *x, ir_val v) {
+  int64_t n;
+  if ((size_value(x->m->sizes, iterations(x), &n) && n < FEW) || !reads_data(x, v)) return;
+  const char *why = x->why ? x->why : "its terms are no sums of products of functions of the unknowns and of the data";
+  ir_remark_add(x->m, "statistics", x->why ? x->why_at : x->loop->where, true, "%s", why);
 }
 
 typedef struct pass {
@@ -132,12 +162,14 @@ static void replace(pass *s, ir_op *loop, uint32_t out) {
   open_sum(x);
   const stat_poly *p = stat_poly_of(x, loop->u.loop->out[out].yield);
   stat_columns *c = p && p->nsquares ? stat_columns_of(x, p) : NULL;
-  bool fires = p && (!p->nsquares || c) && pays(x, p, c);
-  /* Nobody misses statistics of a handful of elements. */
-  int64_t few;
-  if (p && (!p->nsquares || c) && !fires && !(size_value(s->m->sizes, iterations(x), &few) && few < FEW)) ir_remark_add(s->m, "statistics", loop->where, true, "too few iterations for statistics of the data to pay");
-  if (!fires) {
-    if (x->groups) ir_remove(x->groups);
+  bool suits = p && (!p->nsquares || c);
+  if (suits && !pays(x, p, c)) {
+    stat_refuse(x, loop->where, "too few iterations for statistics of the data to pay");
+    suits = false;
+  }
+  if (!suits) {
+    explain_not(x, loop->u.loop->out[out].yield);
+    for (uint32_t k = 0; k < x->ngroups; k++) ir_remove(x->group[k].plate);
     return;
   }
   if (!s->open) frame_open(&s->f, s->m, s->fn, s->prepare);
@@ -150,8 +182,9 @@ static void replace(pass *s, ir_op *loop, uint32_t out) {
   if (squares) total = total ? ir_op2(&after, IR_ADD_OP, total, squares) : squares;
   if (!total) total = ir_real(&after, 0.0);
   total = guarded(x, &s->f, &after, p, total);
-  explain(x, p, c, nsums);
-  if (x->groups && x->groups->nres == 0) ir_remove(x->groups);
+  explain(x, c, nsums);
+  for (uint32_t k = 0; k < x->ngroups; k++)
+    if (x->group[k].plate->nres == 0) ir_remove(x->group[k].plate);
   ir_replace_uses(s->fn, loop->res[out], total);
 }
 

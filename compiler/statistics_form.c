@@ -35,7 +35,19 @@ void stat_mark_data(stat_plate *x, const ir_op *op) {
 /* A longer sum is no likelihood whose parts are worth keeping. */
 enum { MOST_TERMS = 128 };
 
-static const stat_form none = {STAT_NONE, 0, {0, false}, {0, false}, NULL};
+static const stat_form none = {.kind = STAT_NONE};
+
+void stat_refuse(stat_plate *x, span where, const char *why) {
+  if (x->why) return;
+  x->why = why;
+  x->why_at = where;
+}
+
+/* What op computes has no form; why, for the author of the model. */
+static stat_form refuse(stat_plate *x, const ir_op *op, const char *why) {
+  stat_refuse(x, op->where, why);
+  return none;
+}
 
 static stat_form poly_form(stat_plate *x, stat_poly p) {
   stat_poly *to = ARENA_NEW(x->m->mem, stat_poly);
@@ -76,11 +88,16 @@ static bool as_poly(stat_plate *x, const stat_form *f, stat_poly *p) {
   case STAT_NONE: return false;
   case STAT_POLY: *p = *f->poly; return true;
   case STAT_FIXED:
-    if (is_zero(x, (stat_coef){f->v, false})) return true;
-    p->linear = one_term(x, (stat_coef){f->v, false}, 0, true);
+    if (is_zero(x, (stat_coef){f->v, 0})) return true;
+    p->linear = one_term(x, (stat_coef){f->v, 0}, 0, true);
     return true;
   case STAT_GROUP: p->linear = one_term(x, f->a, 0, true); return true;
   case STAT_DATA: p->linear = one_term(x, (stat_coef){0}, f->v, false); return true;
+  case STAT_SWITCH:
+    p->linear = one_term(x, (stat_coef){0}, f->v, false);
+    p->linear.term[0].when = f->when;
+    p->linear.term[0].other = f->other;
+    return true;
   case STAT_CASES: break;
   }
   stat_linear yes = {0}, no = {0};
@@ -91,7 +108,7 @@ static bool as_poly(stat_plate *x, const stat_form *f, stat_poly *p) {
   return true;
 }
 
-static bool same_coef(stat_coef a, stat_coef b) { return a.v == b.v && a.grouped == b.grouped; }
+static bool same_coef(stat_coef a, stat_coef b) { return a.v == b.v && a.group == b.group; }
 
 static stat_linear negated(stat_plate *x, const stat_linear *l) {
   stat_linear zero = {0}, r = joined(x, l, &zero);
@@ -132,9 +149,26 @@ static bool positive_literal(const stat_plate *x, stat_coef c) {
   return !c.v || (ir_is_real(x->fn, c.v, &v) && v > 0 && v - v == 0);
 }
 
+/* All that a linear form multiplies has one group. */
+static bool meets(const stat_linear *l, stat_coef c) {
+  const stat_coef scale[2] = {l->scale, c};
+  if (!stat_coefs_meet(2, scale)) return false;
+  for (size_t k = 0; k < l->n; k++) {
+    const stat_coef term[3] = {l->term[k].c, l->scale, c};
+    if (!stat_coefs_meet(3, term)) return false;
+  }
+  return true;
+}
+
 /* p times a coefficient. */
 static stat_form scale(stat_plate *x, const stat_poly *p, stat_coef c) {
   if (p->nguards && !positive_literal(x, c)) return none;
+  bool meet = meets(&p->linear, c);
+  for (size_t k = 0; k < p->nsquares; k++) {
+    const stat_coef two[2] = {p->square[k].scale, c};
+    meet = meet && stat_coefs_meet(2, two);
+  }
+  if (!meet) return none;
   stat_poly r = *p;
   if (r.linear.n) r.linear.scale = stat_coef_mul(x, r.linear.scale, c);
   r.square = ARENA_ARRAY(x->m->mem, stat_square, p->nsquares);
@@ -154,7 +188,7 @@ static stat_form weigh(stat_plate *x, const stat_poly *p, ir_val w) {
 
 /* A coefficient alone: a number that the data do not enter. */
 static bool is_coef(const stat_form *f, stat_coef *c) {
-  if (f->kind == STAT_FIXED) *c = (stat_coef){f->v, false};
+  if (f->kind == STAT_FIXED) *c = (stat_coef){f->v, 0};
   else if (f->kind == STAT_GROUP) *c = f->a;
   else return false;
   return true;
@@ -197,6 +231,7 @@ static stat_linear masked(stat_plate *x, const stat_linear *l, ir_val cond, bool
     stat_term *t = &r.term[k];
     if (!t->feature) t->feature = indicator(x, cond);
     else t->feature = stat_feature(x, ir_op3(&x->body, IR_SELECT_OP, cond, t->feature, ir_real(&x->body, 0.0)));
+    if (t->when) t->other = stat_feature(x, ir_op3(&x->body, IR_SELECT_OP, cond, t->other, ir_real(&x->body, 0.0)));
   }
   return r;
 }
@@ -210,7 +245,7 @@ static bool has_vectors(const stat_plate *x, const stat_linear *l) {
 /* The coefficients of l where the fixed condition holds (or does not), else 0. */
 static stat_linear switched(stat_plate *x, const stat_linear *l, stat_coef cond, bool holds) {
   stat_linear zero = {0}, d = stat_distributed(x, l, true, false), r = joined(x, &d, &zero);
-  stat_coef none_of = {ir_real(&x->before, 0.0), false};
+  stat_coef none_of = {ir_real(&x->before, 0.0), 0};
   for (size_t k = 0; k < r.n; k++) {
     stat_coef args[3] = {cond, holds ? r.term[k].c : none_of, holds ? none_of : r.term[k].c};
     r.term[k].c = stat_coef_op(x, IR_SELECT_OP, 3, args);
@@ -228,6 +263,7 @@ static stat_form choose(stat_plate *x, const stat_form *cond, const stat_form *f
     r.linear = masked(x, &p.linear, cond->v, true);
     s.linear = masked(x, &q.linear, cond->v, false);
   } else if (is_coef(cond, &c)) {
+    if (!meets(&p.linear, c) || !meets(&q.linear, c)) return none;
     r.linear = switched(x, &p.linear, c, true);
     s.linear = switched(x, &q.linear, c, false);
   } else {
@@ -238,9 +274,10 @@ static stat_form choose(stat_plate *x, const stat_form *cond, const stat_form *f
 
 /* p where cond holds, else -inf: a guard, or a select that is as good as one. */
 static stat_form guard(stat_plate *x, const ir_op *op, const stat_form *cond, const stat_poly *p) {
-  if (cond->kind != STAT_FIXED && cond->kind != STAT_DATA) return none;
+  stat_coef holds = {0};
+  if (cond->kind != STAT_DATA && !is_coef(cond, &holds)) return none;
   stat_poly q = {.guard = ARENA_NEW(x->m->mem, stat_guard), .nguards = 1};
-  q.guard[0].op = op;
+  q.guard[0] = (stat_guard){.op = op, .holds = holds};
   if (cond->kind == STAT_DATA) q.guard[0].broken = indicator(x, stat_feature(x, ir_op1(&x->body, IR_NOT_OP, op->args[0])));
   return add(x, p, &q, false);
 }
@@ -252,46 +289,102 @@ static bool can_be_key(const stat_plate *x, ir_val v) {
   return ir_value_of(x->fn, v)->def != IR_DEF_INDEX || x->loop->u.loop->rank > 1;
 }
 
+/* The position of an element or slice in the array that is sliced first: what P[g[i]][k[i]] reads of P. */
+static ir_val base_of(const stat_plate *x, const ir_op *op, ir_axes *axes) {
+  *axes = op->u.axes;
+  for (;;) {
+    const ir_op *of = ir_def_op(x->fn, op->args[0]);
+    if (!of || of->code != IR_AT_OP || !ir_block_within(of->block, &x->loop->u.loop->body)) return op->args[0];
+    ir_axes outer = of->u.axes;
+    for (uint32_t k = 0, j = 0; k < outer.n; k++)
+      if (!outer.at[k] && j < axes->n) outer.at[k] = axes->at[j++];
+    *axes = outer;
+    op = of;
+  }
+}
+
 /* A bound was checked where the data say so: in @prepare. */
 static stat_form gather(stat_plate *x, const ir_op *op) {
-  ir_type t = ir_type_of(x->fn, op->args[0]);
-  const ir_axes *axes = &op->u.axes;
+  ir_axes axes;
+  ir_val base = base_of(x, op, &axes);
+  ir_type t = ir_type_of(x->fn, base);
   ir_val key[IR_MAX_RANK];
   ir_size size[IR_MAX_RANK];
   uint32_t n = 0;
-  if (axes->n != t.rank || t.elem != IR_REAL) return none;
-  for (uint32_t k = 0; k < axes->n; k++) {
-    ir_val v = axes->at[k];
-    if (!v || ir_type_of(x->fn, v).rank) return none;
+  if (axes.n != t.rank || t.elem != IR_REAL || ir_block_within(ir_home(x->fn, base), &x->loop->u.loop->body)) return none;
+  bool own = false;
+  for (uint32_t k = 0; k < axes.n; k++) {
+    ir_val v = axes.at[k];
+    if (!v) continue;
+    if (ir_type_of(x->fn, v).rank) return none;
     if (!ir_block_within(ir_home(x->fn, v), &x->loop->u.loop->body)) continue;
-    if (!stat_is_data(x, v) || !can_be_key(x, v)) return none;
+    if (!stat_is_data(x, v)) return refuse(x, op, "what it reads is chosen by unknowns");
+    own = own || !can_be_key(x, v);
     key[n] = v;
     size[n++] = t.dim[k];
   }
-  if (x->groups) {
-    if (n != x->nkeys) return none;
-    for (uint32_t k = 0; k < n; k++)
-      if (key[k] != x->key[k] || size[k] != x->key_size[k]) return none;
-  } else {
-    ir_val extent[IR_MAX_RANK];
-    for (uint32_t k = 0; k < n; k++) {
-      x->key[k] = key[k];
-      x->key_size[k] = size[k];
-      extent[k] = ir_size_val(&x->before, size[k]);
-    }
-    x->nkeys = n;
-    x->groups = ir_loop_begin(&x->before, IR_PLATE_OP, n, extent);
-    x->in_group = ir_builder_in(&x->before, &x->groups->u.loop->body);
-  }
-  ir_axes to = *axes;
-  for (uint32_t k = 0, g = 0; k < axes->n; k++)
-    if (g < n && axes->at[k] == key[g]) to.at[k] = x->groups->u.loop->index[g++];
-  return (stat_form){.kind = STAT_GROUP, .a = {ir_at(&x->in_group, op->args[0], to), true}};
+  if (own) return refuse(x, op, "each iteration reads an unknown of its own");
+  uint32_t group = n && n < IR_MAX_RANK ? stat_groups_with(x, n, key, size) : 0;
+  if (!group) return none;
+  const stat_groups *g = stat_groups_of(x, group);
+  for (uint32_t k = 0, q = 0; k < axes.n; k++)
+    if (q < n && axes.at[k] == key[q]) axes.at[k] = g->plate->u.loop->index[q++];
+  return (stat_form){.kind = STAT_GROUP, .a = {ir_at(stat_place(x, group), base, axes), group}};
 }
 
 /* ---- values */
 
 static const stat_form *form_of(stat_plate *x, ir_val v);
+
+/* Any operation, with blocks or not, on what depends on one kind of group alone is done in the plate over groups. */
+typedef struct group_uses {
+  stat_plate *x;
+  const ir_op *root;
+  uint32_t group;
+  bool all;
+} group_uses;
+
+static void see_group(void *user, ir_val *use) {
+  group_uses *s = user;
+  stat_plate *x = s->x;
+  if (!*use || !s->all) return;
+  const ir_block *home = ir_home(x->fn, *use);
+  if (!ir_block_within(home, &x->loop->u.loop->body)) return;
+  const ir_op *owner = ir_value_of(x->fn, *use)->op;
+  while (owner && owner != s->root) owner = owner->block ? owner->block->owner : NULL;
+  if (owner) return;
+  const stat_form *f = form_of(x, *use);
+  s->all = f->kind == STAT_GROUP && (!s->group || s->group == f->a.group);
+  if (!s->all) return;
+  s->group = f->a.group;
+  ir_map_set(&stat_groups_of(x, s->group)->image, *use, f->a.v);
+}
+
+/* A check would be made for groups that no iteration has. */
+static void see_effect(void *user, ir_op *op) {
+  int effect = ir_op_table[op->code].effect;
+  *(bool *)user |= effect == IR_MODEL || effect == IR_DRAW || effect == IR_CHECK || op->code == IR_CALL_OP;
+}
+
+static bool by_group(stat_plate *x, const ir_op *op) {
+  bool effects = false;
+  see_effect(&effects, (ir_op *)op);
+  if (ir_is_loop(op)) ir_visit_ops(&op->u.loop->body, see_effect, &effects);
+  if (effects || op->code == IR_IF_OP) return false;
+  group_uses s = {x, op, 0, true};
+  ir_visit_region_uses((ir_op *)op, see_group, &s);
+  if (!s.all || !s.group) return false;
+  stat_groups *g = stat_groups_of(x, s.group);
+  ir_cloner c = {.from = x->fn, .map = g->image};
+  ir_clone_op(&c, &g->in, op);
+  g->image = c.map;
+  for (uint32_t k = 0; k < op->nres; k++) {
+    stat_form *f = ARENA_NEW(x->m->mem, stat_form);
+    *f = (stat_form){.kind = STAT_GROUP, .a = {ir_map_get(&g->image, op->res[k]), s.group}};
+    if (op->res[k] < x->nforms) x->form[op->res[k]] = f;
+  }
+  return true;
+}
 
 /* Element i of X beta, or a row of X times beta. */
 static stat_form row_product(stat_plate *x, ir_val row, ir_val beta) {
@@ -301,6 +394,7 @@ static stat_form row_product(stat_plate *x, ir_val row, ir_val beta) {
 
 static stat_form element(stat_plate *x, const ir_op *op) {
   const stat_form *array = form_of(x, op->args[0]);
+  if (array->kind == STAT_GROUP) return gather(x, op);
   if (array->kind != STAT_FIXED) return none;
   const ir_op *product = ir_def_op(x->fn, op->args[0]);
   if (product && product->code == IR_MATMUL_OP && product->flags == 0 && ir_type_of(x->fn, product->args[0]).rank == 2 &&
@@ -329,39 +423,25 @@ static stat_form outside(stat_plate *x, const ir_op *op, const stat_form *const 
     else return none;
     if (ir_type_of(x->fn, a[k].v).rank) return none;
   }
+  if (!stat_coefs_meet(op->nargs, a) || !stat_coefs_meet(op->nargs, b)) return none;
   stat_coef yes = stat_coef_op(x, (ir_code)op->code, op->nargs, a);
   if (!cond) return (stat_form){.kind = STAT_GROUP, .a = yes};
   return (stat_form){.kind = STAT_CASES, .v = cond, .a = yes, .b = stat_coef_op(x, (ir_code)op->code, op->nargs, b)};
 }
 
-static stat_form compute(stat_plate *x, ir_val v) {
-  if (!ir_block_within(ir_home(x->fn, v), &x->loop->u.loop->body)) return (stat_form){.kind = STAT_FIXED, .v = v};
-  if (stat_is_data(x, v)) return (stat_form){.kind = STAT_DATA, .v = v};
-  const ir_op *op = ir_def_op(x->fn, v);
-  if (!op || ir_type_of(x->fn, v).rank) return none;
-  if (op->code == IR_AT_OP) return element(x, op);
-  if (op->code == IR_MATMUL_OP) return product(x, op);
-  if (op->nargs < 1 || op->nargs > 3) return none;
-  const stat_form *arg[3] = {0};
-  for (uint32_t k = 0; k < op->nargs; k++) {
-    arg[k] = form_of(x, op->args[k]);
-    if (arg[k]->kind == STAT_NONE) return none;
-  }
-  stat_coef c, d;
-  double literal;
-  if (op->code == IR_SELECT_OP && arg[0]->kind == STAT_DATA && is_coef(arg[1], &c) && is_coef(arg[2], &d) && ir_type_of(x->fn, v).elem == IR_REAL)
-    return (stat_form){.kind = STAT_CASES, .v = arg[0]->v, .a = c, .b = d};
-  /* Both of a fixed condition and one on data: one of two fixed ones. */
-  if (op->code == IR_AND_OP || op->code == IR_OR_OP)
-    for (int k = 0; k < 2; k++)
-      if (arg[k]->kind == STAT_DATA && is_coef(arg[!k], &c)) {
-        d = (stat_coef){ir_bool(&x->before, op->code == IR_OR_OP), false};
-        return (stat_form){.kind = STAT_CASES, .v = op->args[k], .a = op->code == IR_OR_OP ? d : c, .b = op->code == IR_OR_OP ? c : d};
-      }
-  stat_form f = outside(x, op, arg);
-  if (f.kind != STAT_NONE) return f;
-  if (ir_type_of(x->fn, v).elem != IR_REAL) return none;
+/* One of two features by a fixed condition: where D and a parameter say so yes, else no, which xlogy and its kin ask of every x. */
+static stat_form switch_of(stat_plate *x, const ir_op *op, const stat_form *cond) {
+  const ir_op *no = ir_def_op(x->fn, cond->b.v);
+  if (cond->kind != STAT_CASES || cond->a.group || cond->b.group || !no || no->code != IR_BOOL_OP || no->u.integer) return none;
+  for (int k = 1; k < 3; k++)
+    if (!stat_is_data(x, op->args[k]) || ir_type_of(x->fn, op->args[k]).elem != IR_REAL) return none;
+  ir_val yes = stat_feature(x, ir_op3(&x->body, IR_SELECT_OP, cond->v, op->args[1], op->args[2]));
+  return (stat_form){.kind = STAT_SWITCH, .when = cond->a.v, .v = yes, .other = op->args[2]};
+}
+
+static stat_form polynomial(stat_plate *x, const ir_op *op, const stat_form *const *arg) {
   stat_poly p, q;
+  double literal;
   switch (op->code) {
   case IR_ADD_OP:
   case IR_SUB_OP: return as_poly(x, arg[0], &p) && as_poly(x, arg[1], &q) ? add(x, &p, &q, op->code == IR_SUB_OP) : none;
@@ -375,6 +455,48 @@ static stat_form compute(stat_plate *x, ir_val v) {
     return as_poly(x, arg[1], &p) ? guard(x, op, arg[0], &p) : none;
   default: return none;
   }
+}
+
+static stat_form compute(stat_plate *x, ir_val v) {
+  if (!ir_block_within(ir_home(x->fn, v), &x->loop->u.loop->body)) return (stat_form){.kind = STAT_FIXED, .v = v};
+  if (stat_is_data(x, v)) return (stat_form){.kind = STAT_DATA, .v = v};
+  const ir_op *op = ir_def_op(x->fn, v);
+  if (!op) return none;
+  stat_form f = none;
+  if (op->code == IR_AT_OP) f = element(x, op);
+  else if (op->code == IR_MATMUL_OP) f = product(x, op);
+  if (f.kind != STAT_NONE) return f;
+  const stat_form *arg[3] = {0};
+  bool formed = op->nargs >= 1 && op->nargs <= 3 && ir_type_of(x->fn, v).rank == 0 && strchr(ir_op_table[op->code].signature, ':');
+  for (uint32_t k = 0; k < op->nargs && formed; k++) {
+    arg[k] = form_of(x, op->args[k]);
+    if (arg[k]->kind == STAT_NONE) return none;
+  }
+  if (!formed) {
+    if (by_group(x, op)) return *x->form[v];
+    return x->why ? none : refuse(x, op, "unknowns and data meet in it otherwise than as products of their functions");
+  }
+  stat_coef c, d;
+  if (op->code == IR_SELECT_OP && arg[0]->kind == STAT_DATA && is_coef(arg[1], &c) && is_coef(arg[2], &d) && ir_type_of(x->fn, v).elem == IR_REAL)
+    return (stat_form){.kind = STAT_CASES, .v = arg[0]->v, .a = c, .b = d};
+  /* Both of a fixed condition and one on data: one of two fixed ones. */
+  if (op->code == IR_AND_OP || op->code == IR_OR_OP)
+    for (int k = 0; k < 2; k++)
+      if (arg[k]->kind == STAT_DATA && is_coef(arg[!k], &c)) {
+        d = (stat_coef){ir_bool(&x->before, op->code == IR_OR_OP), 0};
+        return (stat_form){.kind = STAT_CASES, .v = op->args[k], .a = op->code == IR_OR_OP ? d : c, .b = op->code == IR_OR_OP ? c : d};
+      }
+  f = outside(x, op, arg);
+  if (f.kind != STAT_NONE) return f;
+  if (op->code == IR_SELECT_OP && (f = switch_of(x, op, arg[0])).kind != STAT_NONE) return f;
+  if (ir_type_of(x->fn, v).elem == IR_REAL) {
+    if (op->nargs == 1 && op->code != IR_NEG_OP && arg[0]->kind == STAT_SWITCH && ir_op_table[op->code].effect == IR_PURE)
+      return (stat_form){.kind = STAT_SWITCH, .when = arg[0]->when, .v = stat_feature(x, ir_op1(&x->body, (ir_code)op->code, arg[0]->v)),
+                         .other = stat_feature(x, ir_op1(&x->body, (ir_code)op->code, arg[0]->other))};
+    f = polynomial(x, op, arg);
+    if (f.kind != STAT_NONE) return f;
+  }
+  return refuse(x, op, arena_printf(x->m->mem, "`%s` of unknowns and data together is no sum of products of their functions", ir_op_table[op->code].name));
 }
 
 static const stat_form *form_of(stat_plate *x, ir_val v) {
@@ -418,7 +540,8 @@ void stat_want(stat_plate *x, size_t n, const ir_val *v) {
 const stat_poly *stat_poly_of(stat_plate *x, ir_val v) {
   stat_want(x, 1, &v);
   for (const ir_op *op = x->loop->u.loop->body.first, *end = x->loop->u.loop->body.last; op; op = op == end ? NULL : op->next)
-    if (op->nres == 1 && op->res[0] < x->nforms && stat_is_wanted(x, op) && !stat_is_data(x, op->res[0])) form_of(x, op->res[0]);
+    for (uint32_t k = 0; k < op->nres && stat_is_wanted(x, op); k++)
+      if (op->res[k] < x->nforms && !stat_is_data(x, op->res[k])) form_of(x, op->res[k]);
   stat_form f = *form_of(x, v);
   stat_poly p;
   if (f.kind == STAT_FIXED || ir_type_of(x->fn, v).elem != IR_REAL || ir_type_of(x->fn, v).rank || !as_poly(x, &f, &p)) return NULL;

@@ -4,36 +4,40 @@
 
 #include "compiler/ir_uses.h"
 
-void stat_clone_features(stat_plate *x, frame *f, ir_builder *b, size_t n, const ir_val *feature) {
-  ir_block *body = &x->loop->u.loop->body;
-  stat_want(x, n, feature);
-  for (const ir_op *op = body->first; op; op = op->next) {
-    stat_mark_data(x, op); /* literals of features too */
-    bool data = op->nres > 0;
-    for (uint32_t k = 0; k < op->nres; k++) data = data && stat_is_data(x, op->res[k]);
-    if (data && stat_is_wanted(x, op)) frame_clone(f, b, op);
-  }
-}
-
-/* F of one term, kept in the frame. */
+/* F of one feature, kept in the frame. */
 typedef struct kept {
   ir_val feature;
-  bool grouped;
+  uint32_t group;
   ir_val sum;
 } kept;
 
-static ir_val sum_in_prepare(stat_plate *x, frame *f, ir_op *plate, const stat_term *t, bool grouped) {
-  ir_builder in = ir_builder_in(&f->b, &plate->u.loop->body);
-  ir_val v = t->feature ? ir_map_get(&f->c.map, t->feature) : ir_real(&in, 1.0);
-  if (!grouped) return frame_add(f, x->fn, ir_loop_out(f->prepare, plate, IR_SUM, 0, NULL, v));
-  ir_builder before = {.fn = f->prepare, .block = plate->block, .before = plate, .where = plate->where};
-  ir_val none = ir_new_array(&before, ir_array(IR_REAL, (int)x->nkeys, x->key_size));
-  ir_axes axes = {.n = x->nkeys};
-  for (uint32_t k = 0; k < x->nkeys; k++) {
-    axes.at[k] = ir_map_get(&f->c.map, x->key[k]);
-    if (!axes.at[k]) return 0;
-  }
-  return frame_add(f, x->fn, ir_loop_out(f->prepare, plate, IR_KEYED, none, &axes, v));
+typedef struct sums {
+  stat_plate *x;
+  frame *f;
+  ir_builder *after;
+  ir_op *plate;
+  kept *of;
+  size_t n;
+  ir_val count;
+} sums;
+
+static ir_val sum_of(sums *s, ir_val feature, uint32_t group) {
+  stat_plate *x = s->x;
+  if (!feature && !group) return s->count = s->count ? s->count : ir_op1(s->after, IR_TO_REAL_OP, ir_iterations(s->after, x->loop->u.loop));
+  for (size_t k = 0; k < s->n; k++)
+    if (s->of[k].feature == feature && s->of[k].group == group) return s->of[k].sum;
+  ir_builder in = ir_builder_in(&s->f->b, &s->plate->u.loop->body);
+  ir_val v = feature ? ir_map_get(&s->f->c.map, feature) : ir_real(&in, 1.0);
+  ir_val sum = group ? stat_group_sum(s->f, stat_groups_of(x, group), s->plate, v) : ir_loop_out(s->f->prepare, s->plate, IR_SUM, 0, NULL, v);
+  return (s->of[s->n++] = (kept){feature, group, frame_add(s->f, x->fn, sum)}).sum;
+}
+
+/* The sum where the term's coefficient stands: for a group, its own. */
+static ir_val statistic(sums *s, ir_builder *b, const stat_term *t, ir_val feature) {
+  ir_val sum = sum_of(s, feature, t->c.group);
+  if (!t->c.group) return sum;
+  const stat_groups *g = stat_groups_of(s->x, t->c.group);
+  return ir_at(b, sum, stat_group_axes(g, ir_type_of(s->x->fn, sum).rank - g->nkeys));
 }
 
 /* c F, where the sum of a count is 0 only that. */
@@ -46,50 +50,33 @@ static ir_val product(ir_builder *b, const stat_term *t, ir_val sum) {
   return ir_op3(b, IR_SELECT_OP, ir_op2(b, IR_EQ_OP, sum, zero), zero, p);
 }
 
-static ir_val plus(ir_builder *b, ir_val total, ir_val v, bool minus) {
-  if (!total) return minus ? ir_op1(b, IR_NEG_OP, v) : v;
-  return ir_op2(b, minus ? IR_SUB_OP : IR_ADD_OP, total, v);
-}
-
 ir_val stat_sum_linear(stat_plate *x, frame *f, ir_builder *after, const stat_linear *given, size_t *nstatistics) {
   if (given->n == 0) return 0;
-  stat_linear l = stat_distributed(x, given, given->scale.grouped, true);
-  const ir_loop *from = x->loop->u.loop;
-  ir_val extent[IR_MAX_RANK];
-  for (uint32_t k = 0; k < from->rank; k++) extent[k] = ir_map_get(&f->c.map, from->extent[k]);
-  ir_op *plate = ir_loop_begin(&f->b, IR_PLATE_OP, from->rank, extent);
-  for (uint32_t k = 0; k < from->rank; k++) ir_map_set(&f->c.map, from->index[k], plate->u.loop->index[k]);
-  ir_builder in = ir_builder_in(&f->b, &plate->u.loop->body);
-  ir_val *features = ARENA_ARRAY(x->m->mem, ir_val, l.n + x->nkeys);
-  size_t nfeatures = 0;
-  for (size_t k = 0; k < l.n; k++) features[nfeatures++] = l.term[k].feature;
-  for (uint32_t k = 0; k < x->nkeys; k++) features[nfeatures++] = x->key[k];
-  stat_clone_features(x, f, &in, nfeatures, features);
-
-  kept *sums = ARENA_ARRAY(x->m->mem, kept, l.n);
-  size_t nsums = 0;
-  ir_val total = 0, in_group = 0, count = 0;
+  stat_linear l = stat_distributed(x, given, given->scale.group != 0, true);
+  ir_val *features = ARENA_ARRAY(x->m->mem, ir_val, 2 * l.n + STAT_MOST_GROUPS * IR_MAX_RANK);
+  size_t n = 0;
+  for (size_t k = 0; k < l.n; k++) {
+    features[n++] = l.term[k].feature;
+    features[n++] = l.term[k].other;
+    if (!l.term[k].c.group) continue;
+    const stat_groups *g = stat_groups_of(x, l.term[k].c.group);
+    bool known = false; /* the keys of a group once */
+    for (size_t j = 0; j < k; j++) known = known || l.term[j].c.group == l.term[k].c.group;
+    for (uint32_t q = 0; q < g->nkeys && !known; q++) features[n++] = g->key[q];
+  }
+  sums s = {x, f, after, stat_prepare_plate(x, f, n, features, NULL), ARENA_ARRAY(x->m->mem, kept, 2 * l.n), 0, 0};
+  ir_val total = 0, in_group[STAT_MOST_GROUPS] = {0};
   for (size_t k = 0; k < l.n; k++) {
     const stat_term *t = &l.term[k];
-    ir_val sum = 0;
-    for (size_t j = 0; j < nsums; j++)
-      if (sums[j].feature == t->feature && sums[j].grouped == t->c.grouped) sum = sums[j].sum;
-    if (!sum && !t->feature && !t->c.grouped) {
-      sum = count = count ? count : ir_op1(after, IR_TO_REAL_OP, ir_iterations(after, from));
-    } else if (!sum) {
-      sum = sum_in_prepare(x, f, plate, t, t->c.grouped);
-      sums[nsums++] = (kept){t->feature, t->c.grouped, sum};
-    }
-    if (!t->c.grouped) {
-      total = plus(after, total, product(after, t, sum), t->minus);
-      continue;
-    }
-    ir_axes axes = {.n = x->nkeys};
-    for (uint32_t q = 0; q < x->nkeys; q++) axes.at[q] = x->groups->u.loop->index[q];
-    in_group = plus(&x->in_group, in_group, product(&x->in_group, t, ir_at(&x->in_group, sum, axes)), t->minus);
+    ir_builder *b = t->c.group ? stat_place(x, t->c.group) : after;
+    ir_val sum = statistic(&s, b, t, t->feature);
+    if (t->when) sum = ir_op3(b, IR_SELECT_OP, t->when, sum, statistic(&s, b, t, t->other));
+    ir_val *to = t->c.group ? &in_group[t->c.group - 1] : &total;
+    *to = stat_plus(b, *to, product(b, t, sum), t->minus);
   }
-  if (in_group) total = plus(after, total, ir_loop_out(x->fn, x->groups, IR_SUM, 0, NULL, in_group), false);
+  for (uint32_t k = 0; k < x->ngroups; k++)
+    if (in_group[k]) total = stat_plus(after, total, ir_loop_out(x->fn, x->group[k].plate, IR_SUM, 0, NULL, in_group[k]), false);
   if (l.scale.v) total = ir_op2(after, IR_MUL_OP, total, l.scale.v);
-  *nstatistics = nsums;
+  *nstatistics = s.n;
   return total;
 }

@@ -9,25 +9,9 @@
 
 #include "compiler/ir_uses.h"
 
+#include <string.h>
+
 enum { BLOCK_ROWS = 256, UNROLLED = 8 };
-
-typedef struct column {
-  ir_val feature; /* never 0 */
-  ir_size width;  /* of a vector; IR_SIZE_NONE for a scalar */
-  ir_size at;     /* first column of W */
-  ir_val mean;    /* in @prepare: scalar or vector */
-  ir_val kept;    /* frame: the mean */
-  ir_val factor;  /* frame: a vector's columns of R */
-} column;
-
-struct stat_columns {
-  column *c;
-  size_t n;
-  ir_val weight;      /* in the body, of all; 0: one */
-  ir_size width;
-  stat_linear *a, *b; /* of each square, weight as above */
-  bool vectors;
-};
 
 static void add_columns(stat_plate *x, stat_columns *c, const stat_linear *l) {
   size_table *sizes = x->m->sizes;
@@ -37,34 +21,67 @@ static void add_columns(stat_plate *x, stat_columns *c, const stat_linear *l) {
     for (size_t j = 0; j < c->n; j++) known = known || c->c[j].feature == v;
     if (known) continue;
     ir_type t = ir_type_of(x->fn, v);
-    column *to = &c->c[c->n++];
-    *to = (column){.feature = v, .width = t.rank ? t.dim[0] : IR_SIZE_NONE, .at = c->width};
+    stat_column *to = &c->c[c->n++];
+    *to = (stat_column){.feature = v, .width = t.rank ? t.dim[0] : IR_SIZE_NONE, .at = c->width};
     c->width = size_add(sizes, c->width, t.rank ? t.dim[0] : size_const(sizes, 1));
     c->vectors = c->vectors || t.rank;
   }
 }
 
-static bool any_grouped(const stat_linear *l) {
-  for (size_t k = 0; k < l->n; k++)
-    if (l->term[k].c.grouped) return true;
-  return l->scale.grouped;
+/* Notes a coefficient's group; false if the squares have another one. */
+static bool join_group(stat_columns *c, stat_coef of) {
+  if (!of.group) return true;
+  if (c->group && c->group != of.group) return false;
+  c->group = of.group;
+  return true;
+}
+
+static bool join_groups(stat_columns *c, const stat_linear *l) {
+  bool joined = join_group(c, l->scale);
+  if (l->scale.group) c->pooled = false;
+  for (size_t k = 0; k < l->n && joined; k++) {
+    joined = join_group(c, l->term[k].c) && !l->term[k].when;
+    if (l->term[k].c.group && l->term[k].feature) c->pooled = false;
+  }
+  return joined;
+}
+
+/* Rows of each group are products for each two of its features. */
+enum { MOST_GROUP_COLUMNS = 8 };
+
+static bool suit_groups(stat_plate *x, const stat_columns *c) {
+  const ir_loop *loop = x->loop->u.loop;
+  if (!c->group) return true;
+  const stat_groups *g = stat_groups_of(x, c->group);
+  if (c->vectors && g->nkeys == IR_MAX_RANK) return false;
+  if (c->pooled) return true;
+  bool sizes = true;
+  for (uint32_t k = 0; k < loop->rank; k++) sizes = sizes && ir_size_of(x->fn, loop->extent[k]);
+  if (sizes && !c->vectors && c->n <= MOST_GROUP_COLUMNS) return true;
+  stat_refuse(x, x->loop->where, "coefficients by group of many columns are no fewer than the data");
+  return false;
 }
 
 stat_columns *stat_columns_of(stat_plate *x, const stat_poly *p) {
   stat_columns *c = ARENA_NEW(x->m->mem, stat_columns);
+  c->pooled = true;
   size_t most = 0;
   bool weights = false;
   for (size_t k = 0; k < p->nsquares; k++) {
     const stat_square *s = &p->square[k];
-    if (s->scale.grouped || any_grouped(&s->a) || any_grouped(&s->b)) return NULL;
+    if (!join_groups(c, &s->a) || !join_groups(c, &s->b) || !join_group(c, s->scale)) {
+      stat_refuse(x, x->loop->where, "unknowns that are grouped in two ways meet in a square");
+      return NULL;
+    }
+    if (s->scale.group) c->pooled = false;
     most += s->a.n + s->b.n;
     weights = weights || s->a.weight != p->square[0].a.weight || s->b.weight != p->square[0].a.weight;
   }
   c->a = ARENA_ARRAY(x->m->mem, stat_linear, p->nsquares);
   c->b = ARENA_ARRAY(x->m->mem, stat_linear, p->nsquares);
-  c->c = ARENA_ARRAY(x->m->mem, column, most);
+  c->c = ARENA_ARRAY(x->m->mem, stat_column, most);
   c->weight = weights ? 0 : p->square[0].a.weight;
-  c->width = size_const(x->m->sizes, 1);
+  c->width = size_const(x->m->sizes, !c->group); /* the ones */
   for (size_t k = 0; k < p->nsquares; k++) {
     c->a[k] = stat_distributed(x, &p->square[k].a, false, weights);
     bool same = p->square[k].a.term == p->square[k].b.term && p->square[k].a.weight == p->square[k].b.weight;
@@ -73,17 +90,44 @@ stat_columns *stat_columns_of(stat_plate *x, const stat_poly *p) {
     add_columns(x, c, &c->a[k]);
     add_columns(x, c, &c->b[k]);
   }
-  return c;
+  return suit_groups(x, c) ? c : NULL;
 }
 
-ir_size stat_width(const stat_columns *c) { return c->width; }
+static ir_size group_count(const stat_plate *x, const stat_columns *c) {
+  const stat_groups *g = &x->group[c->group - 1];
+  ir_size n = size_const(x->m->sizes, 1);
+  for (uint32_t k = 0; k < g->nkeys; k++) n = size_mul(x->m->sizes, n, g->size[k]);
+  return n;
+}
+
+ir_size stat_rows(const stat_plate *x, const stat_columns *c) {
+  size_table *sizes = x->m->sizes;
+  if (!c->group) return c->width;
+  ir_size groups = group_count(x, c);
+  if (c->pooled) return size_add(sizes, groups, c->width);
+  return size_mul(sizes, groups, size_const(sizes, (int64_t)c->n + 1));
+}
+
+static const char *text_of(const stat_plate *x, ir_size s) {
+  strbuf b;
+  strbuf_init(&b, x->m->mem);
+  size_print(x->m->sizes, s, &b);
+  return b.s;
+}
+
+const char *stat_columns_text(const stat_plate *x, const stat_columns *c) {
+  if (!c->group) return arena_printf(x->m->mem, "a triangular factor with %s rows", text_of(x, c->width));
+  const char *groups = text_of(x, group_count(x, c));
+  if (c->pooled) return arena_printf(x->m->mem, "means of %s groups and a triangular factor with %s rows", groups, text_of(x, c->width));
+  return arena_printf(x->m->mem, "a triangular factor with %zu rows for each of %s groups", c->n + 1, groups);
+}
 
 /* ---- in @prepare */
 
 static void means(stat_plate *x, frame *f, stat_columns *c, ir_op *plate) {
   ir_val count = ir_op1(&f->b, IR_TO_REAL_OP, ir_op2(&f->b, IR_MAX_OP, ir_iterations(&f->b, plate->u.loop), ir_int(&f->b, 1)));
   for (size_t k = 0; k < c->n; k++) {
-    column *w = &c->c[k];
+    stat_column *w = &c->c[k];
     ir_val sum = ir_loop_out(f->prepare, plate, IR_SUM, 0, NULL, ir_map_get(&f->c.map, w->feature));
     if (w->width) {
       ir_val n = ir_size_val(&f->b, w->width);
@@ -108,18 +152,27 @@ static void set_indices(stat_plate *x, frame *f, ir_builder *b, ir_val number) {
 }
 
 /* rows with column w (NULL: the ones) of `count` iterations from `base` on in place. */
-static ir_val fill(stat_plate *x, frame *f, ir_builder *b, const stat_columns *c, const column *w, ir_val rows, ir_val base, ir_val count) {
+static ir_val fill(stat_plate *x, frame *f, ir_builder *b, const stat_columns *c, const stat_column *w, ir_val rows, ir_val base, ir_val count) {
   ir_val extent[2] = {count, w && w->width ? ir_size_val(b, w->width) : 0};
   ir_op *plate = ir_loop_begin(b, IR_PLATE_OP, extent[1] ? 2 : 1, extent);
   ir_builder in = ir_builder_in(b, &plate->u.loop->body);
   ir_val i = plate->u.loop->index[0], d = plate->u.loop->index[1];
   set_indices(x, f, &in, ir_op2(&in, IR_ADD_OP, base, i));
-  const ir_val features[2] = {w ? w->feature : 0, c->weight};
-  stat_clone_features(x, f, &in, 2, features);
+  const stat_groups *g = c->group ? stat_groups_of(x, c->group) : NULL;
+  ir_val features[2 + IR_MAX_RANK] = {w ? w->feature : 0, c->weight};
+  if (g) memcpy(features + 2, g->key, g->nkeys * sizeof *features);
+  stat_clone_features(x, f, &in, g ? 2 + g->nkeys : 2, features);
   ir_val v = ir_real(&in, 1.0), at = ir_int(&in, 0);
   if (w) {
     v = ir_map_get(&f->c.map, w->feature);
-    v = ir_op2(&in, IR_SUB_OP, w->width ? ir_at1(&in, v, d) : v, w->width ? ir_at1(&in, w->mean, d) : w->mean);
+    if (w->width) v = ir_at1(&in, v, d);
+    if (g) {
+      ir_axes axes = stat_key_axes(g, f, w->width != 0);
+      if (w->width) axes.at[g->nkeys] = d;
+      v = ir_op2(&in, IR_SUB_OP, ir_op2(&in, IR_SUB_OP, v, ir_at(&in, w->mean, axes)), ir_at(&in, w->rest, axes));
+    } else {
+      v = ir_op2(&in, IR_SUB_OP, v, w->width ? ir_at1(&in, w->mean, d) : w->mean);
+    }
     at = ir_size_val(&in, w->at);
     if (w->width) at = ir_op2(&in, IR_ADD_OP, at, d);
   }
@@ -138,13 +191,14 @@ static ir_val factor(stat_plate *x, frame *f, const stat_columns *c, ir_op *plat
   uint32_t out = ir_loop_state(f->prepare, scan, IR_CARRY, none);
   ir_builder in = ir_builder_in(b, &scan->u.loop->body);
   ir_val base = ir_op2(&in, IR_MUL_OP, scan->u.loop->index[0], rows), left = ir_op2(&in, IR_MIN_OP, rows, ir_op2(&in, IR_SUB_OP, n, base));
-  ir_val w = fill(x, f, &in, c, NULL, ir_new_array(&in, ir_array(IR_REAL, 2, block)), base, left);
+  ir_val w = ir_new_array(&in, ir_array(IR_REAL, 2, block));
+  if (!c->group) w = fill(x, f, &in, c, NULL, w, base, left);
   for (size_t k = 0; k < c->n; k++) w = fill(x, f, &in, c, &c->c[k], w, base, left);
   ir_loop_finish(f->prepare, scan, out, NULL, ir_qr_r(&in, scan->u.loop->out[out].state, w));
   return scan->res[out];
 }
 
-static ir_val columns_of_factor(frame *f, const stat_columns *c, const column *w, ir_val r) {
+static ir_val columns_of_factor(frame *f, const stat_columns *c, const stat_column *w, ir_val r) {
   ir_val extent[2] = {ir_size_val(&f->b, c->width), ir_size_val(&f->b, w->width)};
   ir_op *plate = ir_loop_begin(&f->b, IR_PLATE_OP, 2, extent);
   ir_builder in = ir_builder_in(&f->b, &plate->u.loop->body);
@@ -154,12 +208,7 @@ static ir_val columns_of_factor(frame *f, const stat_columns *c, const column *w
 
 /* ---- in the function */
 
-static ir_val plus(ir_builder *b, ir_val total, ir_val v, bool minus) {
-  if (!total) return minus ? ir_op1(b, IR_NEG_OP, v) : v;
-  return ir_op2(b, minus ? IR_SUB_OP : IR_ADD_OP, total, v);
-}
-
-static const column *column_of(const stat_columns *c, ir_val feature) {
+const stat_column *stat_column_of(const stat_columns *c, ir_val feature) {
   for (size_t k = 0; k < c->n; k++)
     if (c->c[k].feature == feature) return &c->c[k];
   return NULL;
@@ -174,11 +223,11 @@ static ir_val of_ones(stat_plate *x, ir_builder *b, const stat_columns *c, const
     if (!t->feature) {
       v = stat_coef_value(x, t->c);
     } else {
-      const column *w = column_of(c, t->feature);
+      const stat_column *w = stat_column_of(c, t->feature);
       if (w->width) v = ir_matmul(b, t->c.v, w->kept, 0);
       else v = t->c.v ? ir_op2(b, IR_MUL_OP, t->c.v, w->kept) : w->kept;
     }
-    total = plus(b, total, v, t->minus);
+    total = stat_plus(b, total, v, t->minus);
   }
   return total;
 }
@@ -192,9 +241,9 @@ typedef struct row_form {
 } row_form;
 
 static row_form row_form_of(stat_plate *x, ir_builder *b, const stat_columns *c, const stat_linear *l) {
-  row_form r = {x, c, l, of_ones(x, b, c, l), ARENA_ARRAY(x->m->mem, ir_val, l->n)};
+  row_form r = {x, c, l, c->group ? 0 : of_ones(x, b, c, l), ARENA_ARRAY(x->m->mem, ir_val, l->n)};
   for (size_t k = 0; k < l->n; k++) {
-    const column *w = column_of(c, l->term[k].feature);
+    const stat_column *w = stat_column_of(c, l->term[k].feature);
     if (w && w->width) r.product[k] = ir_matmul(b, w->factor, l->term[k].c.v, 0);
   }
   return r;
@@ -204,13 +253,13 @@ static row_form row_form_of(stat_plate *x, ir_builder *b, const stat_columns *c,
 static ir_val row_value(const row_form *r, ir_builder *b, ir_val R, ir_val i, int64_t first) {
   ir_axes axes = {.n = 2, .at = {i, 0}};
   ir_val total = 0;
-  if (first <= 0) {
+  if (first <= 0 && r->ones) {
     axes.at[1] = ir_int(b, 0);
     total = ir_op2(b, IR_MUL_OP, ir_at(b, R, axes), r->ones);
   }
   for (size_t k = 0; k < r->l->n; k++) {
     const stat_term *t = &r->l->term[k];
-    const column *w = column_of(r->c, t->feature);
+    const stat_column *w = stat_column_of(r->c, t->feature);
     int64_t at;
     if (!w || (first >= 0 && size_is_const(r->x->m->sizes, w->at, &at) && at < first)) continue;
     ir_val v;
@@ -221,7 +270,7 @@ static ir_val row_value(const row_form *r, ir_builder *b, ir_val R, ir_val i, in
       v = ir_at(b, R, axes);
       if (t->c.v) v = ir_op2(b, IR_MUL_OP, t->c.v, v);
     }
-    total = plus(b, total, v, t->minus);
+    total = stat_plus(b, total, v, t->minus);
   }
   return total ? total : ir_real(b, 0.0);
 }
@@ -234,7 +283,7 @@ static ir_val rows_product(stat_plate *x, ir_builder *b, const stat_columns *c, 
     ir_val total = 0;
     for (int64_t i = 0; i < rows; i++) {
       ir_val at = ir_int(b, i), v = row_value(&p, b, R, at, i), w = same ? v : row_value(&q, b, R, at, i);
-      total = plus(b, total, ir_op2(b, IR_MUL_OP, v, w), false);
+      total = stat_plus(b, total, ir_op2(b, IR_MUL_OP, v, w), false);
     }
     return total;
   }
@@ -246,26 +295,26 @@ static ir_val rows_product(stat_plate *x, ir_builder *b, const stat_columns *c, 
 }
 
 ir_val stat_sum_squares(stat_plate *x, frame *f, ir_builder *after, const stat_poly *p, stat_columns *c) {
-  const ir_loop *from = x->loop->u.loop;
-  ir_val extent[IR_MAX_RANK], total = 0;
-  for (uint32_t k = 0; k < from->rank; k++) extent[k] = ir_map_get(&f->c.map, from->extent[k]);
-  ir_op *plate = ir_loop_begin(&f->b, IR_PLATE_OP, from->rank, extent);
-  for (uint32_t k = 0; k < from->rank; k++) ir_map_set(&f->c.map, from->index[k], plate->u.loop->index[k]);
-  ir_builder in = ir_builder_in(&f->b, &plate->u.loop->body);
+  ir_val total = 0, R = 0;
   ir_val *features = ARENA_ARRAY(x->m->mem, ir_val, c->n);
   for (size_t k = 0; k < c->n; k++) features[k] = c->c[k].feature;
-  stat_clone_features(x, f, &in, c->n, features);
-  means(x, f, c, plate);
-  ir_val r = factor(x, f, c, plate), R = frame_add(f, x->fn, r);
-  for (size_t k = 0; k < c->n; k++)
-    if (c->c[k].width) c->c[k].factor = frame_add(f, x->fn, columns_of_factor(f, c, &c->c[k], r));
+  if (c->group) stat_group_columns(x, f, c);
+  if (!c->group || (c->pooled && c->n)) {
+    ir_op *plate = stat_prepare_plate(x, f, c->n, features, NULL);
+    if (!c->group) means(x, f, c, plate);
+    ir_val r = factor(x, f, c, plate);
+    R = frame_add(f, x->fn, r);
+    for (size_t k = 0; k < c->n; k++)
+      if (c->c[k].width) c->c[k].factor = frame_add(f, x->fn, columns_of_factor(f, c, &c->c[k], r));
+  }
   for (size_t k = 0; k < p->nsquares; k++) {
     const stat_square *s = &p->square[k];
-    ir_val v = rows_product(x, after, c, R, &c->a[k], &c->b[k]);
+    ir_val v = R ? rows_product(x, after, c, R, &c->a[k], &c->b[k]) : 0;
+    if (c->group) v = stat_plus(after, v, stat_group_squares(x, c, k, s), false);
     const stat_coef scale[3] = {c->a[k].scale, c->b[k].scale, s->scale};
     for (int j = 0; j < 3; j++)
-      if (scale[j].v) v = ir_op2(after, IR_MUL_OP, v, scale[j].v);
-    total = plus(after, total, v, s->minus);
+      if (scale[j].v && !scale[j].group) v = ir_op2(after, IR_MUL_OP, v, scale[j].v);
+    total = stat_plus(after, total, v, s->minus);
   }
   return total;
 }

@@ -479,8 +479,10 @@ static void test_regressions(void **state) {
         long double hand = by_hand(&t, q, want), scale = 1.0L + (long double)n;
         if (!(fabsl(lp - hand) <= 1e-14L * scale * 8) || !(fabsl(plain - hand) <= 1e-14L * scale * 8) || !(fabsl(density - hand) <= 1e-14L * scale * 8))
           fail_msg("%zu rows, %zu columns: log density %.17g, %.17g, %.17g, not %.17Lg", n, d, lp, plain, density, hand);
+        /* Terms of a group are added one after the other; without columns they are two numbers, over and over, whose roundings do not cancel. */
+        long double bound = (d ? 1e-14L : 3e-14L) * scale;
         for (size_t e = 0; e < r.dim; e++)
-          if (!(fabsl(g[e] - want[e]) <= 1e-14L * scale)) fail_msg("%zu rows, %zu columns: gradient [%zu] is %.17g, not %.17Lg", n, d, e, g[e], want[e]);
+          if (!(fabsl(g[e] - want[e]) <= bound)) fail_msg("%zu rows, %zu columns: gradient [%zu] is %.17g, not %.17Lg", n, d, e, g[e], want[e]);
         model_close(&r);
       }
       arena_free(&mem);

@@ -100,6 +100,25 @@ static const char *const fires[] = {
     "a ~ Exponential(1)\n r ~ Exponential(1)\n p ~ InvGamma(a, r)",
     "q: simplex(3) ~ Dirichlet([1.0, 2.0, 3.0])\n g ~ Categorical(q)",
     "q: real[3] ~ Normal(0, 1)\n g ~ Categorical(logit = q)",
+    "a: real[3] ~ Normal(0, 1)\n s ~ HalfNormal(1)\n plate i in 1..N { y[i] ~ Normal(a[g[i]], s) }",
+    "a: real[3] ~ Normal(0, 1)\n b1 ~ Normal(0, 1)\n s ~ HalfNormal(1)\n plate i in 1..N { y[i] ~ Normal(a[g[i]] + b1 * x[i], s) }",
+    "a: real[3] ~ Normal(0, 1)\n m ~ Normal(0, 1)\n t ~ HalfNormal(1)\n plate i in 1..N { y[i] ~ Normal(m + t * a[g[i]], w[i]) }",
+    "a: real[3] ~ Normal(0, 1)\n beta: real[4] ~ Normal(0, 1)\n s ~ HalfNormal(1)\n plate i in 1..N { y[i] ~ Normal(a[g[i]] + X[i] @ beta, s) }",
+    "a: real[3] ~ Normal(0, 1)\n beta: real[4] ~ Normal(0, 1)\n plate i in 1..N { y[i] ~ Normal(a[g[i]] + X[i] @ beta, w[i]) }",
+    "s: real<lower = 0>[3] ~ HalfNormal(1)\n m ~ Normal(0, 1)\n plate i in 1..N { y[i] ~ Normal(m, s[g[i]]) }",
+    "a: real[3] ~ Normal(0, 1)\n s: real<lower = 0>[3] ~ HalfNormal(1)\n plate i in 1..N { y[i] ~ Normal(a[g[i]], s[g[i]]) }",
+    "a: real[4] ~ Normal(0, 1)\n b1: real[4] ~ Normal(0, 1)\n s ~ HalfNormal(1)\n plate i in 1..N { y[i] ~ Normal(a[k[i]] + b1[k[i]] * x[i], s) }",
+    "a: real[3] ~ Normal(0, 1)\n b1: real[3] ~ Normal(0, 1)\n d: real[3] ~ Normal(0, 1)\n s: real<lower = 0>[3] ~ HalfNormal(1)\n"
+    " plate i in 1..N { y[i] ~ Normal(a[g[i]] + b1[g[i]] * x[i] + d[g[i]] * x[i] * z[i] + a[1] * z[i], s[g[i]]) }",
+    "a: real[3, 4] ~ Normal(0, 1)\n s ~ HalfNormal(1)\n plate i in 1..N { y[i] ~ Normal(a[g[i], k[i]] + a[1, 1] * x[i], s) }",
+    "m ~ Normal(0, 1)\n a: real[3] ~ Normal(0, 1)\n s ~ HalfNormal(1)\n plate i in 1..N { p[i] ~ LogNormal(m + a[g[i]], s) }",
+    "a ~ Exponential(1)\n r ~ Exponential(1)\n p ~ Gamma(a, r)",
+    "a ~ Exponential(1)\n p ~ Gamma(a, 2)",
+    "a: real<lower = 0>[3] ~ Exponential(1)\n r ~ Exponential(1)\n plate i in 1..N { p[i] ~ InvGamma(a[g[i]], r) }",
+    "a ~ Exponential(1)\n r ~ Exponential(1)\n u ~ Beta(a, r)",
+    "r: real<lower = 0>[3] ~ Exponential(1)\n plate i in 1..N { c[i] ~ Poisson(r[g[i]]) }",
+    "r: real[3] ~ Normal(0, 1)\n d: real[4] ~ Normal(0, 1)\n factor sum(r[g[i]] * x[i] + d[k[i]] * exp(d[k[i]]) * z[i] for i in 1..N)",
+    "q: real[3, 4] ~ Normal(0, 1)\n plate i in 1..N { k[i] ~ Categorical(logit = q[g[i], :]) }",
     "q: simplex(4)[3] ~ Dirichlet([1.0, 2.0, 3.0, 1.0])\n plate i in 1..N { k[i] ~ Categorical(q[g[i]]) }",
     "r: real[3] ~ Normal(0, 1)\n a ~ Normal(0, 1)\n plate i in 1..N { c[i] ~ Poisson(log = r[g[i]] + a) }",
     "r: real[3] ~ Normal(0, 1)\n plate i in 1..N { b[i] ~ Bernoulli(logit = r[g[i]]) }",
@@ -108,10 +127,8 @@ static const char *const fires[] = {
 
 /* Stay as they are. */
 static const char *const stay[] = {
-    "r: real<lower = 0>[3] ~ Exponential(1)\n plate i in 1..N { c[i] ~ Poisson(r[g[i]]) }",
     "r ~ Exponential(1)\n plate i in 1..N { p[i] ~ Exponential(r * w[i]) }",
-    "a ~ Exponential(1)\n r ~ Exponential(1)\n u ~ Beta(a, r)",
-    "a ~ Exponential(1)\n r ~ Exponential(1)\n p ~ Gamma(a, r)",
+    "a: real[3] ~ Normal(0, 1)\n d: real[4] ~ Normal(0, 1)\n plate i in 1..N { y[i] ~ Normal(a[g[i]] + d[k[i]], 1) }",
     "m ~ Normal(0, 1)\n s ~ HalfNormal(1)\n plate i in 1..N { y[i] ~ Normal(m, s * w[i]) }",
     "beta: real[4] ~ Normal(0, 1)\n plate i in 1..N { b[i] ~ Bernoulli(logit = X[i] @ beta) }",
     "a: real[N] ~ Normal(0, 1)\n y ~ Normal(a, 1)",
@@ -129,14 +146,24 @@ static size_t fired(const model_run *r) {
   return n;
 }
 
+/* A plate over the data is left in the function. */
+static bool loops_over_data(const ir_fn *fn) {
+  for (const ir_op *op = fn->body.first; op; op = op->next) {
+    int64_t n;
+    if (op->code == IR_PLATE_OP && size_value(fn->module->sizes, ir_size_of(fn, op->u.loop->extent[0]), &n) && n >= N / 2) return true;
+  }
+  return false;
+}
+
 static void compare(const char *body, const char *json, bool fires) {
   char source[2048];
   snprintf(source, sizeof source, SIGNATURE "%s }", body);
   model_run with, plain;
   model_open(&with, source, json, NEED_LOGDENS | NEED_GRAD | NEED_DENSITY);
   model_open_plain(&plain, source, json, NEED_LOGDENS | NEED_GRAD);
-  if ((fired(&with) > 0) != fires) fail_msg("%s\n%s", body, fires ? "did not fire" : "fired");
+  if (loops_over_data(ir_fn_find(with.p.module, "grad")) == fires || (fires && !fired(&with))) fail_msg("%s\n%s", body, fires ? "did not fire" : "fired");
   assert_int_equal(fired(&plain), 0);
+  assert_true(loops_over_data(ir_fn_find(plain.p.module, "grad")));
   double q[128], g[128], h[128], frame[128], part[3];
   long double x[128], exact, ref[128];
   uint64_t seed = 3;
@@ -274,7 +301,155 @@ static void test_offsets(void **state) {
   print_message("largest error: %.2g of the terms\n", worst);
 }
 
+/* ---- groups far from the origin, and from each other */
+
+enum { GROUPS = 5 };
+
+typedef struct grouped {
+  double x[ROWS], y[ROWS], g[ROWS];
+} grouped;
+
+/* y ~ Normal(a[g] + b[g] x, s[g]): the density and its derivatives by a, b and log s, with their terms as in sums_of. */
+typedef struct group_truth {
+  long double value[1 + 3 * GROUPS], terms[1 + 3 * GROUPS];
+} group_truth;
+
+static group_truth group_sums(const grouped *d, const double *a, const double *b, const double *log_s) {
+  group_truth t = {{0}, {0}};
+  for (int i = 0; i < ROWS; i++) {
+    int g = (int)d->g[i] - 1;
+    long double s = expl((long double)log_s[g]), m = (long double)a[g] + (long double)b[g] * d->x[i], r = (d->y[i] - m) / s, constant = logl(s) + 0.918938533204672741780L;
+    long double of = (fabsl((long double)d->y[i]) + fabsl((long double)a[g]) + fabsl((long double)b[g] * d->x[i])) / s * 0x1p-53L / 1e-10L;
+    const long double by[4] = {-r / 2, 1 / s, d->x[i] / s, r}, less[4] = {constant, 0, 0, 1};
+    const int at[4] = {0, 1 + g, 1 + GROUPS + g, 1 + 2 * GROUPS + g};
+    for (int k = 0; k < 4; k++) {
+      t.value[at[k]] += by[k] * r - less[k];
+      t.terms[at[k]] += fabsl(by[k]) * (fabsl(r) + (k == 0 || k == 3 ? 8 : 4) * of) + fabsl(less[k]);
+    }
+  }
+  return t;
+}
+
+static double group_raw_moments(const grouped *d, const double *a, const double *b, const double *log_s) {
+  double total = 0;
+  for (int g = 0; g < GROUPS; g++) {
+    double m[3][3] = {{0}}, c[3] = {-a[g], -b[g], 1}, n = 0, square = 0, s = exp(log_s[g]);
+    for (int i = 0; i < ROWS; i++) {
+      const double w[3] = {1, d->x[i], d->y[i]};
+      if ((int)d->g[i] != g + 1) continue;
+      n++;
+      for (int j = 0; j < 3; j++)
+        for (int k = 0; k < 3; k++) m[j][k] += w[j] * w[k];
+    }
+    for (int j = 0; j < 3; j++)
+      for (int k = 0; k < 3; k++) square += c[j] * m[j][k] * c[k];
+    total -= square / (2 * s * s) + n * (log(s) + 0.91893853320467274);
+  }
+  return total;
+}
+
+/* Forms: which of a, b and s are grouped, as bits; the others are the first group's. */
+static const struct {
+  const char *mean, *scale;
+  int grouped;
+} group_form[] = {
+    {"a[g[i]] + b[1] * x[i]", "s[1]", 1}, {"a[g[i]] + b[g[i]] * x[i]", "s[1]", 3}, {"a[g[i]] + b[1] * x[i]", "s[g[i]]", 5}, {"a[g[i]] + b[g[i]] * x[i]", "s[g[i]]", 7},
+};
+
+static void test_group_offsets(void **state) {
+  (void)state;
+  static const double offset[] = {0, 1e3, 1e6, 1e9};
+  static grouped d;
+  double worst = 0;
+  for (size_t o = 0; o < sizeof offset / sizeof *offset; o++)
+    for (int apart = 0; apart < 2; apart++) {
+      uint64_t seed = 23 + o;
+      double at[GROUPS], slope[GROUPS];
+      for (int g = 0; g < GROUPS; g++) at[g] = offset[o] * (apart ? g - 1.7 : 1), slope[g] = 0.5 + 0.1 * normal(&seed);
+      for (int i = 0; i < ROWS; i++) {
+        int g = (int)below(&seed, GROUPS - 1); /* the last group is empty */
+        d.g[i] = g + 1;
+        d.x[i] = at[g] + normal(&seed);
+        d.y[i] = at[g] + slope[0] * (d.x[i] - at[g]) + normal(&seed);
+      }
+      text t = {0};
+      put(&t, "{\"J\": %d", GROUPS);
+      put_column(&t, "x", "%.17g", ROWS, d.x), put_column(&t, "y", "%.17g", ROWS, d.y), put_column(&t, "g", "%.0f", ROWS, d.g);
+      put(&t, "}");
+      for (size_t form = 0; form < sizeof group_form / sizeof *group_form; form++) {
+        char source[512];
+        snprintf(source, sizeof source, "model m(x: real[N], y: real[N], g: index(J)[N]) { a: real[J] ~ Flat()\n b: real[J] ~ Flat()\n s: real<lower = 0>[J] ~ Flat()\n"
+                                        " plate i in 1..N { y[i] ~ Normal(%s, %s) } }", group_form[form].mean, group_form[form].scale);
+        model_run r;
+        model_open(&r, source, t.s, NEED_LOGDENS | NEED_GRAD);
+        assert_false(loops_over_data(ir_fn_find(r.p.module, "grad")));
+        for (int tries = 0; tries < 4; tries++) {
+          double q[3 * GROUPS], g[3 * GROUPS], a[GROUPS], b[GROUPS], s[GROUPS], jacobian = 0;
+          for (int k = 0; k < GROUPS; k++) {
+            q[GROUPS + k] = 0.5 + 0.1 * normal(&seed);
+            q[2 * GROUPS + k] = 0.3 * normal(&seed);
+            b[k] = q[GROUPS + (group_form[form].grouped & 2 ? k : 0)], s[k] = q[2 * GROUPS + (group_form[form].grouped & 4 ? k : 0)];
+            a[k] = q[k] = at[k] - b[k] * at[k] + 0.1 * normal(&seed);
+            jacobian += q[2 * GROUPS + k];
+          }
+          double lp = model_grad(&r, q, g) - jacobian;
+          group_truth want = group_sums(&d, a, b, s);
+          for (int k = 0; k < 2; k++) /* what is not grouped is the sum over groups */
+            for (int j = 1; j < GROUPS && !(group_form[form].grouped & 2 << k); j++) {
+              int first = 1 + (1 + k) * GROUPS;
+              want.value[first] += want.value[first + j], want.terms[first] += want.terms[first + j];
+              want.value[first + j] = want.terms[first + j] = 0;
+            }
+          for (int k = 0; k < 1 + 3 * GROUPS; k++) {
+            double got = k ? g[k - 1] - (k > 2 * GROUPS) : lp, error = (double)fabsl(got - want.value[k]);
+            if (want.terms[k] != 0) error /= (double)want.terms[k];
+            if (!(error <= 1e-10)) fail_msg("offset %g, apart %d, form %zu: result %d is %.17g, not %.17Lg, off by %.2g of its terms", offset[o], apart, form, k, got, want.value[k], error);
+            if (error > worst) worst = error;
+          }
+          if (offset[o] >= 1e9) {
+            double twin = (double)(fabsl(group_raw_moments(&d, a, b, s) - want.value[0]) / want.terms[0]);
+            if (!(twin > 1e-10)) fail_msg("raw moments pass at an offset of %g: %.2g", offset[o], twin);
+          }
+        }
+        model_close(&r);
+      }
+      free(t.s);
+    }
+  print_message("largest error in groups: %.2g of the terms\n", worst);
+}
+
+/* ---- at the edges of supports: zeros among the data, groups without data, a scale that is none */
+
+static void test_edges(void **state) {
+  (void)state;
+  static const struct {
+    const char *source;
+    double q[4];
+  } edge[] = {
+      {"model m(p: real<lower = 0>[N]) { a ~ Exponential(1)\n r ~ Exponential(1)\n p ~ Gamma(a, r) }", {0, 0.3}},
+      {"model m(p: real<lower = 0>[N]) { a ~ Exponential(1)\n r ~ Exponential(1)\n p ~ Gamma(a, r) }", {0.4, 0.3}},
+      {"model m(p: real<lower = 0>[N]) { a ~ Exponential(1)\n r ~ Exponential(1)\n p ~ Gamma(a, r) }", {-0.4, 0.3}},
+      {"model m(p: real<lower = 0>[N], g: index(3)[N]) { s: real[3] ~ Flat()\n plate i in 1..N { p[i] ~ Normal(0, s[g[i]]) } }", {0.7, 1.2, -1}},
+      {"model m(p: real<lower = 0>[N], g: index(3)[N]) { s: real[3] ~ Flat()\n plate i in 1..N { p[i] ~ Normal(0, s[g[i]]) } }", {0.7, -1.2, 1}},
+      {"model m(p: real<lower = 0>[N], g: index(3)[N]) { a: real[3] ~ Flat()\n plate i in 1..N { p[i] ~ Normal(a[g[i]], 2) } }", {0.7, -1.2, 1e300}},
+  };
+  const char *json = "{\"p\": [0, 1.5, 2.5, 0, 3.5, 0.25, 1, 2, 1.125, 2.25, 0.75, 4, 0.5, 3, 1.75, 0.125], \"g\": [1, 1, 2, 2, 1, 1, 2, 1, 1, 2, 2, 1, 2, 1, 1, 2]}";
+  for (size_t k = 0; k < sizeof edge / sizeof *edge; k++) {
+    model_run with, plain;
+    double g[4], h[4];
+    model_open(&with, edge[k].source, json, NEED_LOGDENS | NEED_GRAD);
+    model_open_plain(&plain, edge[k].source, json, NEED_LOGDENS | NEED_GRAD);
+    assert_true(fired(&with) > 0);
+    double lp = model_grad(&with, edge[k].q, g), off = model_grad(&plain, edge[k].q, h);
+    if (!(lp == off || fabs(lp - off) <= 1e-13 * fabs(off))) fail_msg("%s\nexample %zu: %.17g, not %.17g", edge[k].source, k, lp, off);
+    for (size_t e = 0; e < with.dim && isfinite(off); e++)
+      if (!(fabs(g[e] - h[e]) <= 1e-13 * (10 + fabs(h[e])))) fail_msg("%s\nexample %zu: derivative %zu is %.17g, not %.17g", edge[k].source, k, e, g[e], h[e]);
+    model_close(&with);
+    model_close(&plain);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_examples), cmocka_unit_test(test_offsets)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_examples), cmocka_unit_test(test_offsets), cmocka_unit_test(test_group_offsets), cmocka_unit_test(test_edges)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
