@@ -10,7 +10,7 @@
 #   kills        kill -9 at 20 random points and --resume, for nuts, gibbs and mh: the draws are those of runs that nothing interrupted
 #   fuzz         every target of tests/fuzz for FUZZ_SECONDS (60), with clang-19
 #   lint         rules of the house that a grep or nm can check
-#   install      command, library, header and aim.pc below DESTDIR and PREFIX
+#   install      command, library, headers and aim.pc below DESTDIR and PREFIX
 #   deps         installs the Debian packages that are missing; those of machine code where they can be had; deps-fuzz those of fuzz
 #   clean        removes this configuration's build directory
 #
@@ -102,8 +102,8 @@ install: all
 	install -m 755 $B/aimc $(DESTDIR)$(PREFIX)/bin/aimc
 	$(if $(JIT),install -m 755 $B/aim-cc $(DESTDIR)$(PREFIX)/bin/aim-cc)
 	install -m 644 $B/libaim.a $(DESTDIR)$(PREFIX)/lib/libaim.a
-	install -m 644 vm/aim.h $(DESTDIR)$(PREFIX)/include/aim.h
-	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: AIM' \
+	install -m 644 vm/aim.h $(if $(JIT),codegen/aim_jit.h) $(DESTDIR)$(PREFIX)/include
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' $(if $(JIT),'aim_cc=$${prefix}/bin/aim-cc') '' 'Name: AIM' \
 	  'Description: generative models, from text to posterior draws' 'Version: $(VERSION)' 'Requires.private: jansson' \
 	  'Libs: -L$${libdir} -laim' 'Libs.private: -lm -pthread' 'Cflags: -I$${includedir}' \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/aim.pc

@@ -167,7 +167,8 @@ lib-codegen: $B/libcodegen.a $B/aim-cc
 endif
 
 # --- what is installed: one object in which only the names of aim.h are visible, so that a host's own names cannot clash.
-$B/libaim.a: $(VM_OBJ) $(COMPILER_OBJ) $(STD_OBJ) $(LANG_OBJ) $(RT_OBJ)
+# Where there is machine code, aim_jit.h's too; LLVM stays in aim-cc.
+$B/libaim.a: $(VM_OBJ) $(if $(JIT),$(CODEGEN_OBJ)) $(COMPILER_OBJ) $(STD_OBJ) $(LANG_OBJ) $(RT_OBJ)
 	$(call say,LD)
 	$(Q)ld -r -o $B/libaim.o $^
 	$(Q)objcopy --localize-hidden $B/libaim.o

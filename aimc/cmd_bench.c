@@ -67,7 +67,7 @@ static bool choose(aim_vm *vm, int k) {
   config.compiler = engine_compiler();
   if (!config.compiler) return false;
   machine_code = jit_engine(&config);
-  vm_engine_set(vm, &machine_code);
+  aim_vm_engine(vm, &machine_code);
   return true;
 }
 

@@ -21,15 +21,11 @@ static bool is(const char *a, const char *b) { return a && strcmp(a, b) == 0; }
 
 #include <unistd.h>
 
-/* Under `auto` the interpreter works alone for so many seconds.  aim-cc takes 20 to 150 ms of another processor, so a program that
- * is done by then was not worth it, and one that goes on loses little. */
-#define PATIENCE 0.02
-
 enum { PATH = 4096 };
 
 static char compiler[PATH], directory[PATH];
 static jit_config jit = {.fallback = &interp_engine};
-static tier_config tier = {.jit = &jit, .sure = &interp_engine, .patience = PATIENCE};
+static tier_config tier = {.jit = &jit, .sure = &interp_engine, .patience = TIER_PATIENCE};
 static exec_engine engine;
 static atomic_bool told; /* runs of several threads may tell */
 
@@ -75,10 +71,14 @@ static bool find_size(const args *a, uint64_t *most) {
   return true;
 }
 
-static void refused(const char *why) { fprintf(stderr, "aimc: the interpreter runs this model: %s\n", why); }
+static void refused(void *user, const char *why) {
+  (void)user;
+  fprintf(stderr, "aimc: the interpreter runs this model: %s\n", why);
+}
 
 /* A cache that cannot be had is nothing to speak of where nobody asked for machine code; one that others could fill is. */
-static void cacheless(const char *why, bool distrusted) {
+static void cacheless(void *user, const char *why, bool distrusted) {
+  (void)user;
   if ((!distrusted && !tier.wait) || atomic_exchange(&told, true)) return;
   fprintf(stderr, "aimc: compiled models are not kept: %s: %s\n", jit.cache, why);
 }
@@ -99,7 +99,7 @@ int engine_set_up(const args *a, aim_vm *vm) {
   tier.notice = must ? refused : NULL;
   tier.cacheless = cacheless;
   engine = tier_engine(&tier);
-  vm_engine_set(vm, &engine);
+  aim_vm_engine(vm, &engine);
   return 0;
 }
 

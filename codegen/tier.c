@@ -27,6 +27,7 @@ enum { SURE, CODE };
 struct exec_program {
   aim_alloc alloc;
   const tier_config *config;
+  const exec_engine *interpreter;
   exec_engine jit;
   exec_program *sure, *code; /* code: NULL where no function pays, or memory was short */
   int *number;               /* [nfns] in `code` of each function of `sure`, -1: it stays */
@@ -114,7 +115,7 @@ static void drop_code(exec_program *p) {
 static void map_functions(exec_program *p, const ir_module *m) {
   for (uint32_t k = 0; k < p->nfns; k++) p->number[k] = -1;
   for (uint32_t k = 0; k < m->nfns; k++) {
-    int from = p->config->sure->find(p->sure, m->fn[k]->name), to = p->jit.find(p->code, m->fn[k]->name);
+    int from = p->interpreter->find(p->sure, m->fn[k]->name), to = p->jit.find(p->code, m->fn[k]->name);
     if (from >= 0 && (uint32_t)from < p->nfns) p->number[from] = to;
   }
 }
@@ -125,14 +126,14 @@ static exec_status find_code(exec_program *p, const ir_module *m, size_t ndata, 
   bool any = false;
   for (uint32_t k = 0; k < m->nfns; k++) any |= tier_wants(m->fn[k]);
   if (!any) return EXEC_OK;
-  jit_base base = {c->sure, p->sure, tier_wants};
+  jit_base base = {p->interpreter, p->sure, tier_wants};
   exec_status s = jit_open(m, ndata, data, options, &p->alloc, &base, &p->code, why);
   if (s != EXEC_OK) return s;
   map_functions(p, m);
   s = jit_recall(p->code);
   jit_stats stats;
   jit_stats_of(p->code, &stats);
-  if (stats.cache_off && c->cacheless) c->cacheless(stats.cache_off, stats.distrusted);
+  if (stats.cache_off && c->cacheless) c->cacheless(c->user, stats.cache_off, stats.distrusted);
   if (s == EXEC_REFUSED && !c->wait) {
     atomic_store(&p->state, CODE_WANTED);
     if (c->patience <= 0) want_code(p);
@@ -149,7 +150,7 @@ static void unload(exec_program *p) {
   aim_alloc alloc = p->alloc;
   end_helper(p);
   drop_code(p);
-  if (p->sure) p->config->sure->unload(p->sure);
+  if (p->sure) p->interpreter->unload(p->sure);
   alloc_put(&alloc, p->number, p->nfns * sizeof *p->number);
   alloc_put(&alloc, p, sizeof *p);
 }
@@ -163,6 +164,7 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   memset(p, 0, sizeof *p);
   p->alloc = *alloc;
   p->config = c;
+  p->interpreter = c->sure ? c->sure : options->sure;
   p->jit = jit_engine(c->jit);
   p->nfns = m->nfns;
   atomic_store(&p->state, CODE_OFF);
@@ -172,8 +174,8 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
     return EXEC_MEMORY;
   }
   exec_options o = *options;
-  o.user = c->sure->user;
-  exec_status s = c->sure->load(m, ndata, data, &o, alloc, &p->sure, message);
+  o.user = p->interpreter->user;
+  exec_status s = p->interpreter->load(m, ndata, data, &o, alloc, &p->sure, message);
   if (s != EXEC_OK) {
     unload(p);
     return s;
@@ -184,20 +186,20 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   if (s != EXEC_OK && c->notice) {
     jit_stats stats = {.seconds = 0};
     if (p->code) jit_stats_of(p->code, &stats);
-    c->notice(stats.why[0] ? stats.why : why ? why : s == EXEC_MEMORY ? "there is no memory for its code" : "it was refused");
+    c->notice(c->user, stats.why[0] ? stats.why : why ? why : s == EXEC_MEMORY ? "there is no memory for its code" : "it was refused");
   }
   *out = p;
   return EXEC_OK;
 }
 
-static int find(const exec_program *p, const char *name) { return p->config->sure->find(p->sure, name); }
+static int find(const exec_program *p, const char *name) { return p->interpreter->find(p->sure, name); }
 
 /* ---- workers */
 
 static exec_worker *worker_new(exec_program *p) {
   exec_worker *w = alloc_get(&p->alloc, 1, sizeof *w);
   if (!w) return NULL;
-  *w = (exec_worker){.program = p, .sure = p->config->sure->worker_new(p->sure), .settled = p->config->wait, .probe = -1};
+  *w = (exec_worker){.program = p, .sure = p->interpreter->worker_new(p->sure), .settled = p->config->wait, .probe = -1};
   if (!w->sure) {
     alloc_put(&p->alloc, w, sizeof *w);
     return NULL;
@@ -211,7 +213,7 @@ static void worker_free(exec_worker *w) {
   atomic_fetch_add(&p->interpreted, w->interpreted);
   atomic_fetch_add(&p->compiled, w->compiled);
   if (w->code) p->jit.worker_free(w->code);
-  p->config->sure->worker_free(w->sure);
+  p->interpreter->worker_free(w->sure);
   alloc_put(&p->alloc, w, sizeof *w);
 }
 
@@ -233,9 +235,9 @@ static exec_status interpret(exec_worker *w, int fn, size_t lanes, const exec_ar
   exec_program *p = w->program;
   uint64_t n = w->interpreted++;
   bool timed = !w->stays && p->number[fn] >= 0 && (n < FIRST || n % EVERY == 0) && atomic_load_explicit(&p->state, memory_order_relaxed) == CODE_WANTED;
-  if (!timed) return p->config->sure->call(w->sure, fn, lanes, in, out, report);
+  if (!timed) return p->interpreter->call(w->sure, fn, lanes, in, out, report);
   int64_t t = now_ns();
-  exec_status s = p->config->sure->call(w->sure, fn, lanes, in, out, report);
+  exec_status s = p->interpreter->call(w->sure, fn, lanes, in, out, report);
   t = now_ns() - t;
   t *= n < FIRST ? 1 : EVERY;
   if (atomic_fetch_add_explicit(&p->spent, t, memory_order_relaxed) + t > (int64_t)(p->config->patience * 1e9)) want_code(p);
@@ -250,7 +252,7 @@ static exec_status run_code(exec_worker *w, int fn, size_t lanes, const exec_arg
   bool failed = report && (s != EXEC_OK || (report->guards && w->told < TOLD));
   if (__builtin_expect(!failed, 1)) return s;
   w->told++;
-  return p->config->sure->call(w->sure, fn, lanes, in, out, report);
+  return p->interpreter->call(w->sure, fn, lanes, in, out, report);
 }
 
 /* The first calls of a worker that has the code.  The fastest call of each is what the other processes of the machine spoil least. */
@@ -277,9 +279,9 @@ static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in
   return run_code(w, fn, lanes, in, out, report);
 }
 
-static bool find_nan(exec_worker *w, int fn, const exec_arg *in, exec_report *report) { return w->program->config->sure->find_nan(w->sure, fn, in, report); }
+static bool find_nan(exec_worker *w, int fn, const exec_arg *in, exec_report *report) { return w->program->interpreter->find_nan(w->sure, fn, in, report); }
 
-static const exec_cell *frame(const exec_program *p, uint32_t r) { return p->config->sure->frame(p->sure, r); }
+static const exec_cell *frame(const exec_program *p, uint32_t r) { return p->interpreter->frame(p->sure, r); }
 
 static void account(const exec_program *p, exec_account *out) {
   int state = atomic_load_explicit(&p->state, memory_order_acquire);

@@ -14,15 +14,20 @@
 
 #include <stdbool.h>
 
+/* Under `auto` the interpreter works alone for so many seconds.  aim-cc takes 20 to 150 ms of another processor, so a program that
+ * is done by then was not worth it, and one that goes on loses little. */
+#define TIER_PATIENCE 0.02
+
 typedef struct tier_config {
   const jit_config *jit;
-  const exec_engine *sure;  /* the interpreter; has `frame` */
+  const exec_engine *sure;  /* the interpreter; has `frame`.  NULL: that of exec_options */
   double patience;          /* seconds; 0: aim-cc is started by load */
   bool wait;                /* load waits for the object */
   /* Where not NULL, told, in the thread that calls load, why an object is not to be had.  Only load with `wait` knows. */
-  void (*notice)(const char *why);
+  void (*notice)(void *user, const char *why);
   /* Where not NULL, told by load why there is no cache although the config names one. */
-  void (*cacheless)(const char *why, bool distrusted);
+  void (*cacheless)(void *user, const char *why, bool distrusted);
+  void *user;
 } tier_config;
 
 /* An engine set up so.  config lives as long as its programs. */

@@ -50,10 +50,13 @@ typedef struct exec_report {
 /* This very processor, which may have more than its level says; for an engine that has levels only, the best of these. */
 enum { EXEC_ISA_NATIVE = 5 };
 
+typedef struct exec_engine exec_engine;
+
 typedef struct exec_options {
   int isa;        /* 0: the best level of this machine; 2, 3, 4: x86-64-v2, v3, v4; or EXEC_ISA_NATIVE.  Results are the same */
   size_t memory;  /* limit in bytes for buffers; 0: none */
   const void *user; /* exec_engine.user */
+  const exec_engine *sure; /* the interpreter, for an engine that may go back to it; NULL: there is none */
   exec_report *prepared; /* OUT of load: where @prepare stopped, when that is why it failed.  May be NULL */
 } exec_options;
 
@@ -70,7 +73,7 @@ typedef struct exec_account {
   char why[160];                  /* one line where an object was not to be had, or nothing */
 } exec_account;
 
-typedef struct exec_engine {
+struct exec_engine {
   const char *name;
   /* Loads every derived function of m.  *message, where not NULL, lives in m's arena. */
   exec_status (*load)(const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options,
@@ -90,6 +93,6 @@ typedef struct exec_engine {
    * account: exact when no worker is left, a little behind while some run. */
   const exec_cell *(*frame)(const exec_program *p, uint32_t r);
   void (*account)(const exec_program *p, exec_account *out);
-} exec_engine;
+};
 
 #endif

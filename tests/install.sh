@@ -1,6 +1,6 @@
 #!/bin/sh
-# What `make install` installs is enough: the C programs of README.md and examples/ compile against it, with strict warnings, and run; the
-# header is C++ too where there is a C++ compiler; a host may have names of its own that the library uses inside.  Reads $B.
+# What `make install` installs is enough: the C programs of README.md and examples/ compile against it, with strict warnings, and run; a host that
+# plugs machine code in gets the same bits; the headers are C++ too where there is a C++ compiler; a host may have names of its own that the library uses inside.  Reads $B.
 set -u
 B=${B:-build}
 CC=${CC:-gcc}
@@ -12,16 +12,16 @@ ok() { passed=$((passed + 1)); }
 bad() { echo "install: $1"; failed=$((failed + 1)); }
 
 if [ -n "${SAN:-}" ]; then
-  echo "0 passed, 0 failed, 5 skipped"
+  echo "0 passed, 0 failed, 6 skipped"
   exit 0
 fi
 
 # MAKEFLAGS are those of the make that runs this, which is none of the inner one's business.
 if env -u MAKEFLAGS -u MFLAGS make -s B="$B" CC="$CC" DESTDIR="$stage" PREFIX=/usr install >"$B/stage.log" 2>&1; then
   files=$(cd "$stage" && find . -type f | sort | tr '\n' ' ')
-  jit=
-  [ -f "$B/aim-cc" ] && jit="./usr/bin/aim-cc "
-  want="$jit./usr/bin/aimc ./usr/include/aim.h ./usr/lib/libaim.a ./usr/lib/pkgconfig/aim.pc "
+  jit= jit_header=
+  [ -f "$B/aim-cc" ] && jit="./usr/bin/aim-cc " jit_header=" ./usr/include/aim_jit.h"
+  want="$jit./usr/bin/aimc ./usr/include/aim.h$jit_header ./usr/lib/libaim.a ./usr/lib/pkgconfig/aim.pc "
   if [ "$files" = "$want" ]; then ok; else bad "installed are $files"; fi
 else
   bad "make install fails"
@@ -51,6 +51,21 @@ for program in examples/*.c; do
   fi
 done
 
+# Machine code in a host: the compiler is where aim.pc says.
+if [ -f "$B/aim-cc" ]; then
+  compiler=$(PKG_CONFIG_SYSROOT_DIR= PKG_CONFIG_PATH=$stage/usr/lib/pkgconfig pkg-config --variable=aim_cc aim)
+  rm -rf "$B/stage-jit" && mkdir -p "$B/stage-jit"
+  # shellcheck disable=SC2086
+  if $CC -std=c11 -Wall -Wextra -Werror -pedantic -o "$B/stage-host" tests/embed/jit.c $flags &&
+    said=$("$B/stage-host" "$stage$compiler" examples/eight_schools.aim examples/eight_schools.json "$B/stage-jit"); then
+    if [ "$said" = "the same bits" ]; then ok; else bad "tests/embed/jit.c says: $said"; fi
+  else
+    bad "tests/embed/jit.c does not compile and run"
+  fi
+else
+  skipped=$((skipped + 1))
+fi
+
 # Names that the library uses inside, with another meaning.
 cat >"$B/stage-names.c" <<'END'
 #include <aim.h>
@@ -64,6 +79,7 @@ if $CC -o "$B/stage-names" "$B/stage-names.c" $flags && "$B/stage-names" >/dev/n
 if command -v g++ >/dev/null 2>&1; then
   echo '#include <aim.h>
 int main() { return aim_version() == nullptr; }' >"$B/stage-cxx.cc"
+  [ -f "$B/aim-cc" ] && sed -i 's/.*aim.h.*/&\n#include <aim_jit.h>/' "$B/stage-cxx.cc"
   # shellcheck disable=SC2086
   if g++ -Wall -Wextra -Werror -pedantic -o "$B/stage-cxx" "$B/stage-cxx.cc" $flags && "$B/stage-cxx"; then ok; else bad "aim.h is not C++"; fi
 else

@@ -94,6 +94,11 @@ AIM_API void aim_config_init(aim_config *config);
 AIM_API aim_vm *aim_vm_new(const aim_config *config);
 AIM_API void aim_vm_free(aim_vm *vm);
 
+/* What runs the functions of models in place of the interpreter, with the same results: aim_jit.h has one. */
+typedef struct exec_engine aim_engine;
+/* For tasks that are bound from now on; NULL: the interpreter.  The engine outlives them. */
+AIM_API void aim_vm_engine(aim_vm *vm, const aim_engine *engine);
+
 /* ---- programs */
 
 /* Parses and checks a text.  name stands in messages, and data files named by statements are sought beside it.  Text and name
@@ -391,6 +396,18 @@ typedef struct aim_annealing {
 } aim_annealing;
 /* AIM_E_USAGE unless the task ran an `anneal` statement. */
 AIM_API aim_status aim_annealing_get(const aim_task *t, aim_annealing *out /* OUT */);
+
+/* What has executed the functions of a bound task. */
+typedef struct aim_execution {
+  const char *engine;             /* "interpreter"; of aim_jit.h "auto" or, with `wait`, "jit".  Static text */
+  uint64_t interpreted, compiled; /* calls, of runs that are over and of evaluators that were freed */
+  int cached, made, refused;      /* 1: machine code was found in the cache, was compiled, was not to be had */
+  double seconds;                 /* that took */
+  size_t object;                  /* bytes of code and constants */
+  char why[160];                  /* one line where it was not to be had; else "" */
+} aim_execution;
+/* AIM_E_USAGE unless the task is bound. */
+AIM_API aim_status aim_execution_get(const aim_task *t, aim_execution *out /* OUT */);
 
 /* ---- densities: for hosts that bring their own sampler or optimiser */
 

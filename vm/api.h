@@ -17,9 +17,6 @@ struct aim_vm {
   const exec_engine *engine;
 };
 
-/* Runs programs of this vm on another engine, a compiler to machine code, say.  Before the first task. */
-void vm_engine_set(aim_vm *vm, const exec_engine *engine);
-
 struct aim_program {
   aim_vm *vm;
   arena mem;

@@ -55,7 +55,7 @@ void aim_vm_free(aim_vm *vm) {
   alloc_put(&a, vm, sizeof *vm);
 }
 
-void vm_engine_set(aim_vm *vm, const exec_engine *engine) { vm->engine = engine; }
+void aim_vm_engine(aim_vm *vm, const aim_engine *engine) { vm->engine = engine ? engine : &interp_engine; }
 
 /* ---- loading */
 

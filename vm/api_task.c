@@ -273,6 +273,20 @@ static aim_status load(aim_task *t, unsigned needs, bool to_run) {
   return t->model.loaded ? AIM_OK : load_into(t, t->vm->engine);
 }
 
+aim_status aim_execution_get(const aim_task *t, aim_execution *out) {
+  if (!t->model.loaded) return AIM_E_USAGE;
+  const exec_engine *engine = t->model.engine;
+  *out = (aim_execution){.engine = engine->name};
+  if (!engine->account) return AIM_OK;
+  exec_account a = {0};
+  engine->account(t->model.loaded, &a);
+  *out = (aim_execution){.engine = engine->name, .interpreted = a.interpreted, .compiled = a.compiled, .cached = a.cached != 0, .made = a.made != 0, .refused = a.refused != 0,
+                         .seconds = a.seconds, .object = a.object};
+  _Static_assert(sizeof out->why == sizeof a.why, "one line");
+  memcpy(out->why, a.why, sizeof a.why);
+  return AIM_OK;
+}
+
 /* Options may be set until the run, so this is done when a task is bound and again if one was set since. */
 static aim_status check_plan(aim_task *t) {
   if (t->checked) return AIM_OK;

@@ -1,5 +1,6 @@
 /* eval.c: calls into an engine with arguments laid out beforehand (eval.h). */
 #include "vm/crew.h"
+#include "vm/interp.h"
 
 #include <math.h>
 #include <string.h>
@@ -40,7 +41,7 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
   *m = (eval_model){.p = p, .engine = engine};
   *message = NULL;
   m->site = ARENA_ARRAY(p->mem, eval_site, p->nsites + 1);
-  exec_options o = {.isa = isa, .memory = memory, .user = engine->user, .prepared = &m->prepared};
+  exec_options o = {.isa = isa, .memory = memory, .user = engine->user, .sure = &interp_engine, .prepared = &m->prepared};
   exec_status st = engine->load(p->module, p->ndata, p->data, &o, alloc, &m->loaded, message);
   if (st != EXEC_OK) {
     m->loaded = NULL;

@@ -248,7 +248,7 @@ run_status run_files_end(aim_task *t, double seconds) {
   run *r = &t->run;
   api_rows(t);
   const char *data = data_name(t);
-  const exec_engine *engine = t->vm->engine;
+  const exec_engine *engine = t->model.engine;
   exec_account account = {0};
   if (engine->account) engine->account(t->model.loaded, &account);
   run_info info = {.account = engine->account ? &account : NULL,

@@ -51,7 +51,7 @@ aim_vm *bench_vm(bench_engine e) {
   aim_vm *vm = aim_vm_new(&c);
   if (!vm) fputs("bench: out of memory\n", stderr), exit(2);
 #ifdef AIM_JIT
-  if (e != BENCH_VM) vm_engine_set(vm, e == BENCH_JIT_ANEW ? &compiled_anew : &machine_code);
+  if (e != BENCH_VM) aim_vm_engine(vm, e == BENCH_JIT_ANEW ? &compiled_anew : &machine_code);
 #else
   (void)e;
 #endif

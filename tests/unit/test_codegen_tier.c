@@ -94,11 +94,13 @@ static void make_wanted(world *w, int isa) {
 
 static int notices, distrusts;
 static char last_notice[300];
-static void notice(const char *why) {
+static void notice(void *user, const char *why) {
+  (void)user;
   notices++;
   snprintf(last_notice, sizeof last_notice, "%s", why);
 }
-static void cacheless(const char *why, bool distrusted) {
+static void cacheless(void *user, const char *why, bool distrusted) {
+  (void)user;
   assert_non_null(why);
   distrusts += distrusted;
 }

@@ -46,7 +46,7 @@ static fixture open_statement(const char *text, size_t k, const exec_engine *eng
   aim_config_init(&config);
   fixture f = {aim_vm_new(&config), NULL, NULL};
   assert_non_null(f.vm);
-  if (engine) vm_engine_set(f.vm, engine);
+  if (engine) aim_vm_engine(f.vm, engine);
   if (aim_load(f.vm, "m.aim", text, strlen(text), &f.p) != AIM_OK) {
     aim_program_messages(f.p, 0, print, NULL);
     fail();

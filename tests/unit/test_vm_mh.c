@@ -50,7 +50,7 @@ static double worst_z(const exec_engine *engine) {
   aim_vm *vm = aim_vm_new(&config);
   assert_non_null(vm);
   target = -1;
-  vm_engine_set(vm, engine);
+  aim_vm_engine(vm, engine);
   aim_program *p;
   aim_task *t;
   assert_int_equal(aim_load(vm, "m.aim", model, strlen(model), &p), AIM_OK);

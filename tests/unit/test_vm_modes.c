@@ -49,7 +49,7 @@ static aim_status open_run(session *s, const char *text, const exec_engine *engi
   s->vm = aim_vm_new(NULL);
   assert_non_null(s->vm);
   target = -1;
-  if (engine) vm_engine_set(s->vm, engine);
+  if (engine) aim_vm_engine(s->vm, engine);
   assert_int_equal(aim_load(s->vm, "m.aim", text, strlen(text), &s->p), AIM_OK);
   assert_int_equal(aim_task_statement(s->p, 0, &s->t), AIM_OK);
   return aim_run(s->t, NULL);

@@ -53,7 +53,7 @@ static checked check(const char *text, const physics_rules *rules, const temper_
   aim_config_init(&config);
   c.vm = aim_vm_new(&config);
   assert_non_null(c.vm);
-  vm_engine_set(c.vm, &interp_engine);
+  aim_vm_engine(c.vm, &interp_engine);
   assert_int_equal(aim_load(c.vm, "m.aim", text, strlen(text), &c.p), AIM_OK);
   assert_int_equal(aim_task_statement(c.p, 0, &c.t), AIM_OK);
   c.t->rules = exchange;
@@ -302,7 +302,7 @@ static void test_memory(void **state) {
   config.alloc = host_fn;
   config.alloc_user = &h;
   aim_vm *vm = aim_vm_new(&config);
-  vm_engine_set(vm, &interp_engine);
+  aim_vm_engine(vm, &interp_engine);
   static const char text[] = POTTS "anneal potts on N = 5, K = 4 with hold(0.3, 1)";
   aim_program *p;
   aim_task *t;

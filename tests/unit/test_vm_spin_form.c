@@ -27,7 +27,7 @@ static void begin(session *s, const char *body, const char *data) {
   aim_config config;
   aim_config_init(&config);
   s->vm = aim_vm_new(&config);
-  vm_engine_set(s->vm, &interp_engine);
+  aim_vm_engine(s->vm, &interp_engine);
   assert_int_equal(aim_load(s->vm, "m.aim", text, strlen(text), &s->p), AIM_OK);
   assert_int_equal(aim_task_statement(s->p, 0, &s->t), AIM_OK);
   assert_int_equal(aim_bind(s->t), AIM_OK);

@@ -70,7 +70,7 @@ static result run_text(const char *text, const temper_rules *rules, int threads)
   aim_config_init(&config);
   aim_vm *vm = aim_vm_new(&config);
   assert_non_null(vm);
-  vm_engine_set(vm, &interp_engine);
+  aim_vm_engine(vm, &interp_engine);
   aim_program *p;
   aim_task *t;
   assert_int_equal(aim_load(vm, "m.aim", text, strlen(text), &p), AIM_OK);
