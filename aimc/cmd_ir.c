@@ -24,17 +24,18 @@ static unsigned needs_of(const char *stage) {
   if (strcmp(stage, "loglik") == 0) return NEED_LOGLIK;
   if (strcmp(stage, "logdens") == 0) return NEED_LOGDENS;
   if (strcmp(stage, "grad") == 0 || strcmp(stage, "collapsed") == 0) return NEED_GRAD;
-  if (strcmp(stage, "local") == 0) return NEED_LOCAL | NEED_NATURAL;
+  if (strcmp(stage, "local") == 0) return NEED_LOCAL | NEED_NATURAL | NEED_WEIGHTS;
   if (strcmp(stage, "tempered") == 0) return NEED_TEMPERED;
   if (strcmp(stage, "all") != 0 && strcmp(stage, "prepare") != 0) return 0;
-  return NEED_DENSITY | NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGLIK | NEED_LOCAL | NEED_NATURAL;
+  return NEED_DENSITY | NEED_LOGDENS | NEED_GRAD | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGLIK | NEED_LOCAL | NEED_NATURAL | NEED_WEIGHTS;
 }
 
 static bool wanted(const char *stage, const program *p, const ir_fn *fn) {
   if (strcmp(stage, "all") == 0) return true;
   if (strcmp(stage, "model") == 0) return fn == p->ir;
   if (strcmp(stage, "local") == 0)
-    return strncmp(fn->name, "local.", 6) == 0 || strncmp(fn->name, "bounds.", 7) == 0 || strncmp(fn->name, "point.", 6) == 0;
+    return strncmp(fn->name, "local.", 6) == 0 || strncmp(fn->name, "bounds.", 7) == 0 || strncmp(fn->name, "point.", 6) == 0 ||
+           strncmp(fn->name, "natural.", 8) == 0 || strncmp(fn->name, "weights.", 8) == 0 || strncmp(fn->name, "conflicts.", 10) == 0;
   return strcmp(fn->name, stage) == 0;
 }
 

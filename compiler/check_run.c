@@ -116,7 +116,7 @@ static void check_unknown(ctx *c, const char *option, ast_expr *e, const check_m
 static void check_word(ctx *c, const char *option, const char *word, span at) {
   static const struct {
     const char *option, *words[6];
-  } sets[] = {{"metric", {"diagonal", "fisher", "dense", "lowrank", "auto"}}, {"statistics", {"auto", "off"}}, {"order", {"sequential", "random"}}};
+  } sets[] = {{"metric", {"diagonal", "fisher", "dense", "lowrank", "auto"}}, {"statistics", {"auto", "off"}}, {"order", {"sequential", "random", "coloured"}}};
   for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
     if (strcmp(sets[k].option, option) != 0) continue;
     size_t n = 0;
@@ -127,6 +127,7 @@ static void check_word(ctx *c, const char *option, const char *word, span at) {
     const char *near = nearest_of(word, sets[k].words, n);
     if (near) cx_help(c, d, "did you mean `%s`?", near);
     else if (n == 2) cx_help(c, d, "it is `%s` or `%s`", sets[k].words[0], sets[k].words[1]);
+    else if (n == 3) cx_help(c, d, "it is `%s`, `%s` or `%s`", sets[k].words[0], sets[k].words[1], sets[k].words[2]);
     else cx_help(c, d, "metrics are `diagonal`, `fisher`, `dense`, `lowrank` and `auto`");
   }
 }

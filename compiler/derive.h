@@ -39,6 +39,19 @@ ir_fn *derive_loglik(check_program *p, ir_module *m, const ir_fn *model, const i
  * the structural passes, before fma is formed.  Index lists of gathers become frame values: *prepare is extended, or made.  *local tells
  * whether no loop over the whole model is left. */
 ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool together, bool *local);
+/* @weights.<site>(latents, list, first, n) -> real[states, DERIVE_WEIGHED]: the log weight of each state of the elements list[first] .. list[first + n - 1] given
+ * everything else, up to a constant for each element; n is at most DERIVE_WEIGHED, and behind it stands nothing of use.  Elements are numbered in row-major order.  states->apart: none
+ * reads another, and there is no list: the elements are first .. first + n - 1.  A scalar site has neither, and its result is real[states].
+ * local: @local.<site>.  NULL where its states are not known, or not the same for all elements. */
+enum { DERIVE_WEIGHED = 64 };
+typedef struct derive_states {
+  bool apart;
+  int64_t first, step; /* the k-th state is first + k step */
+} derive_states;
+ir_fn *derive_weights(ir_module *m, const ir_fn *model, const ir_fn *local, const ir_site *site, derive_states *states /* OUT */);
+/* @conflicts.<site>(latents, index...) -> above 0 if the element's weights depend on others that are marked: the site's own array holds 1 for these and 0 for the
+ * rest.  NULL where that depends on latents. */
+ir_fn *derive_conflicts(ir_module *m, const ir_fn *local, const ir_site *site);
 /* @bounds.<site>(latents, index...) -> lower and upper end of the element's support (-inf, inf where there is none). */
 ir_fn *derive_bounds(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site);
 /* @point.<site>(u, lo) -> one event of a site with a support of vectors or matrices, and the log Jacobian.  lo is there for every

@@ -162,7 +162,7 @@ typedef enum ir_role {
   IR_ROLE_LATENT,  /* a site's values on their own support */
   IR_ROLE_UNCON,   /* a site's values on the unconstrained space */
   IR_ROLE_KEY,     /* the random key of one evaluation */
-  IR_ROLE_INDEX,   /* position of a site element, one int an axis */
+  IR_ROLE_INDEX,   /* position of a site element, one int an axis; elements of a site by number: an array of int */
   IR_ROLE_STAGE    /* handed from one function of a cut evaluation to the next (stages.h) */
 } ir_role;
 

@@ -528,7 +528,8 @@ static void check_head(verifier *v) {
     define(v, p->val, IR_DEF_PARAM, k, NULL);
     ir_type t = ir_type_of(fn, p->val);
     if (p->role == IR_ROLE_KEY) expect_type(v, t, ir_scalar(IR_KEY), "a parameter with the role key");
-    if (p->role == IR_ROLE_INDEX) expect_type(v, t, ir_scalar(IR_INT), "a parameter with the role index");
+    if (p->role == IR_ROLE_INDEX && t.rank == 0) expect_type(v, t, ir_scalar(IR_INT), "a parameter with the role index");
+    if (p->role == IR_ROLE_INDEX && t.rank) expect_type(v, t, ir_array(IR_INT, 1, t.dim), "a list of indices");
     require(v, p->role != IR_ROLE_UNCON || t.elem == IR_REAL, "an unconstrained parameter that is not real");
     require(v, !fn->is_model || p->role <= IR_ROLE_FRAME, "a parameter of a model that is not data");
   }

@@ -145,12 +145,12 @@ static bool set_metric(program *p, plan *pl, const ast_expr *e) {
 
 static bool set_order(program *p, plan *pl, const ast_expr *e) {
   const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : "";
-  for (kernel_order k = KERNEL_SEQUENTIAL; k <= KERNEL_RANDOM; k++)
+  for (kernel_order k = KERNEL_SEQUENTIAL; k <= KERNEL_COLOURED; k++)
     if (strcmp(word, kernel_order_name(k)) == 0) {
       pl->order = k;
       return true;
     }
-  error(p, "E0821", e->at, "`order` must be `sequential` or `random`");
+  error(p, "E0821", e->at, "`order` must be `sequential`, `random` or `coloured`");
   return false;
 }
 

@@ -180,6 +180,22 @@ static bool verify(program *p) {
   return false;
 }
 
+/* The weights of a finite site from its local density, which has been optimised: what its elements share is found by the same passes in the loops around it. */
+static void weigh(program *p, program_site *x, const ir_fn *local) {
+  ir_module *m = p->module;
+  derive_states states;
+  if (x->batch_rank && !x->local) return;
+  ir_fn *weights = derived(derive_weights(m, p->ir, local, x->site, &states));
+  if (!weights) return;
+  x->apart = states.apart;
+  x->first_state = states.first;
+  x->state_step = states.step;
+  x->states = (size_t)size_eval(p->sizes, ir_type_of(weights, weights->ret[0]).dim[0]);
+  passes_run(m, weights);
+  ir_fn *conflicts = x->apart ? NULL : derived(derive_conflicts(m, local, x->site));
+  if (conflicts) passes_run(m, conflicts);
+}
+
 bool program_build(program *p, unsigned need) {
   p->nsites = p->noutputs = p->nloglik = p->cells = p->dim = 0; /* maybe of a build before this one */
   ir_module *m = p->module = ir_module_new(p->mem);
@@ -267,6 +283,7 @@ bool program_build(program *p, unsigned need) {
       ir_fn *natural = need & NEED_NATURAL ? derived(derive_natural(m, local, s, &p->site[k].conjugate)) : NULL;
       if (natural) passes_run(m, natural);
       passes_run(m, local);
+      if (need & NEED_WEIGHTS) weigh(p, &p->site[k], local);
       passes_run(m, derived(derive_bounds(&p->check, m, p->ir, s)));
       ir_fn *point = derived(derive_point(&p->check, m, p->ir, s));
       if (point) passes_run(m, point);

@@ -29,7 +29,8 @@ typedef enum program_need {
   NEED_LOGLIK = 128, /* @loglik, when the model observes anything */
   NEED_MODE = 256,   /* with NEED_GRAD: its maximum is the mode: no Jacobian, and no site is a standard variate */
   NEED_TEMPERED = 512, /* @tempered, and @local.s in its two parts */
-  NEED_NATURAL = 1024 /* with NEED_LOCAL: @natural.s where the conditional of s is of a known family */
+  NEED_NATURAL = 1024, /* with NEED_LOCAL: @natural.s where the conditional of s is of a known family */
+  NEED_WEIGHTS = 2048 /* with NEED_LOCAL: @weights.s of finite sites, and @conflicts.s where their elements are not independent */
 } program_need;
 
 /* What becomes of finite unknowns: they stay; they are summed out, and the build fails where they cannot be; that with a message. */
@@ -53,6 +54,9 @@ typedef struct program_site {
   bool improper;                  /* no distribution to draw it from: Flat() on what is not finite */
   conjugate_family conjugate;     /* of its conditional, where NEED_NATURAL asked */
   bool local;                     /* @local.s does not go through the whole model */
+  bool apart;                     /* of a finite site, where NEED_WEIGHTS asked: its elements are independent given everything else */
+  size_t states;                  /* the same: of an element, where there is @weights.s; else 0 */
+  int64_t first_state, state_step; /* the least of them, and what lies between one and the next */
 } program_site;
 
 /* An array that @outputs returns. */

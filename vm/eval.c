@@ -63,6 +63,8 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
     const char *name = p->site[k].name;
     x->local = engine->find(m->loaded, arena_printf(p->mem, "local.%s", name));
     x->natural = engine->find(m->loaded, arena_printf(p->mem, "natural.%s", name));
+    x->weights = engine->find(m->loaded, arena_printf(p->mem, "weights.%s", name));
+    x->conflicts = engine->find(m->loaded, arena_printf(p->mem, "conflicts.%s", name));
     const char *bounds = arena_printf(p->mem, "bounds.%s", name);
     x->bounds = engine->find(m->loaded, bounds);
     x->point = engine->find(m->loaded, arena_printf(p->mem, "point.%s", name));
@@ -304,6 +306,33 @@ bool eval_natural(eval_worker *w, size_t s, const int64_t *at, size_t n, double 
   const bool array = w->m->p->site[s].conjugate == CONJ_DIRICHLET;
   for (size_t k = 0; k < (array ? 1 : n); k++) w->out[k] = (exec_arg){(exec_cell *)(void *)(c + k), 1};
   return call(w, w->m->site[s].natural, 1);
+}
+
+bool eval_weights(eval_worker *w, size_t s, const int64_t *list, size_t first, size_t n, double *lw) {
+  const program_site *x = &w->m->p->site[s];
+  exec_arg *in = w->in + w->m->p->nsites;
+  if (x->batch_rank) {
+    if (!x->apart) *in++ = (exec_arg){(exec_cell *)(void *)list, 1};
+    w->index[0].integer = (int64_t)first;
+    w->index[1].integer = (int64_t)n;
+    *in++ = (exec_arg){&w->index[0], 1};
+    *in = (exec_arg){&w->index[1], 1};
+  }
+  w->out[0] = (exec_arg){(exec_cell *)(void *)lw, 1};
+  return call(w, w->m->site[s].weights, 1);
+}
+
+void eval_weights_nan(eval_worker *w, size_t s) {
+  double lp = NAN;
+  met_nan(w, w->m->site[s].weights, 1, &lp);
+}
+
+bool eval_conflicts(eval_worker *w, size_t s, const int64_t *at, bool *any) {
+  set_index(w, &w->m->p->site[s], at);
+  w->out[0] = (exec_arg){&w->result[0], 1};
+  if (!call(w, w->m->site[s].conflicts, 1)) return false;
+  *any = w->result[0].real > 0;
+  return true;
 }
 
 bool eval_bounds(eval_worker *w, size_t s, const int64_t *at, double *lo, double *hi) {

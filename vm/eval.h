@@ -17,7 +17,7 @@
 #include <stdbool.h>
 
 typedef struct eval_site {
-  int local, bounds, point, natural; /* numbers of its functions, -1 where there is none */
+  int local, bounds, point, natural, weights, conflicts; /* numbers of its functions, -1 where there is none */
   bool bounds_move;            /* bounds depend on other latents */
   bool bounds_vary;            /* or on the element */
 } eval_site;
@@ -106,6 +106,13 @@ bool eval_local(eval_worker *w, size_t s, const int64_t *at, double *terms);
 bool eval_local_tempered(eval_worker *w, size_t s, const int64_t *at, double part[2]);
 /* Natural parameters of its conditional (conjugate.h): n of them. */
 bool eval_natural(eval_worker *w, size_t s, const int64_t *at, size_t n, double *c);
+/* Log weights of all states of n elements of a finite site, lw [states][DERIVE_WEIGHED] (of a scalar site [states]): list[first] and on, or without
+ * a list, where none reads another, first and on (derive.h, @weights). */
+bool eval_weights(eval_worker *w, size_t s, const int64_t *list, size_t first, size_t n, double *lw);
+/* One of them is NaN: counted, and its place looked for.  The arguments are those of the call before. */
+void eval_weights_nan(eval_worker *w, size_t s);
+/* Whether the element depends on one of those marked in the frame that is set (derive.h, @conflicts). */
+bool eval_conflicts(eval_worker *w, size_t s, const int64_t *at, bool *any);
 bool eval_bounds(eval_worker *w, size_t s, const int64_t *at, double *lo, double *hi);
 /* u [free] -> event [event cells], and the log Jacobian. */
 bool eval_point(eval_worker *w, size_t s, const double *u, double lo, double *event, double *jacobian);

@@ -5,6 +5,7 @@
  * such draws, so the list has no repetitions. */
 #include "vm/conditional.h"
 
+#include "compiler/derive.h"
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_sample.h"
 
@@ -196,6 +197,12 @@ bool mh_walk_elements(mh_walk *c, size_t site, size_t first, size_t n, mh_step *
   return true;
 }
 
+/* n elements of a site, each moved as the walker's rule has it. */
+static bool visit(mh_walk *c, size_t site, size_t first, size_t n) {
+  if (c->rule == MH_SLICE && c->t->finite[site].weighed) return finite_sweep(c, site, first, n);
+  return mh_walk_elements(c, site, first, n, step_of(c, site));
+}
+
 static bool each_element(mh_walk *c, size_t site, mh_step *step) { return mh_walk_elements(c, site, 0, c->t->m->p->site[site].batch, step); }
 
 /* n steps at elements chosen uniformly, each of its own number in the sweep. */
@@ -208,7 +215,7 @@ static bool scan_random(mh_walk *c, size_t n) {
     /* The same element may come again in a sweep, and must not meet the same numbers. */
     uint64_t key = c->sweep_key;
     c->sweep_key = rt_key_fold(key, c->e);
-    if (!mh_walk_elements(c, site, number - c->t->first[site], 1, step_of(c, site))) return false;
+    if (!visit(c, site, number - c->t->first[site], 1)) return false;
     c->sweep_key = key;
     if (++c->e < c->t->elements) continue;
     c->e = 0;
@@ -228,7 +235,7 @@ static bool scan_permuted(mh_walk *c) {
     c->order[j] = c->order[k];
     size_t site = t->m->p->nsites - 1;
     while (t->first[site] > number) site--;
-    if (!mh_walk_elements(c, site, number - t->first[site], 1, step_of(c, site))) return false;
+    if (!visit(c, site, number - t->first[site], 1)) return false;
   }
   c->sweep++;
   c->stale = true;
@@ -245,7 +252,7 @@ bool mh_walk_scan(mh_walk *c, size_t n) {
   while (n) {
     size_t left = p->site[c->site].batch - c->e, take = left < n ? left : n;
     c->sweep_key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_SWEEP), c->sweep);
-    if (!mh_walk_elements(c, c->site, c->e, take, step_of(c, c->site))) return false;
+    if (!visit(c, c->site, c->e, take)) return false;
     n -= take;
     c->e += take;
     if (take < left) continue;
@@ -397,13 +404,14 @@ const exec_cell *mh_walk_saved_frame(const void *bytes) { return (const exec_cel
 
 bool mh_tables_make(mh_tables *t, const eval_model *m, bool tempered, arena *mem, const char **why) {
   const program *p = m->p;
-  *t = (mh_tables){.m = m, .first = ARENA_ARRAY(mem, size_t, p->nsites), .tempered = tempered};
+  *t = (mh_tables){.m = m, .first = ARENA_ARRAY(mem, size_t, p->nsites), .finite = ARENA_ARRAY(mem, finite_order, p->nsites), .kernels = rt_kernels_for(0), .tempered = tempered};
   for (size_t k = 0; k < p->nsites; k++) {
     const program_site *s = &p->site[k];
     t->first[k] = t->elements;
     t->elements += s->batch;
     if (s->event > t->largest_event) t->largest_event = s->event;
     if (s->free > t->largest_free) t->largest_free = s->free;
+    finite_order_make(&t->finite[k], m, k, mem);
     if (s->batch == 0 || m->site[k].local >= 0) continue;
     *why = arena_printf(mem, "there is no density for single elements of `%s`", s->name);
     return false;
@@ -411,11 +419,24 @@ bool mh_tables_make(mh_tables *t, const eval_model *m, bool tempered, arena *mem
   return true;
 }
 
+bool mh_tables_colour(mh_tables *t, arena *mem, const aim_alloc *alloc, run_status *status, eval_faults *faults) {
+  eval_worker w;
+  *status = eval_worker_init(&w, t->m, 0, alloc) ? RUN_OK : RUN_E_MEMORY;
+  for (size_t k = 0; k < t->m->p->nsites && *status == RUN_OK; k++)
+    if (!finite_order_colour(&t->finite[k], &w, k, mem)) *status = RUN_E_BOUND;
+  *faults = w.faults;
+  eval_worker_free(&w);
+  return *status == RUN_OK;
+}
+
 void mh_scratch_make(mh_scratch *s, const mh_tables *t, arena *mem, const aim_alloc *alloc) {
   s->q = ARENA_ARRAY(mem, double, t->m->p->dim);
   s->u_new = ARENA_ARRAY(mem, double, t->largest_free);
   s->event = ARENA_ARRAY(mem, double, t->largest_event);
-  s->weight = ARENA_ARRAY(mem, double, MH_MOST_STATES);
+  size_t weights = MH_MOST_STATES;
+  for (size_t k = 0; k < t->m->p->nsites; k++)
+    if (t->finite[k].weighed && weights < DERIVE_WEIGHED * t->m->p->site[k].states) weights = DERIVE_WEIGHED * t->m->p->site[k].states;
+  s->weight = ARENA_ARRAY(mem, double, weights);
   undo_init(&s->undo, alloc);
 }
 

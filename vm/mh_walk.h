@@ -23,6 +23,8 @@
 #ifndef AIM_VM_MH_WALK_H
 #define AIM_VM_MH_WALK_H
 
+#include "stdlib/runtime/rt_kernels.h"
+#include "vm/finite_sweep.h"
 #include "vm/run.h"
 #include "vm/undo.h"
 
@@ -35,6 +37,8 @@ typedef struct mh_tables {
   const eval_model *m;
   size_t elements, largest_event, largest_free;
   size_t *first; /* [nsites] number of a site's first element */
+  finite_order *finite; /* [nsites] how a walker with the rule MH_SLICE visits it */
+  const rt_kernels *kernels;
   bool tempered; /* the model was built so */
 } mh_tables;
 
@@ -43,7 +47,7 @@ typedef struct mh_scratch {
   double *u_new; /* [largest_free] */
   double *event; /* [largest_event] */
   double *q;     /* [dim] */
-  double *weight; /* [MH_MOST_STATES] */
+  double *weight; /* of the states of one element, or of a piece of a finite site */
   undo_log undo;
 } mh_scratch;
 
@@ -97,6 +101,8 @@ void mh_scratch_make(mh_scratch *s, const mh_tables *t, arena *mem, const aim_al
 /* Outside the arena's reach, before the first step; mh_scratch_free after the last. */
 bool mh_scratch_reserve(mh_scratch *s, const mh_tables *t);
 void mh_scratch_free(mh_scratch *s);
+/* Finite sites are visited by colours (finite_sweep.h).  Takes memory from both; false with the status of a run. */
+bool mh_tables_colour(mh_tables *t, arena *mem, const aim_alloc *alloc, run_status *status /* OUT */, eval_faults *faults /* OUT */);
 /* Gives a walker its arrays. */
 void mh_walk_make(mh_walk *c, const mh_tables *t, arena *mem);
 

@@ -102,6 +102,8 @@ run_status run_mh(run *r) {
     r->why = why;
     return r->status = RUN_E_METHOD;
   }
+  run_status st = RUN_OK;
+  if (r->o.order == KERNEL_COLOURED && !mh_tables_colour(&m.tables, r->mem, r->alloc, &st, &r->faults)) return r->status = st;
   size_t threads = run_threads(r, (size_t)r->o.chains);
   m.walk = ARENA_ARRAY(r->mem, mh_walk, threads);
   m.scratch = ARENA_ARRAY(r->mem, mh_scratch, threads);
@@ -112,7 +114,6 @@ run_status run_mh(run *r) {
   }
   run_rest_make(r);
   /* From here on nothing is taken from the arena, whose jump would lose the logs. */
-  run_status st = RUN_OK;
   for (size_t k = 0; k < threads && st == RUN_OK; k++)
     if (!mh_scratch_reserve(&m.scratch[k], &m.tables)) st = RUN_E_MEMORY;
   r->status = st == RUN_OK ? run_chains(r, chain, &m) : st;

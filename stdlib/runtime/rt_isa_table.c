@@ -53,4 +53,5 @@ const rt_kernels RT_LV(rt_kernels) = {
     MEMBER(solve_lower),
     MEMBER(cholesky_adjoint),
     MEMBER(qr_rows),
+    MEMBER(choose),
 };

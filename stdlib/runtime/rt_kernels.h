@@ -173,6 +173,11 @@ typedef struct rt_kernels {
      * is not read, and zeroed).  Householder reflections, so backward stable column by column for any rank (rt_isa_qr.c fixes the order of
      * operations; the diagonal has any sign).  scratch: RT_QR_SCRATCH(p) doubles.  Nothing overlaps. */
     void (*qr_rows)(double *R, const double *A, ptrdiff_t m, ptrdiff_t p, double *scratch);
+
+    /* Draws of finite unknowns.  Column i < n of lw [states][ld] has the log weights of one, ld a multiple of 16 with n <= ld: choice[i] is what rt_draw_categorical_log makes of them at
+     * the address (key, site, index[i]), or first + i where index is NULL.  A NaN or +inf counts as -inf; without a finite weight the choice is -1.  Overwrites lw.  Returns 1 if
+     * there was a NaN. */
+    int (*choose)(int64_t *choice, double *lw, ptrdiff_t states, ptrdiff_t ld, ptrdiff_t n, uint64_t key, uint32_t site, const int64_t *index, int64_t first);
 } rt_kernels;
 
 enum { RT_QR_ROWS = 64 }; /* taken at a time */

@@ -416,7 +416,7 @@ static void test_plans(void **state) {
 
 static const char *const bad_runs[] = {
     "infer a on y = 1 with hmc",
-    "infer a on y = 1 with gibbs(order = coloured)",
+    "infer a on y = 1 with gibbs(order = backwards)",
     "infer a on y = 1 with gibbs(blocks = [mu])",
     "infer a on y = 1 with nuts, chains = 2000",
     "infer a on y = 1 with nuts(chains = 2), chains = 3",
@@ -427,7 +427,7 @@ static const char *const bad_runs[] = {
 static const char *const bad_flags[][2] = {
     {"chains", "0"}, {"chains", "1025"}, {"draws", "ten"}, {"draws", "-5"}, {"draws", "1e3"}, {"target_accept", "1"}, {"seed", "-1"},
     {"method", "nut"}, {"method", "hmc"}, {"method", "nuts(draws = 3)"}, {"chain", "4"}, {"warmup", "(1"}, {"save", "mu"}, {"scale", "0"},
-    {"init_radius", "-1"}, {"thin", "99999999999"}, {"metric", "unit"}, {"order", "coloured"}, {"until", "ess"}, {"until", "ess(400) and"},
+    {"init_radius", "-1"}, {"thin", "99999999999"}, {"metric", "unit"}, {"order", "backwards"}, {"until", "ess"}, {"until", "ess(400) and"},
 };
 
 static void test_wrong_plans(void **state) {

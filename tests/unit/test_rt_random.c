@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_sample.h"
 
@@ -329,12 +330,48 @@ static void test_pinned(void **unused)
     assert_true(rt_key_fold(42, 7) == 0xd5e23e1588aef304u);
 }
 
+/* Many at once are what each would be alone, at every level, whatever stands behind the last. */
+static void test_choose(void **unused)
+{
+    (void)unused;
+    enum { LD = 64, MOST = 9 };
+    static double lw[MOST * LD], kept[MOST * LD];
+    static const ptrdiff_t counts[] = {1, 2, 15, 16, 17, 63, 64}, states[] = {1, 2, 3, 9};
+    for (int level = 0; level <= 4; level++)
+        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+            for (size_t q = 0; q < sizeof states / sizeof *states; q++) {
+                int64_t choice[LD], index[LD];
+                const ptrdiff_t n = counts[c], K = states[q];
+                const uint64_t key = 100 * c + q;
+                for (int64_t i = 0; i < LD; i++) {
+                    index[i] = (7 * i + 3) % LD + ((int64_t)1 << 40);
+                    for (ptrdiff_t k = 0; k < K; k++) {
+                        const double u = rt_draw_uniform(address(130, (uint64_t)(k * LD + i)));
+                        kept[k * LD + i] = u < 0.1 ? -RT_INF : u < 0.15 ? RT_INF : 4 * rt_draw_normal(address(131, (uint64_t)(k * LD + i))) + 700;
+                    }
+                }
+                for (int list = 0; list < 2; list++) {
+                    memcpy(lw, kept, sizeof lw);
+                    assert_int_equal(rt_kernels_for(level)->choose(choice, lw, K, LD, n, key, 12, list ? index : NULL, 5), 0);
+                    for (ptrdiff_t i = 0; i < n; i++) {
+                        double w[MOST];
+                        for (ptrdiff_t k = 0; k < K; k++) w[k] = kept[k * LD + i] < RT_INF ? kept[k * LD + i] : -RT_INF;
+                        assert_int_equal(choice[i], rt_draw_categorical_log((rt_draw_addr){key, 12, (uint64_t)(list ? index[i] : 5 + i)}, w, K));
+                    }
+                }
+                memcpy(lw, kept, sizeof lw);
+                lw[n - 1] = RT_NAN;
+                assert_int_equal(rt_kernels_for(level)->choose(choice, lw, K, LD, n, key, 12, NULL, 0), 1);
+                assert_true(K > 1 || choice[n - 1] == -1);
+            }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
         count = atoi(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_philox_vectors), cmocka_unit_test(test_uniform_ends), cmocka_unit_test(test_continuous),
+        cmocka_unit_test(test_choose), cmocka_unit_test(test_philox_vectors), cmocka_unit_test(test_uniform_ends), cmocka_unit_test(test_continuous),
         cmocka_unit_test(test_discrete),       cmocka_unit_test(test_domains),      cmocka_unit_test(test_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,121 @@
+/* finite_sweep.c: classes of finite elements, and their draws (finite_sweep.h). */
+#include "vm/finite_sweep.h"
+
+#include "compiler/derive.h"
+#include "stdlib/runtime/rt_kernels.h"
+#include "stdlib/runtime/rt_sample.h"
+#include "vm/conditional.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Integers between bounds are weighed when they are not more than a slice and its steps would look at a few times. */
+enum { MOST_INTEGERS = 32 };
+
+void finite_order_make(finite_order *x, const eval_model *m, size_t site, arena *mem) {
+  const program_site *p = &m->p->site[site];
+  const size_t most = p->site->support == IR_SUP_FINITE ? MH_MOST_STATES : MOST_INTEGERS;
+  *x = (finite_order){.weighed = m->site[site].weights >= 0 && p->states >= 1 && p->states <= most};
+  if (!x->weighed) return;
+  x->classes = p->batch;
+  if (p->apart || p->batch_rank == 0) {
+    size_t *start = ARENA_ARRAY(mem, size_t, 2);
+    start[1] = p->batch;
+    x->start = start;
+    x->classes = 1;
+    return;
+  }
+  int64_t *list = ARENA_ARRAY(mem, int64_t, p->batch);
+  for (size_t e = 0; e < p->batch; e++) list[e] = (int64_t)e;
+  x->list = list;
+}
+
+/* ---- colours */
+
+bool finite_order_colour(finite_order *x, eval_worker *w, size_t site, arena *mem) {
+  const program_site *p = &w->m->p->site[site];
+  if (!x->weighed || x->start || w->m->site[site].conflicts < 0) return true;
+  exec_cell *frame = ARENA_ARRAY(mem, exec_cell, w->m->p->cells), *mark = frame + p->at;
+  int64_t *list = ARENA_ARRAY(mem, int64_t, p->batch);
+  bool *done = ARENA_ARRAY(mem, bool, p->batch);
+  size_t *start = ARENA_ARRAY(mem, size_t, p->batch + 1), n = 0, classes = 0;
+  eval_frame_set(w, frame);
+  while (n < p->batch && classes < FINITE_MOST_COLOURS) {
+    int64_t at[IR_MAX_RANK] = {0};
+    memset(mark, 0, p->cells * sizeof *mark);
+    for (size_t e = 0; e < p->batch; e++) {
+      bool any = done[e];
+      if (!any && !eval_conflicts(w, site, at, &any)) return false;
+      if (!any) {
+        mark[e].integer = 1;
+        done[e] = true;
+        list[n++] = (int64_t)e;
+      }
+      for (uint32_t k = p->batch_rank; k-- > 0; at[k] = 0)
+        if (++at[k] < p->dim[k]) break;
+    }
+    start[++classes] = n;
+  }
+  for (size_t e = 0; e < p->batch; e++) {
+    if (done[e]) continue;
+    list[n++] = (int64_t)e;
+    start[++classes] = n;
+  }
+  *x = (finite_order){.weighed = true, .list = list, .start = start, .classes = classes};
+  return true;
+}
+
+/* ---- draws */
+
+static bool draw_piece(mh_walk *c, size_t site, const int64_t *list, size_t first, size_t n) {
+  const program_site *p = &c->t->m->p->site[site];
+  const bool scalar = p->batch_rank == 0;
+  const size_t ld = scalar ? 1 : DERIVE_WEIGHED;
+  double *lw = c->s->weight;
+  int64_t choice[DERIVE_WEIGHED];
+  int nan = 0;
+  if (!eval_weights(c->w, site, list, first, n, lw)) return mh_walk_stopped(c);
+  c->scores += n * p->states;
+  if (n == 1) { /* what it would be among others, without their company */
+    for (size_t k = 0; k < p->states; k++) {
+      const double v = lw[k * ld];
+      nan |= isnan(v);
+      lw[k] = v < INFINITY ? v : -INFINITY;
+    }
+    choice[0] = rt_draw_categorical_log((rt_draw_addr){c->sweep_key, (uint32_t)(3 * site), (uint64_t)(list ? list[first] : (int64_t)first)}, lw, (ptrdiff_t)p->states);
+  } else {
+    nan = c->t->kernels->choose(choice, lw, (ptrdiff_t)p->states, (ptrdiff_t)ld, (ptrdiff_t)n, c->sweep_key, (uint32_t)(3 * site), list ? list + first : NULL, (int64_t)first);
+  }
+  if (__builtin_expect(nan, 0)) eval_weights_nan(c->w, site);
+  for (size_t k = 0; k < n; k++) {
+    if (choice[k] < 0) continue; /* no state is possible: it stays */
+    const size_t cell = p->at + (list ? (size_t)list[first + k] : first + k);
+    const int64_t value = p->first_state + p->state_step * choice[k];
+    if (c->frame[cell].integer != value && c->changed) c->changed[c->n_changed++] = cell;
+    c->frame[cell].integer = value;
+  }
+  return true;
+}
+
+/* The end of the class that the place is in. */
+static size_t class_end(const finite_order *x, size_t at) {
+  if (!x->start) return at + 1;
+  size_t lo = 0, hi = x->classes; /* start[lo] <= at < start[hi] */
+  while (hi - lo > 1) {
+    const size_t mid = lo + (hi - lo) / 2;
+    *(x->start[mid] <= at ? &lo : &hi) = mid;
+  }
+  return x->start[hi];
+}
+
+bool finite_sweep(mh_walk *c, size_t site, size_t first, size_t n) {
+  const finite_order *x = &c->t->finite[site];
+  c->accept += (double)n;
+  for (size_t end = first + n, to; first < end; first = to) {
+    to = class_end(x, first);
+    if (to > end) to = end;
+    if (to - first > DERIVE_WEIGHED) to = first + DERIVE_WEIGHED;
+    if (!draw_piece(c, site, x->list, first, to - first)) return false;
+  }
+  return true;
+}
