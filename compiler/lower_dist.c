@@ -248,7 +248,7 @@ static bounds intersect(lower *l, const draw_from *f, const ty_info *type, uint3
  *
  * A type narrower than the distribution conditions it: the density is divided by the mass between the bounds.  The site
  * then has a distribution of its own, with the bounds that cut as further parameters, so that the mass is part of the
- * site's term wherever that goes.  Without a cdf the mass is a constant (the checker saw to that) and is left out. */
+ * site's term wherever that goes.  Of integers both bounds belong to what is left.  Without a cdf the mass is a constant (the checker saw to that) and is left out. */
 
 static ir_fn *log_cdf_of(lower *l, const check_dist *d, const ir_dist *r, const ir_type *params, ir_type x) {
   const char *name = member_name(l, r->name, "logcdf");
@@ -268,15 +268,31 @@ static ir_fn *quantile_of(lower *l, const check_dist *d, const ir_dist *r, const
   return fn || !d->quantile ? fn : member(l, d, d->quantile, name, params, &x);
 }
 
-typedef struct tails {
-  ir_fn *cdf, *logcdf, *logccdf; /* the last two may be NULL */
-  uint32_t n;
-  ir_val args[MAX_ARGS + 1];     /* x goes in front */
-} tails;
+static ir_val distribution_function(lower *l, const draw_from *f, const ir_dist *d, int builtin, ir_val *args);
 
-static ir_val tail(ir_builder *b, tails *t, ir_fn *fn, ir_val x) {
-  t->args[0] = x;
-  return ir_call(b, fn, t->n + 1, t->args)->res[0];
+struct lower_tails {
+  lower *l;
+  const draw_from *whole;        /* of what draws integers: its parameters here, for what lies outside of its support; else NULL */
+  const ir_dist *d;
+  ir_fn *logcdf, *logccdf;       /* or NULL: of the cdf */
+  ir_val args[MAX_ARGS + 1];     /* x goes in front */
+};
+
+ir_val lower_tail(ir_builder *b, lower_tails *t, int builtin, ir_val x) {
+  ir_val args[MAX_ARGS + 1];
+  memcpy(args, t->args, (t->d->nparams + 1) * sizeof *args);
+  args[0] = x;
+  if (t->whole) {
+    ir_builder was = t->l->b;
+    t->l->b = *b;
+    ir_val v = distribution_function(t->l, t->whole, t->d, builtin, args);
+    t->l->b = was;
+    return v;
+  }
+  ir_fn *f = builtin == BUILTIN_LOGCDF ? t->logcdf : builtin == BUILTIN_LOGCCDF ? t->logccdf : NULL;
+  ir_val v = ir_call(b, f ? f : t->d->cdf, t->d->nparams + 1, args)->res[0];
+  if (f || builtin == BUILTIN_CDF) return v;
+  return builtin == BUILTIN_LOGCCDF ? ir_op1(b, IR_LOG1P_OP, ir_op1(b, IR_NEG_OP, v)) : ir_op1(b, IR_LOG_OP, v);
 }
 
 /* log(exp(big) - exp(small)) */
@@ -285,65 +301,107 @@ static ir_val log_difference(ir_builder *b, ir_val big, ir_val small) {
   return ir_op2(b, IR_ADD_OP, big, ir_op1(b, IR_LOG_OP, ir_op1(b, IR_NEG_OP, d)));
 }
 
-/* The log of the mass, from the tail that it lies in where the distribution knows the log of that. */
-static ir_val log_mass(ir_builder *b, tails *t, ir_val lo, ir_val hi) {
-  if (!hi) return t->logccdf ? tail(b, t, t->logccdf, lo) : ir_op1(b, IR_LOG_OP, ir_op2(b, IR_SUB_OP, ir_real(b, 1.0), tail(b, t, t->cdf, lo)));
-  if (!lo) return t->logcdf ? tail(b, t, t->logcdf, hi) : ir_op1(b, IR_LOG_OP, tail(b, t, t->cdf, hi));
-  if (!t->logcdf && !t->logccdf) return ir_op1(b, IR_LOG_OP, ir_op2(b, IR_SUB_OP, tail(b, t, t->cdf, hi), tail(b, t, t->cdf, lo)));
-  if (!t->logcdf) return log_difference(b, tail(b, t, t->logccdf, lo), tail(b, t, t->logccdf, hi));
-  if (!t->logccdf) return log_difference(b, tail(b, t, t->logcdf, hi), tail(b, t, t->logcdf, lo));
-  ir_op *upper = ir_if_begin(b, ir_op2(b, IR_LT_OP, ir_real(b, 0.5), tail(b, t, t->cdf, lo)));
+/* The log of the mass in (lo, hi], from the tail that it lies in where the distribution knows the log of that. */
+static ir_val log_mass(ir_builder *b, lower_tails *t, ir_val lo, ir_val hi) {
+  bool below_known = t->logcdf || t->whole, above_known = t->logccdf || t->whole;
+  if (!hi && !above_known) return ir_op1(b, IR_LOG_OP, ir_op2(b, IR_SUB_OP, ir_real(b, 1.0), lower_tail(b, t, BUILTIN_CDF, lo)));
+  if (!hi) return lower_tail(b, t, BUILTIN_LOGCCDF, lo);
+  if (!lo) return lower_tail(b, t, BUILTIN_LOGCDF, hi);
+  if (!below_known && !above_known) return ir_op1(b, IR_LOG_OP, ir_op2(b, IR_SUB_OP, lower_tail(b, t, BUILTIN_CDF, hi), lower_tail(b, t, BUILTIN_CDF, lo)));
+  if (!below_known) return log_difference(b, lower_tail(b, t, BUILTIN_LOGCCDF, lo), lower_tail(b, t, BUILTIN_LOGCCDF, hi));
+  if (!above_known) return log_difference(b, lower_tail(b, t, BUILTIN_LOGCDF, hi), lower_tail(b, t, BUILTIN_LOGCDF, lo));
+  ir_op *upper = ir_if_begin(b, ir_op2(b, IR_LT_OP, ir_real(b, 0.5), lower_tail(b, t, BUILTIN_CDF, lo)));
   ir_builder above = ir_builder_in(b, &upper->u.branch->then_), below = ir_builder_in(b, &upper->u.branch->else_);
-  ir_val x = log_difference(&above, tail(&above, t, t->logccdf, lo), tail(&above, t, t->logccdf, hi));
-  ir_val y = log_difference(&below, tail(&below, t, t->logcdf, hi), tail(&below, t, t->logcdf, lo));
+  ir_val x = log_difference(&above, lower_tail(&above, t, BUILTIN_LOGCCDF, lo), lower_tail(&above, t, BUILTIN_LOGCCDF, hi));
+  ir_val y = log_difference(&below, lower_tail(&below, t, BUILTIN_LOGCDF, hi), lower_tail(&below, t, BUILTIN_LOGCDF, lo));
   return ir_if_out(b->fn, upper, x, y);
 }
 
 /* A function with the parameters of a member and then the bounds; all [at least n + 2] gets them in order. */
-static ir_fn *with_bounds(lower *l, const char *name, const ir_fn *like, const bounds *b, ir_val *all, ir_val *lo, ir_val *hi) {
+static ir_fn *with_bounds(lower *l, const char *name, const ir_fn *like, const ir_dist *d, bool cut_lo, bool cut_hi, ir_val *all, ir_val *lo, ir_val *hi) {
   ir_fn *fn = ir_fn_new(l->m, name, false);
+  ir_type bound = ir_scalar(d->discrete ? IR_INT : IR_REAL);
   for (uint32_t k = 0; k < like->nparams; k++)
     all[k] = ir_param_add(fn, IR_ROLE_PLAIN, like->param[k].name, ir_type_of(like, like->param[k].val));
-  *lo = b->cut_lo ? ir_param_add(fn, IR_ROLE_PLAIN, "lo", ir_scalar(IR_REAL)) : 0;
-  *hi = b->cut_hi ? ir_param_add(fn, IR_ROLE_PLAIN, "hi", ir_scalar(IR_REAL)) : 0;
+  *lo = cut_lo ? ir_param_add(fn, IR_ROLE_PLAIN, "lo", bound) : 0;
+  *hi = cut_hi ? ir_param_add(fn, IR_ROLE_PLAIN, "hi", bound) : 0;
   return fn;
 }
 
 /* The same member, which has no use for the bounds. */
-static ir_fn *forward(lower *l, const char *name, ir_fn *from, const bounds *b) {
+static ir_fn *forward(lower *l, const char *name, ir_fn *from, const ir_dist *d, const bounds *b) {
   if (!from) return NULL;
   ir_val all[MAX_ARGS + 2], lo, hi;
-  ir_fn *fn = with_bounds(l, name, from, b, all, &lo, &hi);
+  ir_fn *fn = with_bounds(l, name, from, d, b->cut_lo, b->cut_hi, all, &lo, &hi);
   ir_builder in = ir_builder_at_end(fn, &fn->body);
   ir_val v = ir_call(&in, from, from->nparams, all)->res[0];
   ir_return(fn, 1, &v);
   return fn;
 }
 
+/* The tails of d inside fn, which l has entered and whose parameters from `first` on are those of d. */
+static lower_tails tails_in(lower *l, const draw_from *f, const ir_dist *d, ir_type x, const ir_val *first, draw_from *whole /* OUT */) {
+  lower_tails t = {.l = l, .d = d};
+  memcpy(t.args + 1, first, d->nparams * sizeof *first);
+  if (!d->discrete) {
+    t.logcdf = log_cdf_of(l, f->d, d, f->types, x);
+    t.logccdf = log_ccdf_of(l, f->d, d, f->types, x);
+    return t;
+  }
+  *whole = *f;
+  whole->n = d->nparams;
+  memcpy(whole->args, first, d->nparams * sizeof *first);
+  t.whole = whole;
+  return t;
+}
+
+static ir_fn *truncated_logpdf(lower *l, const char *name, const draw_from *f, const ir_dist *d, const bounds *b, ir_type x) {
+  ir_val all[MAX_ARGS + 2], lo, hi;
+  ir_fn *fn = with_bounds(l, name, d->logpdf, d, b->cut_lo, b->cut_hi, all, &lo, &hi);
+  lower_saved saved;
+  lower_enter(l, fn, &saved);
+  draw_from whole;
+  lower_tails t = tails_in(l, f, d, x, all + 1, &whole);
+  ir_val v = ir_call(&l->b, d->logpdf, d->nparams + 1, all)->res[0];
+  /* No mass, as far as the cdf can tell, or bounds the wrong way round (NaN): outside the support of what the bounds depend on. */
+  ir_builder in = l->b;
+  ir_val from = lo && d->discrete ? ir_op2(&in, IR_SUB_OP, lo, ir_int(&in, 1)) : lo, mass = log_mass(&in, &t, from, hi);
+  v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LT_OP, ir_real(&in, -(double)INFINITY), mass), ir_op2(&in, IR_SUB_OP, v, mass));
+  if (lo) v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LE_OP, lo, all[0]), v);
+  if (hi) v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LE_OP, all[0], hi), v);
+  ir_return(fn, 1, &v);
+  lower_leave(l, &saved);
+  return fn;
+}
+
+static ir_fn *truncated_draw(lower *l, const char *name, const draw_from *f, const ir_dist *d, const bounds *b, ir_type x) {
+  if (!d->sample) return NULL;
+  ir_val all[MAX_ARGS + 2], lo, hi;
+  ir_fn *fn = with_bounds(l, name, d->sample, d, b->cut_lo, b->cut_hi, all, &lo, &hi);
+  lower_saved saved;
+  lower_enter(l, fn, &saved);
+  draw_from whole;
+  lower_tails t = tails_in(l, f, d, x, all + 2, &whole);
+  ir_val v = lower_truncated_draw(&l->b, d, &t, all, lo, hi);
+  ir_return(fn, 1, &v);
+  lower_leave(l, &saved);
+  return fn;
+}
+
 static ir_dist *truncated(lower *l, draw_from *f, ir_dist *d, const bounds *b, ir_type x) {
-  if ((!b->cut_lo && !b->cut_hi) || !d->cdf || d->discrete) return d;
+  if ((!b->cut_lo && !b->cut_hi) || !d->cdf) return d;
   const char *name = member_name(l, d->name, !b->cut_hi ? "above" : !b->cut_lo ? "below" : "between");
   if (b->cut_lo) f->args[f->n++] = b->lo;
   if (b->cut_hi) f->args[f->n++] = b->hi;
   ir_dist *r = ir_dist_find(l->m, name);
   if (r) return r;
-  tails t = {.cdf = d->cdf, .logcdf = log_cdf_of(l, f->d, d, f->types, x), .logccdf = log_ccdf_of(l, f->d, d, f->types, x), .n = d->nparams};
   r = ir_dist_new(l->m, name);
   r->support = d->support;
+  r->discrete = d->discrete;
   r->nparams = f->n;
-  ir_val all[MAX_ARGS + 2], lo, hi;
-  r->logpdf = with_bounds(l, member_name(l, name, "logpdf"), d->logpdf, b, all, &lo, &hi);
-  ir_builder in = ir_builder_at_end(r->logpdf, &r->logpdf->body);
-  ir_val v = ir_call(&in, d->logpdf, d->nparams + 1, all)->res[0];
-  memcpy(t.args, all, (d->nparams + 1) * sizeof *all);
-  /* No mass, as far as the cdf can tell, or bounds the wrong way round (NaN): outside the support of what the bounds depend on. */
-  ir_val mass = log_mass(&in, &t, lo, hi);
-  v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LT_OP, ir_real(&in, -(double)INFINITY), mass), ir_op2(&in, IR_SUB_OP, v, mass));
-  if (lo) v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LE_OP, lo, all[0]), v);
-  if (hi) v = ir_op2(&in, IR_GUARD_OP, ir_op2(&in, IR_LE_OP, all[0], hi), v);
-  ir_return(r->logpdf, 1, &v);
-  r->sample = lower_truncated_draw(l, member_name(l, name, "sample"), d, t.logcdf, t.logccdf, b->cut_lo, b->cut_hi);
-  r->valid = forward(l, member_name(l, name, "valid"), d->valid, b);
+  r->logpdf = truncated_logpdf(l, member_name(l, name, "logpdf"), f, d, b, x);
+  r->sample = truncated_draw(l, member_name(l, name, "sample"), f, d, b, x);
+  r->valid = forward(l, member_name(l, name, "valid"), d->valid, d, b);
   return r;
 }
 

@@ -216,8 +216,11 @@ void lower_gaps_end(lower *l);
 /* The distribution that counts only where a last argument is true. */
 ir_dist *lower_seen(lower *l, ir_dist *d);
 
-/* truncate_draw.c: the sampler of a distribution of reals between bounds, parameters behind those of d->sample; NULL if d has no sampler. */
-ir_fn *lower_truncated_draw(lower *l, const char *name, const ir_dist *d, ir_fn *logcdf, ir_fn *logccdf, bool cut_lo, bool cut_hi);
+/* The mass of a distribution on either side of a point, in a function that has its parameters: BUILTIN_CDF, _LOGCDF or _LOGCCDF at x. */
+typedef struct lower_tails lower_tails;
+ir_val lower_tail(ir_builder *b, lower_tails *t, int builtin, ir_val x);
+/* truncate_draw.c: a draw of d, which has a sampler with these arguments, given that it lies between bounds (0: none), which belong to what is left. */
+ir_val lower_truncated_draw(ir_builder *b, const ir_dist *d, lower_tails *t, const ir_val *sampler, ir_val lo, ir_val hi);
 
 /* lower_formula.c */
 /* What the distribution's from_standard makes of its variate, in the words of the call: "mu + tau * z".  NULL where that is no

@@ -498,6 +498,35 @@ static void test_truncated_samplers(void **state) {
   free(x);
 }
 
+/* Counts between bounds, in the middle and in tails where no own draw falls; a twin that is drawn one further up must be noticed. */
+static void test_truncated_counts(void **state) {
+  (void)state;
+  static const struct {
+    const char *call, *type;
+    double rate; /* of a Poisson */
+    int from, to, most;
+  } cases[] = {
+      {"Poisson(3)", "int<lower = 2, upper = 6>[%d]", 3, 2, 6, 6}, {"Poisson(2)", "int<lower = 18>[%d]", 2, 18, 60, 22},
+      {"Poisson(60)", "int<upper = 20>[%d]", 60, 0, 20, 20},       {"Poisson(0.1)", "int<lower = 7, upper = 9>[%d]", 0.1, 7, 9, 9},
+  };
+  for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+    double *x = sample(cases[c].call, cases[c].type, draws, 1), want[64] = {0}, count[64] = {0}, total = 0;
+    int n = cases[c].most - cases[c].from + 1;
+    for (int k = cases[c].from; k <= cases[c].to; k++) {
+      double mass = exp(k * log(cases[c].rate) - lgamma(k + 1.0));
+      total += mass;
+      want[k < cases[c].most ? k - cases[c].from : n - 1] += mass;
+    }
+    for (int k = 0; k < n; k++) want[k] /= total;
+    for (int i = 0; i < draws; i++) {
+      assert_true(x[i] >= cases[c].from && x[i] <= cases[c].to && x[i] == floor(x[i]));
+      count[x[i] < cases[c].most ? (int)x[i] - cases[c].from : n - 1]++;
+    }
+    expect_counts(cases[c].call, want, count, n, draws);
+    free(x);
+  }
+}
+
 static double normal_above(double x) { return erfc(x / sqrt(2.0)); }
 static double gamma_above(double x) { return (1.0 + x) * exp(-x); }
 static double cauchy_above(double x) { return atan2(1.0, x); }
@@ -792,7 +821,7 @@ int main(int argc, char **argv) {
   if (argc > 1) draws = atoi(argv[1]);
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_extremes), cmocka_unit_test(test_outside),
                                      cmocka_unit_test(test_sums), cmocka_unit_test(test_cdfs), cmocka_unit_test(test_gradients), cmocka_unit_test(test_samplers),
-                                     cmocka_unit_test(test_truncated_samplers), cmocka_unit_test(test_tail_samplers), cmocka_unit_test(test_ordered_samplers), cmocka_unit_test(test_dirichlet), cmocka_unit_test(test_multi_normal),
+                                     cmocka_unit_test(test_truncated_samplers), cmocka_unit_test(test_truncated_counts), cmocka_unit_test(test_tail_samplers), cmocka_unit_test(test_ordered_samplers), cmocka_unit_test(test_dirichlet), cmocka_unit_test(test_multi_normal),
       cmocka_unit_test(test_probabilities),
       cmocka_unit_test(test_categorical), cmocka_unit_test(test_vector_samplers),
                                      cmocka_unit_test(test_vector_counts)};

@@ -182,6 +182,36 @@ static void test_truncated_by_latents(void **state) {
   RUN(cases);
 }
 
+/* Integers between bounds that cut, given another latent: the masses of what is left sum to 1 at every value of it, where without a normaliser they do not. */
+static void test_cut_integers(void **state) {
+  (void)state;
+  static const struct {
+    const char *source;
+    int from, to;
+  } cases[] = {
+      {"model m() { a ~ Beta(2, 3)\n k: int<lower = 2, upper = 7> ~ Poisson(4 * a) }", 0, 20},
+      {"model m() { a ~ Beta(2, 3)\n k: int<upper = 3> ~ Poisson(4 * a) }", -3, 20},
+      {"model m() { a ~ Beta(2, 3)\n k: int<lower = 1> ~ Poisson(4 * a) }", 0, 80},
+      {"model m() { a ~ Beta(2, 3)\n k: int<lower = 25> ~ Poisson(4 * a) }", 20, 120},
+      {"model m() { a ~ Beta(2, 3)\n k: int<lower = 0> ~ Poisson(4 * a) }", 0, 80},
+      {"model m() { a ~ Beta(2, 3)\n k: int<lower = 3, upper = 6> ~ Binomial(10, a) }", 0, 10},
+      {"model m() { a ~ Beta(2, 3)\n k: int<lower = 0, upper = 6> ~ Binomial(10, a) }", 0, 10},
+      {"model m() { a ~ Beta(2, 3)\n k: int<lower = -4, upper = 6> ~ NegBinomial(2, a) }", -5, 10},
+      {"model m() { a ~ Beta(2, 3)\n k: int<lower = 2> ~ Geometric(a) }", 0, 4000},
+  };
+  for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+    model_run r;
+    model_open(&r, cases[c].source, NULL, NEED_DENSITY);
+    for (int p = 1; p < 8; p++) {
+      double a = p / 8.0, part[3], sum = 0;
+      long double prior = logl(12) + logl(a) + 2 * log1pl(-a);
+      for (int k = cases[c].from; k <= cases[c].to; k++) sum += exp(model_density(&r, (double[]){a, k}, part) - (double)prior);
+      if (!(fabs(sum - 1) <= 1e-11)) fail_msg("%s\nat a = %g the masses sum to %.15g", cases[c].source, a, sum);
+    }
+    model_close(&r);
+  }
+}
+
 /* Flat has no normaliser: the volume. */
 static void test_flat(void **state) {
   (void)state;
@@ -446,7 +476,7 @@ static void test_unknown_normaliser(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_whole_distributions), cmocka_unit_test(test_truncated), cmocka_unit_test(test_truncated_by_latents),
+      cmocka_unit_test(test_whole_distributions), cmocka_unit_test(test_truncated), cmocka_unit_test(test_truncated_by_latents), cmocka_unit_test(test_cut_integers),
       cmocka_unit_test(test_flat), cmocka_unit_test(test_simplex), cmocka_unit_test(test_ordered), cmocka_unit_test(test_unit_vector),
       cmocka_unit_test(test_matrices), cmocka_unit_test(test_vector_distributions), cmocka_unit_test(test_products), cmocka_unit_test(test_points), cmocka_unit_test(test_origin),
       cmocka_unit_test(test_unknown_normaliser)};
