@@ -45,6 +45,8 @@ LIBS     = $(JANSSON) -lm -pthread
 
 DEPS      := gcc libc6-dev make git pkg-config re2c lemon libjansson-dev
 DEPS_TEST := libcmocka-dev libmpfr-dev
+# Loaded when a NetCDF file is read or written, never linked; tests of such files are skipped without it.
+DEPS_NETCDF := libnetcdf-dev
 # For machine code, on x86-64.  Where they cannot be had the build is without it.
 DEPS_JIT  := $(if $(and $(filter-out 0,$(or $(LLVM),1)),$(filter x86_64 amd64,$(shell uname -m))),llvm-19-dev clang-19 libxxhash-dev)
 DEPS_FUZZ := clang-19 libclang-rt-19-dev
@@ -113,6 +115,7 @@ deps:
 	@$(if $(DEPS_JIT),sh .ci/deps --optional "No machine code here: the interpreter runs every model (LLVM=0 does not ask again)" $(DEPS_JIT))
 deps-test: deps
 	@sh .ci/deps $(DEPS) $(DEPS_TEST)
+	@sh .ci/deps --optional "Tests of NetCDF files are skipped" $(DEPS_NETCDF)
 deps-fuzz:
 	@sh .ci/deps $(DEPS) $(DEPS_FUZZ)
 
