@@ -557,18 +557,17 @@ static standing compare(ctx *c, const elements *e, const piece *p, const reading
     size_t a = order[n];
     const loop *l = open_loop(c, p->range[a]);
     if (!l) break;
-    int64_t lo, hi;
-    bool same = r[a].known && r[a].to.loop == l && size_difference(c->st, r[a].to.off, p->off[a], &hi);
-    if (!same) return LATER;
-    bool point = r[a].from.loop == l && size_difference(c->st, r[a].from.off, p->off[a], &lo);
-    if (point && lo == 0 && hi == 0) {
+    const affine *near = l->down ? &r[a].from : &r[a].to;
+    int64_t ahead;
+    if (!r[a].known || near->loop != l || !size_difference(c->st, near->off, p->off[a], &ahead)) return LATER;
+    bool point = r[a].from.loop == r[a].to.loop && r[a].from.off == r[a].to.off;
+    if (point && ahead == 0) {
       tied[a] = true;
       continue;
     }
     if (l->kind == LOOP_PLATE) return ANOTHER;
     *axis = a;
-    if (!l->down) return hi < 0 ? EARLIER : LATER;
-    return point && lo > 0 ? EARLIER : LATER;
+    return (l->down ? ahead > 0 : ahead < 0) ? EARLIER : LATER;
   }
   return p->visited ? SET : LATER;
 }
@@ -648,14 +647,12 @@ bool elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
     const ast_expr *sub = subs && a < subs->n ? subs->items[a] : NULL;
     if (!sub || sub->kind == EXPR_ALL) continue;
     const ast_expr *lo = sub->kind == EXPR_RANGE ? sub->range.lo : sub, *hi = sub->kind == EXPR_RANGE ? sub->range.hi : sub;
-    r[a].known = affine_of_expr(c, lo, &r[a].from) && affine_of_expr(c, hi, &r[a].to);
+    affine other;
+    r[a].known = affine_bounds_of_expr(c, lo, &r[a].from, &other) && affine_bounds_of_expr(c, hi, &other, &r[a].to);
     if (!r[a].known) continue;
     const affine *f = &r[a].from, *g = &r[a].to;
-    if ((f->loop && f->loop->lo == IR_SIZE_NONE) || (g->loop && g->loop->hi == IR_SIZE_NONE)) r[a].known = false;
-    else {
-      r[a].lo = f->loop ? size_add(t, f->loop->lo, f->off) : f->off;
-      r[a].hi = g->loop ? size_add(t, g->loop->hi, g->off) : g->off;
-    }
+    r[a].lo = f->loop ? size_add(t, f->loop->lo, f->off) : f->off;
+    r[a].hi = g->loop ? size_add(t, g->loop->hi, g->off) : g->off;
   }
   box *set = ARENA_ARRAY(c->a, box, e->n);
   size_t nset = 0, axis = 0, earlier_axis = 0;

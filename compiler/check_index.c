@@ -28,6 +28,55 @@ bool affine_of_expr(ctx *c, const ast_expr *e, affine *out) {
   return true;
 }
 
+/* --- bounds of positions, where a loop's own range depends on a loop further out */
+
+/* Makes x the least (up: the largest) position that it takes, in terms of loops further out than its own. */
+static bool widen(ctx *c, affine *x, bool up) {
+  const loop *l = x->loop;
+  if (l->range->over) return false;
+  affine from, to;
+  if (!affine_bounds_of_expr(c, up != l->down ? l->range->hi : l->range->lo, &from, &to)) return false;
+  ir_size off = x->off;
+  *x = up ? to : from;
+  x->off = size_add(c->p->sizes, x->off, off);
+  return true;
+}
+
+static bool is_inside(const ctx *c, const loop *a, const loop *b) {
+  for (const loop *l = c->loops; l; l = l->outer)
+    if (l == a || l == b) return l == a;
+  return false;
+}
+
+/* The bound of a + sign b from those of a and b: of two loops the inner one gives way, since its range may depend on the outer. */
+static bool bound_of_sum(ctx *c, affine a, affine b, int sign, bool up, affine *out) {
+  size_table *t = c->p->sizes;
+  bool b_up = sign > 0 ? up : !up;
+  while (b.loop && (sign > 0 ? a.loop != NULL : a.loop != b.loop)) {
+    bool of_a = a.loop && a.loop != b.loop && is_inside(c, a.loop, b.loop);
+    if (!(of_a ? widen(c, &a, up) : widen(c, &b, b_up))) return false;
+  }
+  if (sign > 0) *out = (affine){a.loop ? a.loop : b.loop, size_add(t, a.off, b.off)};
+  else *out = (affine){b.loop ? NULL : a.loop, size_sub(t, a.off, b.off)};
+  return true;
+}
+
+bool affine_bounds_of_expr(ctx *c, const ast_expr *e, affine *from, affine *to) {
+  affine x;
+  if (affine_of_expr(c, e, &x)) *from = *to = x;
+  else if (e->kind == EXPR_BINARY && (e->binary.op == OP_ADD || e->binary.op == OP_SUB)) {
+    affine a0, a1, b0, b1;
+    if (!affine_bounds_of_expr(c, e->binary.lhs, &a0, &a1) || !affine_bounds_of_expr(c, e->binary.rhs, &b0, &b1)) return false;
+    bool add = e->binary.op == OP_ADD;
+    if (!bound_of_sum(c, a0, add ? b0 : b1, add ? 1 : -1, false, from) || !bound_of_sum(c, a1, add ? b1 : b0, add ? 1 : -1, true, to)) return false;
+  } else return false;
+  while (from->loop && from->loop->lo == IR_SIZE_NONE)
+    if (!widen(c, from, false)) return false;
+  while (to->loop && to->loop->hi == IR_SIZE_NONE)
+    if (!widen(c, to, true)) return false;
+  return true;
+}
+
 ir_size range_extent(ctx *c, const ast_expr *lo, const ast_expr *hi) {
   affine a, b;
   if (!affine_of_expr(c, lo, &a) || !affine_of_expr(c, hi, &b) || a.loop != b.loop) return IR_SIZE_NONE;
@@ -96,15 +145,19 @@ void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent,
            axis > 0 ? arena_printf(c->a, ", subscript %u", axis + 1) : "");
     point_shape(c, e, base);
     cx_point(c, e, a.loop->range->at, "`%s` runs here", var);
-    /* Another array that has the right extent. */
-    for (size_t i = 0; i < c->nall && !constant && name; i++) {
+    if (constant || !name) return;
+    /* Another array that has the right extent, of a name long enough to be mistyped. */
+    for (size_t i = 0; i < c->nall && name[1]; i++) {
       symbol *s = c->all[i];
       if (s->name != name && s->type && ty_is_value(s->type) && s->type->rank > axis && s->type->dim[axis] == hi &&
           ptr_map_get(&c->names, s->name) == s && diag_distance(s->name, name, 2) <= 2) {
         cx_help(c, e, "did you mean `%s[%s]`?", s->name, var);
-        break;
+        return;
       }
     }
+    int64_t first;
+    if (axis == 0 && base->kind == EXPR_NAME && sub->kind == EXPR_NAME && size_is_const(sizes, a.loop->lo, &first) && first == 1)
+      cx_help(c, e, "to read the first %s only, take them out before the loop: `let part = %s[1..%s]`", size_text(c->st, hi), name, size_text(c->st, hi));
     return;
   }
   /* An index(K) against an axis of another size. */

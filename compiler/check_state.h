@@ -248,6 +248,9 @@ typedef struct affine {
   ir_size off;
 } affine;
 bool affine_of_expr(ctx *c, const ast_expr *e, affine *out);
+/* Positions that the int e never is below and never above, in loops that run from size to size: t - k for k in 1..p lies between
+ * t - p and t - 1. */
+bool affine_bounds_of_expr(ctx *c, const ast_expr *e, affine *from, affine *to);
 /* Whether all symbols of s stand for extents that some type fixes.  An int that no type uses (the year of a change, say) may
  * be compared with an extent only when the data are there. */
 bool sizes_are_extents(ctx *c, ir_size s);

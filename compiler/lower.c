@@ -70,11 +70,10 @@ bool lower_expr_size(lower *l, const ast_expr *e, ir_size *s) {
     *s = size_const(t, e->integer.value);
     return true;
   case EXPR_NAME:
-    if (e->name.sym && e->name.sym->size != IR_SIZE_NONE) {
-      *s = lower_size(l, e->name.sym->size);
-      return true;
-    }
-    return false;
+    if (!e->name.sym || e->name.sym->size == IR_SIZE_NONE) return false;
+    *s = lower_size(l, e->name.sym->size);
+    /* A function's int that this call gave a value which is no size. */
+    return *s != e->name.sym->size || !lower_find(l, e->name.sym);
   case EXPR_UNARY: {
     ir_size a;
     if (e->unary.op != OP_NEG || !lower_expr_size(l, e->unary.arg, &a)) return false;
