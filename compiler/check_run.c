@@ -30,6 +30,7 @@ static const option options[] = {
     {"target_accept", WANT_REAL, " nuts hmc "},
     {"max_depth", WANT_COUNT, " nuts "},
     {"metric", WANT_WORD, " nuts hmc "},
+    {"init", WANT_WORD, " nuts "},
     {"statistics", WANT_WORD, ""},
     {"init_radius", WANT_LENGTH, " nuts mh gibbs slice map laplace pathfinder tempering population ais anneal "},
     {"step_size", WANT_REAL, " nuts hmc "},
@@ -43,7 +44,7 @@ static const option options[] = {
     {"beta", WANT_SCHEDULE, " tempering population ais "},
     {"iterations", WANT_COUNT, " map laplace pathfinder vi "},
     {"tolerance", WANT_REAL, " map laplace pathfinder vi "},
-    {"paths", WANT_COUNT, " map laplace pathfinder "},
+    {"paths", WANT_COUNT, " nuts map laplace pathfinder "},
     {"family", WANT_WORD, " vi ", true},
     {"centred", WANT_UNKNOWNS, " nuts hmc laplace pathfinder "},
     {"noncentred", WANT_UNKNOWNS, " nuts hmc laplace pathfinder "},
@@ -116,7 +117,7 @@ static void check_unknown(ctx *c, const char *option, ast_expr *e, const check_m
 static void check_word(ctx *c, const char *option, const char *word, span at) {
   static const struct {
     const char *option, *words[6];
-  } sets[] = {{"metric", {"diagonal", "fisher", "dense", "lowrank", "auto"}}, {"statistics", {"auto", "off"}}, {"order", {"sequential", "random", "coloured"}}};
+  } sets[] = {{"metric", {"diagonal", "fisher", "dense", "lowrank", "auto"}}, {"statistics", {"auto", "off"}}, {"init", {"random", "pathfinder"}}, {"order", {"sequential", "random", "coloured"}}};
   for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
     if (strcmp(sets[k].option, option) != 0) continue;
     size_t n = 0;
@@ -207,7 +208,7 @@ static void check_option(ctx *c, const ast_arg *a, const char *method, const che
   static const struct { const char *other, *ours; } habits[] = {
       {"num_samples", "draws"}, {"iter", "draws"}, {"samples", "draws"}, {"iter_sampling", "draws"}, {"iter_warmup", "warmup"},
       {"num_warmup", "warmup"}, {"tune", "warmup"}, {"burnin", "warmup"}, {"burn_in", "warmup"}, {"num_chains", "chains"},
-      {"init", "init_radius"}, {"inits", "init_radius"}, {"adapt_delta", "target_accept"}, {"delta", "target_accept"}, {"max_treedepth", "max_depth"}, {"max_tree_depth", "max_depth"},
+      {"inits", "init"}, {"adapt_delta", "target_accept"}, {"delta", "target_accept"}, {"max_treedepth", "max_depth"}, {"max_tree_depth", "max_depth"},
       {"cores", "threads"}, {"random_seed", "seed"}, {"rng_seed", "seed"}, {"target_accept_prob", "target_accept"}};
   const char *near = NULL;
   for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)

@@ -143,6 +143,14 @@ static bool set_metric(program *p, plan *pl, const ast_expr *e) {
   return false;
 }
 
+static bool set_init(program *p, plan *pl, const ast_expr *e) {
+  const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : "";
+  pl->init = strcmp(word, "pathfinder") == 0 ? PLAN_INIT_PATHFINDER : PLAN_INIT_RANDOM;
+  if (pl->init == PLAN_INIT_PATHFINDER || strcmp(word, "random") == 0) return true;
+  error(p, "E0821", e->at, "`init` must be `random` or `pathfinder`");
+  return false;
+}
+
 static bool set_order(program *p, plan *pl, const ast_expr *e) {
   const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : "";
   for (kernel_order k = KERNEL_SEQUENTIAL; k <= KERNEL_COLOURED; k++)
@@ -164,6 +172,7 @@ static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e
   if (strcmp(name, "sum_out") == 0) return set_names(p, name, e, &pl->sum_out, &pl->nsum_out);
   if (strcmp(name, "metric") == 0) return set_metric(p, pl, e);
   if (strcmp(name, "order") == 0) return set_order(p, pl, e);
+  if (strcmp(name, "init") == 0) return set_init(p, pl, e);
   if (strcmp(name, "statistics") == 0) return set_statistics(p, pl, e);
   if (strcmp(name, "until") == 0) return until_read(&p->diags, e, &pl->until);
   if (strcmp(name, "beta") == 0) return (pl->schedule = schedule_compile(&p->check, pl->model, e)) != NULL;
@@ -318,7 +327,7 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     return false;
   }
   if (strcmp(key, "chains") == 0) pl->chains_set = true;
-  static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric", "beta", "order", "until"};
+  static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric", "init", "beta", "order", "until"};
   enum { OTHERS = sizeof others / sizeof others[0] };
   bool other = false;
   for (size_t k = 1; k < OTHERS; k++) other = other || strcmp(key, others[k]) == 0;

@@ -16,6 +16,7 @@
 #include "compiler/until.h"
 
 typedef enum plan_metric { PLAN_DIAGONAL, PLAN_FISHER, PLAN_DENSE, PLAN_LOWRANK, PLAN_METRIC_AUTO } plan_metric;
+typedef enum plan_init { PLAN_INIT_RANDOM, PLAN_INIT_PATHFINDER } plan_init;
 
 typedef struct plan {
   ast_verb verb;
@@ -35,12 +36,13 @@ typedef struct plan {
   double target_accept;     /* nuts: 0.8; 0.95 for a model with non-centred sites, unless target_set */
   bool target_set;          /* by the statement or a flag */
   uint32_t max_depth;       /* nuts: 1..20; 10 */
+  plan_init init;           /* nuts: where chains begin; random */
   double init_radius;       /* nuts: initial points are uniform on (-r, r); 0..100; 2 */
   double step_size;         /* nuts: where the first search starts; 0: chosen */
   plan_metric metric;       /* nuts: what warm-up learns; auto */
   double scale;             /* mh: of the first proposals; gibbs, slice: of the first slices; 1 */
   kernel_order order;       /* gibbs, slice: in which a sweep visits elements; sequential */
-  uint32_t paths;           /* map, laplace, pathfinder: maximisations from initial points of their own, 1..1024; 4 */
+  uint32_t paths;           /* map, laplace, pathfinder, and nuts that begins by it: maximisations from initial points of their own, 1..1024; 4 */
   uint32_t iterations;      /* the same: of each, 1..10^6; 2000 */
   double tolerance;         /* the same: of the log density, in nats; 1e-8 */
   uint64_t particles;       /* importance, population, ais: 1..10^9; 10000 */

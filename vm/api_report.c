@@ -170,11 +170,11 @@ static size_t advise_approximation(const aim_task *t, const aim_approximation *x
 static size_t advise_faults(aim_task *t, strbuf *b) {
   const eval_faults *f = &t->run.faults;
   size_t n = 0;
+  const bool markov = method_is(t->plan.method, METHOD_MARKOV);
   if (f->guards) {
     n++;
-    bool markov = method_is(t->plan.method, METHOD_MARKOV);
     bool ode = at_ode(t, f->guard_where);
-    strbuf_printf(b, "%llu times%s %s, first at %s; such points have density 0. ", (unsigned long long)f->guards, markov ? " after warm-up" : "",
+    strbuf_printf(b, "%llu time%s%s %s, first at %s; such points have density 0. ", (unsigned long long)f->guards, f->guards == 1 ? "" : "s", markov ? " after warm-up" : "",
                   ode ? "a solve failed" : "a value was outside its support or a parameter was invalid", api_place(&t->p.sources, f->guard_where, b->a));
     strbuf_puts(b, ode ? "Steps became too small, or more than `max_steps`: look at the solution near such parameters.\n"
                        : arena_printf(b->a, "%sDeclare the bounds, so that no such point is tried.\n", any_real(t, f->guard_where)));
@@ -182,8 +182,8 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
   if (f->nans) {
     n++;
     const char *at = api_place(&t->p.sources, f->nan_where, b->a);
-    strbuf_printf(b, "%llu evaluations gave NaN%s%s; they were taken as density 0. Something there is computed outside its domain.\n",
-                  (unsigned long long)f->nans, *at ? ", first at " : "", at);
+    strbuf_printf(b, "%llu evaluation%s%s gave NaN%s%s; such points have density 0. Something there is computed outside its domain.\n",
+                  (unsigned long long)f->nans, f->nans == 1 ? "" : "s", markov ? " after warm-up" : "", *at ? ", first at " : "", at);
   }
   aim_approximation x;
   if (aim_approximation_get(t, &x) == AIM_OK) n += advise_approximation(t, &x, b);
@@ -213,7 +213,8 @@ aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, voi
   strbuf b;
   strbuf_init(&b, &mem);
   size_t chains = (size_t)r->o.chains, n = 0;
-  diagnose_run d = {.chains = chains, .draws = draws_count(r->store, 0), .max_depth = (uint32_t)r->o.max_depth, .delta = r->o.target_accept};
+  diagnose_run d = {.chains = chains, .draws = draws_count(r->store, 0), .max_depth = (uint32_t)r->o.max_depth, .delta = r->o.target_accept,
+                    .may_search = t->plan.method == PLAN_NUTS && r->o.init == PLAN_INIT_RANDOM};
   double *ebfmi = ARENA_ARRAY(&mem, double, chains);
   for (size_t c = 0; c < chains; c++) {
     const chain_state *x = &r->chain[c];

@@ -47,7 +47,7 @@ static uint64_t sum_of(const checkpoint *c) {
 /* ---- what decides the draws */
 
 static uint64_t mix_options(uint64_t h, const run_options *o) {
-  const int64_t whole[] = {o->method, o->chains, o->warmup, o->draws, o->thin, o->max_depth, o->metric, o->steps, o->order};
+  const int64_t whole[] = {o->method, o->chains, o->warmup, o->draws, o->thin, o->max_depth, o->metric, o->steps, o->order, o->init, o->paths};
   for (size_t k = 0; k < sizeof whole / sizeof *whole; k++) h = mix(h, (uint64_t)whole[k]);
   h = mix(h, o->seed);
   h = mix_real(h, o->target_accept);

@@ -66,6 +66,7 @@ typedef struct diagnose_run {
   uint64_t n_divergent, n_max_depth, n_nan;
   uint32_t max_depth;
   double delta;                 /* target acceptance that was used */
+  bool may_search;              /* chains began at random, and Pathfinder could have found them a beginning */
   const double *ebfmi;          /* [chains] */
   size_t n_names;               /* quantities */
   const char *const *names;     /* [n_names] */

@@ -139,8 +139,8 @@ size_t diagnose_advise(const diagnose_run *r, strbuf *b) {
     findings++;
     strbuf_puts(b, "R-hat is above 1.01 for ");
     names_put(r, b, worst, n, rhat_figure, " (%.2f)");
-    strbuf_puts(b, ": the chains do not agree yet, so do not use these draws.  Run longer; if it stays, look for several modes, or for "
-                   "parameters that the data cannot tell apart.\n");
+    strbuf_printf(b, ": the chains do not agree yet, so do not use these draws.  Run longer; if it stays, look for several modes%s, or for "
+                     "parameters that the data cannot tell apart.\n", r->may_search ? " (`init = pathfinder` seldom begins in one of little mass)" : "");
   }
   if ((n = worst_find(r, ess_badness, worst))) {
     findings++;

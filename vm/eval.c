@@ -116,8 +116,8 @@ void eval_faults_clear(eval_worker *w) {
 }
 
 void eval_faults_settle(eval_worker *w) {
-  w->faults.guards = 0;
-  w->faults.guard_where = (span){0};
+  w->faults.guards = w->faults.nans = 0;
+  w->faults.guard_where = w->faults.nan_where = (span){0};
 }
 
 void eval_faults_merge(eval_faults *into, const eval_faults *from) {

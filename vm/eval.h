@@ -76,7 +76,8 @@ bool eval_worker_init(eval_worker *w, const eval_model *m, size_t helpers, const
 void eval_worker_free(eval_worker *w); /* a zeroed struct is fine */
 /* Forgets counted faults, e.g. between chains. */
 void eval_faults_clear(eval_worker *w);
-/* Warm-up is over.  On its way a chain looks at points outside the support in any healthy run, so guards that failed so far are forgotten. */
+/* Warm-up is over.  On its way a chain looks at points outside the support, and where numbers overflow, in any healthy run: guards that failed and
+ * NaNs so far are forgotten. */
 void eval_faults_settle(eval_worker *w);
 void eval_faults_merge(eval_faults *into, const eval_faults *from);
 

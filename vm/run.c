@@ -39,6 +39,7 @@ run_options run_options_of(const plan *pl) {
                        .max_depth = pl->max_depth,
                        .order = pl->order,
                        .metric = pl->metric,
+                       .init = pl->init,
                        .target_accept = pl->target_accept,
                        .step_size = pl->step_size > 0 ? pl->step_size : 1.0,
                        .init_radius = pl->init_radius,

@@ -38,6 +38,7 @@ typedef struct run_options {
   int64_t threads; /* 0: as many as there are processors, at most one a job */
   int64_t max_depth;
   plan_metric metric;
+  plan_init init;
   kernel_order order;
   double target_accept, step_size, init_radius, scale;
   until until;       /* of methods whose chains rest */

@@ -4,12 +4,14 @@
  * engine that falsifies the gradient's density: a map with the Jacobian of a log scale, a laplace and a pathfinder of a density that is too wide, and
  * a pathfinder without a Jacobian. */
 #include "vm/api.h"
+#include "vm/initial.h"
 #include "vm/interp.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -249,11 +251,58 @@ static void test_threads(void **state) {
   }
 }
 
+/* ---- where chains begin */
+
+/* Two normals of standard deviation 0.5 in the plane, around -(3, 3) with mass 0.95 and around (3, 3).  tilt is added to
+ * the log mass of the second. */
+typedef struct hills {
+  double tilt;
+} hills;
+
+static int two_hills(void *user, size_t lanes, size_t stride, const double *q, double *lp, double *grad) {
+  (void)lanes, (void)stride;
+  const hills *h = user;
+  double a = log(0.95), b = log(0.05) + h->tilt, top;
+  for (int i = 0; i < 2; i++) {
+    a -= 2.0 * (q[i] + 3) * (q[i] + 3);
+    b -= 2.0 * (q[i] - 3) * (q[i] - 3);
+  }
+  top = fmax(a, b);
+  *lp = top + log(exp(a - top) + exp(b - top));
+  double second = exp(b - *lp);
+  for (int i = 0; i < 2; i++) grad[i] = -4.0 * (q[i] + 3 - 6 * second);
+  return 0;
+}
+
+static int began_in_second(double tilt, int n) {
+  double *work = malloc(initial_search_doubles(2) * sizeof(double)), q[2];
+  assert_non_null(work);
+  int second = 0;
+  hills h = {tilt};
+  for (int k = 0; k < n; k++) {
+    const initial_search o = {.key = 1000 + (uint64_t)k, .radius = 2, .paths = 16};
+    assert_true(initial_find(&o, 2, two_hills, &h, work, q));
+    second += q[0] + q[1] > 0;
+  }
+  free(work);
+  return second;
+}
+
+/* Sixteen paths find both modes but for one start in 32768, and the weights choose. */
+static void test_initial(void **state) {
+  (void)state;
+  const int n = 2000;
+  const double expected = 0.05 * n, sd = sqrt(n * 0.05 * 0.95);
+  assert_true(fabs(began_in_second(0, n) - expected) <= 4.9 * sd + 1);
+  /* The twin weighs the modes alike, as a choice without weights would. */
+  assert_false(fabs(began_in_second(log(0.95 / 0.05), n) - expected) <= 4.9 * sd + 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_map),        cmocka_unit_test(test_map_with_jacobian), cmocka_unit_test(test_no_mode),
       cmocka_unit_test(test_laplace),    cmocka_unit_test(test_laplace_too_wide),  cmocka_unit_test(test_pathfinder),
-      cmocka_unit_test(test_pathfinder_without_jacobian), cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_pathfinder_without_jacobian), cmocka_unit_test(test_threads), cmocka_unit_test(test_initial),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
