@@ -114,23 +114,37 @@ static void check_unknown(ctx *c, const char *option, ast_expr *e, const check_m
 }
 
 /* Options whose value is one of a few words. */
+typedef struct word_set {
+  const char *option, *words[6];
+} word_set;
+
+static const word_set *words_of(const char *option) {
+  static const word_set sets[] = {{"metric", {"diagonal", "fisher", "dense", "lowrank", "auto"}},
+                                  {"statistics", {"auto", "off"}},
+                                  {"init", {"random", "pathfinder"}},
+                                  {"order", {"sequential", "random", "coloured"}}};
+  for (size_t k = 0; k < sizeof sets / sizeof *sets; k++)
+    if (strcmp(sets[k].option, option) == 0) return &sets[k];
+  return NULL;
+}
+
+static void help_words(ctx *c, diag *d, const word_set *set) {
+  strbuf b;
+  strbuf_init(&b, c->a);
+  for (size_t k = 0; set->words[k]; k++) strbuf_printf(&b, "%s`%s`", k == 0 ? "" : set->words[k + 1] ? ", " : " or ", set->words[k]);
+  cx_help(c, d, "it is %s%s", b.s, strcmp(set->option, "init") == 0 ? "; how far from 0 chains begin is `init_radius`" : "");
+}
+
 static void check_word(ctx *c, const char *option, const char *word, span at) {
-  static const struct {
-    const char *option, *words[6];
-  } sets[] = {{"metric", {"diagonal", "fisher", "dense", "lowrank", "auto"}}, {"statistics", {"auto", "off"}}, {"init", {"random", "pathfinder"}}, {"order", {"sequential", "random", "coloured"}}};
-  for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
-    if (strcmp(sets[k].option, option) != 0) continue;
-    size_t n = 0;
-    for (; sets[k].words[n]; n++)
-      if (strcmp(sets[k].words[n], word) == 0) return;
-    diag *d = strcmp(option, "metric") == 0 ? cx_error(c, "E0808", at, "there is no metric called `%s`", word)
-                                            : cx_error(c, "E0808", at, "`%s` cannot be `%s`", option, word);
-    const char *near = nearest_of(word, sets[k].words, n);
-    if (near) cx_help(c, d, "did you mean `%s`?", near);
-    else if (n == 2) cx_help(c, d, "it is `%s` or `%s`", sets[k].words[0], sets[k].words[1]);
-    else if (n == 3) cx_help(c, d, "it is `%s`, `%s` or `%s`", sets[k].words[0], sets[k].words[1], sets[k].words[2]);
-    else cx_help(c, d, "metrics are `diagonal`, `fisher`, `dense`, `lowrank` and `auto`");
-  }
+  const word_set *set = words_of(option);
+  if (!set) return;
+  size_t n = 0;
+  for (; set->words[n]; n++)
+    if (strcmp(set->words[n], word) == 0) return;
+  diag *d = cx_error(c, "E0808", at, "`%s` cannot be `%s`", option, word);
+  const char *near = nearest_of(word, set->words, n);
+  if (near) cx_help(c, d, "did you mean `%s`?", near);
+  else help_words(c, d, set);
 }
 
 static void check_value(ctx *c, const option *o, const ast_arg *a, const check_model *m) {
@@ -171,7 +185,8 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
   case WANT_WORD: {
     const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : NULL;
     if (!word) {
-      cx_error(c, "E0808", e->at, "`%s` must be a word", o->name);
+      diag *d = cx_error(c, "E0808", e->at, "`%s` must be a word", o->name);
+      if (words_of(o->name)) help_words(c, d, words_of(o->name));
       return;
     }
     check_word(c, o->name, word, e->at);
