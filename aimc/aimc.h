@@ -31,6 +31,8 @@ int cmd_build(const args *a, aim_vm *vm);
 int cmd_bench(const args *a, aim_vm *vm);
 int cmd_loo(const args *a, aim_vm *vm);
 int cmd_sbc(const args *a, aim_vm *vm);
+int cmd_export(const args *a, aim_vm *vm);
+int cmd_report(const args *a, aim_vm *vm);
 int cmd_cache(const args *a, aim_vm *vm);
 
 /* How messages to f look: the flags of aim_program_messages. */

@@ -39,7 +39,7 @@ static const struct argp_option options[] = {
     {"symbols", KEY_SYMBOLS, "perf | gdb", 0, "tell perf (/tmp/perf-PID.map) or gdb the names of compiled functions", 3},
     {"isa", KEY_ISA, "2 | 3 | 4 | native", 0, "x86-64 level of kernels and machine code, or machine code for this very processor; draws do not depend on it", 3},
     {"stage", KEY_STAGE, "STAGE", 0, "of ir: ast, model, prepare, logdens, grad, density, prior, outputs, loglik, local or all", 3},
-    {"output", 'o', "NAME", 0, "of run: writes NAME.nc, NetCDF that ArviZ opens; of build: NAME.o and NAME.h, by default the model's name", 3},
+    {"output", 'o', "NAME", 0, "of run: writes NAME.nc, NetCDF that ArviZ opens; of build: NAME.o and NAME.h, by default the model's name; of report: the page", 3},
     {"report", KEY_REPORT, "FILE", 0, "write the run as a page of HTML: table, advice, traces, densities, predictive checks", 1},
     {"cpu", KEY_CPU, "native | x86-64-v2 | -v3 | -v4", 0, "of build: what the object runs on, default x86-64-v3; results do not depend on it", 3},
     {"runtime", KEY_RUNTIME, "SIZE", 0, "of build: the host sets this size, though it is small; may be repeated", 3},
@@ -150,6 +150,8 @@ static const command_help helps[] = {
      {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, 'q', KEY_COLOUR}},
     {"sbc", "sbc FILE", "Whether a statement's method finds what the model itself simulates (simulation-based calibration).",
      {KEY_SIMULATIONS, 'd', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
+    {"export", "export DIR FILE...", "Writes the draws of a run that has ended as .nc (ArviZ), .csv (a table, as R's posterior has it), .npz or .json.", {KEY_JSON, KEY_COLOUR}},
+    {"report", "report DIR...", "Makes a page of HTML of a run that has ended, or of several, beside each other: DIR/report.html, or --output.", {'o', KEY_JSON, KEY_COLOUR}},
     {"doctor", "doctor", "This machine and this build.", {KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_COLOUR}},
     {"cache", "cache [show | clear | path]", "Compiled models that are kept: how many, remove them, where.", {KEY_CACHE}},
 };
@@ -179,7 +181,7 @@ int args_parse(args *a, int argc, char **argv) {
   struct argp_option own[N_OPTIONS];
   memcpy(own, options, sizeof own);
   struct argp parser = {.options = own, .parser = parse_one, .args_doc = "COMMAND FILE...",
-                        .doc = "Runs generative models written in AIM.\vCommands: run, check, fmt, ir, explain, build, bench, loo, sbc, doctor, cache, version, help."};
+                        .doc = "Runs generative models written in AIM.\vCommands: run, check, fmt, ir, explain, build, bench, loo, sbc, export, report, doctor, cache, version, help."};
   for (size_t k = 0; k < N_HELPS; k++) {
     if (strcmp(argv[1], helps[k].name) != 0) continue;
     parser.args_doc = helps[k].usage;

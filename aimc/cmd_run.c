@@ -177,7 +177,7 @@ static int print_result(const args *a, aim_task *t, size_t unknowns, double seco
 }
 
 static int write_report(const args *a, const aim_program *p, aim_task *t) {
-  aim_status st = report_write(p, t, a->report);
+  aim_status st = report_write(&(report_run){p, t, ""}, 1, a->report);
   if (st != AIM_E_IO) return st == AIM_OK ? EXIT_FINE : report_task(a, t, st);
   fprintf(stderr, "aimc: --report %s: %s\n", a->report, strerror(aim_task_errno(t)));
   return EXIT_HOST;

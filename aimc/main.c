@@ -103,7 +103,7 @@ static const command commands[] = {
     {"run", cmd_run, 1, 1},         {"check", cmd_check, 1, ARGS_MOST}, {"fmt", cmd_fmt, 1, ARGS_MOST}, {"ir", cmd_ir, 1, 1},
     {"explain", cmd_explain, 1, 1}, {"doctor", cmd_doctor, 0, 0},     {"build", cmd_build, 1, 1},
     {"bench", cmd_bench, 1, 1},     {"loo", cmd_loo, 1, 1},           {"sbc", cmd_sbc, 1, 1},
-    {"cache", cmd_cache, 0, 1},
+    {"cache", cmd_cache, 0, 1},     {"export", cmd_export, 1, ARGS_MOST}, {"report", cmd_report, 1, ARGS_MOST},
 };
 
 static int dispatch(const args *a) {
@@ -121,11 +121,12 @@ static int dispatch(const args *a) {
   if (!c) {
     size_t n = strlen(a->command);
     if (n > 4 && strcmp(a->command + n - 4, ".aim") == 0) fprintf(stderr, "aimc: to run it: aimc run %s\n", a->command);
-    else fprintf(stderr, "aimc: there is no command `%s`; commands: run, check, fmt, ir, explain, build, bench, loo, sbc, doctor, cache, version, help\n", a->command);
+    else fprintf(stderr, "aimc: there is no command `%s`; commands: run, check, fmt, ir, explain, build, bench, loo, sbc, export, report, doctor, cache, version, help\n", a->command);
     return EXIT_WRONG;
   }
   if (a->n_files < c->least || a->n_files > c->most) {
     if (strcmp(c->name, "cache") == 0) fprintf(stderr, "aimc: cache wants one of show, clear and path\n");
+    else if (strcmp(c->name, "export") == 0 || strcmp(c->name, "report") == 0) fprintf(stderr, "aimc: %s wants the directory of a run: aimc %s DIR%s\n", c->name, c->name, c->run == cmd_export ? " draws.nc" : "");
     else if (c->most == 0) fprintf(stderr, "aimc: %s takes no file\n", c->name);
     else fprintf(stderr, "aimc: %s wants %s: aimc %s model.aim\n", c->name, c->most == 1 ? "one file" : "a file", c->name);
     return EXIT_WRONG;

@@ -205,12 +205,7 @@ static aim_status put_advice(report *r) {
 
 /* ---- the page */
 
-static aim_status put_page(report *r, const aim_program *of) {
-  aim_plan p;
-  aim_plan_get(r->t, &p);
-  strbuf_puts(r->b, "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\"><head><meta charset=\"utf-8\"/><title>");
-  html_put_text(r->b, p.name);
-  strbuf_printf(r->b, "</title><style>%s</style></head><body>\n", style);
+static aim_status put_run(report *r, const aim_program *of) {
   put_facts(r, of);
   aim_status st = AIM_OK;
   if (aim_quantity_count(r->t) && r->draws) {
@@ -224,26 +219,51 @@ static aim_status put_page(report *r, const aim_program *of) {
   html_put_text(r->b, of->name);
   strbuf_puts(r->b, "</summary><pre>");
   html_put_text(r->b, of->text);
-  strbuf_puts(r->b, "</pre></details>\n</body></html>\n");
+  strbuf_puts(r->b, "</pre></details>\n");
   return st;
 }
 
-aim_status report_write(const aim_program *p, aim_task *t, const char *path) {
+static report report_of(aim_task *t, arena *mem, strbuf *b) {
+  report r = {.t = t, .mem = mem, .b = b, .chains = aim_chain_count(t), .markov = method_is(t->plan.method, METHOD_MARKOV)};
+  for (int c = 0; c < r.chains; c++) r.draws += aim_draw_count(t, c);
+  r.pool = ARENA_ARRAY(mem, report_draw, r.draws);
+  return r;
+}
+
+static aim_status put_page(strbuf *b, arena *mem, const report_run *run, size_t n) {
+  report *r = ARENA_ARRAY(mem, report, n);
+  aim_plan p;
+  aim_plan_get(run->t, &p);
+  for (size_t k = 0; k < n; k++) r[k] = report_of(run[k].t, mem, b);
+  strbuf_puts(b, "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\"><head><meta charset=\"utf-8\"/><title>");
+  html_put_text(b, n == 1 ? p.name : arena_printf(mem, "%zu runs", n));
+  strbuf_printf(b, "</title><style>%s</style></head><body>\n", style);
+  aim_status st = n > 1 ? report_compare(r, run, n) : AIM_OK;
+  for (size_t k = 0; k < n && st == AIM_OK; k++) {
+    if (n > 1) {
+      strbuf_printf(b, "<hr id=\"run%zu\"/>\n<p class=\"note\">", k + 1);
+      html_put_text(b, run[k].name);
+      strbuf_puts(b, "</p>\n");
+    }
+    st = put_run(&r[k], run[k].p);
+  }
+  strbuf_puts(b, "</body></html>\n");
+  return st;
+}
+
+aim_status report_write(const report_run *run, size_t n, const char *path) {
   arena mem;
-  arena_init(&mem, &t->vm->alloc, t->vm->config.memory);
+  arena_init(&mem, &run->t->vm->alloc, run->t->vm->config.memory);
   if (ARENA_TRY(&mem)) {
     arena_free(&mem);
     return AIM_E_MEMORY;
   }
   strbuf b;
   strbuf_init(&b, &mem);
-  report r = {.t = t, .mem = &mem, .b = &b, .chains = aim_chain_count(t), .markov = method_is(t->plan.method, METHOD_MARKOV)};
-  for (int c = 0; c < r.chains; c++) r.draws += aim_draw_count(t, c);
-  r.pool = ARENA_ARRAY(&mem, report_draw, r.draws);
-  aim_status st = put_page(&r, p);
+  aim_status st = put_page(&b, &mem, run, n);
   if (st == AIM_OK) {
-    t->io_errno = run_file_write(path, b.s, b.n, &mem);
-    if (t->io_errno) st = AIM_E_IO;
+    run->t->io_errno = run_file_write(path, b.s, b.n, &mem);
+    if (run->t->io_errno) st = AIM_E_IO;
   }
   arena_free(&mem);
   return st;

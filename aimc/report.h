@@ -3,6 +3,7 @@
  *     report.c          the page: what was run, advice, the table, the program
  *     report_draws.c    unknowns and tracked quantities: densities, traces, ranks
  *     report_predict.c  predictions, and those of what was observed against it
+ *     report_compare.c  several runs beside each other
  *
  * The page needs nothing from elsewhere, and holds no times: a run that gives the same draws gives the same bytes.  It is well-formed XML
  * too.  Its length does not follow the length of the run: so many quantities, chains and points are drawn, and the text says what is left out. */
@@ -50,7 +51,17 @@ void report_intervals(report *r, size_t quantity, const double *observed);
 void report_draws(report *r);
 void report_predictions(report *r);
 
-/* Writes the page of a task that has run.  AIM_E_IO: aim_task_errno. */
-aim_status report_write(const aim_program *p, aim_task *t, const char *path);
+/* A task that has run, and what its run is called on a page with others. */
+typedef struct report_run {
+  const aim_program *p;
+  aim_task *t;
+  const char *name;
+} report_run;
+
+/* What quantities of one name have in common; r [n]. */
+aim_status report_compare(report *r, const report_run *run, size_t n);
+
+/* Writes a page of n >= 1 runs of one vm.  AIM_E_IO: aim_task_errno of the first. */
+aim_status report_write(const report_run *run, size_t n, const char *path);
 
 #endif

@@ -359,6 +359,10 @@ AIM_API aim_status aim_evidence_get(const aim_task *t, aim_evidence *out /* OUT 
  * time: the library is not safe for several. */
 AIM_API aim_status aim_write_netcdf(aim_task *t, const char *path);
 
+/* The same by the ending of the name: .nc as above; .csv a table with a row for each draw and the columns .chain, .iteration, .draw, lp__, ..., theta[1], ..., as
+ * R's posterior has them; .npz arrays (chain, draw, ...) for NumPy; .json groups of nested lists, as arviz.from_json reads them.  AIM_E_PROGRAM for other endings. */
+AIM_API aim_status aim_write_draws(aim_task *t, const char *path);
+
 /* ---- pointwise log likelihoods: after a run with the option "pointwise" */
 
 /* A quantity that the model observes.  The axes of one observation (those of a vector under a multivariate distribution) are no axes of it. */

@@ -60,6 +60,10 @@ struct aim_task {
   size_t n_rows;
   _Atomic int stop;
   int io_errno;
+  task_given *given;       /* [n_given] */
+  size_t n_given, given_cap;
+  const char *advice;      /* of a run that was read back; NULL: it is found from what happened */
+  size_t n_advice;         /* findings in it */
   const char *started;
 };
 
@@ -74,6 +78,8 @@ struct aim_evaluator {
 aim_status api_status(run_status st);
 /* Binds with further needs; see aim_bind. */
 aim_status api_bind(aim_task *t, unsigned more);
+/* Binds, checks the plan, and makes t->run, which nobody has begun. */
+aim_status api_begin(aim_task *t);
 /* What ended or hurt a run, as diagnostics of the task. */
 void api_report_stop(aim_task *t, const eval_faults *f);
 /* An index that left its array, from 0; when: "in this run". */
@@ -88,6 +94,11 @@ aim_status api_messages(program *p, const aim_alloc *alloc, unsigned flags, aim_
 aim_status api_summaries(aim_task *t);
 /* The same where ARENA_TRY of t->mem is set. */
 void api_rows(aim_task *t);
+
+/* aim_approximation_get, also while a run ends. */
+bool api_approximation(const aim_task *t, aim_approximation *out);
+/* Appends what is wrong with the run, a line each; returns how many.  ARENA_TRY of t->mem and of b is set, and rows are made (api_rows). */
+size_t api_advice(aim_task *t, strbuf *b);
 
 /* Makes t->loglik, after a run: api_loo.c.  AIM_E_PROGRAM or AIM_E_MEMORY with a diagnostic. */
 aim_status api_loglik(aim_task *t);

@@ -148,14 +148,16 @@ aim_status aim_summary_write(aim_task *t, size_t max_rows, aim_write *write, voi
   return AIM_OK;
 }
 
-aim_status aim_approximation_get(const aim_task *t, aim_approximation *out) {
-  if (!done(t) || t->run.modes.paths == 0) return AIM_E_USAGE;
+bool api_approximation(const aim_task *t, aim_approximation *out) {
+  if (t->run.modes.paths == 0) return false;
   const run_modes_found *m = &t->run.modes;
   const bool weighed = t->run.weight_draws > 0;
   *out = (aim_approximation){m->lp, m->paths, m->agreed, m->settled, weighed ? t->run.weight_k : (double)NAN,
                              weighed ? psis_threshold(t->run.weight_draws) : (double)NAN};
-  return AIM_OK;
+  return true;
 }
+
+aim_status aim_approximation_get(const aim_task *t, aim_approximation *out) { return done(t) && api_approximation(t, out) ? AIM_OK : AIM_E_USAGE; }
 
 aim_status aim_evidence_get(const aim_task *t, aim_evidence *out) {
   if (done(t) && t->plan.method == PLAN_LAPLACE) {

@@ -186,7 +186,7 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
                   (unsigned long long)f->nans, f->nans == 1 ? "" : "s", markov ? " after warm-up" : "", *at ? ", first at " : "", at);
   }
   aim_approximation x;
-  if (aim_approximation_get(t, &x) == AIM_OK) n += advise_approximation(t, &x, b);
+  if (api_approximation(t, &x)) n += advise_approximation(t, &x, b);
   if ((t->plan.method == PLAN_IMPORTANCE || t->plan.method == PLAN_AIS) && t->run.weight_ess < 100) {
     n++;
     strbuf_printf(b, "The weights of %lld particles are worth %.1f: few particles carry all the weight. %s\n",
@@ -196,26 +196,19 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
   return n;
 }
 
-aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, void *user) {
-  if (findings) *findings = 0;
-  if (!t || t->state != TASK_DONE || !write) return AIM_E_USAGE;
+size_t api_advice(aim_task *t, strbuf *b) {
+  if (t->advice) {
+    strbuf_puts(b, t->advice);
+    return t->n_advice;
+  }
   /* Independent draws need no convergence, and no statistics for it. */
   const bool markov = method_is(t->plan.method, METHOD_MARKOV);
-  aim_status st = markov ? api_summaries(t) : AIM_OK;
-  if (st != AIM_OK) return st;
-  arena mem;
-  arena_init(&mem, &t->vm->alloc, 0);
-  if (ARENA_TRY(&mem) || ARENA_TRY(&t->mem)) {
-    arena_free(&mem);
-    return AIM_E_MEMORY;
-  }
+  arena *mem = b->a;
   const run *r = &t->run;
-  strbuf b;
-  strbuf_init(&b, &mem);
-  size_t chains = (size_t)r->o.chains, n = 0;
+  size_t chains = (size_t)r->o.chains;
   diagnose_run d = {.chains = chains, .draws = draws_count(r->store, 0), .max_depth = (uint32_t)r->o.max_depth, .delta = r->o.target_accept,
                     .may_search = t->plan.method == PLAN_NUTS && r->o.init == PLAN_INIT_RANDOM};
-  double *ebfmi = ARENA_ARRAY(&mem, double, chains);
+  double *ebfmi = ARENA_ARRAY(mem, double, chains);
   for (size_t c = 0; c < chains; c++) {
     const chain_state *x = &r->chain[c];
     if (draws_count(r->store, (int)c) < d.draws) d.draws = draws_count(r->store, (int)c);
@@ -225,13 +218,13 @@ aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, voi
   }
   d.ebfmi = ebfmi;
   size_t columns = draws_columns(r->store);
-  const char **names = ARENA_ARRAY(&mem, const char *, columns);
-  diagnose_summary *s = ARENA_ARRAY(&mem, diagnose_summary, columns);
-  bool *discrete = ARENA_ARRAY(&mem, bool, columns);
+  const char **names = ARENA_ARRAY(mem, const char *, columns);
+  diagnose_summary *s = ARENA_ARRAY(mem, diagnose_summary, columns);
+  bool *discrete = ARENA_ARRAY(mem, bool, columns);
   for (size_t k = 0; markov && k < columns; k++) {
     char buffer[512];
     draws_name(r->store, k, buffer, sizeof buffer);
-    names[k] = arena_strndup(&mem, buffer, strlen(buffer));
+    names[k] = arena_strndup(mem, buffer, strlen(buffer));
     const summary_row *row = &t->rows[k];
     s[k] = (diagnose_summary){.mean = row->mean, .sd = row->sd, .median = row->q50, .q5 = row->q5, .q95 = row->q95, .rhat = row->rhat,
                               .ess_bulk = row->ess_bulk, .ess_tail = row->ess_tail, .mcse_mean = row->mcse};
@@ -244,8 +237,24 @@ aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, voi
   d.summaries = s;
   d.discrete = discrete;
   /* What went wrong in the model comes before what it did to the chains. */
-  n += advise_faults(t, &b);
-  if (markov) n += diagnose_advise(&d, &b);
+  const size_t n = advise_faults(t, b);
+  return markov ? n + diagnose_advise(&d, b) : n;
+}
+
+aim_status aim_advice_write(aim_task *t, size_t *findings, aim_write *write, void *user) {
+  if (findings) *findings = 0;
+  if (!t || t->state != TASK_DONE || !write) return AIM_E_USAGE;
+  aim_status st = method_is(t->plan.method, METHOD_MARKOV) ? api_summaries(t) : AIM_OK;
+  if (st != AIM_OK) return st;
+  arena mem;
+  arena_init(&mem, &t->vm->alloc, 0);
+  if (ARENA_TRY(&mem) || ARENA_TRY(&t->mem)) {
+    arena_free(&mem);
+    return AIM_E_MEMORY;
+  }
+  strbuf b;
+  strbuf_init(&b, &mem);
+  const size_t n = api_advice(t, &b);
   if (b.n) write(user, b.s, b.n);
   if (findings) *findings = n;
   arena_free(&mem);

@@ -106,9 +106,23 @@ aim_status aim_data_missing(aim_task *t, const char *name, const uint8_t *mask) 
   DATA_CALL(t, data_bind_missing(&t->data, name, mask));
 }
 
-aim_status aim_data_file(aim_task *t, const char *path) { DATA_CALL(t, data_read_file(&t->data, path)); }
+static void give(aim_task *t, const char *option, const char *value) {
+  const task_given g = {option ? arena_strndup(&t->mem, option, strlen(option)) : NULL, arena_strndup(&t->mem, value, strlen(value))};
+  ARENA_PUSH(&t->mem, t->given, t->n_given, t->given_cap, g);
+}
 
-aim_status aim_data_text(aim_task *t, const char *text) { DATA_CALL(t, bind_override(&t->p, &t->data, text) ? 0 : -1); }
+static int read_file(aim_task *t, const char *path) {
+  give(t, NULL, path);
+  return data_read_file(&t->data, path);
+}
+
+static int read_text(aim_task *t, const char *text) {
+  give(t, NULL, text);
+  return bind_override(&t->p, &t->data, text) ? 0 : -1;
+}
+
+aim_status aim_data_file(aim_task *t, const char *path) { DATA_CALL(t, read_file(t, path)); }
+aim_status aim_data_text(aim_task *t, const char *text) { DATA_CALL(t, read_text(t, text)); }
 
 aim_status aim_data_anywhere(aim_task *t) {
   if (!t || t->state != TASK_NEW) return AIM_E_USAGE;
@@ -152,6 +166,7 @@ aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
   bool built = strcmp(option, "method") == 0 || strcmp(option, "centred") == 0 || strcmp(option, "noncentred") == 0 || strcmp(option, "sum_out") == 0;
   if (t->state != TASK_NEW && built) return AIM_E_USAGE;
   t->checked = false;
+  give(t, option, value);
   return plan_override(&t->p, &t->plan, option, value) ? AIM_OK : AIM_E_PROGRAM;
 }
 
@@ -467,16 +482,22 @@ static void report(aim_task *t, run_status st) {
   }
 }
 
-aim_status aim_run(aim_task *t, const aim_watch *watch) {
-  if (!t || t->state == TASK_DONE || (watch && watch->size != sizeof *watch)) return AIM_E_USAGE;
+aim_status api_begin(aim_task *t) {
   aim_status st = api_bind(t, 0);
   if (st != AIM_OK) return st;
   if ((st = check_plan(t)) != AIM_OK) return st;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if ((st = check_memory(t)) != AIM_OK) return st;
-  watch_bridge bridge = {watch};
   t->run = (run){.m = &t->model, .alloc = &t->vm->alloc, .mem = &t->mem, .o = run_options_of(&t->plan), .rules = t->rules ? t->rules : &temper_exact, .keep = t->keep, .stop = &t->stop,
                  .clock = t->vm->config.clock, .clock_user = t->vm->config.clock_user};
+  return AIM_OK;
+}
+
+aim_status aim_run(aim_task *t, const aim_watch *watch) {
+  if (!t || t->state == TASK_DONE || (watch && watch->size != sizeof *watch)) return AIM_E_USAGE;
+  aim_status st = api_begin(t);
+  if (st != AIM_OK) return st;
+  watch_bridge bridge = {watch};
   if (watch && watch->progress) {
     t->run.progress = progress;
     t->run.progress_user = &bridge;

@@ -89,16 +89,20 @@ static uint64_t mix_data(uint64_t h, const program *p) {
   return h;
 }
 
+uint64_t checkpoint_model(const program *p, const source_map *sources) {
+  uint64_t h = 0;
+  for (size_t k = 0; k < sources->n; k++) h = mix_bytes(h, sources->files[k].text, sources->files[k].len);
+  return mix_data(mix_text(h, p->model->decl->name.name), p);
+}
+
 uint64_t checkpoint_fingerprint(const run *r, const source_map *sources, const char *version) {
   const program *p = r->m->p;
-  uint64_t h = mix_text(sizeof(checkpoint), version);
-  for (size_t k = 0; k < sources->n; k++) h = mix_bytes(h, sources->files[k].text, sources->files[k].len);
-  h = mix_text(h, p->model->decl->name.name);
+  uint64_t h = mix(mix_text(sizeof(checkpoint), version), checkpoint_model(p, sources));
   for (size_t k = 0; k < p->nsites; k++) {
     h = mix_text(h, p->site[k].name);
     h = mix(h, 2 * p->site[k].site->standard + p->site[k].summed);
   }
-  return mix_data(mix_options(h, &r->o), p);
+  return mix_options(h, &r->o);
 }
 
 /* ---- files */

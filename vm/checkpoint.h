@@ -26,6 +26,9 @@ typedef struct checkpoint {
 /* Of all that decides the draws of a run: version, sources (those of the program, without what flags say), options, data, and how sites are sampled. */
 uint64_t checkpoint_fingerprint(const run *r, const source_map *sources, const char *version);
 
+/* Of the program and its data alone: what a run that is read back has to agree in. */
+uint64_t checkpoint_model(const program *p, const source_map *sources);
+
 /* Fills in magic and sum of the record at the head of `bytes` [sizeof(checkpoint) + its `bytes`] and writes both.  0 or an errno value, with the old file
  * as it was.  Allocates nothing. */
 int checkpoint_write(const char *path, const char *temporary, checkpoint *bytes);

@@ -213,10 +213,14 @@ static void put(out_text *o, char c) {
   o->n++;
 }
 
-static size_t name_as(const draws *d, size_t column, char *out, size_t size, char open, char between, char close) {
+/* A name's characters in a CSV header: points belong to indices there, and CmdStan has colons for parts of parts; what would end the field is replaced. */
+static char plain(char c) { return c; }
+static char in_csv(char c) { return c == '.' ? ':' : c == ',' ? ';' : c == '"' ? '\'' : (unsigned char)c < ' ' ? ' ' : c; }
+
+static size_t name_as(const draws *d, size_t column, char *out, size_t size, char (*spell)(char), char open, char between, char close) {
   const draws_quantity *q = &d->q[d->quantity[column]];
   out_text o = {out, 0, size};
-  for (const char *s = q->name; *s; s++) put(&o, *s);
+  for (const char *s = q->name; *s; s++) put(&o, spell(*s));
   size_t cell = d->cell_of[column], at[DRAWS_MAX_RANK];
   for (int i = q->rank - 1; i >= 0; i--) {
     at[i] = cell % (size_t)q->dims[i] + 1;
@@ -234,8 +238,8 @@ static size_t name_as(const draws *d, size_t column, char *out, size_t size, cha
   return o.n;
 }
 
-size_t draws_name(const draws *d, size_t column, char *out, size_t size) { return name_as(d, column, out, size, '[', ',', ']'); }
-size_t draws_csv_name(const draws *d, size_t column, char *out, size_t size) { return name_as(d, column, out, size, '.', '.', '\0'); }
+size_t draws_name(const draws *d, size_t column, char *out, size_t size) { return name_as(d, column, out, size, plain, '[', ',', ']'); }
+size_t draws_csv_name(const draws *d, size_t column, char *out, size_t size) { return name_as(d, column, out, size, in_csv, '.', '.', '\0'); }
 
 /* True when text [n] is the indices of a cell of q, each behind `open` or `between`; sets the row-major cell. */
 static int read_indices(const draws_quantity *q, const char *s, char open, char between, char close, size_t *cell) {
@@ -251,11 +255,17 @@ static int read_indices(const draws_quantity *q, const char *s, char open, char 
   return *s == '\0';
 }
 
+static bool begins(const char *text, const char *name, char (*spell)(char)) {
+  while (*name && *text == spell(*name)) text++, name++;
+  return !*name;
+}
+
 size_t draws_find(const draws *d, const char *name) {
   for (size_t k = 0; k < d->n; k++) {
     size_t n = strlen(d->q[k].name), cell;
-    if (d->first[k] == d->first[k + 1] || strncmp(name, d->q[k].name, n) != 0) continue;
-    if (read_indices(&d->q[k], name + n, '[', ',', ']', &cell) || read_indices(&d->q[k], name + n, '.', '.', '\0', &cell)) return draws_column(d, k, cell);
+    if (d->first[k] == d->first[k + 1]) continue;
+    if (begins(name, d->q[k].name, plain) && read_indices(&d->q[k], name + n, '[', ',', ']', &cell)) return draws_column(d, k, cell);
+    if (begins(name, d->q[k].name, in_csv) && read_indices(&d->q[k], name + n, '.', '.', '\0', &cell)) return draws_column(d, k, cell);
   }
   return (size_t)-1;
 }

@@ -81,7 +81,7 @@ size_t draws_place_of(const draws *d, size_t column);    /* and among the cells 
 
 /* Name of a column in `out` [size]: "theta[3]", "Sigma[1,2]".  Returns the length needed without the NUL, as snprintf. */
 size_t draws_name(const draws *d, size_t column, char *out, size_t size);
-/* The same as CmdStan spells it in a CSV header: "theta.3". */
+/* The same as CmdStan spells it in a CSV header: "theta.3", and "hs:beta.2" of hs.beta[2]; commas and quotes of a name become others. */
 size_t draws_csv_name(const draws *d, size_t column, char *out, size_t size);
 /* The column of that name (either spelling), or (size_t)-1. */
 size_t draws_find(const draws *d, const char *name);

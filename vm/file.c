@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,4 +28,38 @@ int file_replace(const char *path, const char *temporary, const void *bytes, siz
   if (status == 0 && rename(temporary, path) < 0) status = errno;
   if (status) unlink(temporary);
   return status;
+}
+
+bool file_begin(file_out *f, const char *temporary) {
+  unlink(temporary);
+  f->n = 0;
+  f->fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+  f->status = f->fd < 0 ? errno : 0;
+  return f->status == 0;
+}
+
+static void drain(file_out *f) {
+  if (f->status == 0) f->status = write_all(f->fd, f->buffer, f->n);
+  f->n = 0;
+}
+
+bool file_put(file_out *f, const void *bytes, size_t n) {
+  const char *from = bytes;
+  while (n) {
+    const size_t room = FILE_BUFFER - f->n, k = n < room ? n : room;
+    memcpy(f->buffer + f->n, from, k);
+    f->n += k, from += k, n -= k;
+    if (f->n == FILE_BUFFER) drain(f);
+  }
+  return f->status == 0;
+}
+
+int file_end(file_out *f, const char *temporary, const char *path, bool whole) {
+  if (f->fd < 0) return f->status;
+  drain(f);
+  if (close(f->fd) < 0 && f->status == 0 && errno != EINTR) f->status = errno;
+  whole = whole && f->status == 0;
+  if (whole && rename(temporary, path) < 0) f->status = errno, whole = false;
+  if (!whole) unlink(temporary);
+  return f->status;
 }

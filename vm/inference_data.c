@@ -3,7 +3,7 @@
  * Arrays lie along chain, draw, then their own axes.  An axis that runs over the levels of a text column is called by that column and has
  * the texts as coordinates; others are called NAME_dim_0 and so on, with numbers from 0, as ArviZ does it.  The file is written under another name and
  * then renamed, so a reader finds a whole file or none. */
-#include "vm/api.h"
+#include "vm/export.h"
 
 #include "compiler/netcdf.h"
 
@@ -164,18 +164,13 @@ static bool write_quantities(writer *w, group *g, bool predicted) {
 }
 
 static bool write_stats(writer *w, group *g) {
-  static const struct { const char *name; draws_stat stat; ir_elem elem; bool of_nuts; } stats[] = {
-      {"lp", DRAWS_LP, IR_REAL, false},           {"acceptance_rate", DRAWS_ACCEPT_STAT, IR_REAL, false}, {"step_size", DRAWS_STEPSIZE, IR_REAL, true},
-      {"tree_depth", DRAWS_TREEDEPTH, IR_INT, true}, {"n_steps", DRAWS_N_LEAPFROG, IR_INT, true},           {"diverging", DRAWS_DIVERGENT, IR_BOOL, true},
-      {"energy", DRAWS_ENERGY, IR_REAL, true}};
-  const plan_method method = w->t->plan.method;
-  for (size_t k = 0; k < sizeof stats / sizeof stats[0]; k++) {
-    if (method != PLAN_NUTS && (stats[k].of_nuts || (k > 0 && method != PLAN_MH))) continue;
+  for (const export_stat *s = export_stats; s < export_stats + EXPORT_STATS; s++) {
+    if (!export_has_stat(w->t->plan.method, s)) continue;
     int dims[2], id;
-    if (!dimensions(w, g, "", true, (ir_type){0}, NULL, dims) || !new_variable(w, g, stats[k].name, stats[k].elem, 2, dims, &id)) return false;
+    if (!dimensions(w, g, "", true, (ir_type){0}, NULL, dims) || !new_variable(w, g, s->name, s->elem, 2, dims, &id)) return false;
     for (size_t c = 0; c < w->chains; c++) {
       const size_t start[2] = {c, 0}, count[2] = {1, w->draws};
-      if (!ok(w, w->lib.put_vara_double(g->id, id, start, count, draws_stat_of(w->t->run.store, (int)c, stats[k].stat)))) return false;
+      if (!ok(w, w->lib.put_vara_double(g->id, id, start, count, draws_stat_of(w->t->run.store, (int)c, s->stat)))) return false;
     }
   }
   return true;

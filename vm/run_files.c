@@ -267,6 +267,8 @@ run_status run_files_end(aim_task *t, double seconds) {
     info.mode_lp = r->modes.lp;
     info.log_evidence = r->log_evidence;
     info.pareto_k = r->weight_k;
+    info.effective_particles = r->weight_ess;
+    info.weights = r->weight_draws;
   }
   if (r->o.until.n) {
     info.until = r->until_text;
@@ -277,6 +279,14 @@ run_status run_files_end(aim_task *t, double seconds) {
     if (t->p.site[k].site->standard) noncentred[info.n_noncentred++] = t->p.site[k].name;
   info.noncentred = noncentred;
   info.worst = worst(t, &info);
+  strbuf advice;
+  strbuf_init(&advice, &t->mem);
+  api_advice(t, &advice);
+  info.advice = advice.n ? advice.s : "";
+  info.given = t->given;
+  info.n_given = t->n_given;
+  info.any_path = t->p.any_path;
+  info.fingerprint = checkpoint_model(&t->p, &t->of->p.sources);
   if (info.annealed) {
     strbuf rows;
     strbuf_init(&rows, &t->mem);

@@ -104,6 +104,29 @@ static void put_diagnostics(json_out *o, const run_info *info) {
   close_group(o, '}');
 }
 
+/* A line of the text for each. */
+static void put_advice(json_out *o, const char *text, arena *a) {
+  open_group(o, "advice", '[');
+  for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+    if (end > text) put_text(o, NULL, arena_strndup(a, text, (size_t)(end - text)));
+  close_group(o, ']');
+}
+
+static void put_given(json_out *o, const run_info *info, arena *a) {
+  open_group(o, "given", '{');
+  open_group(o, "data", '[');
+  for (size_t k = 0; k < info->n_given; k++)
+    if (!info->given[k].option) put_text(o, NULL, info->given[k].value);
+  close_group(o, ']');
+  open_group(o, "options", '[');
+  for (size_t k = 0; k < info->n_given; k++)
+    if (info->given[k].option) put_text(o, NULL, arena_printf(a, "%s=%s", info->given[k].option, info->given[k].value));
+  close_group(o, ']');
+  put_bool(o, "any_path", info->any_path);
+  put_text(o, "fingerprint", arena_printf(a, "%016llx", (unsigned long long)info->fingerprint));
+  close_group(o, '}');
+}
+
 /* seconds: that waiting for machine code took, beside the run or before it. */
 static void put_account(json_out *o, const exec_account *a) {
   open_group(o, "engine", '{');
@@ -161,8 +184,14 @@ char *run_json_text(const run_info *info, arena *a) {
     put_int(o, "paths_agreed", info->paths_agreed);
     put_bool(o, "settled", info->settled);
     if (method != PLAN_PATHFINDER) put_real(o, "mode_log_density", info->mode_lp);
-    if (method == PLAN_LAPLACE) put_real(o, "log_evidence", info->log_evidence);
-    if (method != PLAN_MAP) put_real(o, "pareto_k", info->pareto_k);
+    if (method == PLAN_LAPLACE) {
+      put_real(o, "log_evidence", info->log_evidence);
+      put_real(o, "effective_particles", info->effective_particles);
+    }
+    if (method != PLAN_MAP) {
+      put_real(o, "pareto_k", info->pareto_k);
+      put_int(o, "pareto_draws", (int64_t)info->weights);
+    }
   }
   if (info->annealed) {
     const anneal_result *a = info->annealed;
@@ -184,6 +213,8 @@ char *run_json_text(const run_info *info, arena *a) {
   put_real(o, "total_seconds", info->total_seconds);
   if (info->n_levels) put_levels(o, info);
   if (markov) put_diagnostics(o, info);
+  put_advice(o, info->advice ? info->advice : "", a);
+  put_given(o, info, a);
   open_group(o, "per_chain", '[');
   for (size_t i = 0; i < info->n_chains; i++) put_chain(o, &info->chain[i], nuts, markov);
   close_group(o, ']');

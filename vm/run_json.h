@@ -22,6 +22,12 @@ typedef struct run_chain {
   const char *file;                       /* its CSV, or NULL */
 } run_chain;
 
+/* What a task was asked for, in order: with that another task can be made that reads the run back (run_read.h). */
+typedef struct task_given {
+  const char *option;      /* NULL: data */
+  const char *value;
+} task_given;
+
 /* What a run was and how it went.  The text has the keys that its method has a meaning for. */
 typedef struct run_info {
   const char *name;        /* of the result, which its files have too */
@@ -52,10 +58,16 @@ typedef struct run_info {
   unsigned paths, paths_agreed;  /* of map, laplace and pathfinder, or 0: */
   bool settled;
   double mode_lp, pareto_k;
+  size_t weights;               /* that pareto_k is of */
   const char *const *noncentred; /* [n_noncentred] sites that were sampled as standard variates */
   size_t n_noncentred;
   const program_levels *levels; /* [n_levels] of the data that were texts */
   size_t n_levels;
+  uint64_t fingerprint;         /* of program and data (checkpoint_model) */
+  const task_given *given; /* [n_given] what the task was asked for */
+  size_t n_given;
+  bool any_path;
+  const char *advice;           /* a line for each finding */
   const exec_account *account;  /* of an engine that keeps one, or NULL */
 } run_info;
 

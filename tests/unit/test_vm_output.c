@@ -160,6 +160,26 @@ static void test_draws(void **state) {
   assert_int_equal(h.bytes, 0);
 }
 
+/* In a CSV header a point stands before an index, and only there. */
+static void test_csv_names(void **state) {
+  (void)state;
+  host h = {0};
+  aim_alloc alloc = {host_fn, &h};
+  static const int64_t two[] = {2};
+  static const draws_quantity odd[] = {{"hs.beta", 1, two}, {"max(a, b)", 0, NULL}, {"say \"x\"", 0, NULL}};
+  static const char *const expected[] = {"hs:beta.1", "hs:beta.2", "max(a; b)", "say 'x'"}, *const plain[] = {"hs.beta[1]", "hs.beta[2]", "max(a, b)", "say \"x\""};
+  draws *d = draws_create(&alloc, odd, 3, 1, 1);
+  for (size_t k = 0; k < 4; k++) {
+    char name[32];
+    draws_csv_name(d, k, name, sizeof name);
+    assert_string_equal(name, expected[k]);
+    assert_int_equal(draws_find(d, expected[k]), k);
+    assert_int_equal(draws_find(d, plain[k]), k);
+  }
+  assert_int_equal(draws_find(d, "hs.beta.1"), (size_t)-1);
+  draws_free(d);
+}
+
 static void test_draws_refuses(void **state) {
   (void)state;
   host h = {0};
@@ -469,7 +489,8 @@ static const run_chain chains[] = {
     {.chain = 2, .stepsize = NAN, .draws = 0, .ebfmi = NAN, .accept_stat = NAN}};
 static const run_info run = {.name = "school", .model = "school", .file = "a \"dir\"\\x\n\xff/school.aim", .method = "nuts", .version = "0.1.0", .build = "gcc 12", .data = (const char *const[]){"school.json", "caf\xc3\xa9.csv"},
                              .n_data = 2, .seed = 18446744073709551615u, .warmup = 1000, .draws = 1000, .thin = 1, .steps = 50, .draws_bytes = 800000, .target_accept = 0.8, .max_depth = 10, .metric = "diagonal", .chain = chains, .n_chains = 2,
-                             .total_seconds = 0.75, .interrupted = true, .max_rhat = 1.01, .min_ess_bulk = 400.5, .min_ess_tail = NAN, .worst = "theta[3]"};
+                             .total_seconds = 0.75, .interrupted = true, .max_rhat = 1.01, .min_ess_bulk = 400.5, .min_ess_tail = NAN, .worst = "theta[3]",
+                             .advice = "Look here.\nAnd there: \"x\".\n", .given = (const task_given[]){{"draws", "50"}, {NULL, "K = 2"}, {"save", "[mu]"}}, .n_given = 3, .any_path = true, .fingerprint = 0xabc, .until = "ess(400)"};
 
 static void test_run_json(void **state) {
   (void)state;
@@ -716,6 +737,7 @@ int main(void) {
       cmocka_unit_test(test_number_text_round_trip),
       cmocka_unit_test(test_number_text_fixed),
       cmocka_unit_test(test_draws),
+      cmocka_unit_test(test_csv_names),
       cmocka_unit_test(test_draws_refuses),
       cmocka_unit_test(test_draws_threads),
       cmocka_unit_test(test_csv),
