@@ -9,6 +9,7 @@
 #   bench        every benchmark into $B/bench.json; BENCH=pattern for a part
 #   kills        kill -9 at 20 random points and --resume, for nuts, gibbs and mh: the draws are those of runs that nothing interrupted
 #   fuzz         every target of tests/fuzz for FUZZ_SECONDS (60), with clang-19
+#   docs         docs/stdlib.md from the comments of the library
 #   lint         rules of the house that a grep or nm can check
 #   install      command, library, headers and aim.pc below DESTDIR and PREFIX
 #   deps         installs the Debian packages that are missing; those of machine code where they can be had; deps-fuzz those of fuzz
@@ -55,7 +56,7 @@ DEPS_FUZZ := clang-19 libclang-rt-19-dev
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-update posteriordb bench kills fuzz lint install deps deps-test deps-fuzz clean
+.PHONY: all demo test test-update posteriordb bench kills fuzz docs lint install deps deps-test deps-fuzz clean
 
 include build.mk
 
@@ -94,6 +95,9 @@ kills: deps
 fuzz: deps-fuzz
 	$(SUBMAKE) B=$B-fuzz CC=clang-19 SAN=address,undefined FUZZ=1 fuzz-programs
 	sh tests/fuzz/run.sh $B-fuzz $B/fuzz $(or $(FUZZ_SECONDS),60) $(FUZZ_ONLY)
+
+docs:
+	sh stdlib/reference.sh > docs/stdlib.md
 
 lint: deps
 	$(SUBMAKE) all

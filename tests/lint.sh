@@ -63,6 +63,15 @@ grep -oE '^\| [EWN]0[0-9]{3}[^|]*\|' docs/diagnostics.md | grep -oE '[EWN]0[0-9]
 } >"$scratch/found"
 verdict "docs/diagnostics.md lists the codes of all messages, each once"
 
+{
+  sh stdlib/reference.sh | cmp -s - docs/stdlib.md || echo "make docs, and look at what changed"
+  # A distribution whose comment is lost would be lost there.
+  sed -n '/^## 9/,/^## 10/s/^| `\([A-Za-z_]*\)(.*/\1/p' docs/language.md | while read -r name; do
+    grep -q "^\(<br>\)\?\*\*\`$name(" docs/stdlib.md || echo "$name has no comment"
+  done
+} >"$scratch/found"
+verdict "docs/stdlib.md is what the comments of the library say"
+
 # --- objects
 if [ -n "$SAN" ]; then
   skipped=5
