@@ -120,6 +120,20 @@ static bool continuous(const check_model *m) {
   return true;
 }
 
+/* What is finite is summed out; where that cannot be, there is no density on the unconstrained space, and the reason is told. */
+static bool derive(aim_task *t) {
+  program *p = &t->p;
+  const unsigned needs = NEED_PRIOR | NEED_OUTPUTS | NEED_DENSITY;
+  p->sums = continuous(t->plan.model) ? SUMS_NONE : t->plan.nsum_out ? SUMS_MUST : SUMS_TRY;
+  p->sum_out = t->plan.sum_out;
+  p->nsum_out = t->plan.nsum_out;
+  if (program_build(p, needs | NEED_GRAD)) return true;
+  if (!p->unsummed) return false;
+  fprintf(stderr, "aimc: model %s gets no log density, since not all of its discrete unknowns can be summed out: %s\n", p->model->decl->name.name, p->unsummed);
+  p->sums = SUMS_NONE;
+  return program_build(p, needs);
+}
+
 static int build(const args *a, aim_task *t) {
   if (ARENA_TRY(&t->mem)) {
     fputs("aimc: memory is exhausted\n", stderr);
@@ -141,8 +155,7 @@ static int build(const args *a, aim_task *t) {
   s.runtime = runtime;
   p->centring = t->plan.centring;
   p->no_statistics = t->plan.plain_sums;
-  unsigned needs = NEED_PRIOR | NEED_OUTPUTS | NEED_DENSITY | (continuous(t->plan.model) ? NEED_GRAD : 0);
-  if (!program_build(p, needs)) return report_task(a, t, p->broken ? AIM_E_INTERNAL : AIM_E_PROGRAM);
+  if (!derive(t)) return report_task(a, t, p->broken ? AIM_E_INTERNAL : AIM_E_PROGRAM);
   status = report_task(a, t, AIM_OK);
   return status == EXIT_FINE ? write_both(a, &s, &t->vm->alloc) : status;
 }

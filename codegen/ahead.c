@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Those that the object has wrappers for (emit_ahead.c). */
-static const char *const functions[] = {"prepare", "grad", "constrain", "prior", "outputs", "density"};
+static const char *const functions[] = {"prepare", "grad", "constrain", "prior", "outputs", "density", "recover"};
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
 const ir_fn *ahead_fn(const ahead_spec *s, const char *name) { return ir_fn_find(s->p->module, name); }

@@ -26,7 +26,7 @@ typedef struct A {
   const cg_ahead *spec;
   LV data;           /* the host's struct, in the wrapper under way */
   bool checked;      /* arithmetic of extents says when it overflows */
-  plan prepare, grad, constrain, prior, outputs, density;
+  plan prepare, grad, constrain, prior, outputs, density, recover;
 } A;
 
 enum { OK = 0, E_SIZE = 1, E_DATA = 2, E_INDEX = 3 };
@@ -309,15 +309,41 @@ static void parameters_from(wrapper *w, ir_role role, LV host) {
       entry_set(w->a, w->in, k, LLVMBuildLoad2(w->a->e->b, w->a->e->ptr, cg_gep(w->a->e, host, cg_int(w->a->e, word++)), ""));
 }
 
-/* Unconstrained coordinates stand one after the other; so do the partial derivatives. */
-static void point_from(wrapper *w, LV q) {
+static LV word(wrapper *w, LV host, uint32_t k) { return LLVMBuildLoad2(w->a->e->b, w->a->e->ptr, cg_gep(w->a->e, host, cg_int(w->a->e, k)), ""); }
+
+/* Unconstrained coordinates stand one after the other; so do the partial derivatives.  What is summed out has no coordinates: a density does not read it, and
+ * where latents are wanted it stays what the host's array of it holds. */
+static void point_from(wrapper *w, LV q, LV latents) {
   LV at = cg_int(w->a->e, 0);
+  uint32_t site = 0;
   for (uint32_t k = 0; k < w->p->fn->nparams; k++) {
     const ir_param *x = &w->p->fn->param[k];
+    if (x->role == IR_ROLE_LATENT) entry_set(w->a, w->in, k, latents ? word(w, latents, site) : w->scratch);
+    if (x->role == IR_ROLE_LATENT || x->role == IR_ROLE_UNCON) site++;
     if (x->role != IR_ROLE_UNCON) continue;
     entry_set(w->a, w->in, k, cg_gep(w->a->e, q, at));
     at = two(w->a, '+', at, cells_of(w->a, ir_type_of(w->p->fn, x->val)));
   }
+}
+
+static bool has_latent(const ir_fn *fn, const char *name) {
+  for (uint32_t k = 0; k < fn->nparams; k++)
+    if (fn->param[k].role == IR_ROLE_LATENT && strcmp(fn->param[k].name, name) == 0) return true;
+  return false;
+}
+
+/* Latents of the host's struct, in which @recover reads some and writes the others: @score reads all of them, in their order. */
+static void recovered_in(wrapper *w, LV host) {
+  const ir_fn *all = w->a->density.fn, *own = w->p->fn;
+  uint32_t site = 0, out = 0;
+  for (uint32_t k = 0; k < all->nparams; k++) {
+    if (all->param[k].role != IR_ROLE_LATENT) continue;
+    const LV place = word(w, host, site++);
+    for (uint32_t i = 0; i < own->nparams; i++)
+      if (own->param[i].role == IR_ROLE_LATENT && strcmp(own->param[i].name, all->param[k].name) == 0) entry_set(w->a, w->in, i, place);
+    if (!has_latent(own, all->param[k].name)) entry_set(w->a, w->out, out++, place);
+  }
+  if (out != own->nret) cg_fail(w->a->e, "what is summed out cannot be told from the rest");
 }
 
 static void key_from(wrapper *w, LV seed, LV chain, uint64_t purpose, LV draw) {
@@ -360,7 +386,7 @@ static void emit_sizes(A *a) {
     n = after(a, n, cells_of(a, ir_type_of(a->prepare.fn, a->prepare.fn->ret[k])));
   LLVMBuildRet(e->b, bytes_or_all(a, n));
   open(a, "scratch_bytes", e->i64, 0, NULL);
-  const plan *all[] = {&a->prepare, &a->grad, &a->constrain, &a->prior, &a->outputs, &a->density};
+  const plan *all[] = {&a->prepare, &a->grad, &a->constrain, &a->prior, &a->outputs, &a->density, &a->recover};
   n = cg_int(e, 0);
   LV bad = LLVMConstInt(e->i1, 0, 0);
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
@@ -415,7 +441,7 @@ static void emit_density(A *a) {
   LLVMTypeRef t[] = {e->ptr, e->ptr, e->ptr, e->ptr, e->ptr};
   LV f = open(a, "log_density", e->i32, 5, t);
   wrapper w = begin(a, &a->grad, LLVMGetParam(f, 1), LLVMGetParam(f, 2));
-  point_from(&w, LLVMGetParam(f, 3));
+  point_from(&w, LLVMGetParam(f, 3), NULL);
   LV g = LLVMGetParam(f, 5), at = cg_int(e, 0);
   g = LLVMBuildSelect(e->b, LLVMBuildIsNull(e->b, g, ""), w.spare, g, "");
   entry_set(a, w.out, 0, LLVMGetParam(f, 4));
@@ -426,7 +452,7 @@ static void emit_density(A *a) {
   finish(&w);
   f = open(a, "constrain", e->i32, 4, t);
   w = begin(a, &a->constrain, LLVMGetParam(f, 1), LLVMGetParam(f, 2));
-  point_from(&w, LLVMGetParam(f, 3));
+  point_from(&w, LLVMGetParam(f, 3), LLVMGetParam(f, 4));
   results_from(&w, LLVMGetParam(f, 4));
   finish(&w);
 }
@@ -439,6 +465,14 @@ static void emit_draws(A *a) {
     wrapper w = begin(a, &a->prior, LLVMGetParam(f, 1), LLVMGetParam(f, 2));
     key_from(&w, LLVMGetParam(f, 3), LLVMGetParam(f, 4), a->spec->key_prior, LLVMGetParam(f, 5));
     results_from(&w, LLVMGetParam(f, 6));
+    finish(&w);
+  }
+  if (a->recover.fn) {
+    LLVMTypeRef t[] = {e->ptr, e->ptr, e->i64, e->i64, e->i64, e->ptr};
+    LV f = open(a, "recover", e->i32, 6, t);
+    wrapper w = begin(a, &a->recover, LLVMGetParam(f, 1), LLVMGetParam(f, 2));
+    key_from(&w, LLVMGetParam(f, 3), LLVMGetParam(f, 4), a->spec->key_outputs, LLVMGetParam(f, 5));
+    recovered_in(&w, LLVMGetParam(f, 6));
     finish(&w);
   }
   if (a->outputs.fn) {
@@ -470,6 +504,7 @@ void cg_ahead_emit(E *e, const cg_ahead *spec) {
   a->prior = plan_of(a, "prior");
   a->outputs = plan_of(a, "outputs");
   a->density = plan_of(a, "density");
+  a->recover = plan_of(a, "recover");
   emit_sizes(a);
   emit_prepare(a);
   if (a->grad.fn) emit_density(a);

@@ -115,8 +115,11 @@ static void coordinates(const ahead_spec *s, strbuf *out) {
   bool noncentred = false;
   for (size_t k = 0; k < p->nsites; k++) noncentred = noncentred || p->site[k].site->standard;
   strbuf_puts(out, "/* A point q of the unconstrained space has the coordinates of");
+  bool first = true;
   for (size_t k = 0; k < p->nsites; k++) {
-    strbuf_printf(out, "%s %s (", k ? "," : "", p->site[k].name);
+    if (p->site[k].summed) continue;
+    strbuf_printf(out, "%s %s (", first ? "" : ",", p->site[k].name);
+    first = false;
     ir_print_type(p->module, derive_uncon_type(p->module, p->site[k].site), out);
     strbuf_puts(out, p->site[k].site->standard ? ", non-centred" : "");
     strbuf_puts(out, ")");
@@ -125,6 +128,19 @@ static void coordinates(const ahead_spec *s, strbuf *out) {
                 ", one after the other.\n%s%s%s * Their number; negative if the sizes are impossible. */\nint64_t %s_dimension(const %s_data *d);\n\n",
                 noncentred ? " * What is non-centred stands there as its standard variate: " : "", noncentred ? s->prefix : "",
                 noncentred ? "_constrain gives the unknown itself.\n" : "", s->prefix, s->prefix);
+}
+
+static void recover(const ahead_spec *s, strbuf *out) {
+  const char *p = s->prefix;
+  strbuf_puts(out, "/* The log density is the sum over all values of");
+  for (size_t k = 0, n = 0; k < s->p->nsites; k++)
+    if (s->p->site[k].summed) strbuf_printf(out, "%s %s", n++ ? "," : "", s->p->site[k].name);
+  strbuf_printf(out,
+                ".  Draws them, exactly, given the other unknowns that stand in `latents`, as a pure function of seed,\n"
+                " * chain and draw. */\n"
+                "%s_status %s_recover(const %s_data *d, const void *frame, void *scratch, uint64_t seed, uint64_t chain, uint64_t draw,\n"
+                "    const %s_latents *latents);\n\n",
+                p, p, p, p);
 }
 
 static void functions(const ahead_spec *s, strbuf *out) {
@@ -144,9 +160,10 @@ static void functions(const ahead_spec *s, strbuf *out) {
                   "/* Log density at q, Jacobian of the constraints included, up to no constant, into *lp; -INFINITY outside the support or where a\n"
                   " * parameter is invalid.  Its gradient [dimension] into gradient unless that is NULL. */\n"
                   "%s_status %s_log_density(const %s_data *d, const void *frame, void *scratch, const double *q, double *lp, double *gradient);\n"
-                  "/* The unknowns at q, on their own scale. */\n"
+                  "/* The unknowns at q, on their own scale%s. */\n"
                   "%s_status %s_constrain(const %s_data *d, const void *frame, void *scratch, const double *q, const %s_latents *out);\n\n",
-                  p, p, p, p, p, p, p);
+                  p, p, p, ahead_fn(s, "recover") ? "; what is summed out stays as it is" : "", p, p, p, p);
+    if (ahead_fn(s, "recover")) recover(s, out);
   }
   if (s->p->nsites && ahead_fn(s, "prior"))
     strbuf_printf(out,

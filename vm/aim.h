@@ -430,7 +430,7 @@ AIM_API size_t aim_dimension(const aim_evaluator *e);
 AIM_API size_t aim_cells(const aim_evaluator *e);
 /* Log density at q [dimension], Jacobian of the constraints included, up to no constant; gradient [dimension] unless NULL.
  * -INFINITY outside the support, or where a parameter is invalid.  Allocates nothing.  AIM_E_PROGRAM if an index is out of
- * range; AIM_E_USAGE if latents are discrete. */
+ * range; AIM_E_USAGE if latents are discrete and not summed out, as nuts has them. */
 AIM_API aim_status aim_log_density(aim_evaluator *e, const double *q, double *lp /* OUT */, double *gradient /* OUT */);
 /* The latents [cells] at q. */
 AIM_API aim_status aim_constrain(aim_evaluator *e, const double *q, double *latents /* OUT */);

@@ -192,12 +192,14 @@ void eval_frame_set(eval_worker *w, const exec_cell *frame) {
 /* Lane after lane: a crew spreads one evaluation, not several. */
 static bool grad_by_crew(eval_worker *w, size_t lanes) {
   const size_t nsites = w->m->p->nsites;
+  size_t nout = 1;
+  for (size_t k = 0; k < nsites; k++) nout += !w->m->p->site[k].discrete;
   bool ok = true;
   for (size_t l = 0; l < lanes && ok; l++) {
     exec_report r;
     if (l) {
       for (size_t k = 0; k < nsites; k++) w->in[k].p += !w->m->p->site[k].discrete;
-      for (size_t k = 0; k <= nsites; k++) w->out[k].p++;
+      for (size_t k = 0; k < nout; k++) w->out[k].p++;
     }
     ok = called(w, eval_crew_grad(w->crew, w->in, w->out, &r), &r);
   }
@@ -208,7 +210,9 @@ bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, dou
   const program *p = w->m->p;
   set_point(w, stride, q);
   w->out[0] = (exec_arg){(exec_cell *)(void *)lp, stride};
-  for (size_t k = 0; k < p->nsites; k++) w->out[k + 1] = (exec_arg){(exec_cell *)(void *)(grad + p->site[k].at_free * stride), stride};
+  /* There is no partial derivative for what was summed out. */
+  for (size_t k = 0, n = 1; k < p->nsites; k++)
+    if (!p->site[k].discrete) w->out[n++] = (exec_arg){(exec_cell *)(void *)(grad + p->site[k].at_free * stride), stride};
   if (w->crew ? !grad_by_crew(w, lanes) : !call(w, w->m->grad, lanes)) return false;
   if (lanes == 1 && isnan(*lp)) met_nan(w, w->m->grad, 1, lp);
   return true;

@@ -5,6 +5,8 @@
  *     static void bind(aim_task *t);           gives libaim the data
  *     static const garch_data data = {...};    gives the object the same
  *
+ * and `#define SUMMED` where finite unknowns are summed out.
+ *
  * What is compared: log density and gradient, constrained values, the parts of the score, prior draws, and the outputs of a NUTS run.
  * Memory given to the object has exactly the bytes that it asks for, at an odd address, with marks behind it.  Exit status 0: equal. */
 #include "aim.h"
@@ -87,6 +89,12 @@ static void from_reals(const cells *c, size_t k, const double *x) {
   }
 }
 
+/* What is summed out, of which libaim's constrained values say 1, and an object's nothing. */
+static void put_ones(const cells *c) {
+  for (size_t k = 0; k < c->n; k++)
+    for (size_t i = 0; i < c->q[k].cells && c->q[k].discrete; i++) ((int64_t *)c->at[k])[i] = 1;
+}
+
 static double next_uniform(void) {
   static uint64_t s = 7;
   s += 0x9e3779b97f4a7c15u;
@@ -127,6 +135,7 @@ static void compare_density(const M(data) *d, const block *frame, const block *s
     check(equal(g, h, dim), "bits of the gradient");
     finite += isfinite(lp);
     must(aim_constrain(e, q, x) == AIM_OK, "aim_constrain");
+    put_ones(latents);
     check(M(constrain)(d, frame->p, scratch->p, q, (const M(latents) *)(const void *)latents->at) == 0, "constrain");
     to_reals(latents, y);
     check(equal(x, y, latents->total), "bits of the constrained values");
@@ -167,7 +176,7 @@ static void compare_draws(const M(data) *d, const block *frame, const block *scr
 
 #ifndef NO_OUTPUTS
 static void compare_outputs(const M(data) *d, const block *frame, const block *scratch, aim_task *t, cells *latents, cells *outputs) {
-  double *x = calloc(outputs->total + 1, 8), *y = calloc(outputs->total + 1, 8), *z = calloc(latents->total + 1, 8);
+  double *x = calloc(outputs->total + 1, 8), *y = calloc(outputs->total + latents->total + 1, 8), *z = calloc(latents->total + 1, 8);
   for (int c = 0; c < CHAINS; c++)
     for (size_t k = 0; k < DRAWS; k++) {
       size_t at = 0;
@@ -175,6 +184,15 @@ static void compare_outputs(const M(data) *d, const block *frame, const block *s
         must(aim_draw_get(t, c, k, i, z) == AIM_OK, "a draw");
         from_reals(latents, i, z);
       }
+#ifdef SUMMED
+      put_ones(latents);
+      check(M(recover)(d, frame->p, scratch->p, 9, (uint64_t)c, k, (const M(latents) *)(const void *)latents->at) == 0, "recover");
+      to_reals(latents, y);
+      for (size_t i = 0, from = 0; i < latents->n; from += latents->q[i++].cells) {
+        must(aim_draw_get(t, c, k, i, z) == AIM_OK, "a draw");
+        check(equal(z, y + from, latents->q[i].cells), "bits of what is recovered");
+      }
+#endif
       for (size_t i = 0; i < outputs->n; at += outputs->q[i++].cells) must(aim_draw_get(t, c, k, latents->n + i, x + at) == AIM_OK, "an output");
       check(M(predict)(d, frame->p, scratch->p, 9, (uint64_t)c, k, (const M(latents) *)(const void *)latents->at,
                        (const M(outputs) *)(const void *)outputs->at) == 0, "predict");

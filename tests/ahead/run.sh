@@ -35,6 +35,11 @@ make_data() {
     printf "{\"x\": ["; for (i = 0; i < n; i++) printf "%s%g", i ? ", " : "", i
     printf "], \"k\": ["; for (i = 0; i < n; i++) printf "%s%d", i ? ", " : "", i % 3
     print "], \"P\": 4}" }' >"$out/counts.json"
+  awk 'BEGIN {
+    n = 90
+    printf "{\"x\": ["; for (i = 0; i < n; i++) printf "%s%g", i ? ", " : "", sin(i)
+    printf "], \"y\": ["; for (i = 0; i < n; i++) printf "%s%g", i ? ", " : "", cos(i)
+    print "], \"K\": 3}" }' >"$out/summed.json"
   echo '{"y": [28, 8, -3, 7, -1, 1, 18, 12], "sigma": [15, 10, 16, 11, 9, 11, 10, 18]}' >"$out/schools.json"
 }
 make_data
@@ -44,7 +49,7 @@ SANF=${SAN:+-fsanitize=$SAN}
 levels=v2
 grep -q ' fma .*avx2' /proc/cpuinfo && levels="$levels v3"
 grep -q avx512vl /proc/cpuinfo && levels="$levels v4"
-for model in schools logistic garch counts; do
+for model in schools logistic garch counts summed; do
   runtime=
   [ $model = logistic ] && runtime="--runtime G"
   [ $model = counts ] && runtime="--runtime N"
@@ -115,6 +120,10 @@ refuse() {
   "$B/aimc" build -o "$out/none" "$@" >"$out/log" 2>&1
   if [ $? -eq "$status" ] && grep -qF "$text" "$out/log" && [ ! -e "$out/none.o" ]; then ok; else bad "build $*: no word of $text"; cat "$out/log"; fi
 }
+# Discrete unknowns that cannot be summed out: everything but the density, and why.
+printf 'model lattice(J: real) {\n  s: spin[20, 20] ~ Flat()\n  u ~ Normal(0, 1)\n  plate i in 1..19, j in 1..20 { factor J * s[i, j] * s[i + 1, j] }\n  plate i in 1..20, j in 1..19 { factor J * s[i, j] * s[i, j + 1] }\n}\n' >"$out/lattice.aim"
+if "$B/aimc" build "$out/lattice.aim" --data 'J = 1' -o "$out/lattice" >"$out/log" 2>&1 && grep -q 'gets no log density' "$out/log" && ! grep -q log_density "$out/lattice.h" &&
+  grep -q lattice_score "$out/lattice.h"; then ok; else bad "a lattice"; cat "$out/log"; fi
 refuse 1 'not `pentium`' examples/eight_schools.aim --cpu pentium
 refuse 1 'no size named `Q`' examples/eight_schools.aim --runtime Q
 refuse 1 'J is 2' $here/schools.aim --data 'y = [1, 2]' --data 'sigma = [1]'

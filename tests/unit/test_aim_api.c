@@ -638,6 +638,35 @@ static aim_status run_text(const char *source, const char *method, text *message
   return st;
 }
 
+/* What is summed out has no coordinates, wherever it stands among the others: each partial derivative is that of its own coordinate. */
+static void gradients_pass_over_what_is_summed_out(void **state) {
+  (void)state;
+  aim_vm *vm = aim_vm_new(NULL);
+  aim_program *p = load(vm, "model m(x: real[N]) {\n  b ~ Bernoulli(0.3)\n  w ~ Beta(2, 2)\n  k: bool[N] ~ Bernoulli(w)\n  mu: real[2] ~ Normal(0, 3)\n  c ~ Categorical([0.2, 0.8])\n  s ~ HalfNormal(2)\n"
+                            "  plate i in 1..N { x[i] ~ Normal(if k[i] { mu[1] } else { mu[2] } + b, s * c) }\n}\ninfer m on x = [-2.5, -1.0, 2.0, 1.5] with nuts\n");
+  aim_task *t;
+  assert_int_equal(aim_task_statement(p, 0, &t), AIM_OK);
+  aim_evaluator *e;
+  assert_int_equal(aim_evaluator_new(t, &e), AIM_OK);
+  assert_int_equal(aim_dimension(e), 4);
+  double q[4] = {0.2, -1.3, 0.9, 0.4}, g[4], lp;
+  assert_int_equal(aim_log_density(e, q, &lp, g), AIM_OK);
+  for (int k = 0; k < 4; k++) {
+    double h = 1e-5, hi, lo, at = q[k];
+    q[k] = at + h;
+    aim_log_density(e, q, &hi, NULL);
+    q[k] = at - h;
+    aim_log_density(e, q, &lo, NULL);
+    q[k] = at;
+    assert_true(fabs((hi - lo) / (2 * h) - g[k]) < 1e-6 * (1 + fabs(g[k])));
+    assert_true(fabs(g[k]) > 1e-3);
+  }
+  aim_evaluator_free(e);
+  aim_task_free(t);
+  aim_program_free(p);
+  aim_vm_free(vm);
+}
+
 static void a_run_that_cannot_begin_says_where(void **state) {
   (void)state;
   static const char nowhere[] = "model m() {\n  a ~ Normal(0, 1)\n  factor if a * a < 0 { 0.0 } else { log(0.0) }\n}\n";
@@ -748,6 +777,7 @@ int main(void) {
       cmocka_unit_test(a_run_can_be_stopped),
       cmocka_unit_test(two_vms_coexist),
       cmocka_unit_test(a_host_can_evaluate_densities),
+      cmocka_unit_test(gradients_pass_over_what_is_summed_out),
       cmocka_unit_test(a_run_that_cannot_begin_says_where),
       cmocka_unit_test(factors_that_do_not_exist_are_reported_with_their_line), cmocka_unit_test(invalid_parameters_are_reported_with_their_line),
       cmocka_unit_test(draws_beyond_the_limit_are_refused),
