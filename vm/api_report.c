@@ -171,7 +171,9 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
   const eval_faults *f = &t->run.faults;
   size_t n = 0;
   const bool markov = method_is(t->plan.method, METHOD_MARKOV);
-  if (f->guards) {
+  /* Values that are weighed, or that a slice is closed in from, may be impossible in any healthy run. */
+  const bool weighs = t->plan.method == PLAN_GIBBS || t->plan.method == PLAN_SLICE;
+  if (f->guards && !weighs) {
     n++;
     bool ode = at_ode(t, f->guard_where);
     strbuf_printf(b, "%llu time%s%s %s, first at %s; such points have density 0. ", (unsigned long long)f->guards, f->guards == 1 ? "" : "s", markov ? " after warm-up" : "",

@@ -189,21 +189,33 @@ void eval_frame_set(eval_worker *w, const exec_cell *frame) {
   for (size_t k = 0; k < p->nsites; k++) w->in[k] = (exec_arg){(exec_cell *)frame + p->site[k].at, 1};
 }
 
+/* A failed guard is a fault of a point whose density it made 0.  Where finite unknowns are summed out it may be one of their values only that is
+ * impossible, and where the density is finite that is all it was. */
+static bool impossible(size_t lanes, const double *lp) {
+  for (size_t l = 0; l < lanes; l++)
+    if (!isfinite(lp[l])) return true;
+  return false;
+}
+
 /* Lane after lane: a crew spreads one evaluation, not several. */
-static bool grad_by_crew(eval_worker *w, size_t lanes) {
+static exec_status grad_by_crew(eval_worker *w, size_t lanes, exec_report *report) {
   const size_t nsites = w->m->p->nsites;
   size_t nout = 1;
   for (size_t k = 0; k < nsites; k++) nout += !w->m->p->site[k].discrete;
-  bool ok = true;
-  for (size_t l = 0; l < lanes && ok; l++) {
+  exec_status st = EXEC_OK;
+  for (size_t l = 0; l < lanes && st == EXEC_OK; l++) {
     exec_report r;
     if (l) {
       for (size_t k = 0; k < nsites; k++) w->in[k].p += !w->m->p->site[k].discrete;
       for (size_t k = 0; k < nout; k++) w->out[k].p++;
     }
-    ok = called(w, eval_crew_grad(w->crew, w->in, w->out, &r), &r);
+    st = eval_crew_grad(w->crew, w->in, w->out, &r);
+    const uint64_t guards = report->guards + r.guards;
+    if (report->guards) r.guard_where = report->guard_where;
+    *report = r;
+    report->guards = guards;
   }
-  return ok;
+  return st;
 }
 
 bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, double *lp, double *grad) {
@@ -213,7 +225,10 @@ bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, dou
   /* There is no partial derivative for what was summed out. */
   for (size_t k = 0, n = 1; k < p->nsites; k++)
     if (!p->site[k].discrete) w->out[n++] = (exec_arg){(exec_cell *)(void *)(grad + p->site[k].at_free * stride), stride};
-  if (w->crew ? !grad_by_crew(w, lanes) : !call(w, w->m->grad, lanes)) return false;
+  exec_report r = {0};
+  const exec_status st = w->crew ? grad_by_crew(w, lanes, &r) : w->m->engine->call(w->w, w->m->grad, lanes, w->in, w->out, &r);
+  if (__builtin_expect(r.guards != 0, 0) && st == EXEC_OK && !impossible(lanes, lp)) r.guards = 0;
+  if (!called(w, st, &r)) return false;
   if (lanes == 1 && isnan(*lp)) met_nan(w, w->m->grad, 1, lp);
   return true;
 }
@@ -232,7 +247,10 @@ bool eval_recover(eval_worker *w, uint64_t key, exec_cell *frame) {
   w->key.integer = (int64_t)key;
   for (size_t k = 0; k < p->nsites; k++) *(p->site[k].summed ? &w->out[out++] : &w->in[in++]) = (exec_arg){frame + p->site[k].at, 1};
   w->in[in] = (exec_arg){&w->key, 1};
-  return call(w, w->m->recover, 1);
+  exec_report r = {0};
+  const exec_status st = w->m->engine->call(w->w, w->m->recover, 1, w->in, w->out, &r);
+  r.guards = 0; /* of values that were weighed and are impossible */
+  return called(w, st, &r);
 }
 
 bool eval_prior(eval_worker *w, uint64_t key, exec_cell *frame) {

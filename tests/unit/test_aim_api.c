@@ -714,6 +714,18 @@ static void invalid_parameters_are_reported_with_their_line(void **state) {
   }
 }
 
+/* Values that a sum over them or a weighing of them finds impossible are no fault of a run: any count below the largest observed one here. */
+static void impossible_values_of_a_finite_unknown_are_no_fault(void **state) {
+  (void)state;
+  static const char source[] = "model m() {\n  let k = [4, 6, 3]\n  n ~ DiscreteUniform(1, 12)\n  k ~ Binomial(n, 0.4)\n  t ~ Beta(2 + n, 3)\n}\n";
+  static const char *const method[] = {"nuts", "gibbs"};
+  for (int k = 0; k < 2; k++) {
+    text t = {0};
+    assert_int_equal(run_text(source, method[k], &t), AIM_OK);
+    assert_null(strstr(t.s, "outside its support"));
+  }
+}
+
 static void methods_refuse_models_they_do_not_fit(void **state) {
   (void)state;
   text t = {0};
@@ -780,7 +792,7 @@ int main(void) {
       cmocka_unit_test(gradients_pass_over_what_is_summed_out),
       cmocka_unit_test(a_run_that_cannot_begin_says_where),
       cmocka_unit_test(factors_that_do_not_exist_are_reported_with_their_line), cmocka_unit_test(invalid_parameters_are_reported_with_their_line),
-      cmocka_unit_test(draws_beyond_the_limit_are_refused),
+      cmocka_unit_test(impossible_values_of_a_finite_unknown_are_no_fault), cmocka_unit_test(draws_beyond_the_limit_are_refused),
       cmocka_unit_test(importance_knows_its_error),
       cmocka_unit_test(data_can_be_simulated),
       cmocka_unit_test(methods_refuse_models_they_do_not_fit),
