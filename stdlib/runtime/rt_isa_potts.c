@@ -273,26 +273,30 @@ static int32_t *value(const rt_potts_run *run, size_t r, size_t i)
   return run->plan.coding == RT_SPIN_IN_LANES ? run->state + (r / 16 * n + i) * 16 + r % 16 : run->state + r * n + i;
 }
 
-/* Where all couplings are one power of two, energies are that times a number of equal pairs, without rounding.  16 replicas at once. */
+/* Where all couplings are one unit and there are no fields, an energy is that times a number of equal pairs: counted, for 16 replicas at once where they
+ * lie side by side, and multiplied once, so that both codings have the same. */
 static int counts_pairs(const rt_potts_run *run)
 {
   const rt_spin_model *g = &run->model->graph;
-  uint64_t bits;
-  __builtin_memcpy(&bits, &g->unit, sizeof bits);
-  return run->plan.coding == RT_SPIN_IN_LANES && g->exact && !g->weight && !run->model->p.H && bits << 12 == 0;
+  return g->exact && !g->weight && !run->model->H;
 }
 
 static void count_pairs(rt_potts_run *run)
 {
   const rt_spin_model *g = &run->model->graph;
-  size_t n = run->model->p.graph.n;
-  for (size_t r0 = 0; r0 < run->plan.replicas; r0 += 16) {
-    const rt_vi *s = (const rt_vi *)value(run, r0, 0);
-    rt_vi count = rt_vi_all(0);
+  size_t n = run->model->p.graph.n, side_by_side = run->plan.coding == RT_SPIN_IN_LANES ? 16 : 1;
+  double unit = -g->unit * (double)g->sign;
+  for (size_t r0 = 0; r0 < run->plan.replicas; r0 += side_by_side) {
+    rt_vi lanes = rt_vi_all(0);
+    int32_t one = 0;
     for (size_t i = 0; i < n; i++)
-      for (uint32_t e = g->row[i]; e < g->row[i + 1]; e++)
-        if (g->column[e] > i) count -= s[i] == s[g->column[e]];
-    for (size_t l = 0; l < 16 && r0 + l < run->plan.replicas; l++) run->energy[r0 + l] = -g->unit * (double)g->sign * (double)count[l];
+      for (uint32_t e = g->row[i]; e < g->row[i + 1]; e++) {
+        size_t j = g->column[e];
+        if (j <= i) continue;
+        if (side_by_side == 1) one += *value(run, r0, i) == *value(run, r0, j);
+        else lanes -= *(const rt_vi *)value(run, r0, i) == *(const rt_vi *)value(run, r0, j);
+      }
+    for (size_t l = 0; l < side_by_side && r0 + l < run->plan.replicas; l++) run->energy[r0 + l] = unit * (double)(side_by_side == 1 ? one : lanes[l]);
   }
 }
 
