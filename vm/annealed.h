@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How a block of annealed replicas fared: at most ANNEAL_POINTS of its sweeps, evenly spaced from the first. */
+/* How a block of annealed replicas fared: some of its sweeps, evenly spaced from the first. */
 typedef struct anneal_point {
   uint64_t sweep;
   double beta, energy, best, acceptance; /* energy: the mean of the replicas; best: the lowest so far */
@@ -15,8 +15,9 @@ enum { ANNEAL_POINTS = 4096 };
 
 typedef struct anneal_trace {
   uint64_t sweeps, stride;
-  anneal_point *point; /* [ANNEAL_POINTS] */
-  size_t n;
+  uint64_t flips;      /* of all replicas, at the last point that was offered */
+  anneal_point *point; /* [most] */
+  size_t n, most;      /* most: even, at most ANNEAL_POINTS */
 } anneal_trace;
 
 typedef struct anneal_result {

@@ -144,11 +144,13 @@ static void record(replicas *x, size_t k) {
 /* What the kernels' energies are for the model. */
 static void read_energies(replicas *x, bool fresh) {
   const double constant = x->kit->form.constant, *energy = x->kit->form.q ? x->potts.energy : x->spin.energy;
+  const double *best = x->kit->form.q ? x->potts.best_energy : x->spin.best_energy;
   const uint64_t *flips = x->kit->form.q ? x->potts.changes : x->spin.flips;
   x->accepted = 0.0;
   for (size_t k = 0; k < x->n; k++) {
     x->energy[k] = energy[k] + constant;
-    if (fresh || x->energy[k] < x->best[k]) x->best[k] = x->energy[k];
+    if (x->plan.keep_best) x->best[k] = best[k] + constant;
+    else if (fresh || x->energy[k] < x->best[k]) x->best[k] = x->energy[k];
     if (!fresh) x->accepted += (double)(flips[k] - x->flips[k]);
     x->flips[k] = flips[k];
   }
@@ -178,6 +180,26 @@ static bool sweep_spins(replicas *x, const double *beta, bool same) {
   x->visits = x->n * (o->proposals ? (size_t)o->proposals : x->kit->form.n);
   read_energies(x, false);
   return true;
+}
+
+/* Where spins are bits or sites have colours, energies are counted from the state: the work of a third of a sweep. */
+size_t replicas_every(const replicas *x) {
+  enum { APART = 8 };
+  return x->kit->form.q || x->plan.coding == RT_SPIN_IN_BITS || x->plan.coding == RT_SPIN_PLANE ? APART : 1;
+}
+
+void replicas_anneal(replicas *x, replicas_steps *t) {
+  const kernel *o = &x->kit->r->o.kernel;
+  for (size_t k = 0; k < t->n; k++) t->floor[k] = o->floor / (1.0 + t->beta[k]);
+  const rt_spin_schedule s = {.sweeps = t->n, .beta = t->beta, .by_sweep = 1, .floor = t->floor, .every = replicas_every(x), .tally = t->tally};
+  if (x->kit->form.q) x->kit->colours->sweep(&x->potts, &s);
+  else x->kit->kernels->sweep(&x->spin, &s);
+  x->visits = t->n * x->n * (o->proposals ? (size_t)o->proposals : x->kit->form.n);
+  read_energies(x, false);
+  for (size_t k = 0; k < t->n; k++) {
+    t->tally[k].energy += (double)x->n * x->kit->form.constant;
+    t->tally[k].best += x->kit->form.constant;
+  }
 }
 
 static void frame_of(const replicas *x, const int8_t *s, exec_cell *frame) {

@@ -32,8 +32,8 @@ typedef struct replicas {
   const replicas_kit *kit;
   size_t n;
   double *energy;    /* [n] */
-  double *best;      /* [n] lowest energies met since the start */
-  uint64_t visits;   /* of the last sweep of all replicas, */
+  double *best;      /* [n] lowest energies met since the start, wherever energies were computed */
+  uint64_t visits;   /* of the last sweep of all replicas, or the last replicas_anneal, */
   double accepted;   /* and the accepted among them */
   rt_potts_run potts;
   uint16_t *colour;  /* [n][cells] and again: states on their way */
@@ -73,6 +73,18 @@ enum { TEMPER_MOST_RUNGS = 100000 };
 bool replicas_start(replicas *x, eval_worker *w, size_t thread, uint64_t key, uint64_t first);
 /* One sweep; beta [n], or one number for all where `same`.  gain > 0: scales of proposals adapt. */
 bool replicas_sweep(replicas *x, eval_worker *w, size_t thread, const double *beta, bool same, double gain);
+/* A call of replicas_anneal: betas for all replicas, and what comes of the sweeps; floor is its own. */
+enum { REPLICAS_SWEEPS = 256 };
+typedef struct replicas_steps {
+  size_t n; /* at most REPLICAS_SWEEPS */
+  double beta[REPLICAS_SWEEPS], floor[REPLICAS_SWEEPS];
+  rt_spin_tally tally[REPLICAS_SWEEPS]; /* OUT */
+} replicas_steps;
+/* How many sweeps apart replicas_anneal computes energies: each sweep where that costs little next to it, else eight. */
+size_t replicas_every(const replicas *x);
+/* Where kit->spins and the best are kept: sweeps without a look at what they do.  The tally is written after each sweep whose number since the start is a
+ * multiple of replicas_every, and after the last. */
+void replicas_anneal(replicas *x, replicas_steps *steps);
 /* The state of replica k, or the best it has met. */
 void replicas_state(const replicas *x, size_t k, bool best, exec_cell *frame /* OUT */);
 /* Replica k becomes what parent[k] is, which has itself as parent; random numbers stay those of the place. */

@@ -2,7 +2,7 @@
  *
  * Replicas are annealed in blocks of at most 64 (512 where a spin is a bit), each under a run of the schedule of its own: what a schedule reads (energy, best, acceptance) is that of its
  * block, so blocks need not wait for each other, and a replica's fate does not depend on the number of threads.  What is kept is the best state that each replica has
- * met, a row for each, also when the run is stopped. */
+ * met where energies were looked at (replicas.h), a row for each, also when the run is stopped. */
 #include "vm/replicas.h"
 #include "vm/schedule_run.h"
 
@@ -17,6 +17,7 @@ typedef struct anneal {
   replicas *block;      /* [blocks] */
   schedule_run *schedule; /* [blocks] */
   double *inputs;
+  replicas_steps *steps; /* [threads] */
   run_status *status;   /* [blocks] */
   eval_faults *faults;  /* [blocks] */
   anneal_trace *trace;  /* [blocks] */
@@ -24,9 +25,9 @@ typedef struct anneal {
 
 void anneal_trace_add(anneal_trace *t, anneal_point p) {
   if (p.sweep % t->stride) return;
-  if (t->n == ANNEAL_POINTS) { /* half of them say as much of twice the time */
-    for (size_t k = 0; k < ANNEAL_POINTS / 2; k++) t->point[k] = t->point[2 * k];
-    t->n = ANNEAL_POINTS / 2;
+  if (t->n == t->most) { /* half of them say as much of twice the time */
+    for (size_t k = 0; k < t->most / 2; k++) t->point[k] = t->point[2 * k];
+    t->n = t->most / 2;
     t->stride *= 2;
     if (p.sweep % t->stride) return;
   }
@@ -46,6 +47,67 @@ static void measure(const replicas *x, schedule_stats *s) {
   s->acceptance = x->visits ? x->accepted / (double)x->visits : 1.0;
 }
 
+/* ---- schedules that read nothing: many sweeps to a call */
+
+/* Sweeps of a call: enough to be worth one, few enough that a run that is to stop does so soon. */
+static size_t call_length(const replicas *x) {
+  enum { VISITS = 1 << 24 };
+  const size_t each = x->n * x->kit->form.n, every = replicas_every(x), most = VISITS / (each ? each : 1) / every * every;
+  return most < every ? every : most > REPLICAS_SWEEPS ? REPLICAS_SWEEPS : most;
+}
+
+static run_status make_sweeps(anneal *m, size_t job, schedule_stats *stats, replicas_steps *t) {
+  run *r = m->r;
+  replicas *x = &m->block[job];
+  anneal_trace *trace = &m->trace[job];
+  if (t->n == 0) return RUN_OK;
+  const size_t every = replicas_every(x);
+  const uint64_t visits = x->n * (r->o.kernel.proposals ? (uint64_t)r->o.kernel.proposals : x->kit->form.n);
+  replicas_anneal(x, t);
+  for (size_t k = 0; k < t->n; k++) {
+    stats->sweeps++;
+    if (stats->sweeps % every && k + 1 < t->n) continue;
+    const double share = (double)(t->tally[k].flips - trace->flips) / (double)(visits * (stats->sweeps - trace->sweeps));
+    trace->flips = t->tally[k].flips;
+    trace->sweeps = stats->sweeps;
+    anneal_trace_add(trace, (anneal_point){stats->sweeps, t->beta[k], t->tally[k].energy / (double)x->n, t->tally[k].best, share});
+  }
+  atomic_fetch_add_explicit(&r->chain[0].done, t->n * x->n, memory_order_relaxed);
+  t->n = 0;
+  return run_stopping(r) ? RUN_STOPPED : RUN_OK;
+}
+
+static run_status anneal_open(anneal *m, size_t job, size_t thread) {
+  const size_t length = call_length(&m->block[job]);
+  schedule_stats stats = {.best = INFINITY, .acceptance = 1.0, .ess = 1.0};
+  schedule_step step;
+  schedule_state state;
+  replicas_steps *t = &m->steps[thread];
+  t->n = 0;
+  schedule_begin(&m->schedule[job], m->inputs);
+  while ((state = schedule_next(&m->schedule[job], &stats, &step)) == SCHEDULE_STEP)
+    for (uint64_t k = 0; k < step.sweeps; k++) {
+      t->beta[t->n++] = step.beta;
+      if (t->n < length) continue;
+      run_status st = make_sweeps(m, job, &stats, t);
+      if (st != RUN_OK) return st;
+    }
+  return state == SCHEDULE_DONE ? make_sweeps(m, job, &stats, t) : RUN_E_SCHEDULE;
+}
+
+/* Points that a trace has room for: no more than the schedule has sweeps, where that can be told beforehand. */
+static size_t trace_room(anneal *m) {
+  const schedule_stats stats = {.best = INFINITY, .acceptance = 1.0, .ess = 1.0};
+  schedule_step step;
+  uint64_t sweeps = 0;
+  if (m->r->o.schedule->feedback) return ANNEAL_POINTS;
+  schedule_begin(&m->schedule[0], m->inputs);
+  while (sweeps < ANNEAL_POINTS && schedule_next(&m->schedule[0], &stats, &step) == SCHEDULE_STEP) sweeps += step.sweeps;
+  return sweeps < ANNEAL_POINTS ? (size_t)(sweeps + 2) / 2 * 2 : ANNEAL_POINTS;
+}
+
+/* ---- any schedule, any model */
+
 static run_status anneal_block(anneal *m, size_t job, size_t thread, eval_worker *w) {
   run *r = m->r;
   replicas *x = &m->block[job];
@@ -54,6 +116,7 @@ static run_status anneal_block(anneal *m, size_t job, size_t thread, eval_worker
   schedule_step step;
   double beta = 0.0;
   if (!replicas_start(x, w, thread, rt_key_fold(r->o.seed, job), 0)) return x->status;
+  if (m->kit.spins && !r->o.schedule->feedback) return anneal_open(m, job, thread);
   measure(x, &stats);
   stats.since_best = 0;
   schedule_begin(s, m->inputs);
@@ -144,11 +207,14 @@ run_status run_anneal(run *r) {
   m.status = ARENA_ARRAY(r->mem, run_status, m.blocks);
   m.faults = ARENA_ARRAY(r->mem, eval_faults, m.blocks);
   m.trace = ARENA_ARRAY(r->mem, anneal_trace, m.blocks);
+  m.steps = ARENA_ARRAY(r->mem, replicas_steps, m.kit.threads);
+  size_t points = 0;
   for (size_t b = 0; b < m.blocks; b++) {
     replicas_make(&m.block[b], &m.kit, b + 1 < m.blocks ? m.most : replicas_all - b * m.most, true);
     m.schedule[b] = (schedule_run){.s = r->o.schedule, .r = ARENA_ARRAY(r->mem, double, r->o.schedule->registers),
                                    .slot = ARENA_ARRAY(r->mem, schedule_slot, r->o.schedule->slots + 1)};
-    m.trace[b] = (anneal_trace){.stride = 1, .point = ARENA_ARRAY(r->mem, anneal_point, ANNEAL_POINTS)};
+    if (b == 0) points = trace_room(&m);
+    m.trace[b] = (anneal_trace){.stride = 1, .point = ARENA_ARRAY(r->mem, anneal_point, points), .most = points};
   }
   run_status st = replicas_kit_reserve(&m.kit) ? run_jobs(r, m.blocks, anneal_job, &m) : RUN_E_MEMORY;
   for (size_t b = 0; b < m.blocks; b++) {

@@ -266,12 +266,15 @@ static void draw_words(rt_potts_run *run, uint64_t chunk, uint32_t site, uint32_
     }
 }
 
-/* Energies from f64 couplings, in the order of rt_potts_energy for each replica. */
-static int32_t *value(const rt_potts_run *run, size_t r, size_t i)
+/* Where value i of replica r is, in the state or the best ones. */
+static size_t place(const rt_potts_run *run, size_t r, size_t i)
 {
   size_t n = run->model->p.graph.n;
-  return run->plan.coding == RT_SPIN_IN_LANES ? run->state + (r / 16 * n + i) * 16 + r % 16 : run->state + r * n + i;
+  return run->plan.coding == RT_SPIN_IN_LANES ? (r / 16 * n + i) * 16 + r % 16 : r * n + i;
 }
+
+/* Replicas that are looked at together. */
+static size_t together(const rt_potts_run *run) { return run->plan.coding == RT_SPIN_IN_LANES ? 16 : 1; }
 
 /* Where all couplings are one unit and there are no fields, an energy is that times a number of equal pairs: counted, for 16 replicas at once where they
  * lie side by side, and multiplied once, so that both codings have the same. */
@@ -281,64 +284,83 @@ static int counts_pairs(const rt_potts_run *run)
   return g->exact && !g->weight && !run->model->H;
 }
 
-static void count_pairs(rt_potts_run *run)
+static void count_pairs(rt_potts_run *run, size_t r)
 {
   const rt_spin_model *g = &run->model->graph;
-  size_t n = run->model->p.graph.n, side_by_side = run->plan.coding == RT_SPIN_IN_LANES ? 16 : 1;
+  size_t n = run->model->p.graph.n;
+  const int32_t *s = run->state + place(run, r, 0);
+  const rt_vi *lanes = (const rt_vi *)s;
+  rt_vi equal = rt_vi_all(0);
+  int side_by_side = together(run) == 16;
+  for (size_t i = 0; i < n; i++)
+    for (uint32_t e = g->row[i]; e < g->row[i + 1]; e++) {
+      size_t j = g->column[e];
+      if (j <= i) continue;
+      if (side_by_side) equal -= lanes[i] == lanes[j];
+      else equal[0] += s[i] == s[j];
+    }
   double unit = -g->unit * (double)g->sign;
-  for (size_t r0 = 0; r0 < run->plan.replicas; r0 += side_by_side) {
-    rt_vi lanes = rt_vi_all(0);
-    int32_t one = 0;
-    for (size_t i = 0; i < n; i++)
-      for (uint32_t e = g->row[i]; e < g->row[i + 1]; e++) {
-        size_t j = g->column[e];
-        if (j <= i) continue;
-        if (side_by_side == 1) one += *value(run, r0, i) == *value(run, r0, j);
-        else lanes -= *(const rt_vi *)value(run, r0, i) == *(const rt_vi *)value(run, r0, j);
-      }
-    for (size_t l = 0; l < side_by_side && r0 + l < run->plan.replicas; l++) run->energy[r0 + l] = unit * (double)(side_by_side == 1 ? one : lanes[l]);
-  }
+  for (size_t l = 0; l < together(run) && r + l < run->plan.replicas; l++) run->energy[r + l] = unit * (double)equal[l];
 }
 
-static void energies(rt_potts_run *run)
+/* From f64 couplings, in the order of rt_potts_energy for each replica. */
+static void add_up(rt_potts_run *run, size_t r)
 {
-  if (counts_pairs(run)) {
-    count_pairs(run);
-    return;
-  }
   const rt_potts_problem *p = &run->model->p;
   const rt_spin_model *g = &run->model->graph;
   int given = p->graph.form == RT_SPIN_SPARSE && p->graph.weight && !g->exact;
-  for (size_t r0 = 0; r0 < run->plan.replicas; r0 += 16) {
-    size_t lanes = run->plan.coding == RT_SPIN_IN_LANES ? 16 : 1, step = lanes == 16 ? 16 : 1;
-    if (lanes == 1) lanes = run->plan.replicas - r0 < 16 ? run->plan.replicas - r0 : 16;
-    double sum[16] = {0};
-    for (size_t i = 0; i < p->graph.n; i++) {
-      for (uint32_t e = g->row[i]; e < g->row[i + 1]; e++) {
-        size_t j = g->column[e];
-        if (j < i) continue;
-        double w = given ? p->graph.weight[e] : g->weight ? g->unit * (double)((const float *)g->weight)[e] : g->unit * (double)g->sign;
-        const int32_t *a = value(run, r0, i), *b = value(run, r0, j);
-        if (step == 16)
-          for (size_t l = 0; l < 16; l++) sum[l] += a[l] == b[l] ? w : 0.0;
-        else
-          for (size_t l = 0; l < lanes; l++) sum[l] += a[l * p->graph.n] == b[l * p->graph.n] ? w : 0.0;
-      }
-      if (p->H)
-        for (size_t l = 0; l < lanes; l++) sum[l] += p->H[i * p->q + (size_t)*value(run, r0 + l, i)];
+  size_t lanes = together(run);
+  const int32_t *s = run->state + place(run, r, 0);
+  double sum[16] = {0};
+  for (size_t i = 0; i < p->graph.n; i++) {
+    for (uint32_t e = g->row[i]; e < g->row[i + 1]; e++) {
+      size_t j = g->column[e];
+      if (j < i) continue;
+      double w = given ? p->graph.weight[e] : g->weight ? g->unit * (double)((const float *)g->weight)[e] : g->unit * (double)g->sign;
+      for (size_t l = 0; l < lanes; l++) sum[l] += s[i * lanes + l] == s[j * lanes + l] ? w : 0.0;
     }
-    for (size_t l = 0; l < 16 && r0 + l < run->plan.replicas; l++) run->energy[r0 + l] = -sum[l];
+    if (p->H)
+      for (size_t l = 0; l < lanes; l++) sum[l] += p->H[i * p->q + (size_t)s[i * lanes + l]];
+  }
+  for (size_t l = 0; l < lanes && r + l < run->plan.replicas; l++) run->energy[r + l] = -sum[l];
+}
+
+/* Of replicas that have changed since. */
+static void energies(rt_potts_run *run)
+{
+  size_t lanes = together(run);
+  for (size_t r = 0; r < run->plan.replicas; r += lanes) {
+    uint64_t changed = 0;
+    for (size_t k = r; k < r + lanes && k < run->plan.replicas; k++) {
+      changed |= run->known[k] ^ run->changes[k];
+      run->known[k] = run->changes[k];
+    }
+    if (!changed) continue;
+    if (counts_pairs(run)) count_pairs(run, r);
+    else add_up(run, r);
   }
 }
 
 static void keep_best(rt_potts_run *run)
 {
-  size_t n = run->model->p.graph.n;
-  for (size_t r = 0; r < run->plan.replicas; r++)
-    if (run->energy[r] < run->best_energy[r]) {
-      run->best_energy[r] = run->energy[r];
-      for (size_t i = 0; i < n; i++) run->best[r * n + i] = (uint16_t)*value(run, r, i);
-    }
+  size_t n = run->model->p.graph.n, lanes = together(run);
+  for (size_t r = 0; r < run->plan.replicas; r += lanes) {
+    rt_vi better = rt_vi_all(0);
+    int any = 0;
+    for (size_t l = 0; l < lanes && r + l < run->plan.replicas; l++)
+      if (run->energy[r + l] < run->best_energy[r + l]) {
+        run->best_energy[r + l] = run->energy[r + l];
+        better[l] = -1;
+        any = 1;
+      }
+    if (!any) continue;
+    const int32_t *from = run->state + place(run, r, 0);
+    int32_t *to = run->best + place(run, r, 0);
+    if (lanes == 1)
+      for (size_t i = 0; i < n; i++) to[i] = from[i];
+    else
+      for (size_t i = 0; i < n; i++) ((rt_vi *)to)[i] = (((const rt_vi *)from)[i] & better) | (((rt_vi *)to)[i] & ~better);
+  }
 }
 
 static void sweep(rt_potts_run *run, const rt_spin_schedule *q)
@@ -368,10 +390,14 @@ static void sweep(rt_potts_run *run, const rt_spin_schedule *q)
       first += count;
       run->visit += count;
     }
-    if (q->energy || run->best || t + 1 == q->sweeps) energies(run);
+    run->sweep++;
+    int due = run->best && (!q->every || run->sweep % q->every == 0);
+    if (!due && !q->energy && t + 1 < q->sweeps) continue;
+    energies(run);
     if (run->best) keep_best(run);
     if (q->energy)
       for (size_t r = 0; r < replicas; r++) q->energy[t * replicas + r] = run->energy[r];
+    if (q->tally) rt_spin_count(run->energy, run->best_energy, run->changes, replicas, &q->tally[t]);
   }
 }
 
@@ -381,8 +407,9 @@ static void load(rt_potts_run *run, const uint16_t *s)
   size_t slots = run->plan.coding == RT_SPIN_IN_LANES ? (replicas + 15) / 16 * 16 : replicas;
   for (size_t r = 0; r < slots; r++)
     for (size_t i = 0; i < n; i++)
-      *value(run, r, i) = s ? s[(r < replicas ? r : 0) * n + i]
-                            : (int32_t)((uint64_t)rt_visit_word(run->key[r], RT_POTTS_SITE_START, i) * run->model->p.q >> 32);
+      run->state[place(run, r, i)] = s ? s[(r < replicas ? r : 0) * n + i]
+                                       : (int32_t)((uint64_t)rt_visit_word(run->key[r], RT_POTTS_SITE_START, i) * run->model->p.q >> 32);
+  for (size_t r = 0; r < replicas; r++) run->known[r] = run->changes[r] + 1;
   energies(run);
   for (size_t r = 0; r < replicas; r++) run->best_energy[r] = __builtin_inf();
   if (run->best) keep_best(run);
@@ -391,7 +418,7 @@ static void load(rt_potts_run *run, const uint16_t *s)
 static void store(const rt_potts_run *run, size_t replica, int best, uint16_t *s)
 {
   size_t n = run->model->p.graph.n;
-  for (size_t i = 0; i < n; i++) s[i] = best && run->best ? run->best[replica * n + i] : (uint16_t)*value(run, replica, i);
+  for (size_t i = 0; i < n; i++) s[i] = (uint16_t)(best && run->best ? run->best : run->state)[place(run, replica, i)];
 }
 
 extern const rt_potts_kernels RT_LV(rt_potts_kernels);

@@ -33,8 +33,9 @@ static float variate_of(rt_spin_rule rule, uint32_t w) { return rt_variate(rule,
 
 static rt_spin_visit *visit_of(const rt_spin_run *run)
 {
-  if (run->plan.coding == RT_SPIN_IN_LANES) return RT_LV(rt_spin_visit_lanes);
-  if (run->model->element == RT_SPIN_EL_F64) return RT_LV(rt_spin_visit_f64);
+  int wide = run->model->element == RT_SPIN_EL_F64;
+  if (run->plan.coding == RT_SPIN_IN_LANES) return wide ? RT_LV(rt_spin_visit_lanes_f64) : RT_LV(rt_spin_visit_lanes);
+  if (wide) return RT_LV(rt_spin_visit_f64);
   return run->model->p.form == RT_SPIN_DENSE ? RT_LV(rt_spin_visit_dense) : RT_LV(rt_spin_visit_sparse);
 }
 
@@ -61,11 +62,26 @@ static void keep_bits(rt_spin_run *run)
   }
 }
 
+/* In lanes: of 16 replicas together. */
+static void keep_lanes(rt_spin_run *run)
+{
+  for (size_t r0 = 0; r0 < run->plan.replicas; r0 += 16) {
+    int32_t better[16] __attribute__((aligned(64))) = {0}, any = 0;
+    for (size_t l = 0; l < 16 && r0 + l < run->plan.replicas; l++)
+      if (run->energy[r0 + l] < run->best_energy[r0 + l]) {
+        run->best_energy[r0 + l] = run->energy[r0 + l];
+        better[l] = any = -1;
+      }
+    if (any) RT_LV(rt_spin_keep_lanes)(run, r0 / 16, better);
+  }
+}
+
 static void keep_best(rt_spin_run *run)
 {
   size_t n = run->model->p.n;
-  if (run->plan.coding == RT_SPIN_IN_BITS) {
-    keep_bits(run);
+  if (run->plan.coding == RT_SPIN_IN_BITS || run->plan.coding == RT_SPIN_IN_LANES) {
+    if (run->plan.coding == RT_SPIN_IN_BITS) keep_bits(run);
+    else keep_lanes(run);
     return;
   }
   for (size_t r = 0; r < run->plan.replicas; r++)
@@ -73,7 +89,7 @@ static void keep_best(rt_spin_run *run)
       run->best_energy[r] = run->energy[r];
       if (run->plan.coding == RT_SPIN_PLANE)
         for (size_t v = 0; v < n / 512; v++) ((rt_vw *)run->best)[r * (n / 512) + v] = rt_spins_plane(run, r)[v];
-      else RT_LV(rt_spin_read)(run, r, (int8_t *)run->best + r * n);
+      else RT_LV(rt_spin_keep)(run, r);
     }
 }
 
@@ -93,8 +109,8 @@ static void settle(rt_spin_run *run)
   const rt_spin_model *m = run->model;
   if (m->exact || m->precision != RT_SPIN_MIXED) return;
   for (size_t r = 0; r < run->plan.replicas; r++) {
-    run->energy[r] = RT_LV(rt_spin_energy_full)(run, r);
-    if (run->best) run->best_energy[r] = rt_spin_energy(&m->p, rt_system_of(run, r), (const int8_t *)run->best + r * m->p.n);
+    run->energy[r] = RT_LV(rt_spin_energy_full)(run, r, 0);
+    if (run->best) run->best_energy[r] = RT_LV(rt_spin_energy_full)(run, r, 1);
   }
 }
 
@@ -142,10 +158,13 @@ static void sweep(rt_spin_run *run, const rt_spin_schedule *q)
     if (bits) sweep_bits(run, q, t, visits);
     else sweep_visits(run, q, t, visits);
     run->sweep++;
-    if (q->energy || run->best || t + 1 == q->sweeps) RT_LV(rt_spin_energies)(run);
+    int due = run->best && (!q->every || run->sweep % q->every == 0);
+    if (!due && !q->energy && t + 1 < q->sweeps) continue;
+    RT_LV(rt_spin_energies)(run);
     if (run->best) keep_best(run);
     if (q->energy)
       for (size_t r = 0; r < replicas; r++) q->energy[t * replicas + r] = run->energy[r];
+    if (q->tally) rt_spin_count(run->energy, run->best_energy, run->flips, replicas, &q->tally[t]);
   }
   settle(run);
 }
@@ -155,12 +174,14 @@ static void sweep(rt_spin_run *run, const rt_spin_schedule *q)
 static void load(rt_spin_run *run, const int8_t *s)
 {
   size_t n = run->model->p.n, replicas = run->plan.replicas, slots = replicas;
+  int together = run->plan.coding == RT_SPIN_IN_LANES && run->model->p.systems <= 1;
   if (run->plan.coding == RT_SPIN_IN_LANES) slots = (replicas + 15) / 16 * 16;
   if (run->plan.coding == RT_SPIN_IN_BITS) slots = (replicas + RT_SPIN_BLOCK - 1) / RT_SPIN_BLOCK * RT_SPIN_BLOCK;
   for (size_t r = 0; r < slots; r++) {
     RT_LV(rt_spin_write)(run, r, s ? s + (r < replicas ? r : 0) * n : NULL);
-    RT_LV(rt_spin_fields)(run, r);
-    if (r < replicas) run->fresh[r] = run->flips[r];
+    if (!together) RT_LV(rt_spin_fields)(run, r);
+    else if (r % RT_SPIN_LANES == RT_SPIN_LANES - 1) RT_LV(rt_spin_fields_lanes)(run, r / RT_SPIN_LANES);
+    if (r < replicas) run->fresh[r] = run->flips[r], run->known[r] = run->flips[r] + 1;
   }
   if (run->plan.coding == RT_SPIN_IN_BITS)
     for (size_t b = 0; b * RT_SPIN_BLOCK < replicas; b++) rt_spins_bits(run, b)[n] = rt_vw_all(~(uint64_t)0);
@@ -172,11 +193,7 @@ static void load(rt_spin_run *run, const int8_t *s)
 
 static void store(const rt_spin_run *run, size_t replica, int best, int8_t *s)
 {
-  int bits = run->plan.coding == RT_SPIN_IN_BITS || run->plan.coding == RT_SPIN_PLANE;
-  if (best && run->best && bits) RT_LV(rt_spin_read_bits)(run, run->best, replica, s);
-  else if (best && run->best)
-    for (size_t i = 0; i < run->model->p.n; i++) s[i] = ((const int8_t *)run->best)[replica * run->model->p.n + i];
-  else RT_LV(rt_spin_read)(run, replica, s);
+  RT_LV(rt_spin_read)(run, replica, best && run->best, s);
 }
 
 extern const rt_spin_kernels RT_LV(rt_spin_kernels);

@@ -25,6 +25,7 @@ typedef double rt_vd __attribute__((vector_size(64), may_alias)); /* 8 */
 typedef int32_t rt_vi __attribute__((vector_size(64), may_alias));
 typedef uint32_t rt_vu __attribute__((vector_size(64), may_alias));
 typedef uint64_t rt_vw __attribute__((vector_size(64), may_alias)); /* 8 */
+typedef long long rt_vll __attribute__((vector_size(64), may_alias));
 typedef uint32_t rt_vu8 __attribute__((vector_size(32), may_alias)); /* 8 */
 
 #define RT_VF(p) (*(const rt_vf *)(p))
@@ -57,6 +58,14 @@ RT_INLINE uint32_t rt_le_mask(rt_vf a, rt_vf b)
 #endif
 }
 
+RT_INLINE int rt_any(rt_vw x)
+{
+#if defined(__AVX512F__) && !defined(__clang__)
+  return __builtin_ia32_ptestmq512((rt_vll)x, (rt_vll)x, (uint8_t)-1) != 0;
+#endif
+  return (x[0] | x[1] | x[2] | x[3] | x[4] | x[5] | x[6] | x[7]) != 0;
+}
+
 /* a where m is -1, b where it is 0. */
 RT_INLINE rt_vf rt_vf_pick(rt_vi m, rt_vf a, rt_vf b)
 {
@@ -87,26 +96,37 @@ RT_INLINE rt_vw rt_mul_low(rt_vw a, rt_vw b)
 #endif
 }
 
+/* The low halves of sixteen 64-bit lanes. */
+RT_INLINE rt_vu rt_low_halves(rt_vw a, rt_vw b)
+{
+#if defined(__AVX512F__) && !defined(__clang__)
+  return __builtin_shuffle((rt_vu)a, (rt_vu)b, (rt_vu){0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30});
+#else
+  union { rt_vu8 half[2]; rt_vu all; } r = {{__builtin_convertvector(a, rt_vu8), __builtin_convertvector(b, rt_vu8)}};
+  return r.all;
+#endif
+}
+
 /* Philox at 16 addresses: lanes of `key` are 64-bit keys (lanes 0..7 and 8..15), those of c0 the first counter word, the other three are common.
  * w[j][l] is word j of address l.  32-bit numbers are kept in the low halves of 64-bit lanes, whose high halves are not looked at. */
 RT_INLINE void rt_philox16(const rt_vw key[2], const rt_vw c0[2], uint32_t c1, uint32_t c2, uint32_t c3, uint32_t w[4][16])
 {
+  rt_vw x[4][2], k0[2], k1[2];
   for (int h = 0; h < 2; h++) {
-    rt_vw x0 = c0[h], x1 = rt_vw_all(c1), x2 = rt_vw_all(c2), x3 = rt_vw_all(c3), k0 = key[h], k1 = key[h] >> 32;
-    for (int round = 0; round < 10; round++) {
-      rt_vw p0 = rt_mul_low(x0, rt_vw_all(0xD2511F53u)), p1 = rt_mul_low(x2, rt_vw_all(0xCD9E8D57u));
-      x0 = (p1 >> 32) ^ x1 ^ k0;
-      x1 = p1;
-      x2 = (p0 >> 32) ^ x3 ^ k1;
-      x3 = p0;
-      k0 += rt_vw_all(0x9E3779B9u);
-      k1 += rt_vw_all(0xBB67AE85u);
-    }
-    *(rt_vu8 *)(w[0] + 8 * h) = __builtin_convertvector(x0, rt_vu8);
-    *(rt_vu8 *)(w[1] + 8 * h) = __builtin_convertvector(x1, rt_vu8);
-    *(rt_vu8 *)(w[2] + 8 * h) = __builtin_convertvector(x2, rt_vu8);
-    *(rt_vu8 *)(w[3] + 8 * h) = __builtin_convertvector(x3, rt_vu8);
+    x[0][h] = c0[h], x[1][h] = rt_vw_all(c1), x[2][h] = rt_vw_all(c2), x[3][h] = rt_vw_all(c3);
+    k0[h] = key[h], k1[h] = key[h] >> 32;
   }
+  for (int round = 0; round < 10; round++)
+    for (int h = 0; h < 2; h++) {
+      rt_vw p0 = rt_mul_low(x[0][h], rt_vw_all(0xD2511F53u)), p1 = rt_mul_low(x[2][h], rt_vw_all(0xCD9E8D57u));
+      x[0][h] = (p1 >> 32) ^ x[1][h] ^ k0[h];
+      x[1][h] = p1;
+      x[2][h] = (p0 >> 32) ^ x[3][h] ^ k1[h];
+      x[3][h] = p0;
+      k0[h] += rt_vw_all(0x9E3779B9u);
+      k1[h] += rt_vw_all(0xBB67AE85u);
+    }
+  for (int j = 0; j < 4; j++) *(rt_vu *)w[j] = rt_low_halves(x[j][0], x[j][1]);
 }
 
 /* ---- variates */
@@ -200,8 +220,19 @@ RT_INLINE void rt_draw_sites(const rt_spin_plan *plan, uint64_t chunk, size_t m,
   }
 }
 
+/* A tally of replicas. */
+static inline void rt_spin_count(const double *energy, const double *best, const uint64_t *flips, size_t replicas, rt_spin_tally *out)
+{
+  *out = (rt_spin_tally){0.0, best[0], 0};
+  for (size_t r = 0; r < replicas; r++) {
+    out->energy += energy[r];
+    out->flips += flips[r];
+    if (best[r] < out->best) out->best = best[r];
+  }
+}
+
 typedef void rt_spin_visit(rt_spin_run *run, const rt_spin_piece *piece);
-rt_spin_visit RT_LV(rt_spin_visit_dense), RT_LV(rt_spin_visit_sparse), RT_LV(rt_spin_visit_f64), RT_LV(rt_spin_visit_lanes);
+rt_spin_visit RT_LV(rt_spin_visit_dense), RT_LV(rt_spin_visit_sparse), RT_LV(rt_spin_visit_f64), RT_LV(rt_spin_visit_lanes), RT_LV(rt_spin_visit_lanes_f64);
 
 /* A replica's spins and fields: [ld] each, +-1 behind the last spin. */
 RT_INLINE float *rt_spins_f32(const rt_spin_run *run, size_t r) { return (float *)run->state + 2 * run->model->ld * r; }
@@ -209,8 +240,8 @@ RT_INLINE float *rt_fields_f32(const rt_spin_run *run, size_t r) { return rt_spi
 RT_INLINE double *rt_spins_f64(const rt_spin_run *run, size_t r) { return (double *)run->state + 2 * run->model->ld * r; }
 RT_INLINE double *rt_fields_f64(const rt_spin_run *run, size_t r) { return rt_spins_f64(run, r) + run->model->ld; }
 /* 16 replicas side by side: [ld][16]. */
-RT_INLINE float *rt_spins_lanes(const rt_spin_run *run, size_t group) { return (float *)run->state + 2 * RT_SPIN_LANES * run->model->ld * group; }
-RT_INLINE float *rt_fields_lanes(const rt_spin_run *run, size_t group) { return rt_spins_lanes(run, group) + RT_SPIN_LANES * run->model->ld; }
+RT_INLINE void *rt_spins_lanes(const rt_spin_run *run, size_t group, size_t size) { return (char *)run->state + 2 * RT_SPIN_LANES * run->model->ld * group * size; }
+RT_INLINE void *rt_fields_lanes(const rt_spin_run *run, size_t group, size_t size) { return (char *)rt_spins_lanes(run, group, size) + RT_SPIN_LANES * run->model->ld * size; }
 
 /* A block of 512 replicas: [n + 1], the last all ones.  A replica that is a plane: [n / 512]. */
 RT_INLINE rt_vw *rt_spins_bits(const rt_spin_run *run, size_t block) { return (rt_vw *)run->state + block * (run->model->p.n + 1); }
@@ -224,19 +255,25 @@ RT_INLINE size_t rt_system_of(const rt_spin_run *run, size_t r)
 
 /* A sweep of all replicas, and their energies, where spins are bits. */
 void RT_LV(rt_spin_sweep_bits)(rt_spin_run *run, size_t sites, size_t visits, double beta, double floor);
-void RT_LV(rt_spin_energies_bits)(const rt_spin_run *run);
+void RT_LV(rt_spin_energies_bits)(const rt_spin_run *run, size_t block);
 void RT_LV(rt_spin_sweep_plane)(rt_spin_run *run, double beta, double floor);
-void RT_LV(rt_spin_energies_plane)(const rt_spin_run *run);
+void RT_LV(rt_spin_energy_plane)(const rt_spin_run *run, size_t r);
 
 /* rt_isa_spin_field.c.  Writes half the fields of a replica, whose spins are in place, from f64 couplings. */
 void RT_LV(rt_spin_fields)(rt_spin_run *run, size_t r);
-/* Energies of all replicas from the fields that are kept. */
+/* The same for 16 replicas side by side that have one problem. */
+void RT_LV(rt_spin_fields_lanes)(rt_spin_run *run, size_t group);
+/* Energies from the fields that are kept, of replicas that have moved since. */
 void RT_LV(rt_spin_energies)(const rt_spin_run *run);
-/* Energy from f64 couplings. */
-double RT_LV(rt_spin_energy_full)(const rt_spin_run *run, size_t r);
-/* The state of a replica, from or into the caller's form; NULL writes random spins. */
-void RT_LV(rt_spin_read)(const rt_spin_run *run, size_t r, int8_t *s);
+/* Energy from f64 couplings, of the state or the best one. */
+double RT_LV(rt_spin_energy_full)(const rt_spin_run *run, size_t r, int best);
+/* The state of a replica becomes its best, where spins are numbers: of one by itself, and of those of 16 side by side where better is -1, not 0. */
+void RT_LV(rt_spin_keep)(rt_spin_run *run, size_t r);
+void RT_LV(rt_spin_keep_lanes)(rt_spin_run *run, size_t group, const int32_t better[16]);
+/* The state of a replica, or the best one, into the caller's form. */
+void RT_LV(rt_spin_read)(const rt_spin_run *run, size_t r, int best, int8_t *s);
 void RT_LV(rt_spin_read_bits)(const rt_spin_run *run, void *from, size_t r, int8_t *s);
+/* And from it; NULL writes random spins. */
 void RT_LV(rt_spin_write)(rt_spin_run *run, size_t r, const int8_t *s);
 
 #endif

@@ -237,31 +237,29 @@ RT_INLINE void sweep_block(rt_spin_run *run, size_t index, const classes *few, c
 }
 
 /* E = unit (2 B - W) of all bonds and fields: each bond is met at both ends, fields once. */
-void RT_LV(rt_spin_energies_bits)(const rt_spin_run *run)
+void RT_LV(rt_spin_energies_bits)(const rt_spin_run *run, size_t block)
 {
   const rt_spin_model *m = run->model;
   size_t n = m->p.n;
-  for (size_t index = 0; index * RT_SPIN_BLOCK < run->plan.replicas; index++) {
-    const rt_vw *spin = rt_spins_bits(run, index);
-    rt_vw sum[WIDE];
-    for (int k = 0; k < WIDE; k++) sum[k] = rt_vw_all(0);
-    for (size_t i = 0; i < n; i++) {
-      rt_vw s = spin[i], unlike[2] = {s, ~s}, plane[PLANES] = {{0}}, ghost[PLANES] = {{0}};
-      const uint32_t *row = m->slice_row + i * RT_SPIN_SLICES;
-      for (int k = 0; k < PLANES; k++) {
-        /* The ghost's entry, if there is one, is the last of a row. */
-        size_t from = row[k], to = row[k + 1];
-        if (to > from && m->slice[to - 1] >> 6 == n) ghost[k] = bond(spin, unlike, m->slice[--to], 0);
-        count_bonds(spin, unlike, m->slice + from, to - from, k, PLANES, 0, plane);
-      }
-      add_slices(sum, WIDE, plane, PLANES, 0);
-      if (m->p.h) add_slices(sum, WIDE, ghost, PLANES, 1);
+  const rt_vw *spin = rt_spins_bits(run, block);
+  rt_vw sum[WIDE];
+  for (int k = 0; k < WIDE; k++) sum[k] = rt_vw_all(0);
+  for (size_t i = 0; i < n; i++) {
+    rt_vw s = spin[i], unlike[2] = {s, ~s}, plane[PLANES] = {{0}}, ghost[PLANES] = {{0}};
+    const uint32_t *row = m->slice_row + i * RT_SPIN_SLICES;
+    for (int k = 0; k < PLANES; k++) {
+      /* The ghost's entry, if there is one, is the last of a row. */
+      size_t from = row[k], to = row[k + 1];
+      if (to > from && m->slice[to - 1] >> 6 == n) ghost[k] = bond(spin, unlike, m->slice[--to], 0);
+      count_bonds(spin, unlike, m->slice + from, to - from, k, PLANES, 0, plane);
     }
-    uint64_t twice[RT_SPIN_BLOCK];
-    size_t replicas = in_block(run, index);
-    read_slices(sum, WIDE, twice, replicas);
-    for (size_t r = 0; r < replicas; r++) run->energy[index * RT_SPIN_BLOCK + r] = m->unit * ((double)twice[r] - m->slice_total);
+    add_slices(sum, WIDE, plane, PLANES, 0);
+    if (m->p.h) add_slices(sum, WIDE, ghost, PLANES, 1);
   }
+  uint64_t twice[RT_SPIN_BLOCK];
+  size_t replicas = in_block(run, block);
+  read_slices(sum, WIDE, twice, replicas);
+  for (size_t r = 0; r < replicas; r++) run->energy[block * RT_SPIN_BLOCK + r] = m->unit * ((double)twice[r] - m->slice_total);
 }
 
 void RT_LV(rt_spin_sweep_bits)(rt_spin_run *run, size_t sites, size_t visits, double beta, double floor)

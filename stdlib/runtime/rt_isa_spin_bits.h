@@ -15,7 +15,6 @@
 #else
 #define RT_TERN(a, b, c, table, otherwise) (otherwise)
 #endif
-typedef long long rt_vll __attribute__((vector_size(64)));
 
 RT_INLINE rt_vw rt_xor3(rt_vw a, rt_vw b, rt_vw c) { return RT_TERN(a, b, c, 0x96, a ^ b ^ c); }
 RT_INLINE rt_vw rt_majority(rt_vw a, rt_vw b, rt_vw c) { return RT_TERN(a, b, c, 0xE8, (a & b) | (c & (a | b))); }
@@ -26,14 +25,6 @@ RT_INLINE rt_vw rt_or_and(rt_vw t, rt_vw x, rt_vw d) { return RT_TERN(t, x, d, 0
 RT_INLINE rt_vw rt_less(rt_vw u, rt_vw t, rt_vw less) { return RT_TERN(u, t, less, 0x8E, (~u & t) | (less & (~u | t))); }
 /* equal & not (u ^ t) */
 RT_INLINE rt_vw rt_still_equal(rt_vw equal, rt_vw u, rt_vw t) { return RT_TERN(equal, u, t, 0x90, equal & ~(u ^ t)); }
-
-RT_INLINE int rt_any(rt_vw x)
-{
-#if defined(__AVX512F__) && !defined(__clang__)
-  return __builtin_ia32_ptestmq512((rt_vll)x, (rt_vll)x, (uint8_t)-1) != 0;
-#endif
-  return (x[0] | x[1] | x[2] | x[3] | x[4] | x[5] | x[6] | x[7]) != 0;
-}
 
 /* ---- xoroshiro128+, a stream in each 64-bit lane */
 

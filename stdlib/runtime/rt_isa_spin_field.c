@@ -30,18 +30,57 @@ void RT_LV(rt_spin_read_bits)(const rt_spin_run *run, void *from, size_t r, int8
   }
 }
 
-/* Spin i of replica r, where spins are numbers. */
-RT_INLINE double spin(const rt_spin_run *run, size_t r, size_t i)
+/* Where the spins of a replica begin that are numbers, in the state or the best ones, and how far they lie apart. */
+typedef struct spins {
+  double *wide; /* or NULL: */
+  float *narrow;
+  size_t step;
+} spins;
+
+RT_INLINE spins spins_of(const rt_spin_run *run, size_t r, int best)
 {
-  if (in_lanes(run)) return rt_spins_lanes(run, r / 16)[16 * i + r % 16];
-  return run->model->element == RT_SPIN_EL_F64 ? rt_spins_f64(run, r)[i] : rt_spins_f32(run, r)[i];
+  size_t ld = run->model->ld, lanes = in_lanes(run) ? 16 : 1, block = (best ? ld : 2 * ld) * lanes, at = r / lanes * block + r % lanes;
+  void *from = best ? run->best : run->state;
+  if (run->model->element == RT_SPIN_EL_F64) return (spins){(double *)from + at, NULL, lanes};
+  return (spins){NULL, (float *)from + at, lanes};
 }
 
-void RT_LV(rt_spin_read)(const rt_spin_run *run, size_t r, int8_t *s)
+RT_INLINE double spin(const spins *x, size_t i) { return x->wide ? x->wide[i * x->step] : x->narrow[i * x->step]; }
+
+void RT_LV(rt_spin_read)(const rt_spin_run *run, size_t r, int best, int8_t *s)
 {
-  if (as_bits(run)) RT_LV(rt_spin_read_bits)(run, run->state, r, s);
-  else
-    for (size_t i = 0; i < run->model->p.n; i++) s[i] = spin(run, r, i) > 0.0 ? 1 : -1;
+  if (as_bits(run)) {
+    RT_LV(rt_spin_read_bits)(run, best ? run->best : run->state, r, s);
+    return;
+  }
+  spins x = spins_of(run, r, best);
+  for (size_t i = 0; i < run->model->p.n; i++) s[i] = spin(&x, i) > 0.0 ? 1 : -1;
+}
+
+void RT_LV(rt_spin_keep)(rt_spin_run *run, size_t r)
+{
+  size_t bytes = run->model->ld * (run->model->element == RT_SPIN_EL_F64 ? sizeof(double) : sizeof(float));
+  const rt_vw *from = (const rt_vw *)((const char *)run->state + 2 * bytes * r);
+  rt_vw *to = (rt_vw *)((char *)run->best + bytes * r);
+  for (size_t v = 0; v < bytes / sizeof *to; v++) to[v] = from[v];
+}
+
+/* better: -1 for the lanes to keep, of as many bits as a spin has. */
+void RT_LV(rt_spin_keep_lanes)(rt_spin_run *run, size_t group, const int32_t better[16])
+{
+  size_t ld = run->model->ld;
+  if (run->model->element == RT_SPIN_EL_F64) {
+    rt_vw mask[2];
+    for (int l = 0; l < 16; l++) mask[l / 8][l % 8] = (uint64_t)(int64_t)better[l];
+    const rt_vw *from = (const rt_vw *)run->state + 4 * ld * group;
+    rt_vw *to = (rt_vw *)run->best + 2 * ld * group;
+    for (size_t v = 0; v < 2 * ld; v++) to[v] = (from[v] & mask[v % 2]) | (to[v] & ~mask[v % 2]);
+    return;
+  }
+  rt_vi mask = *(const rt_vi *)better;
+  const rt_vi *from = (const rt_vi *)run->state + 2 * ld * group;
+  rt_vi *to = (rt_vi *)run->best + ld * group;
+  for (size_t i = 0; i < ld; i++) to[i] = (from[i] & mask) | (to[i] & ~mask);
 }
 
 RT_INLINE void put_spin(rt_spin_run *run, size_t r, size_t i, int up)
@@ -50,9 +89,11 @@ RT_INLINE void put_spin(rt_spin_run *run, size_t r, size_t i, int up)
     int bit;
     uint64_t *w = bit_of(run, run->state, r, i, &bit);
     *w = (*w & ~((uint64_t)1 << bit)) | (uint64_t)up << bit;
-  } else if (in_lanes(run)) rt_spins_lanes(run, r / 16)[16 * i + r % 16] = up ? 1.0f : -1.0f;
-  else if (run->model->element == RT_SPIN_EL_F64) rt_spins_f64(run, r)[i] = up ? 1.0 : -1.0;
-  else rt_spins_f32(run, r)[i] = up ? 1.0f : -1.0f;
+    return;
+  }
+  spins x = spins_of(run, r, 0);
+  if (x.wide) x.wide[i * x.step] = up ? 1.0 : -1.0;
+  else x.narrow[i * x.step] = up ? 1.0f : -1.0f;
 }
 
 /* NULL: random spins.  What is behind the last spin is +1, with a field of 0. */
@@ -68,19 +109,17 @@ void RT_LV(rt_spin_write)(rt_spin_run *run, size_t r, const int8_t *s)
 }
 
 /* sum_j J_ij s_j over [from, to) without i: eight lanes, then from lane 0 on. */
-RT_INLINE double row_field(const double *J, const rt_spin_run *run, size_t r, size_t i, size_t from, size_t to)
+RT_INLINE double row_field(const double *J, const spins *x, size_t i, size_t from, size_t to)
 {
   rt_vd acc = {0};
-  const double *wide = run->model->element == RT_SPIN_EL_F64 ? rt_spins_f64(run, r) : NULL;
-  const float *narrow = wide || in_lanes(run) ? NULL : rt_spins_f32(run, r);
   for (size_t j = from; j < to; j += 8) {
-    if (to - j < 8 || (i >= j && i < j + 8) || (!wide && !narrow)) {
+    if (to - j < 8 || (i >= j && i < j + 8) || x->step > 1) {
       for (size_t l = 0; l < 8 && j + l < to; l++)
-        if (j + l != i) acc[l] += J[j + l] * spin(run, r, j + l);
-    } else if (wide)
-      acc += (rt_vd)*(const vd_any *)(J + j) * (rt_vd)*(const vd_any *)(wide + j);
+        if (j + l != i) acc[l] += J[j + l] * spin(x, j + l);
+    } else if (x->wide)
+      acc += (rt_vd)*(const vd_any *)(J + j) * (rt_vd)*(const vd_any *)(x->wide + j);
     else
-      acc += (rt_vd)*(const vd_any *)(J + j) * __builtin_convertvector(*(const vf8_any *)(narrow + j), rt_vd);
+      acc += (rt_vd)*(const vd_any *)(J + j) * __builtin_convertvector(*(const vf8_any *)(x->narrow + j), rt_vd);
   }
   double f = 0.0;
   for (int l = 0; l < 8; l++) f += acc[l];
@@ -92,19 +131,35 @@ RT_INLINE double weight_of(const rt_spin_model *m, uint32_t e)
   return !m->weight ? m->sign : m->element == RT_SPIN_EL_F64 ? ((const double *)m->weight)[e] : ((const float *)m->weight)[e];
 }
 
+/* Columns of a dense row that can be other than zero, as [from, to). */
+RT_INLINE void window(const rt_spin_problem *p, size_t i, size_t *from, size_t *to)
+{
+  *from = p->split && i < p->split ? p->split : 0;
+  *to = p->split && i >= p->split ? p->split : p->n;
+}
+
 /* sum_j J_ij s_j in units, from couplings as the caller gave them, or exact ones. */
-RT_INLINE double coupled(const rt_spin_run *run, size_t r, size_t i)
+RT_INLINE double coupled(const rt_spin_run *run, const spins *x, size_t r, size_t i)
 {
   const rt_spin_model *m = run->model;
   const rt_spin_problem *p = &m->p;
   double f = 0.0;
   if (p->form == RT_SPIN_DENSE) {
-    size_t from = p->split && i < p->split ? p->split : 0, to = p->split && i >= p->split ? p->split : p->n;
-    return row_field(p->J + (rt_system_of(run, r) * p->n + i) * p->n, run, r, i, from, to) / m->unit;
+    size_t from, to;
+    window(p, i, &from, &to);
+    return row_field(p->J + (rt_system_of(run, r) * p->n + i) * p->n, x, i, from, to) / m->unit;
   }
   int given = p->form == RT_SPIN_SPARSE && p->weight && !m->exact;
-  for (uint32_t e = m->row[i]; e < m->row[i + 1]; e++) f += (given ? p->weight[e] : weight_of(m, e)) * spin(run, r, m->column[e]);
+  for (uint32_t e = m->row[i]; e < m->row[i + 1]; e++) f += (given ? p->weight[e] : weight_of(m, e)) * spin(x, m->column[e]);
   return f;
+}
+
+RT_INLINE void put_field(rt_spin_run *run, size_t r, size_t i, double f)
+{
+  spins x = spins_of(run, r, 0);
+  size_t at = (run->model->ld + i) * x.step;
+  if (x.wide) x.wide[at] = f;
+  else x.narrow[at] = (float)f;
 }
 
 void RT_LV(rt_spin_fields)(rt_spin_run *run, size_t r)
@@ -112,22 +167,49 @@ void RT_LV(rt_spin_fields)(rt_spin_run *run, size_t r)
   if (as_bits(run)) return;
   const rt_spin_model *m = run->model;
   size_t n = m->p.n;
+  spins x = spins_of(run, r, 0);
   for (size_t i = 0; i < m->ld; i++) {
-    double f = i < n ? coupled(run, r, i) : 0.0;
+    double f = i < n ? coupled(run, &x, r, i) : 0.0;
     if (i < n && m->p.h) f += m->p.h[rt_system_of(run, r) * n + i] / m->unit;
-    f *= 0.5;
-    if (in_lanes(run)) rt_fields_lanes(run, r / 16)[16 * i + r % 16] = (float)f;
-    else if (m->element == RT_SPIN_EL_F64) rt_fields_f64(run, r)[i] = f;
-    else rt_fields_f32(run, r)[i] = (float)f;
+    put_field(run, r, i, 0.5 * f);
   }
 }
 
-double RT_LV(rt_spin_energy_full)(const rt_spin_run *run, size_t r)
+/* Eight lanes of a group, at lane 0 or 8, as f64. */
+RT_INLINE rt_vd eight(const rt_spin_run *run, const void *from, size_t i, size_t half)
+{
+  if (run->model->element == RT_SPIN_EL_F64) return *(const rt_vd *)((const double *)from + 16 * i + 8 * half);
+  return __builtin_convertvector(*(const vf8_any *)((const float *)from + 16 * i + 8 * half), rt_vd);
+}
+
+/* The same for 16 replicas of one problem, side by side: the same sums in the same order. */
+void RT_LV(rt_spin_fields_lanes)(rt_spin_run *run, size_t group)
+{
+  const rt_spin_model *m = run->model;
+  const rt_spin_problem *p = &m->p;
+  const spins x = spins_of(run, 16 * group, 0);
+  const void *s = x.wide ? (const void *)x.wide : (const void *)x.narrow;
+  for (size_t half = 0; half < 2; half++)
+    for (size_t i = 0; i < m->ld; i++) {
+      rt_vd acc[8] = {{0}}, f = {0};
+      size_t from = 0, to = 0;
+      if (i < p->n) window(p, i, &from, &to);
+      for (size_t j = from; j < to; j++)
+        if (j != i) acc[(j - from) % 8] += p->J[i * p->n + j] * eight(run, s, j, half);
+      for (int l = 0; l < 8; l++) f += acc[l];
+      f /= m->unit;
+      if (i < p->n && p->h) f += p->h[i] / m->unit;
+      for (size_t l = 0; l < 8; l++) put_field(run, 16 * group + 8 * half + l, i, 0.5 * f[l]);
+    }
+}
+
+double RT_LV(rt_spin_energy_full)(const rt_spin_run *run, size_t r, int best)
 {
   const rt_spin_model *m = run->model;
   const double *h = m->p.h ? m->p.h + rt_system_of(run, r) * m->p.n : NULL;
+  spins x = spins_of(run, r, best);
   double e = 0.0;
-  for (size_t i = 0; i < m->p.n; i++) e -= spin(run, r, i) * (0.5 * m->unit * coupled(run, r, i) + (h ? h[i] : 0.0));
+  for (size_t i = 0; i < m->p.n; i++) e -= spin(&x, i) * (0.5 * m->unit * coupled(run, &x, r, i) + (h ? h[i] : 0.0));
   return e;
 }
 
@@ -139,8 +221,9 @@ RT_INLINE double of_fields(const rt_spin_run *run, size_t r, double sum)
   double e = -m->unit * sum;
   if (m->p.h) {
     const double *h = m->p.h + rt_system_of(run, r) * m->p.n;
+    spins x = spins_of(run, r, 0);
     double c = 0.0;
-    for (size_t i = 0; i < m->p.n; i++) c += h[i] * spin(run, r, i);
+    for (size_t i = 0; i < m->p.n; i++) c += h[i] * spin(&x, i);
     e -= 0.5 * c;
   }
   return e;
@@ -162,8 +245,9 @@ static double energy_f32(const rt_spin_run *run, size_t r)
 static double energy_f64(const rt_spin_run *run, size_t r)
 {
   const double *s = rt_spins_f64(run, r), *g = rt_fields_f64(run, r);
-  double acc[8] = {0}, sum = 0.0;
-  for (size_t i = 0; i < run->model->ld; i++) acc[i % 8] += s[i] * g[i];
+  rt_vd acc = {0};
+  for (size_t i = 0; i < run->model->ld; i += 8) acc += *(const rt_vd *)(s + i) * *(const rt_vd *)(g + i);
+  double sum = 0.0;
   for (int l = 0; l < 8; l++) sum += acc[l];
   return of_fields(run, r, sum);
 }
@@ -171,28 +255,50 @@ static double energy_f64(const rt_spin_run *run, size_t r)
 /* The same sums with the same rounding, for 16 replicas at a time. */
 static void energies_lanes(const rt_spin_run *run, size_t group)
 {
-  const float *s = rt_spins_lanes(run, group), *g = rt_fields_lanes(run, group);
+  const rt_spin_model *m = run->model;
+  const spins x = spins_of(run, 16 * group, 0);
+  const void *s = x.wide ? (const void *)x.wide : (const void *)x.narrow;
   for (size_t half = 0; half < 2; half++) {
-    rt_vd acc[8] = {{0}}, sum = {0};
-    for (size_t i = 0; i < run->model->ld; i++) {
-      vf8_any x = *(const vf8_any *)(s + 16 * i + 8 * half) * *(const vf8_any *)(g + 16 * i + 8 * half);
-      acc[i % 8] += __builtin_convertvector(x, rt_vd);
-    }
+    rt_vd acc[8] = {{0}}, sum = {0}, c = {0};
+    for (size_t i = 0; i < m->ld; i++) acc[i % 8] += eight(run, s, i, half) * eight(run, s, m->ld + i, half);
     for (int l = 0; l < 8; l++) sum += acc[l];
+    sum = -m->unit * sum;
+    if (m->p.h && m->p.systems <= 1) {
+      for (size_t i = 0; i < m->p.n; i++) c += m->p.h[i] * eight(run, s, i, half);
+      sum -= 0.5 * c;
+    }
     for (size_t l = 0; l < 8; l++) {
       size_t r = 16 * group + 8 * half + l;
-      if (r < run->plan.replicas) run->energy[r] = of_fields(run, r, sum[l]);
+      if (r >= run->plan.replicas) break;
+      run->energy[r] = sum[l];
+      if (!m->p.h || m->p.systems <= 1) continue;
+      spins one = spins_of(run, r, 0);
+      double mine = 0.0;
+      for (size_t i = 0; i < m->p.n; i++) mine += m->p.h[rt_system_of(run, r) * m->p.n + i] * spin(&one, i);
+      run->energy[r] -= 0.5 * mine;
     }
   }
 }
 
+/* Whether a replica of those from r to end has flipped a spin since its energy was computed. */
+RT_INLINE int moved(const rt_spin_run *run, size_t r, size_t end)
+{
+  uint64_t changed = 0;
+  for (; r < end && r < run->plan.replicas; r++) {
+    changed |= run->known[r] ^ run->flips[r];
+    run->known[r] = run->flips[r];
+  }
+  return changed != 0;
+}
+
 void RT_LV(rt_spin_energies)(const rt_spin_run *run)
 {
-  if (run->plan.coding == RT_SPIN_IN_BITS) RT_LV(rt_spin_energies_bits)(run);
-  else if (run->plan.coding == RT_SPIN_PLANE) RT_LV(rt_spin_energies_plane)(run);
-  else if (in_lanes(run))
-    for (size_t group = 0; 16 * group < run->plan.replicas; group++) energies_lanes(run, group);
-  else
-    for (size_t r = 0; r < run->plan.replicas; r++)
-      run->energy[r] = run->model->element == RT_SPIN_EL_F64 ? energy_f64(run, r) : energy_f32(run, r);
+  size_t replicas = run->plan.replicas, together = run->plan.coding == RT_SPIN_IN_BITS ? RT_SPIN_BLOCK : in_lanes(run) ? RT_SPIN_LANES : 1;
+  for (size_t r = 0; r < replicas; r += together) {
+    if (!moved(run, r, r + together)) continue;
+    if (run->plan.coding == RT_SPIN_IN_BITS) RT_LV(rt_spin_energies_bits)(run, r / RT_SPIN_BLOCK);
+    else if (run->plan.coding == RT_SPIN_PLANE) RT_LV(rt_spin_energy_plane)(run, r);
+    else if (in_lanes(run)) energies_lanes(run, r / RT_SPIN_LANES);
+    else run->energy[r] = run->model->element == RT_SPIN_EL_F64 ? energy_f64(run, r) : energy_f32(run, r);
+  }
 }

@@ -191,20 +191,18 @@ void RT_LV(rt_spin_sweep_plane)(rt_spin_run *run, double beta, double floor)
 }
 
 /* Every bond is one of a spin of colour 0. */
-void RT_LV(rt_spin_energies_plane)(const rt_spin_run *run)
+void RT_LV(rt_spin_energy_plane)(const rt_spin_run *run, size_t r)
 {
-  for (size_t r = 0; r < run->plan.replicas; r++) {
-    plane p = plane_of(run, r);
-    int64_t sum = 0;
-    for (size_t row = 0; row < p.rows; row++)
-      for (size_t word = 0; word < p.words; word++) {
-        rt_vw x[4];
-        unsatisfied(&p, 0, row, word, x);
-        for (size_t k = 0; k < 4; k++) {
-          rt_vw gone = part_of(p.missing, 4 * (row * p.words + word) + k, 0);
-          sum += 2 * (int64_t)ones(x[k] & ~gone) - (512 - (int64_t)ones(gone));
-        }
+  plane p = plane_of(run, r);
+  int64_t sum = 0;
+  for (size_t row = 0; row < p.rows; row++)
+    for (size_t word = 0; word < p.words; word++) {
+      rt_vw x[4];
+      unsatisfied(&p, 0, row, word, x);
+      for (size_t k = 0; k < 4; k++) {
+        rt_vw gone = part_of(p.missing, 4 * (row * p.words + word) + k, 0);
+        sum += 2 * (int64_t)ones(x[k] & ~gone) - (512 - (int64_t)ones(gone));
       }
-    run->energy[r] = run->model->unit * (double)sum;
-  }
+    }
+  run->energy[r] = run->model->unit * (double)sum;
 }

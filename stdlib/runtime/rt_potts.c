@@ -73,7 +73,7 @@ void rt_potts_visit(rt_spin_rule rule, size_t q, const double *x, size_t now, do
 /* ---- runs */
 
 typedef struct layout {
-  size_t energy, best_energy, changes, state, best, key, factor, word, proposal, group, scratch, bytes;
+  size_t energy, best_energy, changes, known, state, best, key, factor, word, proposal, group, scratch, bytes;
 } layout;
 
 static size_t slots_of(const rt_spin_plan *plan)
@@ -88,12 +88,13 @@ static layout lay_out(const rt_potts_model *m, const rt_spin_plan *plan)
   l.energy = part(&l.bytes, slots, sizeof(double));
   l.best_energy = part(&l.bytes, slots, sizeof(double));
   l.changes = part(&l.bytes, slots, sizeof(uint64_t));
+  l.known = part(&l.bytes, slots, sizeof(uint64_t));
   l.key = part(&l.bytes, slots, sizeof(uint64_t));
   l.factor = part(&l.bytes, slots, sizeof(float));
   l.word = part(&l.bytes, slots * 64, sizeof(uint32_t));
   l.proposal = part(&l.bytes, slots * 64, sizeof(uint32_t));
   l.state = part(&l.bytes, slots * n, sizeof(int32_t));
-  l.best = part(&l.bytes, plan->keep_best ? plan->replicas * n : 0, sizeof(uint16_t));
+  l.best = part(&l.bytes, plan->keep_best ? slots * n : 0, sizeof(int32_t));
   l.group = part(&l.bytes, n, 1);
   l.scratch = part(&l.bytes, 2 * (m->p.q + m->graph.degree) * 16, sizeof(float));
   return l;
@@ -138,8 +139,9 @@ void rt_potts_run_init(rt_potts_run *run, const rt_potts_model *m, const rt_spin
                         .energy = (double *)(at + l.energy),
                         .best_energy = (double *)(at + l.best_energy),
                         .changes = (uint64_t *)(at + l.changes),
+                        .known = (uint64_t *)(at + l.known),
                         .state = (int32_t *)(at + l.state),
-                        .best = plan->keep_best ? (uint16_t *)(at + l.best) : NULL,
+                        .best = plan->keep_best ? (int32_t *)(at + l.best) : NULL,
                         .key = (uint64_t *)(at + l.key),
                         .factor = (float *)(at + l.factor),
                         .word = (uint32_t *)(at + l.word),
@@ -149,7 +151,7 @@ void rt_potts_run_init(rt_potts_run *run, const rt_potts_model *m, const rt_spin
                         .chunk = UINT64_MAX};
   for (size_t r = 0; r < slots_of(plan); r++) {
     run->energy[r] = run->best_energy[r] = 0.0;
-    run->changes[r] = 0;
+    run->changes[r] = run->known[r] = 0;
     run->factor[r] = 0.0f;
     run->key[r] = rt_key_fold(plan->key, plan->first_replica + r);
   }

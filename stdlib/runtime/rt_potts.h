@@ -46,12 +46,13 @@ double rt_potts_energy(const rt_potts_problem *p, const uint16_t *s);
 typedef struct rt_potts_run {
   const rt_potts_model *model;
   rt_spin_plan plan;
-  uint64_t visit;
+  uint64_t visit, sweep;
   double *energy, *best_energy; /* [replicas] */
   uint64_t *changes;            /* [replicas] visits that changed their site */
   /* the kernels' own */
   int32_t *state;               /* SCALAR [replicas][n], IN_LANES [group of 16][n][16] */
-  uint16_t *best;               /* [replicas][n] */
+  int32_t *best;                /* as `state` */
+  uint64_t *known;              /* [replicas] changes when the energy was last computed */
   uint64_t *key;
   float *factor;                /* beta * unit */
   uint32_t *word, *proposal;    /* of 64 visits: [replicas][64], or [64][16] for each group, and */

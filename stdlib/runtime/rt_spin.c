@@ -249,7 +249,7 @@ size_t rt_spin_model_size(rt_spin_model *m, const rt_spin_problem *p, rt_spin_pr
       m->element = c.most <= 127 ? RT_SPIN_EL_I8 : RT_SPIN_EL_I16;
     m->degree = p->n - 1;
     part(&m->bytes, systems_of(p) * p->n * m->ld, element_size(m->element));
-    if (systems_of(p) > 1) part(&m->bytes, round_up(systems_of(p), RT_SPIN_LANES) * p->n * p->n, sizeof(float));
+    if (systems_of(p) > 1) part(&m->bytes, round_up(systems_of(p), RT_SPIN_LANES) * p->n * p->n, element_size(m->element));
     return m->bytes;
   }
   for (size_t i = 0; i < p->n; i++) {
@@ -300,13 +300,15 @@ static void pack_dense(rt_spin_model *m, unsigned char *memory)
         put(J, m->element, at + j, m->exact ? rt_round(x) : x);
       }
     }
-  if (systems == 1 || m->element != RT_SPIN_EL_F32) return;
-  float *lanes = (float *)(memory + part(&bytes, round_up(systems, RT_SPIN_LANES) * n * n, sizeof(float)));
+  if (systems == 1) return;
+  void *lanes = memory + part(&bytes, round_up(systems, RT_SPIN_LANES) * n * n, element_size(m->element));
   m->J_lanes = lanes;
   for (size_t q = 0; q < round_up(systems, RT_SPIN_LANES); q++)
-    for (size_t ij = 0; ij < n * n; ij++)
-      lanes[(q / RT_SPIN_LANES * n * n + ij) * RT_SPIN_LANES + q % RT_SPIN_LANES] =
-          q < systems ? ((const float *)J)[q * n * m->ld + ij / n * m->ld + ij % n] : 0.0f;
+    for (size_t ij = 0; ij < n * n; ij++) {
+      size_t from = q * n * m->ld + ij / n * m->ld + ij % n;
+      double x = q >= systems ? 0.0 : m->element == RT_SPIN_EL_F64 ? ((const double *)J)[from] : (double)((const float *)J)[from];
+      put(lanes, m->element, (q / RT_SPIN_LANES * n * n + ij) * RT_SPIN_LANES + q % RT_SPIN_LANES, x);
+    }
 }
 
 static void pack_sparse(rt_spin_model *m, unsigned char *memory)
@@ -408,7 +410,7 @@ int rt_spin_can(const rt_spin_model *m, const rt_spin_plan *plan, rt_spin_coding
   switch (coding) {
   case RT_SPIN_SCALAR: return 1;
   case RT_SPIN_IN_LANES:
-    return m->p.form == RT_SPIN_DENSE && m->element == RT_SPIN_EL_F32 &&
+    return m->p.form == RT_SPIN_DENSE && (m->element == RT_SPIN_EL_F32 || m->element == RT_SPIN_EL_F64) &&
            (systems_of(&m->p) == 1 || (plan->first_replica == 0 && plan->replicas <= systems_of(&m->p)) ||
             (plan->first_replica % RT_SPIN_LANES == 0 && systems_of(&m->p) % RT_SPIN_LANES == 0));
   case RT_SPIN_IN_BITS: return m->slices > 0;
@@ -430,7 +432,7 @@ rt_spin_coding rt_spin_choose(const rt_spin_model *m, const rt_spin_plan *plan, 
 
 /* Offsets of a run's parts. */
 typedef struct layout {
-  size_t energy, best_energy, flips, fresh, key, factor, variate, flipped, state, best, bytes;
+  size_t energy, best_energy, flips, fresh, known, key, factor, variate, flipped, state, best, bytes;
 } layout;
 
 static size_t slots_of(const rt_spin_plan *plan)
@@ -448,6 +450,7 @@ static layout lay_out(const rt_spin_model *m, const rt_spin_plan *plan)
     l.best_energy = part(&l.bytes, r, sizeof(double));
     l.flips = part(&l.bytes, r, sizeof(uint64_t));
     l.fresh = part(&l.bytes, r, sizeof(uint64_t));
+    l.known = part(&l.bytes, r, sizeof(uint64_t));
     l.key = part(&l.bytes, r, sizeof(uint64_t));
     l.factor = part(&l.bytes, r, sizeof(float));
     l.state = part(&l.bytes, vectors, 64);
@@ -458,12 +461,14 @@ static layout lay_out(const rt_spin_model *m, const rt_spin_plan *plan)
   l.best_energy = part(&l.bytes, slots, sizeof(double));
   l.flips = part(&l.bytes, slots, sizeof(uint64_t));
   l.fresh = part(&l.bytes, slots, sizeof(uint64_t));
+  l.known = part(&l.bytes, slots, sizeof(uint64_t));
   l.key = part(&l.bytes, slots, sizeof(uint64_t));
   l.factor = part(&l.bytes, slots, sizeof(float));
   l.variate = part(&l.bytes, slots * RT_SPIN_VARIATES, sizeof(float));
   l.flipped = part(&l.bytes, slots, sizeof(rt_spin_flipped));
-  l.state = part(&l.bytes, 2 * m->ld * slots, m->element == RT_SPIN_EL_F64 ? sizeof(double) : sizeof(float));
-  l.best = part(&l.bytes, plan->keep_best ? r * m->p.n : 0, 1);
+  size_t number = m->element == RT_SPIN_EL_F64 ? sizeof(double) : sizeof(float);
+  l.state = part(&l.bytes, 2 * m->ld * slots, number);
+  l.best = part(&l.bytes, plan->keep_best ? m->ld * slots : 0, number);
   return l;
 }
 
@@ -482,6 +487,7 @@ void rt_spin_run_init(rt_spin_run *run, const rt_spin_model *m, const rt_spin_pl
                        .best_energy = (double *)(at + l.best_energy),
                        .flips = (uint64_t *)(at + l.flips),
                        .fresh = (uint64_t *)(at + l.fresh),
+                       .known = (uint64_t *)(at + l.known),
                        .key = (uint64_t *)(at + l.key),
                        .factor = (float *)(at + l.factor),
                        .variate = (float *)(at + l.variate),
@@ -491,7 +497,7 @@ void rt_spin_run_init(rt_spin_run *run, const rt_spin_model *m, const rt_spin_pl
                        .chunk = UINT64_MAX};
   for (size_t r = 0; r < slots_of(plan); r++) {
     run->energy[r] = run->best_energy[r] = 0.0;
-    run->flips[r] = run->fresh[r] = 0;
+    run->flips[r] = run->fresh[r] = run->known[r] = 0;
     run->factor[r] = 0.0f;
     run->key[r] = rt_key_fold(plan->key, plan->first_replica + r);
   }

@@ -64,7 +64,7 @@ typedef enum rt_spin_precision {
 typedef enum rt_spin_coding {
   RT_SPIN_AUTO, /* a plan's before rt_spin_choose */
   RT_SPIN_SCALAR, /* each replica by itself; 16 visits are looked at together */
-  RT_SPIN_IN_LANES, /* 16 replicas side by side, for few spins or high acceptance: dense problems, f32 */
+  RT_SPIN_IN_LANES, /* 16 replicas side by side, for few spins or high acceptance: dense problems */
   RT_SPIN_IN_BITS,  /* a bit each, 512 to a block: small integer couplings without fields, one beta for all replicas */
   RT_SPIN_PLANE     /* a bit for each spin of a lattice: couplings -J, 0 and J, no fields, width a multiple of 128, height of 16, order COLOURED of all
                        sites: first those with even x + y, then the others, whatever plan.sites says; one beta for all replicas */
@@ -108,7 +108,7 @@ typedef struct rt_spin_model {
   size_t bytes;   /* of memory */
   /* packed; NULL where the form has none */
   const void *J;           /* DENSE [systems][n][ld] */
-  const float *J_lanes;    /* DENSE with systems > 1: [systems / 16][n][n][16] */
+  const void *J_lanes;     /* DENSE with systems > 1: [systems / 16][n][n][16] */
   const uint32_t *row, *column; /* SPARSE, and LATTICE as such */
   const void *weight;           /* of type `element`, in units; NULL: all are +1 or all -1, which `sign` says */
   float sign;
@@ -151,15 +151,23 @@ typedef struct rt_spin_plan {
   const uint32_t *sites; /* [site_count] borrowed: sites visited, each once; others are clamped.  NULL: all, rising */
   size_t site_count;
   size_t proposals;      /* RANDOM: visits of a sweep; 0: as many as sites.  Other orders ignore it */
-  int keep_best;         /* after each sweep a replica's state is kept if it is its best so far */
+  int keep_best;         /* where energies are computed (rt_spin_schedule.every) a replica's state is kept if it is its best so far */
 } rt_spin_plan;
+
+/* All replicas after a sweep: the sum of their energies, the lowest that any has met, and the sum of their flips since the start. */
+typedef struct rt_spin_tally {
+  double energy, best;
+  uint64_t flips;
+} rt_spin_tally;
 
 typedef struct rt_spin_schedule {
   size_t sweeps;
   const double *beta;  /* beta of sweep t, replica r: beta[t * by_sweep + r * by_replica]; >= 0, +inf allowed */
   size_t by_sweep, by_replica;
   const double *floor; /* FLOORED: [sweeps], in [0, 1) */
-  double *energy;      /* [sweeps][replicas] OUT, or NULL: energies after each sweep */
+  size_t every;        /* energies are computed after sweeps whose number in the run, from 1, is a multiple of this, and after the last; 0 is 1 */
+  double *energy;      /* [sweeps][replicas] OUT, or NULL: energies after each sweep; `every` is then 1 */
+  rt_spin_tally *tally; /* [sweeps] OUT, or NULL; written where energies are computed.  Only for plans that keep the best */
 } rt_spin_schedule;
 
 /* Flips of a replica in a group of 16 visits: sites, and minus what the spins were. */
@@ -178,8 +186,9 @@ typedef struct rt_spin_run {
   uint64_t *flips;       /* accepted so far (of visits * sweeps) */
   /* the rest is the kernels' own */
   void *state;
-  void *best;      /* int8_t [replicas][n], or as `state` */
-  uint64_t *fresh; /* [replicas] flips when the fields were last computed anew */
+  void *best;      /* as the spins in `state` */
+  uint64_t *fresh; /* [replicas] flips when the fields were last computed anew, */
+  uint64_t *known; /* and when the energy was */
   uint64_t *key;   /* K_r */
   float *factor;   /* from a variate to a bound, in this sweep */
   float *variate;  /* of 64 visits, and */

@@ -378,6 +378,7 @@ static void test_plain(void **unused)
             plan.replicas = 21;
             plan.first_replica = 5;
             compare(&p, RT_SPIN_F32, plan, level);
+            compare(&p, RT_SPIN_F64, plan, level);
           }
           if (order == 2) free((void *)plan.sites);
         }
@@ -397,7 +398,8 @@ static void test_split(void **unused)
       if ((i < 40) == (j < 40)) J[i * 75 + j] = NAN; /* not read */
   for (int coding = RT_SPIN_SCALAR; coding <= RT_SPIN_IN_LANES; coding++)
     compare(&p, RT_SPIN_F32, (rt_spin_plan){.rule = RT_SPIN_HEAT_BATH, .coding = (rt_spin_coding)coding, .key = 5, .replicas = 2}, 0);
-  compare(&p, RT_SPIN_F64, (rt_spin_plan){.rule = RT_SPIN_METROPOLIS, .order = RT_SPIN_RANDOM, .coding = RT_SPIN_SCALAR, .key = 5, .replicas = 2}, 0);
+  for (int coding = RT_SPIN_SCALAR; coding <= RT_SPIN_IN_LANES; coding++)
+    compare(&p, RT_SPIN_F64, (rt_spin_plan){.rule = RT_SPIN_METROPOLIS, .order = RT_SPIN_RANDOM, .coding = (rt_spin_coding)coding, .key = 5, .replicas = 2}, 0);
   drop(&p);
 }
 
@@ -415,14 +417,15 @@ static void test_systems(void **unused)
   }
   all.J = J;
   all.h = h;
-  for (int coding = RT_SPIN_SCALAR; coding <= RT_SPIN_IN_LANES; coding++) {
-    rt_spin_plan plan = {.coding = (rt_spin_coding)coding, .key = 9, .replicas = R, .order = RT_SPIN_RANDOM, .proposals = 10};
-    tried t = set_up(&all, RT_SPIN_F32, 0);
+  for (int which = 0; which < 4; which++) {
+    rt_spin_precision precision = which / 2 ? RT_SPIN_F64 : RT_SPIN_F32;
+    rt_spin_plan plan = {.coding = which % 2 ? RT_SPIN_IN_LANES : RT_SPIN_SCALAR, .key = 9, .replicas = R, .order = RT_SPIN_RANDOM, .proposals = 10};
+    tried t = set_up(&all, precision, 0);
     start(&t, &plan, NULL);
     t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = 5, .beta = beta, .by_sweep = 1});
     for (size_t r = 0; r < R; r++) {
       rt_spin_plan alone = {.coding = RT_SPIN_SCALAR, .key = 9, .replicas = 1, .first_replica = r, .order = RT_SPIN_RANDOM, .proposals = 10};
-      tried a = set_up(&one[r], RT_SPIN_F32, 0);
+      tried a = set_up(&one[r], precision, 0);
       start(&a, &alone, NULL);
       a.k->sweep(&a.run, &(rt_spin_schedule){.sweeps = 5, .beta = beta, .by_sweep = 1});
       int8_t x[N], y[N];
@@ -589,6 +592,60 @@ static void test_plane(void **unused)
       end(&t);
       drop(&p);
     }
+}
+
+/* Energies looked at after some sweeps only, in calls of other lengths: the same states, and the best among those looked at. */
+static void test_every(void **unused)
+{
+  (void)unused;
+  enum { SWEEPS = 23, EVERY = 4, R = 21 };
+  rt_spin_problem p[] = {dense(20, 0, 1), sparse(90, 0.1, 1, 1), sparse(70, 0.2, 0, 1), lattice(128, 16, 1, 1, 1, 1)};
+  for (int k = 0; k < 4; k++)
+    for (int coding = RT_SPIN_SCALAR; coding <= RT_SPIN_PLANE; coding++)
+      for (int precision = RT_SPIN_F64; precision <= RT_SPIN_F32; precision++) {
+        size_t n = p[k].n;
+        rt_spin_plan plan = {.order = RT_SPIN_COLOURED, .coding = (rt_spin_coding)coding, .key = 6, .replicas = R, .keep_best = 1};
+        double beta[SWEEPS], *energy = room(SWEEPS * R * sizeof *energy);
+        rt_spin_tally tally[SWEEPS];
+        for (int t = 0; t < SWEEPS; t++) beta[t] = 0.1 * t;
+        tried all = set_up(&p[k], (rt_spin_precision)precision, 0), some = set_up(&p[k], (rt_spin_precision)precision, 0);
+        if (!rt_spin_can(&all.model, &plan, plan.coding)) {
+          free(energy), free(all.model_memory), free(some.model_memory);
+          continue;
+        }
+        start(&all, &plan, NULL);
+        start(&some, &plan, NULL);
+        double *first = room(R * sizeof *first);
+        memcpy(first, all.run.energy, R * sizeof *first);
+        all.k->sweep(&all.run, &(rt_spin_schedule){.sweeps = SWEEPS, .beta = beta, .by_sweep = 1, .energy = energy});
+        some.k->sweep(&some.run, &(rt_spin_schedule){.sweeps = 12, .beta = beta, .by_sweep = 1, .every = EVERY, .tally = tally});
+        some.k->sweep(&some.run, &(rt_spin_schedule){.sweeps = SWEEPS - 12, .beta = beta + 12, .by_sweep = 1, .every = EVERY, .tally = tally + 12});
+        int8_t *x = room(n), *y = room(n);
+        uint64_t flips = 0;
+        for (size_t r = 0; r < R; r++) {
+          double best = first[r];
+          for (size_t t = 0; t < SWEEPS; t++)
+            if ((t + 1) % EVERY == 0 || t + 1 == SWEEPS) best = fmin(best, energy[t * R + r]);
+          assert_true(some.run.best_energy[r] == best && some.run.energy[r] == energy[(SWEEPS - 1) * R + r]);
+          all.k->store(&all.run, r, 0, x);
+          some.k->store(&some.run, r, 0, y);
+          assert_memory_equal(x, y, n);
+          some.k->store(&some.run, r, 1, y);
+          assert_true(fabs(rt_spin_energy(&p[k], 0, y) - best) <= (precision == RT_SPIN_F64 || all.model.exact ? 1e-11 : 1e-4));
+          flips += all.run.flips[r];
+        }
+        assert_true(tally[SWEEPS - 1].flips == flips);
+        for (size_t t = 0; t < SWEEPS; t++) {
+          if ((t + 1) % EVERY && t + 1 < SWEEPS) continue;
+          double sum = 0;
+          for (size_t r = 0; r < R; r++) sum += energy[t * R + r];
+          assert_true(tally[t].energy == sum && tally[t].best <= sum / R);
+        }
+        free(x), free(y), free(energy), free(first);
+        end(&all);
+        end(&some);
+      }
+  for (int k = 0; k < 4; k++) drop(&p[k]);
 }
 
 /* Spins as bits have the same bits at every level, and whatever calls their sweeps are divided over; so have the best states. */
@@ -788,6 +845,7 @@ int main(void)
       cmocka_unit_test(test_plain),
       cmocka_unit_test(test_split),
       cmocka_unit_test(test_systems),
+      cmocka_unit_test(test_every),
       cmocka_unit_test(test_transitions),
       cmocka_unit_test(test_plane),
       cmocka_unit_test(test_bits_levels),
