@@ -248,6 +248,50 @@ static void visit_sites(rt_potts_run *run, const piece *p)
   }
 }
 
+typedef int32_t rt_vi_any __attribute__((vector_size(64), may_alias, aligned(4)));
+
+/* state[at[l]] for 16 lanes. */
+RT_INLINE rt_vi gather(const int32_t *state, const uint32_t *at)
+{
+#if defined(__AVX512F__) && !defined(__clang__)
+  return __builtin_ia32_gathersiv16si(rt_vi_all(0), state, *(const rt_vi_any *)at, (uint16_t)-1, 4);
+#else
+  rt_vi r;
+  for (int l = 0; l < 16; l++) r[l] = state[at[l]];
+  return r;
+#endif
+}
+
+/* Where states lie in the order of visits: up to 16 places in a row. */
+static void visit_places(rt_potts_run *run, const piece *p)
+{
+  const rt_vi lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  rt_vi colour[16];
+  visits v = visits_of(run, p);
+  v.colour = colour;
+  v.degree = run->model->graph.degree;
+  for (size_t r = 0; r < run->plan.replicas; r++) {
+    int32_t *state = run->state + r * run->stride;
+    rt_vi changes = rt_vi_all(0);
+    v.factor = rt_vf_all(run->factor[r]);
+    count_colours(&v, run);
+    for (size_t k = 0, size; k < p->count; k += size) {
+      size_t at = p->place + k;
+      size = run->group[at] < p->count - k ? run->group[at] : p->count - k;
+      rt_vi word, proposal;
+      __builtin_memcpy(&word, run->word + 64 * r + p->at + k, sizeof word);
+      __builtin_memcpy(&proposal, run->proposal + 64 * r + p->at + k, sizeof proposal);
+      rt_vi old = *(const rt_vi_any *)(state + at), these = lane < rt_vi_all((int32_t)size);
+      for (size_t e = 0; e < v.degree; e++) colour[e] = gather(state, run->neighbour + e * run->stride + at);
+      rt_vi new = visit(&v, old, (rt_vu)word, (const uint32_t *)&proposal, run->scratch);
+      new = (new & these) | (old & ~these);
+      *(rt_vi_any *)(state + at) = new;
+      changes -= (rt_vi)(new != old);
+    }
+    for (int l = 0; l < 16; l++) run->changes[r] += (uint64_t)changes[l];
+  }
+}
+
 /* ---- sweeps */
 
 static void draw_words(rt_potts_run *run, uint64_t chunk, uint32_t site, uint32_t *to)
@@ -270,7 +314,8 @@ static void draw_words(rt_potts_run *run, uint64_t chunk, uint32_t site, uint32_
 static size_t place(const rt_potts_run *run, size_t r, size_t i)
 {
   size_t n = run->model->p.graph.n;
-  return run->plan.coding == RT_SPIN_IN_LANES ? (r / 16 * n + i) * 16 + r % 16 : r * n + i;
+  if (run->plan.coding == RT_SPIN_IN_LANES) return (r / 16 * n + i) * 16 + r % 16;
+  return r * run->stride + (run->place ? run->place[i] : i);
 }
 
 /* Replicas that are looked at together. */
@@ -288,17 +333,23 @@ static void count_pairs(rt_potts_run *run, size_t r)
 {
   const rt_spin_model *g = &run->model->graph;
   size_t n = run->model->p.graph.n;
-  const int32_t *s = run->state + place(run, r, 0);
+  const int32_t *s = run->state + (together(run) == 16 ? r * n : r * run->stride);
   const rt_vi *lanes = (const rt_vi *)s;
   rt_vi equal = rt_vi_all(0);
-  int side_by_side = together(run) == 16;
-  for (size_t i = 0; i < n; i++)
-    for (uint32_t e = g->row[i]; e < g->row[i + 1]; e++) {
-      size_t j = g->column[e];
-      if (j <= i) continue;
-      if (side_by_side) equal -= lanes[i] == lanes[j];
-      else equal[0] += s[i] == s[j];
-    }
+  if (run->place) { /* each pair is met at both ends */
+    int64_t twice = 0;
+    for (size_t k = 0; k < n; k += 16)
+      for (size_t e = 0; e < g->degree; e++) equal -= *(const rt_vi_any *)(s + k) == gather(s, run->neighbour + e * run->stride + k);
+    for (int l = 0; l < 16; l++) twice += equal[l];
+    equal[0] = (int32_t)(twice / 2);
+  } else
+    for (size_t i = 0; i < n; i++)
+      for (uint32_t e = g->row[i]; e < g->row[i + 1]; e++) {
+        size_t j = g->column[e];
+        if (j <= i) continue;
+        if (together(run) == 16) equal -= lanes[i] == lanes[j];
+        else equal[0] += s[i] == s[j];
+      }
   double unit = -g->unit * (double)g->sign;
   for (size_t l = 0; l < together(run) && r + l < run->plan.replicas; l++) run->energy[r + l] = unit * (double)equal[l];
 }
@@ -354,8 +405,8 @@ static void keep_best(rt_potts_run *run)
         any = 1;
       }
     if (!any) continue;
-    const int32_t *from = run->state + place(run, r, 0);
-    int32_t *to = run->best + place(run, r, 0);
+    const int32_t *from = run->state + r * (lanes == 1 ? run->stride : n);
+    int32_t *to = run->best + r * (lanes == 1 ? run->stride : n);
     if (lanes == 1)
       for (size_t i = 0; i < n; i++) to[i] = from[i];
     else
@@ -386,6 +437,7 @@ static void sweep(rt_potts_run *run, const rt_spin_schedule *q)
       }
       piece p = {random ? run->site + at : plan->sites ? plan->sites + first : NULL, first, first, count, at, floor};
       if (plan->coding == RT_SPIN_IN_LANES) visit_lanes(run, &p);
+      else if (run->place) visit_places(run, &p);
       else visit_sites(run, &p);
       first += count;
       run->visit += count;

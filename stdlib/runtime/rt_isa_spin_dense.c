@@ -3,7 +3,7 @@
  * Sites in rising order go in groups of 16.  A group is decided in registers: its 16 fields, corrected by the one row of J that a flip needs there, are
  * compared with 16 bounds, the first spin that flips is found, and so on behind it: as if one site were visited after the other.  Then all rows of the
  * group's flips are added to the fields together, in the order of the flips, so each field is read and written once for up to 16 of them,
- * and a row of J once for all replicas.  Random order and lists visit one site at a time. */
+ * and a row of J once for all replicas.  Sixteen replicas are decided together where the level has vectors for them.  Random order and lists visit one site at a time. */
 #include "stdlib/runtime/rt_isa_spin.h"
 
 typedef char rt_bytes __attribute__((vector_size(16), may_alias));
@@ -42,21 +42,18 @@ RT_INLINE rt_vf load_row(const void *J, rt_spin_element e, size_t at)
 /* g += to[q] J[site[q]] over the columns [from, to), multiples of 16. */
 RT_INLINE void add_columns(const void *J, rt_spin_element e, size_t ld, const rt_spin_flipped *q, float *g, size_t from, size_t to)
 {
+  enum { WIDE = 8 };
   size_t col = from;
-  for (; col + 64 <= to; col += 64) {
-    rt_vf a0 = RT_VF(g + col), a1 = RT_VF(g + col + 16), a2 = RT_VF(g + col + 32), a3 = RT_VF(g + col + 48);
+  for (; col + 16 * WIDE <= to; col += 16 * WIDE) {
+    rt_vf a[WIDE];
+    for (size_t v = 0; v < WIDE; v++) a[v] = RT_VF(g + col + 16 * v);
     for (uint32_t k = 0; k < q->count; k++) {
       size_t at = q->site[k] * ld + col;
       rt_vf c = rt_vf_all(q->to[k]);
-      a0 = rt_add_signed(a0, c, load_row(J, e, at));
-      a1 = rt_add_signed(a1, c, load_row(J, e, at + 16));
-      a2 = rt_add_signed(a2, c, load_row(J, e, at + 32));
-      a3 = rt_add_signed(a3, c, load_row(J, e, at + 48));
+#pragma GCC unroll 8
+      for (size_t v = 0; v < WIDE; v++) a[v] = rt_add_signed(a[v], c, load_row(J, e, at + 16 * v));
     }
-    RT_VF_AT(g + col) = a0;
-    RT_VF_AT(g + col + 16) = a1;
-    RT_VF_AT(g + col + 32) = a2;
-    RT_VF_AT(g + col + 48) = a3;
+    for (size_t v = 0; v < WIDE; v++) RT_VF_AT(g + col + 16 * v) = a[v];
   }
   for (; col < to; col += 16) {
     rt_vf a = RT_VF(g + col);
@@ -108,6 +105,79 @@ RT_INLINE void decide(const void *J, rt_spin_element e, size_t ld, size_t b, uin
   q->count = count;
 }
 
+/* ---- the same for 16 replicas, a lane each: 16 x 16 numbers are turned, and turned back */
+
+#if defined(__AVX512F__) && !defined(__clang__)
+enum { TURNED = 16 };
+
+/* Rows become columns: four perfect shuffles. */
+RT_INLINE void turn(rt_vf x[16])
+{
+  const rt_vi low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}, high = low + 8;
+  rt_vf y[16];
+  for (int stage = 0; stage < 2; stage++) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+      y[2 * i] = __builtin_shuffle(x[i], x[i + 8], low);
+      y[2 * i + 1] = __builtin_shuffle(x[i], x[i + 8], high);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+      x[2 * i] = __builtin_shuffle(y[i], y[i + 8], low);
+      x[2 * i + 1] = __builtin_shuffle(y[i], y[i + 8], high);
+    }
+  }
+}
+
+/* Decides the sites of group b for replicas r .. r + 15; x: their variates, RT_SPIN_VARIATES apart. */
+RT_INLINE void decide_turned(rt_spin_run *run, const void *J, rt_spin_element e, size_t ld, size_t b, uint32_t todo, size_t r, const float *x, float always)
+{
+  rt_vf spin[16], field[16], variate[16];
+  float square[16] __attribute__((aligned(64)));
+  for (size_t l = 0; l < 16; l++) {
+    spin[l] = RT_VF(rt_spins_f32(run, r + l) + 16 * b);
+    field[l] = RT_VF(rt_fields_f32(run, r + l) + 16 * b);
+    __builtin_memcpy(&variate[l], x + l * RT_SPIN_VARIATES, sizeof variate[l]);
+  }
+  turn(spin);
+  turn(field);
+  turn(variate);
+  rt_vf factor;
+  __builtin_memcpy(&factor, run->factor + r, sizeof factor);
+  for (size_t k = 0; k < 16; k++) {
+    if (!(todo >> k & 1)) continue;
+    rt_vf bound = rt_vf_pick((rt_vi)(variate[k] >= rt_vf_all(always)), rt_vf_all(__builtin_inff()), variate[k] * factor);
+    rt_vi hit = (rt_vi)(spin[k] * field[k] <= bound);
+    rt_vf c = (rt_vf)((rt_vi)-spin[k] & hit);
+    spin[k] += c + c;
+    RT_VF_AT(square) = load_row(J, e, (16 * b + k) * ld + 16 * b);
+    for (size_t i = k + 1; i < 16; i++) field[i] = rt_add_signed(field[i], c, rt_vf_all(square[i]));
+  }
+  turn(spin);
+  for (size_t l = 0; l < 16; l++) {
+    float *s = rt_spins_f32(run, r + l) + 16 * b;
+    rt_spin_flipped *q = run->flipped + r + l;
+    uint32_t count = 0, flipped = (uint16_t)__builtin_ia32_cmpps512_mask(RT_VF(s), spin[l], 4 /* unequal */, (uint16_t)-1, 4);
+    RT_VF_AT(s) = spin[l];
+    for (; flipped; flipped &= flipped - 1) {
+      uint32_t k = (uint32_t)__builtin_ctz(flipped);
+      q->site[count] = (uint32_t)(16 * b) + k;
+      q->to[count++] = s[k];
+    }
+    q->count = count;
+  }
+}
+#else
+enum { TURNED = 0 };
+RT_INLINE void decide_turned(rt_spin_run *run, const void *J, rt_spin_element e, size_t ld, size_t b, uint32_t todo, size_t r, const float *x, float always)
+{
+  (void)run, (void)J, (void)e, (void)ld, (void)b, (void)todo, (void)r, (void)x, (void)always;
+}
+#endif
+
+/* Columns of 16 rows that stay in the nearest cache while all replicas take them. */
+enum { NEAR = 512 };
+
 RT_INLINE void visit_groups(rt_spin_run *run, const rt_spin_piece *piece, rt_spin_element e)
 {
   const rt_spin_model *m = run->model;
@@ -117,16 +187,26 @@ RT_INLINE void visit_groups(rt_spin_run *run, const rt_spin_piece *piece, rt_spi
     uint32_t todo = (uint32_t)((1u << hi) - (1u << lo));
     columns(m, 16 * b, 16 * b + 15, &from, &to);
     if (16 * b + 32 <= m->p.n) expect(m->J, e, ld, b + 1);
-    for (size_t r = 0; r < replicas; r++) {
-      const float *x = run->variate + r * RT_SPIN_VARIATES + 16 + piece->at + 16 * b - first;
+    const float *x = run->variate + 16 + piece->at + 16 * b - first;
+    for (size_t r = 0; r < replicas;) {
+      if (TURNED && r + TURNED <= replicas) {
+        decide_turned(run, m->J, e, ld, b, todo, r, x + r * RT_SPIN_VARIATES, piece->always);
+        r += TURNED;
+        continue;
+      }
       rt_vf variate;
-      __builtin_memcpy(&variate, x, sizeof variate);
-      decide((const char *)m->J, e, ld, b, todo, rt_spins_f32(run, r), rt_fields_f32(run, r), rt_bound(variate, run->factor[r], piece->always),
-             run->flipped + r);
-      run->flips[r] += run->flipped[r].count;
+      __builtin_memcpy(&variate, x + r * RT_SPIN_VARIATES, sizeof variate);
+      decide(m->J, e, ld, b, todo, rt_spins_f32(run, r), rt_fields_f32(run, r), rt_bound(variate, run->factor[r], piece->always), run->flipped + r);
+      r++;
     }
-    for (size_t r = 0; r < replicas; r++)
-      if (run->flipped[r].count) add_rows(m->J, e, ld, run->flipped + r, rt_fields_f32(run, r), from, to, 16 * b + 16);
+    for (size_t r = 0; r < replicas; r++) run->flips[r] += run->flipped[r].count;
+    if (replicas == 1) {
+      if (run->flipped->count) add_rows(m->J, e, ld, run->flipped, rt_fields_f32(run, 0), from, to, 16 * b + 16);
+      continue;
+    }
+    for (size_t col = from; col < to; col += NEAR)
+      for (size_t r = 0; r < replicas; r++)
+        if (run->flipped[r].count) add_columns(m->J, e, ld, run->flipped + r, rt_fields_f32(run, r), col, col + NEAR < to ? col + NEAR : to);
   }
 }
 

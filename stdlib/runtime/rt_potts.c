@@ -73,7 +73,7 @@ void rt_potts_visit(rt_spin_rule rule, size_t q, const double *x, size_t now, do
 /* ---- runs */
 
 typedef struct layout {
-  size_t energy, best_energy, changes, known, state, best, key, factor, word, proposal, group, scratch, bytes;
+  size_t energy, best_energy, changes, known, state, best, key, factor, word, proposal, group, scratch, place, neighbour, stride, bytes;
 } layout;
 
 static size_t slots_of(const rt_spin_plan *plan)
@@ -81,21 +81,30 @@ static size_t slots_of(const rt_spin_plan *plan)
   return plan->coding == RT_SPIN_IN_LANES ? round_up(plan->replicas, RT_SPIN_LANES) : plan->replicas;
 }
 
+/* Whether states can lie in the order of visits. */
+static int by_place(const rt_potts_model *m, const rt_spin_plan *plan)
+{
+  return plan->coding == RT_SPIN_SCALAR && plan->order != RT_SPIN_RANDOM && m->graph.exact && !m->graph.weight && !m->H && m->graph.degree < 16;
+}
+
 static layout lay_out(const rt_potts_model *m, const rt_spin_plan *plan)
 {
   layout l = {0};
   size_t slots = slots_of(plan), n = m->p.graph.n;
+  l.stride = by_place(m, plan) ? round_up(n + 2, 16) + 16 : n;
   l.energy = part(&l.bytes, slots, sizeof(double));
   l.best_energy = part(&l.bytes, slots, sizeof(double));
   l.changes = part(&l.bytes, slots, sizeof(uint64_t));
   l.known = part(&l.bytes, slots, sizeof(uint64_t));
   l.key = part(&l.bytes, slots, sizeof(uint64_t));
   l.factor = part(&l.bytes, slots, sizeof(float));
-  l.word = part(&l.bytes, slots * 64, sizeof(uint32_t));
-  l.proposal = part(&l.bytes, slots * 64, sizeof(uint32_t));
-  l.state = part(&l.bytes, slots * n, sizeof(int32_t));
-  l.best = part(&l.bytes, plan->keep_best ? slots * n : 0, sizeof(int32_t));
+  l.word = part(&l.bytes, slots * 64 + 16, sizeof(uint32_t));
+  l.proposal = part(&l.bytes, slots * 64 + 16, sizeof(uint32_t));
+  l.state = part(&l.bytes, slots * l.stride, sizeof(int32_t));
+  l.best = part(&l.bytes, plan->keep_best ? slots * l.stride : 0, sizeof(int32_t));
   l.group = part(&l.bytes, n, 1);
+  l.place = part(&l.bytes, by_place(m, plan) ? n : 0, sizeof(uint32_t));
+  l.neighbour = part(&l.bytes, by_place(m, plan) ? m->graph.degree * l.stride : 0, sizeof(uint32_t));
   l.scratch = part(&l.bytes, 2 * (m->p.q + m->graph.degree) * 16, sizeof(float));
   return l;
 }
@@ -130,6 +139,27 @@ static void find_groups(rt_potts_run *run)
   }
 }
 
+static void find_places(rt_potts_run *run)
+{
+  const rt_spin_plan *plan = &run->plan;
+  const rt_spin_model *g = &run->model->graph;
+  uint32_t n = (uint32_t)run->model->p.graph.n, count = 0;
+  for (uint32_t i = 0; i < n; i++) run->place[i] = plan->sites ? n : i;
+  for (size_t k = 0; plan->sites && k < plan->site_count; k++) run->place[plan->sites[k]] = count++;
+  for (uint32_t i = 0; i < n; i++)
+    if (run->place[i] == n) run->place[i] = count++;
+  for (size_t e = 0; e < g->degree; e++) {
+    uint32_t *to = run->neighbour + e * run->stride;
+    for (size_t k = n; k < run->stride; k++) to[k] = k == n ? n + 1 : n;
+    for (uint32_t i = 0; i < n; i++) to[run->place[i]] = e < g->row[i + 1] - g->row[i] ? run->place[g->column[g->row[i] + e]] : n;
+  }
+  for (size_t r = 0; r < plan->replicas; r++)
+    for (size_t k = n; k < run->stride; k++) {
+      run->state[r * run->stride + k] = k == n ? -1 : -2;
+      if (run->best) run->best[r * run->stride + k] = -1;
+    }
+}
+
 void rt_potts_run_init(rt_potts_run *run, const rt_potts_model *m, const rt_spin_plan *plan, void *memory)
 {
   layout l = lay_out(m, plan);
@@ -147,6 +177,9 @@ void rt_potts_run_init(rt_potts_run *run, const rt_potts_model *m, const rt_spin
                         .word = (uint32_t *)(at + l.word),
                         .proposal = (uint32_t *)(at + l.proposal),
                         .group = at + l.group,
+                        .stride = l.stride,
+                        .place = by_place(m, plan) ? (uint32_t *)(at + l.place) : NULL,
+                        .neighbour = (uint32_t *)(at + l.neighbour),
                         .scratch = (float *)(at + l.scratch),
                         .chunk = UINT64_MAX};
   for (size_t r = 0; r < slots_of(plan); r++) {
@@ -156,6 +189,7 @@ void rt_potts_run_init(rt_potts_run *run, const rt_potts_model *m, const rt_spin
     run->key[r] = rt_key_fold(plan->key, plan->first_replica + r);
   }
   if (plan->coding == RT_SPIN_SCALAR && plan->order != RT_SPIN_RANDOM) find_groups(run);
+  if (run->place) find_places(run);
 }
 
 const rt_potts_kernels *rt_potts_kernels_for(int level)

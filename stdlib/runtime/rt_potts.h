@@ -50,7 +50,12 @@ typedef struct rt_potts_run {
   double *energy, *best_energy; /* [replicas] */
   uint64_t *changes;            /* [replicas] visits that changed their site */
   /* the kernels' own */
-  int32_t *state;               /* SCALAR [replicas][n], IN_LANES [group of 16][n][16] */
+  int32_t *state;               /* SCALAR [replicas][stride], IN_LANES [group of 16][n][16] */
+  size_t stride;
+  /* SCALAR in a given order, all couplings one unit, no fields, few neighbours: states lie in the order of visits, the clamped sites behind.  Places n and
+   * n + 1 and those that fill up have no colour. */
+  uint32_t *place;              /* [n] of each site, or NULL */
+  uint32_t *neighbour;          /* [degree][stride] places of the neighbours of the site at a place; n where there are no more */
   int32_t *best;                /* as `state` */
   uint64_t *known;              /* [replicas] changes when the energy was last computed */
   uint64_t *key;
