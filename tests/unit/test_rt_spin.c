@@ -594,6 +594,41 @@ static void test_plane(void **unused)
     }
 }
 
+/* Many replicas of a dense problem, some decided 16 together and some alone, whose rows go in blocks of columns: each as if it ran alone. */
+static void test_together(void **unused)
+{
+  (void)unused;
+  enum { R = 35, SWEEPS = 4 };
+  for (int form = 0; form < 4; form++) {
+    rt_spin_problem p = form == 0 ? dense(83, 0, 1) : form == 1 ? dense(530, 0, 0) : form == 2 ? dense(300, 1, 1) : dense(270, 2, 0);
+    if (form == 0) p.split = 40;
+    double scale = form == 2 ? 0.05 : form == 3 ? 0.01 : 1, beta[SWEEPS] = {0.1 * scale, 0.4 * scale, scale, 3 * scale}, floor[SWEEPS] = {0.3, 0.2, 0.1, 0};
+    for (int rule = 0; rule < RT_SPIN_RULES; rule++) {
+      rt_spin_plan plan = {.rule = (rt_spin_rule)rule, .coding = RT_SPIN_SCALAR, .key = 12, .replicas = R, .first_replica = 2};
+      tried t = set_up(&p, RT_SPIN_F32, 0);
+      start(&t, &plan, NULL);
+      t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = SWEEPS, .beta = beta, .by_sweep = 1, .floor = floor});
+      int8_t *x = room(p.n), *y = room(p.n);
+      for (size_t r = 0; r < R; r++) {
+        rt_spin_plan one = plan;
+        one.replicas = 1;
+        one.first_replica = 2 + r;
+        tried a = set_up(&p, RT_SPIN_F32, 0);
+        start(&a, &one, NULL);
+        a.k->sweep(&a.run, &(rt_spin_schedule){.sweeps = SWEEPS, .beta = beta, .by_sweep = 1, .floor = floor});
+        a.k->store(&a.run, 0, 0, x);
+        t.k->store(&t.run, r, 0, y);
+        assert_memory_equal(x, y, p.n);
+        assert_true(a.run.energy[0] == t.run.energy[r] && a.run.flips[0] == t.run.flips[r] && a.run.flips[0] > 0);
+        end(&a);
+      }
+      free(x), free(y);
+      end(&t);
+    }
+    drop(&p);
+  }
+}
+
 /* Energies looked at after some sweeps only, in calls of other lengths: the same states, and the best among those looked at. */
 static void test_every(void **unused)
 {
@@ -845,13 +880,14 @@ int main(void)
       cmocka_unit_test(test_plain),
       cmocka_unit_test(test_split),
       cmocka_unit_test(test_systems),
-      cmocka_unit_test(test_every),
       cmocka_unit_test(test_transitions),
       cmocka_unit_test(test_plane),
       cmocka_unit_test(test_bits_levels),
       cmocka_unit_test(test_moments),
       cmocka_unit_test(test_onsager),
       cmocka_unit_test(test_drift),
+      cmocka_unit_test(test_together),
+      cmocka_unit_test(test_every),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
