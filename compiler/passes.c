@@ -4,7 +4,7 @@
 const pass_info pass_table[] = {
     {"inline", pass_inline, true}, {"fold", pass_fold, false}, {"cse", pass_cse, true},   {"dce", pass_dce, true}, {"hoist", pass_hoist, true}, {"lift", pass_lift, true},
     {"sum", pass_sum, false}, {"factor", pass_factor, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"keep", pass_keep, true}, {"strength", pass_strength, false}, {"divide", pass_divide, false},
-    {"unroll", pass_unroll, false}, {"root", pass_root, false}, {"recurrence", pass_recurrence, false}, {"carry", pass_carry, true},
+    {"unroll", pass_unroll, false}, {"root", pass_root, false}, {"recurrence", pass_recurrence, false}, {"split", pass_split, true}, {"carry", pass_carry, true},
     {"fma", pass_fma, false},
     {"rows", pass_rows, true}, {"share", pass_share, true}, {"frame", pass_frame, false}, {"layout", pass_layout, true},
 };
@@ -68,6 +68,7 @@ void passes_run(ir_module *m, ir_fn *fn) {
     settle(m, fn);
   }
   if (PASS(share)) settle(m, fn);
+  if (PASS(split)) settle(m, fn);
   if (PASS(carry)) PASS(hoist);
   /* The negations that fma makes may not vary in their loop. */
   if (PASS(fma)) PASS(hoist);

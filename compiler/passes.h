@@ -25,6 +25,7 @@ bool pass_factor(ir_module *m, ir_fn *fn);    /* ROUND  factors that do not vary
 bool pass_unroll(ir_module *m, ir_fn *fn);    /* ROUND  short loops of known length are written out */
 bool pass_root(ir_module *m, ir_fn *fn);      /* ROUND  a state read only through the inverse of what makes it: the scan carries what that gives */
 bool pass_recurrence(ir_module *m, ir_fn *fn); /* ROUND  of a scan with one state the chain stays, the rest becomes plates */
+bool pass_split(ir_module *m, ir_fn *fn);     /* EXACT  costly work of a scan that needs no state becomes a plate before it */
 bool pass_carry(ir_module *m, ir_fn *fn);     /* EXACT  array states read one step later are carried */
 bool pass_copy(ir_module *m, ir_fn *fn);      /* EXACT  loops that only copy an array become the array; scans without state plates */
 bool pass_fuse(ir_module *m, ir_fn *fn);      /* EXACT  plates over one box become one plate */
