@@ -4,6 +4,7 @@
 #include "compiler/ir_cost.h"
 #include "compiler/ir_text.h"
 #include "vm/api.h"
+#include "vm/mh_walk.h"
 #include "vm/spin_form.h"
 
 #include <stdlib.h>
@@ -118,13 +119,56 @@ static const char *reason(const aim_task *t) {
 }
 
 /* One element at a time, each by the terms that depend on it. */
-static bool by_elements(plan_method m) { return m == PLAN_MH || m == PLAN_GIBBS || m == PLAN_SLICE; }
+static bool by_elements(plan_method m) { return m == PLAN_MH || m == PLAN_GIBBS || m == PLAN_SLICE || m == PLAN_CYCLE; }
+
+/* What moves a site: the method of the statement, or of its part of a cycle. */
+static plan_method mover(const plan *pl, const char *site) {
+  for (size_t k = 0; k < pl->nparts; k++)
+    for (size_t i = 0; i < pl->part[k].n; i++)
+      if (strcmp(pl->part[k].name[i], site) == 0) return pl->part[k].method;
+  return pl->method;
+}
 
 /* How gibbs and slice draw a site. */
-static const char *update(const program_site *s) {
-  if (s->site->support == IR_SUP_FINITE) return "every value weighed";
-  if (s->discrete) return "slice of integers";
-  return s->site->event_rank ? "slices along its coordinates" : "slice";
+static void print_update(const program_site *s, const finite_order *x, bool exact) {
+  if (!x->weighed) {
+    if (exact && s->conjugate) printf("%s conditional, drawn exactly", conjugate_name(s->conjugate));
+    else if (s->discrete) printf(s->site->support == IR_SUP_FINITE ? "every value weighed" : "slice of integers");
+    else printf(s->site->event_rank ? "slices along its coordinates" : "slice");
+    return;
+  }
+  printf("each of %zu values weighed", s->states);
+  if (s->batch < 2) return;
+  if (x->classes == 1) printf(", all elements at once");
+  else if (x->start) printf(", elements at once by %zu colours", x->classes);
+  else printf(", one element after the other");
+}
+
+/* The plan of a sweep: what is done with each site, by the line where it stands. */
+static void print_updates(aim_task *t) {
+  program *p = &t->p;
+  const plan *pl = &t->plan;
+  mh_tables tables;
+  run_status st;
+  eval_faults faults;
+  const char *why;
+  if (ARENA_TRY(p->mem) || !mh_tables_make(&tables, &t->model, false, p->mem, &why)) return;
+  if (pl->order == KERNEL_COLOURED && !mh_tables_colour(&tables, p->mem, &t->vm->alloc, &st, &faults)) return;
+  printf("  elements are visited in %s order\n", kernel_order_name(pl->order));
+  for (size_t k = 0; k < pl->nparts; k++) {
+    printf("  part %zu is %s of", k + 1, method_name(pl->part[k].method));
+    for (size_t i = 0; i < pl->part[k].n; i++) printf("%s %s", i ? "," : "", pl->part[k].name[i]);
+    putchar('\n');
+  }
+  for (size_t k = 0; k < p->nsites; k++) {
+    const program_site *s = &p->site[k];
+    const plan_method m = mover(pl, s->name);
+    printf("  line %-4u %-12s %s: ", source_locate(&p->sources, s->site->where.file, s->site->where.off).line, method_name(m), s->name);
+    if (m == PLAN_NUTS) printf("along gradients, with %zu unconstrained coordinates in all", p->block_dim);
+    else if (m == PLAN_MH) printf("proposals");
+    else print_update(s, &tables.finite[k], m == PLAN_GIBBS);
+    putchar('\n');
+  }
 }
 
 /* How sweeps move: by the kernels of spins where the energy is a quadratic form of them. */
@@ -171,11 +215,7 @@ static void explain(aim_task *t, const char *name) {
   print_cost(p, "prepare", "once, over data alone");
   print_cost(p, "grad", "log density and gradient");
   print_cost(p, "density", "log density");
-  if (by_elements(pl->method) && pl->method != PLAN_MH) {
-    printf("  elements are visited in %s order\n", kernel_order_name(pl->order));
-    for (size_t k = 0; k < p->nsites; k++) printf("  line %-4u %-12s %s: %s%s\n", source_locate(&p->sources, p->site[k].site->where.file, p->site[k].site->where.off).line, method_name(pl->method), p->site[k].name,
-             p->site[k].conjugate ? conjugate_name(p->site[k].conjugate) : update(&p->site[k]), p->site[k].conjugate ? " conditional, drawn exactly" : "");
-  }
+  if (by_elements(pl->method) && pl->method != PLAN_MH) print_updates(t);
   for (size_t k = 0; k < p->nsites && by_elements(pl->method); k++) {
     char fn[300], what[330];
     snprintf(fn, sizeof fn, "local.%s", p->site[k].name);

@@ -40,7 +40,7 @@ static const option options[] = {
     {"order", WANT_WORD, " gibbs slice "},
     {"over", WANT_ANY, " smc pmmh pgas ", true},
     {"resample", WANT_ANY, " smc pmmh pgas ", true},
-    {"blocks", WANT_NAMES, " gibbs ", true},
+    {"blocks", WANT_NAMES, " gibbs "},
     {"beta", WANT_SCHEDULE, " tempering population ais "},
     {"iterations", WANT_COUNT, " map laplace pathfinder vi "},
     {"tolerance", WANT_REAL, " map laplace pathfinder vi "},

@@ -151,6 +151,9 @@ static ir_val constrain_standard(derivation *d, ir_builder *b, const ir_op *op, 
 
 /* ---- the walk */
 
+/* On its own support while others are on the unconstrained space. */
+static bool held(const derivation *d, const ir_site *site) { return derive_is_discrete(site) || (site->held && d->form != FORM_CONSTRAIN); }
+
 /* Whether a site's array is a parameter as it is. */
 static bool given(const derivation *d, const ir_site *site) {
   if (!site || site->role != IR_LATENT) return false;
@@ -160,7 +163,8 @@ static bool given(const derivation *d, const ir_site *site) {
   case FORM_LOGLIK:
   case FORM_OUTPUTS: return true;
   case FORM_LOGDENS:
-  case FORM_CONSTRAIN: return (site->support == IR_SUP_REAL && !site->standard) || derive_is_discrete(site);
+  case FORM_BLOCK:
+  case FORM_CONSTRAIN: return (site->support == IR_SUP_REAL && !site->standard) || held(d, site);
   default: return false;
   }
 }
@@ -215,7 +219,10 @@ static void sample(derivation *d, ir_builder *b, const ir_op *op) {
     }
     v = given(d, site) ? u : constrain(d, b, op, u, &jacobian);
     if (d->form == FORM_DENSITY) derive_add_part(d, b, PART_PRIOR, inside(d, b, t, v, derive_term(d, b, op, v)));
-    if (d->form == FORM_LOGDENS) derive_add_part(d, b, PART_PRIOR, derive_term(d, b, op, v));
+    if (d->form == FORM_LOGDENS) {
+      const ir_val term = derive_term(d, b, op, v);
+      derive_add_part(d, b, PART_PRIOR, site->held ? inside(d, b, t, v, term) : term);
+    }
     if (jacobian) derive_add_part(d, b, PART_PRIOR, jacobian);
     if (site == d->target) derive_add_bounds(d, b, t);
   }
@@ -344,11 +351,11 @@ derivation *derive_begin(check_program *p, ir_module *m, const ir_fn *model, con
     const ir_param *q = &model->param[k];
     ir_map_set(&d->c.map, q->val, ir_param_add(d->fn, (ir_role)q->role, q->name, ir_type_of(model, q->val)));
   }
-  bool uncon = form == FORM_LOGDENS || form == FORM_CONSTRAIN;
+  bool uncon = form == FORM_LOGDENS || form == FORM_CONSTRAIN || form == FORM_BLOCK;
   for (uint32_t k = 0; k < model->nsites && form != FORM_PRIOR; k++) {
     const ir_site *s = model->site[k];
     if (s->role != IR_LATENT) continue;
-    bool u = uncon && !derive_is_discrete(s);
+    bool u = uncon && !held(d, s);
     d->site_param[s->number] = ir_param_add(d->fn, u ? IR_ROLE_UNCON : IR_ROLE_LATENT, s->name, u ? derive_uncon_type(m, s) : s->type);
   }
   if (form == FORM_PRIOR || form == FORM_OUTPUTS) d->key = ir_param_add(d->fn, IR_ROLE_KEY, "key", ir_scalar(IR_KEY));
@@ -426,8 +433,8 @@ static void return_latents(derivation *d) {
   ir_return(d->fn, n, ret);
 }
 
-ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model) {
-  derivation *d = derive_begin(p, m, model, "constrain", FORM_CONSTRAIN);
+ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model, bool block) {
+  derivation *d = block ? derive_begin(p, m, model, "constrain.block", FORM_BLOCK) : derive_begin(p, m, model, "constrain", FORM_CONSTRAIN);
   derive_walk(d);
   return_latents(d);
   return d->fn;

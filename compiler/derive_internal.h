@@ -17,7 +17,7 @@ site_image *derive_images(arena *mem, const ir_fn *model);
 /* a and b compute the same from the same. */
 bool derive_same_value(const ir_fn *fn, ir_val a, ir_val b);
 
-typedef enum derive_form { FORM_DENSITY, FORM_LOGDENS, FORM_CONSTRAIN, FORM_PRIOR, FORM_OUTPUTS, FORM_BOUNDS, FORM_LOGLIK } derive_form;
+typedef enum derive_form { FORM_DENSITY, FORM_LOGDENS, FORM_CONSTRAIN, FORM_BLOCK, FORM_PRIOR, FORM_OUTPUTS, FORM_BOUNDS, FORM_LOGLIK } derive_form;
 
 enum { PART_PRIOR, PART_LIKELIHOOD, PART_FACTOR, PART_ENERGY /* minus the energies */, PART_COUNT };
 

@@ -188,6 +188,7 @@ struct ir_site {
   uint8_t support;     /* ir_support, of one event */
   uint8_t event_rank;  /* trailing axes that one draw fills: 0 scalar, 1 simplex, 2 cov */
   bool standard;       /* some draw of it is marked so (ir_tilde) */
+  bool held;           /* IR_LATENT: @logdens, @grad and @constrain.block take it as it is, on its own support: something else moves it */
   bool given;          /* IR_OBSERVED: a latent of the model whose value is data of this run; no observation of its own */
   const char *formula; /* of its first draw that could be, in the words of the source, "mu + tau * z"; or NULL */
   ir_type type;        /* of the whole array of elements */

@@ -169,6 +169,7 @@ static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e
   if (strcmp(name, "save") == 0) return set_names(p, name, e, &pl->save, &pl->nsave);
   if (strcmp(name, "centred") == 0) return set_names(p, name, e, &pl->centring.centred, &pl->centring.ncentred);
   if (strcmp(name, "noncentred") == 0) return set_names(p, name, e, &pl->centring.noncentred, &pl->centring.nnoncentred);
+  if (strcmp(name, "blocks") == 0) return set_names(p, name, e, &pl->blocks, &pl->nblocks);
   if (strcmp(name, "sum_out") == 0) return set_names(p, name, e, &pl->sum_out, &pl->nsum_out);
   if (strcmp(name, "metric") == 0) return set_metric(p, pl, e);
   if (strcmp(name, "order") == 0) return set_order(p, pl, e);
@@ -224,6 +225,19 @@ static bool set_options(program *p, plan *pl, const ast_args *args, const ast_ar
   return ok;
 }
 
+/* The parts of a cycle, each with options of its own. */
+static bool set_parts(program *p, plan *pl, const ast_args *args) {
+  pl->part = ARENA_ARRAY(p->mem, plan_part, args ? args->n : 0);
+  bool ok = true;
+  for (size_t k = 0; args && k < args->n; k++) {
+    const ast_expr *e = args->items[k].value;
+    if (args->items[k].name.name) continue;
+    ok &= plan_part_read(p, e, &pl->part[pl->nparts++]);
+    if (e->kind == EXPR_CALL) ok &= set_options(p, pl, &e->call.args, NULL);
+  }
+  return ok;
+}
+
 bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *out) {
   *out = (plan){.verb = run ? run->run->verb : VERB_INFER, .run = run, .method = PLAN_AUTO, .automatic = true, .chains = 4, .warmup = 1000,
                 .draws = 1000, .thin = 1, .seed = 1, .target_accept = 0.8, .max_depth = 10, .metric = PLAN_METRIC_AUTO, .init_radius = 2, .scale = 1, .particles = 10000,
@@ -251,20 +265,20 @@ bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *
   if (e && !set_method(p, out, method_word(r), e->at)) return false;
   const ast_args *own = e && e->kind == EXPR_CALL ? &e->call.args : NULL;
   if (own) ok &= set_options(p, out, own, NULL);
+  if (out->method == PLAN_CYCLE) ok &= set_parts(p, out, own);
   return set_options(p, out, &r->with, own) && ok;
 }
 
 static bool is_discrete(const check_site *s) { return s->type && (s->type->kind == TY_INT || s->type->kind == TY_BOOL); }
 
-/* A latent that the statement does not give. */
-static bool is_unknown(const plan *pl, const check_site *s) {
+bool plan_is_unknown(const plan *pl, const check_site *s) {
   return s->role == IR_LATENT && !(pl->run && ast_args_find(&pl->run->run->given, s->sym->name));
 }
 
 static const check_site *first_discrete(const plan *pl) {
   const check_model *m = pl->model;
   for (size_t k = 0; k < m->nsites; k++)
-    if (is_unknown(pl, &m->sites[k]) && is_discrete(&m->sites[k])) return &m->sites[k];
+    if (plan_is_unknown(pl, &m->sites[k]) && is_discrete(&m->sites[k])) return &m->sites[k];
   return NULL;
 }
 
@@ -327,7 +341,7 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     return false;
   }
   if (strcmp(key, "chains") == 0) pl->chains_set = true;
-  static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric", "init", "beta", "order", "until"};
+  static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric", "init", "beta", "order", "blocks", "until"};
   enum { OTHERS = sizeof others / sizeof others[0] };
   bool other = false;
   for (size_t k = 1; k < OTHERS; k++) other = other || strcmp(key, others[k]) == 0;
@@ -356,7 +370,7 @@ static bool default_ladder(program *p, plan *pl) {
 
 static bool has_unknowns(const plan *pl) {
   for (size_t k = 0; k < pl->model->nsites; k++)
-    if (is_unknown(pl, &pl->model->sites[k])) return true;
+    if (plan_is_unknown(pl, &pl->model->sites[k])) return true;
   return false;
 }
 
@@ -398,5 +412,6 @@ bool plan_check(program *p, plan *pl) {
   p->nsum_out = pl->nsum_out;
   if (method_is(pl->method, METHOD_REAL) && discrete) p->sums = pl->automatic && !pl->nsum_out ? SUMS_TRY : SUMS_MUST;
   if (pl->method == PLAN_MAP) pl->draws = 1;
+  if (pl->method == PLAN_CYCLE) return plan_cycle_check(p, pl);
   return true;
 }

@@ -18,6 +18,14 @@
 typedef enum plan_metric { PLAN_DIAGONAL, PLAN_FISHER, PLAN_DENSE, PLAN_LOWRANK, PLAN_METRIC_AUTO } plan_metric;
 typedef enum plan_init { PLAN_INIT_RANDOM, PLAN_INIT_PATHFINDER } plan_init;
 
+/* A part of a cycle: what moves which unknowns. */
+typedef struct plan_part {
+  plan_method method;         /* nuts, gibbs, slice or mh */
+  const char *const *name;    /* [n] */
+  size_t n;
+  span at;
+} plan_part;
+
 typedef struct plan {
   ast_verb verb;
   const ast_decl *run;      /* NULL: the file has no statement */
@@ -50,6 +58,10 @@ typedef struct plan {
   kernel kernel;            /* of these */
   until until;              /* nuts, mh, gibbs, slice: when the chains may stop before `draws` */
   bool plain_sums;          /* `statistics = off`: sums over data are not taken from statistics of them */
+  plan_part *part;          /* [nparts] of a cycle, in their order: each unknown stands in one, and at most one is nuts */
+  size_t nparts;
+  const char *const *blocks; /* [nblocks] gibbs: unknowns in the order in which a sweep visits them; the others come behind */
+  size_t nblocks;
   const char *const *save;  /* [nsave] names of what is kept; all when nsave is 0 */
   size_t nsave;
   const char *const *sum_out; /* [nsum_out] names of finite unknowns; all when nsum_out is 0 */
@@ -72,6 +84,12 @@ bool plan_check(program *p, plan *pl);
 
 /* After a build that said p->unsummed: the plan becomes one of mh, with a note.  The program is to be built again for that. */
 void plan_not_summed(program *p, plan *pl);
+
+/* plan_cycle.c: reads one part of a cycle, and compares its parts with the model's unknowns.  False after a diagnostic. */
+bool plan_part_read(program *p, const ast_expr *e, plan_part *out);
+bool plan_cycle_check(program *p, const plan *pl);
+/* A latent that the statement does not give. */
+bool plan_is_unknown(const plan *pl, const check_site *s);
 
 const char *plan_metric_name(plan_metric m);
 

@@ -180,6 +180,21 @@ static bool verify(program *p) {
   return false;
 }
 
+/* Marks what the gradient's block does not have, and numbers the coordinates of what it has. */
+static void hold_others(program *p) {
+  p->block_dim = 0;
+  for (size_t k = 0; k < p->nsites; k++) {
+    program_site *x = &p->site[k];
+    bool in = false;
+    for (size_t i = 0; i < p->nblock; i++) in = in || strcmp(p->block[i], x->name) == 0;
+    for (uint32_t i = 0; i < p->ir->nsites; i++)
+      if (p->ir->site[i] == x->site) p->ir->site[i]->held = !in;
+    x->in_block = in;
+    x->at_block = p->block_dim;
+    if (in) p->block_dim += x->batch * x->free;
+  }
+}
+
 /* The weights of a finite site from its local density, which has been optimised: what its elements share is found by the same passes in the loops around it. */
 static void weigh(program *p, program_site *x, const ir_fn *local) {
   ir_module *m = p->module;
@@ -217,7 +232,8 @@ bool program_build(program *p, unsigned need) {
   p->weights_beside_energy = weights && derive_has_energy(p->ir);
   ir_fn *continuous, *recovery;
   if (!program_collapse(p, prepare, (need & NEED_MODE) != 0, &continuous, &recovery)) return m->fault ? verify(p) : false;
-  bool standard = (need & NEED_GRAD && !(need & NEED_MODE)) || p->centring.nnoncentred;
+  if (need & NEED_BLOCK) hold_others(p);
+  bool standard = (need & NEED_GRAD && !(need & (NEED_MODE | NEED_BLOCK))) || p->centring.nnoncentred;
   if (standard && !centre_mark(m, continuous, &p->centring, &p->diags)) return false;
 
   ir_fn *run[16];
@@ -242,7 +258,8 @@ bool program_build(program *p, unsigned need) {
     }
     if (need & NEED_LOGDENS) run[n++] = f;
     else ir_fn_remove(m, f); /* what the gradient was made from */
-    run[n++] = derived(derive_constrain(&p->check, m, continuous));
+    run[n++] = derived(derive_constrain(&p->check, m, continuous, false));
+    if (need & NEED_BLOCK) run[n++] = derived(derive_constrain(&p->check, m, continuous, true));
   }
   if (need & NEED_PRIOR) {
     const ir_site *why = NULL;

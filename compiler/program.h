@@ -30,7 +30,8 @@ typedef enum program_need {
   NEED_MODE = 256,   /* with NEED_GRAD: its maximum is the mode: no Jacobian, and no site is a standard variate */
   NEED_TEMPERED = 512, /* @tempered, and @local.s in its two parts */
   NEED_NATURAL = 1024, /* with NEED_LOCAL: @natural.s where the conditional of s is of a known family */
-  NEED_WEIGHTS = 2048 /* with NEED_LOCAL: @weights.s of finite sites, and @conflicts.s where their elements are not independent */
+  NEED_BLOCK = 4096,   /* with NEED_GRAD: its gradient is that of program.block, given the other sites; @constrain.block too */
+  NEED_WEIGHTS = 2048  /* with NEED_LOCAL: @weights.s of finite sites, and @conflicts.s where their elements are not independent */
 } program_need;
 
 /* What becomes of finite unknowns: they stay; they are summed out, and the build fails where they cannot be; that with a message. */
@@ -53,6 +54,8 @@ typedef struct program_site {
   bool spin;                      /* its values are -1 and 1 */
   bool improper;                  /* no distribution to draw it from: Flat() on what is not finite */
   conjugate_family conjugate;     /* of its conditional, where NEED_NATURAL asked */
+  bool in_block;                  /* where NEED_BLOCK asked: the gradient moves it; */
+  size_t at_block;                /* its place in the block's unconstrained point */
   bool local;                     /* @local.s does not go through the whole model */
   bool apart;                     /* of a finite site, where NEED_WEIGHTS asked: its elements are independent given everything else */
   size_t states;                  /* the same: of an element, where there is @weights.s; else 0 */
@@ -115,6 +118,8 @@ typedef struct program {
   /* For program_build, where NEED_GRAD is among its needs: what is known of sites that could be non-centred. */
   centre_names centring;
 
+  const char *const *block;       /* [nblock] for NEED_BLOCK: names of continuous sites */
+  size_t nblock;
   program_sums sums;              /* for program_build */
   const char *const *sum_out;     /* [nsum_out] names of what may be summed out; anything where nsum_out is 0 */
   size_t nsum_out;
@@ -127,6 +132,7 @@ typedef struct program {
   size_t nsites;
   bool weights_beside_energy;     /* it has an energy, and observations or factors as well */
   size_t cells, dim;              /* of the frame of latents; of the unconstrained point */
+  size_t block_dim;               /* of the block's */
   stage *stage;                   /* of @grad */
   size_t nstages;
   ir_fn *uncut;                   /* @grad before it was cut, where it was */

@@ -278,6 +278,8 @@ static aim_status choose_forms(aim_task *t) {
 static aim_status load(aim_task *t, unsigned needs, bool to_run) {
   t->needs = needs;
   t->p.centring = t->plan.centring;
+  for (size_t k = 0; k < t->plan.nparts; k++)
+    if (t->plan.part[k].method == PLAN_NUTS) t->p.block = t->plan.part[k].name, t->p.nblock = t->plan.part[k].n;
   aim_status st = build(t);
   if (st != AIM_OK) return st;
   if (to_run && check_memory(t) != AIM_OK) return AIM_E_MEMORY;
@@ -411,6 +413,7 @@ static run_status drive(run *r) {
   case PLAN_MH:
   case PLAN_GIBBS:
   case PLAN_SLICE: return run_mh(r);
+  case PLAN_CYCLE: return run_cycle(r);
   case PLAN_IMPORTANCE: return run_importance(r);
   case PLAN_PRIOR: return run_prior(r);
   case PLAN_MAP: return run_map(r);

@@ -205,7 +205,7 @@ bool mh_step_slice(mh_walk *c, const mh_element *x) {
   if (x->p->discrete && x->p->site->support == IR_SUP_FINITE && mh_states(x)) return mh_step_finite(c, x);
   c->accept += 1.0;
   if (x->p->discrete) return slice_integer(c, x);
-  if (c->t->m->site[x->site].natural >= 0) {
+  if (c->t->m->site[x->site].natural >= 0 && !c->plain) {
     bool drawn;
     if (!draw_conjugate(c, x, &drawn)) return false;
     if (drawn) return true;

@@ -33,7 +33,7 @@ typedef struct eval_model {
   const program *p;
   const exec_engine *engine;
   exec_program *loaded;
-  int grad, constrain, prior, density, tempered, outputs, loglik, recover; /* numbers of functions; -1: not derived, or the model has none */
+  int grad, constrain, constrain_block, prior, density, tempered, outputs, loglik, recover; /* numbers of functions; -1: not derived, or the model has none */
   eval_site *site;             /* [p->nsites] */
   eval_stage *stage;           /* [p->nstages] */
   size_t output_cells;
@@ -86,6 +86,10 @@ void eval_faults_merge(eval_faults *into, const eval_faults *from);
  * Log density at a point and its gradient, `lanes` points at a stride (contract.h). */
 bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, double *lp, double *grad);
 bool eval_constrain(eval_worker *w, const double *q, exec_cell *frame);
+/* Of a block of sites (NEED_BLOCK), given the others as they stand in the frame: log density and gradient at q [block_dim]; and the block's values, put into the frame.
+ * spare [cells] is written to. */
+bool eval_block_grad(eval_worker *w, const exec_cell *frame, const double *q, double *lp, double *grad);
+bool eval_block_constrain(eval_worker *w, const double *q, exec_cell *frame, exec_cell *spare);
 /* Draws what was summed out, given the other latents of the frame, into the frame. */
 bool eval_recover(eval_worker *w, uint64_t key, exec_cell *frame);
 bool eval_prior(eval_worker *w, uint64_t key, exec_cell *frame);

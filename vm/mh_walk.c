@@ -199,6 +199,7 @@ bool mh_walk_elements(mh_walk *c, size_t site, size_t first, size_t n, mh_step *
 
 /* n elements of a site, each moved as the walker's rule has it. */
 static bool visit(mh_walk *c, size_t site, size_t first, size_t n) {
+  if (c->moves && !c->moves[site]) return true;
   if (c->rule == MH_SLICE && c->t->finite[site].weighed) return finite_sweep(c, site, first, n);
   return mh_walk_elements(c, site, first, n, step_of(c, site));
 }
@@ -250,9 +251,10 @@ bool mh_walk_scan(mh_walk *c, size_t n) {
   if (c->order) return n == 0 || scan_permuted(c);
   if (c->random) return scan_random(c, n);
   while (n) {
-    size_t left = p->site[c->site].batch - c->e, take = left < n ? left : n;
+    const size_t site = c->visits ? c->visits[c->site] : c->site;
+    size_t left = p->site[site].batch - c->e, take = left < n ? left : n;
     c->sweep_key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_SWEEP), c->sweep);
-    if (!visit(c, c->site, c->e, take)) return false;
+    if (!visit(c, site, c->e, take)) return false;
     n -= take;
     c->e += take;
     if (take < left) continue;

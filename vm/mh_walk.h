@@ -66,6 +66,9 @@ typedef struct mh_walk {
   mh_rule rule;
   bool random;       /* elements are visited at random, else in order */
   size_t *order;     /* [elements]: each sweep in an order of its own, in which every element stands once; NULL: it is that of the model */
+  const bool *moves; /* [nsites] sites that a scan moves; NULL: all */
+  const size_t *visits; /* [nsites] sites in the order of a sweep; NULL: that of the model */
+  bool plain;        /* MH_SLICE: families are not looked at */
   double floor;      /* MH_METROPOLIS: least acceptance; 0, or a search that draws from nothing */
   double beta;       /* tempered */
   double gain;       /* of the adaptation in this sweep; 0: frozen */
@@ -73,7 +76,7 @@ typedef struct mh_walk {
 
   uint64_t sweep_key;
   uint64_t sweep;    /* the scan stands before element e of this site in this sweep */
-  size_t site, e;
+  size_t site, e;    /* the site's place in the order */
   double accept;     /* summed over the steps of the last scan */
   size_t scores;     /* computed by the last scan */
   double lp, hot;    /* log density of the frame at beta 0 and what each unit of beta adds; of an untempered one all is in lp */

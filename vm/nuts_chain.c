@@ -85,9 +85,19 @@ static nuts_status step_search(chain *c) {
   return NUTS_OK;
 }
 
+/* The density at the chain's point, anew. */
+static nuts_status point_again(chain *c) {
+  double lp = NAN;
+  nuts_status st = evaluate(c, c->nuts.q, &lp);
+  if (st) return st;
+  return rt_nuts_point_set(&c->nuts, c->nuts.q, lp, c->gradient, 1) ? NUTS_E_DENSITY : NUTS_OK;
+}
+
 /* Transition `at`, counted from the start of warm-up. */
 static nuts_status transition(chain *c, uint64_t at, bool warmup) {
-  nuts_status st = drive(c, rt_nuts_start(&c->nuts, at));
+  nuts_status st = c->t->moves && at ? point_again(c) : NUTS_OK;
+  if (st) return st;
+  st = drive(c, rt_nuts_start(&c->nuts, at));
   if (st) return st;
   const rt_nuts_stats *stats = &c->nuts.stats;
   nuts_result *r = c->r;
@@ -120,11 +130,7 @@ static nuts_status metric_take(chain *c) {
   c->r->form = a->form;
   c->r->metric = factored ? NULL : a->inv_metric;
   c->r->factor = a->factor;
-  if (!again) return NUTS_OK;
-  double lp = NAN;
-  nuts_status st = evaluate(c, c->nuts.q, &lp);
-  if (st) return st;
-  return rt_nuts_point_set(&c->nuts, c->nuts.q, lp, c->gradient, 1) ? NUTS_E_DENSITY : NUTS_OK;
+  return again ? point_again(c) : NUTS_OK;
 }
 
 /* After a transition of warm-up. */

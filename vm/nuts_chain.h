@@ -54,6 +54,7 @@ typedef struct nuts_target {
   nuts_on_draw on_draw; /* may be NULL */
   void *draw_user;
   void (*on_rest)(void *user, const nuts_chain *c, uint32_t done); /* behind on_draw, the last included; may be NULL; done: transitions, warm-up's too.  Called with draw_user */
+  bool moves;           /* on_draw changes the density: it is asked again at the chain's point before the next transition */
   const void *from;     /* NULL: begin; else what nuts_chain_save wrote of this chain, in this build: it goes on from there, to the same bits */
   double *draws;        /* NULL, or [options.draws * dim]: draw by draw, warm-up left out */
   rt_nuts_stats *stats; /* NULL, or [options.draws] */

@@ -11,6 +11,7 @@ unsigned run_method_needs(plan_method m) {
   case PLAN_GIBBS: return NEED_LOCAL | NEED_WEIGHTS | NEED_NATURAL | NEED_DENSITY | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGDENS;
   case PLAN_SLICE: return NEED_LOCAL | NEED_WEIGHTS | NEED_DENSITY | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGDENS;
   case PLAN_MH: return NEED_LOCAL | NEED_DENSITY | NEED_PRIOR | NEED_OUTPUTS | NEED_LOGDENS;
+  case PLAN_CYCLE: return NEED_LOCAL | NEED_WEIGHTS | NEED_NATURAL | NEED_GRAD | NEED_BLOCK | NEED_DENSITY | NEED_PRIOR | NEED_OUTPUTS;
   case PLAN_LAPLACE:
   case PLAN_PATHFINDER: return NEED_GRAD | NEED_OUTPUTS | NEED_DENSITY | NEED_PRIOR;
   case PLAN_MAP: return NEED_GRAD | NEED_MODE | NEED_OUTPUTS | NEED_DENSITY | NEED_PRIOR;
@@ -38,6 +39,10 @@ run_options run_options_of(const plan *pl) {
                        .threads = pl->threads,
                        .max_depth = pl->max_depth,
                        .order = pl->order,
+                       .part = pl->part,
+                       .nparts = pl->nparts,
+                       .blocks = pl->blocks,
+                       .nblocks = pl->nblocks,
                        .metric = pl->metric,
                        .init = pl->init,
                        .target_accept = pl->target_accept,

@@ -10,6 +10,7 @@
 #define AIM_VM_RUN_H
 
 #include "compiler/plan.h"
+#include "vm/adapt.h"
 #include "vm/annealed.h"
 #include "vm/csv_writer.h"
 #include "vm/draws.h"
@@ -28,6 +29,8 @@
 
 /* The set of program_need that a method has of a program. */
 unsigned run_method_needs(plan_method m);
+/* The metric that nuts is asked to learn, for a number of unknowns. */
+adapt_kind run_metric_kind(plan_metric m, size_t dim);
 
 /* A plan's numbers, wide enough to be multiplied. */
 typedef struct run_options {
@@ -40,6 +43,10 @@ typedef struct run_options {
   plan_metric metric;
   plan_init init;
   kernel_order order;
+  const plan_part *part; /* [nparts] of a cycle */
+  size_t nparts;
+  const char *const *blocks; /* [nblocks] gibbs: names of the sites that a sweep visits first */
+  size_t nblocks;
   double target_accept, step_size, init_radius, scale;
   until until;       /* of methods whose chains rest */
   int64_t paths, iterations; /* map, laplace, pathfinder */
@@ -170,6 +177,7 @@ size_t run_mh_rest_bytes(const run *r);
 /* The drivers.  Each returns r->status. */
 run_status run_nuts(run *r);
 run_status run_mh(run *r); /* gibbs and slice as well */
+run_status run_cycle(run *r);
 run_status run_importance(run *r);
 run_status run_prior(run *r);
 run_status run_map(run *r);

@@ -13,6 +13,8 @@
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_philox.h"
 
+#include <string.h>
+
 typedef struct mh_run {
   run *r;
   mh_tables tables;
@@ -95,6 +97,20 @@ size_t run_mh_rest_bytes(const run *r) {
   return mh_walk_bytes(&t, r->window);
 }
 
+/* Sites in the order of `blocks`, the others behind; NULL where the statement has none. */
+static const size_t *order_of_blocks(run *r) {
+  const program *p = r->m->p;
+  if (r->o.nblocks == 0) return NULL;
+  size_t *visits = ARENA_ARRAY(r->mem, size_t, p->nsites), n = 0;
+  bool *named = ARENA_ARRAY(r->mem, bool, p->nsites);
+  for (size_t k = 0; k < r->o.nblocks; k++)
+    for (size_t s = 0; s < p->nsites; s++)
+      if (!named[s] && strcmp(r->o.blocks[k], p->site[s].name) == 0) visits[n++] = s, named[s] = true;
+  for (size_t s = 0; s < p->nsites; s++)
+    if (!named[s]) visits[n++] = s;
+  return visits;
+}
+
 run_status run_mh(run *r) {
   mh_run m = {.r = r};
   const char *why;
@@ -104,11 +120,13 @@ run_status run_mh(run *r) {
   }
   run_status st = RUN_OK;
   if (r->o.order == KERNEL_COLOURED && !mh_tables_colour(&m.tables, r->mem, r->alloc, &st, &r->faults)) return r->status = st;
+  const size_t *visits = order_of_blocks(r);
   size_t threads = run_threads(r, (size_t)r->o.chains);
   m.walk = ARENA_ARRAY(r->mem, mh_walk, threads);
   m.scratch = ARENA_ARRAY(r->mem, mh_scratch, threads);
   for (size_t k = 0; k < threads; k++) {
     mh_walk_make(&m.walk[k], &m.tables, r->mem);
+    m.walk[k].visits = visits;
     if (r->o.order == KERNEL_RANDOM) m.walk[k].order = ARENA_ARRAY(r->mem, size_t, m.tables.elements);
     mh_scratch_make(&m.scratch[k], &m.tables, r->mem, r->alloc);
   }

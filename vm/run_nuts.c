@@ -25,7 +25,7 @@ typedef struct nuts_job {
   nuts_result result;
 } nuts_job;
 
-static adapt_kind kind_of(plan_metric m, size_t dim) {
+adapt_kind run_metric_kind(plan_metric m, size_t dim) {
   switch (m) {
   case PLAN_FISHER: return ADAPT_FISHER;
   case PLAN_DENSE: return ADAPT_DENSE;
@@ -128,7 +128,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   o.warmup = (uint32_t)r->o.warmup;
   o.draws = (uint32_t)(r->o.draws * r->o.thin);
   o.max_depth = (uint32_t)r->o.max_depth;
-  o.kind = kind_of(r->o.metric, n->dim);
+  o.kind = run_metric_kind(r->o.metric, n->dim);
   o.gradient_flops = n->flops;
   o.delta = r->o.target_accept;
   o.step_size = r->o.step_size;
@@ -175,7 +175,7 @@ static void no_latents(void *ctx, size_t job, size_t thread, eval_worker *w) {
 
 size_t run_nuts_rest_bytes(const run *r) {
   const size_t dim = r->m->p->dim;
-  return dim ? nuts_chain_bytes(dim, (uint32_t)r->o.max_depth, kind_of(r->o.metric, dim)) : 0;
+  return dim ? nuts_chain_bytes(dim, (uint32_t)r->o.max_depth, run_metric_kind(r->o.metric, dim)) : 0;
 }
 
 run_status run_nuts(run *r) {
@@ -188,7 +188,7 @@ run_status run_nuts(run *r) {
     run_status st = run_jobs(r, chains, no_latents, &n);
     return st == RUN_OK ? run_join(r) : (r->status = st);
   }
-  size_t doubles = nuts_chain_doubles(n.dim, (uint32_t)r->o.max_depth, kind_of(r->o.metric, n.dim));
+  size_t doubles = nuts_chain_doubles(n.dim, (uint32_t)r->o.max_depth, run_metric_kind(r->o.metric, n.dim));
   if (doubles == 0) return r->status = RUN_E_MEMORY;
   n.flops = gradient_flops(p);
   n.work = ARENA_ARRAY(r->mem, double *, threads);
