@@ -132,7 +132,8 @@ static plan_method mover(const plan *pl, const char *site) {
 /* How gibbs and slice draw a site. */
 static void print_update(const program_site *s, const finite_order *x, bool exact) {
   if (!x->weighed) {
-    if (exact && s->conjugate) printf("%s conditional, drawn exactly", conjugate_name(s->conjugate));
+    if (exact && s->joint) printf("multivariate normal conditional, %zu elements drawn together", s->cells);
+    else if (exact && s->conjugate) printf("%s conditional, drawn exactly", conjugate_name(s->conjugate));
     else if (s->discrete) printf(s->site->support == IR_SUP_FINITE ? "every value weighed" : "slice of integers");
     else printf(s->site->event_rank ? "slices along its coordinates" : "slice");
     return;

@@ -52,6 +52,9 @@ ir_fn *derive_weights(ir_module *m, const ir_fn *model, const ir_fn *local, cons
 /* @conflicts.<site>(latents, index...) -> above 0 if the element's weights depend on others that are marked: the site's own array holds 1 for these and 0 for the
  * rest.  NULL where that depends on latents. */
 ir_fn *derive_conflicts(ir_module *m, const ir_fn *local, const ir_site *site);
+/* @joint.<site>(latents) -> the gradient of the log density with respect to the site's whole array, where that density is a polynomial of degree 2 in it: the conditional is one
+ * multivariate normal.  NULL where it is not.  density: as it was derived, calls and all. */
+ir_fn *derive_joint(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool statistics);
 /* @bounds.<site>(latents, index...) -> lower and upper end of the element's support (-inf, inf where there is none). */
 ir_fn *derive_bounds(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site);
 /* @point.<site>(u, lo) -> one event of a site with a support of vectors or matrices, and the log Jacobian.  lo is there for every

@@ -76,11 +76,21 @@ ir_fn *derive_bounds(check_program *p, ir_module *m, const ir_fn *model, const i
 }
 
 ir_fn *derive_point(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site) {
-  if (site->support <= IR_SUP_INTERVAL || derive_is_discrete(site)) return NULL;
+  const bool plain = site->support == IR_SUP_REAL && site->event_rank > 0;
+  if ((site->support <= IR_SUP_INTERVAL && !plain) || derive_is_discrete(site)) return NULL;
   tilde_search s = {.site = site};
   ir_visit_ops((ir_block *)&model->body, see_tilde, &s);
   bool lower = s.found && site->support == IR_SUP_ORDERED && s.found->lo;
   ir_type event = ir_array(IR_REAL, site->event_rank, site->type.dim + (site->type.rank - site->event_rank));
+  if (plain) { /* a vector that is its own unconstrained form */
+    ir_fn *fn = ir_fn_new(m, arena_printf(m->mem, "point.%s", site->name), false);
+    ir_val ret[2] = {ir_param_add(fn, IR_ROLE_UNCON, site->name, event)};
+    ir_param_add(fn, IR_ROLE_LATENT, "lo", ir_scalar(IR_REAL));
+    ir_builder b = ir_builder_at_end(fn, &fn->body);
+    ret[1] = ir_real(&b, 0.0);
+    ir_return(fn, 2, ret);
+    return fn;
+  }
   ir_fn *f = lower_bijector(p, m, (ir_support)site->support, lower, event);
   ir_fn *fn = ir_fn_new(m, arena_printf(m->mem, "point.%s", site->name), false);
   ir_val args[2] = {ir_param_add(fn, IR_ROLE_UNCON, site->name, ir_type_of(f, f->param[0].val)),

@@ -180,6 +180,39 @@ static bool verify(program *p) {
   return false;
 }
 
+typedef struct param_use {
+  ir_val param;
+  bool used;
+} param_use;
+
+static void see_param_use(void *user, ir_val *use) {
+  param_use *x = user;
+  x->used = x->used || *use == x->param;
+}
+
+static void see_param_op(void *user, ir_op *op) { ir_visit_uses(op, see_param_use, user); }
+
+/* The natural parameters of one element read others of the site. */
+static bool coupled(const ir_fn *natural, const program_site *x) {
+  param_use u = {0};
+  for (uint32_t k = 0; k < natural->nparams; k++)
+    if (natural->param[k].role == IR_ROLE_LATENT && strcmp(natural->param[k].name, x->name) == 0) u.param = natural->param[k].val;
+  ir_visit_ops((ir_block *)&natural->body, see_param_op, &u);
+  return u.used;
+}
+
+/* Reals that depend on each other are drawn together where they can be: normals given each other, and vectors. */
+static void join(program *p, program_site *x, const ir_fn *density, const ir_fn *natural, ir_fn **prepare) {
+  ir_module *m = p->module;
+  const bool vectors = x->site->event_rank == 1 && x->batch == 1, normals = x->conjugate == CONJ_NORMAL && natural && coupled(natural, x);
+  x->joint = false;
+  if (x->site->support != IR_SUP_REAL || x->cells < 2 || x->cells > PROGRAM_MOST_JOINT || !(vectors || normals)) return;
+  ir_fn *joint = derived(derive_joint(m, density, prepare, x->site, !p->no_statistics));
+  if (!joint) return;
+  passes_run(m, joint);
+  x->joint = true;
+}
+
 /* Marks what the gradient's block does not have, and numbers the coordinates of what it has. */
 static void hold_others(program *p) {
   p->block_dim = 0;
@@ -292,6 +325,7 @@ bool program_build(program *p, unsigned need) {
   if (need & NEED_TEMPERED) tempered = derived(derive_tempered(&p->check, m, p->ir));
   if (need & NEED_LOCAL) {
     ir_fn *of = tempered ? tempered : density;
+    ir_fn *plain = need & NEED_NATURAL ? derived(derive_density(&p->check, m, p->ir)) : NULL; /* for what is drawn together */
     passes_structural(m, of);
     passes_data(m, of, false);
     for (size_t k = 0; k < p->nsites; k++) {
@@ -299,12 +333,14 @@ bool program_build(program *p, unsigned need) {
       ir_fn *local = derived(derive_local(m, of, &prepare, s, !tempered, &p->site[k].local));
       ir_fn *natural = need & NEED_NATURAL ? derived(derive_natural(m, local, s, &p->site[k].conjugate)) : NULL;
       if (natural) passes_run(m, natural);
+      if (plain) join(p, &p->site[k], plain, natural, &prepare);
       passes_run(m, local);
       if (need & NEED_WEIGHTS) weigh(p, &p->site[k], local);
       passes_run(m, derived(derive_bounds(&p->check, m, p->ir, s)));
       ir_fn *point = derived(derive_point(&p->check, m, p->ir, s));
       if (point) passes_run(m, point);
     }
+    if (plain) ir_fn_remove(m, plain);
   }
   if (density && !p->no_statistics) {
     passes_structural(m, density);

@@ -29,10 +29,12 @@ typedef enum program_need {
   NEED_LOGLIK = 128, /* @loglik, when the model observes anything */
   NEED_MODE = 256,   /* with NEED_GRAD: its maximum is the mode: no Jacobian, and no site is a standard variate */
   NEED_TEMPERED = 512, /* @tempered, and @local.s in its two parts */
-  NEED_NATURAL = 1024, /* with NEED_LOCAL: @natural.s where the conditional of s is of a known family */
+  NEED_NATURAL = 1024, /* with NEED_LOCAL: @natural.s where the conditional of s is of a known family, @joint.s where all of it is a multivariate normal */
   NEED_BLOCK = 4096,   /* with NEED_GRAD: its gradient is that of program.block, given the other sites; @constrain.block too */
   NEED_WEIGHTS = 2048  /* with NEED_LOCAL: @weights.s of finite sites, and @conflicts.s where their elements are not independent */
 } program_need;
+
+enum { PROGRAM_MOST_JOINT = 256 }; /* unknowns that are drawn together as one normal vector */
 
 /* What becomes of finite unknowns: they stay; they are summed out, and the build fails where they cannot be; that with a message. */
 typedef enum program_sums { SUMS_NONE, SUMS_TRY, SUMS_MUST } program_sums;
@@ -54,6 +56,7 @@ typedef struct program_site {
   bool spin;                      /* its values are -1 and 1 */
   bool improper;                  /* no distribution to draw it from: Flat() on what is not finite */
   conjugate_family conjugate;     /* of its conditional, where NEED_NATURAL asked */
+  bool joint;                     /* @joint.s is there: its elements depend on each other, and are drawn together */
   bool in_block;                  /* where NEED_BLOCK asked: the gradient moves it; */
   size_t at_block;                /* its place in the block's unconstrained point */
   bool local;                     /* @local.s does not go through the whole model */

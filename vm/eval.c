@@ -65,6 +65,7 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
     x->local = engine->find(m->loaded, arena_printf(p->mem, "local.%s", name));
     x->natural = engine->find(m->loaded, arena_printf(p->mem, "natural.%s", name));
     x->weights = engine->find(m->loaded, arena_printf(p->mem, "weights.%s", name));
+    x->joint = engine->find(m->loaded, arena_printf(p->mem, "joint.%s", name));
     x->conflicts = engine->find(m->loaded, arena_printf(p->mem, "conflicts.%s", name));
     const char *bounds = arena_printf(p->mem, "bounds.%s", name);
     x->bounds = engine->find(m->loaded, bounds);
@@ -375,6 +376,11 @@ bool eval_weights(eval_worker *w, size_t s, const int64_t *list, size_t first, s
 void eval_weights_nan(eval_worker *w, size_t s) {
   double lp = NAN;
   met_nan(w, w->m->site[s].weights, 1, &lp);
+}
+
+bool eval_joint(eval_worker *w, size_t s, double *gradient) {
+  w->out[0] = (exec_arg){(exec_cell *)(void *)gradient, 1};
+  return call(w, w->m->site[s].joint, 1);
 }
 
 bool eval_conflicts(eval_worker *w, size_t s, const int64_t *at, bool *any) {

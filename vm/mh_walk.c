@@ -4,6 +4,7 @@
  * listed for the store, which may share the rest with the draw before (run_store.c).  An element is visited at most once between two
  * such draws, so the list has no repetitions. */
 #include "vm/conditional.h"
+#include "vm/joint_normal.h"
 
 #include "compiler/derive.h"
 #include "stdlib/runtime/rt_math.h"
@@ -201,6 +202,13 @@ bool mh_walk_elements(mh_walk *c, size_t site, size_t first, size_t n, mh_step *
 static bool visit(mh_walk *c, size_t site, size_t first, size_t n) {
   if (c->moves && !c->moves[site]) return true;
   if (c->rule == MH_SLICE && c->t->finite[site].weighed) return finite_sweep(c, site, first, n);
+  const program_site *p = &c->t->m->p->site[site];
+  if (c->rule == MH_SLICE && !c->plain && p->joint && n == p->batch) {
+    bool drawn;
+    if (!joint_normal_draw(c, site, &drawn)) return false;
+    if (drawn) c->accept += (double)n;
+    if (drawn) return true;
+  }
   return mh_walk_elements(c, site, first, n, step_of(c, site));
 }
 
@@ -439,6 +447,10 @@ void mh_scratch_make(mh_scratch *s, const mh_tables *t, arena *mem, const aim_al
   for (size_t k = 0; k < t->m->p->nsites; k++)
     if (t->finite[k].weighed && weights < DERIVE_WEIGHED * t->m->p->site[k].states) weights = DERIVE_WEIGHED * t->m->p->site[k].states;
   s->weight = ARENA_ARRAY(mem, double, weights);
+  size_t joint = 0;
+  for (size_t k = 0; k < t->m->p->nsites; k++)
+    if (t->m->p->site[k].joint && t->m->p->site[k].cells > joint) joint = t->m->p->site[k].cells;
+  s->joint = ARENA_ARRAY(mem, double, joint_normal_doubles(joint));
   undo_init(&s->undo, alloc);
 }
 

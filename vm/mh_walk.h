@@ -48,6 +48,7 @@ typedef struct mh_scratch {
   double *event; /* [largest_event] */
   double *q;     /* [dim] */
   double *weight; /* of the states of one element, or of a piece of a finite site */
+  double *joint;  /* of the largest site that is drawn together */
   undo_log undo;
 } mh_scratch;
 
