@@ -50,6 +50,8 @@ int prepare_task(const args *a, aim_task *t);
 int annealed_print(const args *a, const aim_task *t);
 /* The statements that --only picks: calls visit for each; stops at the first status that is not 0. */
 int each_statement(const args *a, aim_program *p, int (*visit)(const args *a, aim_program *p, size_t statement, size_t chosen));
+/* Binds the task of a statement, with the data and options of the command, tells its messages, and calls visit with the name of its result: an exit status. */
+int with_statement(const args *a, aim_program *p, size_t statement, int (*visit)(const args *a, aim_task *t, const char *name));
 /* Prints the task's messages and, for errors that have none, a sentence; returns the exit status. */
 int report_task(const args *a, aim_task *t, aim_status st);
 

@@ -47,29 +47,20 @@ static void print_physics(const args *a, const aim_task *t, const physics_report
     printf("  biased: a floor under the acceptance is not reversible, and its limit is not exp(-beta E) / Z; for search only\n");
 }
 
+static int check_task(const args *a, aim_task *t, const char *name) {
+  physics_report r = {0};
+  aim_status st = api_physics(t, &physics_exact, &r);
+  if (st != AIM_OK) return report_task(a, t, st);
+  print_physics(a, t, &r);
+  if (!r.failed) return EXIT_FINE;
+  fprintf(stderr, "aimc: %s: %zu check%s failed: this is a bug in AIM %s; please report it with the model and its data\n", name, r.failed, plural(r.failed),
+          aim_version());
+  return EXIT_BUG;
+}
+
 static int check_physics(const args *a, aim_program *p, size_t k, size_t chosen) {
   (void)chosen;
-  aim_task *t = NULL;
-  aim_status st = aim_task_statement(p, k, &t);
-  if (st != AIM_OK) {
-    fprintf(stderr, "aimc: %s\n", aim_status_text(st));
-    return exit_of(st);
-  }
-  int status = prepare_task(a, t);
-  if (status == EXIT_FINE) {
-    physics_report r = {0};
-    st = aim_bind(t);
-    if (st == AIM_OK) st = api_physics(t, &physics_exact, &r);
-    status = report_task(a, t, st);
-    if (st == AIM_OK) print_physics(a, t, &r);
-    if (r.failed) {
-      fprintf(stderr, "aimc: %s: %zu check%s failed: this is a bug in AIM %s; please report it with the model and its data\n", t->plan.name, r.failed,
-              plural(r.failed), aim_version());
-      status = EXIT_BUG;
-    }
-  }
-  aim_task_free(t);
-  return status;
+  return with_statement(a, p, k, check_task);
 }
 
 int cmd_check(const args *a, aim_vm *vm) {

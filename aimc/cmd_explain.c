@@ -228,27 +228,17 @@ static void explain(aim_task *t, const char *name) {
   print_engine(t);
 }
 
+static int explain_task(const args *a, aim_task *t, const char *name) {
+  (void)a;
+  /* Costs are polynomials in the arena of the task. */
+  if (ARENA_TRY(&t->mem)) return EXIT_HOST;
+  explain(t, name);
+  return EXIT_FINE;
+}
+
 static int explain_statement(const args *a, aim_program *p, size_t k, size_t chosen) {
   (void)chosen;
-  aim_task *t = NULL;
-  aim_status st = aim_task_statement(p, k, &t);
-  if (st != AIM_OK) {
-    fprintf(stderr, "aimc: %s\n", aim_status_text(st));
-    return exit_of(st);
-  }
-  int status = prepare_task(a, t);
-  if (status == EXIT_FINE) {
-    st = aim_bind(t);
-    status = report_task(a, t, st);
-    aim_statement s;
-    if (st == AIM_OK && aim_statement_get(p, k, &s) == AIM_OK) {
-      /* Costs are polynomials in the arena of the task. */
-      if (ARENA_TRY(&t->mem)) status = EXIT_HOST;
-      else explain(t, s.name);
-    }
-  }
-  aim_task_free(t);
-  return status;
+  return with_statement(a, p, k, explain_task);
 }
 
 int cmd_explain(const args *a, aim_vm *vm) {

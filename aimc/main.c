@@ -93,6 +93,26 @@ int each_statement(const args *a, aim_program *p, int (*visit)(const args *, aim
   return status;
 }
 
+int with_statement(const args *a, aim_program *p, size_t k, int (*visit)(const args *, aim_task *, const char *)) {
+  aim_task *t = NULL;
+  aim_statement s;
+  aim_status st = aim_task_statement(p, k, &t);
+  if (st == AIM_OK) st = aim_statement_get(p, k, &s);
+  if (st != AIM_OK) {
+    fprintf(stderr, "aimc: %s\n", aim_status_text(st));
+    aim_task_free(t);
+    return exit_of(st);
+  }
+  int status = prepare_task(a, t);
+  if (status == EXIT_FINE) {
+    st = aim_bind(t);
+    status = report_task(a, t, st);
+    if (st == AIM_OK) status = visit(a, t, s.name);
+  }
+  aim_task_free(t);
+  return status;
+}
+
 typedef struct command {
   const char *name;
   int (*run)(const args *a, aim_vm *vm);

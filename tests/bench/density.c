@@ -286,13 +286,14 @@ static void plates(bench *b) {
   free(y);
 }
 
-static void radon(bench *b) {
-  enum { N = 919, J = 85 };
+static void radon(bench *b, size_t N, double tolerance, const char *name) {
+  enum { J = 85 };
   static const char text[] =
       "model radon(log_radon: real[N], floor_measure: real[N], log_uppm: real[N], county_idx: index(J)[N], J: int) {\n"
       "  sigma_alpha: real<lower = 0> ~ Normal(0, 1)\n  sigma_y: real<lower = 0> ~ Normal(0, 1)\n  mu_alpha ~ Normal(0, 10)\n"
       "  beta: real[2] ~ Normal(0, 10)\n  alpha: real[J] ~ Normal(mu_alpha, sigma_alpha)\n"
       "  log_radon ~ Normal(alpha[county_idx] + beta[1] * log_uppm + beta[2] * floor_measure, sigma_y)\n}\n";
+  if (!either_wanted(b, name)) return;
   double *y = normals(31, N), *u = normals(32, N), *f = bench_alloc(N, sizeof *f);
   int *county = bench_alloc(N, sizeof *county);
   int64_t *index = bench_alloc(N, sizeof *index), j = J;
@@ -304,11 +305,12 @@ static void radon(bench *b) {
   for (size_t i = 0; i < N; i++) count[(int)(place[i] * place[i] * J)]++;
   for (size_t c = 0, i = 0; c < J; c++)
     for (int k = 0; k < count[c]; k++, i++) county[i] = (int)c, index[i] = (int64_t)c + 1;
-  bench_data data[] = {{"log_radon", y, NULL, 1, {N}}, {"floor_measure", f, NULL, 1, {N}},
-                       {"log_uppm", u, NULL, 1, {N}},  {"county_idx", NULL, index, 1, {N}},
+  const int64_t n = (int64_t)N;
+  bench_data data[] = {{"log_radon", y, NULL, 1, {n}}, {"floor_measure", f, NULL, 1, {n}},
+                       {"log_uppm", u, NULL, 1, {n}},  {"county_idx", NULL, index, 1, {n}},
                        {"J", NULL, &j, 0, {0}},        {NULL}};
-  bench_gradient(b, &(gradient_job){"gradient_radon", text, data, baseline_radon, &(baseline_radon_data){N, J, y, f, u, county}, 1e-11,
-                                    1e9, "ns", .most = near_hand});
+  bench_both(b, &(gradient_job){name, text, data, baseline_radon, &(baseline_radon_data){N, J, y, f, u, county}, tolerance, 1e9, "ns", .most = near_hand});
+  free(y), free(u), free(f), free(county), free(index), free(place);
 }
 
 static void series(bench *b) {
@@ -366,7 +368,8 @@ void bench_density(bench *b) {
   linear(b, 100000, 20, "gradient_linear_1e5x20");
   linear(b, 1000000, 3, "gradient_linear_1e6x3");
   linear(b, 1000000, 20, "gradient_linear_1e6x20");
-  radon(b);
+  radon(b, 919, 1e-11, "gradient_radon");
+  radon(b, 1000000, 1e-9, "gradient_radon_1e6");
   series(b);
   gp(b, 11, "gradient_gp_11", 0);
   gp(b, 100, "gradient_gp_100", 0);

@@ -1,4 +1,4 @@
-/* posteriors.c: the posteriors of tests/posteriors, with the settings of their statements: effective draws a second and, for two metrics, a gradient;
+/* posteriors.c: the posteriors of tests/posteriors, with the settings of their statements: effective draws a second, and for four metrics also to a gradient;
  * and the time from the command to a first transition.
  *
  * Data and reference values are looked for in ../shared/posteriordb, then in tests/posteriors/data; a posterior that is in neither is
@@ -120,19 +120,31 @@ static void effective(bench *b, bench_engine engine, const char *posterior, cons
                rate, NULL, n);
 }
 
-/* What `auto` gains: effective draws to a thousand gradients of kept draws, against those of the diagonal metric with the same seeds. */
+/* What a metric gains: effective draws a second, and to a thousand gradients of kept draws, against those of the diagonal metric with the same seeds. */
 static void metrics(bench *b, const char *posterior, const char *folder) {
   enum { SEEDS = 3 };
-  const char *name = bench_text("metric_%s", posterior);
-  if (!bench_wanted(b, name) || !folder) return;
-  double v[SEEDS], w[SEEDS];
-  for (int k = 0; k < SEEDS; k++) {
-    run_figures a, d;
-    if (!run_once(b, BENCH_VM, name, posterior, folder, "auto", k + 1, &a) || !run_once(b, BENCH_VM, name, posterior, folder, "diagonal", k + 1, &d)) return;
-    v[k] = 1e3 * a.ess / a.gradients;
-    w[k] = 1e3 * d.ess / d.gradients;
+  static const char *const metric[] = {"diagonal", "auto", "lowrank", "dense"};
+  const bench_engine engine = bench_has_engine(BENCH_JIT) ? BENCH_JIT : BENCH_VM;
+  double rate[SEEDS], share[SEEDS], rate0[SEEDS], share0[SEEDS];
+  bool wanted = false;
+  for (size_t m = 0; m < sizeof metric / sizeof *metric; m++)
+    wanted = wanted || bench_wanted(b, bench_text("metric_%s/%s", posterior, metric[m])) || bench_wanted(b, bench_text("metric_%s/%s/gradients", posterior, metric[m]));
+  if (!wanted || !folder) return;
+  for (size_t m = 0; m < sizeof metric / sizeof *metric; m++) {
+    const char *name = bench_text("metric_%s/%s", posterior, metric[m]), *by_gradient = bench_text("%s/gradients", name);
+    bool own = bench_wanted(b, name) || bench_wanted(b, by_gradient);
+    if (m > 0 && !own) continue; /* the baseline is always run */
+    for (int k = 0; k < SEEDS; k++) {
+      run_figures of;
+      if (!run_once(b, engine, name, posterior, folder, metric[m], k + 1, &of)) return;
+      rate[k] = of.ess / of.time;
+      share[k] = 1e3 * of.ess / of.gradients;
+    }
+    if (m == 0) memcpy(rate0, rate, sizeof rate), memcpy(share0, share, sizeof share);
+    const char *baseline = m ? "metric = diagonal" : NULL, *check = "check_posterior passes";
+    if (bench_wanted(b, name)) bench_record(b, &(bench_row){name, "ESS/s", BENCH_RATE, 1, baseline, 0, check, true}, rate, m ? rate0 : NULL, SEEDS);
+    if (bench_wanted(b, by_gradient)) bench_record(b, &(bench_row){by_gradient, "ESS/1000 gradients", BENCH_RATE, 1, baseline, 0, check}, share, m ? share0 : NULL, SEEDS);
   }
-  bench_record(b, &(bench_row){name, "ESS/1000 gradients", BENCH_RATE, 1, "metric = diagonal", 0, "check_posterior passes with both"}, v, w, SEEDS);
 }
 
 /* ---- the whole process, from the command to one transition of one chain */
