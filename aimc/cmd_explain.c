@@ -135,7 +135,7 @@ static void print_update(const program_site *s, const finite_order *x, bool exac
     if (exact && s->joint) printf("multivariate normal conditional, %zu elements drawn together", s->cells);
     else if (exact && s->conjugate) printf("%s conditional, drawn exactly", conjugate_name(s->conjugate));
     else if (s->discrete) printf(s->site->support == IR_SUP_FINITE ? "every value weighed" : "slice of integers");
-    else printf(s->site->event_rank ? "slices along its coordinates" : "slice");
+    else printf("%s%s", s->site->event_rank ? "slices along its coordinates" : "slice", exact && s->given ? ", from statistics of all that stands still" : "");
     return;
   }
   printf("each of %zu values weighed", s->states);

@@ -55,6 +55,9 @@ ir_fn *derive_conflicts(ir_module *m, const ir_fn *local, const ir_site *site);
 /* @joint.<site>(latents) -> the gradient of the log density with respect to the site's whole array, where that density is a polynomial of degree 2 in it: the conditional is one
  * multivariate normal.  NULL where it is not.  density: as it was derived, calls and all. */
 ir_fn *derive_joint(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool statistics);
+/* @slim.<site>(latents, given...) -> the terms of the log density that depend on the site, and *given, @given.<site>(latents) -> given...: statistics of data and of the other latents, which
+ * do not change while the site moves.  NULL where there is nothing to gain by them.  density: as it was derived. */
+ir_fn *derive_given(ir_module *m, const ir_fn *density, const ir_site *site, ir_fn **given /* OUT */);
 /* @bounds.<site>(latents, index...) -> lower and upper end of the element's support (-inf, inf where there is none). */
 ir_fn *derive_bounds(check_program *p, ir_module *m, const ir_fn *model, const ir_site *site);
 /* @point.<site>(u, lo) -> one event of a site with a support of vectors or matrices, and the log Jacobian.  lo is there for every

@@ -213,6 +213,24 @@ static void join(program *p, program_site *x, const ir_fn *density, const ir_fn 
   x->joint = true;
 }
 
+/* What moves by slices is scored from statistics of the rest. */
+static void gather_given(program *p, program_site *x, const ir_fn *density) {
+  ir_module *m = p->module;
+  ir_fn *given, *slim = derived(derive_given(m, density, x->site, &given));
+  x->given = 0;
+  if (!slim) return;
+  passes_run(m, slim);
+  passes_run(m, derived(given));
+  x->ngiven = given->nret;
+  x->given_cells = ARENA_ARRAY(p->mem, size_t, given->nret);
+  for (uint32_t k = 0; k < given->nret; k++) {
+    const ir_type t = ir_type_of(given, given->ret[k]);
+    size_t cells = 1;
+    for (int a = 0; a < t.rank; a++) cells *= (size_t)size_eval(p->sizes, t.dim[a]);
+    x->given += x->given_cells[k] = cells;
+  }
+}
+
 /* Marks what the gradient's block does not have, and numbers the coordinates of what it has. */
 static void hold_others(program *p) {
   p->block_dim = 0;
@@ -334,6 +352,7 @@ bool program_build(program *p, unsigned need) {
       ir_fn *natural = need & NEED_NATURAL ? derived(derive_natural(m, local, s, &p->site[k].conjugate)) : NULL;
       if (natural) passes_run(m, natural);
       if (plain) join(p, &p->site[k], plain, natural, &prepare);
+      if (plain && !natural && !p->site[k].discrete && !p->site[k].local && !p->no_statistics) gather_given(p, &p->site[k], plain);
       passes_run(m, local);
       if (need & NEED_WEIGHTS) weigh(p, &p->site[k], local);
       passes_run(m, derived(derive_bounds(&p->check, m, p->ir, s)));

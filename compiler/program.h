@@ -56,6 +56,8 @@ typedef struct program_site {
   bool spin;                      /* its values are -1 and 1 */
   bool improper;                  /* no distribution to draw it from: Flat() on what is not finite */
   conjugate_family conjugate;     /* of its conditional, where NEED_NATURAL asked */
+  size_t given;                   /* cells of what @given.s returns, which @slim.s reads; 0: they are not there */
+  size_t ngiven, *given_cells;    /* how many arrays; of each */
   bool joint;                     /* @joint.s is there: its elements depend on each other, and are drawn together */
   bool in_block;                  /* where NEED_BLOCK asked: the gradient moves it; */
   size_t at_block;                /* its place in the block's unconstrained point */

@@ -65,6 +65,10 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
     x->local = engine->find(m->loaded, arena_printf(p->mem, "local.%s", name));
     x->natural = engine->find(m->loaded, arena_printf(p->mem, "natural.%s", name));
     x->weights = engine->find(m->loaded, arena_printf(p->mem, "weights.%s", name));
+    x->given = engine->find(m->loaded, arena_printf(p->mem, "given.%s", name));
+    x->slim = engine->find(m->loaded, arena_printf(p->mem, "slim.%s", name));
+    x->given_at = ARENA_ARRAY(p->mem, size_t, p->site[k].ngiven);
+    for (size_t i = 0; i + 1 < p->site[k].ngiven; i++) x->given_at[i + 1] = x->given_at[i] + p->site[k].given_cells[i];
     x->joint = engine->find(m->loaded, arena_printf(p->mem, "joint.%s", name));
     x->conflicts = engine->find(m->loaded, arena_printf(p->mem, "conflicts.%s", name));
     const char *bounds = arena_printf(p->mem, "bounds.%s", name);
@@ -84,8 +88,11 @@ void eval_model_unload(eval_model *m) {
 
 bool eval_worker_init(eval_worker *w, const eval_model *m, size_t helpers, const aim_alloc *alloc) {
   *w = (eval_worker){.m = m, .alloc = alloc};
-  w->n_in = m->p->nsites + IR_MAX_RANK + 1;
-  w->n_out = m->p->nsites + m->p->noutputs + m->p->nloglik + 3;
+  size_t given = 0;
+  for (size_t k = 0; k < m->p->nsites; k++)
+    if (m->p->site[k].ngiven > given) given = m->p->site[k].ngiven;
+  w->n_in = m->p->nsites + IR_MAX_RANK + 1 + given;
+  w->n_out = m->p->nsites + m->p->noutputs + m->p->nloglik + 3 + given;
   w->in = alloc_get(alloc, w->n_in, sizeof *w->in);
   w->out = alloc_get(alloc, w->n_out, sizeof *w->out);
   w->outputs = alloc_get(alloc, m->output_cells + 1, sizeof *w->outputs);
@@ -376,6 +383,21 @@ bool eval_weights(eval_worker *w, size_t s, const int64_t *list, size_t first, s
 void eval_weights_nan(eval_worker *w, size_t s) {
   double lp = NAN;
   met_nan(w, w->m->site[s].weights, 1, &lp);
+}
+
+bool eval_given(eval_worker *w, size_t s, exec_cell *given) {
+  for (size_t k = 0; k < w->m->p->site[s].ngiven; k++) w->out[k] = (exec_arg){given + w->m->site[s].given_at[k], 1};
+  return call(w, w->m->site[s].given, 1);
+}
+
+bool eval_slim(eval_worker *w, size_t s, const exec_cell *given, double *terms) {
+  const size_t n = w->m->p->nsites;
+  for (size_t k = 0; k < w->m->p->site[s].ngiven; k++) w->in[n + k] = (exec_arg){(exec_cell *)given + w->m->site[s].given_at[k], 1};
+  w->out[0] = (exec_arg){&w->result[0], 1};
+  if (!call(w, w->m->site[s].slim, 1)) return false;
+  *terms = w->result[0].real;
+  if (__builtin_expect(isnan(*terms), 0)) met_nan(w, w->m->site[s].slim, 1, terms);
+  return true;
 }
 
 bool eval_joint(eval_worker *w, size_t s, double *gradient) {

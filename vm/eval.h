@@ -17,7 +17,8 @@
 #include <stdbool.h>
 
 typedef struct eval_site {
-  int local, bounds, point, natural, weights, conflicts, joint; /* numbers of its functions, -1 where there is none */
+  int local, bounds, point, natural, weights, conflicts, joint, given, slim; /* numbers of its functions, -1 where there is none */
+  size_t *given_at;            /* [ngiven] where its arrays stand among the cells of @given */
   bool bounds_move;            /* bounds depend on other latents */
   bool bounds_vary;            /* or on the element */
 } eval_site;
@@ -116,6 +117,9 @@ bool eval_natural(eval_worker *w, size_t s, const int64_t *at, size_t n, double 
 bool eval_weights(eval_worker *w, size_t s, const int64_t *list, size_t first, size_t n, double *lw);
 /* One of them is NaN: counted, and its place looked for.  The arguments are those of the call before. */
 void eval_weights_nan(eval_worker *w, size_t s);
+/* Statistics of what does not move with site s, given [program_site.given cells]; and the terms of the density that depend on the site from these. */
+bool eval_given(eval_worker *w, size_t s, exec_cell *given);
+bool eval_slim(eval_worker *w, size_t s, const exec_cell *given, double *terms);
 /* The gradient of the log density with respect to a site's array, at the frame that is set (derive.h, @joint). */
 bool eval_joint(eval_worker *w, size_t s, double *gradient);
 /* Whether the element depends on one of those marked in the frame that is set (derive.h, @conflicts). */

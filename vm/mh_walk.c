@@ -23,7 +23,8 @@ bool mh_walk_score(mh_walk *c, const mh_element *x, mh_score *out) {
   c->scores++;
   if (!c->t->tempered) {
     out->hot = 0.0;
-    if (!eval_local(c->w, x->site, x->at, &out->base)) return mh_walk_stopped(c);
+    const bool slim = c->by_given == x->site + 1;
+    if (slim ? !eval_slim(c->w, x->site, c->s->given, &out->base) : !eval_local(c->w, x->site, x->at, &out->base)) return mh_walk_stopped(c);
     out->all = out->base;
     return true;
   }
@@ -209,7 +210,13 @@ static bool visit(mh_walk *c, size_t site, size_t first, size_t n) {
     if (drawn) c->accept += (double)n;
     if (drawn) return true;
   }
-  return mh_walk_elements(c, site, first, n, step_of(c, site));
+  if (c->rule == MH_SLICE && p->given) {
+    if (!eval_given(c->w, site, c->s->given)) return mh_walk_stopped(c);
+    c->by_given = site + 1;
+  }
+  const bool ok = mh_walk_elements(c, site, first, n, step_of(c, site));
+  c->by_given = 0;
+  return ok;
 }
 
 static bool each_element(mh_walk *c, size_t site, mh_step *step) { return mh_walk_elements(c, site, 0, c->t->m->p->site[site].batch, step); }
@@ -450,6 +457,10 @@ void mh_scratch_make(mh_scratch *s, const mh_tables *t, arena *mem, const aim_al
   size_t joint = 0;
   for (size_t k = 0; k < t->m->p->nsites; k++)
     if (t->m->p->site[k].joint && t->m->p->site[k].cells > joint) joint = t->m->p->site[k].cells;
+  size_t given = 0;
+  for (size_t k = 0; k < t->m->p->nsites; k++)
+    if (t->m->p->site[k].given > given) given = t->m->p->site[k].given;
+  s->given = ARENA_ARRAY(mem, exec_cell, given);
   s->joint = ARENA_ARRAY(mem, double, joint_normal_doubles(joint));
   undo_init(&s->undo, alloc);
 }

@@ -48,6 +48,7 @@ typedef struct mh_scratch {
   double *event; /* [largest_event] */
   double *q;     /* [dim] */
   double *weight; /* of the states of one element, or of a piece of a finite site */
+  exec_cell *given; /* statistics of what stands still while the site at hand moves */
   double *joint;  /* of the largest site that is drawn together */
   undo_log undo;
 } mh_scratch;
@@ -69,6 +70,7 @@ typedef struct mh_walk {
   size_t *order;     /* [elements]: each sweep in an order of its own, in which every element stands once; NULL: it is that of the model */
   const bool *moves; /* [nsites] sites that a scan moves; NULL: all */
   const size_t *visits; /* [nsites] sites in the order of a sweep; NULL: that of the model */
+  size_t by_given;   /* the site, from 1, that is scored from the scratch's statistics; 0: none */
   bool plain;        /* MH_SLICE: families are not looked at */
   double floor;      /* MH_METROPOLIS: least acceptance; 0, or a search that draws from nothing */
   double beta;       /* tempered */
