@@ -1,4 +1,4 @@
-/* check_ode.c: calls of `ode(f, u0, t0, ts, parameters of f ..., rtol =, atol =, max_steps =)`.
+/* check_ode.c: calls of `ode(f, u0, t0, ts, parameters of f ..., rtol =, atol =, max_steps =, solver =)`.
  *
  * f(t, u, parameters) is called as it would be at the start, f(t0, u0, parameters ...): that call is made and checked like any other, and is
  * the first of the recorded arguments.  What it gives must be of u0's type. */
@@ -11,6 +11,7 @@ static const char form[] = "ode(f, u0, t0, ts, parameters of f ..., rtol = 1e-6,
 typedef struct ode_call {
   const ast_arg *plain[4]; /* f, u0, t0, ts */
   ast_expr *option[3];     /* rtol, atol, max_steps; NULL: not given */
+  bool stiff;
   ast_args rest;           /* of f, behind t and u */
 } ode_call;
 
@@ -21,13 +22,13 @@ static bool wrong(ctx *c, const ast_expr *x, const char *what) {
   return false;
 }
 
-static bool take_solver(ctx *c, const ast_arg *a) {
+/* `bdf` is what others call their method for stiff systems. */
+static bool take_solver(ctx *c, const ast_arg *a, ode_call *o) {
   const char *name = a->value->kind == EXPR_NAME ? a->value->name.name : "";
-  if (strcmp(name, "dopri5") == 0) return true;
-  bool stiff = strcmp(name, "bdf") == 0;
-  diag *d = stiff ? cx_error(c, "E0690", a->value->at, "the solver `bdf` is not available yet")
-                  : cx_error(c, "E0411", a->value->at, "`ode` has no such solver");
-  cx_help(c, d, stiff ? "leave it out: a system that is not very stiff only takes more steps (`max_steps`)" : "it is `dopri5`; leave it out");
+  o->stiff = strcmp(name, "stiff") == 0 || strcmp(name, "bdf") == 0;
+  if (o->stiff || strcmp(name, "dopri5") == 0) return true;
+  diag *d = cx_error(c, "E0411", a->value->at, "`ode` has no such solver");
+  cx_help(c, d, "it is `dopri5`, or `stiff` for stiff systems");
   return false;
 }
 
@@ -48,7 +49,7 @@ static bool sort_arguments(ctx *c, const ast_expr *e, ode_call *o) {
     } else if (a->name.name && k < 3) {
       o->option[k] = a->value;
     } else if (a->name.name && strcmp(a->name.name, "solver") == 0) {
-      ok &= take_solver(c, a);
+      ok &= take_solver(c, a, o);
     } else {
       ARENA_PUSH(c->a, o->rest.items, o->rest.n, o->rest.cap, *a);
     }
@@ -112,10 +113,11 @@ const ty_info *check_ode(ctx *c, ast_expr *e, symbol *callee) {
     }
   }
   if (!ok) return check_error(c, e);
-  ast_expr **args = ARENA_ARRAY(c->a, ast_expr *, 7);
+  ast_expr **args = ARENA_ARRAY(c->a, ast_expr *, 8);
   const ast_expr *const all[7] = {call, o.plain[1]->value, o.plain[2]->value, ts, o.option[0], o.option[1], o.option[2]};
   for (int k = 0; k < 7; k++) args[k] = (ast_expr *)all[k];
-  call_record(c, e, callee, args, 7, false, NULL);
+  args[7] = o.stiff ? args[0] : NULL; /* whether the method is the implicit one */
+  call_record(c, e, callee, args, 8, false, NULL);
   ir_size dim[2] = {times->dim[0], ty_of(args[1])->dim[0]};
   return set_type(e, ty_new(c->st, TY_REAL, 2, dim));
 }

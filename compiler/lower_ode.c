@@ -1,4 +1,4 @@
-/* lower_ode.c: ode(f, u0, t0, ts, ...) as two scans; formulas are in stdlib/prelude/ode.aim.
+/* lower_ode.c: ode(f, u0, t0, ts, ...) as two scans; formulas are in stdlib/prelude/ode.aim, those of implicit steps in lower_stiff.c and stiff.aim.
  *
  * The *search* tries steps: it carries time t, state u, its derivative k1, the next step's size h = exp(n / 32), n, and the number i of results so far.  A step
  * that would reach ts[i] ends there.  A step whose error is too large leaves all but h as they were.  The search ends itself when all results are
@@ -11,22 +11,15 @@
  *
  * Both run as long as there is something to do, at most max_steps times.  A solve without all its results gives u0 in every row, and the model a
  * factor of -inf; in a function that is no model's, or a prediction, it gives -inf. */
-#include "compiler/lower_internal.h"
+#include "compiler/lower_ode.h"
 
 #include <stdarg.h>
 
 enum { MOST_STEPS = 10000 };
 
-typedef struct ode {
-  lower *l;
-  const ast_decl *f;
-  ir_val *arg; /* of f: time and state are set for each call */
-  ir_size *size;
-  ir_val ts, n, rtol, atol, most;
-} ode;
-
-static ir_val library(lower *l, const char *name, ...) {
-  enum { MOST = 12 };
+ir_val ode_library(ode *o, const char *name, ...) {
+  enum { MOST = 14 };
+  lower *l = o->l;
   const ast_decl *d = check_library(l->p, name)->decl;
   ir_val args[MOST];
   va_list ap;
@@ -36,33 +29,28 @@ static ir_val library(lower *l, const char *name, ...) {
   return lower_fn_call(l, d, IR_REAL, args, NULL);
 }
 
-static ir_val derivative(ode *o, ir_val t, ir_val u) {
+ir_val ode_derivative(ode *o, ir_val t, ir_val u) {
   o->arg[0] = t;
   o->arg[1] = u;
   return lower_fn_call(o->l, o->f, IR_REAL, o->arg, o->size);
 }
 
-typedef struct step {
-  ir_val k[8]; /* [1 .. 7] */
-  ir_val u;    /* where it ends */
-} step;
-
-static step take(ode *o, ir_val t, ir_val u, ir_val h, ir_val k1) {
+static ode_step take(ode *o, ir_val t, ir_val u, ir_val h, ir_val k1) {
   static const double c[] = {0, 0, 1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1};
   lower *l = o->l;
-  step s = {.k = {0, k1}};
+  ode_step s = {.k = {0, k1}};
   for (int j = 2; j <= 6; j++) {
     ir_val at = ir_op2(&l->b, IR_ADD_OP, t, j == 6 ? h : ir_op2(&l->b, IR_MUL_OP, ir_real(&l->b, c[j]), h)), v;
     switch (j) {
-    case 2: v = library(l, "ode_stage2", u, h, k1); break;
-    case 3: v = library(l, "ode_stage3", u, h, k1, s.k[2]); break;
-    case 4: v = library(l, "ode_stage4", u, h, k1, s.k[2], s.k[3]); break;
-    case 5: v = library(l, "ode_stage5", u, h, k1, s.k[2], s.k[3], s.k[4]); break;
-    default: v = library(l, "ode_stage6", u, h, k1, s.k[2], s.k[3], s.k[4], s.k[5]);
+    case 2: v = ode_library(o, "ode_stage2", u, h, k1); break;
+    case 3: v = ode_library(o, "ode_stage3", u, h, k1, s.k[2]); break;
+    case 4: v = ode_library(o, "ode_stage4", u, h, k1, s.k[2], s.k[3]); break;
+    case 5: v = ode_library(o, "ode_stage5", u, h, k1, s.k[2], s.k[3], s.k[4]); break;
+    default: v = ode_library(o, "ode_stage6", u, h, k1, s.k[2], s.k[3], s.k[4], s.k[5]);
     }
-    s.k[j] = derivative(o, at, v);
+    s.k[j] = ode_derivative(o, at, v);
   }
-  s.u = library(l, "ode_new_state", u, h, k1, s.k[3], s.k[4], s.k[5], s.k[6]);
+  s.u = ode_library(o, "ode_new_state", u, h, k1, s.k[3], s.k[4], s.k[5], s.k[6]);
   return s;
 }
 
@@ -100,10 +88,10 @@ typedef struct search {
 static search search_steps(ode *o, ir_val t0, ir_val u0) {
   lower *l = o->l;
   ir_builder *b = &l->b;
-  ir_val start = derivative(o, t0, u0), guess = library(l, "ode_guess", u0, start, o->rtol, o->atol);
-  ir_val probe = derivative(o, ir_op2(b, IR_ADD_OP, t0, guess), library(l, "ode_ahead", u0, guess, start));
-  ir_val first = library(l, "ode_first_step", guess, u0, start, probe, o->rtol, o->atol);
-  ir_val zero = ir_int(b, 0), one = ir_int(b, 1), none = ir_real(b, 0), last0 = ir_real(b, -9), h0 = library(l, "ode_step_size", first);
+  ir_val start = ode_derivative(o, t0, u0), guess = ode_library(o, "ode_guess", u0, start, o->rtol, o->atol);
+  ir_val probe = ode_derivative(o, ir_op2(b, IR_ADD_OP, t0, guess), ode_library(o, "ode_ahead", u0, guess, start));
+  ir_val first = ode_library(o, "ode_first_step", guess, u0, start, probe, o->rtol, o->atol);
+  ir_val zero = ir_int(b, 0), one = ir_int(b, 1), none = ir_real(b, 0), last0 = ir_real(b, -9), h0 = ode_library(o, "ode_step_size", first);
   walk w;
   walk_begin(o, &w, ir_op2(b, IR_LT_OP, zero, o->n), t0, u0);
   w.k1 = carry(o, &w, start);
@@ -115,13 +103,14 @@ static search search_steps(ode *o, ir_val t0, ir_val u0) {
   ir_val t = now(&w, w.t), u = now(&w, w.u), h = now(&w, w.h), i = now(&w, w.i), k1 = now(&w, w.k1), last = now(&w, w.last);
   ir_val target = ir_at1(b, o->ts, i), gap = ir_op2(b, IR_SUB_OP, target, t), reach = ir_op2(b, IR_LE_OP, gap, h);
   ir_val length = ir_op3(b, IR_SELECT_OP, reach, gap, h), then = ir_op3(b, IR_SELECT_OP, reach, target, ir_op2(b, IR_ADD_OP, t, h));
-  step s = take(o, t, u, length, k1);
-  ir_val k7 = derivative(o, then, s.u);
-  ir_val err = library(l, "ode_error", u, s.u, length, k1, s.k[3], s.k[4], s.k[5], s.k[6], k7, o->rtol, o->atol);
-  ir_val good = ir_op2(b, IR_LE_OP, err, ir_real(b, 1)), end = ir_op2(b, IR_AND_OP, good, reach), e = library(l, "ode_log_error", err);
+  ode_step s = o->stiff ? stiff_take(o, t, u, length, k1) : take(o, t, u, length, k1);
+  ir_val k7 = ode_derivative(o, then, s.u);
+  ir_val err = o->stiff ? ode_library(o, "stiff_error", u, s.u, length, s.k[1], s.k[2], s.k[3], s.k[5], s.inverse, s.moved, o->rtol, o->atol)
+                        : ode_library(o, "ode_error", u, s.u, length, k1, s.k[3], s.k[4], s.k[5], s.k[6], k7, o->rtol, o->atol);
+  ir_val good = ir_op2(b, IR_LE_OP, err, ir_real(b, 1)), end = ir_op2(b, IR_AND_OP, good, reach), e = ode_library(o, "ode_log_error", err);
   /* A good step cut short at a result says little about the size that follows it. */
-  ir_val change = ir_op3(b, IR_SELECT_OP, end, zero, library(l, "ode_change", good, e, last)), n1 = ir_op2(b, IR_ADD_OP, now(&w, w.n), change);
-  ir_val h1 = library(l, "ode_step_size", n1);
+  ir_val change = ir_op3(b, IR_SELECT_OP, end, zero, o->stiff ? ode_library(o, "stiff_change", good, e) : ode_library(o, "ode_change", good, e, last)), n1 = ir_op2(b, IR_ADD_OP, now(&w, w.n), change);
+  ir_val h1 = ode_library(o, "ode_step_size", n1);
   ir_val i1 = ir_op2(b, IR_ADD_OP, i, ir_op1(b, IR_BOOL_INT_OP, end));
   ir_val least = ir_op2(b, IR_MUL_OP, ir_real(b, 0x1p-50), ir_op1(b, IR_ABS_OP, t));
   ir_val moves = ir_op2(b, IR_OR_OP, good, ir_op2(b, IR_LT_OP, ir_op2(b, IR_MAX_OP, least, ir_real(b, 0x1p-1000)), h1));
@@ -129,9 +118,9 @@ static search search_steps(ode *o, ir_val t0, ir_val u0) {
   ir_val go = ir_op2(b, IR_AND_OP, ir_op2(b, IR_AND_OP, moves, forward), ir_op2(b, IR_LT_OP, i1, o->n));
   next(o, &w, w.live, go);
   next(o, &w, w.t, ir_op3(b, IR_SELECT_OP, good, then, t));
-  next(o, &w, w.u, library(l, "ode_choose", good, s.u, u));
+  next(o, &w, w.u, ode_library(o, "ode_choose", good, s.u, u));
   next(o, &w, w.i, ir_op3(b, IR_SELECT_OP, forward, i1, i));
-  next(o, &w, w.k1, library(l, "ode_choose", good, k7, k1));
+  next(o, &w, w.k1, ode_library(o, "ode_choose", good, k7, k1));
   next(o, &w, w.h, h1);
   next(o, &w, w.n, n1);
   next(o, &w, w.last, ir_op3(b, IR_SELECT_OP, good, e, last));
@@ -155,13 +144,13 @@ static ir_val replay_steps(ode *o, ir_val t0, ir_val u0, ir_type result, const s
   ir_val k = w.scan->u.loop->index[0], t = now(&w, w.t), u = now(&w, w.u), i = now(&w, w.i);
   ir_val h = ir_at1(b, r->size, k), end = ir_at1(b, r->end, k), target = ir_at1(b, o->ts, i);
   ir_val length = ir_op3(b, IR_SELECT_OP, end, ir_op2(b, IR_SUB_OP, target, t), h);
-  step s = take(o, t, u, length, derivative(o, t, u));
+  ir_val k1 = ode_derivative(o, t, u), to = o->stiff ? stiff_again(o, t, u, length, k1) : take(o, t, u, length, k1).u;
   next(o, &w, w.live, ir_op2(b, IR_LT_OP, ir_op2(b, IR_ADD_OP, k, one), r->tried));
   next(o, &w, w.t, ir_op3(b, IR_SELECT_OP, end, target, ir_op2(b, IR_ADD_OP, t, h)));
-  next(o, &w, w.u, s.u);
+  next(o, &w, w.u, to);
   next(o, &w, w.i, ir_op2(b, IR_ADD_OP, i, ir_op1(b, IR_BOOL_INT_OP, end)));
   ir_axes row = {.n = 2, .at = {i, 0}};
-  ir_loop_finish(l->fn, w.scan, w.rows, &row, library(l, "ode_choose", end, s.u, nothing));
+  ir_loop_finish(l->fn, w.scan, w.rows, &row, ode_library(o, "ode_choose", end, to, nothing));
   l->b = w.outer;
   return w.scan->res[w.rows];
 }
@@ -199,7 +188,7 @@ static void set_places(ir_op *first, place *p) {
 
 ir_val lower_ode(lower *l, const ast_expr *e) {
   const check_call *c = check_call_of(l->p, e), *f = check_call_of(l->p, c->args[0]);
-  ode o = {.l = l, .f = f->callee->decl, .arg = ARENA_ARRAY(l->mem, ir_val, f->nargs), .size = ARENA_ARRAY(l->mem, ir_size, f->nargs)};
+  ode o = {.l = l, .stiff = c->args[7] != NULL, .f = f->callee->decl, .arg = ARENA_ARRAY(l->mem, ir_val, f->nargs), .size = ARENA_ARRAY(l->mem, ir_size, f->nargs)};
   for (size_t k = 0; k < f->nargs; k++) {
     o.size[k] = IR_SIZE_NONE;
     if (k < 2) continue;
