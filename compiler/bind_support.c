@@ -86,10 +86,13 @@ static bool indices(binder *b, const bound *y) {
     int64_t x = y->cells[k].integer;
     if (x >= 1 && x <= top.i) continue;
     const char *type = ty_print(&b->p->check, &(ty_info){.kind = TY_INT, .support = IR_SUP_FINITE, .count = t->count});
-    diag *d = violation(b, y, k, "E0777", t->hi, arena_printf(b->a, "%lld is outside 1..%lld, and `%s` is %s", (long long)x, (long long)top.i,
-                                                             y->sym->name, type));
+    const bool text = y->x->kind == DATA_TEXT;
+    const char *what = text ? arena_printf(b->a, "`%s` holds %zu distinct texts, and is %s with room for %lld; \"%s\" is number %lld of them in the order of their bytes", y->sym->name,
+                                           y->x->n_levels, type, (long long)top.i, y->x->levels[x - 1], (long long)x)
+                            : arena_printf(b->a, "%lld is outside 1..%lld, and `%s` is %s", (long long)x, (long long)top.i, y->sym->name, type);
+    diag *d = violation(b, y, k, "E0777", t->hi, what);
     bind_say(b, d, "%lld here", (long long)top.i);
-    if (y->x->kind == DATA_TEXT) bind_help(b, d, "`%s` holds %lld distinct texts, and only %lld are declared", y->sym->name, (long long)y->x->n_levels, (long long)top.i);
+    if (text) bind_help(b, d, "a size that is not set is the number of texts");
     if (x == 0) bind_help(b, d, "counting starts at 1: add 1 to every element if the data count from 0");
     return false;
   }
