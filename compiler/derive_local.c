@@ -441,8 +441,11 @@ static ir_val narrow(localiser *l, ir_val v) {
   reads r = {.l = l, .plate = op};
   find_reads(&r, x.ops, x.n);
   if (r.fail || r.count == 0) return 0;
+  /* The axis along which most neighbours are read: the others are then fixed by the element where they can be. */
+  uint32_t main = IR_MAX_RANK;
   for (uint32_t a = 0; a < l->site->type.rank; a++)
-    if (l->index[a] && r.axis[a].kind == PLACE_AFFINE) return affine_term(&x, &r, a);
+    if (l->index[a] && r.axis[a].kind == PLACE_AFFINE && (main == IR_MAX_RANK || r.axis[a].noffsets > r.axis[main].noffsets)) main = a;
+  if (main < IR_MAX_RANK) return affine_term(&x, &r, main);
   for (uint32_t a = 0; a < l->site->type.rank && op->u.loop->rank == 1; a++)
     if (l->index[a] && r.axis[a].kind == PLACE_KEY) return gather_term(&x, &r, a);
   return r.scattered || l->site->event_rank ? 0 : places_term(&x, &r);

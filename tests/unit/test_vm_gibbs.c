@@ -209,6 +209,30 @@ static void test_no_colours(void **state) {
   assert_true(stationarity(finite_models[2], NULL, ALL_AT_ONCE) > 1e-3);
 }
 
+/* Neighbours along two axes need two colours, a ring of five three. */
+static void test_colours(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    size_t colours;
+  } model[] = {{"model grid(L: int, J: real) {\n  s: index(3)[L, L] ~ Flat()\n  plate i in 1..L - 1, j in 1..L { factor J * (s[i, j] == s[i + 1, j]) }\n"
+                "  plate i in 1..L, j in 1..L - 1 { factor J * (s[i, j] == s[i, j + 1]) }\n}\ninfer grid on L = 12, J = 0.5 with gibbs\n", 2},
+               {"model ring(L: int) {\n  s: spin[L] ~ Flat()\n  factor sum(0.3 * s[i] * s[i % L + 1] for i in 1..L)\n}\ninfer ring on L = 5 with gibbs\n", 3}};
+  for (size_t k = 0; k < 2; k++) {
+    fixture f = open_statement(model[k].text, 0, NULL);
+    aim_task *t = f.t;
+    mh_tables tables;
+    run_status st;
+    eval_faults faults;
+    const char *why;
+    if (ARENA_TRY(&t->mem)) fail();
+    assert_true(mh_tables_make(&tables, &t->model, false, &t->mem, &why));
+    assert_true(mh_tables_colour(&tables, &t->mem, &t->vm->alloc, &st, &faults));
+    assert_int_equal(tables.finite[0].classes, model[k].colours);
+    close_fixture(&f);
+  }
+}
+
 /* Forgets the field of h on the first spin, which is -1 in the first of its states. */
 static void forget_field(const exec_arg *in, double *score) {
   const int64_t element = in[2].p[in[3].p->integer].integer;
@@ -748,7 +772,7 @@ static void test_joint_twin(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_kernels),     cmocka_unit_test(test_forgotten_term), cmocka_unit_test(test_no_colours), cmocka_unit_test(test_slices), cmocka_unit_test(test_slice_without_shrinkage),
+      cmocka_unit_test(test_kernels),     cmocka_unit_test(test_forgotten_term), cmocka_unit_test(test_no_colours), cmocka_unit_test(test_colours), cmocka_unit_test(test_slices), cmocka_unit_test(test_slice_without_shrinkage),
       cmocka_unit_test(test_hard_slices), cmocka_unit_test(test_doubling), cmocka_unit_test(test_naturals), cmocka_unit_test(test_joint_forms), cmocka_unit_test(test_joint_draws), cmocka_unit_test(test_given), cmocka_unit_test(test_against_slices), cmocka_unit_test(test_false_naturals), cmocka_unit_test(test_posteriors),     cmocka_unit_test(test_false_scores), cmocka_unit_test(test_joint), cmocka_unit_test(test_joint_twin)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
