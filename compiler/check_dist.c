@@ -514,6 +514,12 @@ bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, cons
     if (type) cx_point(c, g, type->at, "declared here");
     return false;
   }
+  if ((cut_lo || cut_hi) && d->event.rank > 0) {
+    diag *g = cx_error(c, "E0605", at, "these bounds cut the vectors that `%s` draws", name);
+    if (type) cx_point(c, g, type->at, "declared here");
+    cx_help(c, g, "draw it from `Flat()` and add the density with `factor logpdf(%s(...), x)`, which has no normaliser", name);
+    return false;
+  }
   bool latent = d->stochastic || (cut_lo && depends_on_latent(t->lo)) || (cut_hi && depends_on_latent(t->hi));
   if ((cut_lo || cut_hi) && latent && !d->parts->cdf) {
     diag *g = cx_error(c, "E0605", at, "the bounds cut `%s`, and what is left of it depends on a latent", name);
