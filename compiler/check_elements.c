@@ -42,6 +42,7 @@ struct elements {
   symbol *sym;
   const ty_info *element;
   span element_at;
+  bool assumed; /* sym->type is what elements_assume made of it */
 };
 
 symbol *elements_symbol(const elements *e) { return e->sym; }
@@ -454,6 +455,25 @@ void elements_start(ctx *c, elements *e, symbol *s) {
     if (l->range == e->home->range) x->home = l->depth;
 }
 
+static const ty_info *array_of(ctx *c, const elements *e, const ty_info *element) {
+  ty_info *t = ARENA_NEW(c->a, ty_info);
+  *t = *element;
+  t->rank = (uint8_t)(e->naxes + element->rank);
+  for (size_t a = 0; a < e->naxes; a++) t->dim[a] = e->ext[a];
+  for (unsigned k = 0; k < element->rank; k++) t->dim[e->naxes + k] = element->dim[k];
+  return t;
+}
+
+void elements_assume(ctx *c, elements *e, const ty_info *element) {
+  e->sym->type = array_of(c, e, element);
+  e->assumed = true;
+}
+
+void elements_assumed(elements *e) {
+  if (e->assumed) e->sym->type = NULL;
+  e->assumed = false;
+}
+
 void elements_typed(ctx *c, elements *e, const ty_info *element, span at) {
   if (!e->element) {
     e->element = element;
@@ -467,12 +487,7 @@ void elements_typed(ctx *c, elements *e, const ty_info *element, span at) {
       e->sym->type = ty_scalar(c->st, TY_ERROR);
       return;
     }
-    ty_info *t = ARENA_NEW(c->a, ty_info);
-    *t = *element;
-    t->rank = (uint8_t)(e->naxes + element->rank);
-    for (size_t a = 0; a < e->naxes; a++) t->dim[a] = e->ext[a];
-    for (unsigned k = 0; k < element->rank; k++) t->dim[e->naxes + k] = element->dim[k];
-    e->sym->type = t;
+    e->sym->type = array_of(c, e, element);
     return;
   }
   if (ty_is_error(element) || ty_is_error(e->element)) return;

@@ -213,6 +213,7 @@ const ty_info *check_index(ctx *c, ast_expr *e) {
     /* The elements are read below, not the whole array. */
     base->name.sym = s;
     if (s->stochastic) c->stochastic = true;
+    if (!s->type) site_assume(c, s, base->at);
     if (!s->type) {
       elements_read(c, s, subs, base->at);
       t = check_error(c, base);

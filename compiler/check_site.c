@@ -251,6 +251,32 @@ static bool drawable(ctx *c, const ast_stmt *s, const drawn *d, bool ok) {
   return false;
 }
 
+/* The kind of number that a distribution of numbers draws. */
+static const ty_info *number_drawn(ctx *c, const ast_expr *dist) {
+  symbol *s = dist && dist->kind == EXPR_CALL && !dist->call.of ? callable_find(c, dist->call.fn.name) : NULL;
+  if (!s || s->kind != SYM_DIST) return NULL;
+  if (is_scheme(s)) {
+    const ty_info *found = NULL;
+    for (size_t k = 0; k < dist->call.args.n && !found; k++) found = number_drawn(c, dist->call.args.items[k].value);
+    return found;
+  }
+  const check_dist *d = dist_parts(c->st, s);
+  return d && ty_is_value(d->on) && d->on->rank == 0 ? ty_scalar(c->st, (ty_kind)d->on->kind) : NULL;
+}
+
+void site_assume(ctx *c, symbol *s, span at) {
+  elements *e = sym_of(s)->elems;
+  if (!c->left || c->left->name.sym != s || !e) return;
+  const ty_info *t = c->left->type ? check_type(c, c->left->type) : number_drawn(c, c->right);
+  if (t) {
+    elements_assume(c, e, t);
+    return;
+  }
+  diag *d = cx_error(c, "E0604", at, "`%s` is read before it has a type", s->name);
+  cx_point(c, d, c->left->at, "this statement would tell it");
+  cx_help(c, d, "declare its elements here, as in `%s[t]: real[K] ~ ...`", s->name);
+}
+
 static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
   ast_target *t = &s->sample.target;
   ir_site_role role = c->in_predict ? IR_PREDICTED : IR_LATENT;
@@ -314,6 +340,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
   }
   t->name.sym = sym;
   bool ok = drawable(c, s, &d, check_drawn(c, s->sample.dist, &d));
+  elements_assumed(e);
   const ty_info *element = elements_element(e), *mine;
   if (element && !t->type && ok && !ty_is_error(element)) {
     /* The first element's type is everybody's. */
@@ -346,6 +373,7 @@ static void check_sample_member(ctx *c, ast_stmt *s) {
 void check_sample(ctx *c, ast_stmt *s) {
   ast_target *t = &s->sample.target;
   c->left = t;
+  c->right = s->sample.dist;
   size_t mark = scope_enter(c), n = s->sample.iter.n ? iter_enter(c, &s->sample.iter, LOOP_PLATE) : 0;
   bool plain = n == 0;
   if (plain) {

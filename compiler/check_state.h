@@ -123,6 +123,7 @@ struct ctx {
   bool in_predict;
   bool in_sample;     /* the sample() member of a distribution */
   const ast_target *left; /* of the `~` that is checked, or NULL */
+  const ast_expr *right;
   const ast_expr *floor_left; /* what stands left of a `//` */
   const char *distfn; /* logpdf, ...: whose first argument is checked */
   unsigned conds;     /* ifs and filters around this statement */
@@ -339,6 +340,9 @@ void elements_start(ctx *c, elements *e, symbol *s);
 void elements_typed(ctx *c, elements *e, const ty_info *element, span at);
 /* The type of one element; NULL before the first. */
 const ty_info *elements_element(const elements *e);
+/* The type for now of an array that its first statement reads, until that has one: elements_typed.  elements_assumed takes it back. */
+void elements_assume(ctx *c, elements *e, const ty_info *element);
+void elements_assumed(elements *e);
 /* A guess at the kind of all elements from the right sides of their `let`s, before these are checked. */
 ty_kind elements_guess(ctx *c, const elements *e);
 void elements_visited(elements *e, const ast_target *t);
@@ -355,6 +359,8 @@ void check_let(ctx *c, ast_stmt *s);
 /* Notes what t observes of the data sym, and reports what was observed already.  True when that cannot be told before the data are bound:
  * check_twice.c. */
 bool check_twice(ctx *c, const ast_target *t, symbol *sym);
+/* An array of unknowns is read in the statement that is to tell its type. */
+void site_assume(ctx *c, symbol *s, span at);
 /* `name` is predicted from a distribution without a sampler. */
 void report_undrawn(ctx *c, span at, const symbol *dist, const char *name);
 check_site *site_add(ctx *c, symbol *s, ir_site_role role, const ty_info *type, span at);

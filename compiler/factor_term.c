@@ -9,6 +9,7 @@
 #include "compiler/ir_uses.h"
 #include "compiler/passes.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Values of the model in the term: those of a region that is computed for one iteration, then those around it. */
@@ -452,6 +453,14 @@ static ir_val loop_term(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
   return ir_loop_out(b->fn, to, IR_SUM, 0, NULL, v);
 }
 
+/* The term of a draw whose range is narrower than that of its variable, because it depends on data or on other variables. */
+static ir_val term_in_range(outliner *o, ir_builder *b, scope *s, const ir_tilde *t, ir_val x, uint32_t n, const ir_val *args) {
+  ir_op *to = ir_if_begin(b, derive_in_bounds(b, x, get(o, b, s, t->lo), get(o, b, s, t->hi)));
+  ir_builder in = ir_builder_in(b, &to->u.branch->then_), out = ir_builder_in(b, &to->u.branch->else_);
+  ir_val v = derive_tilde_term(&in, t->dist, x, n, args);
+  return ir_if_out(b->fn, to, v, ir_real(&out, -(double)INFINITY));
+}
+
 static ir_val op_term(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
   ir_val args[DERIVE_MAX_ARGS], x;
   switch (op->code) {
@@ -462,6 +471,7 @@ static ir_val op_term(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
   case IR_SAMPLE_OP:
     x = get(o, b, s, op->res[0]);
     for (uint32_t k = 0; k < op->nargs; k++) args[k] = get(o, b, s, op->args[k]);
+    if (o->g->summed[op->u.tilde->site->number] && !factor_range_exact(o->g, op->u.tilde)) return term_in_range(o, b, s, op->u.tilde, x, op->nargs, args);
     return derive_tilde_term(b, op->u.tilde->dist, x, op->nargs, args);
   case IR_FACTOR_OP: return get(o, b, s, op->args[0]);
   case IR_ENERGY_OP: return ir_op1(b, IR_NEG_OP, get(o, b, s, op->args[0]));

@@ -107,21 +107,87 @@ static ir_size size_of(const factor_graph *g, ir_val v) {
   return made ? size_in(g->prepare, made) : size_in(g->model, v);
 }
 
+static const factor_var *var_find(const factor_graph *g, const ir_site *site) {
+  for (uint32_t k = 0; k < g->nvars; k++)
+    if (g->var[k].site == site) return &g->var[k];
+  return NULL;
+}
+
+static ir_size last_of(const factor_graph *g, const factor_var *v) {
+  size_table *s = g->m->sizes;
+  return size_sub(s, size_add(s, v->first, v->states), size_const(s, 1));
+}
+
+/* The larger or smaller of two sizes; of one that is not known, nothing. */
+static ir_size extreme(factor_graph *g, ir_size a, ir_size b, bool larger) {
+  if (a == IR_SIZE_NONE || b == IR_SIZE_NONE) return IR_SIZE_NONE;
+  return factor_size_le(g, a, b) == larger ? b : a;
+}
+
+/* A size that v of the model is never above, or below. */
+static ir_size limit_of(factor_graph *g, ir_val v, bool upper, int depth) {
+  size_table *s = g->m->sizes;
+  ir_size known = size_of(g, v);
+  ir_axes axes;
+  if (known != IR_SIZE_NONE || depth == 0) return known;
+  const ir_site *site = factor_element(g, v, &axes);
+  const factor_var *x = site ? var_find(g, site) : NULL;
+  if (x) return upper ? last_of(g, x) : x->first;
+  const ir_op *op = ir_def_op(g->model, v);
+  if (!op) return IR_SIZE_NONE;
+  if (op->code == IR_IF_OP) {
+    uint32_t slot = ir_value_of(g->model, v)->slot;
+    return extreme(g, limit_of(g, op->u.branch->then_yield[slot], upper, depth - 1), limit_of(g, op->u.branch->else_yield[slot], upper, depth - 1), upper);
+  }
+  if (op->nargs < 1 || op->nargs > 3) return IR_SIZE_NONE;
+  const bool turned = op->code == IR_SUB_OP;
+  ir_size a = IR_SIZE_NONE, b = IR_SIZE_NONE;
+  if (op->code != IR_BOOL_INT_OP && op->code != IR_SELECT_OP) a = limit_of(g, op->args[0], upper, depth - 1);
+  if (op->nargs == 2) b = limit_of(g, op->args[1], turned ? !upper : upper, depth - 1);
+  switch (op->code) {
+  case IR_BOOL_INT_OP: return size_const(s, upper);
+  case IR_MIN_OP:
+  case IR_MAX_OP:
+    /* Of the smaller of two numbers, what is known of one is an upper limit. */
+    if (upper == (op->code == IR_MIN_OP) && (a == IR_SIZE_NONE || b == IR_SIZE_NONE)) return a == IR_SIZE_NONE ? b : a;
+    return extreme(g, a, b, op->code == IR_MAX_OP);
+  case IR_ADD_OP: return size_add(s, a, b);
+  case IR_SUB_OP: return size_sub(s, a, b);
+  case IR_MUL_OP: {
+    ir_size zero = size_const(s, 0), x0 = limit_of(g, op->args[0], false, depth - 1), x1 = limit_of(g, op->args[1], false, depth - 1);
+    bool positive = x0 != IR_SIZE_NONE && x1 != IR_SIZE_NONE && factor_size_le(g, zero, x0) && factor_size_le(g, zero, x1);
+    return positive ? size_mul(s, a, b) : IR_SIZE_NONE;
+  }
+  case IR_SELECT_OP: return extreme(g, limit_of(g, op->args[1], upper, depth - 1), limit_of(g, op->args[2], upper, depth - 1), upper);
+  case IR_BOUND_OP: return a;
+  default: return IR_SIZE_NONE;
+  }
+}
+
+bool factor_range_exact(const factor_graph *g, const ir_tilde *t) {
+  const factor_var *v = var_find(g, t->site);
+  return v->spin || v->site->type.elem == IR_BOOL || (size_of(g, t->lo) == v->first && size_of(g, t->hi) == last_of(g, v));
+}
+
+enum { LIMIT_DEPTH = 12 };
+
 static void add_var(factor_graph *g, const ir_op *op) {
   const ir_tilde *t = op->u.tilde;
   size_table *s = g->m->sizes;
-  ir_size lo = t->lo ? size_of(g, t->lo) : IR_SIZE_NONE, hi = t->hi ? size_of(g, t->hi) : IR_SIZE_NONE;
+  ir_size lo = t->lo ? limit_of(g, t->lo, false, LIMIT_DEPTH) : IR_SIZE_NONE, hi = t->hi ? limit_of(g, t->hi, true, LIMIT_DEPTH) : IR_SIZE_NONE;
+  factor_var *known = (factor_var *)var_find(g, t->site);
   if (lo == IR_SIZE_NONE || hi == IR_SIZE_NONE)
-    factors_refuse(g, op->where, t->lo && t->hi ? "the range of `%s` is not a size" : "`%s` has no largest or no smallest value", t->site->name);
+    factors_refuse(g, op->where, t->lo && t->hi ? "the range of `%s` is not known; a declared type with bounds that are sizes says it" : "`%s` has no largest or no smallest value", t->site->name);
+  if (known) { /* the wider of two ranges */
+    ir_size last = extreme(g, last_of(g, known), hi, true);
+    known->first = extreme(g, known->first, lo, false);
+    if (!known->spin) known->states = size_add(s, size_sub(s, last, known->first), size_const(s, 1));
+    return;
+  }
   factor_var v = {.site = t->site, .states = size_add(s, size_sub(s, hi, lo), size_const(s, 1)), .first = lo};
   int64_t x, y;
   v.spin = t->site->support == IR_SUP_FINITE && size_is_const(s, lo, &x) && size_is_const(s, hi, &y) && x == -1 && y == 1;
   if (v.spin) v.states = size_const(s, 2);
-  for (uint32_t k = 0; k < g->nvars; k++) {
-    if (g->var[k].site != v.site) continue;
-    if (g->var[k].states != v.states || g->var[k].first != v.first) factors_refuse(g, op->where, "the elements of `%s` have different ranges", v.site->name);
-    return;
-  }
   if (g->nvars == FACTOR_MAX_VARS) factors_refuse(g, op->where, "more than %d finite unknowns", FACTOR_MAX_VARS);
   g->var[g->nvars++] = v;
 }
@@ -209,7 +275,7 @@ static void walk(factor_graph *g, const ir_block *block, bool vars) {
     if (op->code == IR_SAMPLE_OP) {
       const ir_tilde *t = op->u.tilde;
       if (t->site->role != IR_LATENT) continue;
-      if ((t->lo && g->dep[t->lo]) || (t->hi && g->dep[t->hi]))
+      if (!is_summed(g, t->site) && ((t->lo && g->dep[t->lo]) || (t->hi && g->dep[t->hi])))
         factors_refuse(g, op->where, "the bounds of `%s` depend on a finite unknown", t->site->name);
       for (uint32_t k = 0; k < t->axes.n; k++)
         if (t->axes.at[k] && g->dep[t->axes.at[k]]) factors_refuse(g, op->where, "the place of `%s` depends on a finite unknown", t->site->name);

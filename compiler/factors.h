@@ -38,7 +38,7 @@ enum {
 
 typedef struct factor_var {
   const ir_site *site;
-  ir_size states;             /* their number */
+  ir_size states;             /* their number: those that some element may have */
   ir_size first;              /* the value of the first one; the others follow */
   bool spin;                  /* but these are -1 and 1 */
   uint32_t dim[IR_MAX_RANK];  /* of each axis */
@@ -122,6 +122,8 @@ _Noreturn void factors_refuse(factor_graph *g, span where, const char *format, .
  * in the module; the caller takes them out of it again. */
 void factors_build(factor_graph *g);
 
+/* A draw of a variable whose range is that of the variable; else its term has to exclude states. */
+bool factor_range_exact(const factor_graph *g, const ir_tilde *t);
 /* What @prepare returns for v, a value of the model that comes from there; else 0. */
 ir_val factor_prepared(const factor_graph *g, ir_val v);
 /* The number of a variable's state, from 0, by its value; and back. */

@@ -410,6 +410,9 @@ static void pieces(void **state) {
         "  plate t in 2..T { factor if z[t] == z[1] { a } else { if z[t] == z[t - 1] { 0.3 } else { -0.2 } } }\n"
         "  plate t in 1..T { factor if z[t] == z[T] { 0.1 * t } else { 0.0 } }\n  y ~ Normal(1.0 * z, 1)\n}\n",
         "{\"y\": [-1.2, 0.4, 0.1, 2.0, 1.4, 0.3]}", "z 1 2", true);
+  check("model started(y: real[T]) {\n  P: simplex(2)[2] ~ Dirichlet([1.0, 1.0])\n  m: real[2] ~ Normal(0, 1)\n"
+        "  for t in 1..T { z[t] ~ Categorical(if t == 1 { [0.3, 0.7] } else { P[z[t - 1]] }) }\n  y ~ Normal(m[z], 1)\n}\n",
+        "{\"y\": [-1.2, 0.4, 0.1, 2.0]}", "z 1 2", false);
   /* Elements that conditions on data keep from being read. */
   check("model guarded(y: real[T], on: bool[T]) {\n  a ~ Normal(0, 1)\n  z: bool[T] ~ Bernoulli(0.4)\n"
         "  plate t in 1..T { y[t] ~ Normal(if t > 1 and on[t] { if z[t - 1] { a } else { 0.0 } } else { if z[t] { 1.0 } else { a } }, 1) }\n}\n",
@@ -420,6 +423,23 @@ static void pieces(void **state) {
   check("model built(y: real[N], f: bool[N]) {\n  mu: real[2] ~ Normal(0, 1)\n  k: index(2)[N] ~ Categorical([0.3, 0.7])\n  let m = mu[k] + 0.1\n"
         "  plate n in 1..N { y[n] ~ Normal(if f[n] { m[n] } else { 0.0 }, 1) }\n}\n",
         "{\"y\": [-1.2, 0.4, 0.1], \"f\": [1, 0, 1]}", "k 1 2", false);
+}
+
+/* Ranges that depend on other finite unknowns, or on data. */
+static void ranges(void **state) {
+  (void)state;
+  check("model switches(y: int[T]) {\n  r: real[3] ~ Exponential(0.5)\n  a ~ DiscreteUniform(1, T)\n  b ~ DiscreteUniform(a, T)\n"
+        "  plate t in 1..T { y[t] ~ Poisson(if t < a { r[1] } else { if t < b { r[2] } else { r[3] } }) }\n}\n",
+        "{\"y\": [4, 5, 0, 1, 7, 2]}", "a 1 6; b 1 6", true);
+  /* Survivors of a population that is seen in part. */
+  check("model population(y: int[T], M: int) {\n  lambda ~ Gamma(2, 1)\n  phi ~ Beta(2, 2)\n  p ~ Beta(2, 2)\n"
+        "  for t in 1..T { n[t]: int<lower = 0, upper = M> ~ Binomial(if t == 1 { M } else { n[t - 1] }, phi) }\n"
+        "  plate t in 1..T { y[t] ~ Binomial(n[t], p) }\n  factor lambda * 0.1 * n[T]\n}\n",
+        "{\"y\": [2, 1, 1], \"M\": 5}", "n 0 6", false);
+  check("model abundance(y: int[R, T], most: int[R], M: int) {\n  lambda ~ Gamma(2, 1)\n  p ~ Beta(2, 2)\n"
+        "  plate i in 1..R {\n    z[i] ~ Bernoulli(0.6)\n    n[i]: int<lower = most[i], upper = M> ~ Poisson(lambda)\n"
+        "    plate t in 1..T { y[i, t] ~ Binomial(n[i] * z[i], p) }\n  }\n}\n",
+        "{\"y\": [[2, 1], [0, 0]], \"most\": [2, 0], \"M\": 5}", "z 0 2; n 0 6", true);
 }
 
 static void gathered(void **state) {
@@ -673,6 +693,6 @@ static void refused(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) random_models = atoi(argv[1]);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(pieces), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(pieces), cmocka_unit_test(ranges), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
