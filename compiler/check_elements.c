@@ -210,10 +210,11 @@ static bool piece_affine(ctx *c, const piece *p, const ast_expr *e, const ast_ra
   return *off != IR_SIZE_NONE;
 }
 
-static void cannot_tell(ctx *c, const elements *e, span at, const char *why) {
+static diag *cannot_tell(ctx *c, const elements *e, span at, const char *why) {
   diag *d = cx_error(c, "E0523", at, "it cannot be told that every element of `%s` is set exactly once", e->name);
   cx_say(c, d, "%s", why);
   cx_help(c, d, "elements are set at `[i]` or `[i + 1]` with i in a range of sizes; a comprehension `[... for i in 1..N]` builds an array at once");
+  return d;
 }
 
 /* Whether e reads something that was reported already. */
@@ -275,7 +276,9 @@ static bool resolve_piece(ctx *c, elements *e, piece *p) {
     lo = size_of_expr(c, by < 0 ? r->hi : r->lo);
     hi = size_of_expr(c, by < 0 ? r->lo : r->hi);
     if (lo == IR_SIZE_NONE || hi == IR_SIZE_NONE) {
-      if (!silenced(c, r->lo) && !silenced(c, r->hi)) cannot_tell(c, e, r->at, "these bounds are not sizes");
+      if (silenced(c, r->lo) || silenced(c, r->hi)) return false;
+      diag *d = cannot_tell(c, e, r->at, "these bounds are not sizes");
+      if (!p->value) cx_help(c, d, "draw the elements of the whole range, and let a condition choose: `%s[t] ~ D(if t <= first { a } else { b })`", e->name);
       return false;
     }
     p->lo[a] = size_add(t, lo, p->off[a]);
@@ -438,6 +441,23 @@ elements *elements_of(ctx *c, const ast_target *t, bool is_site, symbol *continu
     return NULL;
   }
   return e;
+}
+
+bool elements_beyond(ctx *c, const ast_target *t, const symbol *let) {
+  const elements *e = ptr_map_get(&c->arrays, t), *set = sym_of((symbol *)let)->elems;
+  for (size_t i = 0; e && set && !set->broken && i < e->n; i++) {
+    const piece *p = &e->pieces[i];
+    for (size_t a = 0; p->target == t && a < t->subs.n && a < set->naxes; a++) {
+      const ast_range *r;
+      bool is_for;
+      ir_size off;
+      int64_t d;
+      if (!piece_affine(c, p, t->subs.items[a], &r, &is_for, &off) || (r && (r->over || r->by))) continue;
+      if (r) off = size_add(c->p->sizes, size_of_expr(c, r->lo), off);
+      if (off != IR_SIZE_NONE && size_difference(c->st, off, set->ext[a], &d) && d > 0) return true;
+    }
+  }
+  return false;
 }
 
 void elements_start(ctx *c, elements *e, symbol *s) {

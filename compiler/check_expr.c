@@ -4,6 +4,9 @@
  * axes of the other, whose trailing extents must be the same symbols. */
 #include "compiler/check_state.h"
 
+#include <math.h>
+#include <string.h>
+
 const ty_info *set_type(ast_expr *e, const ty_info *t) {
   e->info = (ty_info *)t;
   return t;
@@ -143,10 +146,22 @@ bool iter_extents(ctx *c, const ast_iter *it, loop *innermost, ir_size *dim, con
 
 /* --- operators */
 
+/* Numbers with a name, which a declaration of that name hides. */
+static bool constant_named(ctx *c, ast_expr *e) {
+  const bool inf = strcmp(e->name.name, "inf") == 0;
+  if ((!inf && strcmp(e->name.name, "pi") != 0) || ptr_map_get(&c->later, e->name.name) || ptr_map_get(&c->gone, e->name.name)) return false;
+  const char *text = e->name.name;
+  e->kind = EXPR_REAL;
+  e->real.value = inf ? (double)INFINITY : 3.14159265358979323846;
+  e->real.text = text;
+  return true;
+}
+
 static const ty_info *check_name(ctx *c, ast_expr *e) {
   const char *name = e->name.name;
   if (!name[0]) return check_error(c, e);
   symbol *s = value_find(c, name);
+  if (!s && constant_named(c, e)) return check_expr(c, e);
   if (!s) {
     unknown_value(c, name, e->at);
     return check_error(c, e);

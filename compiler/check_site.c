@@ -418,6 +418,14 @@ void check_sample(ctx *c, ast_stmt *s) {
         break;
       }
       t->name.sym = sym;
+      if (sym->kind == SYM_LET && sym->elementwise && t->subs.n && !broken && elements_beyond(c, t, sym)) {
+        diag *g = cx_error(c, "E0615", t->at, "elements of `%s` are set by `let` and drawn", sym->name);
+        cx_point(c, g, sym->at, "set here");
+        cx_help(c, g, "draw all of them, or name those that are drawn otherwise and put both together: `let %s = [if i == 1 { a } else { b[i - 1] } for i in 1..N]`", sym->name);
+        sym->type = ty_scalar(c->st, TY_ERROR);
+        check_drawn(c, s->sample.dist, &d);
+        break;
+      }
       check_observed(c, s, sym);
       break;
     default: {

@@ -345,6 +345,8 @@ void elements_assume(ctx *c, elements *e, const ty_info *element);
 void elements_assumed(elements *e);
 /* A guess at the kind of all elements from the right sides of their `let`s, before these are checked. */
 ty_kind elements_guess(ctx *c, const elements *e);
+/* What t draws is behind all that a `let` of that name has set. */
+bool elements_beyond(ctx *c, const ast_target *t, const symbol *let);
 void elements_visited(elements *e, const ast_target *t);
 /* Reports a read of elements that may not be set yet, and returns whether it did.  subs may be shorter than the array's rank; NULL: the
  * whole. */

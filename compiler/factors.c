@@ -124,26 +124,28 @@ static ir_size extreme(factor_graph *g, ir_size a, ir_size b, bool larger) {
   return factor_size_le(g, a, b) == larger ? b : a;
 }
 
-/* A size that v of the model is never above, or below. */
-static ir_size limit_of(factor_graph *g, ir_val v, bool upper, int depth) {
+/* A size that v of fn, the model or what prepares it, is never above, or below. */
+static ir_size limit_of(factor_graph *g, const ir_fn *fn, ir_val v, bool upper, int depth) {
   size_table *s = g->m->sizes;
-  ir_size known = size_of(g, v);
+  ir_val made = fn == g->model ? factor_prepared(g, v) : 0;
+  if (made) return limit_of(g, g->prepare, made, upper, depth);
+  ir_size known = size_in(fn, v);
   ir_axes axes;
   if (known != IR_SIZE_NONE || depth == 0) return known;
-  const ir_site *site = factor_element(g, v, &axes);
+  const ir_site *site = fn == g->model ? factor_element(g, v, &axes) : NULL;
   const factor_var *x = site ? var_find(g, site) : NULL;
   if (x) return upper ? last_of(g, x) : x->first;
-  const ir_op *op = ir_def_op(g->model, v);
+  const ir_op *op = ir_def_op(fn, v);
   if (!op) return IR_SIZE_NONE;
   if (op->code == IR_IF_OP) {
-    uint32_t slot = ir_value_of(g->model, v)->slot;
-    return extreme(g, limit_of(g, op->u.branch->then_yield[slot], upper, depth - 1), limit_of(g, op->u.branch->else_yield[slot], upper, depth - 1), upper);
+    uint32_t slot = ir_value_of(fn, v)->slot;
+    return extreme(g, limit_of(g, fn, op->u.branch->then_yield[slot], upper, depth - 1), limit_of(g, fn, op->u.branch->else_yield[slot], upper, depth - 1), upper);
   }
   if (op->nargs < 1 || op->nargs > 3) return IR_SIZE_NONE;
   const bool turned = op->code == IR_SUB_OP;
   ir_size a = IR_SIZE_NONE, b = IR_SIZE_NONE;
-  if (op->code != IR_BOOL_INT_OP && op->code != IR_SELECT_OP) a = limit_of(g, op->args[0], upper, depth - 1);
-  if (op->nargs == 2) b = limit_of(g, op->args[1], turned ? !upper : upper, depth - 1);
+  if (op->code != IR_BOOL_INT_OP && op->code != IR_SELECT_OP) a = limit_of(g, fn, op->args[0], upper, depth - 1);
+  if (op->nargs == 2) b = limit_of(g, fn, op->args[1], turned ? !upper : upper, depth - 1);
   switch (op->code) {
   case IR_BOOL_INT_OP: return size_const(s, upper);
   case IR_MIN_OP:
@@ -154,11 +156,11 @@ static ir_size limit_of(factor_graph *g, ir_val v, bool upper, int depth) {
   case IR_ADD_OP: return size_add(s, a, b);
   case IR_SUB_OP: return size_sub(s, a, b);
   case IR_MUL_OP: {
-    ir_size zero = size_const(s, 0), x0 = limit_of(g, op->args[0], false, depth - 1), x1 = limit_of(g, op->args[1], false, depth - 1);
+    ir_size zero = size_const(s, 0), x0 = limit_of(g, fn, op->args[0], false, depth - 1), x1 = limit_of(g, fn, op->args[1], false, depth - 1);
     bool positive = x0 != IR_SIZE_NONE && x1 != IR_SIZE_NONE && factor_size_le(g, zero, x0) && factor_size_le(g, zero, x1);
     return positive ? size_mul(s, a, b) : IR_SIZE_NONE;
   }
-  case IR_SELECT_OP: return extreme(g, limit_of(g, op->args[1], upper, depth - 1), limit_of(g, op->args[2], upper, depth - 1), upper);
+  case IR_SELECT_OP: return extreme(g, limit_of(g, fn, op->args[1], upper, depth - 1), limit_of(g, fn, op->args[2], upper, depth - 1), upper);
   case IR_BOUND_OP: return a;
   default: return IR_SIZE_NONE;
   }
@@ -174,7 +176,7 @@ enum { LIMIT_DEPTH = 12 };
 static void add_var(factor_graph *g, const ir_op *op) {
   const ir_tilde *t = op->u.tilde;
   size_table *s = g->m->sizes;
-  ir_size lo = t->lo ? limit_of(g, t->lo, false, LIMIT_DEPTH) : IR_SIZE_NONE, hi = t->hi ? limit_of(g, t->hi, true, LIMIT_DEPTH) : IR_SIZE_NONE;
+  ir_size lo = t->lo ? limit_of(g, g->model, t->lo, false, LIMIT_DEPTH) : IR_SIZE_NONE, hi = t->hi ? limit_of(g, g->model, t->hi, true, LIMIT_DEPTH) : IR_SIZE_NONE;
   factor_var *known = (factor_var *)var_find(g, t->site);
   if (lo == IR_SIZE_NONE || hi == IR_SIZE_NONE)
     factors_refuse(g, op->where, t->lo && t->hi ? "the range of `%s` is not known; a declared type with bounds that are sizes says it" : "`%s` has no largest or no smallest value", t->site->name);

@@ -70,6 +70,14 @@ static bool recover(parser *p, token t) {
       return true;
     }
   }
+  /* A statement behind a block on one line, without the `;` between. */
+  if (p->before.kind == T_RC && !in_parens && accepts(p, T_SEP)) {
+    feed(p, synthetic(T_SEP, t));
+    if (accepts(p, t.kind)) {
+      feed(p, t);
+      return true;
+    }
+  }
   size_t nest = 0;
   for (;; t = tokens_next(&p->tokens)) {
     tokens_close_parens(&p->tokens);

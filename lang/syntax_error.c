@@ -294,6 +294,7 @@ static bool stan_habit(parser *p, token t) {
     diag_help(p->diags, d, "write `%s: %s ~ %s`%s; data stand in the model's signature", first.name, text,
               !real || (lower && upper) ? "Flat()" : lower ? "HalfNormal(1)" : upper ? "Flat()" : "Normal(0, 1)",
               real && !upper ? ", or `~ Flat()` for none" : "");
+    if (strchr(text, '[')) diag_help(p->diags, d, "an array that is drawn by elements needs no declaration: `plate i in 1..N { %s[i] ~ D(...) }`", first.name);
     return true;
   }
   if (first_is_type && p->nwords >= 1 && p->tokens.nopen && !p->binds &&
@@ -522,6 +523,8 @@ static void general(parser *p, token t) {
   if (behind_slashes(p, t, &slashes)) {
     diag_point(p->diags, d, slashes, "this is a division");
     diag_help(p->diags, d, "a comment starts with `#`; `//` divides and rounds down");
+  } else if (p->before.kind == T_RC && e.can[T_SEP]) {
+    diag_help(p->diags, d, "statements on one line are separated by `;`");
   } else if (clause) {
     diag_help(p->diags, d, "did you mean `%s`?", clause);
   } else if (p->nwords == 1 && p->words[0].kind == T_ID && n && p->tokens.open[n - 1].kind == T_LC && t.kind == T_ID) {

@@ -442,6 +442,30 @@ static void ranges(void **state) {
         "{\"y\": [[2, 1], [0, 0]], \"most\": [2, 0], \"M\": 5}", "z 0 2; n 0 6", true);
 }
 
+/* Integers of a type narrower than their distribution are conditioned on it, so where nothing else reads them their sum is 1 whatever the parameters. */
+static void conditioned(void **state) {
+  (void)state;
+  static const char *const draws[] = {
+      "n: int<lower = 0, upper = 3> ~ Poisson(exp(u))", "n: int<lower = 1, upper = 4> ~ Poisson(exp(u))", "n: int<lower = least, upper = 6> ~ NegBinomial(exp(u), 2)",
+      "n: int<lower = 2, upper = 9> ~ Binomial(9, inv_logit(u))", "n: int<lower = 0, upper = 2> ~ Geometric(inv_logit(u))",
+      "n: int<lower = least, upper = 5> ~ ZeroInflatedPoisson(0.3, exp(u))",
+  };
+  for (size_t k = 0; k < sizeof draws / sizeof *draws; k++)
+    for (int least = 0; least < 3; least++) {
+      char text[512], json[64];
+      model_run r;
+      const char *messages;
+      snprintf(text, sizeof text, "model narrow(least: int) {\n  u ~ Normal(0, 1)\n  %s\n  factor 0.0 * least\n}\n", draws[k]);
+      snprintf(json, sizeof json, "{\"least\": %d}", least);
+      if (!model_try_summed(&r, text, json, NEED_LOGDENS, &messages)) fail_msg("%s\n%s", messages, text);
+      for (int i = 0; i < 5; i++) {
+        double u = -2.0 + i, lp = model_logdens(&r, &u), want = -0.5 * u * u - 0.91893853320467274178;
+        if (!(fabs(lp - want) <= 1e-10)) fail_msg("%s\nat u = %g the log of the sum is %.3g, not 0", text, u, lp - want);
+      }
+      model_close(&r);
+    }
+}
+
 static void gathered(void **state) {
   (void)state;
   check("model groups(y: real[N], g: index(J)[N]) {\n"
@@ -693,6 +717,6 @@ static void refused(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) random_models = atoi(argv[1]);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(pieces), cmocka_unit_test(ranges), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(pieces), cmocka_unit_test(ranges), cmocka_unit_test(conditioned), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
