@@ -67,21 +67,25 @@ static bool lengths_agree(binder *b, const bound *y, const bound *len, size_t n,
   return !d;
 }
 
-/* len.row and len.col. */
+/* len.row, len.col and len.start. */
 static void number_cells(binder *b, const bound *len, int64_t sum) {
-  bound *row = NULL, *col = NULL;
+  bound *row = NULL, *col = NULL, *start = NULL;
   for (size_t k = 0; k < b->n; k++) {
     const ast_param *p = b->of[k].sym->param;
     if (!p || p->lengths != len->sym->name) continue;
     if (p->rows == ROWS_ROW) row = &b->of[k];
     if (p->rows == ROWS_COLUMN) col = &b->of[k];
+    if (p->rows == ROWS_START) start = &b->of[k];
   }
-  int64_t *r = ARENA_ARRAY(b->a, int64_t, (size_t)sum), *c = ARENA_ARRAY(b->a, int64_t, (size_t)sum);
+  int64_t *r = ARENA_ARRAY(b->a, int64_t, (size_t)sum), *c = ARENA_ARRAY(b->a, int64_t, (size_t)sum), *s = ARENA_ARRAY(b->a, int64_t, len->x->cells);
   size_t cell = 0;
-  for (size_t d = 0; d < len->x->cells; d++)
+  for (size_t d = 0; d < len->x->cells; d++) {
+    s[d] = (int64_t)cell;
     for (int64_t n = 1; n <= len->x->i64[d]; n++, cell++) r[cell] = (int64_t)d + 1, c[cell] = n;
+  }
   row->x = list(b, row->sym->name, (size_t)sum, r, len->x);
   col->x = list(b, col->sym->name, (size_t)sum, c, len->x);
+  start->x = list(b, start->sym->name, len->x->cells, s, len->x);
 }
 
 bool bind_ragged(binder *b) {

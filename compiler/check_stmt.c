@@ -39,7 +39,9 @@ static void let_element(ctx *c, ast_target *t, ast_expr *value) {
     value_hide(c, s);
   }
   t->name.sym = s;
+  if (e && !s->type) elements_assume(c, e, ty_scalar(c->st, elements_guess(c, e)));
   const ty_info *v = check_expr(c, value);
+  if (e) elements_assumed(e);
   s->stochastic |= c->stochastic;
   c->stochastic |= outer;
   if (!e) return;

@@ -46,6 +46,31 @@ static const case_ cases[] = {
      "model m(D: int, row: index(D)[N], col: int[N], y: real[N]) {\n a: real[D] ~ Normal(0, 1)\n y[i] ~ Normal(a[row[i]] * col[i], 1) for i in 1..N }",
      "{\"y\": [[0.1, null, 3], [2], [], [3, 3.5, null, 2]]}", "{\"y\": [0.1, null, 3, 2, 3, 3.5, null, 2], \"len\": [3, 1, 0, 4]}",
      "{\"y\": [0.1, null, 3, 2, 3, 3.5, null, 2], \"D\": 4, %s}", "{\"y\": [[0.1, null], [3, 2], [], [3, 3.5, null, 2]]}", false},
+    /* Loops over elements inside loops over rows, with local names. */
+    {"model m(w: index(V)[d in 1..D, len[d]], K: int = 2) {\n phi: simplex(V)[K] ~ Dirichlet(rep(0.9, V))\n"
+     " plate d in 1..D { let a = 0.7 * rep(1.0, K); theta[d] ~ Dirichlet(a)\n  plate n in 1..len[d] { z[d, n] ~ Categorical(theta[d]); w[d, n] ~ Categorical(phi[z[d, n]]) } } }",
+     "model m(w: index(V)[N], D: int, row: index(D)[N], K: int = 2) {\n phi: simplex(V)[K] ~ Dirichlet(rep(0.9, V))\n"
+     " plate d in 1..D { let a = 0.7 * rep(1.0, K); theta[d] ~ Dirichlet(a) }\n plate i in 1..N { z[i] ~ Categorical(theta[row[i]]); w[i] ~ Categorical(phi[z[i]]) } }",
+     "{\"w\": [[1, 2, 3], [2], [], [3, 3, 1, 2]]}", "{\"w\": [1, 2, 3, 2, 3, 3, 1, 2], \"len\": [3, 1, 0, 4]}", "{\"w\": [1, 2, 3, 2, 3, 3, 1, 2], \"D\": 4, %s}",
+     "{\"w\": [[1, 2], [3, 2], [], [3, 3, 1, 2]]}", true},
+    /* Chains in rows: of what is seen, of what is not. */
+    {"model m(y: real[i in 1..D, len[i]]) {\n phi: real[D] ~ Normal(0, 1)\n plate i in 1..D { for t in 1..len[i] { y[i, t] ~ Normal(if t == 1 { 0.0 } else { phi[i] * y[i, t - 1] }, 1) } } }",
+     "model m(D: int, row: index(D)[N], col: int[N], y: real[N]) {\n phi: real[D] ~ Normal(0, 1)\n for i in 1..N { y[i] ~ Normal(if col[i] == 1 { 0.0 } else { phi[row[i]] * y[i - 1] }, 1) } }",
+     "{\"y\": [[0.1, 2, 3], [2], [], [3, 3.5, 1, 2]]}", "{\"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2], \"len\": [3, 1, 0, 4]}", "{\"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2], \"D\": 4, %s}",
+     "{\"y\": [[0.1, 2], [3, 2], [], [3, 3.5, 1, 2]]}", false},
+    {"model m(y: real[i in 1..D, len[i]]) {\n P: simplex(2)[2] ~ Dirichlet([1.0, 2.0]); mu: ordered(2) ~ Normal(0, 3)\n"
+     " plate i in 1..D {\n  z[i, 1] ~ Categorical([0.3, 0.7])\n  for t in 2..len[i] { let p = P[z[i, t - 1]]; z[i, t] ~ Categorical(p); y[i, t] ~ Normal(mu[z[i, t]], 1) } } }",
+     "model m(D: int, row: index(D)[N], col: int[N], y: real[N]) {\n P: simplex(2)[2] ~ Dirichlet([1.0, 2.0]); mu: ordered(2) ~ Normal(0, 3)\n"
+     " for i in 1..N { z[i] ~ Categorical(if col[i] == 1 { [0.3, 0.7] } else { let p = P[z[i - 1]] in p }); if col[i] >= 2 { y[i] ~ Normal(mu[z[i]], 1) } } }",
+     "{\"y\": [[0.1, 2, 3], [2], [], [3, 3.5, 1, 2]]}", "{\"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2], \"len\": [3, 1, 0, 4]}", "{\"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2], \"D\": 4, %s}",
+     "{\"y\": [[0.1, 2], [3, 2], [], [3, 3.5, 1, 2]]}", true},
+    {"model m(y: real[i in 1..D, len[i]]) {\n s ~ HalfNormal(1)\n plate i in 1..D {\n  h[i, 1] ~ Normal(0, 1)\n  h[i, 2] ~ Normal(h[i, 1], s)\n"
+     "  for t in 3..len[i] { h[i, t] ~ Normal(h[i, t - 1] - 0.1 * h[i, t - 2], s) }\n  plate t in 1..len[i] { y[i, t] ~ Normal(h[i, t], 1) } } }",
+     "model m(D: int, row: index(D)[N], col: int[N], y: real[N]) {\n s ~ HalfNormal(1)\n"
+     " for i in 1..N { h[i] ~ Normal(if col[i] == 1 { 0 } else { if col[i] == 2 { h[i - 1] } else { h[i - 1] - 0.1 * h[i - 2] } }, if col[i] == 1 { 1 } else { if col[i] == 2 { s } else { s } }) }\n"
+     " plate i in 1..N { y[i] ~ Normal(h[i], 1) } }",
+     "{\"y\": [[0.1, 2, 3], [2], [], [3, 3.5, 1, 2]]}", "{\"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2], \"len\": [3, 1, 0, 4]}", "{\"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2], \"D\": 4, %s}",
+     "{\"y\": [[0.1, 2], [3, 2], [], [3, 3.5, 1, 2]]}", false},
 };
 
 static void open_with(model_run *r, const case_ *c, const char *model, const char *json) {

@@ -1,0 +1,202 @@
+/* check_rows.c: a loop over rows with loops over their elements inside, taken apart (check_ragged.c).
+ *
+ *     plate d in 1..D {                                       plate d in 1..D {
+ *       mu[d] ~ Normal(0, 1)                                    mu[d] ~ Normal(0, 1)
+ *       let m = mu[d] + x[d]                                    let m.d1[d] = mu[d] + x[d]
+ *                                                             }
+ *       z[d, 1] ~ Normal(m, 1)                                for d in 1..D, n in 2..len[d] {
+ *       for n in 2..len[d] {                                    z[d, 1] ~ Normal(m.d1[d], 1)
+ *         z[d, n] ~ Normal(m + z[d, n - 1], 1)                  z[d, n] ~ Normal(m.d1[d] + z[d, n - 1], 1)
+ *       }                                                     }
+ *       plate n in 1..len[d] { y[d, n] ~ Normal(z[d, n], s) } plate d in 1..D, n in 1..len[d] { y[d, n] ~ Normal(z[d, n], s) }
+ *     }
+ *
+ * Iterations of the outer loop only meet through arrays, and what reads an element before it is set is found later, so nothing changes
+ * where the parts are run one after the other.  The first elements of a row go into the loop that sets the others, which is where
+ * check_cells.c wants them. */
+#include "compiler/check_ragged.h"
+
+typedef struct local {
+  const char *name, *array;
+} local;
+
+typedef struct outer {
+  ragged *g;
+  const ast_stmt *of;
+  const ast_range *range; /* d in 1..D */
+  const ast_expr *cond;
+  local *locals;
+  size_t nlocals, cap_locals;
+  ast_block *rest;        /* statements that wait for a loop over rows of their own */
+  ast_block *first;       /* first elements that wait for the loop that sets the others */
+  ast_block *out;
+} outer;
+
+static void push(ragged *g, ast_block *b, ast_stmt *s) { ARENA_PUSH(g->a, b->items, b->n, b->cap, s); }
+
+static ast_iter *iter_of(ast_stmt *s) {
+  return s->kind == STMT_PLATE ? &s->plate.iter : s->kind == STMT_FOR ? &s->for_.iter : s->kind == STMT_SAMPLE ? &s->sample.iter : NULL;
+}
+
+static bool is_inner(const ragged *g, const ast_stmt *s, const ast_range *d) {
+  const ast_iter *it = iter_of((ast_stmt *)s);
+  if (!it || !it->n || it->items[0].by || it->items[0].over) return false;
+  const char *len = ragged_lengths(it->items[0].hi, d->var.name);
+  return len && ragged_rows_by(g, len, ragged_name(d->hi));
+}
+
+static bool has_inner(const ragged *g, const ast_stmt *s) {
+  const ast_iter *it = s->kind == STMT_PLATE ? &s->plate.iter : s->kind == STMT_FOR ? &s->for_.iter : NULL;
+  if (!it || it->n != 1 || !ragged_is_one(it->items[0].lo) || it->items[0].by || it->items[0].over || !ragged_name(it->items[0].hi)) return false;
+  const ast_block *b = s->kind == STMT_PLATE ? s->plate.body : s->for_.body;
+  for (size_t i = 0; b && i < b->n; i++)
+    if (is_inner(g, b->items[i], &it->items[0])) return true;
+  return false;
+}
+
+static ast_expr *at_row(const outer *o, const char *name, span at) {
+  ast_expr *e = ast_new_expr(o->g->a, EXPR_INDEX, at), *d = ast_new_name(o->g->a, o->range->var.name, at);
+  e->index.base = ast_new_name(o->g->a, name, at);
+  ARENA_PUSH(o->g->a, e->index.subs.items, e->index.subs.n, e->index.subs.cap, d);
+  e->depth = 2;
+  return e;
+}
+
+static const char *array_of(const outer *o, const char *name) {
+  for (size_t k = o->nlocals; k-- > 0;)
+    if (o->locals[k].name == name) return o->locals[k].array;
+  return NULL;
+}
+
+static ast_expr *read_local(ast_copier *c, const ast_expr *e) {
+  const outer *o = c->user;
+  const char *name = ragged_name(e), *array = name ? array_of(o, name) : NULL;
+  return array ? at_row(o, array, e->at) : NULL;
+}
+
+static ast_stmt *copy(outer *o, const ast_stmt *s) {
+  ast_copier c = {.mem = o->g->a, .user = o, .expr = read_local};
+  return ast_copy_stmt(&c, s);
+}
+
+/* A loop like the outer one over what waits. */
+static void flush(outer *o) {
+  if (!o->rest->n) return;
+  ast_stmt *s = ARENA_NEW(o->g->a, ast_stmt);
+  *s = *o->of;
+  *(s->kind == STMT_PLATE ? &s->plate.body : &s->for_.body) = o->rest;
+  push(o->g, o->out, s);
+  o->rest = ARENA_NEW(o->g->a, ast_block);
+  o->rest->at = o->of->at;
+}
+
+/* The subscript c of `x[d, c]`, a literal; else 0.  Of an array that the rows define: elements of data are observed where they stand. */
+static int64_t first_of(const outer *o, const ast_stmt *s, const char **name) {
+  const ast_target *t = s->kind == STMT_LET ? &s->let.target : s->kind == STMT_SAMPLE && !s->sample.iter.n ? &s->sample.target : NULL;
+  if (!t || t->subs.n < 2 || ragged_name(t->subs.items[0]) != o->range->var.name || t->subs.items[1]->kind != EXPR_INT) return 0;
+  if (!ragged_rows_of(o->g, t->name.name) || ragged_is_data(o->g, t->name.name)) return 0;
+  *name = t->name.name;
+  return t->subs.items[1]->integer.value;
+}
+
+static bool sets(const ast_block *b, const char *name) {
+  for (size_t i = 0; b && i < b->n; i++) {
+    const ast_stmt *s = b->items[i];
+    const ast_target *t = s->kind == STMT_LET ? &s->let.target : s->kind == STMT_SAMPLE ? &s->sample.target : NULL;
+    if (t && t->name.name == name) return true;
+  }
+  return false;
+}
+
+/* Moves the first elements that `body` goes on with to its beginning. */
+static ast_block *with_first(outer *o, const ast_block *body) {
+  ast_block *b = ARENA_NEW(o->g->a, ast_block), *left = ARENA_NEW(o->g->a, ast_block);
+  b->at = left->at = body->at;
+  for (size_t i = 0; i < o->first->n; i++) {
+    const char *name;
+    ast_stmt *s = o->first->items[i];
+    first_of(o, s, &name);
+    push(o->g, sets(body, name) ? b : left, s);
+  }
+  o->first = left;
+  for (size_t i = 0; i < body->n; i++) push(o->g, b, body->items[i]);
+  return b;
+}
+
+static ast_expr *both(ragged *g, ast_expr *a, ast_expr *b) {
+  if (!a || !b) return a ? a : b;
+  ast_expr *e = ast_new_expr(g->a, EXPR_BINARY, a->at);
+  e->binary.op = OP_AND;
+  e->binary.lhs = a;
+  e->binary.rhs = b;
+  e->binary.op_at = a->at;
+  e->depth = (uint16_t)(1 + (a->depth > b->depth ? a->depth : b->depth));
+  return e;
+}
+
+static void inner(outer *o, ast_stmt *s) {
+  ast_iter *it = iter_of(s), pair = {.at = it->at};
+  ast_copier plain = {.mem = o->g->a};
+  ARENA_PUSH(o->g->a, pair.items, pair.n, pair.cap, *o->range);
+  for (size_t i = 0; i < it->n; i++) ARENA_PUSH(o->g->a, pair.items, pair.n, pair.cap, it->items[i]);
+  pair.cond = both(o->g, ast_copy_expr(&plain, o->cond), it->cond);
+  *it = pair;
+  if (s->kind == STMT_PLATE) s->plate.body = with_first(o, s->plate.body);
+  if (s->kind == STMT_FOR) s->for_.body = with_first(o, s->for_.body);
+  push(o->g, o->out, s);
+}
+
+static void take_apart(ragged *g, const ast_stmt *s, ast_block *out) {
+  const ast_iter *it = s->kind == STMT_PLATE ? &s->plate.iter : &s->for_.iter;
+  const ast_block *body = s->kind == STMT_PLATE ? s->plate.body : s->for_.body;
+  outer o = {.g = g, .of = s, .range = &it->items[0], .cond = it->cond, .out = out};
+  o.rest = ARENA_NEW(g->a, ast_block);
+  o.first = ARENA_NEW(g->a, ast_block);
+  o.rest->at = s->at;
+  for (size_t i = 0; i < body->n; i++) {
+    const ast_stmt *x = body->items[i];
+    const char *name;
+    if (is_inner(g, x, o.range)) {
+      flush(&o);
+      inner(&o, copy(&o, x));
+    } else if (first_of(&o, x, &name)) {
+      push(g, o.first, copy(&o, x));
+    } else if (x->kind == STMT_LET && !x->let.target.subs.n) {
+      ast_stmt *y = copy(&o, x);
+      local l = {x->let.target.name.name, intern(g->p->names, arena_printf(g->a, "%s.%s%u", x->let.target.name.name, o.range->var.name, ++g->locals))};
+      ARENA_PUSH(g->a, o.locals, o.nlocals, o.cap_locals, l);
+      ast_expr *d = ast_new_name(g->a, o.range->var.name, x->let.target.at);
+      y->let.target.name.name = l.array;
+      ARENA_PUSH(g->a, y->let.target.subs.items, y->let.target.subs.n, y->let.target.subs.cap, d);
+      push(g, o.rest, y);
+    } else {
+      push(g, o.rest, copy(&o, x));
+    }
+  }
+  for (size_t i = 0; i < o.first->n; i++) push(g, o.rest, o.first->items[i]); /* refused later */
+  flush(&o);
+}
+
+void ragged_distribute(ragged *g, ast_block *b) {
+  if (!b) return;
+  ast_block out = {.at = b->at};
+  for (size_t i = 0; i < b->n; i++) {
+    ast_stmt *s = b->items[i];
+    if (has_inner(g, s)) {
+      take_apart(g, s, &out);
+      continue;
+    }
+    switch (s->kind) {
+    case STMT_PLATE: ragged_distribute(g, s->plate.body); break;
+    case STMT_FOR: ragged_distribute(g, s->for_.body); break;
+    case STMT_IF:
+      ragged_distribute(g, s->if_.then);
+      ragged_distribute(g, s->if_.else_);
+      break;
+    case STMT_PREDICT: ragged_distribute(g, s->predict.body); break;
+    default: break;
+    }
+    push(g, &out, s);
+  }
+  *b = out;
+}
