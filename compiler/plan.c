@@ -341,6 +341,7 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     return false;
   }
   if (strcmp(key, "chains") == 0) pl->chains_set = true;
+  if (strcmp(key, "until") == 0) pl->until_set = true;
   static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric", "init", "beta", "order", "blocks", "until"};
   enum { OTHERS = sizeof others / sizeof others[0] };
   bool other = false;
@@ -397,8 +398,10 @@ bool plan_check(program *p, plan *pl) {
     diag *d = diag_add(&p->diags, DIAG_WARNING, "W0830", (span){0}, "`chains` has no effect on %s: its draws are independent and stand in one file", method_name(pl->method));
     diag_help(&p->diags, d, "`draws` is the number of all of them");
   }
+  /* What the statement says is for the method that it names. */
+  if (!method_is(pl->method, METHOD_RESTS) && !pl->until_set) pl->until.n = 0;
   if (pl->until.n && !method_is(pl->method, METHOD_RESTS)) {
-    diag *d = error(p, "E0810", pl->run && pl->run->run->until ? pl->run->run->until->at : (span){0}, arena_printf(p->mem, "`until` looks at chains, and %s has none that could stop", method_name(pl->method)));
+    diag *d = error(p, "E0810", (span){0}, arena_printf(p->mem, "`until` looks at chains, and %s has none that could stop", method_name(pl->method)));
     diag_help(&p->diags, d, "it is for nuts, mh, gibbs and slice");
     return false;
   }

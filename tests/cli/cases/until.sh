@@ -61,3 +61,13 @@ test_until_with_or() {
   expect 0 "$aimc" run m.aim --out few
   says out 'does not hold'
 }
+# Another method than the statement's has no use for its condition; a condition of the command line says that it has none.
+test_until_of_another_method() {
+  write 'nuts until ess(100)'
+  expect 0 "$aimc" run m.aim --method importance --quiet --out d
+  grep -q until d/run.json && fail "importance has a condition"
+  expect 1 "$aimc" run m.aim --method importance --set 'until=ess(3)'
+  says err 'error[E0810]'
+  # A run that stops early is calibrated all the same: 60 simulations notice a standard deviation that is off by half.
+  expect 0 "$aimc" sbc m.aim --simulations 60 --chains 2 --warmup 300 --draws 2000
+}
