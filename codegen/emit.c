@@ -269,6 +269,22 @@ static void emit_if(E *e, const ir_op *op) {
   }
 }
 
+/* Machine code keeps no results: nothing is ever found, and what would be kept is what was computed. */
+static void emit_memo(E *e, const ir_op *op) {
+  const bool find = op->code == IR_MEMO_FIND_OP;
+  const ir_val r = op->res[find];
+  const ir_type t = ir_type_of(e->fn, r);
+  if (find) e->v[op->res[0]].v = cg_int(e, -1);
+  if (t.rank) {
+    LV d = cg_memory(e, r);
+    if (!find) cg_copy_value(e, d, t, &e->v[op->args[1]]);
+  } else if (!find) {
+    e->v[r].v = cg_val(e, op->args[1]);
+  } else {
+    e->v[r].v = LLVMConstNull(t.elem == IR_REAL ? e->f64 : t.elem == IR_BOOL ? e->i1 : e->i64);
+  }
+}
+
 void cg_emit_op(E *e, const ir_op *op) {
   LV *r = op->nres ? &e->v[op->res[0]].v : NULL;
   if (e->tiles && cg_by_tile(e, op)) {
@@ -291,6 +307,7 @@ void cg_emit_op(E *e, const ir_op *op) {
       return;
     case IR_PLATE_OP: case IR_SCAN_OP: cg_emit_loop(e, op); return;
     case IR_IF_OP: emit_if(e, op); return;
+    case IR_MEMO_FIND_OP: case IR_MEMO_KEEP_OP: emit_memo(e, op); return;
     case IR_UNIFORM_OP: case IR_NORMAL_OP: case IR_EXPONENTIAL_OP: case IR_GAMMA_OP: case IR_LOG_GAMMA_OP: case IR_POISSON_OP:
     case IR_BINOMIAL_OP: case IR_CATEGORICAL_OP: cg_draw_op(e, op); return;
     case IR_CALL_OP: cg_fail(e, "a call was not inlined");

@@ -92,7 +92,7 @@ bool cg_straight(E *e, const ir_block *b, int64_t times, int64_t *budget) {
         for (uint32_t k = 0; k < op->nres; k++) if (ir_type_of(e->fn, op->res[k]).rank > 0) return false;
         if (!calm(e, &op->u.branch->then_) || !calm(e, &op->u.branch->else_)) return false;
         break;
-      case IR_CALL_OP: case IR_CHOLESKY_OP: case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_QR_R_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP:
+      case IR_CALL_OP: case IR_MEMO_FIND_OP: case IR_MEMO_KEEP_OP: case IR_CHOLESKY_OP: case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_QR_R_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP:
         return false;
       default:
         if (ir_op_table[op->code].effect == IR_DRAW) return false;

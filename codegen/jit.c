@@ -570,5 +570,5 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
 }
 
 exec_engine jit_engine(const jit_config *config) {
-  return (exec_engine){"jit", load, unload, find, worker_new, worker_free, call, find_nan, config, NULL, NULL};
+  return (exec_engine){"jit", load, unload, find, worker_new, worker_free, call, find_nan, config, NULL, NULL, NULL};
 }

@@ -6,6 +6,7 @@
 #include "compiler/check_state.h"
 
 #include "compiler/import.h"
+#include "compiler/memo.h"
 #include "compiler/prelude.h"
 #include "compiler/schedule.h"
 #include "lang/parse.h"
@@ -171,6 +172,7 @@ static void declare(check_state *st, ast_decl *d, bool library) {
   s->decl = d;
   sym_of(s)->library = library;
   d->name.sym = s;
+  if (d->memo.file) d->memo_size = memo_size(st->p->diags, d);
   ptr_map *map = library ? &st->library : &st->user;
   symbol *before = ptr_map_get(map, s->name);
   ctx c;

@@ -73,6 +73,11 @@ typedef struct exec_account {
   char why[160];                  /* one line where an object was not to be had, or nothing */
 } exec_account;
 
+/* Results of functions that are kept (memo.h): how often they were asked for, how often they were there, and how many went for lack of room. */
+typedef struct exec_memo {
+  uint64_t asked, found, dropped;
+} exec_memo;
+
 struct exec_engine {
   const char *name;
   /* Loads every derived function of m.  *message, where not NULL, lives in m's arena. */
@@ -93,6 +98,8 @@ struct exec_engine {
    * account: exact when no worker is left, a little behind while some run. */
   const exec_cell *(*frame)(const exec_program *p, uint32_t r);
   void (*account)(const exec_program *p, exec_account *out);
+  /* Of the workers that were freed; false where the program keeps no results.  May be NULL. */
+  bool (*memo)(const exec_program *p, exec_memo *out);
 };
 
 #endif

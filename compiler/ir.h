@@ -130,6 +130,13 @@ typedef struct ir_tilde {
   bool standard;   /* SAMPLE: on the unconstrained space it is the distribution's standard variate (centre.h) */
 } ir_tilde;
 
+/* A function whose results are kept (memo.h). */
+typedef struct ir_memo {
+  const char *name;
+  uint32_t size;   /* how many */
+  uint32_t number; /* of the table, from 1; 0 in a mark */
+} ir_memo;
+
 struct ir_op {
   ir_op *prev, *next;
   ir_block *block;
@@ -148,6 +155,7 @@ struct ir_op {
     ir_fn *callee;      /* CALL */
     ir_tilde *tilde;    /* SAMPLE (args: the distribution's), OBSERVE (args: the value, then the distribution's) */
     const char *name;   /* TRACK */
+    const ir_memo *memo; /* MEMO, MEMO_FIND, MEMO_KEEP */
   } u;
 };
 enum { IR_TRANS_A = 1, IR_TRANS_B = 2 };
@@ -242,6 +250,7 @@ struct ir_module {
   uint32_t ndists, cap_dists;
   ir_remark *remark;
   uint32_t nremarks, cap_remarks;
+  uint32_t nmemos; /* tables numbered so far */
   const char *fault; /* the first broken rule that a check between steps found, a bug of the step it names; else NULL */
 };
 
@@ -300,6 +309,10 @@ ir_val ir_qr_r(ir_builder *b, ir_val r, ir_val rows);
 ir_val ir_inverse(ir_builder *b, ir_code inv_ptr_or_list, ir_val k, ir_val buckets); /* buckets: an INT or SIZE */
 ir_val ir_draw(ir_builder *b, ir_code code, int64_t site, ir_val key, ir_val index, uint32_t n, const ir_val *params);
 ir_op *ir_call(ir_builder *b, ir_fn *callee, uint32_t n, const ir_val *args); /* results in op->res */
+
+ir_val ir_memo_mark(ir_builder *b, const ir_memo *f, ir_val v, uint32_t n, const ir_val *args);
+ir_op *ir_memo_find(ir_builder *b, const ir_memo *f, ir_type value, uint32_t n, const ir_val *key); /* handle and value in op->res */
+ir_val ir_memo_keep(ir_builder *b, const ir_memo *f, ir_val handle, ir_val v);
 
 /* Loops.  Begin gives an operation with an empty body and no results; build into its body with a builder of its own; then add
  * outputs.  A state must be made before the body that reads it, so it has a call of its own: ir_loop_state makes the output

@@ -411,6 +411,29 @@ ir_op *ir_call(ir_builder *b, ir_fn *callee, uint32_t n, const ir_val *args) {
   return op;
 }
 
+ir_val ir_memo_mark(ir_builder *b, const ir_memo *f, ir_val v, uint32_t n, const ir_val *args) {
+  ir_val *all = ARENA_ARRAY(mem_of(b), ir_val, n + 1);
+  all[0] = v;
+  if (n) memcpy(all + 1, args, n * sizeof *args);
+  ir_op *op = op_new(b, IR_MEMO_OP, n + 1, all);
+  op->u.memo = f;
+  return result_add(b->fn, op, ir_type_of(b->fn, v));
+}
+
+ir_op *ir_memo_find(ir_builder *b, const ir_memo *f, ir_type value, uint32_t n, const ir_val *key) {
+  ir_op *op = op_new(b, IR_MEMO_FIND_OP, n, key);
+  op->u.memo = f;
+  result_add(b->fn, op, ir_scalar(IR_INT));
+  result_add(b->fn, op, value);
+  return op;
+}
+
+ir_val ir_memo_keep(ir_builder *b, const ir_memo *f, ir_val handle, ir_val v) {
+  ir_op *op = op_new(b, IR_MEMO_KEEP_OP, 2, (ir_val[]){handle, v});
+  op->u.memo = f;
+  return result_add(b->fn, op, ir_type_of(b->fn, v));
+}
+
 /* ---- regions */
 
 ir_op *ir_loop_begin(ir_builder *b, ir_code plate_or_scan, uint32_t rank, const ir_val *extent) {

@@ -96,6 +96,9 @@
   X(SCAN,      "scan",      "*",    LOOP, 0,  "iterations in order, with state")                          \
   X(IF,        "if",        "*",    LOOP, 0,  "one of two blocks")                                        \
   X(CALL,      "call",      "*",    PURE, 0,  "a function of the module, to be inlined")                  \
+  X(MEMO,      "memo",      "*",    PURE, 0,  "operand 1, which is a function of the others: a mark for memo.h") \
+  X(MEMO_FIND, "memo_find", "*",    PURE, 8,  "a handle and what is kept for the operands; the handle is negative where nothing is") \
+  X(MEMO_KEEP, "memo_keep", "*",    PURE, 2,  "operand 2, kept for the find whose handle operand 1 is")   \
   /* random draws: literal site, key, index, parameters */                                                \
   X(FOLD,      "fold",      "ki:k", DRAW, 20, "a new key from a key and a number")                        \
   X(UNIFORM,   "draw.uniform", "*", DRAW, 30, "uniform on (0, 1)")                                        \

@@ -455,6 +455,25 @@ static ir_op *parse_tilde(parser *ps, ir_builder *b, bool observe) {
   return op;
 }
 
+static ir_op *parse_memo(parser *ps, ir_builder *b, ir_code code) {
+  ir_memo *f = ARENA_NEW(ps->mem, ir_memo);
+  ir_type type = ir_scalar(IR_REAL);
+  value_list args = {0};
+  const int64_t number = integer(ps);
+  f->name = quoted(ps);
+  const int64_t size = integer(ps);
+  if (number < 0 || number > UINT32_MAX || size < 1 || size > UINT32_MAX) fail(ps, "a table has a number and a size");
+  f->number = (uint32_t)number;
+  f->size = (uint32_t)size;
+  if (f->number > ps->m->nmemos) ps->m->nmemos = f->number;
+  if (code == IR_MEMO_FIND_OP) type = parse_type(ps);
+  while (accept(ps, ",")) push_value(ps, &args, value(ps));
+  if (code == IR_MEMO_FIND_OP) return ir_memo_find(b, f, type, (uint32_t)args.n, args.v);
+  if (code == IR_MEMO_KEEP_OP && args.n != 2) fail(ps, "memo_keep has a handle and a value");
+  if (args.n < 1) fail(ps, "memo has a value");
+  return ir_def_op(b->fn, code == IR_MEMO_OP ? ir_memo_mark(b, f, args.v[0], (uint32_t)args.n - 1, args.v + 1) : ir_memo_keep(b, f, args.v[0], args.v[1]));
+}
+
 static bool is_draw(ir_code code) { return code >= IR_UNIFORM_OP && code <= IR_CATEGORICAL_OP; }
 
 static ir_op *parse_op(parser *ps, ir_builder *b, int depth) {
@@ -515,6 +534,9 @@ static ir_op *parse_op(parser *ps, ir_builder *b, int depth) {
   case IR_SCAN_OP: return parse_loop(ps, b, (ir_code)code, depth);
   case IR_IF_OP: return parse_if(ps, b, depth);
   case IR_CALL_OP: return parse_call(ps, b);
+  case IR_MEMO_OP:
+  case IR_MEMO_FIND_OP:
+  case IR_MEMO_KEEP_OP: return parse_memo(ps, b, (ir_code)code);
   case IR_SAMPLE_OP:
   case IR_OBSERVE_OP: return parse_tilde(ps, b, code == IR_OBSERVE_OP);
   case IR_FACTOR_OP: return ir_factor(b, value(ps));

@@ -270,6 +270,16 @@ void ir_print_op_line(const ir_numbering *names, const ir_op *op, strbuf *out) {
     strbuf_putc(out, ' ');
     print_quoted(op->u.name, out);
     break;
+  case IR_MEMO_OP:
+  case IR_MEMO_FIND_OP:
+  case IR_MEMO_KEEP_OP:
+    strbuf_printf(out, " %u ", op->u.memo->number);
+    print_quoted(op->u.memo->name, out);
+    strbuf_printf(out, " %u", op->u.memo->size);
+    if (op->code == IR_MEMO_FIND_OP && op->nres == 2) strbuf_putc(out, ' '), ir_print_type(m, ir_type_of(names->fn, op->res[1]), out);
+    if (op->nargs) strbuf_puts(out, ", ");
+    print_list(names, op->nargs, op->args, out);
+    return;
   default: break;
   }
   if (op->nargs) strbuf_putc(out, ' ');

@@ -460,6 +460,20 @@ static void check_op(verifier *v, const ir_op *op, int depth) {
     check_branch(v, op, &op->u.branch->else_, op->u.branch->else_yield, depth);
     break;
   case IR_CALL_OP: check_call(v, op); break;
+  case IR_MEMO_OP:
+    require(v, op->nargs > 0, "a mark without a value");
+    for (uint32_t k = 0; k < op->nargs; k++) use(v, op->args[k], "an operand");
+    one_result(v, op, ir_type_of(v->fn, op->args[0]));
+    break;
+  case IR_MEMO_FIND_OP:
+    for (uint32_t k = 0; k < op->nargs; k++) use(v, op->args[k], "an operand");
+    require(v, op->nres == 2 && ir_type_equal(ir_type_of(v->fn, op->res[0]), ir_scalar(IR_INT)), "an operation that should have a handle and a value");
+    break;
+  case IR_MEMO_KEEP_OP:
+    count_args(v, op, 2);
+    use_scalar(v, op->args[0], IR_INT, "the handle");
+    one_result(v, op, use_type(v, op->args[1], "operand 2"));
+    break;
   case IR_SAMPLE_OP:
   case IR_OBSERVE_OP: check_tilde(v, op); break;
   case IR_FACTOR_OP:

@@ -64,7 +64,12 @@ ir_val lower_fn_call(lower *l, const ast_decl *d, ir_elem elem, const ir_val *ar
 }
 
 static ir_val inline_fn(lower *l, const ast_expr *e, const check_call *c, const ir_val *args, const ir_size *sizes) {
-  return lower_fn_call(l, c->callee->decl, lower_elem_kind(ty_of(e)), args, sizes);
+  const ast_decl *d = c->callee->decl;
+  const ir_val v = lower_fn_call(l, d, lower_elem_kind(ty_of(e)), args, sizes);
+  if (!d->memo_size) return v;
+  ir_memo *f = ARENA_NEW(l->m->mem, ir_memo);
+  *f = (ir_memo){.name = d->name.name, .size = d->memo_size};
+  return ir_memo_mark(&l->b, f, v, (uint32_t)c->nargs, args);
 }
 
 ir_val lower_call_elem(lower *l, const ast_expr *e, uint32_t n, const ir_val *idx) {

@@ -58,6 +58,9 @@ static uint64_t hash_shape(const ir_fn *fn, const ir_op *op) {
   }
   case IR_SIZE_OP: return mix(h, op->u.size);
   case IR_CALL_OP: return mix(h, (uintptr_t)op->u.callee);
+  case IR_MEMO_OP:
+  case IR_MEMO_FIND_OP:
+  case IR_MEMO_KEEP_OP: return mix(h, op->u.memo->number);
   case IR_PLATE_OP:
   case IR_SCAN_OP:
     h = mix(h, op->u.loop->rank * 2 + op->u.loop->down);
@@ -147,6 +150,9 @@ static bool same_op(const ir_fn *fn, ir_map *inner, const ir_op *x, const ir_op 
   case IR_NEW_OP: return ir_type_equal(ir_type_of(fn, x->res[0]), ir_type_of(fn, y->res[0]));
   case IR_SIZE_OP: return x->u.size == y->u.size;
   case IR_CALL_OP: return x->u.callee == y->u.callee;
+  case IR_MEMO_OP:
+  case IR_MEMO_FIND_OP:
+  case IR_MEMO_KEEP_OP: return x->u.memo->number == y->u.memo->number && x->u.memo->name == y->u.memo->name;
   case IR_AT_OP:
   case IR_PUT_OP: return same_axes(inner, &x->u.axes, &y->u.axes);
   case IR_PLATE_OP:

@@ -447,6 +447,9 @@ static void fold_op(void *user, ir_op *op) {
       make_int(f, op, ir_type_of(fn, a).elem == IR_INT ? IR_INT_OP : IR_BOOL_OP, 0);
     }
     return;
+  case IR_MEMO_OP:
+    if (!fn->is_model) becomes(f, op, a);
+    return;
   case IR_IF_OP:
     if (known) splice(f, op, def->u.integer);
     return;

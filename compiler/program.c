@@ -6,6 +6,7 @@
 #include "compiler/frame.h"
 #include "compiler/grad.h"
 #include "compiler/lower.h"
+#include "compiler/memo.h"
 #include "compiler/passes.h"
 #include "compiler/program_sums.h"
 #include "compiler/replicate.h"
@@ -326,6 +327,7 @@ bool program_build(program *p, unsigned need) {
     ir_fn *f = derived(derive_outputs(&p->check, m, p->ir, "outputs"));
     if (f) {
       if (!describe_outputs(p, f)) return false;
+      if (memo_expand(m, f)) derived(f);
       run[n++] = f;
     }
   }

@@ -381,6 +381,9 @@ struct ast_decl {
   ast_params params;
   bool has_params; /* schedules may leave the parentheses out */
   ast_name owner;
+  span memo;        /* `@memo` in front of a function; file 0: none */
+  ast_args memo_options;
+  uint32_t memo_size; /* the checker's: how many results are kept; 0: none */
   ast_type *type;   /* may be NULL */
   ast_expr *value;  /* may be NULL */
   ast_block *body;  /* may be NULL */

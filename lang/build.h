@@ -124,6 +124,7 @@ ast_decl *build_bad_decl(parser *p, token t, ast_block *body);
 /* A declaration from its keyword to its parameters; the rest is set by the grammar through build_decl_end. */
 ast_decl *build_decl(parser *p, decl_kind kind, token keyword, token name, ast_params *params, bool has_params, token end);
 ast_decl *build_decl_end(parser *p, ast_decl *d, ast_type *type, ast_expr *value, ast_block *body);
+ast_decl *build_memo(parser *p, token keyword, ast_args *options, ast_decl *fn);
 ast_decl *build_import(parser *p, token keyword, token what);
 ast_decl *build_run(parser *p, ast_verb verb, token keyword, token model);
 ast_decl *build_run_list(parser *p, ast_decl *run, token keyword, ast_args *list);

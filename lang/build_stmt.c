@@ -294,6 +294,13 @@ ast_decl *build_decl_end(parser *p, ast_decl *d, ast_type *type, ast_expr *value
   return d;
 }
 
+ast_decl *build_memo(parser *p, token keyword, ast_args *options, ast_decl *fn) {
+  fn->memo = build_span(p, keyword);
+  if (options) fn->memo_options = *options;
+  fn->at = span_join(fn->memo, fn->at);
+  return fn;
+}
+
 ast_decl *build_import(parser *p, token keyword, token what) {
   ast_decl *d = new_decl(p, DECL_IMPORT, build_join(p, keyword, what));
   d->value = what.kind == T_STR ? build_string(p, what) : build_name_expr(p, what);

@@ -330,6 +330,7 @@ static void decl(strbuf *o, const ast_decl *d) {
   }
   strbuf_printf(o, "(%s", words[d->kind]);
   if (d->name.name && *d->name.name) strbuf_putc(o, ' '), name(o, &d->name);
+  if (d->memo.file) strbuf_puts(o, " (memo"), args(o, &d->memo_options), strbuf_putc(o, ')');
   if (d->has_params) params(o, &d->params);
   if (d->owner.name) strbuf_puts(o, " (owner "), name(o, &d->owner), strbuf_putc(o, ')');
   if (d->type) strbuf_putc(o, ' '), type(o, d->type);

@@ -71,7 +71,7 @@ typedef struct before {
 /* Spaces between two tokens of one line.  spaced: whether any stood there. */
 static uint32_t gap_of(const before *b, const token *t, bool closes_bounds, bool opens_bounds, bool spaced) {
   int p = b->last.kind, k = t->kind;
-  if (b->prefix || b->tight || p == T_LP || p == T_LB || p == T_DOT || p == T_DOTDOT || p == T_CARET) return 0;
+  if (b->prefix || b->tight || p == T_LP || (p == T_MEMO && k == T_LP) || p == T_LB || p == T_DOT || p == T_DOTDOT || p == T_CARET) return 0;
   switch (k) {
   case T_COMMA: case T_SEP: case T_RP: case T_RB: case T_DOT: case T_DOTDOT: case T_CARET: case T_QUOTE: return 0;
   case T_COLON: return p == T_COMMA;
@@ -191,7 +191,7 @@ static void read_words(format *f, intern_table *names, const source_map *m, int 
     const char *behind = f->file->text + k.off + k.len;
     bool sign = k.kind == T_MINUS && is_sign(&b, spaced, *behind == ' ' || *behind == '\t');
     word w = {.kind = k.kind, .off = k.off, .len = k.len, .column = g.column, .blanks = first ? 0 : stretch, .first = first,
-              .statement = separated || b.last.kind == -1 || b.last.kind == T_SEP || b.last.kind == T_LC};
+              .statement = separated || b.last.kind == -1 || b.last.kind == T_MEMO || b.last.kind == T_SEP || b.last.kind == T_LC};
     if (!first) w.gap = gap_of(&b, &k, closes, opens, spaced);
     put_word(f, w);
     if (first) f->lines[f->nlines - 1].blank_before = g.breaks > 1 && f->nlines > 1;

@@ -46,8 +46,10 @@ decls ::= decls SEP decl(D). { build_file_add(p, D); }
 decl(A) ::= BAD(T). { A = build_bad_decl(p, T, NULL); }
 decl(A) ::= BAD(T) block(B). { A = build_bad_decl(p, T, B); }
 decl(A) ::= head(H) block(B). { A = build_decl_end(p, H, NULL, NULL, B); }
-decl(A) ::= head_typed(H) type(T) block(B). { A = build_decl_end(p, H, T, NULL, B); }
-decl(A) ::= head_typed(H) type(T) EQ expr(E). { A = build_decl_end(p, H, T, E, NULL); }
+decl(A) ::= fn(F). { A = F; }
+decl(A) ::= MEMO(K) fn(F). { A = build_memo(p, K, NULL, F); }
+decl(A) ::= MEMO(K) LP opts(L) RP fn(F). { A = build_memo(p, K, L, F); }
+decl(A) ::= MEMO(K) LP opts(L) RP SEP fn(F). { A = build_memo(p, K, L, F); }
 decl(A) ::= head_dist(H) type(T) block(B). { A = build_decl_end(p, H, T, NULL, B); }
 decl(A) ::= head_schedule(H) EQ expr(E). { A = build_decl_end(p, H, NULL, E, NULL); }
 decl(A) ::= head_schedule(H) block(B). { A = build_decl_end(p, H, NULL, NULL, B); }
@@ -55,6 +57,9 @@ decl(A) ::= IMPORT(K) STR(S). { A = build_import(p, K, S); }
 decl(A) ::= IMPORT(K) ID(N). { A = build_import(p, K, N); }
 decl(A) ::= run(R). { A = build_run_end(p, R); }
 
+%type fn {ast_decl *}
+fn(A) ::= head_typed(H) type(T) block(B). { A = build_decl_end(p, H, T, NULL, B); }
+fn(A) ::= head_typed(H) type(T) EQ expr(E). { A = build_decl_end(p, H, T, E, NULL); }
 head(A) ::= MODEL(K) ID(N) LP params(P) RP(E). { A = build_decl(p, DECL_MODEL, K, N, P, true, E); }
 head(A) ::= AGENT(K) ID(N) LP params(P) RP(E). { A = build_decl(p, DECL_AGENT, K, N, P, true, E); }
 head(A) ::= WORLD(K) ID(N) LP params(P) RP(E). { A = build_decl(p, DECL_WORLD, K, N, P, true, E); }

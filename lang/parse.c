@@ -112,6 +112,7 @@ static bool starts_declaration(parser *p, token t) {
     return next.kind == T_ID && (then.kind == T_LP || then.kind == T_EQ || then.kind == T_LC);
   case T_INFER: case T_ANNEAL: case T_SIMULATE: case T_GENERATE:
     return next.kind == T_ID;
+  case T_MEMO: return true;
   case T_IMPORT:
     return next.kind == T_STR || next.kind == T_ID;
   default:

@@ -454,6 +454,11 @@ static void put_decl(strbuf *out, const ast_decl *d) {
   case DECL_RUN: put_run(out, d->run); return;
   default: break;
   }
+  if (d->memo.file) {
+    strbuf_puts(out, "@memo");
+    if (d->memo_options.n) strbuf_putc(out, '('), put_args(out, &d->memo_options, L_EXPR), strbuf_putc(out, ')');
+    strbuf_putc(out, '\n');
+  }
   strbuf_puts(out, words[d->kind]);
   put_name(out, &d->name);
   if (d->has_params) put_params(out, &d->params);

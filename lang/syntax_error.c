@@ -54,7 +54,7 @@ static void expected(parser *p, expectation *e) {
   bool after_operand = e->can[T_STAR];
   if (e->can[T_MODEL] && e->can[T_INFER]) {
     expect_word(e, "a declaration (`model`, `fn`, ...) or a statement such as `infer`");
-    FORGET(e, T_MODEL, T_AGENT, T_WORLD, T_FN, T_DIST, T_SCHEDULE, T_IMPORT, T_INFER, T_ANNEAL, T_SIMULATE, T_GENERATE, LEX_EOF);
+    FORGET(e, T_MODEL, T_AGENT, T_WORLD, T_FN, T_DIST, T_SCHEDULE, T_IMPORT, T_MEMO, T_INFER, T_ANNEAL, T_SIMULATE, T_GENERATE, LEX_EOF);
   }
   if (e->can[T_PLATE]) {
     expect_word(e, "a statement");
@@ -408,6 +408,11 @@ static bool small_slip(parser *p, token t) {
   if (t.kind == T_ELSE) {
     diag *d = report(p, t, "E0202", "`else` without an `if` before it");
     diag_help(p->diags, d, "it stands right behind the `}` of its `if`: `if c { a } else { b }`");
+    return true;
+  }
+  if (p->before.kind == T_MEMO) {
+    diag *d = report(p, t, "E0202", "`@memo` stands in front of a function");
+    diag_help(p->diags, d, "write `@memo fn f(x: real): real = ...`: the results of `f` are kept");
     return true;
   }
   if (p->before.kind == T_ELSE && t.kind != T_LC) {

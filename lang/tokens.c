@@ -44,7 +44,7 @@ bool tokens_join(int kind) {
   switch (kind) {
   case T_PLUS: case T_MINUS: case T_STAR: case T_SLASH: case T_SLASH2: case T_PCT: case T_CARET: case T_AT:
   case T_TILDE: case T_EQ: case T_EQEQ: case T_NE: case T_LT: case T_LE: case T_GE: case T_AND: case T_OR: case T_NOT:
-  case T_COMMA: case T_DOT: case T_DOTDOT: case T_ARROW: case T_OPEQ: case T_IN: case T_LET:
+  case T_COMMA: case T_DOT: case T_DOTDOT: case T_ARROW: case T_OPEQ: case T_IN: case T_LET: case T_MEMO:
     return true;
   default:
     return false;
@@ -138,6 +138,15 @@ void tokens_close_parens(tokens *t) {
   while (in_parens(t)) t->nopen--;
 }
 
+/* `@memo` in front of a declaration is one word. */
+static void join_memo(tokens *t) {
+  token at = *ahead(t, 0), word = *ahead(t, 1);
+  if (at.kind != T_AT || word.kind != T_ID || t->nopen || word.off != at.off + at.len) return;
+  if (strcmp(word.name, "memo") != 0) return;
+  take(t);
+  t->raw[0] = (token){.kind = T_MEMO, .off = at.off, .len = at.len + word.len};
+}
+
 /* Whether keyword k at the start of a statement is a keyword there. */
 static bool keyword_here(tokens *t, token k) {
   return !named_by_what_follows(t, k, *ahead(t, 0));
@@ -189,6 +198,10 @@ token tokens_next(tokens *t) {
       continue;
     }
     bool fresh = have_sep || t->starts_statement;
+    if (fresh && k.kind == T_AT) {
+      join_memo(t);
+      k = *ahead(t, 0);
+    }
     if (fresh && k.kind == T_SLASH2 && !in_parens(t)) {
       take(t);
       foreign_comment(t, k);

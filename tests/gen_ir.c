@@ -567,6 +567,28 @@ static void call(generator *g, ir_builder *b) {
   add_real(g, op->res[1], 20);
 }
 
+/* A number, or three, that are a function of two others: kept in a table of few entries, and computed where they are not there. */
+static void kept(generator *g, ir_builder *b) {
+  const bool array = pick(g, 2);
+  ir_memo *f = ARENA_NEW(g->fn->module->mem, ir_memo);
+  *f = (ir_memo){.name = "kept", .size = (uint32_t)(1 + pick(g, 4)), .number = ++g->fn->module->nmemos};
+  const ir_val key[2] = {tame(g, b, some_real(g, b), 10).v, ir_op1(b, IR_ROUND_OP, tame(g, b, some_real(g, b), 10).v)};
+  const ir_val n = ir_size_val(b, g->size[3]);
+  ir_op *found = ir_memo_find(b, f, array ? ir_array(IR_REAL, 1, &g->size[3]) : ir_scalar(IR_REAL), 2, key);
+  ir_op *op = ir_if_begin(b, ir_op2(b, IR_LE_OP, ir_int(b, 0), found->res[0]));
+  ir_builder in = ir_builder_in(b, &op->u.branch->else_), body = in;
+  ir_op *loop = array ? ir_loop_begin(&in, IR_PLATE_OP, 1, &n) : NULL;
+  if (array) body = ir_builder_in(&in, &loop->u.loop->body);
+  ir_val y = ir_op1(&body, IR_SIN_OP, ir_op2(&body, IR_MUL_OP, key[0], key[1]));
+  if (array) {
+    y = ir_op2(&body, IR_ADD_OP, y, ir_op1(&body, IR_TO_REAL_OP, loop->u.loop->index[0]));
+    y = ir_loop_out(g->fn, loop, IR_STACK, 0, NULL, y);
+  }
+  y = ir_if_out(g->fn, op, found->res[1], ir_memo_keep(&in, f, found->res[0], y));
+  if (array) add_array(g, y, 4);
+  else add_real(g, y, 1);
+}
+
 static void step(generator *g, ir_builder *b) {
   item x;
   int what = pick(g, 27);
@@ -583,6 +605,7 @@ static void step(generator *g, ir_builder *b) {
     else if (what == 21 && g->loops < 4) branch(g, b);
     else if (what == 22 && g->opt.dense && g->loops < 1) dense(g, b);
     else if (what == 26 && g->opt.loops && g->loops == 0) recurrence(g, b);
+    else if (what == 24 && !g->opt.smooth && pick(g, 3) == 0) kept(g, b);
     else if (what >= 24 && g->opt.loops && g->loops < 2) rebuild(g, b);
     else if (what == 23 && g->opt.draws) draw(g, b);
     else if (what == 23 && g->ncallees) call(g, b);

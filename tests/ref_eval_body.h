@@ -450,6 +450,14 @@ static void NAME(op)(NAME(frame) *f, const ir_op *op) {
     for (uint32_t k = 0; k < op->nres; k++) NAME(copy)(f, op->res[k], yes ? op->u.branch->then_yield[k] : op->u.branch->else_yield[k]);
     return;
   }
+  case IR_MEMO_OP: NAME(copy)(f, op->res[0], op->args[0]); return;
+  case IR_MEMO_FIND_OP: { /* nothing is ever there */
+    ref_array h = NAME(result)(f, op->res[0]), v = NAME(result)(f, op->res[1]);
+    h.cell[0].integer = -1;
+    memset(v.cell, 0, v.n * sizeof *v.cell);
+    return;
+  }
+  case IR_MEMO_KEEP_OP: NAME(copy)(f, op->res[0], op->args[1]); return;
   case IR_CALL_OP: {
     ref_array *in = arena_alloc(f->ev->mem, op->nargs, sizeof *in), *out = arena_alloc(f->ev->mem, op->nres, sizeof *out);
     for (uint32_t k = 0; k < op->nargs; k++) in[k] = f->env[op->args[k]];

@@ -27,7 +27,13 @@ static bool worker_bytes(const exec_program *p, size_t *bytes) {
   bool ok = room(bytes, 1, sizeof(exec_worker)) && room(bytes, n, sizeof(cell *)) && room(bytes, n, sizeof(cell **));
   for (uint32_t k = 0; k < n && ok; k++)
     if (form(p, k)) ok = room(bytes, form(p, k)->ncells, sizeof(cell)) && room(bytes, form(p, k)->nslots, sizeof(cell *));
-  return ok && room(bytes, (size_t)p->work, sizeof(cell));
+  ok = ok && room(bytes, (size_t)p->work, sizeof(cell)) && room(bytes, p->nkept, sizeof(memo_table *));
+  for (uint32_t k = 0; k < p->nkept && ok; k++) {
+    const interp_kept *t = &p->kept[k];
+    const size_t n = t->size ? memo_bytes(t->size, t->key, t->value) : 0;
+    ok = (n || !t->size) && room(bytes, n, 1);
+  }
+  return ok;
 }
 
 static void *take(char **at, size_t n, size_t size) {
@@ -64,13 +70,33 @@ static exec_worker *worker_new(exec_program *p) {
     w->p[k] = take(&at, form(p, k)->nslots, sizeof(cell *));
   }
   w->work = take(&at, (size_t)p->work, sizeof(cell));
+  w->memo = take(&at, p->nkept, sizeof *w->memo);
+  for (uint32_t k = 0; k < p->nkept; k++) {
+    const interp_kept *t = &p->kept[k];
+    w->memo[k] = t->size ? memo_make(take(&at, memo_bytes(t->size, t->key, t->value), 1), t->size, t->key, t->value) : NULL;
+  }
   for (uint32_t k = 0; k < n; k++)
     if (form(p, k)) worker_fill(form(p, k), w->c[k], w->p[k], w->work);
   return w;
 }
 
 static void worker_free(exec_worker *w) {
-  if (w) alloc_put(&w->program->alloc, w->memory, w->bytes);
+  if (!w) return;
+  exec_program *p = w->program;
+  exec_memo sum = {0};
+  for (uint32_t k = 0; k < p->nkept; k++)
+    if (w->memo[k]) memo_count(w->memo[k], &sum);
+  atomic_fetch_add(&p->asked, sum.asked);
+  atomic_fetch_add(&p->found, sum.found);
+  atomic_fetch_add(&p->dropped, sum.dropped);
+  alloc_put(&p->alloc, w->memory, w->bytes);
+}
+
+static bool memo(const exec_program *p, exec_memo *out) {
+  bool any = false;
+  for (uint32_t k = 0; k < p->nkept; k++) any = any || p->kept[k].size;
+  *out = (exec_memo){atomic_load(&p->asked), atomic_load(&p->found), atomic_load(&p->dropped)};
+  return any;
 }
 
 /* ---- calls */
@@ -117,7 +143,7 @@ static void ports_out(const interp_fn *f, const cell *c, cell *const *p, const e
 
 static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
   const exec_program *program = w->program;
-  interp_run r = {.fn = &program->fn[fn], .k = program->kernels, .c = w->c[2 * fn], .p = w->p[2 * fn]};
+  interp_run r = {.fn = &program->fn[fn], .k = program->kernels, .c = w->c[2 * fn], .p = w->p[2 * fn], .memo = w->memo};
   exec_status status = EXEC_OK;
   for (size_t lane = 0; lane < lanes && status == EXEC_OK; lane++) {
     ports_in(w, r.fn, r.c, r.p, in, lane);
@@ -264,6 +290,9 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   if (setjmp(here) == 0) {
     p->mem.oom = &here;
     p->fn = arena_alloc(&p->mem, m->nfns, sizeof *p->fn);
+    p->kept = arena_alloc(&p->mem, m->nmemos ? m->nmemos : 1, sizeof *p->kept);
+    p->nkept = m->nmemos;
+    memset(p->kept, 0, p->nkept * sizeof *p->kept);
     watched = arena_alloc(&p->mem, m->nfns, sizeof *watched);
   } else {
     unload(p);
@@ -292,4 +321,4 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   return EXEC_OK;
 }
 
-const exec_engine interp_engine = {"interpreter", load, unload, find, worker_new, worker_free, call, find_nan, NULL, frame, NULL};
+const exec_engine interp_engine = {"interpreter", load, unload, find, worker_new, worker_free, call, find_nan, NULL, frame, NULL, memo};

@@ -282,6 +282,13 @@ void interp_inverse(cell *ptr, cell *list, const cell *k, int64_t n, int64_t buc
 
 /* ---- watching */
 
+int64_t interp_memo_find(const interp_memo *s, memo_table *t, cell *const *p, cell *value) {
+  enum { PARTS = 64 };
+  memo_part part[PARTS];
+  for (uint32_t k = 0; k < s->nparts; k++) part[k] = (memo_part){p[s->part[k].slot], s->part[k].n};
+  return memo_find(t, s->nparts, part, value);
+}
+
 bool interp_watch_nan(const interp_watch *w, const cell *c, cell *const *p) {
   bool found[2] = {false, false}; /* in results, in operands */
   for (uint32_t k = 0; k < w->nres + w->nargs; k++) {

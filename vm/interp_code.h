@@ -16,6 +16,9 @@
 
 #include "compiler/contract.h"
 #include "stdlib/runtime/rt_kernels.h"
+#include "vm/memo_table.h"
+
+#include <stdatomic.h>
 
 typedef exec_cell cell;
 
@@ -103,6 +106,8 @@ typedef exec_cell cell;
   X(LSUMROWS) /* sums p[d] take the products of column p[a], stride s, with x columns of p[b], u cells each, from row c[c] on */ \
   X(LDOTROWS) /* the same into results p[d]: all lanes are there */                                                  \
   X(V_MATMUL) /* lane arrays, interp_vmat u */                                                                       \
+  X(MEMO_FIND) /* c[d], p[a] = handle and value, by interp_memo u */                                                  \
+  X(MEMO_KEEP) /* p[a] is kept for handle c[b], in table x */                                                         \
   X(NANCHECK) /* watched code only: interp_watch u */
 
 enum interp_code {
@@ -185,6 +190,12 @@ typedef struct interp_watch {
   struct { bool array; uint32_t slot; int64_t n; } *v; /* results, then operands */
 } interp_watch;
 
+/* A search in a table of the worker. */
+typedef struct interp_memo {
+  uint32_t table, nparts;
+  struct { uint32_t slot; int64_t n; } *part;
+} interp_memo;
+
 /* A sum of scalars under way.  The first 32 terms are stored, so nothing is cleared. */
 typedef struct interp_sum {
   double acc[RT_SUM_LANES];
@@ -236,6 +247,12 @@ typedef struct interp_fn {
   struct interp_fn *watched; /* the same with checks, for find_nan */
 } interp_fn;
 
+/* A table that each worker has. */
+typedef struct interp_kept {
+  uint32_t size; /* 0: none of this number */
+  int64_t key, value;
+} interp_kept;
+
 struct exec_program {
   aim_alloc alloc;
   arena mem;
@@ -247,13 +264,17 @@ struct exec_program {
   int64_t work;  /* the largest of the functions */
   const cell **frame; /* [nframe] results of @prepare */
   uint32_t nframe;
+  interp_kept *kept; /* [nkept] by number - 1 */
+  uint32_t nkept;
+  atomic_uint_least64_t asked, found, dropped; /* of these, by workers that were freed */
 };
 
 struct exec_worker {
-  const exec_program *program;
+  exec_program *program;
   cell **c;   /* for each function, then for each watched one */
   cell ***p;
   cell *work;
+  memo_table **memo; /* as program->kept */
   void *memory; /* the allocation that holds all of this */
   size_t bytes;
 };
@@ -264,6 +285,7 @@ typedef struct interp_run {
   const rt_kernels *k;
   cell *c;
   cell **p;
+  memo_table **memo;
   exec_report report;
   bool guarded; /* guard_where is set */
   bool nan;     /* a watched operation made a NaN */
@@ -295,6 +317,7 @@ cell interp_draw_one(int code, int64_t site, int64_t key, int64_t index, const c
 double interp_lanes_max(double m, const double *v, int64_t n);
 double interp_lanes_min(double m, const double *v, int64_t n);
 void interp_inverse(cell *ptr, cell *list, const cell *k, int64_t n, int64_t buckets);
+int64_t interp_memo_find(const interp_memo *s, memo_table *t, cell *const *p, cell *value);
 bool interp_watch_nan(const interp_watch *w, const cell *c, cell *const *p);
 
 #endif

@@ -320,6 +320,12 @@ INTERP_RUN(interp_run *r) {
     GO;
   }
   OP(V_MATMUL) interp_matmul_lanes(in->u.shape, k, p, PD, PA, PB, vn); GO;
+  OP(MEMO_FIND) {
+    const interp_memo *m = in->u.shape;
+    D.integer = interp_memo_find(m, r->memo[m->table], p, PA);
+    GO;
+  }
+  OP(MEMO_KEEP) memo_keep(r->memo[in->x], B.integer, PA); GO;
   OP(NANCHECK) {
     if (interp_watch_nan(in->u.shape, c, p)) {
       r->nan = true;

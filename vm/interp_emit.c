@@ -416,6 +416,39 @@ static void emit_watch(icomp *c, const ir_op *op) {
   interp_put(c, I_NANCHECK, 0, 0, 0)->u.shape = interp_keep(c, &s, sizeof s);
 }
 
+/* ---- results that are kept */
+
+static void emit_memo_find(icomp *c, const ir_op *op) {
+  const ir_memo *f = op->u.memo;
+  const ir_val handle = op->res[0], value = op->res[1];
+  interp_memo s = {.table = f->number - 1, .nparts = op->nargs};
+  int64_t key = 0;
+  if (c->watched) { /* is computed again, to be seen */
+    set_known(c, handle, -1, true);
+    interp_make(c, value, false);
+    interp_put(c, I_ZERO, interp_as_array(c, &c->v[value]).slot, 0, 0)->u.i = c->v[value].cells;
+    return;
+  }
+  if (op->nargs > 64) interp_refuse(c, "a kept result hangs on more than 64 values");
+  s.part = arena_alloc(&c->program->mem, op->nargs ? op->nargs : 1, sizeof *s.part);
+  for (uint32_t k = 0; k < op->nargs; k++) {
+    s.part[k].slot = interp_as_array(c, &c->v[op->args[k]]).slot;
+    key += s.part[k].n = c->v[op->args[k]].cells;
+  }
+  interp_make(c, handle, false);
+  interp_make(c, value, false);
+  interp_put(c, I_MEMO_FIND, c->v[handle].at, interp_as_array(c, &c->v[value]).slot, 0)->u.shape = interp_keep(c, &s, sizeof s);
+  c->program->kept[s.table] = (interp_kept){f->size, key, c->v[value].cells};
+}
+
+static void emit_memo_keep(icomp *c, const ir_op *op) {
+  const ir_val r = op->res[0];
+  interp_make(c, r, false);
+  interp_copy(c, &c->v[r], &c->v[op->args[1]]);
+  if (c->watched) return;
+  interp_put(c, I_MEMO_KEEP, 0, interp_as_array(c, &c->v[r]).slot, interp_as_cell(c, &c->v[op->args[0]]))->x = op->u.memo->number - 1;
+}
+
 /* ---- one operation */
 
 void interp_op(icomp *c, const ir_op *op) {
@@ -453,6 +486,8 @@ void interp_op(icomp *c, const ir_op *op) {
       else interp_loop(c, op, number);
       break;
     case IR_IF_OP: interp_if(c, op); break;
+    case IR_MEMO_FIND_OP: emit_memo_find(c, op); break;
+    case IR_MEMO_KEEP_OP: emit_memo_keep(c, op); break;
     case IR_CALL_OP: interp_refuse(c, arena_printf(c->tmp, "a call of @%s was not inlined", op->u.callee->name)); break;
     case IR_UNIFORM_OP: case IR_NORMAL_OP: case IR_EXPONENTIAL_OP: case IR_GAMMA_OP: case IR_LOG_GAMMA_OP:
     case IR_POISSON_OP: case IR_BINOMIAL_OP: case IR_CATEGORICAL_OP:

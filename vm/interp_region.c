@@ -72,6 +72,7 @@ static bool mark_op(icomp *c, const ir_op *op) {
   switch (op->code) {
     case IR_AT_OP: case IR_PUT_OP: any |= any_axis(c, &op->u.axes); break;
     case IR_CHOLESKY_OP: case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_QR_R_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP:
+    case IR_MEMO_FIND_OP: case IR_MEMO_KEEP_OP:
       if (any) return false;
       break;
     case IR_PLATE_OP: case IR_SCAN_OP: return mark_loop(c, op);

@@ -251,7 +251,9 @@ run_status run_files_end(aim_task *t, double seconds) {
   const exec_engine *engine = t->model.engine;
   exec_account account = {0};
   if (engine->account) engine->account(t->model.loaded, &account);
-  run_info info = {.account = engine->account ? &account : NULL,
+  exec_memo memo;
+  const bool keeps = engine->memo && engine->memo(t->model.loaded, &memo);
+  run_info info = {.memo = keeps ? &memo : NULL, .account = engine->account ? &account : NULL,
                    .name = t->plan.name, .started = t->started, .model = t->plan.model->decl->name.name, .file = t->of->name, .method = method_name(t->plan.method),
                    .version = AIM_VERSION, .build = !engine->account ? engine->name : account.compiled ? "machine code" : "interpreter", .data = &data, .n_data = *data ? 1 : 0, .seed = r->o.seed,
                    .warmup = r->o.warmup, .draws = r->o.draws, .thin = r->o.thin, .steps = r->o.steps, .draws_bytes = draws_bytes(r->store), .target_accept = r->o.target_accept,

@@ -142,6 +142,14 @@ static void put_account(json_out *o, const exec_account *a) {
   close_group(o, '}');
 }
 
+static void put_memo(json_out *o, const exec_memo *m) {
+  open_group(o, "memo", '{');
+  put_int(o, "asked", (int64_t)m->asked);
+  put_int(o, "found", (int64_t)m->found);
+  put_int(o, "dropped", (int64_t)m->dropped);
+  close_group(o, '}');
+}
+
 char *run_json_text(const run_info *info, arena *a) {
   json_out out = {.first = true}, *o = &out;
   const plan_method method = method_find(info->method); /* none for a verb */
@@ -158,6 +166,7 @@ char *run_json_text(const run_info *info, arena *a) {
   put_text(o, "version", info->version);
   put_text(o, "build", info->build);
   if (info->account) put_account(o, info->account);
+  if (info->memo) put_memo(o, info->memo);
   if (info->started) put_text(o, "started", info->started);
   put_bool(o, "interrupted", info->interrupted);
   member(o, "seed");

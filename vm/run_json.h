@@ -69,6 +69,7 @@ typedef struct run_info {
   bool any_path;
   const char *advice;           /* a line for each finding */
   const exec_account *account;  /* of an engine that keeps one, or NULL */
+  const exec_memo *memo;        /* of functions whose results are kept, or NULL */
 } run_info;
 
 /* The JSON text in `a`.  Reals are the shortest that read back the same; those that are not finite become null.  Bytes of

@@ -195,3 +195,29 @@ test_failed_solves() {
   says err "data.aim:4:11"
   says err "a solve that failed"
 }
+
+# Results that are kept change no draw, with whatever engine and threads; how often they were there is counted.
+test_memo() {
+  cat > plain.aim <<'END'
+fn unhappy(J: real[N, N], s: spin[N]): real = sum(1.0 for i in 1..N, j in 1..N if J[i, j] * s[i] * s[j] < 0)
+model glass(N: int) {
+  let J = [if i == j { 0.0 } else if (i + j) % 3 == 2 { -1.0 } else { 0.5 } for i in 1..N, j in 1..N]
+  s: spin[N] ~ Flat()
+  energy -sum(J[i, j] * s[i] * s[j] for i in 1..N, j in 1..N if i < j)
+  track u = unhappy(J, s)
+}
+anneal glass on N = 8 with linear(beta = 0 -> 3, sweeps = 50) using metropolis(replicas = 400)
+END
+  sed 's/^fn/@memo(size = 64) fn/' plain.aim > kept.aim
+  expect 0 "$aimc" run plain.aim --out=plain
+  expect 0 "$aimc" run kept.aim --out=kept
+  expect 0 "$aimc" run kept.aim --engine=jit --set threads=2 --out=jit
+  cmp -s plain/glass-1.csv kept/glass-1.csv || fail "keeping results changes them"
+  cmp -s plain/glass-1.csv jit/glass-1.csv || fail "keeping results on two threads changes them"
+  says kept/run.json '"asked": 400'
+  grep -q '"memo"' plain/run.json && fail "a run that keeps nothing counts it"
+  found=$(sed -n 's/.*"found": \([0-9]*\).*/\1/p' kept/run.json)
+  [ "${found:-0}" -gt 200 ] || fail "only $found of 400 results were there"
+  expect 0 "$aimc" explain kept.aim
+  says out '`unhappy` keeps 64 results, by a key of 8 numbers'
+}
