@@ -5,7 +5,7 @@
 #include "compiler/ir_text.h"
 #include "vm/api.h"
 #include "vm/mh_walk.h"
-#include "vm/spin_form.h"
+#include "vm/spin_order.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +189,11 @@ static void print_kernel(aim_task *t) {
     else printf("  the energy is a quadratic form of %zu spins: %zu couplings, %s%s, %s; sweeps keep their local fields (%s)\n", f.n, f.couplings,
            f.problem.form == RT_SPIN_DENSE ? "as a matrix" : "as lists of neighbours", f.problem.form == RT_SPIN_SPARSE && !f.problem.weight ? " of one weight" : "",
            f.problem.h ? "with fields" : "no fields", kernel_precision_name(k->precision));
+    const program_site *s = &t->p.site[0];
+    rt_spin_problem lattice;
+    if (k->order == KERNEL_COLOURED && pl->method != PLAN_TEMPERING && t->p.nsites == 1 && s->rank == 2 &&
+        spin_order_plane(&f, (size_t)s->dim[0], (size_t)s->dim[1], t->p.mem, &lattice))
+      printf("  it is a lattice, of which 512 spins are moved at a time\n");
   } else {
     printf("  single elements move, since the energy is no quadratic form of spins: %s\n", why);
   }
