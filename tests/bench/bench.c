@@ -307,6 +307,7 @@ int main(int argc, char **argv) {
   bench_density(&b);
   bench_sampling(&b);
   bench_spins(&b);
+  bench_empathy(&b);
   bench_memory(&b);
   bench_process(&b);
   bench_compile(&b);

@@ -138,6 +138,7 @@ void bench_sampling(bench *b);   /* mh, importance, prior */
 void bench_posteriors(bench *b); /* first transitions, effective draws a second */
 void bench_threads(bench *b);    /* one gradient on several threads */
 void bench_spins(bench *b);      /* annealing */
+void bench_empathy(bench *b);    /* statements that anneal agents */
 void bench_memory(bench *b);     /* traces, calls of the allocator */
 void bench_process(bench *b);    /* the command: start, memory, files */
 void bench_compile(bench *b);    /* time to machine code, against the size of program and data */
