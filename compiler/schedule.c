@@ -153,6 +153,62 @@ static sched_value argument(sched_ctx *c, sched_type want, const ast_expr *e) {
   return own;
 }
 
+/* False after a report, where d is being expanded already or too much is. */
+static bool enter(sched_ctx *c, const ast_decl *d, span at) {
+  bool again = false;
+  for (int k = 0; k < c->depth; k++) again = again || c->within[k] == d;
+  if (again || c->depth == SCHED_MAX_DEPTH) {
+    sched_error(c, "E0844", at, again ? "`%s` calls itself" : "schedules are nested too deep at `%s`", d->name.name);
+    return false;
+  }
+  return true;
+}
+
+/* The arguments as names of the callee, which sees no others: its environment. */
+static sched_name *bind_arguments(sched_ctx *c, const ast_decl *d, const ast_expr *const *given, span at) {
+  sched_name *inside = NULL, *env = c->env;
+  for (size_t k = 0; k < d->params.n; k++) {
+    const char *extent;
+    sched_type t = declared_type(c, &d->params.items[k], &extent);
+    c->env = given[k] == d->params.items[k].default_ ? inside : env;
+    sched_value v = argument(c, t, given[k]);
+    c->env = inside;
+    sched_bind(c, d->params.items[k].name.name, v);
+    if (extent && v.type == SCHED_ARRAY) sched_bind(c, extent, (sched_value){SCHED_INT, sched_number(c, v.n, at), 1});
+    inside = c->env;
+  }
+  c->env = env;
+  return inside;
+}
+
+sched_value sched_function(sched_ctx *c, const ast_decl *d, const ast_args *args, span at) {
+  const ast_expr **given = ARENA_ARRAY(c->a, const ast_expr *, d->params.n + 1);
+  sched_value bad = {SCHED_BAD, 0, 0};
+  if (!d->value) {
+    diag *g = sched_error(c, "E0843", at, "a function that a schedule calls is one expression");
+    diag_point(c->p->diags, g, d->name.at, "declared here");
+    return bad;
+  }
+  if (!fits(c, d, args, given)) {
+    diag *g = sched_error(c, "E0841", at, "these arguments do not fit `%s`", d->name.name);
+    diag_help(c->p->diags, g, "it is called as `%s`", signature_text(c, d));
+    return bad;
+  }
+  if (!enter(c, d, at)) return bad;
+  sched_name *env = c->env;
+  bool was = c->outside;
+  c->env = bind_arguments(c, d, given, at);
+  c->within[c->depth++] = d;
+  c->outside = false;
+  sched_value v = sched_expr(c, d->value);
+  c->outside = was;
+  c->depth--;
+  c->env = env;
+  const ast_type *t = d->type;
+  if (v.type == SCHED_INT && t && t->kind == TYPE_NAMED && strcmp(t->name.name, "real") == 0) v.type = SCHED_REAL;
+  return v;
+}
+
 /* ---- sweeps, and what ends them early */
 
 static void sweep(sched_ctx *c, uint32_t count, span at) {
@@ -189,24 +245,9 @@ static void call(sched_ctx *c, const ast_name *name, const ast_args *args, span 
     for (const symbol *x = s; x; x = x->next_overload) diag_help(c->p->diags, g, "it is called as `%s`", signature_text(c, x->decl));
     return;
   }
-  bool again = false;
-  for (int k = 0; k < c->depth; k++) again = again || c->within[k] == d;
-  if (again || c->depth == SCHED_MAX_DEPTH) {
-    sched_error(c, "E0844", at, again ? "`%s` calls itself" : "schedules are nested too deep at `%s`", name->name);
-    return;
-  }
-  sched_name *inside = NULL, *env = c->env;
-  for (size_t k = 0; k < d->params.n; k++) {
-    const char *extent;
-    sched_type t = declared_type(c, &d->params.items[k], &extent);
-    c->env = given[k] == d->params.items[k].default_ ? inside : env;
-    sched_value v = argument(c, t, given[k]);
-    c->env = inside;
-    sched_bind(c, d->params.items[k].name.name, v);
-    if (extent && v.type == SCHED_ARRAY) sched_bind(c, extent, (sched_value){SCHED_INT, sched_number(c, v.n, at), 1});
-    inside = c->env;
-  }
-  c->env = inside;
+  if (!enter(c, d, at)) return;
+  sched_name *env = c->env;
+  c->env = bind_arguments(c, d, given, at);
   c->within[c->depth++] = d;
   bool was = c->outside;
   c->outside = false;

@@ -204,11 +204,13 @@ static sched_value call(sched_ctx *c, const ast_expr *e) {
     words[k] = functions[k].name;
     if (strcmp(words[k], e->call.fn.name) == 0) f = &functions[k];
   }
+  const symbol *own = f ? NULL : ptr_map_get(&c->p->state->user, e->call.fn.name);
+  if (own && own->kind == SYM_FN) return sched_function(c, own->decl, &e->call.args, e->at);
   if (!f) {
     diag *d = sched_error(c, "E0843", e->at, "`%s` is not a function that schedules know", e->call.fn.name);
     const char *near = diag_nearest(e->call.fn.name, words, NFUNCTIONS);
     if (near) diag_help(c->p->diags, d, "did you mean `%s`?", near);
-    else diag_help(c->p->diags, d, "they are exp, log, sqrt, abs, floor, min, max, stable, stalled and next_beta");
+    else diag_help(c->p->diags, d, "they are exp, log, sqrt, abs, floor, min, max, stable, stalled and next_beta, and functions of yours that are one expression");
     return bad;
   }
   sched_value v[2];

@@ -53,6 +53,8 @@ uint32_t sched_reg(sched_ctx *c);
 uint32_t sched_number(sched_ctx *c, double x, span at);
 sched_name *sched_find(sched_ctx *c, const char *name);
 sched_name *sched_bind(sched_ctx *c, const char *name, sched_value v);
+/* A call of a function of the program, which is one expression. */
+sched_value sched_function(sched_ctx *c, const ast_decl *d, const ast_args *args, span at);
 /* Compiles a schedule; an expression; one that must be a bool. */
 void sched_schedule(sched_ctx *c, const ast_expr *e);
 sched_value sched_expr(sched_ctx *c, const ast_expr *e);

@@ -156,6 +156,13 @@ static void test_own(void **state) {
   near(b[10], 0.5 * 1.05 * 0.01 * pow(1.2, 5));
   assert_int_equal(run_all("schedule down(n: int) { let c = 0; for k in n..1 by -2 { c = c + k; beta = c; sweep } }", "down(5)", falling, b), 3);
   near(b[2], 9.0);
+  /* Functions of the file, of each other, by names and with ints that become reals. */
+  static const char functions[] = "fn half(x: real): real = x / 2\nfn rise(k: int, top: real): real = if k < 3 { half(top) * k } else { max(half(top + k), 0.5) }\n"
+                                  "fn late(e: real, k: int): bool = k > 4 and e < 0\n"
+                                  "schedule up(n: int) { let top = 7; for k in 1..n until late(energy, k) { beta = rise(top = top, k = k); sweep } }";
+  assert_int_equal(run_all(functions, "up(9)", falling, b), 5);
+  const double want[5] = {3.5, 7.0, 5.0, 5.5, 6.0};
+  for (int k = 0; k < 5; k++) near(b[k], want[k]);
   /* A file's own schedule hides the library's. */
   assert_int_equal(run_all("schedule hold(sweeps: int) { sweep }", "hold(sweeps = 9)", falling, b), 1);
 }
