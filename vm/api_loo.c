@@ -24,6 +24,7 @@ typedef struct loglik_job {
   aim_task *t;
   exec_cell *frame;  /* [threads][cells] */
   double *values;    /* [threads][n_observed] */
+  const bool *gap;   /* [n_observed] missing, and an unknown like others: no observation */
   _Atomic int failed;
 } loglik_job;
 
@@ -53,7 +54,7 @@ static void one_chain(void *ctx, size_t chain, size_t thread, eval_worker *w) {
       atomic_store(&j->failed, 1);
       return;
     }
-    for (size_t k = 0; k < t->n_observed; k++) t->loglik[(k * chains + chain) * draws + d] = values[k];
+    for (size_t k = 0; k < t->n_observed; k++) t->loglik[(k * chains + chain) * draws + d] = j->gap[k] ? 0.0 : values[k];
   }
 }
 
@@ -83,6 +84,26 @@ static aim_status take_memory(aim_task *t) {
   return AIM_OK;
 }
 
+/* Which places of the observed sites are of missing values.  Of one in a vector the rest was seen. */
+static bool *gaps_of(aim_task *t) {
+  const program *p = &t->p;
+  bool *gap = ARENA_ARRAY(&t->mem, bool, t->n_observed + 1);
+  size_t at = 0;
+  for (size_t k = 0; k < p->nloglik; at += p->loglik[k++].cells)
+    for (size_t m = 0; m < p->nmissing; m++) {
+      const program_loglik *l = &p->loglik[k];
+      const lower_missing *x = &p->missing[m];
+      const ir_site *s = ir_site_find(p->ir, l->name);
+      if (!s || strcmp(x->name, l->name) != 0 || s->type.rank != l->rank) continue;
+      for (int64_t i = 0; i < x->n; i++) {
+        size_t cell = 0;
+        for (uint32_t a = 0; a < l->rank; a++) cell = cell * (size_t)l->dim[a] + (size_t)x->at[i * l->rank + a];
+        gap[at + cell] = true;
+      }
+    }
+  return gap;
+}
+
 aim_status api_loglik(aim_task *t) {
   if (t->loglik) return AIM_OK;
   run *r = &t->run;
@@ -93,7 +114,7 @@ aim_status api_loglik(aim_task *t) {
   aim_status st = take_memory(t);
   if (st != AIM_OK) return st;
   const size_t chains = (size_t)r->o.chains, threads = run_threads(r, chains);
-  loglik_job j = {.t = t, .frame = ARENA_ARRAY(&t->mem, exec_cell, threads * t->p.cells), .values = ARENA_ARRAY(&t->mem, double, threads * t->n_observed)};
+  loglik_job j = {.t = t, .frame = ARENA_ARRAY(&t->mem, exec_cell, threads * t->p.cells), .values = ARENA_ARRAY(&t->mem, double, threads * t->n_observed), .gap = gaps_of(t)};
   run_status rs = run_jobs(r, chains, one_chain, &j);
   if (rs != RUN_OK) return api_status(rs);
   return atomic_load(&j.failed) ? refuse(t, "E0936", NULL, "the likelihood of some observation stops at an index out of range") : AIM_OK;

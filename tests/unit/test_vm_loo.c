@@ -344,9 +344,38 @@ static void test_memory(void **state) {
   assert_true(failed >= 3);
 }
 
+/* What is missing is no observation, whether the model sums over it or, because it is read elsewhere, draws it. */
+static void test_missing(void **state) {
+  (void)state;
+  static const char *const texts[] = {"model m(y: real[T]) {\n  a ~ Normal(0, 1)\n  y ~ Normal(a, 1)\n}\ninfer m",
+                                      "model m(y: real[T]) {\n  a ~ Normal(0, 1)\n  y[1] ~ Normal(0, 1)\n  for t in 2..T { y[t] ~ Normal(a * y[t - 1], 1) }\n}\ninfer m"};
+  static const double y[6] = {0.3, 1.2, 0.0, -0.4, 0.0, 0.8};
+  static const uint8_t gone[6] = {0, 0, 1, 0, 1, 0};
+  static const int64_t dims[1] = {6};
+  for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+    fixture f;
+    aim_loo l;
+    open_model(&f, texts[k]);
+    check_status(&f, aim_data_f64(f.t, "y", y, 1, dims));
+    check_status(&f, aim_data_missing(f.t, "y", gone));
+    aim_set_int(f.t, "warmup", 100), aim_set_int(f.t, "draws", 50), aim_set_int(f.t, "chains", 2);
+    check_status(&f, aim_set_text(f.t, "pointwise", "on"));
+    check_status(&f, aim_run(f.t, NULL));
+    check_status(&f, aim_loo_get(f.t, &l));
+    assert_int_equal((int)l.observations, 4);
+    for (size_t cell = 0; cell < 6; cell++) {
+      size_t draws;
+      const double *ll = aim_loglik(f.t, 0, 0, cell, &draws);
+      for (size_t d = 0; d < draws; d++)
+        if ((ll[d] == 0.0) != gone[cell]) fail_msg("element %zu has %g", cell + 1, ll[d]);
+    }
+    close_model(&f);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_sums), cmocka_unit_test(test_places), cmocka_unit_test(test_shared), cmocka_unit_test(test_arviz), cmocka_unit_test(test_fit),
+      cmocka_unit_test(test_sums), cmocka_unit_test(test_missing), cmocka_unit_test(test_places), cmocka_unit_test(test_shared), cmocka_unit_test(test_arviz), cmocka_unit_test(test_fit),
       cmocka_unit_test(test_smooth_edges), cmocka_unit_test(test_closed_form), cmocka_unit_test(test_text), cmocka_unit_test(test_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
