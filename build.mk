@@ -136,7 +136,7 @@ LLVM_LIBS   := $(shell $(LLVM_CONFIG) --ldflags $(if $(LLVM_STATIC),--link-stati
   $(if $(LLVM_STATIC),-no-pie -s -Wl$(comma)--gc-sections -Wl$(comma)--as-needed -l:libstdc++.so.6 -l:libz.so.1 -l:libzstd.so.1)
 # What objects built ahead of time have inside (codegen/ahead_support.c): the runtime's kernels of a level and its samplers, as bitcode.
 BITCODE_LINK := $(shell $(LLVM_CONFIG) --bindir)/llvm-link
-SERVICES    := codegen/ahead_support.c $(filter-out %_table.c %_choose.c %_nuts.c %_unary.c %_real.c %_int.c stdlib/runtime/rt_isa_spin%.c stdlib/runtime/rt_isa_potts%.c,$(ISA_SRC)) stdlib/runtime/rt_sample.c stdlib/runtime/rt_sum.c
+SERVICES    := codegen/ahead_support.c $(filter-out %_table.c %_choose.c %_nuts.c %_unary.c %_real.c %_special.c %_int.c stdlib/runtime/rt_isa_spin%.c stdlib/runtime/rt_isa_potts%.c,$(ISA_SRC)) stdlib/runtime/rt_sample.c stdlib/runtime/rt_sum.c
 define services_rules
 $B/services/$(1)/%.bc: %.c $$(FLAGS)
 	@mkdir -p $$(@D)

@@ -1,5 +1,6 @@
 /* emit_scalar.c: operations on scalars, checks, and random draws. */
 #include "codegen/emit_internal.h"
+#include "stdlib/runtime/rt_kernels.h"
 
 #include <string.h>
 
@@ -17,6 +18,9 @@ static const char *real_function(int code) {
     X(SIN, sin) X(COS, cos) X(TAN, tan) X(ASIN, asin) X(ACOS, acos) X(ATAN, atan) X(SINH, sinh) X(COSH, cosh) X(TANH, tanh)
     X(ERF, erf) X(ERFC, erfc) X(LGAMMA, lgamma) X(DIGAMMA, digamma) X(TRIGAMMA, trigamma) X(LOG1P_EXP, log1p_exp)
     X(INV_LOGIT, inv_logit) X(PHI, phi) X(LOG_PHI, log_phi) X(INV_PHI, inv_phi) X(POW, pow) X(ATAN2, atan2)
+#undef X
+#define X(CODE, name, meaning) case IR_##CODE##_OP: return "cg_" #name;
+    RT_SPECIAL_OPS(X)
 #undef X
     default: return NULL;
   }

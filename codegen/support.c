@@ -2,7 +2,11 @@
  * that a code generator calls without being asked.  Compiled to bitcode, embedded in aim-cc, and linked into every object, where
  * what is used is inlined and the rest dropped. */
 #include "codegen/abi.h"
+#include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_math.h"
+#include "stdlib/runtime/rt_math_bessel.h"
+#include "stdlib/runtime/rt_math_incomplete.h"
+#include "stdlib/runtime/rt_math_owen.h"
 #include "stdlib/runtime/rt_philox.h"
 #include "stdlib/runtime/rt_sum.h"
 
@@ -21,6 +25,16 @@ CG double cg_min(double a, double b) { return rt_min(a, b); }
 CG double cg_max(double a, double b) { return rt_max(a, b); }
 CG double cg_pow(double a, double b) { return rt_pow(a, b); }
 CG double cg_atan2(double a, double b) { return rt_atan2(a, b); }
+
+#define X(CODE, name, meaning) CG_CALL double cg_##name(double a) { return rt_##name(a); }
+RT_SPECIAL1_OPS(X)
+#undef X
+#define X(CODE, name, meaning) CG double cg_##name(double a, double b) { return rt_##name(a, b); }
+RT_SPECIAL2_OPS(X)
+#undef X
+#define X(CODE, name, meaning) CG double cg_##name(double a, double b, double c) { return rt_##name(a, b, c); }
+RT_SPECIAL3_OPS(X)
+#undef X
 
 static inline int64_t wrap_neg(int64_t x) { return (int64_t)(0 - (uint64_t)x); }
 

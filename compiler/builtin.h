@@ -22,6 +22,10 @@
   B(TRIGAMMA, "trigamma", ELEM1, TRIGAMMA) B(LOG1P_EXP, "log1p_exp", ELEM1, LOG1P_EXP)                    \
   B(INV_LOGIT, "inv_logit", ELEM1, INV_LOGIT) B(PHI, "Phi", ELEM1, PHI) B(LOG_PHI, "log_Phi", ELEM1, LOG_PHI) \
   B(INV_PHI, "inv_Phi", ELEM1, INV_PHI) B(POW, "pow", ELEM2, POW) B(FMA, "fma", ELEM3, FMA)               \
+  B(LOG_GAMMA_P, "log_gamma_p", ELEM2, LOG_GAMMA_P) B(LOG_GAMMA_Q, "log_gamma_q", ELEM2, LOG_GAMMA_Q)     \
+  B(LOG_BETA_ODDS, "log_beta_odds", ELEM3, LOG_BETA_ODDS)  /* log I_x(a, b), w = x / (1 - x) */           \
+  B(LOG_STUDENT, "log_student_cdf", ELEM2, LOG_STUDENT) B(OWENS_T, "owens_t", ELEM2, OWENS_T)             \
+  B(LOG_BESSEL_I0E, "log_bessel_i0e", ELEM1, LOG_BESSEL_I0E) B(BESSEL_RATIO, "bessel_ratio", ELEM1, BESSEL_RATIO) \
   B(SELECT, "select", ELEM3, SELECT)     /* select(c, a, b): both sides are computed */                   \
   B(MIN, "min", REDUCE, MIN)             /* also min(a, b) element by element */                          \
   B(MAX, "max", REDUCE, MAX)             /* also max(a, b) */                                             \

@@ -17,6 +17,11 @@ enum {
   KIND_TANH = GRAD_RULE, KIND_ERF = GRAD_RULE, KIND_ERFC = GRAD_RULE, KIND_LGAMMA = GRAD_RULE, KIND_DIGAMMA = GRAD_RULE,
   KIND_TRIGAMMA = GRAD_REFUSE,
   KIND_LOG1P_EXP = GRAD_RULE, KIND_INV_LOGIT = GRAD_RULE, KIND_PHI = GRAD_RULE, KIND_LOG_PHI = GRAD_RULE, KIND_INV_PHI = GRAD_RULE,
+  KIND_LOG_BESSEL_I0E = GRAD_RULE, KIND_BESSEL_RATIO = GRAD_RULE, KIND_BESSEL_GAP = GRAD_REFUSE, KIND_OWENS_T = GRAD_RULE,
+  KIND_LOG_GAMMA_P = GRAD_RULE, KIND_LOG_GAMMA_P_A = GRAD_REFUSE, KIND_LOG_GAMMA_P_X = GRAD_REFUSE,
+  KIND_LOG_GAMMA_Q = GRAD_RULE, KIND_LOG_GAMMA_Q_A = GRAD_REFUSE, KIND_LOG_GAMMA_Q_X = GRAD_REFUSE,
+  KIND_LOG_STUDENT = GRAD_RULE, KIND_LOG_STUDENT_NU = GRAD_REFUSE, KIND_LOG_STUDENT_Z = GRAD_REFUSE,
+  KIND_LOG_BETA_ODDS = GRAD_RULE, KIND_LOG_BETA_ODDS_A = GRAD_REFUSE, KIND_LOG_BETA_ODDS_B = GRAD_REFUSE, KIND_LOG_BETA_ODDS_W = GRAD_REFUSE,
   KIND_EQ = GRAD_ZERO, KIND_NE = GRAD_ZERO, KIND_LT = GRAD_ZERO, KIND_LE = GRAD_ZERO,
   KIND_AND = GRAD_ZERO, KIND_OR = GRAD_ZERO, KIND_NOT = GRAD_ZERO,
   KIND_SELECT = GRAD_RULE, KIND_TO_REAL = GRAD_ZERO, KIND_TO_INT = GRAD_ZERO, KIND_BOOL_INT = GRAD_ZERO,
@@ -39,6 +44,8 @@ const uint8_t grad_kind_table[IR_OP_COUNT] = {
 
 #define SQRT_2_PI 2.506628274631000502
 #define INV_SQRT_2_PI 0.3989422804014326779
+#define SQRT_HALF 0.7071067811865475244
+#define INV_2_PI 0.1591549430918953358
 #define TWO_OVER_SQRT_PI 1.128379167095512574
 
 /* ---- shorthand: the operands' images and emitters at the end of the scope's block */
@@ -107,6 +114,42 @@ static void rule_pow(rule *u) {
     ir_val zero = num(u, 0), d = mul(u, u->y, apply(u, IR_LOG_OP, a));
     give(u, 1, unless_zero(u, mul(u, u->r, either(u, ir_op2(u->b, IR_EQ_OP, a, zero), zero, d))));
   }
+}
+
+/* A function whose derivatives are operations of their own: that in operand k is of[k]. */
+static void rule_special(rule *u, const ir_code *of) {
+  for (uint32_t k = 0; k < u->op->nargs; k++) {
+    if (!wants(u, (int)k)) continue;
+    ir_val d = u->op->nargs == 2 ? ir_op2(u->b, of[k], u->x[0], u->x[1]) : ir_op3(u->b, of[k], u->x[0], u->x[1], u->x[2]);
+    give(u, (int)k, unless_zero(u, mul(u, u->r, d)));
+  }
+}
+
+/* dT/dh = -(Phi(a h) - 1/2) pdf(h), dT/da = e^(-h^2 (1 + a^2) / 2) / (2 pi (1 + a^2)) (Owen 1956). */
+static void rule_owens_t(rule *u) {
+  ir_val h = u->x[0], a = u->x[1];
+  if (wants(u, 0)) {
+    ir_val part = mul(u, num(u, -0.5), apply(u, IR_ERF_OP, mul(u, num(u, SQRT_HALF), mul(u, a, h))));
+    give(u, 0, mul(u, u->r, mul(u, part, normal_pdf(u, h))));
+  }
+  if (wants(u, 1)) {
+    ir_val q = add(u, num(u, 1), square(u, a));
+    ir_val e = apply(u, IR_EXP_OP, mul(u, num(u, -0.5), mul(u, square(u, h), q)));
+    give(u, 1, mul(u, u->r, quo(u, mul(u, num(u, INV_2_PI), e), q)));
+  }
+}
+
+/* With r = I1 / I0 and g = 1 - r, (log I0e)' = -g for x >= 0, and r' = 1 - r / x - r^2 = g (2 - g) - r / x, 1/2 at 0. */
+static void rule_bessel(rule *u) {
+  ir_val x = u->x[0];
+  if (u->op->code == IR_LOG_BESSEL_I0E_OP) {
+    ir_val g = apply(u, IR_BESSEL_GAP_OP, apply(u, IR_ABS_OP, x));
+    give(u, 0, neg(u, mul(u, u->r, mul(u, apply(u, IR_SIGN_OP, x), g))));
+    return;
+  }
+  ir_val small = ir_op2(u->b, IR_LT_OP, x, num(u, 1e-8)), g = apply(u, IR_BESSEL_GAP_OP, x);
+  ir_val share = either(u, small, num(u, 0.5), quo(u, u->y, either(u, small, num(u, 1), x)));
+  give(u, 0, mul(u, u->r, sub(u, mul(u, g, sub(u, num(u, 2), g)), share)));
 }
 
 /* The derivative of a function of one variable. */
@@ -241,6 +284,13 @@ void grad_rule(grad *g, grad_scope *s, const ir_op *op, ir_val r) {
     if (wants(u, 0)) give(u, 0, mul(u, q, b));
     if (wants(u, 1)) give(u, 1, neg(u, mul(u, q, a)));
     break;
+  case IR_LOG_GAMMA_P_OP: rule_special(u, (const ir_code[]){IR_LOG_GAMMA_P_A_OP, IR_LOG_GAMMA_P_X_OP}); break;
+  case IR_LOG_GAMMA_Q_OP: rule_special(u, (const ir_code[]){IR_LOG_GAMMA_Q_A_OP, IR_LOG_GAMMA_Q_X_OP}); break;
+  case IR_LOG_STUDENT_OP: rule_special(u, (const ir_code[]){IR_LOG_STUDENT_NU_OP, IR_LOG_STUDENT_Z_OP}); break;
+  case IR_LOG_BETA_ODDS_OP: rule_special(u, (const ir_code[]){IR_LOG_BETA_ODDS_A_OP, IR_LOG_BETA_ODDS_B_OP, IR_LOG_BETA_ODDS_W_OP}); break;
+  case IR_OWENS_T_OP: rule_owens_t(u); break;
+  case IR_LOG_BESSEL_I0E_OP:
+  case IR_BESSEL_RATIO_OP: rule_bessel(u); break;
   case IR_INV_PHI_OP: {
     ir_val e = apply(u, IR_EXP_OP, mul(u, num(u, 0.5), square(u, u->y)));
     give(u, 0, unless_zero(u, mul(u, r, mul(u, num(u, SQRT_2_PI), e))));

@@ -65,6 +65,23 @@
   X(PHI,       "phi",       "r:r",  PURE, 32, "standard normal distribution function")                    \
   X(LOG_PHI,   "log_phi",   "r:r",  PURE, 40, "log of phi, accurate in the tail")                         \
   X(INV_PHI,   "inv_phi",   "r:r",  PURE, 40, "standard normal quantile function")                        \
+  X(LOG_BESSEL_I0E, "log_bessel_i0e", "r:r", PURE, 60, "log(e^-|a| I0(a)), I0 the modified Bessel function")  \
+  X(BESSEL_RATIO, "bessel_ratio", "r:r", PURE, 80, "I1(a) / I0(a), a >= 0")                               \
+  X(BESSEL_GAP, "bessel_gap", "r:r", PURE, 80, "1 - I1(a) / I0(a), a >= 0")                               \
+  X(OWENS_T,   "owens_t",   "rr:r", PURE, 700, "Owen's T(a, b)")                                          \
+  X(LOG_GAMMA_P, "log_gamma_p", "rr:r", PURE, 1200, "log of the mass of Gamma(a, 1) below b")             \
+  X(LOG_GAMMA_P_A, "log_gamma_p_a", "rr:r", PURE, 1200, "its derivative in a")                            \
+  X(LOG_GAMMA_P_X, "log_gamma_p_x", "rr:r", PURE, 1200, "its derivative in b")                            \
+  X(LOG_GAMMA_Q, "log_gamma_q", "rr:r", PURE, 1200, "log of the mass of Gamma(a, 1) above b")             \
+  X(LOG_GAMMA_Q_A, "log_gamma_q_a", "rr:r", PURE, 1200, "its derivative in a")                            \
+  X(LOG_GAMMA_Q_X, "log_gamma_q_x", "rr:r", PURE, 1200, "its derivative in b")                            \
+  X(LOG_STUDENT, "log_student", "rr:r", PURE, 2400, "log of the mass of Student's t with a degrees of freedom below b") \
+  X(LOG_STUDENT_NU, "log_student_nu", "rr:r", PURE, 2400, "its derivative in a")                          \
+  X(LOG_STUDENT_Z, "log_student_z", "rr:r", PURE, 2400, "its derivative in b")                            \
+  X(LOG_BETA_ODDS, "log_beta_odds", "rrr:r", PURE, 2400, "log of the mass of Beta(a, b) below c / (1 + c)") \
+  X(LOG_BETA_ODDS_A, "log_beta_odds_a", "rrr:r", PURE, 2400, "its derivative in a")                       \
+  X(LOG_BETA_ODDS_B, "log_beta_odds_b", "rrr:r", PURE, 2400, "its derivative in b")                       \
+  X(LOG_BETA_ODDS_W, "log_beta_odds_w", "rrr:r", PURE, 2400, "its derivative in c")                       \
   /* comparison, logic, conversion */                                                                     \
   X(EQ,        "eq",        "ss:b", PURE, 1,  "a == b")                                                   \
   X(NE,        "ne",        "ss:b", PURE, 1,  "a != b")                                                   \

@@ -7,6 +7,7 @@
  * A read of an array looks through the puts that made it, where positions are the same or apart.  x 0.0 and x - x stay, for infinite x.  Division by a literal power of two is a product, exactly. */
 #include "compiler/ir_uses.h"
 #include "compiler/passes.h"
+#include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_math.h"
 
 #include <string.h>
@@ -74,6 +75,9 @@ bool fold_real_value(int code, double a, double b, double c, double *r) {
   case IR_PHI_OP: *r = rt_phi(a); return true;
   case IR_LOG_PHI_OP: *r = rt_log_phi(a); return true;
   case IR_INV_PHI_OP: *r = rt_inv_phi(a); return true;
+#define X(CODE, name, meaning) case IR_##CODE##_OP: rt_kernels_for(0)->special[RT_##CODE](r, &a, 0, &b, 0, &c, 0, 1); return true;
+  RT_SPECIAL_OPS(X)
+#undef X
   default: return false;
   }
 }

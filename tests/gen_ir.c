@@ -139,9 +139,27 @@ static ir_val param_of(const generator *g, int k) { return g->fn->param[k].val; 
 
 static ir_val condition(generator *g, ir_builder *b);
 
+/* Special functions, and where nothing is differentiated their derivatives too. */
+static item special(generator *g, ir_builder *b) {
+  ir_val x = tame(g, b, some_real(g, b), 3).v, y = tame(g, b, some_real(g, b), 3).v;
+  ir_val a = one_plus_square(b, x), c = one_plus_square(b, y);
+  static const ir_code plain[] = {IR_LOG_GAMMA_P_OP, IR_LOG_GAMMA_Q_OP}, more[] = {IR_LOG_GAMMA_P_A_OP, IR_LOG_GAMMA_P_X_OP, IR_LOG_GAMMA_Q_A_OP, IR_LOG_GAMMA_Q_X_OP};
+  static const ir_code student[] = {IR_LOG_STUDENT_OP, IR_LOG_STUDENT_NU_OP, IR_LOG_STUDENT_Z_OP};
+  static const ir_code beta[] = {IR_LOG_BETA_ODDS_OP, IR_LOG_BETA_ODDS_A_OP, IR_LOG_BETA_ODDS_B_OP, IR_LOG_BETA_ODDS_W_OP};
+  switch (pick(g, g->opt.smooth ? 6 : 7)) {
+  case 0: return (item){ir_op2(b, plain[pick(g, 2)], a, c), 60};
+  case 1: return (item){ir_op2(b, student[g->opt.smooth ? 0 : pick(g, 3)], a, y), 60};
+  case 2: return (item){ir_op3(b, beta[g->opt.smooth ? 0 : pick(g, 4)], a, c, one_plus_square(b, some_real(g, b).v)), 100};
+  case 3: return (item){ir_op2(b, IR_OWENS_T_OP, x, ir_op1(b, IR_TANH_OP, y)), 1};
+  case 4: return (item){ir_op1(b, IR_LOG_BESSEL_I0E_OP, x), 4};
+  case 5: return (item){ir_op1(b, g->opt.smooth || pick(g, 2) ? IR_BESSEL_RATIO_OP : IR_BESSEL_GAP_OP, a), 1};
+  default: return (item){ir_op2(b, more[pick(g, 4)], a, c), 60};
+  }
+}
+
 static item binary(generator *g, ir_builder *b) {
   item x = tame(g, b, some_real(g, b), 1e4), y = tame(g, b, some_real(g, b), 1e4);
-  switch (pick(g, g->opt.smooth ? 9 : 12)) {
+  switch (pick(g, g->opt.smooth ? 10 : 13)) {
   case 0:
   case 1: return (item){ir_op2(b, IR_ADD_OP, x.v, y.v), x.most + y.most};
   case 2: return (item){ir_op2(b, IR_SUB_OP, x.v, y.v), x.most + y.most};
@@ -155,8 +173,9 @@ static item binary(generator *g, ir_builder *b) {
   case 6: return (item){ir_op3(b, IR_FMA_OP, x.v, y.v, some_real(g, b).v), x.most * y.most + 1e8};
   case 7: return (item){ir_op3(b, IR_SELECT_OP, condition(g, b), x.v, y.v), x.most + y.most};
   case 8: return (item){ir_op2(b, IR_ATAN2_OP, x.v, one_plus_square(b, y.v)), 4};
-  case 9: return (item){ir_op2(b, IR_MIN_OP, x.v, y.v), x.most + y.most};
-  case 10: return (item){ir_op2(b, IR_MAX_OP, x.v, y.v), x.most + y.most};
+  case 9: return special(g, b);
+  case 10: return (item){ir_op2(b, IR_MIN_OP, x.v, y.v), x.most + y.most};
+  case 11: return (item){ir_op2(b, IR_MAX_OP, x.v, y.v), x.most + y.most};
   default: { /* a guard that may fail, and its -inf made moderate again */
     ir_val c = ir_op2(b, IR_LT_OP, x.v, y.v);
     return (item){ir_op1(b, IR_TANH_OP, ir_op2(b, IR_GUARD_OP, c, x.v)), 1};

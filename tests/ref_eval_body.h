@@ -73,6 +73,9 @@ static REAL NAME(real_op)(NAME(frame) *f, const ir_op *op) {
   case IR_PHI_OP: return MATH(phi)(a);
   case IR_LOG_PHI_OP: return MATH(log_phi)(a);
   case IR_INV_PHI_OP: return MATH(inv_phi)(a);
+#define X(CODE, name, meaning) case IR_##CODE##_OP: return MATH(special)(RT_##CODE, a, b, op->nargs > 2 ? NAME(real)(f, op->args[2]) : 0);
+  RT_SPECIAL_OPS(X)
+#undef X
   default: refuse(f->ev, op, "an operation that the evaluator does not know");
   }
 }

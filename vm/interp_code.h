@@ -41,6 +41,7 @@ typedef exec_cell cell;
   X(REQ) X(RNE) X(RLT) X(RLE) X(IEQ) X(INE) X(ILT) X(ILE)                                                            \
   X(AND) X(OR) X(NOT) X(SELECT) X(TO_REAL) X(TO_INT)                                                                 \
   X(RFMA)     /* c[d] = fma(c[a], c[b], c[c]) */                                                                     \
+  X(SPECIAL)  /* c[d] = kernel u of c[a], c[b], c[c] */                                                               \
   X(GUARD)    /* c[d] = c[a] ? c[b] : -inf, counted */                                                               \
   X(BOUND)    /* stops unless 0 <= c[a] < c[b] */                                                                    \
   X(FOLD)     /* c[d] = key c[a] folded with c[b] */                                                                 \
@@ -87,7 +88,7 @@ typedef exec_cell cell;
   X(GEMV)     /* p[d] = p[a] p[b], by interp_mat u */                                                                \
   X(OUTER) X(GEMM) X(CHOLESKY) X(CHOL_ADJ) X(TRISOLVE) X(QR_R) X(INV_PTR) X(INV_LIST)                                       \
   /* lanes: columns */                                                                                               \
-  X(V_UN) X(V_BIN) X(V_CMP) X(V_IUN) X(V_IBIN) X(V_FMA) X(V_SELECT) X(V_I2R) X(V_R2I) /* kernel u */                 \
+  X(V_UN) X(V_BIN) X(V_CMP) X(V_IUN) X(V_IBIN) X(V_FMA) X(V_SPECIAL) X(V_SELECT) X(V_I2R) X(V_R2I) /* kernel u */                 \
   X(V_MOV)    /* p[d] = p[a] */                                                                                      \
   X(V_IOTA)   /* p[d] = c[a] + lane * u */                                                                               \
   X(V_UNFLAT) /* index columns p[d], p[d + 1] ... of iterations c[a] on, by the extents c[b], c[b + 1] ..., x of them */ \
@@ -129,6 +130,7 @@ typedef struct interp_ins {
     const void *shape;
     rt_un_fn *un;
     rt_bin_fn *bin;
+    rt_special_fn *special;
     rt_cmp_fn *cmp;
     rt_iun_fn *iun;
     rt_ibin_fn *ibin;

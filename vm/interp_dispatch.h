@@ -54,6 +54,8 @@ INTERP_RUN(interp_run *r) {
   OP(RATAN2) D.real = rt_atan2(A.real, B.real); GO;
   OP(RFMA) D.real = __builtin_fma(A.real, B.real, C.real); GO;
 
+  OP(SPECIAL) in->u.special(&D.real, &A.real, 0, &B.real, 0, &C.real, 0, 1); GO;
+
   OP(RET) return EXEC_OK;
   OP(MOV) D = A; GO;
   OP(IADD) D.integer = WRAP(A.integer, +, B.integer); GO;
@@ -224,6 +226,7 @@ INTERP_RUN(interp_run *r) {
   OP(V_IUN) in->u.iun(&PD->integer, &PA->integer, vn); GO;
   OP(V_IBIN) in->u.ibin(&PD->integer, &PA->integer, SA, &PB->integer, SB, vn); GO;
   OP(V_FMA) k->fma(&PD->real, &PA->real, SA, &PB->real, SB, &PC->real, SC, vn); GO;
+  OP(V_SPECIAL) in->u.special(&PD->real, &PA->real, SA, &PB->real, SB, &PC->real, SC, vn); GO;
   OP(V_SELECT) k->select(&PD->real, &PA->integer, SA, &PB->real, SB, &PC->real, SC, vn); GO;
   OP(V_I2R) k->int_to_real(&PD->real, &PA->integer, vn); GO;
   OP(V_R2I) k->real_to_int(&PD->integer, &PA->real, vn); GO;

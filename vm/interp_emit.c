@@ -8,6 +8,15 @@
 
 /* ---- scalars */
 
+static int special_kernel(int code) {
+  switch (code) {
+#define X(CODE, name, meaning) case IR_##CODE##_OP: return RT_##CODE;
+    RT_SPECIAL_OPS(X)
+#undef X
+    default: return -1;
+  }
+}
+
 static int scalar_code(int code, ir_elem elem) {
   bool real = elem == IR_REAL;
   switch (code) {
@@ -42,7 +51,7 @@ static int scalar_code(int code, ir_elem elem) {
 #define X(CODE, name) if (code == IR_##CODE##_OP) return I_R##CODE;
   INTERP_REAL1(X)
 #undef X
-  return -1;
+  return special_kernel(code) >= 0 ? I_SPECIAL : -1;
 }
 
 static bool known_int(const icomp *c, const ir_op *op, int64_t *k) {
@@ -76,7 +85,9 @@ static void emit_scalar(icomp *c, const ir_op *op) {
   uint32_t arg[3] = {0};
   for (uint32_t q = 0; q < op->nargs && q < 3; q++) arg[q] = interp_as_cell(c, &c->v[op->args[q]]);
   interp_make(c, op->res[0], false);
-  interp_put(c, code, c->v[op->res[0]].at, arg[0], arg[1])->c = arg[2];
+  interp_ins *in = interp_put(c, code, c->v[op->res[0]].at, arg[0], arg[1]);
+  in->c = arg[2];
+  if (code == I_SPECIAL) in->u.special = c->program->kernels->special[special_kernel(op->code)];
 }
 
 /* ---- lanes */
@@ -161,7 +172,10 @@ static void emit_lanes(icomp *c, const ir_op *op) {
     case IR_FOLD_OP: in->op = I_V_FOLD; return;
     default: break;
   }
-  if (cmp >= 0) {
+  if (special_kernel(op->code) >= 0) {
+    in->op = I_V_SPECIAL;
+    in->u.special = k->special[special_kernel(op->code)];
+  } else if (cmp >= 0) {
     in->op = real ? I_V_CMP : I_V_IBIN;
     if (real) in->u.cmp = k->cmp[cmp];
     else in->u.ibin = k->icmp[cmp];

@@ -29,11 +29,13 @@
 
 #define RT_DECLARE_UN(E, name, m) rt_un_fn RT_LV(rt_un_##name);
 #define RT_DECLARE_BIN(E, name, m) rt_bin_fn RT_LV(rt_bin_##name);
+#define RT_DECLARE_SPECIAL(E, name, m) rt_special_fn RT_LV(rt_special_##name);
 #define RT_DECLARE_CMP(E, name, m) rt_cmp_fn RT_LV(rt_cmp_##name); rt_ibin_fn RT_LV(rt_icmp_##name);
 #define RT_DECLARE_IUN(E, name, m) rt_iun_fn RT_LV(rt_iun_##name);
 #define RT_DECLARE_IBIN(E, name, m) rt_ibin_fn RT_LV(rt_ibin_##name);
 RT_UN_OPS(RT_DECLARE_UN)
 RT_BIN_OPS(RT_DECLARE_BIN)
+RT_SPECIAL_OPS(RT_DECLARE_SPECIAL)
 RT_CMP_OPS(RT_DECLARE_CMP)
 RT_IUN_OPS(RT_DECLARE_IUN)
 RT_IBIN_OPS(RT_DECLARE_IBIN)

@@ -8,6 +8,7 @@
 
 #define UN(E, name, m) [RT_##E] = RT_LV(rt_un_##name),
 #define BIN(E, name, m) [RT_##E] = RT_LV(rt_bin_##name),
+#define SPECIAL(E, name, m) [RT_##E] = RT_LV(rt_special_##name),
 #define CMP(E, name, m) [RT_##E] = RT_LV(rt_cmp_##name),
 #define IUN(E, name, m) [RT_##E] = RT_LV(rt_iun_##name),
 #define IBIN(E, name, m) [RT_##E] = RT_LV(rt_ibin_##name),
@@ -19,6 +20,7 @@ const rt_kernels RT_LV(rt_kernels) = {
     .level = RT_CAT(LEVEL, RT_ISA),
     .un = {RT_UN_OPS(UN)},
     .bin = {RT_BIN_OPS(BIN)},
+    .special = {RT_SPECIAL_OPS(SPECIAL)},
     .cmp = {RT_CMP_OPS(CMP)},
     .iun = {RT_IUN_OPS(IUN)},
     .ibin = {RT_IBIN_OPS(IBIN)},

@@ -66,6 +66,30 @@
     X(MAX, max, "the larger")            \
     X(ATAN2, atan2, "angle of (b, a): atan2(y = a, x = b)")
 
+/* Special functions of one, two and three reals: rt_math_bessel.h, rt_math_incomplete.h, rt_math_owen.h.  Those with _a, _b, _w, _x, _nu, _z at the end
+ * are the derivatives in that operand. */
+#define RT_SPECIAL1_OPS(X)                                                          \
+    X(LOG_BESSEL_I0E, log_bessel_i0e, "log(e^-|a| I0(a))")                          \
+    X(BESSEL_RATIO, bessel_ratio, "I1(a) / I0(a), a >= 0")                          \
+    X(BESSEL_GAP, bessel_gap, "1 - I1(a) / I0(a), a >= 0")
+#define RT_SPECIAL2_OPS(X)                                                          \
+    X(LOG_GAMMA_P, log_gamma_p, "log P(a, x), the mass of Gamma(a, 1) below x")     \
+    X(LOG_GAMMA_P_A, log_gamma_p_a, "its derivative in a")                          \
+    X(LOG_GAMMA_P_X, log_gamma_p_x, "and in x")                                     \
+    X(LOG_GAMMA_Q, log_gamma_q, "log Q(a, x), the mass above x")                    \
+    X(LOG_GAMMA_Q_A, log_gamma_q_a, "its derivative in a")                          \
+    X(LOG_GAMMA_Q_X, log_gamma_q_x, "and in x")                                     \
+    X(LOG_STUDENT, log_student, "log P(T < z), T with nu degrees of freedom")       \
+    X(LOG_STUDENT_NU, log_student_nu, "its derivative in nu")                       \
+    X(LOG_STUDENT_Z, log_student_z, "and in z")                                     \
+    X(OWENS_T, owens_t, "Owen's T(h, a)")
+#define RT_SPECIAL3_OPS(X)                                                          \
+    X(LOG_BETA_ODDS, log_beta_odds, "log I_x(a, b) of the odds w = x / (1 - x)")    \
+    X(LOG_BETA_ODDS_A, log_beta_odds_a, "its derivative in a")                      \
+    X(LOG_BETA_ODDS_B, log_beta_odds_b, "in b")                                     \
+    X(LOG_BETA_ODDS_W, log_beta_odds_w, "and in w")
+#define RT_SPECIAL_OPS(X) RT_SPECIAL1_OPS(X) RT_SPECIAL2_OPS(X) RT_SPECIAL3_OPS(X)
+
 /* Two operands to 0 or 1, both for reals (false on NaN, but for ne) and for int64. */
 #define RT_CMP_OPS(X) X(EQ, eq, "a == b") X(NE, ne, "a != b") X(LT, lt, "a < b") X(LE, le, "a <= b") X(GT, gt, "a > b") X(GE, ge, "a >= b")
 
@@ -87,6 +111,7 @@
 #define RT_OP_ENUM(E, name, meaning) RT_##E,
 enum rt_un { RT_UN_OPS(RT_OP_ENUM) RT_UN_COUNT };
 enum rt_bin { RT_BIN_OPS(RT_OP_ENUM) RT_BIN_COUNT };
+enum rt_special { RT_SPECIAL_OPS(RT_OP_ENUM) RT_SPECIAL_COUNT };
 enum rt_cmp { RT_CMP_OPS(RT_OP_ENUM) RT_CMP_COUNT };
 enum rt_ibin { RT_IBIN_OPS(RT_OP_ENUM) RT_IBIN_COUNT };
 enum rt_iun { RT_IUN_OPS(RT_OP_ENUM) RT_IUN_COUNT };
@@ -97,6 +122,8 @@ enum { RT_CHAIN_TERMS = 128 };
 
 typedef void rt_un_fn(double *d, const double *a, ptrdiff_t n);
 typedef void rt_bin_fn(double *d, const double *a, int sa, const double *b, int sb, ptrdiff_t n);
+/* Operands beyond those of the function are not read. */
+typedef void rt_special_fn(double *d, const double *a, int sa, const double *b, int sb, const double *c, int sc, ptrdiff_t n);
 typedef void rt_cmp_fn(int64_t *d, const double *a, int sa, const double *b, int sb, ptrdiff_t n);
 typedef void rt_iun_fn(int64_t *d, const int64_t *a, ptrdiff_t n);
 typedef void rt_ibin_fn(int64_t *d, const int64_t *a, int sa, const int64_t *b, int sb, ptrdiff_t n);
@@ -106,6 +133,7 @@ typedef struct rt_kernels {
 
     rt_un_fn *un[RT_UN_COUNT];
     rt_bin_fn *bin[RT_BIN_COUNT];
+    rt_special_fn *special[RT_SPECIAL_COUNT];
     rt_cmp_fn *cmp[RT_CMP_COUNT];
     rt_iun_fn *iun[RT_IUN_COUNT];
     rt_ibin_fn *ibin[RT_IBIN_COUNT];

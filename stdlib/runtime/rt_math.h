@@ -16,7 +16,13 @@
  *   rt_math_gamma.h   lgamma digamma trigamma
  *   rt_math_normal.h  erf erfc phi log_phi inv_phi
  *
- * All names are rt_<name>; one double in, one out (pow(x, y), atan2(y, x), min(a, b), max(a, b) take two). */
+ * All names are rt_<name>; one double in, one out (pow(x, y), atan2(y, x), min(a, b), max(a, b) take two).
+ *
+ * Larger ones, which are included where they are wanted and called rather than inlined:
+ *
+ *   rt_math_incomplete.h  log_gamma_p log_gamma_q log_beta_odds log_student and their derivatives
+ *   rt_math_owen.h        owens_t
+ *   rt_math_bessel.h      log_bessel_i0e bessel_ratio bessel_gap */
 #ifndef RT_MATH_H
 #define RT_MATH_H
 

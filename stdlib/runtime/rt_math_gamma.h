@@ -8,24 +8,9 @@
 #include "stdlib/runtime/rt_math_core.h"
 #include "stdlib/runtime/rt_math_trig.h"
 
-/* log Gamma(a) for a > 0. */
-RT_FN double rt_lgamma_pos(double a)
+/* log Gamma(2 + u) / u for |u| <= 1/2. */
+RT_FN double rt_lgamma_two(double u)
 {
-    /* y in [1.5, 2.5) with Gamma(a) = Gamma(y) prod; every subtraction of 1 is exact. */
-    double y = a, prod = 1.0;
-    for (int i = 0; i < 6; i++) {
-        int down = y >= 2.5;
-        y = down ? y - 1.0 : y;
-        prod = down ? prod * y : prod;
-    }
-    /* Below 1.5 upwards: Gamma(a) = Gamma(a + 1) / a, or Gamma(a + 2) / (a (a + 1)) below 0.5; u = y - 2 without a rounding. */
-    int up = a < 1.5, up2 = a < 0.5;
-    double u = up2 ? a : (up ? a - 1.0 : y - 2.0);
-    double v = up2 ? rt_fma(a, a, a) : (up ? a : prod);
-    int big = a >= 8.0;
-    double l = rt_log(big ? a : v);
-    u = big ? 0.0 : u;
-    /* log Gamma(2 + u) / u */
     double u_sq = u * u;
     double p = -0x1.2009c1a550d0dp-23;
     p = rt_fma(p, u_sq, -0x1.ce17528bcf46p-22);
@@ -48,9 +33,12 @@ RT_FN double rt_lgamma_pos(double a)
     p_odd = rt_fma(p_odd, u_sq, 0x1.51322ac7d848ap-6);
     p_odd = rt_fma(p_odd, u_sq, 0x1.4a34cc4a60fa6p-2);
     p = rt_fma(p_odd, u, p);
-    double small_r = rt_fma(u, p, up ? -l : l);
-    double w = 1.0 / a;
-    double z = w * w;
+    return p;
+}
+
+/* x (log Gamma(x) - (x - 1/2) log x + x - log(2 pi) / 2) for x >= 8, in z = 1 / x^2. */
+RT_FN double rt_stirling_series(double z)
+{
     double z_sq = z * z;
     double s = 0x1.96db3f3dd602bp-8;
     s = rt_fma(s, z_sq, 0x1.b94f6d64ea633p-11);
@@ -61,7 +49,30 @@ RT_FN double rt_lgamma_pos(double a)
     s_odd = rt_fma(s_odd, z_sq, -0x1.38137ec06f013p-11);
     s_odd = rt_fma(s_odd, z_sq, -0x1.6c16c16c16b29p-9);
     s = rt_fma(s_odd, z, s);
-    double big_r = rt_fma(a - 0.5, l - 1.0, rt_fma(w, s, 0x1.acfe390c97d69p-2));
+    return s;
+}
+
+/* log Gamma(a) for a > 0. */
+RT_FN double rt_lgamma_pos(double a)
+{
+    /* y in [1.5, 2.5) with Gamma(a) = Gamma(y) prod; every subtraction of 1 is exact. */
+    double y = a, prod = 1.0;
+    for (int i = 0; i < 6; i++) {
+        int down = y >= 2.5;
+        y = down ? y - 1.0 : y;
+        prod = down ? prod * y : prod;
+    }
+    /* Below 1.5 upwards: Gamma(a) = Gamma(a + 1) / a, or Gamma(a + 2) / (a (a + 1)) below 0.5; u = y - 2 without a rounding. */
+    int up = a < 1.5, up2 = a < 0.5;
+    double u = up2 ? a : (up ? a - 1.0 : y - 2.0);
+    double v = up2 ? rt_fma(a, a, a) : (up ? a : prod);
+    int big = a >= 8.0;
+    double l = rt_log(big ? a : v);
+    u = big ? 0.0 : u;
+    double small_r = rt_fma(u, rt_lgamma_two(u), up ? -l : l);
+    double w = 1.0 / a;
+    double z = w * w;
+    double big_r = rt_fma(a - 0.5, l - 1.0, rt_fma(w, rt_stirling_series(z), 0x1.acfe390c97d69p-2));
     return big ? big_r : small_r;
 }
 
@@ -75,6 +86,22 @@ RT_FN double rt_lgamma(double x)
     double r = rt_log(0x1.921fb54442d18p+1 / (a * rt_abs(rt_sin_pi(a)))) - g;
     r = ((x < 0.0) & (a > 0x1p-60)) ? r : g;
     return a == RT_INF ? a : r;
+}
+
+/* x^2 (log x - 1 / (2 x) - psi(x)) for x >= 8, in z = 1 / x^2. */
+RT_FN double rt_digamma_series(double z)
+{
+    double z_sq = z * z;
+    double s = 0x1.47c695ea891f9p-4;
+    s = rt_fma(s, z_sq, 0x1.f077209adf882p-8);
+    s = rt_fma(s, z_sq, 0x1.0410410195ba1p-8);
+    s = rt_fma(s, z_sq, 0x1.5555555555555p-4);
+    double s_odd = -0x1.329c8b9447472p-2;
+    s_odd = rt_fma(s_odd, z_sq, -0x1.58e68c6db330ap-6);
+    s_odd = rt_fma(s_odd, z_sq, -0x1.11110c0ff6574p-8);
+    s_odd = rt_fma(s_odd, z_sq, -0x1.1111111110d4fp-7);
+    s = rt_fma(s_odd, z, s);
+    return s;
 }
 
 /* psi(a) for a > 0. */
@@ -114,17 +141,7 @@ RT_FN double rt_digamma_pos(double a)
     double small_r = rt_fma(from_zero, p / q, n / d);
     double w = 1.0 / a;
     double z = w * w;
-    double z_sq = z * z;
-    double s = 0x1.47c695ea891f9p-4;
-    s = rt_fma(s, z_sq, 0x1.f077209adf882p-8);
-    s = rt_fma(s, z_sq, 0x1.0410410195ba1p-8);
-    s = rt_fma(s, z_sq, 0x1.5555555555555p-4);
-    double s_odd = -0x1.329c8b9447472p-2;
-    s_odd = rt_fma(s_odd, z_sq, -0x1.58e68c6db330ap-6);
-    s_odd = rt_fma(s_odd, z_sq, -0x1.11110c0ff6574p-8);
-    s_odd = rt_fma(s_odd, z_sq, -0x1.1111111110d4fp-7);
-    s = rt_fma(s_odd, z, s);
-    double big_r = rt_log(a) - rt_fma(z, s, 0.5 * w);
+    double big_r = rt_log(a) - rt_fma(z, rt_digamma_series(z), 0.5 * w);
     return big ? big_r : small_r;
 }
 

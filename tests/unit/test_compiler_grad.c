@@ -229,6 +229,13 @@ static const point points[] = {
     {IR_PHI_OP, {{0.5}, {-4}, {0}}},
     {IR_LOG_PHI_OP, {{0.5}, {-20}, {-1000}}},
     {IR_INV_PHI_OP, {{0.5}, {0.125}, {0.99}}},
+    {IR_LOG_BESSEL_I0E_OP, {{0.5}, {-3}, {20}}},
+    {IR_BESSEL_RATIO_OP, {{0.5}, {3}, {20}}},
+    {IR_OWENS_T_OP, {{0.5, 0.5}, {-2, 0.25}, {1, -0.9}}},
+    {IR_LOG_GAMMA_P_OP, {{0.5, 0.25}, {3, 5}, {12, 3}}},
+    {IR_LOG_GAMMA_Q_OP, {{0.5, 0.25}, {3, 5}, {12, 3}}},
+    {IR_LOG_STUDENT_OP, {{0.5, 0.25}, {3, -5}, {12, 3}}},
+    {IR_LOG_BETA_ODDS_OP, {{0.5, 0.25, 2}, {3, 5, 0.5}, {12, 3, 9}}},
 };
 
 static void test_each_operation(void **state) {

@@ -143,6 +143,36 @@ static void test_binary(void **unused)
     }
 }
 
+/* Special functions: an element has the same bits alone and among others, at every level, whatever is a scalar, and in place. */
+static void test_special(void **unused)
+{
+    (void)unused;
+    static const char *const names[] = {RT_SPECIAL_OPS(NAME)};
+    for (int op = 0; op < RT_SPECIAL_COUNT; op++)
+        for (int s = 0; s < 8; s++) {
+            int sa = s & 1, sb = s >> 1 & 1, sc = s >> 2;
+            ptrdiff_t n = 70;
+            for (ptrdiff_t i = 0; i < n; i++) { /* of all sizes, now and then of no use */
+                a[i] = next() % 9 ? rt_exp(12.0 * uniform() - 6.0) : awkward();
+                b[i] = next() % 9 ? rt_exp(12.0 * uniform() - 6.0) : awkward();
+                c[i] = next() % 9 ? rt_exp(12.0 * uniform() - 6.0) : awkward();
+            }
+            for (ptrdiff_t i = 0; i < n; i++)
+                rt_kernels_for(2)->special[op](d2 + i, a + sa * i, 0, b + sb * i, 0, c + sc * i, 0, 1);
+            for (int level = 2; level <= 4; level++)
+                for (ptrdiff_t m = 0; m <= n; m += m < 20 ? 1 : 25) {
+                    d3[m] = 12345.0;
+                    rt_kernels_for(level)->special[op](d3, a, sa, b, sb, c, sc, m);
+                    assert_same(d2, d3, m, names[op]);
+                    assert_true(d3[m] == 12345.0);
+                    if (!sa) continue;
+                    memcpy(d3, a, sizeof a);
+                    rt_kernels_for(level)->special[op](d3, d3, sa, b, sb, c, sc, m);
+                    assert_same(d2, d3, m, names[op]);
+                }
+        }
+}
+
 static int compare_real(int op, double x, double y)
 {
     switch (op) {
@@ -827,6 +857,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unary),    cmocka_unit_test(test_binary),     cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_special),
         cmocka_unit_test(test_ternary_and_moves), cmocka_unit_test(test_sums), cmocka_unit_test(test_sum_levels), cmocka_unit_test(test_sum_columns),
         cmocka_unit_test(test_products), cmocka_unit_test(test_cholesky), cmocka_unit_test(test_solves), cmocka_unit_test(test_cholesky_adjoint),
         cmocka_unit_test(test_qr),

@@ -1,0 +1,256 @@
+/* rt_isa_special.c: columns of special functions.
+ *
+ * The incomplete functions take LANES elements together: every step of their quadratures (rt_math_incomplete.h) is a loop over the lanes, so that vectors run
+ * across elements in the nodes, and in what stands before and after them as well.  A lane is computed by the operations that one element alone would be, in
+ * their order, so that it has its bits. */
+#define RT_PIECE static inline __attribute__((always_inline, unused))
+#include "stdlib/runtime/rt_isa.h"
+#include "stdlib/runtime/rt_math_bessel.h"
+#include "stdlib/runtime/rt_math_incomplete.h"
+#include "stdlib/runtime/rt_math_owen.h"
+
+enum { LANES = 16, FEW = 3 };
+#define ONCE static __attribute__((noinline))
+#define EACH RT_INDEPENDENT for (int l = 0; l < LANES; l++)
+
+typedef struct lanes {
+    double at[LANES];
+} lanes;
+
+/* Elements i .. i + LANES of a column, or of a scalar; past the end the last one again. */
+static inline void load(lanes *to, const double *a, int sa, ptrdiff_t i, ptrdiff_t n)
+{
+    for (int l = 0; l < LANES; l++)
+        to->at[l] = a[(i + l < n ? i + l : n - 1) * sa];
+}
+static inline void store(double *d, const lanes *from, ptrdiff_t i, ptrdiff_t n)
+{
+    for (int l = 0; l < LANES && i + l < n; l++)
+        d[i + l] = from->at[l];
+}
+
+/* rt_node_tree on every lane. */
+static inline void tree(lanes *f)
+{
+    for (int h = RT_NODES / 2; h > 0; h /= 2)
+        for (int k = 0; k < h; k++)
+            EACH { f[k].at[l] += f[k + h].at[l]; }
+}
+
+/* ---- incomplete gamma */
+
+typedef struct gamma_lanes {
+    lanes p, q, p_a, p_x, q_a, q_x;
+} gamma_lanes;
+
+ONCE rt_gamma_parts gamma_one(double a, double x) { return rt_gamma_all(a, x); }
+ONCE rt_gamma_parts gamma_small(double a, double x, rt_gamma_parts r) { return rt_gamma_small(a, x, r); }
+
+ONCE void gamma_lanes_of(gamma_lanes *r, const lanes *a, const lanes *x)
+{
+    lanes f[RT_NODES], g[RT_NODES], cut, delta;
+    EACH { cut.at[l] = rt_gamma_cut(a->at[l], x->at[l]); }
+    EACH { delta.at[l] = rt_gamma_delta(a->at[l], x->at[l]); }
+    for (int k = 0; k < RT_NODES; k++)
+        EACH
+        {
+            double v = cut.at[l] * rt_node[k];
+            double e = rt_weight[k] * rt_gamma_node(delta.at[l], x->at[l], v);
+            f[k].at[l] = e;
+            g[k].at[l] = e * v;
+        }
+    tree(f);
+    tree(g);
+    EACH
+    {
+        rt_gamma_parts t = rt_gamma_finish(a->at[l], x->at[l], (rt_moments){cut.at[l] * f[0].at[l], cut.at[l] * g[0].at[l]});
+        r->p.at[l] = t.p;
+        r->q.at[l] = t.q;
+        r->p_a.at[l] = t.p_a;
+        r->p_x.at[l] = t.p_x;
+        r->q_a.at[l] = t.q_a;
+        r->q_x.at[l] = t.q_x;
+    }
+    for (int l = 0; l < LANES; l++) {
+        if (!rt_gamma_is_small(a->at[l], x->at[l])) continue;
+        rt_gamma_parts t = {r->p.at[l], r->q.at[l], r->p_a.at[l], r->p_x.at[l], r->q_a.at[l], r->q_x.at[l]};
+        t = gamma_small(a->at[l], x->at[l], t);
+        r->p.at[l] = t.p;
+        r->q.at[l] = t.q;
+        r->p_a.at[l] = t.p_a;
+        r->p_x.at[l] = t.p_x;
+        r->q_a.at[l] = t.q_a;
+        r->q_x.at[l] = t.q_x;
+    }
+}
+
+#define KERNEL(name) \
+    void RT_LV(rt_special_##name)(double *d, const double *a, int sa, const double *b, int sb, const double *c, int sc, ptrdiff_t n)
+#define UNREAD (void)b, (void)sb, (void)c, (void)sc
+
+#define GAMMA(name, part)                                                                                      \
+    KERNEL(name)                                                                                               \
+    {                                                                                                          \
+        UNREAD;                                                                                                \
+        if (n <= FEW) {                                                                                        \
+            for (ptrdiff_t i = 0; i < n; i++)                                                                  \
+                d[i] = gamma_one(a[i * sa], b[i * sb]).part;                                                   \
+            return;                                                                                            \
+        }                                                                                                      \
+        for (ptrdiff_t i = 0; i < n; i += LANES) {                                                             \
+            lanes x, y;                                                                                        \
+            gamma_lanes r;                                                                                     \
+            load(&x, a, sa, i, n);                                                                             \
+            load(&y, b, sb, i, n);                                                                             \
+            gamma_lanes_of(&r, &x, &y);                                                                        \
+            store(d, &r.part, i, n);                                                                           \
+        }                                                                                                      \
+    }
+GAMMA(log_gamma_p, p)
+GAMMA(log_gamma_p_a, p_a)
+GAMMA(log_gamma_p_x, p_x)
+GAMMA(log_gamma_q, q)
+GAMMA(log_gamma_q_a, q_a)
+GAMMA(log_gamma_q_x, q_x)
+
+/* ---- incomplete beta */
+
+typedef struct beta_lanes {
+    lanes p, w, of;
+} beta_lanes;
+
+ONCE rt_beta_parts beta_one(double a, double b, double w, int of_b) { return rt_beta_all(a, b, w, of_b); }
+
+/* of_b: the parameter of the derivative, in the caller's terms. */
+ONCE void beta_lanes_of(beta_lanes *r, const lanes *a, const lanes *b, const lanes *w, int of_b)
+{
+    lanes f[RT_NODES], g[RT_NODES], cut, delta, n, x, y, share;
+    EACH
+    {
+        rt_beta_side s = rt_beta_of(a->at[l], b->at[l], w->at[l]);
+        int side = s.low ? of_b : !of_b;
+        delta.at[l] = s.delta;
+        n.at[l] = s.n;
+        x.at[l] = s.x;
+        y.at[l] = s.y;
+        share.at[l] = side ? -s.x : s.y;
+    }
+    EACH { cut.at[l] = rt_beta_cut(rt_beta_of(a->at[l], b->at[l], w->at[l])); }
+    for (int k = 0; k < RT_NODES; k++)
+        EACH
+        {
+            rt_beta_side s = {.x = x.at[l], .y = y.at[l], .delta = delta.at[l], .n = n.at[l]};
+            double v = cut.at[l] * rt_node[k], psi = rt_beta_psi(s, v);
+            double e = rt_weight[k] * rt_beta_node(s, v, psi);
+            f[k].at[l] = e;
+            g[k].at[l] = e * rt_fma(share.at[l], v, -psi);
+        }
+    tree(f);
+    tree(g);
+    EACH
+    {
+        int side = rt_beta_side_of(a->at[l], b->at[l], w->at[l], of_b);
+        rt_beta_parts t = rt_beta_finish(a->at[l], b->at[l], w->at[l], (rt_moments){cut.at[l] * f[0].at[l], cut.at[l] * g[0].at[l]}, side);
+        r->p.at[l] = t.p;
+        r->w.at[l] = t.w;
+        r->of.at[l] = t.of;
+    }
+}
+
+#define BETA(name, part, of_b, OVER)                                                                           \
+    KERNEL(name)                                                                                               \
+    {                                                                                                          \
+        if (n <= FEW) {                                                                                        \
+            for (ptrdiff_t i = 0; i < n; i++)                                                                  \
+                d[i] = beta_one(a[i * sa], b[i * sb], c[i * sc], of_b).part OVER(c[i * sc]);                   \
+            return;                                                                                            \
+        }                                                                                                      \
+        for (ptrdiff_t i = 0; i < n; i += LANES) {                                                             \
+            lanes x, y, w;                                                                                     \
+            beta_lanes r;                                                                                      \
+            load(&x, a, sa, i, n);                                                                             \
+            load(&y, b, sb, i, n);                                                                             \
+            load(&w, c, sc, i, n);                                                                             \
+            beta_lanes_of(&r, &x, &y, &w, of_b);                                                               \
+            EACH { r.part.at[l] = r.part.at[l] OVER(w.at[l]); }                                                \
+            store(d, &r.part, i, n);                                                                           \
+        }                                                                                                      \
+    }
+#define AS_IT_IS(w)
+#define PER(w) / (w)
+BETA(log_beta_odds, p, 0, AS_IT_IS)
+BETA(log_beta_odds_a, of, 0, AS_IT_IS)
+BETA(log_beta_odds_b, of, 1, AS_IT_IS)
+BETA(log_beta_odds_w, w, 0, PER)
+
+/* ---- Student's distribution function */
+
+typedef struct student_lanes {
+    lanes p, nu, z;
+} student_lanes;
+
+ONCE rt_student_parts student_one(double nu, double z) { return rt_student_finish(nu, z, beta_one(0.5 * nu, 0.5, rt_student_odds(nu, z), 0)); }
+
+ONCE void student_lanes_of(student_lanes *r, const lanes *nu, const lanes *z)
+{
+    lanes a, b, w;
+    beta_lanes t;
+    EACH
+    {
+        a.at[l] = 0.5 * nu->at[l];
+        b.at[l] = 0.5;
+        w.at[l] = rt_student_odds(nu->at[l], z->at[l]);
+    }
+    beta_lanes_of(&t, &a, &b, &w, 0);
+    EACH
+    {
+        rt_student_parts s = rt_student_finish(nu->at[l], z->at[l], (rt_beta_parts){t.p.at[l], t.w.at[l], t.of.at[l]});
+        r->p.at[l] = s.p;
+        r->nu.at[l] = s.nu;
+        r->z.at[l] = s.z;
+    }
+}
+
+#define STUDENT(name, part)                                                                                    \
+    KERNEL(name)                                                                                               \
+    {                                                                                                          \
+        UNREAD;                                                                                                \
+        if (n <= FEW) {                                                                                        \
+            for (ptrdiff_t i = 0; i < n; i++)                                                                  \
+                d[i] = student_one(a[i * sa], b[i * sb]).part;                                                 \
+            return;                                                                                            \
+        }                                                                                                      \
+        for (ptrdiff_t i = 0; i < n; i += LANES) {                                                             \
+            lanes nu, z;                                                                                       \
+            student_lanes r;                                                                                   \
+            load(&nu, a, sa, i, n);                                                                            \
+            load(&z, b, sb, i, n);                                                                             \
+            student_lanes_of(&r, &nu, &z);                                                                     \
+            store(d, &r.part, i, n);                                                                           \
+        }                                                                                                      \
+    }
+STUDENT(log_student, p)
+STUDENT(log_student_nu, nu)
+STUDENT(log_student_z, z)
+
+/* ---- one by one: of Owen's T the nodes are the vector */
+
+KERNEL(owens_t)
+{
+    UNREAD;
+    for (ptrdiff_t i = 0; i < n; i++)
+        d[i] = rt_owens_t(a[i * sa], b[i * sb]);
+}
+
+#define UNARY(name)                                                                                            \
+    KERNEL(name)                                                                                               \
+    {                                                                                                          \
+        UNREAD;                                                                                                \
+        RT_INDEPENDENT for (ptrdiff_t i = 0; i < n; i++)                                                       \
+        {                                                                                                      \
+            d[i] = rt_##name(a[i * sa]);                                                                       \
+        }                                                                                                      \
+    }
+UNARY(log_bessel_i0e)
+UNARY(bessel_ratio)
+UNARY(bessel_gap)
