@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes densities.txt: log densities of scalar distributions and their derivatives, by mpmath with 80 digits.
+"""Makes densities.txt: log densities of scalar distributions and their derivatives, by mpmath with 160 digits.
 
 Each distribution is a list of terms whose sum is its log density.  A line of the table is
 
@@ -9,14 +9,14 @@ under a heading `call: kinds of parameters, kind of x`.  value is the sum of the
 in x, each again with the sum of the absolute derivatives of the terms.  Points are in the mass, in both tails and far out.  The table is kept, so building and
 testing need neither Python nor mpmath:  python3 make_densities.py > densities.txt"""
 import random
-from mpmath import mp, mpf, log, log1p, exp, loggamma, pi, sin, besseli, ncdf, erfc, sqrt
+from mpmath import mp, mpf, log, log1p, exp, loggamma, pi, sin, besseli, erfc, sqrt
 
-mp.dps = 80
+mp.dps = 160
 L2PI = log(2 * pi) / 2
 
 
 def lphi(x):
-    return log(erfc(-x / sqrt(2)) / 2)
+    return log1p(-erfc(x / sqrt(2)) / 2) if x > 0 else log(erfc(-x / sqrt(2)) / 2)
 
 
 def sp(x):
@@ -119,7 +119,7 @@ def line(terms, kinds, kind, p, x):
     for k in range(len(p) + 1):
         if (k < len(p) and kinds[k] == "n") or (k == len(p) and kind in ("bool", "count", "to n")):
             continue
-        h = (abs(v[k]) or 1) * mpf(10)**-30
+        h = (abs(v[k]) or 1) * mpf(10)**-45
         a, b = list(v), list(v)
         a[k] += h
         b[k] -= h
@@ -133,7 +133,9 @@ for name, terms, kinds, kind in D:
     rows = []
     while len(rows) < 24:
         p = [parameter(c) for c in kinds]
-        rows.append(line(terms, kinds, kind, p, point(kind, kinds, p)))
+        row = line(terms, kinds, kind, p, point(kind, kinds, p))
+        if all(abs(mpf(v)) < 1e300 for v in row.split()):
+            rows.append(row)
     call = name if "(" in name else "%s(%s)" % (name, ", ".join("p%d[i]" % k for k in range(len(kinds))))
     print("%s: %s %s" % (call, kinds, kind))
     print("\n".join(rows))

@@ -1,4 +1,4 @@
-/* test_vm_density_tables.c: log densities of scalar distributions and their gradients against tests/tables/densities.txt, which mpmath made with 80 digits.
+/* test_vm_density_tables.c: log densities of scalar distributions and their gradients against tests/tables/densities.txt, which mpmath made with 160 digits.
  *
  * Each distribution is one model: a row of the table is an iteration of a plate, with parameters and value as latents (integers as data) and a
  * coefficient c[i] as well, so that one gradient has the row's density as its derivative in c[i], and the row's derivatives beside it.  Both may be off by
@@ -70,9 +70,9 @@ static double check(const char *call, const char *kinds, const char *kind, const
     for (int k = 0; k < m; k++) {
       double off = fabs(g[k * ROWS + i] - t[i].want[k]) / (t[i].size[k] + 1e-300) / 1e-13;
       if (!(off <= 1.0))
-        fail_msg("%s with %.17g, %.17g, %.17g, %.17g: %s %d is %.17g, not %.17g, of terms %g", call, t[i].v[0], t[i].v[1], t[i].v[2], t[i].v[3],
-                 k ? "derivative" : "density", k, g[k * ROWS + i], t[i].want[k], t[i].size[k]);
-      worst = fmax(worst, off);
+        print_message("  %s with %.17g, %.17g, %.17g, %.17g: %s %d is %.17g, not %.17g, of terms %g\n", call, t[i].v[0], t[i].v[1], t[i].v[2],
+                      t[i].v[3], k ? "derivative" : "density", k, g[k * ROWS + i], t[i].want[k], t[i].size[k]);
+      worst = off <= worst ? worst : off;
     }
   model_close(&r);
   return worst;
@@ -92,7 +92,7 @@ static void test_densities(void **state) {
     latents += strcmp(kind, "count") != 0 && strcmp(kind, "to n") != 0 && strcmp(kind, "bool") != 0;
     for (int i = 0; i < ROWS; i++) assert_true(read_row(in, &t[i], (int)strlen(kinds), latents));
     double off = check(call, kinds, kind, t);
-    if (off > worst) {
+    if (!(off <= worst)) {
       worst = off;
       strcpy(worst_call, call);
     }
@@ -101,6 +101,7 @@ static void test_densities(void **state) {
   fclose(in);
   assert_int_equal(seen, 37);
   print_message("  %d distributions; largest error %.2g of the bound (%s)\n", seen, worst, worst_call);
+  assert_true(worst <= 1.0);
 }
 
 int main(void) {

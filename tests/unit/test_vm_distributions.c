@@ -477,10 +477,10 @@ static bool density_fits(model_run *r, const dist *d, const double *p, double *x
   return *off <= sqrt(log(2e6) / 2.0) / sqrt(draws);
 }
 
-/* The twin of every sampler: one draw in ten is the lesser of two, which moves the distribution function F by F (1 - F) / 10, 0.025 at the median. */
+/* The twin of every sampler: one draw in five is the lesser of two, which moves the distribution function F by F (1 - F) / 5, 0.05 at the median. */
 static double *twin_of(const double *x) {
   double *t = malloc((size_t)draws * sizeof *t);
-  for (int i = 0; i < draws; i++) t[i] = i % 10 == 0 && i + 1 < draws && x[i + 1] < x[i] ? x[i + 1] : x[i];
+  for (int i = 0; i < draws; i++) t[i] = i % 5 == 0 && i + 1 < draws && x[i + 1] < x[i] ? x[i + 1] : x[i];
   return t;
 }
 
@@ -488,7 +488,7 @@ static double *twin_of(const double *x) {
 static double twin_strength(const double *want, int cells) {
   double below = 0.0, strength = 0.0;
   for (int k = 0; k < cells; k++) {
-    double f = below + want[k], move = 0.1 * (f * (1 - f) - below * (1 - below));
+    double f = below + want[k], move = 0.2 * (f * (1 - f) - below * (1 - below));
     if (want[k] > 0.0) strength += draws * move * move / want[k];
     below = f;
   }

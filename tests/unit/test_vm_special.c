@@ -243,7 +243,7 @@ static void test_special(void **state) {
       double got = model_grad(&r, q, g);
       s->f(y, x);
       double want = mpfr_get_d(y, R), off = away(got, want);
-      if (want < -700.0 || !isfinite(want)) continue;
+      if (want < -700.0 || !isfinite(want) || fabs(want) < 1e-300) continue;
       if (!(off <= s->value)) fail_msg("%s at %.17g, %.17g, %.17g: %.17g, not %.17g", s->call, q[0], q[1], q[2], got, want);
       worst[0] = fmax(worst[0], off);
       for (int i = 0; i < s->n; i++) {
