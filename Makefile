@@ -6,6 +6,7 @@
 #   test-update  rewrites golden files; review the diff
 #   test-X       one program, tests/unit/test_X.c
 #   posteriordb  draws for the reference posteriors, each checked; and that engines, levels and threads agree (minutes)
+#   gset         maximum cuts of the Gset graphs in GSET=dir (../shared/ising/gset) against the best known (minutes)
 #   bench        every benchmark into $B/bench.json; BENCH=pattern for a part
 #   kills        kill -9 at 20 random points and --resume, for nuts, gibbs and mh: the draws are those of runs that nothing interrupted
 #   fuzz         every target of tests/fuzz for FUZZ_SECONDS (60), with clang-19
@@ -56,7 +57,7 @@ DEPS_FUZZ := clang-19 libclang-rt-19-dev
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-update posteriordb bench kills fuzz docs lint install deps deps-test deps-fuzz clean
+.PHONY: all demo test test-update posteriordb gset bench kills fuzz docs lint install deps deps-test deps-fuzz clean
 
 include build.mk
 
@@ -82,6 +83,10 @@ posteriordb: deps
 	$(SUBMAKE) all $B/check_posterior
 	B=$B sh tests/posteriors/run.sh
 	B=$B sh tests/posteriors/same_bits.sh
+
+gset: deps
+	$(SUBMAKE) all
+	B=$B $(if $(GSET),GSET=$(GSET)) sh tests/gset/run.sh
 
 bench: deps
 	$(SUBMAKE) all $B/bench/bench $B/bench/empty $B/bench/launch $B/check_posterior

@@ -5,13 +5,13 @@
  * union of the masks of those classes whose threshold has digit j.  A field is a bond to a ghost spin behind the last, which is +1. */
 #include "stdlib/runtime/rt_isa_spin_bits.h"
 
-enum { PLANES = RT_SPIN_SLICES - 1, MOST = (1 << PLANES) - 1, FEW = 63, WORDS = (MOST + 1) / 64 };
+enum { PLANES = RT_SPIN_SLICES - 1, MOST = (1 << PLANES) - 1, FEW = 63, MANY = 255, WORDS = (MOST + 1) / 64 };
 
 /* Class of K, K in -most .. most, both parities apart. */
 RT_INLINE int class_of(int K, int most) { return (K + most) >> 1; }
 
 typedef struct classes {
-  int most;    /* largest weight of a site's bonds that these classes are for: FEW or MOST */
+  int most;    /* largest weight of a site's bonds that these classes are for: FEW, MANY or MOST */
   int low;     /* K <= low are accepted for sure */
   int high[2]; /* K > high[K % 2] never */
   uint64_t digit[2][RT_SPIN_BITS][WORDS]; /* by parity of K and digit (0 the lowest): classes whose thresholds have it */
@@ -88,7 +88,7 @@ typedef struct block {
   rt_vw *spin;
   rt_streams random;
   rt_vw sign; /* of all couplings, where they are alike: all ones for negative ones */
-  const classes *few, *many; /* for sites whose bonds are at most FEW of weight 1, and for others */
+  const classes *few, *many, *most; /* for sites whose bonds are at most FEW of weight 1, and for others up to MANY and MOST */
 } block;
 
 /* The digits of all thresholds at one place, of the classes in `within`. */
@@ -121,8 +121,8 @@ RT_INLINE rt_vw visit_slices(const rt_spin_model *m, block *b, size_t site, int 
       high[v + (1 << (k - 3))] = high[v] & plane[k];
       high[v] &= ~plane[k];
     }
-  const classes *c = unit ? b->few : b->many;
-  int W = m->slice_weight[site], odd = W & 1, words = unit ? 1 : WORDS, most = unit ? FEW : MOST;
+  const classes *c = unit ? b->few : planes == PLANES ? b->most : b->many;
+  int W = m->slice_weight[site], odd = W & 1, most = unit ? FEW : planes == PLANES ? MOST : MANY, words = (most + 1) / 64;
   int least = c->low < -W ? -W : c->low + 1;
   rt_vw some = rt_vw_all(0), never = rt_vw_all(0), digit[RT_SPIN_BITS_FIRST];
 #define MASK(B) (planes > 3 ? both(low[(B) & 7], high[(B) >> 3]) : both(low[(B) & 7], low[(B) & 7]))
@@ -173,7 +173,8 @@ RT_INLINE rt_vw visit_slices(const rt_spin_model *m, block *b, size_t site, int 
 RT_INLINE rt_vw visit(const rt_spin_model *m, block *b, size_t site, int unit, int alike)
 {
   int W = m->slice_weight[site];
-  if (!unit || W > FEW) return visit_slices(m, b, site, PLANES, 0, 0);
+  if (W > MANY) return visit_slices(m, b, site, PLANES, 0, 0);
+  if (!unit || W > FEW) return visit_slices(m, b, site, 8, 0, 0);
   if (W < 8) return visit_slices(m, b, site, 3, 1, alike);
   if (W < 16) return visit_slices(m, b, site, 4, 1, alike);
   if (W < 32) return visit_slices(m, b, site, 5, 1, alike);
@@ -212,10 +213,10 @@ static size_t in_block(const rt_spin_run *run, size_t b)
   return left < RT_SPIN_BLOCK ? left : RT_SPIN_BLOCK;
 }
 
-RT_INLINE void sweep_block(rt_spin_run *run, size_t index, const classes *few, const classes *many, size_t sites, size_t visits, int unit, int alike)
+RT_INLINE void sweep_block(rt_spin_run *run, size_t index, const classes *of, size_t sites, size_t visits, int unit, int alike)
 {
   const rt_spin_model *m = run->model;
-  block b = {.spin = rt_spins_bits(run, index), .few = few, .many = many, .sign = rt_vw_all(m->slice_sign < 0 ? ~(uint64_t)0 : 0)};
+  block b = {.spin = rt_spins_bits(run, index), .few = &of[0], .many = &of[1], .most = &of[2], .sign = rt_vw_all(m->slice_sign < 0 ? ~(uint64_t)0 : 0)};
   rt_vw flips[WIDE], last[4];
   b.random = rt_streams_start(run->plan.key, run->plan.first_replica / RT_SPIN_BLOCK + index, run->sweep);
   for (int k = 0; k < WIDE; k++) flips[k] = rt_vw_all(0);
@@ -265,12 +266,13 @@ void RT_LV(rt_spin_energies_bits)(const rt_spin_run *run, size_t block)
 void RT_LV(rt_spin_sweep_bits)(rt_spin_run *run, size_t sites, size_t visits, double beta, double floor)
 {
   const rt_spin_model *m = run->model;
-  classes few, many;
+  classes of[3];
   int unit = m->slices == 1, alike = unit && m->slice_sign;
-  if (unit) make_classes(&few, run, FEW, beta, floor);
-  if (!unit || m->slice_most > FEW) make_classes(&many, run, MOST, beta, floor);
+  if (unit) make_classes(&of[0], run, FEW, beta, floor);
+  if (!unit || m->slice_most > FEW) make_classes(&of[1], run, MANY, beta, floor);
+  if (m->slice_most > MANY) make_classes(&of[2], run, MOST, beta, floor);
   for (size_t b = 0; b * RT_SPIN_BLOCK < run->plan.replicas; b++)
-    if (alike) sweep_block(run, b, &few, &many, sites, visits, 1, 1);
-    else if (unit) sweep_block(run, b, &few, &many, sites, visits, 1, 0);
-    else sweep_block(run, b, &few, &many, sites, visits, 0, 0);
+    if (alike) sweep_block(run, b, of, sites, visits, 1, 1);
+    else if (unit) sweep_block(run, b, of, sites, visits, 1, 0);
+    else sweep_block(run, b, of, sites, visits, 0, 0);
 }

@@ -176,7 +176,7 @@ static size_t slice_entries(const rt_spin_model *m)
   return count + 1;
 }
 
-static void pack_slices(rt_spin_model *m, uint32_t *row, uint8_t *weight, uint32_t *entry)
+static void pack_slices(rt_spin_model *m, uint32_t *row, uint16_t *weight, uint32_t *entry)
 {
   uint32_t e = 0;
   bonds b;
@@ -193,7 +193,7 @@ static void pack_slices(rt_spin_model *m, uint32_t *row, uint8_t *weight, uint32
       minus = minus && b.weight[q] < 0;
       m->slice_total += b.to[q] == m->p.n ? size : 0.5 * size;
     }
-    weight[i] = (uint8_t)sum;
+    weight[i] = (uint16_t)sum;
     if (sum > m->slice_most) m->slice_most = sum;
     for (int k = 0; k < RT_SPIN_SLICES; k++) {
       row[i * RT_SPIN_SLICES + (size_t)k] = e;
@@ -266,7 +266,7 @@ size_t rt_spin_model_size(rt_spin_model *m, const rt_spin_problem *p, rt_spin_pr
   if (m->exact && c.row <= SLICE_MOST && p->n < (size_t)1 << 25) {
     m->slices = c.most > 1 ? RT_SPIN_SLICES - 1 : 1;
     part(&m->bytes, p->n * RT_SPIN_SLICES, sizeof(uint32_t));
-    part(&m->bytes, p->n, 1);
+    part(&m->bytes, p->n, sizeof(uint16_t));
     part(&m->bytes, slice_entries(m), sizeof(uint32_t));
   }
   m->fits_plane = p->form == RT_SPIN_LATTICE && !p->h && p->width % 128 == 0 && p->height % 16 == 0 && p->coupling != 0.0;
@@ -347,7 +347,7 @@ static void pack_sparse(rt_spin_model *m, unsigned char *memory)
   m->clash = clash;
   if (m->slices) {
     uint32_t *rows = (uint32_t *)(memory + part(&bytes, n * RT_SPIN_SLICES, sizeof *rows));
-    uint8_t *weights = memory + part(&bytes, n, 1);
+    uint16_t *weights = (uint16_t *)(memory + part(&bytes, n, sizeof *weights));
     pack_slices(m, rows, weights, (uint32_t *)(memory + part(&bytes, 0, 1)));
     bytes += round_up((size_t)rows[n * RT_SPIN_SLICES - 1] * sizeof(uint32_t) + sizeof(uint32_t), RT_SPIN_ALIGN);
   }

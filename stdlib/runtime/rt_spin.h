@@ -33,7 +33,7 @@ enum {
   RT_SPIN_LANES = 16,  /* replicas side by side in the coding IN_LANES */
   RT_SPIN_BLOCK = 512, /* replicas in a block of the coding BITS */
   RT_SPIN_BITS = 32, RT_SPIN_BITS_FIRST = 12,
-  RT_SPIN_SLICES = 9, /* of counts below 256, and their end */
+  RT_SPIN_SLICES = 11, /* of counts below 1024, and their end */
   RT_SPIN_SITE_ACCEPT = 0x53500001, RT_SPIN_SITE_ORDER, RT_SPIN_SITE_START, RT_SPIN_SITE_STREAM
 };
 
@@ -113,12 +113,12 @@ typedef struct rt_spin_model {
   const void *weight;           /* of type `element`, in units; NULL: all are +1 or all -1, which `sign` says */
   float sign;
   const uint8_t *clash;    /* [n]: a neighbour of the site is in its group of 16 sites behind it */
-  /* For IN_BITS, where `exact` and no site has more than 255 units of couplings and field; else slices is 0.  1: all couplings and
+  /* For IN_BITS, where `exact` and no site has more than 1023 units of couplings and field; else slices is 0.  1: all couplings and
    * fields are one unit. */
   int slices;
   const uint32_t *slice_row;    /* [n][RT_SPIN_SLICES] where a site's bonds begin whose weight has bit k, and the end */
   const uint32_t *slice;        /* 64 * neighbour, n for the field; plus 1: the coupling is negative */
-  const uint8_t *slice_weight;  /* [n] of all bonds of a site; slice_most the largest */
+  const uint16_t *slice_weight; /* [n] of all bonds of a site; slice_most the largest */
   int slice_most, slice_sign;   /* sign: of all bonds, 0 if they differ */
   double slice_total;           /* weight of all couplings, each pair once, and fields */
   /* For PLANE: [n / 512][4] vectors, see rt_isa_spin_plane.c; NULL where all couplings have one sign, and where no bond is missing.  fits_plane: the

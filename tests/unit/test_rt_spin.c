@@ -16,94 +16,7 @@
 #include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_philox.h"
 #include "stdlib/runtime/rt_spin.h"
-
-static uint64_t state = 0x9E3779B97F4A7C15u;
-static uint64_t next(void)
-{
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return state * 0x2545F4914F6CDD1Du;
-}
-static double uniform(void) { return ((double)(next() >> 11) + 0.5) * 0x1p-53; }
-static double normal(void) { return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform()); }
-
-static void *room(size_t bytes)
-{
-  void *p = aligned_alloc(RT_SPIN_ALIGN, (bytes + RT_SPIN_ALIGN) / RT_SPIN_ALIGN * RT_SPIN_ALIGN);
-  assert_non_null(p);
-  /* What is not written must not matter. */
-  memset(p, 0xA5, bytes);
-  return p;
-}
-
-/* ---- problems */
-
-/* Dense couplings: 0 Gaussian, 1 +-1, 2 integers to 200 (16 bits). */
-static rt_spin_problem dense(size_t n, int kind, int fields)
-{
-  double *J = room(n * n * sizeof *J), *h = fields ? room(n * sizeof *h) : NULL;
-  for (size_t i = 0; i < n; i++) {
-    J[i * n + i] = NAN; /* the diagonal is not read */
-    for (size_t j = 0; j < i; j++)
-      J[i * n + j] = J[j * n + i] = kind == 0   ? normal() / sqrt((double)n)
-                                    : kind == 1 ? (next() & 1 ? 0.125 : -0.125)
-                                                : (double)(next() % 401) - 200;
-    if (h) h[i] = kind == 0 ? 0.3 * normal() : kind == 1 ? 0.125 * ((double)(next() % 5) - 2) : (double)(next() % 9);
-  }
-  return (rt_spin_problem){.form = RT_SPIN_DENSE, .n = n, .J = J, .h = h};
-}
-
-/* Edges with probability p; weights Gaussian, or +-1, or NULL and all -1. */
-static rt_spin_problem sparse(size_t n, double p, int kind, int fields)
-{
-  size_t edges = 0, most = n * n;
-  double *w = calloc(most, sizeof *w);
-  uint32_t *row = room((n + 1) * sizeof *row);
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < i; j++)
-      if (uniform() < p) {
-        w[i * n + j] = w[j * n + i] = kind == 0 ? normal() : kind == 1 ? (next() & 1 ? 1 : -1) : -1;
-        edges += 2;
-      }
-  uint32_t *column = room((edges + 1) * sizeof *column);
-  double *weight = room((edges + 1) * sizeof *weight), *h = fields ? room(n * sizeof *h) : NULL;
-  uint32_t e = 0;
-  for (size_t i = 0; i < n; i++) {
-    row[i] = e;
-    for (size_t j = 0; j < n; j++)
-      if (w[i * n + j] != 0) {
-        weight[e] = w[i * n + j];
-        column[e++] = (uint32_t)j;
-      }
-    if (h) h[i] = normal();
-  }
-  row[n] = e;
-  free(w);
-  if (kind == 2) {
-    free(weight);
-    weight = NULL;
-  }
-  return (rt_spin_problem){.form = RT_SPIN_SPARSE, .n = n, .row = row, .column = column, .weight = weight, .coupling = -1, .h = h};
-}
-
-static rt_spin_problem lattice(size_t width, size_t height, int wrap_x, int wrap_y, int signs, double coupling)
-{
-  size_t n = width * height;
-  int8_t *right = signs ? room(n) : NULL, *down = signs ? room(n) : NULL;
-  for (size_t i = 0; signs && i < n; i++) {
-    right[i] = next() & 1 ? 1 : -1;
-    down[i] = next() & 1 ? 1 : -1;
-  }
-  return (rt_spin_problem){.form = RT_SPIN_LATTICE, .n = n, .width = width, .height = height, .wrap_x = wrap_x, .wrap_y = wrap_y,
-                           .right = right, .down = down, .coupling = coupling};
-}
-
-static void drop(rt_spin_problem *p)
-{
-  const void *parts[] = {p->J, p->h, p->row, p->column, p->weight, p->right, p->down};
-  for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) free((void *)parts[k]);
-}
+#include "tests/unit/spin_problems.h"
 
 /* J_ij and h_i of any form, from energies alone: an oracle that shares no code with fields. */
 static double energy_with(const rt_spin_problem *p, int8_t *s, size_t i, int si)
@@ -113,38 +26,6 @@ static double energy_with(const rt_spin_problem *p, int8_t *s, size_t i, int si)
   double e = rt_spin_energy(p, 0, s);
   s[i] = was;
   return e;
-}
-
-/* ---- runs */
-
-typedef struct tried {
-  rt_spin_model model;
-  rt_spin_run run;
-  const rt_spin_kernels *k;
-  void *model_memory, *run_memory;
-} tried;
-
-static tried set_up(const rt_spin_problem *p, rt_spin_precision precision, int level)
-{
-  tried t = {.k = rt_spin_kernels_for(level)};
-  size_t bytes = rt_spin_model_size(&t.model, p, precision);
-  assert_true(bytes > 0);
-  t.model_memory = room(bytes);
-  rt_spin_model_make(&t.model, t.model_memory);
-  return t;
-}
-static void start(tried *t, const rt_spin_plan *plan, const int8_t *s)
-{
-  size_t bytes = rt_spin_run_size(&t->model, plan);
-  assert_true(bytes > 0);
-  t->run_memory = room(bytes);
-  rt_spin_run_init(&t->run, &t->model, plan, t->run_memory);
-  t->k->load(&t->run, s);
-}
-static void end(tried *t)
-{
-  free(t->run_memory);
-  free(t->model_memory);
 }
 
 /* ---- the probability that a visit flips, of the code that decides */
@@ -872,6 +753,48 @@ static void test_drift(void **unused)
   }
 }
 
+/* A hub of 350 or 900 bonds, as bits: how often it flips where its bonds nearly cancel; bonds of weight 1, or one of 2. */
+static void test_hub(void **unused)
+{
+  (void)unused;
+  enum { R = 4096 };
+  for (size_t leaves = 350; leaves <= 900; leaves += 550)
+    for (int heavy = 0; heavy < 2; heavy++) {
+      size_t n = leaves + 1;
+      uint32_t *row = room((n + 1) * sizeof *row), *column = room(2 * leaves * sizeof *column), hub = 0;
+      double *weight = room(2 * leaves * sizeof *weight);
+      for (size_t k = 0; k < leaves; k++) {
+        column[k] = (uint32_t)k + 1;
+        column[leaves + k] = hub;
+        weight[k] = weight[leaves + k] = heavy && k == 0 ? 2 : 1;
+        row[k + 1] = (uint32_t)(leaves + k);
+      }
+      row[0] = 0;
+      row[n] = (uint32_t)(2 * leaves);
+      rt_spin_problem p = {.form = RT_SPIN_SPARSE, .n = n, .row = row, .column = column, .weight = weight, .coupling = 1};
+      int8_t *s = room(R * n), *got = room(n);
+      for (int K = 0; K <= 6; K += 2) { /* the hub's field, less the one unit that a weight of 2 adds */
+        double field = K + heavy, beta = 0.15;
+        for (size_t r = 0; r < R; r++)
+          for (size_t i = 0; i < n; i++) s[r * n + i] = i == 0 || i - 1 < (leaves + (size_t)K) / 2 ? 1 : -1;
+        rt_spin_plan plan = {.coding = RT_SPIN_IN_BITS, .key = 21 + (uint64_t)K, .replicas = R, .sites = &hub, .site_count = 1};
+        tried t = set_up(&p, RT_SPIN_F32, 0);
+        start(&t, &plan, s);
+        t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = 1, .beta = &beta});
+        double flips = 0, a = rt_spin_acceptance(RT_SPIN_METROPOLIS, 2 * beta * field, 0), other = rt_spin_acceptance(RT_SPIN_METROPOLIS, 2 * beta * (field + 1), 0);
+        for (size_t r = 0; r < R; r++) {
+          flips += (double)t.run.flips[r];
+          t.k->store(&t.run, r, 0, got);
+          assert_true(t.run.energy[r] == rt_spin_energy(&p, 0, got) && (got[0] < 0) == (t.run.flips[r] == 1));
+        }
+        assert_true(fabs(flips - R * a) <= 4.9 * sqrt(R * a * (1 - a)) + 1e-9);
+        assert_true(fabs(flips - R * other) > 4.9 * sqrt(R * other * (1 - other))); /* one unit beside would be seen */
+        end(&t);
+      }
+      free(s), free(got), free(row), free(column), free(weight);
+    }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -887,6 +810,7 @@ int main(void)
       cmocka_unit_test(test_onsager),
       cmocka_unit_test(test_drift),
       cmocka_unit_test(test_together),
+      cmocka_unit_test(test_hub),
       cmocka_unit_test(test_every),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

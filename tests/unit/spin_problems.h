@@ -1,0 +1,132 @@
+/* spin_problems.h: what tests of spin kernels share: random problems of every form, and a packed model with its run.  Problems come from one
+ * stream of random numbers, so the order of tests is part of them.  Included behind cmocka.h. */
+#ifndef AIM_TESTS_SPIN_PROBLEMS_H
+#define AIM_TESTS_SPIN_PROBLEMS_H
+
+#include "stdlib/runtime/rt_spin.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t state = 0x9E3779B97F4A7C15u;
+static inline uint64_t next(void)
+{
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return state * 0x2545F4914F6CDD1Du;
+}
+static inline double uniform(void) { return ((double)(next() >> 11) + 0.5) * 0x1p-53; }
+static inline double normal(void) { return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform()); }
+
+static inline void *room(size_t bytes)
+{
+  void *p = aligned_alloc(RT_SPIN_ALIGN, (bytes + RT_SPIN_ALIGN) / RT_SPIN_ALIGN * RT_SPIN_ALIGN);
+  assert_non_null(p);
+  /* What is not written must not matter. */
+  memset(p, 0xA5, bytes);
+  return p;
+}
+
+/* ---- problems */
+
+/* Dense couplings: 0 Gaussian, 1 +-1, 2 integers to 200 (16 bits). */
+static inline rt_spin_problem dense(size_t n, int kind, int fields)
+{
+  double *J = room(n * n * sizeof *J), *h = fields ? room(n * sizeof *h) : NULL;
+  for (size_t i = 0; i < n; i++) {
+    J[i * n + i] = NAN; /* the diagonal is not read */
+    for (size_t j = 0; j < i; j++)
+      J[i * n + j] = J[j * n + i] = kind == 0   ? normal() / sqrt((double)n)
+                                    : kind == 1 ? (next() & 1 ? 0.125 : -0.125)
+                                                : (double)(next() % 401) - 200;
+    if (h) h[i] = kind == 0 ? 0.3 * normal() : kind == 1 ? 0.125 * ((double)(next() % 5) - 2) : (double)(next() % 9);
+  }
+  return (rt_spin_problem){.form = RT_SPIN_DENSE, .n = n, .J = J, .h = h};
+}
+
+/* Edges with probability p; weights Gaussian, or +-1, or NULL and all -1. */
+static inline rt_spin_problem sparse(size_t n, double p, int kind, int fields)
+{
+  size_t edges = 0, most = n * n;
+  double *w = calloc(most, sizeof *w);
+  uint32_t *row = room((n + 1) * sizeof *row);
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < i; j++)
+      if (uniform() < p) {
+        w[i * n + j] = w[j * n + i] = kind == 0 ? normal() : kind == 1 ? (next() & 1 ? 1 : -1) : -1;
+        edges += 2;
+      }
+  uint32_t *column = room((edges + 1) * sizeof *column);
+  double *weight = room((edges + 1) * sizeof *weight), *h = fields ? room(n * sizeof *h) : NULL;
+  uint32_t e = 0;
+  for (size_t i = 0; i < n; i++) {
+    row[i] = e;
+    for (size_t j = 0; j < n; j++)
+      if (w[i * n + j] != 0) {
+        weight[e] = w[i * n + j];
+        column[e++] = (uint32_t)j;
+      }
+    if (h) h[i] = normal();
+  }
+  row[n] = e;
+  free(w);
+  if (kind == 2) {
+    free(weight);
+    weight = NULL;
+  }
+  return (rt_spin_problem){.form = RT_SPIN_SPARSE, .n = n, .row = row, .column = column, .weight = weight, .coupling = -1, .h = h};
+}
+
+static inline rt_spin_problem lattice(size_t width, size_t height, int wrap_x, int wrap_y, int signs, double coupling)
+{
+  size_t n = width * height;
+  int8_t *right = signs ? room(n) : NULL, *down = signs ? room(n) : NULL;
+  for (size_t i = 0; signs && i < n; i++) {
+    right[i] = next() & 1 ? 1 : -1;
+    down[i] = next() & 1 ? 1 : -1;
+  }
+  return (rt_spin_problem){.form = RT_SPIN_LATTICE, .n = n, .width = width, .height = height, .wrap_x = wrap_x, .wrap_y = wrap_y,
+                           .right = right, .down = down, .coupling = coupling};
+}
+
+static inline void drop(rt_spin_problem *p)
+{
+  const void *parts[] = {p->J, p->h, p->row, p->column, p->weight, p->right, p->down};
+  for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) free((void *)parts[k]);
+}
+
+/* ---- runs */
+
+typedef struct tried {
+  rt_spin_model model;
+  rt_spin_run run;
+  const rt_spin_kernels *k;
+  void *model_memory, *run_memory;
+} tried;
+
+static inline tried set_up(const rt_spin_problem *p, rt_spin_precision precision, int level)
+{
+  tried t = {.k = rt_spin_kernels_for(level)};
+  size_t bytes = rt_spin_model_size(&t.model, p, precision);
+  assert_true(bytes > 0);
+  t.model_memory = room(bytes);
+  rt_spin_model_make(&t.model, t.model_memory);
+  return t;
+}
+static inline void start(tried *t, const rt_spin_plan *plan, const int8_t *s)
+{
+  size_t bytes = rt_spin_run_size(&t->model, plan);
+  assert_true(bytes > 0);
+  t->run_memory = room(bytes);
+  rt_spin_run_init(&t->run, &t->model, plan, t->run_memory);
+  t->k->load(&t->run, s);
+}
+static inline void end(tried *t)
+{
+  free(t->run_memory);
+  free(t->model_memory);
+}
+
+#endif
