@@ -340,6 +340,26 @@ static double chain_local(const baseline_walk *w, size_t t, double v) {
 void baseline_hier_steps(baseline_walk *w, long steps) { WALK(hier_local) }
 void baseline_chain_steps(baseline_walk *w, long steps) { WALK(chain_local) }
 
+void baseline_label_sweeps(baseline_labels *l, long sweeps) {
+  for (long k = 0; k < sweeps; k++) {
+    double base[3], scale[3];
+    for (int j = 0; j < 3; j++) base[j] = log(l->weight[j]) - log(l->sd[j]), scale[j] = 1 / l->sd[j];
+    for (size_t i = 0; i < l->n; i++) {
+      double w[3], top = -INFINITY, total = 0, sum;
+      for (int j = 0; j < 3; j++) {
+        double e = (l->x[i] - l->mean[j]) * scale[j];
+        w[j] = base[j] - 0.5 * e * e;
+        top = w[j] > top ? w[j] : top;
+      }
+      for (int j = 0; j < 3; j++) total += w[j] = exp(w[j] - top);
+      double t = uniform(&l->random) * total;
+      int c = 0;
+      for (sum = w[0]; sum <= t && c < 2;) sum += w[++c];
+      l->label[i] = c;
+    }
+  }
+}
+
 void baseline_schools_draws(baseline_draws *d, long n) {
   for (long k = 0; k < n; k++) {
     double *x = d->ring + 10 * ((size_t)k % d->room), lw = 0;

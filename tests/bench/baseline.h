@@ -84,6 +84,16 @@ typedef struct baseline_walk {
 void baseline_hier_steps(baseline_walk *w, long steps);
 void baseline_chain_steps(baseline_walk *w, long steps);
 
+/* Sweeps over the labels [n] of a mixture with three known components: each label from its conditional. */
+typedef struct baseline_labels {
+  size_t n;
+  const double *x;
+  const double *weight, *mean, *sd; /* [3] */
+  int *label;
+  uint64_t random;
+} baseline_labels;
+void baseline_label_sweeps(baseline_labels *l, long n);
+
 /* n draws of the centred eight schools from the prior, [10] each, kept in a ring of `room` draws; with weights [room] unless NULL.
  */
 typedef struct baseline_draws {

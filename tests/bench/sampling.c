@@ -165,6 +165,60 @@ static void local(bench *b, bench_engine engine, size_t n, const char *model, in
                v, w, runs);
 }
 
+/* ---- labels of a mixture, drawn together */
+
+static const char labels_text[] = "model labels(x: real[N]) {\n  let w = [0.3, 0.4, 0.3];  let mu = [2.0, 3.0, 4.3];  let s = [0.3, 0.5, 0.4]\n"
+                                  "  plate i in 1..N { k[i] ~ Categorical(w);  x[i] ~ Normal(mu[k[i]], s[k[i]]) }\n}\n";
+static const double labels_weight[] = {0.3, 0.4, 0.3}, labels_mean[] = {2.0, 3.0, 4.3}, labels_sd[] = {0.3, 0.5, 0.4};
+
+static void labels_hand(void *ctx, long n) { baseline_label_sweeps(ctx, n); }
+
+/* The largest error of a label's mean, in standard errors of independent draws. */
+static double labels_error(bench_model *m, const double *x, size_t n) {
+  double worst = 0;
+  const int64_t q = aim_quantity_find(m->task, "k");
+  for (size_t i = 0; i < n; i++) {
+    double total = 0, mean = 0, square = 0;
+    aim_summary s;
+    for (int j = 0; j < 3; j++) {
+      const double e = (x[i] - labels_mean[j]) / labels_sd[j], p = labels_weight[j] / labels_sd[j] * exp(-0.5 * e * e);
+      total += p, mean += p * (j + 1), square += p * (j + 1) * (j + 1);
+    }
+    mean /= total;
+    const double sd = sqrt(square / total - mean * mean);
+    if (aim_summarise(m->task, (size_t)q, i, &s) != AIM_OK) return INFINITY;
+    worst = fmax(worst, fabs(s.mean - mean) / (sd / sqrt((double)aim_draw_count(m->task, 0)) + 1e-4));
+  }
+  return worst;
+}
+
+static void labels(bench *b, bench_engine engine, size_t n, const char *model) {
+  const char *name = bench_row_name(model, engine);
+  if (!bench_wanted(b, name)) return;
+  bench_random r = {73};
+  double *x = bench_alloc(n, sizeof *x);
+  for (size_t i = 0; i < n; i++) x[i] = (i % 3 == 0 ? 2.0 : 4.2) + 0.4 * bench_normal(&r);
+  bench_data data[] = {{"x", x, NULL, 1, {(int64_t)n}}, {NULL}};
+  job j = {engine, labels_text, "gibbs", "draws", data, {"chains", "warmup"}, {1, 0}};
+  bench_model m;
+  double t = job_seconds(&j, 4000, &m), z = t < 0 ? INFINITY : labels_error(&m, x, n);
+  bench_model_close(&m);
+  if (!(z < 5.5)) { /* of hundreds of means, once in 10^5 */
+    bench_wrong(b, name, "the mean of a label is off by %.1f standard errors", z);
+    return;
+  }
+  job timing = {engine, labels_text, "gibbs", "thin", data, {"chains", "warmup", "draws"}, {1, 1, 1}};
+  baseline_labels hand = {n, x, labels_weight, labels_mean, labels_sd, bench_alloc(n, sizeof(int)), 1};
+  double v[RUNS], w[RUNS];
+  if (!differences(&timing, 100, 2100, (bench_side){labels_hand, &hand}, 2000, v, w, RUNS)) {
+    bench_wrong(b, name, "the run failed");
+    return;
+  }
+  scale(v, RUNS, 1e9 / (double)n);
+  scale(w, RUNS, 1e9 / (double)n);
+  bench_record(b, &(bench_row){.name = name, .unit = "ns/label", .measure = BENCH_TIME, .scale = 1, .baseline = "C by hand", .check = bench_text("means within %.1f standard errors", z), .most = 2}, v, w, RUNS);
+}
+
 /* ---- draws a few steps apart share what did not change */
 
 /* A run of 1e5 sites with 50 steps to a draw, in the store that is named. */
@@ -295,6 +349,8 @@ void bench_sampling(bench *b) {
     if (!bench_has_engine(e)) continue;
     hier(b, e, 20, "mh_hier20", 300);
     hier(b, e, 50, "mh_hier50", 800);
+    labels(b, e, 272, "gibbs_labels_272");
+    labels(b, e, 10000, "gibbs_labels_1e4");
     local(b, e, 100, "mh_local_1e2", RUNS);
     local(b, e, 1000, "mh_local_1e3", RUNS);
     local(b, e, 10000, "mh_local_1e4", RUNS);
