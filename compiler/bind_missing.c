@@ -47,6 +47,8 @@ static const char *why_not(const binder *b, const symbol *s, bool *latent, const
   if (!*latent) return NULL;
   const char *why = s->read ? "the model reads it elsewhere" : site->sliced ? "a slice of it is observed" : site->undrawn ? "its distribution has no `sample`"
                                                                                                           : "it is part of a vector";
+  if (s->type->kind == TY_INT && s->type->support == IR_SUP_FINITE && !s->type->spin)
+    *help = arena_printf(b->a, "leave such rows out, or give each row an unknown that the data fix where they were seen, and put any value into the gaps: `z[i] ~ Categorical(if seen[i] { onehot(%s[i], K) } else { p })`", s->name);
   if (s->type->kind != TY_REAL) return arena_printf(b->a, "%s, so it would be unknown, which integers cannot be", why);
   if (site->on_varies || site->on->support > IR_SUP_INTERVAL || !literal(site->on->lo) || !literal(site->on->hi))
     return arena_printf(b->a, "%s, so it would be unknown, on a support that only the run knows", why);
