@@ -52,7 +52,7 @@ static const double rt_weight[RT_NODES] = {
 
 /* Nodes are independent of each other, so the loop over them can be one of vectors. */
 #if defined(__clang__)
-#define RT_NODE_LOOP _Pragma("clang loop vectorize(assume_safety) interleave(disable)")
+#define RT_NODE_LOOP _Pragma("clang loop vectorize(assume_safety) vectorize_width(8) interleave(disable)")
 #else
 #define RT_NODE_LOOP _Pragma("GCC ivdep")
 #endif
