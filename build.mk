@@ -54,7 +54,8 @@ $B/lang/grammar.c: lang/grammar.y
 	@mkdir -p $(@D)
 	$(call say,LEMON)
 	$(Q)cp $< $B/lang/grammar.y && cd $B/lang && lemon -q -T$(LEMON_TEMPLATE) grammar.y
-$B/lang/grammar.h: $B/lang/grammar.c
+# Written with grammar.c.  A rule without a recipe would leave its time to be looked at before lemon has run.
+$B/lang/grammar.h: $B/lang/grammar.c ;
 $B/lang/lexer.o: $B/lang/lexer.c $B/lang/grammar.h $(FLAGS)
 	$(call say,CC)
 	$(Q)$(CC) $(BASE) -MMD -MP -c $< -o $@

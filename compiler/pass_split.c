@@ -249,6 +249,8 @@ bool pass_split(ir_module *m, ir_fn *fn) {
   splitter s = {.m = m, .fn = fn};
   bool changed = false;
   int left = MOST_SPLITS;
+  /* What is cleared away between two cuts is then never the scan that is being cut. */
+  pass_dce(m, fn);
   for (ir_op *scan = fn->body.first; scan; scan = scan->next) {
     if (scan->code != IR_SCAN_OP || scan->u.loop->live || !ir_size_of(fn, scan->u.loop->extent[0])) continue;
     analyse(&s, scan);
