@@ -226,7 +226,8 @@ INTERP_RUN(interp_run *r) {
   OP(V_IUN) in->u.iun(&PD->integer, &PA->integer, vn); GO;
   OP(V_IBIN) in->u.ibin(&PD->integer, &PA->integer, SA, &PB->integer, SB, vn); GO;
   OP(V_FMA) k->fma(&PD->real, &PA->real, SA, &PB->real, SB, &PC->real, SC, vn); GO;
-  OP(V_SPECIAL) in->u.special(&PD->real, &PA->real, SA, &PB->real, SB, &PC->real, SC, vn); GO;
+  /* PB and PC are NULL where a function has fewer arguments: converted, since NULL has no member. */
+  OP(V_SPECIAL) in->u.special(&PD->real, &PA->real, SA, (const double *)(const void *)PB, SB, (const double *)(const void *)PC, SC, vn); GO;
   OP(V_SELECT) k->select(&PD->real, &PA->integer, SA, &PB->real, SB, &PC->real, SC, vn); GO;
   OP(V_I2R) k->int_to_real(&PD->real, &PA->integer, vn); GO;
   OP(V_R2I) k->real_to_int(&PD->integer, &PA->real, vn); GO;

@@ -41,7 +41,7 @@ static double check(const char *call, const char *kinds, const char *kind, const
   j += sprintf(j, "{\"N\": %d", ROWS);
   for (int k = 0; k <= n; k++) {
     if (k < n ? kinds[k] != 'n' : !whole && !truth) continue;
-    char name[8] = "x";
+    char name[16] = "x";
     if (k < n) sprintf(name, "p%d", k);
     s += sprintf(s, ", %s: %s[N]", name, k == n && truth ? "bool" : "int");
     j += sprintf(j, ", \"%s\": [", name);
