@@ -124,8 +124,11 @@ static bool set_method(program *p, plan *pl, const char *name, span at) {
   return false;
 }
 
+/* A word may be quoted, as behind a flag of a command line; "" is no word. */
+static const char *word_of(const ast_expr *e) { return e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : ""; }
+
 static bool set_statistics(program *p, plan *pl, const ast_expr *e) {
-  const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : "";
+  const char *word = word_of(e);
   pl->plain_sums = strcmp(word, "off") == 0;
   if (pl->plain_sums || strcmp(word, "auto") == 0) return true;
   error(p, "E0821", e->at, "`statistics` must be `auto` or `off`");
@@ -133,7 +136,7 @@ static bool set_statistics(program *p, plan *pl, const ast_expr *e) {
 }
 
 static bool set_metric(program *p, plan *pl, const ast_expr *e) {
-  const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : "";
+  const char *word = word_of(e);
   for (size_t k = 0; k < NMETRICS; k++)
     if (strcmp(word, metric_names[k]) == 0) {
       pl->metric = (plan_metric)k;
@@ -144,7 +147,7 @@ static bool set_metric(program *p, plan *pl, const ast_expr *e) {
 }
 
 static bool set_init(program *p, plan *pl, const ast_expr *e) {
-  const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : "";
+  const char *word = word_of(e);
   pl->init = strcmp(word, "pathfinder") == 0 ? PLAN_INIT_PATHFINDER : PLAN_INIT_RANDOM;
   if (pl->init == PLAN_INIT_PATHFINDER || strcmp(word, "random") == 0) return true;
   error(p, "E0821", e->at, "`init` must be `random` or `pathfinder`");
@@ -152,7 +155,7 @@ static bool set_init(program *p, plan *pl, const ast_expr *e) {
 }
 
 static bool set_order(program *p, plan *pl, const ast_expr *e) {
-  const char *word = e->kind == EXPR_NAME ? e->name.name : e->kind == EXPR_STRING ? e->string.bytes : "";
+  const char *word = word_of(e);
   for (kernel_order k = KERNEL_SEQUENTIAL; k <= KERNEL_COLOURED; k++)
     if (strcmp(word, kernel_order_name(k)) == 0) {
       pl->order = k;

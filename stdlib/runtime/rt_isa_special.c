@@ -88,30 +88,31 @@ ONCE void gamma_lanes_of(gamma_lanes *r, const lanes *a, const lanes *x)
     void RT_LV(rt_special_##name)(double *d, const double *a, int sa, const double *b, int sb, const double *c, int sc, ptrdiff_t n)
 #define UNREAD (void)b, (void)sb, (void)c, (void)sc
 
-#define GAMMA(name, part)                                                                                      \
+/* A part of what `of`_one gives for one element, and `of`_lanes_of for several. */
+#define OF_TWO(name, of, part)                                                                                 \
     KERNEL(name)                                                                                               \
     {                                                                                                          \
         UNREAD;                                                                                                \
         if (n <= FEW) {                                                                                        \
             for (ptrdiff_t i = 0; i < n; i++)                                                                  \
-                d[i] = gamma_one(a[i * sa], b[i * sb]).part;                                                   \
+                d[i] = of##_one(a[i * sa], b[i * sb]).part;                                                    \
             return;                                                                                            \
         }                                                                                                      \
         for (ptrdiff_t i = 0; i < n; i += LANES) {                                                             \
             lanes x, y;                                                                                        \
-            gamma_lanes r;                                                                                     \
+            of##_lanes r;                                                                                      \
             load(&x, a, sa, i, n);                                                                             \
             load(&y, b, sb, i, n);                                                                             \
-            gamma_lanes_of(&r, &x, &y);                                                                        \
+            of##_lanes_of(&r, &x, &y);                                                                         \
             store(d, &r.part, i, n);                                                                           \
         }                                                                                                      \
     }
-GAMMA(log_gamma_p, p)
-GAMMA(log_gamma_p_a, p_a)
-GAMMA(log_gamma_p_x, p_x)
-GAMMA(log_gamma_q, q)
-GAMMA(log_gamma_q_a, q_a)
-GAMMA(log_gamma_q_x, q_x)
+OF_TWO(log_gamma_p, gamma, p)
+OF_TWO(log_gamma_p_a, gamma, p_a)
+OF_TWO(log_gamma_p_x, gamma, p_x)
+OF_TWO(log_gamma_q, gamma, q)
+OF_TWO(log_gamma_q_a, gamma, q_a)
+OF_TWO(log_gamma_q_x, gamma, q_x)
 
 /* ---- incomplete beta */
 
@@ -211,27 +212,9 @@ ONCE void student_lanes_of(student_lanes *r, const lanes *nu, const lanes *z)
     }
 }
 
-#define STUDENT(name, part)                                                                                    \
-    KERNEL(name)                                                                                               \
-    {                                                                                                          \
-        UNREAD;                                                                                                \
-        if (n <= FEW) {                                                                                        \
-            for (ptrdiff_t i = 0; i < n; i++)                                                                  \
-                d[i] = student_one(a[i * sa], b[i * sb]).part;                                                 \
-            return;                                                                                            \
-        }                                                                                                      \
-        for (ptrdiff_t i = 0; i < n; i += LANES) {                                                             \
-            lanes nu, z;                                                                                       \
-            student_lanes r;                                                                                   \
-            load(&nu, a, sa, i, n);                                                                            \
-            load(&z, b, sb, i, n);                                                                             \
-            student_lanes_of(&r, &nu, &z);                                                                     \
-            store(d, &r.part, i, n);                                                                           \
-        }                                                                                                      \
-    }
-STUDENT(log_student, p)
-STUDENT(log_student_nu, nu)
-STUDENT(log_student_z, z)
+OF_TWO(log_student, student, p)
+OF_TWO(log_student_nu, student, nu)
+OF_TWO(log_student_z, student, z)
 
 /* ---- one by one: of Owen's T the nodes are the vector */
 
