@@ -27,7 +27,8 @@ sources=$(find lang compiler vm codegen aimc stdlib tests examples docs .ci Make
 grep -n '[[:blank:]]$' $sources >"$scratch/found"
 verdict "no line ends in white space"
 
-wc -l $sources | awk '$1 > 900 && $2 != "total" { print $2 ": " $1 " lines" }' >"$scratch/found"
+# docs/language.md is the whole language on one page, which a newcomer can be given alone: it may be longer.
+wc -l $sources | awk '$2 != "total" && $1 > ($2 == "docs/language.md" ? 1100 : 900) { print $2 ": " $1 " lines" }' >"$scratch/found"
 verdict "a file has one responsibility, and at most 900 lines"
 
 # Includes run one way.  A folder, and the folders it may include.
