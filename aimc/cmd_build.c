@@ -185,7 +185,7 @@ int cmd_build(const args *a, aim_vm *vm) {
     status = EXIT_HOST;
   } else {
     status = prepare_task(a, t);
-    if (status == EXIT_FINE) status = build(a, t);
+    if (status == EXIT_FINE) status = t->plan.model ? build(a, t) : report_task(a, t, aim_bind(t));
   }
   aim_task_free(t);
   aim_program_free(p);

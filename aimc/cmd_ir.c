@@ -107,7 +107,7 @@ int cmd_ir(const args *a, aim_vm *vm) {
     status = EXIT_WRONG;
   } else {
     aim_status st = aim_task_statement(p, k, &t);
-    if (st == AIM_OK) status = print_stage(a, t);
+    if (st == AIM_OK) status = t->plan.model ? print_stage(a, t) : report_task(a, t, aim_bind(t));
     else fprintf(stderr, "aimc: %s\n", aim_status_text(st)), status = exit_of(st);
   }
   aim_task_free(t);

@@ -356,7 +356,7 @@ static symbol *find_model(ctx *c, ast_run *r) {
   symbol *s = ptr_map_get(&st->user, r->model.name);
   bool agent = r->verb == VERB_SIMULATE;
   const char *noun = agent ? "agent or model" : "model";
-  if (s && (s->kind == SYM_MODEL || s->kind == SYM_OTHER)) {
+  if (s && (s->kind == SYM_MODEL || (agent && s->kind == SYM_OTHER))) {
     r->model.sym = s;
     return s;
   }
@@ -443,12 +443,14 @@ void check_run_decl(check_state *st, ast_decl *decl) {
   ctx_init(&c, st, CTX_RUN, NULL);
   symbol *s = find_model(&c, r);
   if (!s) return;
-  if (s->kind == SYM_OTHER || (r->verb != VERB_INFER && r->verb != VERB_ANNEAL)) {
-    diag *d = cx_error(&c, "E0690", decl->at, "`%s` is not available yet", ast_verb_text(r->verb));
-    if (s->kind == SYM_OTHER) cx_point(&c, d, s->at, "%s", sym_noun(s));
+  if (r->verb != VERB_INFER && r->verb != VERB_ANNEAL) {
+    add_result(&c, decl, ast_verb_text(r->verb));
     return;
   }
-  if (name_present(&r->world)) cx_error(&c, "E0690", r->world.at, "worlds are not available yet");
+  if (name_present(&r->world)) {
+    diag *d = cx_error(&c, "E0809", r->world.at, "`in` names the world of `simulate`");
+    cx_help(&c, d, "leave out `in %s`", r->world.name);
+  }
   const check_model *m = sym_of(s)->model;
   if (!m) return;
   c.tracks = sym_of(s)->tracks;

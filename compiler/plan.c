@@ -104,20 +104,23 @@ static bool set_names(program *p, const char *option, const ast_expr *e, const c
   return true;
 }
 
-static bool not_yet(program *p, span at, const char *what) {
-  diag *d = error(p, "E0820", at, arena_printf(p->mem, "%s is not available yet", what));
-  diag_help(&p->diags, d, "methods that run are %s", method_list(p->mem));
+/* What the statement or a flag asks for; false after a diagnostic. */
+static bool is_there(program *p, const plan *pl) {
+  if (!pl->missing) return true;
+  diag *d = error(p, "E0820", pl->missing_at, arena_printf(p->mem, "%s is not available yet", pl->missing));
+  if (pl->verb == VERB_INFER) diag_help(&p->diags, d, "methods that run are %s", method_list(p->mem));
   return false;
 }
 
 static bool set_method(program *p, plan *pl, const char *name, span at) {
   const plan_method m = method_find(name);
-  if (m == PLAN_AUTO || (m < METHOD_COUNT && method_is(m, METHOD_RUNS))) {
+  if (m < METHOD_COUNT) {
     pl->method = m;
     pl->automatic = m == PLAN_AUTO;
+    const bool runs = pl->automatic || method_is(m, METHOD_RUNS);
+    if (pl->verb == VERB_INFER) pl->missing = runs ? NULL : arena_printf(p->mem, "the method `%s`", name), pl->missing_at = at;
     return true;
   }
-  if (m < METHOD_COUNT) return not_yet(p, at, arena_printf(p->mem, "the method `%s`", name));
   diag *d = error(p, "E0827", at, arena_printf(p->mem, "there is no method called `%s`", name));
   const char *near = diag_nearest(name, method_names, METHOD_COUNT);
   if (near) diag_help(&p->diags, d, "did you mean `%s`?", near);
@@ -180,6 +183,7 @@ static bool set_option(program *p, plan *pl, const char *name, const ast_expr *e
   if (strcmp(name, "statistics") == 0) return set_statistics(p, pl, e);
   if (strcmp(name, "until") == 0) return until_read(&p->diags, e, &pl->until);
   if (strcmp(name, "beta") == 0) return (pl->schedule = schedule_compile(&p->check, pl->model, e)) != NULL;
+  if (pl->missing) return true; /* what only the missing method knows */
   error(p, "E0826", at, arena_printf(p->mem, "the option `%s` is not available yet", name));
   return false;
 }
@@ -246,6 +250,12 @@ bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *
                 .draws = 1000, .thin = 1, .seed = 1, .target_accept = 0.8, .max_depth = 10, .metric = PLAN_METRIC_AUTO, .init_radius = 2, .scale = 1, .particles = 10000,
                 .paths = 4, .iterations = 2000, .tolerance = 1e-8, .kernel = {.rule = KERNEL_GIBBS, .replicas = 64}};
   out->model = run || !model ? program_model(p, run) : model;
+  if (run && out->verb != VERB_INFER && out->verb != VERB_ANNEAL) {
+    out->name = result_name(p, run, run->run->model.name);
+    out->missing = arena_printf(p->mem, "`%s`", ast_verb_text(out->verb));
+    out->missing_at = run->at;
+    return true;
+  }
   if (!out->model) {
     error(p, "E0825", (span){0}, "the program has no model to run");
     return false;
@@ -261,7 +271,6 @@ bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *
     out->schedule = schedule ? schedule_compile(&p->check, out->model, schedule) : NULL;
     return set_options(p, out, &r->with, NULL) && out->schedule;
   }
-  if (r->verb != VERB_INFER) return not_yet(p, run->at, arena_printf(p->mem, "`%s`", ast_verb_text(r->verb)));
   bool ok = true;
   ok &= until_read(&p->diags, r->until, &out->until);
   const ast_expr *e = method_expr(r);
@@ -270,6 +279,12 @@ bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *
   if (own) ok &= set_options(p, out, own, NULL);
   if (out->method == PLAN_CYCLE) ok &= set_parts(p, out, own);
   return set_options(p, out, &r->with, own) && ok;
+}
+
+void plan_warn_missing(program *p, const plan *pl) {
+  if (!pl->missing) return;
+  diag *d = diag_add(&p->diags, DIAG_WARNING, "W0820", pl->missing_at, "%s is not available yet", pl->missing);
+  diag_note(&p->diags, d, "the statement is read, and refused when it is run");
 }
 
 static bool is_discrete(const check_site *s) { return s->type && (s->type->kind == TY_INT || s->type->kind == TY_BOOL); }
@@ -338,11 +353,12 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value) {
     return false;
   }
   if (strcmp(key, "method") == 0) {
-    if (e->kind == EXPR_NAME) return set_method(p, pl, e->name.name, e->at);
+    if (e->kind == EXPR_NAME) return set_method(p, pl, e->name.name, e->at) && is_there(p, pl);
     diag *d = error(p, "E0827", e->at, "`--method` takes the name of a method");
     diag_help(&p->diags, d, "options have flags of their own, such as `--draws 2000`");
     return false;
   }
+  if (!pl->model) return true; /* there is nothing that an option could change, and plan_check refuses the statement */
   if (strcmp(key, "chains") == 0) pl->chains_set = true;
   if (strcmp(key, "until") == 0) pl->until_set = true;
   static const char *const others[] = {"method", "save", "centred", "noncentred", "sum_out", "statistics", "metric", "init", "beta", "order", "blocks", "until"};
@@ -387,6 +403,7 @@ void plan_not_summed(program *p, plan *pl) {
 }
 
 bool plan_check(program *p, plan *pl) {
+  if (!is_there(p, pl)) return false;
   p->no_statistics = pl->plain_sums;
   p->sums = SUMS_NONE;
   const bool discrete = first_discrete(pl) != NULL;

@@ -29,10 +29,12 @@ typedef struct plan_part {
 typedef struct plan {
   ast_verb verb;
   const ast_decl *run;      /* NULL: the file has no statement */
-  const check_model *model;
+  const check_model *model; /* NULL: the statement is about an agent, and has `missing` */
   plan_method method;
   bool automatic;           /* the method was chosen by plan_check */
   const char *name;         /* of the result; a file name without ending */
+  const char *missing;      /* what the statement asks for and this version does not have: plan_check refuses it, unless a flag has named another method; NULL */
+  span missing_at;
   uint32_t chains;          /* 1..1024; 4 */
   bool chains_set;          /* by plan_override: a method that has none says so */
   uint32_t warmup;          /* per chain, 0..10^7; 1000 */
@@ -75,6 +77,9 @@ typedef struct plan {
 plan *plan_all(program *p, const char *only, size_t *n /* OUT */);
 /* The plan of one statement, or of a model without any (run NULL; model NULL: the last one).  False after a diagnostic. */
 bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *out);
+
+/* A warning where the statement asks for something that this version does not have. */
+void plan_warn_missing(program *p, const plan *pl);
 
 /* Sets chains, warmup, draws, thin, seed, threads, method, or any other option by the text that stands behind a flag.  False after a
  * diagnostic. */

@@ -16,7 +16,7 @@ static bool continuous(const check_model *m) {
 aim_status aim_evaluator_new(aim_task *t, aim_evaluator **out) {
   *out = NULL;
   if (!t) return AIM_E_USAGE;
-  unsigned more = NEED_PRIOR | NEED_DENSITY | (continuous(t->plan.model) ? NEED_GRAD : 0);
+  unsigned more = NEED_PRIOR | NEED_DENSITY | (t->plan.model && continuous(t->plan.model) ? NEED_GRAD : 0);
   aim_status st = api_bind(t, more);
   if (st != AIM_OK) return st;
   aim_evaluator *e = alloc_get(&t->vm->alloc, 1, sizeof *e);

@@ -70,7 +70,7 @@ static void collect(aim_program *p) {
   if (p->n_runs == 0 && p->n_models) ARENA_PUSH(&p->mem, p->run, p->n_runs, cap_runs, NULL);
   for (size_t k = 0; k < p->n_runs; k++) {
     plan one = {0};
-    plan_make(&p->p, p->run[k], NULL, &one);
+    if (plan_make(&p->p, p->run[k], NULL, &one)) plan_warn_missing(&p->p, &one);
     ARENA_PUSH(&p->mem, p->plans, n, cap_plans, one);
   }
 }
@@ -260,10 +260,10 @@ size_t aim_statement_count(const aim_program *p) { return p ? p->n_runs : 0; }
 aim_status aim_statement_get(const aim_program *p, size_t k, aim_statement *out) {
   if (!p || k >= p->n_runs) return AIM_E_USAGE;
   const plan *pl = &p->plans[k];
-  if (!pl->model) return AIM_E_PROGRAM;
+  if (!pl->name) return AIM_E_PROGRAM;
   aim_program *w = (aim_program *)p; /* the line table is built at the first look */
   if (ARENA_TRY(&w->mem)) return AIM_E_MEMORY;
-  *out = (aim_statement){pl->name, pl->model->decl->name.name, method_name(pl->method), 0, p->run[k] && p->run[k]->run->as.name};
+  *out = (aim_statement){pl->name, pl->model ? pl->model->decl->name.name : p->run[k]->run->model.name, method_name(pl->method), 0, p->run[k] && p->run[k]->run->as.name};
   if (p->run[k]) out->line = source_locate(&w->p.sources, p->run[k]->at.file, p->run[k]->at.off).line;
   return AIM_OK;
 }

@@ -1,0 +1,49 @@
+# The programs that show what the language is: each checks, keeps its meaning when it is laid out, and becomes IR.
+
+test_page_checks_and_lowers() {
+  for page in "$root"/tests/parse/page_*.aim; do
+    cp "$page" page.aim
+    expect 0 "$aimc" check page.aim
+    mv out first
+    expect 0 "$aimc" fmt page.aim
+    expect 0 "$aimc" fmt --check page.aim
+    expect 0 "$aimc" check page.aim
+    cmp -s out first || fail "$page checks otherwise when it is laid out"
+    grep -q '^model' page.aim || continue # an agent has no IR
+    expect 0 "$aimc" ir page.aim
+    says out 'model @'
+  done
+}
+
+# What is missing stops the statement that needs it, and no other.
+test_missing_methods() {
+  cat > ahead.aim <<'END'
+model m(y: real) { mu ~ Normal(0, 1); y ~ Normal(mu, 1) }
+agent a() { action move: 1..4 }
+infer m on y = 1 with smc(over = mu, particles = 100) as filter
+infer m on y = 1 with nuts(draws = 100) as joint
+simulate a with steps = 100 as walks
+generate m on y = 1 with count = 8 as made
+END
+  expect 0 "$aimc" check ahead.aim
+  says err 'warning[W0820]: the method `smc` is not available yet'
+  says err 'warning[W0820]: `simulate` is not available yet'
+  says err 'warning[W0820]: `generate` is not available yet'
+  expect 0 "$aimc" run ahead.aim --only joint
+  says out 'joint: nuts'
+  expect 0 "$aimc" run ahead.aim --only filter --method nuts --chains 2
+  says out 'filter: nuts, 2 chains'
+  for statement in filter walks made; do
+    for command in run explain loo bench; do
+      expect 1 "$aimc" $command ahead.aim --only $statement
+      says err 'is not available yet'
+      says err 'error[E0820]'
+    done
+  done
+  # Where there is a model, there is IR.
+  expect 1 "$aimc" ir ahead.aim --only walks
+  expect 0 "$aimc" ir ahead.aim --only made
+  [ -e "$B/aim-cc" ] || return 0
+  expect 1 "$aimc" build ahead.aim --only walks
+  says err 'error[E0820]'
+}
