@@ -1,12 +1,15 @@
 /* tier.c: programs that change from the interpreter to machine code (tier.h).
  *
- * A program's state only grows: CODE_OFF or CODE_WANTED at load, CODE_COMING once a helper thread waits for aim-cc, then CODE_THERE
- * or CODE_OFF for good.  CODE_THERE is stored with release order after the object is in place; a worker that sees it makes its
- * worker of the other engine.  What a call costs beyond the engine's own is a test of the worker, and, as long as the object is on its
- * way, one load of the state.
+ * A program's functions are cut into two units, each with an object of its own: what a run calls again and again, and what it calls once
+ * a draw.  So the first does not wait for the second, and a run whose draws cost little never compiles that.
  *
- * Code need not be faster: a program of a few wide loops may be as fast interpreted.  Unless the config waits for code, a worker that
- * has it times some calls of both, one after the other, and keeps what took less. */
+ * A unit's state only grows: CODE_OFF or CODE_WANTED at load, CODE_COMING once a helper thread waits for aim-cc, then CODE_THERE
+ * or CODE_OFF for good.  CODE_THERE is stored with release order after the object is in place; a worker that sees it makes its
+ * worker of the other engine.  What a call costs beyond the engine's own is a test of the worker's state for this function, and, as long
+ * as the object is on its way, one load of the unit's.
+ *
+ * Code need not be faster: a function of a few wide loops may be as fast interpreted.  Unless the config waits for code, a worker that
+ * has it times some calls of both, one after the other, and keeps for each function what took less. */
 #include "codegen/tier.h"
 
 #include <fcntl.h>
@@ -18,38 +21,60 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CODE_WANTED, CODE_COMING, CODE_THERE, CODE_OFF };
+enum { CODE_OFF, CODE_WANTED, CODE_COMING, CODE_THERE };
 
-/* The interpreter's calls are timed one by one at first, then one for all of so many. */
+/* The interpreter's calls of a function are timed one by one at first, then one for all of so many. */
 enum { FIRST = 16, EVERY = 16, TOLD = 64, TRIED = 16 };
 enum { SURE, CODE };
+
+typedef struct unit {
+  exec_program *code;    /* NULL where no function pays, or memory was short */
+  _Atomic int state;
+  _Atomic int64_t spent; /* ns of the interpreter in functions of this unit */
+  pthread_t helper;
+  bool helped;           /* there is one to be joined; written by the call that started it, read when no call runs */
+  int cancel[2];         /* closed at [1] to end the helper */
+} unit;
+
+/* A function: where it is in the code. */
+typedef struct place {
+  tier_unit unit;
+  int number; /* in unit.code, -1: it stays with the interpreter */
+} place;
 
 struct exec_program {
   aim_alloc alloc;
   const tier_config *config;
   const exec_engine *interpreter;
   exec_engine jit;
-  exec_program *sure, *code; /* code: NULL where no function pays, or memory was short */
-  int *number;               /* [nfns] in `code` of each function of `sure`, -1: it stays */
+  exec_program *sure;
+  unit unit[TIER_UNITS];
+  place *place; /* [nfns] by the number in `sure` */
   uint32_t nfns;
-  _Atomic int state;
-  _Atomic int64_t spent;     /* ns of the interpreter in functions that pay */
-  pthread_t helper;
-  bool helped;               /* there is one to be joined; written by the call that started it, read when no call runs */
-  int cancel[2];             /* closed at [1] to end the helper */
   _Atomic uint64_t interpreted, compiled;
-  _Atomic unsigned declined; /* workers that found the interpreter faster */
+  _Atomic unsigned declined; /* functions that workers found faster interpreted */
 };
+
+typedef enum stand {
+  ASKS,  /* the code may come */
+  TRIES, /* it is there, and both are timed */
+  RUNS,
+  STAYS
+} stand;
+
+/* A function as a worker stands to it. */
+typedef struct trial {
+  stand stand;
+  uint64_t calls;  /* of the interpreter */
+  int tried[2];    /* timed calls, and the fastest, ns: SURE, CODE */
+  int64_t best[2];
+} trial;
 
 struct exec_worker {
   exec_program *program;
-  exec_worker *sure, *code;  /* code: NULL before the change */
-  bool stays;                /* there will be none */
-  bool settled;              /* the trial is over */
-  int probe;                 /* the function that is timed, the first that pays; -1: none yet */
-  int tried[2];              /* its timed calls, and the fastest, ns: SURE, CODE */
-  int64_t best[2];
-  unsigned told;             /* guarded calls that the interpreter was asked about */
+  exec_worker *sure, *code[TIER_UNITS]; /* code: NULL before the change */
+  trial *trial;  /* [nfns] */
+  unsigned told; /* guarded calls that the interpreter was asked about */
   uint64_t interpreted, compiled;
 };
 
@@ -59,100 +84,113 @@ static int64_t now_ns(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static bool starts_with(const char *s, const char *head) { return strncmp(s, head, strlen(head)) == 0; }
-
-bool tier_wants(const ir_fn *fn) {
-  if (fn->is_model) return false;
-  if (ir_fn_find(fn->module, "grad")) return strcmp(fn->name, "grad") == 0 || starts_with(fn->name, "grad.");
-  static const char *const once[] = {"prepare", "constrain", "outputs", "logdens"};
-  for (size_t k = 0; k < sizeof once / sizeof *once; k++) if (strcmp(fn->name, once[k]) == 0) return false;
-  return true;
+static bool among(const char *s, const char *const *list) {
+  for (; *list; list++) if (strcmp(s, *list) == 0) return true;
+  return false;
 }
+
+/* Where chains follow a gradient all else is of a draw, but for what a cycle does with the elements of its other parts. */
+tier_unit tier_unit_of(const ir_fn *fn) {
+  static const char *const once[] = {"outputs", "loglik", NULL}, *const never[] = {"prepare", "logdens", NULL};
+  static const char *const drawn[] = {"constrain", "recover", "density", NULL};
+  const bool gradient = ir_fn_find(fn->module, "grad") != NULL;
+  if (fn->is_model || among(fn->name, never)) return TIER_NEVER;
+  if (among(fn->name, once)) return TIER_DRAW;
+  if (strcmp(fn->name, gradient ? "prior" : "constrain") == 0) return TIER_NEVER; /* of initial points */
+  if (gradient && among(fn->name, drawn)) return TIER_DRAW;
+  return TIER_STEP;
+}
+
+static bool wants_step(const ir_fn *fn) { return tier_unit_of(fn) == TIER_STEP; }
+static bool wants_draw(const ir_fn *fn) { return tier_unit_of(fn) == TIER_DRAW; }
+static bool (*const wants[TIER_UNITS])(const ir_fn *fn) = {wants_step, wants_draw};
 
 /* ---- the helper: waits for aim-cc and takes its object over */
 
 static void *help(void *user) {
-  exec_program *p = user;
-  exec_status s = jit_compile(p->code, p->cancel[0]);
-  atomic_store_explicit(&p->state, s == EXEC_OK ? CODE_THERE : CODE_OFF, memory_order_release);
+  unit *u = user;
+  exec_status s = jit_compile(u->code, u->cancel[0]);
+  atomic_store_explicit(&u->state, s == EXEC_OK ? CODE_THERE : CODE_OFF, memory_order_release);
   return NULL;
 }
 
 /* Signals are for the host's threads. */
-static bool start_helper(exec_program *p) {
+static bool start_helper(unit *u) {
   sigset_t all, before;
-  if (pipe2(p->cancel, O_CLOEXEC)) return false;
+  if (pipe2(u->cancel, O_CLOEXEC)) return false;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  p->helped = pthread_create(&p->helper, NULL, help, p) == 0;
+  u->helped = pthread_create(&u->helper, NULL, help, u) == 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (p->helped) return true;
-  close(p->cancel[0]), close(p->cancel[1]);
+  if (u->helped) return true;
+  close(u->cancel[0]), close(u->cancel[1]);
   return false;
 }
 
-static void want_code(exec_program *p) {
+static void want_code(unit *u) {
   int was = CODE_WANTED;
-  if (!atomic_compare_exchange_strong(&p->state, &was, CODE_COMING)) return;
-  if (!start_helper(p)) atomic_store(&p->state, CODE_OFF);
+  if (!atomic_compare_exchange_strong(&u->state, &was, CODE_COMING)) return;
+  if (!start_helper(u)) atomic_store(&u->state, CODE_OFF);
 }
 
-static void end_helper(exec_program *p) {
-  if (!p->helped) return;
-  close(p->cancel[1]);
-  pthread_join(p->helper, NULL);
-  close(p->cancel[0]);
+static void end_helper(unit *u) {
+  if (!u->helped) return;
+  close(u->cancel[1]);
+  pthread_join(u->helper, NULL);
+  close(u->cancel[0]);
 }
 
 /* ---- loading */
 
-static void drop_code(exec_program *p) {
-  if (p->code) p->jit.unload(p->code);
-  p->code = NULL;
-  atomic_store(&p->state, CODE_OFF);
-}
-
-static void map_functions(exec_program *p, const ir_module *m) {
-  for (uint32_t k = 0; k < p->nfns; k++) p->number[k] = -1;
+static void map_functions(exec_program *p, const ir_module *m, tier_unit which) {
   for (uint32_t k = 0; k < m->nfns; k++) {
-    int from = p->interpreter->find(p->sure, m->fn[k]->name), to = p->jit.find(p->code, m->fn[k]->name);
-    if (from >= 0 && (uint32_t)from < p->nfns) p->number[from] = to;
+    if (!wants[which](m->fn[k])) continue;
+    int from = p->interpreter->find(p->sure, m->fn[k]->name);
+    if (from >= 0 && (uint32_t)from < p->nfns) p->place[from] = (place){which, p->jit.find(p->unit[which].code, m->fn[k]->name)};
   }
 }
 
-/* From the cache, or as the config says.  EXEC_REFUSED: the interpreter runs the program. */
-static exec_status find_code(exec_program *p, const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options, const char **why) {
+/* From the cache, or as the config says.  EXEC_REFUSED: the interpreter runs these functions. */
+static exec_status find_code(exec_program *p, tier_unit which, const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options, const char **why) {
   const tier_config *c = p->config;
-  bool any = false;
-  for (uint32_t k = 0; k < m->nfns; k++) any |= tier_wants(m->fn[k]);
+  unit *u = &p->unit[which];
+  bool any = false, waits = c->wait && (which == TIER_STEP || c->patience <= 0);
+  for (uint32_t k = 0; k < m->nfns; k++) any |= wants[which](m->fn[k]);
   if (!any) return EXEC_OK;
-  jit_base base = {p->interpreter, p->sure, tier_wants};
-  exec_status s = jit_open(m, ndata, data, options, &p->alloc, &base, &p->code, why);
+  jit_base base = {p->interpreter, p->sure, wants[which]};
+  exec_status s = jit_open(m, ndata, data, options, &p->alloc, &base, &u->code, why);
   if (s != EXEC_OK) return s;
-  map_functions(p, m);
-  s = jit_recall(p->code);
+  map_functions(p, m, which);
+  s = jit_recall(u->code);
   jit_stats stats;
-  jit_stats_of(p->code, &stats);
-  if (stats.cache_off && c->cacheless) c->cacheless(c->user, stats.cache_off, stats.distrusted);
-  if (s == EXEC_REFUSED && !c->wait) {
-    atomic_store(&p->state, CODE_WANTED);
-    if (c->patience <= 0) want_code(p);
+  jit_stats_of(u->code, &stats);
+  if (which == TIER_STEP && stats.cache_off && c->cacheless) c->cacheless(c->user, stats.cache_off, stats.distrusted);
+  if (s == EXEC_REFUSED && !waits) {
+    atomic_store(&u->state, CODE_WANTED);
+    if (c->patience <= 0) want_code(u);
     return EXEC_OK;
   }
-  if (s == EXEC_REFUSED) s = jit_compile(p->code, -1);
-  if (s == EXEC_OK) atomic_store(&p->state, CODE_THERE);
-  else atomic_store(&p->state, CODE_OFF);
+  if (s == EXEC_REFUSED) s = jit_compile(u->code, -1);
+  if (s == EXEC_OK) atomic_store(&u->state, CODE_THERE);
   return s;
 }
 
 static void unload(exec_program *p) {
   if (!p) return;
   aim_alloc alloc = p->alloc;
-  end_helper(p);
-  drop_code(p);
+  for (int k = 0; k < TIER_UNITS; k++) {
+    end_helper(&p->unit[k]);
+    if (p->unit[k].code) p->jit.unload(p->unit[k].code);
+  }
   if (p->sure) p->interpreter->unload(p->sure);
-  alloc_put(&alloc, p->number, p->nfns * sizeof *p->number);
+  alloc_put(&alloc, p->place, p->nfns * sizeof *p->place);
   alloc_put(&alloc, p, sizeof *p);
+}
+
+static void tell(const exec_program *p, tier_unit which, exec_status s, const char *why) {
+  jit_stats stats = {.seconds = 0};
+  if (p->unit[which].code) jit_stats_of(p->unit[which].code, &stats);
+  p->config->notice(p->config->user, stats.why[0] ? stats.why : why ? why : s == EXEC_MEMORY ? "there is no memory for its code" : "it was refused");
 }
 
 static exec_status load(const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options, const aim_alloc *alloc,
@@ -167,12 +205,12 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   p->interpreter = c->sure ? c->sure : options->sure;
   p->jit = jit_engine(c->jit);
   p->nfns = m->nfns;
-  atomic_store(&p->state, CODE_OFF);
-  p->number = alloc_get(alloc, m->nfns, sizeof *p->number);
-  if (!p->number && m->nfns) {
+  p->place = alloc_get(alloc, m->nfns, sizeof *p->place);
+  if (!p->place && m->nfns) {
     unload(p);
     return EXEC_MEMORY;
   }
+  for (uint32_t k = 0; k < p->nfns; k++) p->place[k] = (place){TIER_STEP, -1};
   exec_options o = *options;
   o.user = p->interpreter->user;
   exec_status s = p->interpreter->load(m, ndata, data, &o, alloc, &p->sure, message);
@@ -180,13 +218,14 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
     unload(p);
     return s;
   }
-  const char *why = NULL;
   o.user = c->jit;
-  s = find_code(p, m, ndata, data, &o, &why);
-  if (s != EXEC_OK && c->notice) {
-    jit_stats stats = {.seconds = 0};
-    if (p->code) jit_stats_of(p->code, &stats);
-    c->notice(c->user, stats.why[0] ? stats.why : why ? why : s == EXEC_MEMORY ? "there is no memory for its code" : "it was refused");
+  bool noticed = false;
+  for (tier_unit k = 0; k < TIER_UNITS; k++) {
+    const char *why = NULL;
+    s = find_code(p, k, m, ndata, data, &o, &why);
+    if (s == EXEC_OK || noticed || !c->notice) continue;
+    tell(p, k, s, why);
+    noticed = true;
   }
   *out = p;
   return EXEC_OK;
@@ -196,58 +235,65 @@ static int find(const exec_program *p, const char *name) { return p->interpreter
 
 /* ---- workers */
 
-static exec_worker *worker_new(exec_program *p) {
-  exec_worker *w = alloc_get(&p->alloc, 1, sizeof *w);
-  if (!w) return NULL;
-  *w = (exec_worker){.program = p, .sure = p->interpreter->worker_new(p->sure), .settled = p->config->wait, .probe = -1};
-  if (!w->sure) {
-    alloc_put(&p->alloc, w, sizeof *w);
-    return NULL;
-  }
-  return w;
-}
-
 static void worker_free(exec_worker *w) {
   if (!w) return;
   exec_program *p = w->program;
   atomic_fetch_add(&p->interpreted, w->interpreted);
   atomic_fetch_add(&p->compiled, w->compiled);
-  if (w->code) p->jit.worker_free(w->code);
-  p->interpreter->worker_free(w->sure);
+  for (int k = 0; k < TIER_UNITS; k++) if (w->code[k]) p->jit.worker_free(w->code[k]);
+  if (w->sure) p->interpreter->worker_free(w->sure);
+  alloc_put(&p->alloc, w->trial, p->nfns * sizeof *w->trial);
   alloc_put(&p->alloc, w, sizeof *w);
 }
 
-/* True if this worker has the code from now on. */
-static bool change(exec_worker *w) {
-  exec_program *p = w->program;
-  int state = atomic_load_explicit(&p->state, memory_order_acquire);
-  if (state == CODE_THERE) w->code = p->jit.worker_new(p->code);
-  w->stays = !w->code && (state == CODE_THERE || state == CODE_OFF);
-  return w->code != NULL;
+static exec_worker *worker_new(exec_program *p) {
+  exec_worker *w = alloc_get(&p->alloc, 1, sizeof *w);
+  if (!w) return NULL;
+  *w = (exec_worker){.program = p, .sure = p->interpreter->worker_new(p->sure), .trial = alloc_get(&p->alloc, p->nfns, sizeof *w->trial)};
+  if (!w->sure || (!w->trial && p->nfns)) {
+    worker_free(w);
+    return NULL;
+  }
+  for (uint32_t k = 0; k < p->nfns; k++) w->trial[k] = (trial){.stand = p->place[k].number < 0 ? STAYS : ASKS};
+  return w;
 }
 
-static void note_time(exec_worker *w, int which, int64_t ns) {
-  if (w->tried[which]++ == 0 || ns < w->best[which]) w->best[which] = ns;
+/* Of a function that asks: how the worker stands to it from now on. */
+static stand ask(exec_worker *w, int fn) {
+  exec_program *p = w->program;
+  const tier_unit k = p->place[fn].unit;
+  int state = atomic_load_explicit(&p->unit[k].state, memory_order_acquire);
+  if (state == CODE_THERE && !w->code[k]) w->code[k] = p->jit.worker_new(p->unit[k].code);
+  if (w->code[k]) return p->config->wait ? RUNS : TRIES;
+  return state == CODE_THERE || state == CODE_OFF ? STAYS : ASKS;
+}
+
+static void note_time(trial *t, int which, int64_t ns) {
+  if (t->tried[which]++ == 0 || ns < t->best[which]) t->best[which] = ns;
 }
 
 /* A call of the interpreter, timed where it may decide that aim-cc is started. */
 static exec_status interpret(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
   exec_program *p = w->program;
-  uint64_t n = w->interpreted++;
-  bool timed = !w->stays && p->number[fn] >= 0 && (n < FIRST || n % EVERY == 0) && atomic_load_explicit(&p->state, memory_order_relaxed) == CODE_WANTED;
+  trial *f = &w->trial[fn];
+  unit *u = &p->unit[p->place[fn].unit];
+  uint64_t n = f->calls++;
+  w->interpreted++;
+  bool timed = f->stand == ASKS && (n < FIRST || n % EVERY == 0) && atomic_load_explicit(&u->state, memory_order_relaxed) == CODE_WANTED;
   if (!timed) return p->interpreter->call(w->sure, fn, lanes, in, out, report);
   int64_t t = now_ns();
   exec_status s = p->interpreter->call(w->sure, fn, lanes, in, out, report);
   t = now_ns() - t;
   t *= n < FIRST ? 1 : EVERY;
-  if (atomic_fetch_add_explicit(&p->spent, t, memory_order_relaxed) + t > (int64_t)(p->config->patience * 1e9)) want_code(p);
+  if (atomic_fetch_add_explicit(&u->spent, t, memory_order_relaxed) + t > (int64_t)(p->config->patience * 1e9)) want_code(u);
   return s;
 }
 
 static exec_status run_code(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
   exec_program *p = w->program;
+  const place at = p->place[fn];
   w->compiled++;
-  exec_status s = p->jit.call(w->code, p->number[fn], lanes, in, out, report);
+  exec_status s = p->jit.call(w->code[at.unit], at.number, lanes, in, out, report);
   /* The interpreter tells the place of what failed, whoever met it; but not for ever, where a model fails often. */
   bool failed = report && (s != EXEC_OK || (report->guards && w->told < TOLD));
   if (__builtin_expect(!failed, 1)) return s;
@@ -257,26 +303,23 @@ static exec_status run_code(exec_worker *w, int fn, size_t lanes, const exec_arg
 
 /* The first calls of a worker that has the code.  The fastest call of each is what the other processes of the machine spoil least. */
 static exec_status try_both(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
-  if (w->probe < 0) w->probe = fn;
-  if (fn != w->probe) return run_code(w, fn, lanes, in, out, report);
-  int which = w->tried[SURE] < w->tried[CODE] ? SURE : CODE;
+  trial *f = &w->trial[fn];
+  int which = f->tried[SURE] < f->tried[CODE] ? SURE : CODE;
   int64_t t = now_ns();
   exec_status s = which == CODE ? run_code(w, fn, lanes, in, out, report) : interpret(w, fn, lanes, in, out, report);
-  note_time(w, which, (now_ns() - t) / (int64_t)(lanes ? lanes : 1));
-  w->settled = w->tried[SURE] >= TRIED && w->tried[CODE] >= TRIED;
-  if (w->settled && w->best[CODE] > w->best[SURE]) {
-    w->program->jit.worker_free(w->code);
-    w->code = NULL;
-    w->stays = true;
-    atomic_fetch_add(&w->program->declined, 1);
-  }
+  note_time(f, which, (now_ns() - t) / (int64_t)(lanes ? lanes : 1));
+  if (f->tried[SURE] < TRIED || f->tried[CODE] < TRIED) return s;
+  f->stand = f->best[CODE] > f->best[SURE] ? STAYS : RUNS;
+  if (f->stand == STAYS) atomic_fetch_add(&w->program->declined, 1);
   return s;
 }
 
 static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
-  if ((!w->code && (w->stays || !change(w))) || w->program->number[fn] < 0) return interpret(w, fn, lanes, in, out, report);
-  if (__builtin_expect(!w->settled, 0)) return try_both(w, fn, lanes, in, out, report);
-  return run_code(w, fn, lanes, in, out, report);
+  trial *f = &w->trial[fn];
+  if (__builtin_expect(f->stand == RUNS, 1)) return run_code(w, fn, lanes, in, out, report);
+  if (f->stand == ASKS) f->stand = ask(w, fn);
+  if (f->stand == RUNS) return run_code(w, fn, lanes, in, out, report);
+  return f->stand == TRIES ? try_both(w, fn, lanes, in, out, report) : interpret(w, fn, lanes, in, out, report);
 }
 
 static bool find_nan(exec_worker *w, int fn, const exec_arg *in, exec_report *report) { return w->program->interpreter->find_nan(w->sure, fn, in, report); }
@@ -284,17 +327,20 @@ static bool find_nan(exec_worker *w, int fn, const exec_arg *in, exec_report *re
 static const exec_cell *frame(const exec_program *p, uint32_t r) { return p->interpreter->frame(p->sure, r); }
 
 static void account(const exec_program *p, exec_account *out) {
-  int state = atomic_load_explicit(&p->state, memory_order_acquire);
   *out = (exec_account){.interpreted = atomic_load(&p->interpreted), .compiled = atomic_load(&p->compiled), .declined = atomic_load(&p->declined)};
-  if (!p->code || (state != CODE_THERE && state != CODE_OFF)) return; /* the helper may be writing */
-  jit_stats s;
-  jit_stats_of(p->code, &s);
-  out->cached = state == CODE_THERE && s.cached;
-  out->made = state == CODE_THERE && !s.cached;
-  out->refused = state == CODE_OFF;
-  out->seconds = s.seconds;
-  out->object = s.object;
-  snprintf(out->why, sizeof out->why, "%.*s", (int)sizeof out->why - 1, s.why);
+  for (int k = 0; k < TIER_UNITS; k++) {
+    const unit *u = &p->unit[k];
+    int state = atomic_load_explicit(&u->state, memory_order_acquire);
+    if (!u->code || (state != CODE_THERE && state != CODE_OFF)) continue; /* the helper may be writing */
+    jit_stats s;
+    jit_stats_of(u->code, &s);
+    out->cached += state == CODE_THERE && s.cached;
+    out->made += state == CODE_THERE && !s.cached;
+    out->refused += state == CODE_OFF;
+    out->seconds += s.seconds;
+    out->object += s.object;
+    if (!out->why[0]) snprintf(out->why, sizeof out->why, "%.*s", (int)sizeof out->why - 1, s.why);
+  }
 }
 
 static bool memo(const exec_program *p, exec_memo *out) { return p->config->sure->memo && p->config->sure->memo(p->sure, out); }

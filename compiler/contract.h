@@ -66,8 +66,8 @@ typedef struct exec_worker exec_worker;
 /* What has executed a program so far, for those who want to know. */
 typedef struct exec_account {
   uint64_t interpreted, compiled; /* calls */
-  unsigned cached, made, refused; /* objects found in the cache, compiled, and not to be had: 0 or 1 each */
-  unsigned declined;              /* workers that found the interpreter faster, and went back to it */
+  unsigned cached, made, refused; /* objects found in the cache, compiled, and not to be had: up to 2 in all */
+  unsigned declined;              /* functions that workers found faster interpreted, and went back to it for */
   double seconds;                 /* that the cache or the compiler took */
   size_t object;                  /* bytes of machine code and constants */
   char why[160];                  /* one line where an object was not to be had, or nothing */
