@@ -44,15 +44,23 @@ double now(void *unused);
 
 /* Loads a file and prints its messages; NULL after an error, with the exit status. */
 aim_program *load(const args *a, aim_vm *vm, const char *path, int *status /* OUT */);
-/* Applies --data and the options.  0, or an exit status after a message. */
-int prepare_task(const args *a, aim_task *t);
-/* The energies that `anneal` reached and the state of the lowest: an exit status. */
-int annealed_print(const args *a, const aim_task *t);
-/* The statements that --only picks: calls visit for each; stops at the first status that is not 0. */
-int each_statement(const args *a, aim_program *p, int (*visit)(const args *a, aim_program *p, size_t statement, size_t chosen));
-/* Binds the task of a statement, with the data and options of the command, tells its messages, and calls visit with the name of its result: an exit status. */
-int with_statement(const args *a, aim_program *p, size_t statement, int (*visit)(const args *a, aim_task *t, const char *name));
 /* Prints the task's messages and, for errors that have none, a sentence; returns the exit status. */
 int report_task(const args *a, aim_task *t, aim_status st);
+/* The energies that `anneal` reached and the state of the lowest: an exit status. */
+int annealed_print(const args *a, const aim_task *t);
+
+/* ---- statements.c: each returns an exit status, after a message if it is not 0 */
+
+/* Calls visit for the statements that --only picks, which are `picked`; stops at the first status that is not 0. */
+typedef int statement_visit(const args *a, aim_program *p, size_t statement, size_t picked, void *user);
+int each_statement(const args *a, aim_program *p, statement_visit *visit, void *user);
+/* Binds the task of each with the data and options of the command, tells its messages, and calls visit with the name of its result. */
+typedef int task_visit(const args *a, aim_task *t, const char *name);
+int each_bound_task(const args *a, aim_program *p, task_visit *visit);
+/* The task of a statement, which the caller frees; of the first that --only picks. */
+int statement_task(aim_program *p, size_t statement, aim_task **t /* OUT */, aim_statement *s /* OUT */);
+int first_task(const args *a, aim_program *p, aim_task **t /* OUT */);
+/* Applies --data and the options. */
+int prepare_task(const args *a, aim_task *t);
 
 #endif

@@ -440,8 +440,9 @@ static int measure(bench *b, size_t statement, const aim_config *config) {
   return EXIT_FINE;
 }
 
-static int bench_statement(const args *a, aim_program *p, size_t statement, size_t chosen) {
-  (void)p;
+static int bench_statement(const args *a, aim_program *p, size_t statement, size_t picked, void *user) {
+  (void)p, (void)picked;
+  bool *after = user; /* another statement */
   bench b = {.a = a, .side = {{.name = "vm"}, {.name = "jit"}}};
   for (int k = 0; k < ENGINES; k++)
     b.side[k].compile = b.side[k].transitions = b.side[k].draws_per_second = b.side[k].least_ess = NAN;
@@ -452,7 +453,8 @@ static int bench_statement(const args *a, aim_program *p, size_t statement, size
   memory_limit(&m, &config);
   config.isa = a->isa;
   config.any_path = a->any_path;
-  if (chosen && !a->json) putchar('\n');
+  if (*after && !a->json) putchar('\n');
+  *after = true;
   int status = measure(&b, statement, &config);
   for (int k = 0; k < ENGINES; k++) side_close(&b.side[k]);
   free(b.q);
@@ -465,7 +467,8 @@ int cmd_bench(const args *a, aim_vm *vm) {
   int status;
   aim_program *p = load(a, vm, a->file[0], &status);
   if (!p) return status;
-  status = each_statement(a, p, bench_statement);
+  bool after = false;
+  status = each_statement(a, p, bench_statement, &after);
   aim_program_free(p);
   return status;
 }

@@ -13,6 +13,7 @@
 
 #include "codegen/ahead.h"
 #include "vm/api.h"
+#include "vm/file.h"
 
 enum { STATIC_MOST = 64, SECONDS = 60 };
 
@@ -78,13 +79,10 @@ static int check_names(const args *a, const program *p) {
 
 /* ---- files */
 
-static int write_file(const char *path, const char *bytes, size_t n) {
-  FILE *f = fopen(path, "wb");
-  bool fine = f && fwrite(bytes, 1, n, f) == n;
-  if (f && fclose(f) != 0) fine = false;
-  if (fine) return EXIT_FINE;
-  fprintf(stderr, "aimc: %s: %s\n", path, strerror(errno));
-  if (f) remove(path);
+static int write_file(const char *path, const char *bytes, size_t n, arena *a) {
+  int error = file_replace(path, arena_printf(a, "%s.part", path), bytes, n, FILE_MODE_NEW);
+  if (error == 0) return EXIT_FINE;
+  fprintf(stderr, "aimc: %s: %s\n", path, strerror(error));
   return EXIT_HOST;
 }
 
@@ -106,8 +104,8 @@ static int write_both(const args *a, ahead_spec *s, const aim_alloc *alloc) {
   strbuf_init(&header, s->mem);
   ahead_header(s, &header);
   const char *o = arena_printf(s->mem, "%s.o", name), *h = arena_printf(s->mem, "%s.h", name);
-  int status = write_file(o, object, n);
-  if (status == EXIT_FINE) status = write_file(h, header.s, header.n);
+  int status = write_file(o, object, n, s->mem);
+  if (status == EXIT_FINE) status = write_file(h, header.s, header.n, s->mem);
   if (status == EXIT_FINE) printf("%s (%zu bytes), %s\n", o, n, h);
   return status;
 }
@@ -134,30 +132,39 @@ static bool derive(aim_task *t) {
   return program_build(p, needs);
 }
 
-static int build(const args *a, aim_task *t) {
-  if (ARENA_TRY(&t->mem)) {
-    fputs("aimc: memory is exhausted\n", stderr);
-    return EXIT_HOST;
-  }
+static int exhausted(void) {
+  fputs("aimc: memory is exhausted\n", stderr);
+  return EXIT_HOST;
+}
+
+/* Derives what the object has inside; s: what it is to be. */
+static int plan_object(const args *a, aim_task *t, ahead_spec *s) {
+  if (ARENA_TRY(&t->mem)) return exhausted();
   program *p = &t->p;
   if (!program_bind(p, t->plan.model, t->plan.run, &t->data)) return report_task(a, t, AIM_E_PROGRAM);
   int status = check_names(a, p);
   if (status != EXIT_FINE) return status;
-  ahead_spec s = {.mem = &t->mem,
-                  .p = p,
-                  .prefix = ahead_c_name(&t->mem, t->plan.model->decl->name.name),
-                  .source = base_name(a->file[0]),
-                  .level = level_of(a->cpu),
-                  .key_prior = RUN_KEY_PRIOR,
-                  .key_outputs = RUN_KEY_OUTPUTS};
+  *s = (ahead_spec){.mem = &t->mem,
+                    .p = p,
+                    .prefix = ahead_c_name(&t->mem, t->plan.model->decl->name.name),
+                    .source = base_name(a->file[0]),
+                    .level = level_of(a->cpu),
+                    .key_prior = RUN_KEY_PRIOR,
+                    .key_outputs = RUN_KEY_OUTPUTS};
   ir_size *runtime;
-  s.nruntime = sort_sizes(a, p, &runtime);
-  s.runtime = runtime;
+  s->nruntime = sort_sizes(a, p, &runtime);
+  s->runtime = runtime;
   p->centring = t->plan.centring;
   p->no_statistics = t->plan.plain_sums;
-  if (!derive(t)) return report_task(a, t, p->broken ? AIM_E_INTERNAL : AIM_E_PROGRAM);
-  status = report_task(a, t, AIM_OK);
-  return status == EXIT_FINE ? write_both(a, &s, &t->vm->alloc) : status;
+  return report_task(a, t, derive(t) ? AIM_OK : p->broken ? AIM_E_INTERNAL : AIM_E_PROGRAM);
+}
+
+static int build(const args *a, aim_vm *vm, aim_task *t) {
+  ahead_spec s;
+  int status = plan_object(a, t, &s);
+  if (status != EXIT_FINE) return status;
+  /* Messages set the arena's way out anew. */
+  return ARENA_TRY(&t->mem) ? exhausted() : write_both(a, &s, &vm->alloc);
 }
 
 int cmd_build(const args *a, aim_vm *vm) {
@@ -172,21 +179,10 @@ int cmd_build(const args *a, aim_vm *vm) {
   int status;
   aim_program *p = load(a, vm, a->file[0], &status);
   if (!p) return status;
-  size_t k = 0, n = aim_statement_count(p);
-  aim_statement x;
-  while (a->only && aim_statement_get(p, k, &x) == AIM_OK && strcmp(x.name, a->only) != 0) k++;
   aim_task *t = NULL;
-  if (k >= n) {
-    if (a->only) fprintf(stderr, "aimc: no statement has a result named `%s`\n", a->only);
-    else fprintf(stderr, "aimc: there is no model in %s\n", a->file[0]);
-    status = EXIT_WRONG;
-  } else if (aim_task_statement(p, k, &t) != AIM_OK) {
-    fputs("aimc: memory is exhausted\n", stderr);
-    status = EXIT_HOST;
-  } else {
-    status = prepare_task(a, t);
-    if (status == EXIT_FINE) status = t->plan.model ? build(a, t) : report_task(a, t, aim_bind(t));
-  }
+  status = first_task(a, p, &t);
+  if (status == EXIT_FINE) status = prepare_task(a, t);
+  if (status == EXIT_FINE) status = t->plan.model ? build(a, vm, t) : report_task(a, t, aim_bind(t));
   aim_task_free(t);
   aim_program_free(p);
   return status;

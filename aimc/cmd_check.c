@@ -58,9 +58,22 @@ static int check_task(const args *a, aim_task *t, const char *name) {
   return EXIT_BUG;
 }
 
-static int check_physics(const args *a, aim_program *p, size_t k, size_t chosen) {
-  (void)chosen;
-  return with_statement(a, p, k, check_task);
+/* A file has statements by its models and those it writes, which alone have a line. */
+static void print_contents(const aim_program *p, const char *path) {
+  size_t models = aim_model_count(p), statements = 0;
+  aim_statement s;
+  for (size_t i = 0; i < aim_statement_count(p); i++) statements += aim_statement_get(p, i, &s) == AIM_OK && s.line > 0;
+  printf("%s: %zu model%s, %zu statement%s\n", path, models, plural(models), statements, plural(statements));
+  for (size_t m = 0; m < models; m++) {
+    printf("  %s(", aim_model_name(p, m));
+    aim_input in;
+    for (size_t i = 0; aim_input_get(p, m, i, &in) == AIM_OK; i++)
+      printf("%s%s: %s%s", i ? ", " : "", in.name, in.type, in.required ? "" : " = ...");
+    printf(")");
+    aim_latent l;
+    for (size_t i = 0; aim_latent_get(p, m, i, &l) == AIM_OK; i++) printf("%s %s: %s", i ? "," : " ->", l.name, l.type);
+    printf("\n");
+  }
 }
 
 int cmd_check(const args *a, aim_vm *vm) {
@@ -68,32 +81,9 @@ int cmd_check(const args *a, aim_vm *vm) {
   for (size_t k = 0; k < a->n_files; k++) {
     int status;
     aim_program *p = load(a, vm, a->file[k], &status);
+    if (p && a->physics) status = each_bound_task(a, p, check_task);
+    else if (p && !a->json && !a->quiet) print_contents(p, a->file[k]);
     if (status > worst) worst = status;
-    if (!p) continue;
-    if (a->physics) {
-      status = each_statement(a, p, check_physics);
-      if (status > worst) worst = status;
-      aim_program_free(p);
-      continue;
-    }
-    if (a->json) {
-      aim_program_free(p);
-      continue;
-    }
-    size_t models = aim_model_count(p), statements = 0;
-    aim_statement s;
-    for (size_t i = 0; i < aim_statement_count(p); i++) statements += aim_statement_get(p, i, &s) == AIM_OK && s.line > 0;
-    if (!a->quiet) printf("%s: %zu model%s, %zu statement%s\n", a->file[k], models, plural(models), statements, plural(statements));
-    for (size_t m = 0; m < models && !a->quiet; m++) {
-      printf("  %s(", aim_model_name(p, m));
-      aim_input in;
-      for (size_t i = 0; aim_input_get(p, m, i, &in) == AIM_OK; i++)
-        printf("%s%s: %s%s", i ? ", " : "", in.name, in.type, in.required ? "" : " = ...");
-      printf(")");
-      aim_latent l;
-      for (size_t i = 0; aim_latent_get(p, m, i, &l) == AIM_OK; i++) printf("%s %s: %s", i ? "," : " ->", l.name, l.type);
-      printf("\n");
-    }
     aim_program_free(p);
   }
   return worst;

@@ -153,7 +153,7 @@ static void print_updates(aim_task *t) {
   run_status st;
   eval_faults faults;
   const char *why;
-  if (ARENA_TRY(p->mem) || !mh_tables_make(&tables, &t->model, false, p->mem, &why)) return;
+  if (!mh_tables_make(&tables, &t->model, false, p->mem, &why)) return;
   if (pl->order == KERNEL_COLOURED && !mh_tables_colour(&tables, p->mem, &t->vm->alloc, &st, &faults)) return;
   printf("  elements are visited in %s order\n", kernel_order_name(pl->order));
   for (size_t k = 0; k < pl->nparts; k++) {
@@ -182,7 +182,6 @@ static void print_kernel(aim_task *t) {
   putchar('\n');
   spin_form f;
   const char *why = NULL;
-  if (ARENA_TRY(t->p.mem)) return;
   if (spin_form_find(&t->model, t->p.mem, &f, &why)) {
     if (f.q)
       printf("  the energy counts equal pairs of %zu sites of %zu values: %zu couplings, %s; sweeps keep lists of neighbours\n", f.n, f.q, f.couplings, f.H ? "with fields" : "no fields");
@@ -236,21 +235,19 @@ static void explain(aim_task *t, const char *name) {
 static int explain_task(const args *a, aim_task *t, const char *name) {
   (void)a;
   /* Costs are polynomials in the arena of the task. */
-  if (ARENA_TRY(&t->mem)) return EXIT_HOST;
+  if (ARENA_TRY(&t->mem)) {
+    fputs("aimc: memory is exhausted\n", stderr);
+    return EXIT_HOST;
+  }
   explain(t, name);
   return EXIT_FINE;
-}
-
-static int explain_statement(const args *a, aim_program *p, size_t k, size_t chosen) {
-  (void)chosen;
-  return with_statement(a, p, k, explain_task);
 }
 
 int cmd_explain(const args *a, aim_vm *vm) {
   int status;
   aim_program *p = load(a, vm, a->file[0], &status);
   if (!p) return status;
-  status = each_statement(a, p, explain_statement);
+  status = each_bound_task(a, p, explain_task);
   aim_program_free(p);
   return status;
 }

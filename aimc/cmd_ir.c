@@ -98,18 +98,9 @@ int cmd_ir(const args *a, aim_vm *vm) {
   int status;
   aim_program *p = load(a, vm, a->file[0], &status);
   if (!p) return status;
-  size_t k = 0;
-  aim_statement s;
-  while (a->only && aim_statement_get(p, k, &s) == AIM_OK && strcmp(s.name, a->only) != 0) k++;
   aim_task *t = NULL;
-  if (k >= aim_statement_count(p)) {
-    fprintf(stderr, "aimc: %s%s\n", a->only ? "no statement has a result named " : "there is no model in ", a->only ? a->only : a->file[0]);
-    status = EXIT_WRONG;
-  } else {
-    aim_status st = aim_task_statement(p, k, &t);
-    if (st == AIM_OK) status = t->plan.model ? print_stage(a, t) : report_task(a, t, aim_bind(t));
-    else fprintf(stderr, "aimc: %s\n", aim_status_text(st)), status = exit_of(st);
-  }
+  status = first_task(a, p, &t);
+  if (status == EXIT_FINE) status = t->plan.model ? print_stage(a, t) : report_task(a, t, aim_bind(t));
   aim_task_free(t);
   aim_program_free(p);
   return status;

@@ -226,36 +226,36 @@ static size_t unknowns_of(const aim_program *p, const char *model) {
 }
 
 /* --output is one NetCDF file, --report one page. */
-static bool output_fits(const args *a, size_t chosen) {
+static bool output_fits(const args *a, size_t picked) {
   const char *dot = a->object ? strrchr(a->object, '.') : NULL;
-  if (a->report && chosen > 1) {
+  if (a->report && picked > 1) {
     fputs("aimc: --report takes one result, and the file has several statements: pick one with --only\n", stderr);
     return false;
   }
   if (!a->object) return true;
   if (!dot || strcmp(dot, ".nc") != 0) fprintf(stderr, "aimc: --output of run writes NetCDF, and \"%s\" does not end in .nc; --out DIR writes CSV\n", a->object);
-  else if (chosen > 1) fputs("aimc: --output takes one result, and the file has several statements: pick one with --only\n", stderr);
+  else if (picked > 1) fputs("aimc: --output takes one result, and the file has several statements: pick one with --only\n", stderr);
   else return true;
   return false;
 }
 
-static int run_statement(const args *a, aim_program *p, size_t k, size_t chosen) {
-  if (!output_fits(a, chosen)) return EXIT_WRONG;
+static int run_statement(const args *a, aim_program *p, size_t k, size_t picked, void *user) {
+  (void)user;
+  if (!output_fits(a, picked)) return EXIT_WRONG;
   if (a->resume && !a->out) {
     fputs("aimc: --resume goes on with the run in the directory of --out, and there is no --out\n", stderr);
     return EXIT_WRONG;
   }
   aim_task *t = NULL;
-  aim_status st = aim_task_statement(p, k, &t);
-  if (st != AIM_OK) {
-    fprintf(stderr, "aimc: %s\n", aim_status_text(st));
-    return exit_of(st);
-  }
   aim_statement s;
-  aim_statement_get(p, k, &s);
+  int status = statement_task(p, k, &t, &s);
+  if (status) {
+    aim_task_free(t);
+    return status;
+  }
   char *folder = NULL;
   const char *out = a->out;
-  if (out && (chosen > 1 || s.named)) {
+  if (out && (picked > 1 || s.named)) {
     size_t n = strlen(out) + strlen(s.name) + 2;
     folder = malloc(n);
     if (!folder) {
@@ -266,7 +266,7 @@ static int run_statement(const args *a, aim_program *p, size_t k, size_t chosen)
     snprintf(folder, n, "%s/%s", out, s.name);
     out = folder;
   }
-  int status = run_task(a, p, t, unknowns_of(p, s.model), out);
+  status = run_task(a, p, t, unknowns_of(p, s.model), out);
   free(folder);
   aim_task_free(t);
   return status;
@@ -277,7 +277,7 @@ int cmd_run(const args *a, aim_vm *vm) {
   aim_program *p = load(a, vm, a->file[0], &status);
   if (!p) return status;
   catch_signals();
-  status = each_statement(a, p, run_statement);
+  status = each_statement(a, p, run_statement, NULL);
   aim_program_free(p);
   return status;
 }

@@ -21,12 +21,15 @@ enum { RANKS = 31, SIMULATIONS = 200, LEAST = 20, MOST_SIMULATIONS = 1000000, TH
 /* Of all quantities of a statement together that none fails where all is right. */
 static const double false_alarm = 0.001;
 
-/* Some statement failed; the others are calibrated all the same.  each_statement passes nothing along. */
-static bool uncalibrated;
-static size_t n_tables;
+/* Of all statements: one that fails does not keep the others from being calibrated. */
+typedef struct calibration {
+  size_t tables;          /* printed so far */
+  bool failed;
+} calibration;
 
 typedef struct study {
   const args *a;
+  calibration *of;
   aim_program *p;
   size_t statement;
   aim_task *prior;        /* draw n: latents and data of simulation n */
@@ -232,7 +235,7 @@ static void print_table(const study *s, const char *result, const char *method, 
   size_t width = 8, shown = s->a->all || n <= MOST_ROWS ? n : MOST_ROWS;
   for (size_t k = 0; k < shown; k++)
     if (strlen(r[k].name) > width) width = strlen(r[k].name);
-  printf("%s%s: %s, %zu simulations, ranks among %d draws, seed %llu, %.2f s\n\n", n_tables++ ? "\n" : "", result, method, s->simulations, RANKS, (unsigned long long)s->seed, seconds);
+  printf("%s%s: %s, %zu simulations, ranks among %d draws, seed %llu, %.2f s\n\n", s->of->tables++ ? "\n" : "", result, method, s->simulations, RANKS, (unsigned long long)s->seed, seconds);
   printf("%-*s  chi-square         p  ranks 0 to %d\n", (int)width, "", RANKS);
   for (size_t k = 0; k < shown; k++) {
     printf("%-*s  %10.2f  %8.2g  ", (int)width, r[k].name, r[k].chi, r[k].p);
@@ -268,7 +271,7 @@ static int report(const study *s, const char *result, const char *method, double
   if (s->a->json) print_json(s, result, method, rows, n, bins, limit);
   else if (!s->a->quiet) print_table(s, result, method, rows, n, bins, limit, fails, seconds);
   free(rows);
-  uncalibrated = uncalibrated || fails;
+  s->of->failed = s->of->failed || fails;
   return EXIT_FINE;
 }
 
@@ -321,13 +324,13 @@ static bool method_fits(const args *a, const aim_statement *s, const char **meth
   return true;
 }
 
-static int sbc_statement(const args *a, aim_program *p, size_t k, size_t chosen) {
-  (void)chosen;
+static int sbc_statement(const args *a, aim_program *p, size_t k, size_t picked, void *user) {
+  (void)picked;
   aim_statement statement;
   const char *method;
   aim_statement_get(p, k, &statement);
   if (!method_fits(a, &statement, &method)) return EXIT_WRONG;
-  study s = {.a = a, .p = p, .statement = k, .simulations = SIMULATIONS, .lock = PTHREAD_MUTEX_INITIALIZER};
+  study s = {.a = a, .of = user, .p = p, .statement = k, .simulations = SIMULATIONS, .lock = PTHREAD_MUTEX_INITIALIZER};
   if (a->simulations) {
     char *end;
     long n = strtol(a->simulations, &end, 10);
@@ -361,7 +364,8 @@ int cmd_sbc(const args *a, aim_vm *vm) {
   int status;
   aim_program *p = load(a, vm, a->file[0], &status);
   if (!p) return status;
-  status = each_statement(a, p, sbc_statement);
+  calibration all = {0};
+  status = each_statement(a, p, sbc_statement, &all);
   aim_program_free(p);
-  return status == EXIT_FINE && uncalibrated ? EXIT_WRONG : status;
+  return status == EXIT_FINE && all.failed ? EXIT_WRONG : status;
 }

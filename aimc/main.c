@@ -63,56 +63,6 @@ int report_task(const args *a, aim_task *t, aim_status st) {
   return exit_of(st);
 }
 
-int prepare_task(const args *a, aim_task *t) {
-  aim_status st = AIM_OK;
-  if (a->any_path) aim_data_anywhere(t);
-  for (size_t k = 0; k < a->n_data && st == AIM_OK; k++) st = aim_data_text(t, a->data[k]);
-  for (size_t k = 0; k < a->n_options && st == AIM_OK; k++) st = aim_set_text(t, a->option[k].name, a->option[k].value);
-  return st == AIM_OK ? EXIT_FINE : report_task(a, t, st);
-}
-
-int each_statement(const args *a, aim_program *p, int (*visit)(const args *, aim_program *, size_t, size_t)) {
-  size_t n = aim_statement_count(p), chosen = 0;
-  aim_statement s;
-  for (size_t k = 0; k < n; k++)
-    chosen += aim_statement_get(p, k, &s) == AIM_OK && (!a->only || strcmp(a->only, s.name) == 0);
-  if (chosen == 0) {
-    if (!a->only) {
-      fprintf(stderr, "aimc: there is no model in %s\n", a->file[0]);
-      return EXIT_WRONG;
-    }
-    fprintf(stderr, "aimc: no statement has a result named `%s`; there %s:", a->only, n == 1 ? "is" : "are");
-    for (size_t k = 0; k < n; k++)
-      if (aim_statement_get(p, k, &s) == AIM_OK) fprintf(stderr, " %s", s.name);
-    fputc('\n', stderr);
-    return EXIT_WRONG;
-  }
-  int status = 0;
-  for (size_t k = 0; k < n && status == 0; k++)
-    if (aim_statement_get(p, k, &s) == AIM_OK && (!a->only || strcmp(a->only, s.name) == 0)) status = visit(a, p, k, chosen);
-  return status;
-}
-
-int with_statement(const args *a, aim_program *p, size_t k, int (*visit)(const args *, aim_task *, const char *)) {
-  aim_task *t = NULL;
-  aim_statement s;
-  aim_status st = aim_task_statement(p, k, &t);
-  if (st == AIM_OK) st = aim_statement_get(p, k, &s);
-  if (st != AIM_OK) {
-    fprintf(stderr, "aimc: %s\n", aim_status_text(st));
-    aim_task_free(t);
-    return exit_of(st);
-  }
-  int status = prepare_task(a, t);
-  if (status == EXIT_FINE) {
-    st = aim_bind(t);
-    status = report_task(a, t, st);
-    if (st == AIM_OK) status = visit(a, t, s.name);
-  }
-  aim_task_free(t);
-  return status;
-}
-
 typedef struct command {
   const char *name;
   int (*run)(const args *a, aim_vm *vm);
