@@ -68,5 +68,7 @@ ir_fn *derive_point(check_program *p, ir_module *m, const ir_fn *model, const ir
  * sites have none: rank and elem are those of the site. */
 ir_type derive_uncon_type(ir_module *m, const ir_site *site);
 bool derive_is_discrete(const ir_site *site);
+/* Copies the body of c->from into fn, whose parameters c->map knows, and returns the sum of its results. */
+void derive_sum(ir_fn *fn, ir_cloner *c);
 
 #endif

@@ -52,20 +52,13 @@ ir_fn *derive_given(ir_module *m, const ir_fn *density, const ir_site *site, ir_
   copy_params(f, density, site, &c.map);
   copy_params(g, density, site, NULL);
   ir_return(g, 0, NULL);
-  ir_builder b = ir_builder_at_end(f, &f->body);
-  ir_clone_block(&c, &b, &density->body);
-  ir_val total = 0;
-  for (uint32_t k = 0; k < density->nret; k++) {
-    const ir_val v = ir_map_get(&c.map, density->ret[k]);
-    total = total ? ir_op2(&b, IR_ADD_OP, total, v) : v;
-  }
-  ir_return(f, 1, &total);
+  derive_sum(f, &c);
   passes_structural(m, f);
   bool *dep = ARENA_ARRAY(m->mem, bool, f->nvals);
   for (uint32_t k = 0; k < f->nparams; k++) dep[f->param[k].val] = f->param[k].role == IR_ROLE_LATENT;
   ir_spread(dep, f);
   dependent d = {ir_builder_at_end(f, &f->body), dep, f->nvals};
-  total = terms(&d, f->ret[0]);
+  const ir_val total = terms(&d, f->ret[0]);
   *given = NULL;
   if (total) {
     ir_return(f, 1, &total);

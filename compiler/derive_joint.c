@@ -85,14 +85,7 @@ static ir_fn *total_of(ir_module *m, const ir_fn *density, const ir_site *site, 
     if (is) *param = v;
     ir_map_set(&c.map, p->val, v);
   }
-  ir_builder b = ir_builder_at_end(fn, &fn->body);
-  ir_clone_block(&c, &b, &density->body);
-  ir_val total = 0;
-  for (uint32_t k = 0; k < density->nret; k++) {
-    const ir_val v = ir_map_get(&c.map, density->ret[k]);
-    total = total ? ir_op2(&b, IR_ADD_OP, total, v) : v;
-  }
-  ir_return(fn, 1, &total);
+  derive_sum(fn, &c);
   return fn;
 }
 

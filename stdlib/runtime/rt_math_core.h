@@ -177,12 +177,10 @@ RT_FN rt_log_split rt_split(double x)
     return (rt_log_split){small ? k - 54.0 : k, m};
 }
 
-/* log(1 + f) 2^k's parts joined: k ln 2 + log(1 + f) + c, for 1 + f in [sqrt(1/2), sqrt(2)) and a correction c.  With s = f / (2 + f),
- * log(1 + f) = f - f^2/2 + s (f^2/2 + R(s^2)), where 2 s + s R is the series of 2 atanh(s). */
-RT_FN double rt_log_join(double k, double f, double c)
+/* With s = f / (2 + f) and z = s^2, log(1 + f) = f - f^2/2 + s (f^2/2 + R(z)), where 2 s + s R is the series of 2 atanh(s).  R(z) / z, for 1 + f in
+ * [sqrt(1/2), sqrt(2)). */
+RT_FN double rt_log_series(double z)
 {
-    double s = f / (2.0 + f);
-    double z = s * s;
     double z_sq = z * z;
     double p = 0x1.2b5f68a50d903p-3;
     p = rt_fma(p, z_sq, 0x1.7462b91b8df65p-3);
@@ -191,9 +189,16 @@ RT_FN double rt_log_join(double k, double f, double c)
     double p_odd = 0x1.39fdcceb4bb45p-3;
     p_odd = rt_fma(p_odd, z_sq, 0x1.c71c62d5e53ep-3);
     p_odd = rt_fma(p_odd, z_sq, 0x1.9999999995273p-2);
-    p = rt_fma(p_odd, z, p);
+    return rt_fma(p_odd, z, p);
+}
+
+/* log(1 + f) 2^k's parts joined: k ln 2 + log(1 + f) + c, for 1 + f in [sqrt(1/2), sqrt(2)) and a correction c. */
+RT_FN double rt_log_join(double k, double f, double c)
+{
+    double s = f / (2.0 + f);
+    double z = s * s;
     double h = 0.5 * f * f;
-    double t = rt_fma(s, rt_fma(p, z, h), rt_fma(k, RT_LN2_LO, c));
+    double t = rt_fma(s, rt_fma(rt_log_series(z), z, h), rt_fma(k, RT_LN2_LO, c));
     return rt_fma(k, RT_LN2_HI, f - (h - t));
 }
 

@@ -109,17 +109,8 @@ RT_FN double rt_log_less(double q, double d)
     double f = plain ? d : t.m - 1.0;
     double s = f / (2.0 + f);
     double z = s * s;
-    double z_sq = z * z;
-    double p = 0x1.2b5f68a50d903p-3;
-    p = rt_fma(p, z_sq, 0x1.7462b91b8df65p-3);
-    p = rt_fma(p, z_sq, 0x1.2492492dfd86cp-2);
-    p = rt_fma(p, z_sq, 0x1.5555555555558p-1);
-    double p_odd = 0x1.39fdcceb4bb45p-3;
-    p_odd = rt_fma(p_odd, z_sq, 0x1.c71c62d5e53ep-3);
-    p_odd = rt_fma(p_odd, z_sq, 0x1.9999999995273p-2);
-    p = rt_fma(p_odd, z, p);
     double h = 0.5 * f * f;
-    double rest = rt_fma(t.k, RT_LN2_LO, rt_fma(s, rt_fma(p, z, h), -h));
+    double rest = rt_fma(t.k, RT_LN2_LO, rt_fma(s, rt_fma(rt_log_series(z), z, h), -h));
     return plain ? rest : rt_fma(t.k, RT_LN2_HI, f - d) + rest;
 }
 
