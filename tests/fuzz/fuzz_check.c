@@ -1,23 +1,14 @@
 /* fuzz_check.c: any bytes are checked without a crash, in bounded time and memory; a program with an error has a message, and a type
  * of every expression that was visited prints.  clang -fsanitize=fuzzer,address,undefined */
 #include "tests/unit/check_session.h"
+#include "tests/plain_heap.h"
 
 #include <stdlib.h>
 
-static void *host_fn(void *user, void *ptr, size_t old_size, size_t size) {
-  (void)user, (void)old_size;
-  if (size == 0) {
-    free(ptr);
-    return NULL;
-  }
-  return realloc(ptr, size);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static const aim_alloc host = {host_fn, NULL};
   check_session s;
-  if (check_text(&s, &host, "fuzz.aim", (const char *)data, size)) {
+  if (check_text(&s, &plain_heap, "fuzz.aim", (const char *)data, size)) {
     if (s.ok != (s.diags.errors == 0)) abort();
     if (!s.ok && s.messages[0] == '\0') abort();
     const ast_file *f = s.program.file;

@@ -1,18 +1,10 @@
 /* fuzz_ir.c: any bytes as IR text: a module or one error.  What verifies prints, parses back to the same text, and goes
  * through every pass.  clang -fsanitize=fuzzer,address,undefined */
 #include "compiler/passes.h"
+#include "tests/plain_heap.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static void *host_fn(void *user, void *ptr, size_t old_size, size_t size) {
-  (void)user, (void)old_size;
-  if (size == 0) {
-    free(ptr);
-    return NULL;
-  }
-  return realloc(ptr, size);
-}
 
 static bool verifies(const ir_module *m) {
   for (uint32_t k = 0; k < m->nfns; k++)
@@ -41,9 +33,8 @@ static void run(arena *a, const char *text, size_t n) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static const aim_alloc host = {host_fn, NULL};
   arena a;
-  arena_init(&a, &host, (size_t)512 << 20);
+  arena_init(&a, &plain_heap, (size_t)512 << 20);
   if (!ARENA_TRY(&a)) run(&a, (const char *)data, size);
   arena_free(&a);
   return 0;

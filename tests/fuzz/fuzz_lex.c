@@ -1,22 +1,13 @@
 /* fuzz_lex.c: any bytes become tokens that lie in the text, in order, and end.  clang -fsanitize=fuzzer,address,undefined */
 #include "lang/lex.h"
+#include "tests/plain_heap.h"
 
 #include <stdlib.h>
 
-static void *host_fn(void *user, void *ptr, size_t old_size, size_t size) {
-  (void)user, (void)old_size;
-  if (size == 0) {
-    free(ptr);
-    return NULL;
-  }
-  return realloc(ptr, size);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static const aim_alloc host = {host_fn, NULL};
   arena a;
-  arena_init(&a, &host, (size_t)256 << 20);
+  arena_init(&a, &plain_heap, (size_t)256 << 20);
   if (ARENA_TRY(&a)) {
     arena_free(&a);
     return 0;

@@ -10,23 +10,16 @@
 #include <cmocka.h>
 
 #include "tests/unit/golden.h"
+#include "tests/plain_heap.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void *host_realloc(void *user, void *ptr, size_t old_size, size_t size) {
-  (void)user;
-  (void)old_size;
-  if (size) return realloc(ptr, size);
-  free(ptr);
-  return NULL;
-}
-static const aim_alloc heap = {host_realloc, NULL};
 static arena mem;
 
 static int setup(void **state) {
   (void)state;
-  arena_init(&mem, &heap, 0);
+  arena_init(&mem, &plain_heap, 0);
   return ARENA_TRY(&mem) ? -1 : 0;
 }
 

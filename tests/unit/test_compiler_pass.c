@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/golden.h"
+#include "tests/plain_heap.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,15 +23,6 @@
 
 static unsigned long programs = 500;
 static unsigned long changed[32]; /* programs that each pass changed */
-
-static void *host_realloc(void *user, void *ptr, size_t old_size, size_t size) {
-  (void)user;
-  (void)old_size;
-  if (size) return realloc(ptr, size);
-  free(ptr);
-  return NULL;
-}
-static const aim_alloc heap = {host_realloc, NULL};
 
 /* ---- random programs */
 
@@ -154,7 +146,7 @@ static void random_program(uint64_t seed, arena *mem) {
 /* Runs f with an arena of its own. */
 static void in_arena(void (*f)(arena *mem, const void *what), const void *what) {
   arena mem;
-  arena_init(&mem, &heap, 0);
+  arena_init(&mem, &plain_heap, 0);
   if (ARENA_TRY(&mem)) fail_msg("out of memory");
   f(&mem, what);
   arena_free(&mem);

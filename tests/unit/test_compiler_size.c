@@ -1,5 +1,6 @@
 /* test_compiler_size.c: sizes are one id per expression, print and parse back, and evaluate with every overflow caught. */
 #include "compiler/size.h"
+#include "tests/plain_heap.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,20 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *host_realloc(void *user, void *ptr, size_t old_size, size_t size) {
-  (void)user;
-  (void)old_size;
-  if (size) return realloc(ptr, size);
-  free(ptr);
-  return NULL;
-}
-static const aim_alloc heap = {host_realloc, NULL};
 static arena mem;
 static size_table *t;
 
 static int setup(void **state) {
   (void)state;
-  arena_init(&mem, &heap, 0);
+  arena_init(&mem, &plain_heap, 0);
   if (ARENA_TRY(&mem)) return -1;
   t = size_table_new(&mem);
   return 0;

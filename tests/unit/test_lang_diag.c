@@ -4,6 +4,7 @@
  * below instead. */
 #include "lang/parse.h"
 #include "lang/render.h"
+#include "tests/plain_heap.h"
 #include "tests/unit/golden.h"
 
 #include <setjmp.h>
@@ -12,16 +13,6 @@
 #include <cmocka.h>
 
 #define FOLDER "tests/diag/parse"
-
-static void *host_fn(void *user, void *ptr, size_t old_size, size_t size) {
-  (void)user, (void)old_size;
-  if (size == 0) {
-    free(ptr);
-    return NULL;
-  }
-  return realloc(ptr, size);
-}
-static const aim_alloc host = {host_fn, NULL};
 
 typedef struct session {
   arena a;
@@ -32,7 +23,7 @@ typedef struct session {
 
 static void begin(session *s) {
   memset(s, 0, sizeof *s);
-  arena_init(&s->a, &host, 0);
+  arena_init(&s->a, &plain_heap, 0);
   if (ARENA_TRY(&s->a)) abort();
   source_map_init(&s->map, &s->a);
   intern_init(&s->names, &s->a);

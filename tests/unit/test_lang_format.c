@@ -1,21 +1,13 @@
 /* test_lang_format.c: layouts against goldens; laying out keeps the tree and every comment, and a second time changes nothing. */
 #include "lang/format.h"
 #include "lang/parse.h"
+#include "tests/plain_heap.h"
 #include "tests/unit/golden.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-
-static void *plain(void *user, void *ptr, size_t old_size, size_t size) {
-  (void)user, (void)old_size;
-  if (size) return realloc(ptr, size);
-  free(ptr);
-  return NULL;
-}
-
-static const aim_alloc host = {plain, NULL};
 
 typedef struct layout {
   arena a;
@@ -27,7 +19,7 @@ static void lay_out(layout *l, const char *name, const char *text, size_t n) {
   intern_table names;
   diag_list diags;
   memset(l, 0, sizeof *l);
-  arena_init(&l->a, &host, 0);
+  arena_init(&l->a, &plain_heap, 0);
   if (ARENA_TRY(&l->a)) abort();
   source_map_init(&map, &l->a);
   intern_init(&names, &l->a);

@@ -1,5 +1,5 @@
 /* Evaluations that threads share: the same bits, counts and places as the function before it was cut, for any number of helpers. */
-#include "vm/api.h"
+#include "tests/unit/task_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -25,35 +25,17 @@ static void make_data(void **state) {
   }
 }
 
-typedef struct bound {
-  aim_vm *vm;
-  aim_program *program;
-  aim_task *task;
-} bound;
-
-static void quietly(void *user, const char *s, size_t n) { (void)user, (void)!fwrite(s, 1, n, stderr); }
-
 /* Cut for `threads`, the whole function for 1. */
-static bound open_model(const char *text, int64_t threads) {
-  bound b = {.vm = aim_vm_new(NULL)};
-  assert_int_equal(aim_load(b.vm, "crew.aim", text, strlen(text), &b.program), AIM_OK);
-  assert_int_equal(aim_task_model(b.program, NULL, &b.task), AIM_OK);
+static fixture open_model(const char *text, int64_t threads) {
+  fixture b = open_task(text, (opening){0});
   const int64_t n = N;
-  if (strstr(text, "x: real")) assert_int_equal(aim_data_f64(b.task, "x", x, 1, &n), AIM_OK);
-  if (strstr(text, "y: real")) assert_int_equal(aim_data_f64(b.task, "y", y, 1, &n), AIM_OK);
-  assert_int_equal(aim_set_int(b.task, "chains", 1), AIM_OK);
-  assert_int_equal(aim_set_int(b.task, "threads", threads), AIM_OK);
-  assert_int_equal(aim_set_text(b.task, "method", "nuts"), AIM_OK);
-  aim_status st = aim_bind(b.task);
-  if (st != AIM_OK) aim_task_messages(b.task, 0, quietly, NULL);
-  assert_int_equal(st, AIM_OK);
+  if (strstr(text, "x: real")) assert_int_equal(aim_data_f64(b.t, "x", x, 1, &n), AIM_OK);
+  if (strstr(text, "y: real")) assert_int_equal(aim_data_f64(b.t, "y", y, 1, &n), AIM_OK);
+  assert_int_equal(aim_set_int(b.t, "chains", 1), AIM_OK);
+  assert_int_equal(aim_set_int(b.t, "threads", threads), AIM_OK);
+  assert_int_equal(aim_set_text(b.t, "method", "nuts"), AIM_OK);
+  expect_ok(&b, aim_bind(b.t));
   return b;
-}
-
-static void close_model(bound *b) {
-  aim_task_free(b->task);
-  aim_program_free(b->program);
-  aim_vm_free(b->vm);
 }
 
 typedef struct seen {
@@ -62,10 +44,10 @@ typedef struct seen {
   eval_faults faults;
 } seen;
 
-static seen look(const bound *b, size_t helpers, const double *q) {
+static seen look(const fixture *b, size_t helpers, const double *q) {
   eval_worker w;
   seen s = {.lp = 0};
-  assert_true(eval_worker_init(&w, &b->task->model, helpers, &b->vm->alloc));
+  assert_true(eval_worker_init(&w, &b->t->model, helpers, &b->vm->alloc));
   for (int turn = 0; turn < 20; turn++) { /* helpers are in time for some of them only */
     eval_faults_clear(&w);
     s.ok = eval_grad(&w, 1, 1, q, &s.lp, s.grad);
@@ -76,16 +58,16 @@ static seen look(const bound *b, size_t helpers, const double *q) {
 }
 
 static void expect_same(const char *text, size_t stages, const double *q) {
-  bound whole = open_model(text, 1), cut = open_model(text, 4);
-  assert_int_equal(whole.task->p.nstages, 0);
-  assert_int_equal(cut.task->p.nstages, stages);
+  fixture whole = open_model(text, 1), cut = open_model(text, 4);
+  assert_int_equal(whole.t->p.nstages, 0);
+  assert_int_equal(cut.t->p.nstages, stages);
   seen a = look(&whole, 0, q);
   for (size_t helpers = 0; helpers < 4; helpers++) {
     seen b = look(&cut, helpers, q);
     assert_int_equal(a.ok, b.ok);
     if (a.ok) {
       assert_true(isnan(a.lp) ? isnan(b.lp) : memcmp(&a.lp, &b.lp, sizeof a.lp) == 0);
-      for (size_t d = 0; d < whole.task->p.dim; d++)
+      for (size_t d = 0; d < whole.t->p.dim; d++)
         assert_true(isnan(a.grad[d]) ? isnan(b.grad[d]) : memcmp(&a.grad[d], &b.grad[d], sizeof(double)) == 0);
     }
     assert_int_equal(a.faults.guards, b.faults.guards);
@@ -96,8 +78,8 @@ static void expect_same(const char *text, size_t stages, const double *q) {
     assert_int_equal(a.faults.where.off, b.faults.where.off);
     assert_int_equal(a.faults.index, b.faults.index);
   }
-  close_model(&whole);
-  close_model(&cut);
+  close_fixture(&whole);
+  close_fixture(&cut);
 }
 
 static void test_one_sum(void **state) {
@@ -152,13 +134,13 @@ static void test_runs(void **state) {
                              "plate i in 1..N { y[i] ~ StudentT(4, a + b * x[i], s) } }";
   double mean[2][3];
   for (int t = 0; t < 2; t++) {
-    bound b = open_model(text, t ? 3 : 1);
-    assert_int_equal(aim_set_int(b.task, "warmup", 30), AIM_OK);
-    assert_int_equal(aim_set_int(b.task, "draws", 10), AIM_OK);
-    assert_int_equal(aim_run(b.task, NULL), AIM_OK);
-    assert_int_equal(api_summaries(b.task), AIM_OK);
-    for (int c = 0; c < 3; c++) mean[t][c] = b.task->rows[c].mean;
-    close_model(&b);
+    fixture b = open_model(text, t ? 3 : 1);
+    assert_int_equal(aim_set_int(b.t, "warmup", 30), AIM_OK);
+    assert_int_equal(aim_set_int(b.t, "draws", 10), AIM_OK);
+    assert_int_equal(aim_run(b.t, NULL), AIM_OK);
+    assert_int_equal(api_summaries(b.t), AIM_OK);
+    for (int c = 0; c < 3; c++) mean[t][c] = b.t->rows[c].mean;
+    close_fixture(&b);
   }
   assert_memory_equal(mean[0], mean[1], sizeof mean[0]);
 }

@@ -4,6 +4,7 @@
  * is the order of sums and the last places of the normal quantile: agreement is asked to 1e-9 relative.  One difference of definition:
  * ArviZ refuses R-hat for a single chain, and the value below is that of its own building blocks on the two halves. */
 #include "lang/arena.h"
+#include "tests/plain_heap.h"
 #include "vm/autocov.h"
 #include "vm/diagnose.h"
 
@@ -190,19 +191,10 @@ static void test_faults(void **state) {
   free(work);
 }
 
-static void *host(void *user, void *ptr, size_t old_size, size_t size) {
-  (void)user;
-  (void)old_size;
-  if (size) return realloc(ptr, size);
-  free(ptr);
-  return NULL;
-}
-
 static void test_advice(void **state) {
   (void)state;
-  aim_alloc alloc = {host, NULL};
   arena a;
-  arena_init(&a, &alloc, 0);
+  arena_init(&a, &plain_heap, 0);
   if (ARENA_TRY(&a)) fail();
   strbuf b;
   strbuf_init(&b, &a);

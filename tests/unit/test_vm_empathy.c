@@ -1,7 +1,7 @@
 /* test_vm_empathy.c: the definitions of stdlib/ising.aim against numbers worked out by hand, and their fixture, J = 1 where i + j leaves 2 on division by
  * 3, else 1/2, h_i = ((i - 1) / N - 1/2) / 10: for 20 spins the sums of its couplings and fields, its ground state and what it comes to when annealed.  Then five agents
  * (tests/ising/agent_d*.ising) whose cosines and ground states are known, and whether fewer steps of annealing change the scores. */
-#include "vm/api.h"
+#include "tests/unit/task_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -73,31 +73,15 @@ static const expected values[] = {
     {"ring", 4, {5, 6, 3, 4}},
 };
 
-typedef struct session {
-  aim_vm *vm;
-  aim_program *p;
-  aim_task *t;
-} session;
-
-static session run_text(const char *text) {
-  session s;
-  s.vm = aim_vm_new(NULL);
-  assert_non_null(s.vm);
-  assert_int_equal(aim_load(s.vm, "golden.aim", text, strlen(text), &s.p), AIM_OK);
-  assert_int_equal(aim_task_statement(s.p, 0, &s.t), AIM_OK);
-  assert_int_equal(aim_run(s.t, NULL), AIM_OK);
-  return s;
-}
-
-static void done(session *s) {
-  aim_task_free(s->t);
-  aim_program_free(s->p);
-  aim_vm_free(s->vm);
+static fixture run_text(const char *text) {
+  fixture f = open_task(text, (opening){0});
+  expect_ok(&f, aim_run(f.t, NULL));
+  return f;
 }
 
 static void test_definitions(void **state) {
   (void)state;
-  session s = run_text(golden);
+  fixture s = run_text(golden);
   for (size_t k = 0; k < sizeof values / sizeof values[0]; k++) {
     aim_quantity q;
     double x[8];
@@ -108,13 +92,13 @@ static void test_definitions(void **state) {
     for (size_t i = 0; i < q.cells; i++)
       if (!(fabs(x[i] - values[k].value[i]) < 5e-9)) fail_msg("%s[%zu] is %.12g, not %.12g", values[k].name, i + 1, x[i], values[k].value[i]);
   }
-  done(&s);
+  close_fixture(&s);
 }
 
 /* Most of 64 replicas end in the ground state or its mirror image, at -126.45 the second lowest; none below. */
 static void test_annealed(void **state) {
   (void)state;
-  session s = run_text("import ising\nmodel agent(n: int) {\n  s: spin[n] ~ Flat()\n  energy ising_energy(fixture_coupling(n), fixture_field(n), s)\n}\n"
+  fixture s = run_text("import ising\nmodel agent(n: int) {\n  s: spin[n] ~ Flat()\n  energy ising_energy(fixture_coupling(n), fixture_field(n), s)\n}\n"
                   "anneal agent on n = 20 with cooling(100) using metropolis(order = random, proposals = 10, replicas = 64)\n");
   aim_annealing a;
   assert_int_equal(aim_annealing_get(s.t, &a), AIM_OK);
@@ -130,7 +114,7 @@ static void test_annealed(void **state) {
     low += fabs(sum) == 20.0;
   }
   assert_true(low >= 48);
-  done(&s);
+  close_fixture(&s);
 }
 
 /* ---- five agents */
@@ -204,7 +188,7 @@ static void test_five(void **state) {
     put_vector(&w, h[k]);
   }
   put(&w, "] with cooling(400) using metropolis(order = random, replicas = 256)\n");
-  session s = run_text(w.s);
+  fixture s = run_text(w.s);
   aim_annealing a;
   assert_int_equal(aim_annealing_get(s.t, &a), AIM_OK);
   assert_true(fabs(a.best_energy - sum) < 1e-9);
@@ -212,7 +196,7 @@ static void test_five(void **state) {
   for (int k = 0; k < AGENTS; k++) assert_true(fabs(x[k] - least[k]) < 1e-9);
   assert_int_equal(aim_draw_get(s.t, 0, 0, aim_quantity_find(s.t, "alike"), x), AIM_OK);
   for (int k = 0; k < AGENTS * AGENTS; k++) assert_true(fabs(2 * x[k] - 1 - cosine[k / AGENTS][k % AGENTS]) < 1e-12);
-  done(&s);
+  close_fixture(&s);
   free(w.s);
 }
 
@@ -235,7 +219,7 @@ static double uniform(void) {
 
 enum { INSTANCES = 100, EACH = 40, PAIRS = INSTANCES * EACH };
 
-static session predict(double J[N][N], const double *h, const double *actual, int steps, int seed, int replicas) {
+static fixture predict(double J[N][N], const double *h, const double *actual, int steps, int seed, int replicas) {
   writer w = {malloc(1 << 16), 0, 1 << 16};
   put(&w, "import ising\nmodel predicted(J: real[N, N], h: real[N], actual: spin[N], w: real[3]) {\n  s: spin[N] ~ Flat()\n  energy ising_energy(J, h, s)\n"
           "  track x = empathy(overlap(s, actual), energy_error(ising_energy(J, h, s), ising_energy(J, h, actual)), similarity(fixture_coupling(N), J), w)\n}\nanneal predicted on J = ");
@@ -245,31 +229,31 @@ static session predict(double J[N][N], const double *h, const double *actual, in
   put(&w, ", actual = ");
   put_vector(&w, actual);
   put(&w, ", w = [0.4, 0.3, 0.3] with cooling(%d), seed = %d using metropolis(order = random, proposals = 10, replicas = %d)\n", steps, seed, replicas);
-  session s = run_text(w.s);
+  fixture s = run_text(w.s);
   free(w.s);
   return s;
 }
 
 /* The empathy with one of INSTANCES others, who has settled, by each of EACH predictions of the state; x [EACH]. */
-static void score(char fixture, int instance, int steps, int seed, double *x) {
+static void score(char kind, int instance, int steps, int seed, double *x) {
   double J[N][N], h[N], actual[N];
-  random_state = (uint64_t)(fixture * 1000 + instance);
+  random_state = (uint64_t)(kind * 1000 + instance);
   for (int i = 0; i < N; i++) {
     J[i][i] = 0.0;
     for (int j = 0; j < i; j++) {
       const double f = (i + j + 2) % 3 == 2 ? 1.0 : 0.5, u = uniform();
-      J[i][j] = J[j][i] = fixture == 'F' ? f : fixture == 'V' ? f * (0.7 + 0.6 * u) : 2 * u - 1;
+      J[i][j] = J[j][i] = kind == 'F' ? f : kind == 'V' ? f * (0.7 + 0.6 * u) : 2 * u - 1;
     }
-    h[i] = 0.1 * ((fixture == 'F' ? (double)i / N : uniform()) - 0.5);
+    h[i] = 0.1 * ((kind == 'F' ? (double)i / N : uniform()) - 0.5);
     actual[i] = 1.0;
   }
-  session s = predict(J, h, actual, 100, 77, 1);
+  fixture s = predict(J, h, actual, 100, 77, 1);
   assert_int_equal(aim_draw_get(s.t, 0, 0, aim_quantity_find(s.t, "s"), actual), AIM_OK);
-  done(&s);
+  close_fixture(&s);
   s = predict(J, h, actual, steps, seed, EACH);
   const size_t q = aim_quantity_find(s.t, "x");
   for (size_t k = 0; k < EACH; k++) assert_int_equal(aim_draw_get(s.t, 0, k, q, x + k), AIM_OK);
-  done(&s);
+  close_fixture(&s);
 }
 
 /* Mean of y - x, the standard error of that from the means of the instances, and the standard deviation of single pairs about the mean of their instance. */

@@ -1,8 +1,7 @@
 /* A run as NetCDF by the schema of InferenceData: groups, dimensions, coordinates, and every number against the draws.  Skipped, and counted, where there
  * is no netCDF library. */
 #include "compiler/netcdf.h"
-#include "tests/unit/host.h"
-#include "vm/aim.h"
+#include "tests/unit/task_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -25,29 +24,12 @@ static void need_library(void) {
   skip();
 }
 
-static void say(void *user, const char *text, size_t n) {
-  (void)user;
-  fwrite(text, 1, n, stderr);
-}
-
-typedef struct fixture {
-  aim_vm *vm;
-  aim_program *p;
-  aim_task *t;
-} fixture;
-
 static const char text[] = "model m(g: index(J)[N], x: real[N, 2], y: real[N]) {\n  a: real[J] ~ Normal(0, 1)\n  L: cholesky_corr(2) ~ Flat()\n  k ~ Bernoulli(0.5)\n"
                            "  y ~ Normal(a[g] + x[1, 1] * L[2, 1] + k, 1)\n  track twice = 2 * a\n  predict y\n  predict { z: real[3] ~ Normal(a[1], 1) }\n}\n"
                            "infer m on x = [[1, 2], [3, 4], [5, 6], [7, 8]], y = [0.5, -1, 2, 1] with mh, warmup = 20, draws = 30, chains = 2";
 
 static void run_model_with(fixture *f, const char *save, host *h) {
-  aim_config c;
-  aim_config_init(&c);
-  if (h) c.alloc = host_fn, c.alloc_user = h;
-  f->vm = aim_vm_new(&c);
-  aim_status st = aim_load(f->vm, "m.aim", text, strlen(text), &f->p);
-  if (st != AIM_OK) aim_program_messages(f->p, 0, say, NULL), fail();
-  assert_int_equal(aim_task_statement(f->p, 0, &f->t), AIM_OK);
+  *f = open_task(text, (opening){.memory = h});
   char csv[] = "/tmp/aim-levels-XXXXXX.csv";
   int fd = mkstemps(csv, 4);
   assert_int_equal(write(fd, "g\nlow\nhigh\nhigh\nmiddle\n", 23), 23);
@@ -56,22 +38,12 @@ static void run_model_with(fixture *f, const char *save, host *h) {
   unlink(csv);
   assert_int_equal(aim_set_text(f->t, "pointwise", "on"), AIM_OK);
   if (save) assert_int_equal(aim_set_text(f->t, "save", save), AIM_OK);
-  st = aim_run(f->t, NULL);
-  if (st != AIM_OK) aim_task_messages(f->t, 0, say, NULL), fail();
+  expect_ok(f, aim_run(f->t, NULL));
 }
 
 static void run_model(fixture *f, const char *save) { run_model_with(f, save, NULL); }
 
-static void close_model(fixture *f) {
-  aim_task_free(f->t);
-  aim_program_free(f->p);
-  aim_vm_free(f->vm);
-}
-
-static void write_model(fixture *f) {
-  aim_status st = aim_write_netcdf(f->t, path);
-  if (st != AIM_OK) aim_task_messages(f->t, 0, say, NULL), fail();
-}
+static void write_model(fixture *f) { expect_ok(f, aim_write_netcdf(f->t, path)); }
 
 /* The number of a variable, whose dimensions have to be those. */
 static int variable(int group, const char *name, const char *const *dims, size_t rank, int type) {
@@ -179,7 +151,7 @@ static void test_schema(void **state) {
   assert_true(x[1] == 2 && x[6] == 7);
   variable(g, "g", DIMS("g_dim_0"), NETCDF_STRING); /* the texts themselves */
   lib.close(root);
-  close_model(&f);
+  close_fixture(&f);
 }
 
 /* Without all latents there is no likelihood of an observation; the rest is there. */
@@ -196,7 +168,7 @@ static void test_saved(void **state) {
   assert_int_not_equal(lib.inq_ncid(root, "log_likelihood", &id), 0);
   assert_int_not_equal(lib.inq_ncid(root, "posterior_predictive", &id), 0);
   lib.close(root);
-  close_model(&f);
+  close_fixture(&f);
 }
 
 static void test_wrong(void **state) {
@@ -207,7 +179,7 @@ static void test_wrong(void **state) {
   assert_int_equal(aim_write_netcdf(f.t, "/nowhere/at/all.nc"), AIM_E_IO);
   assert_int_equal(aim_task_diagnostic_count(f.t) > 0, 1);
   assert_int_equal(aim_write_netcdf(f.t, ""), AIM_E_USAGE);
-  close_model(&f);
+  close_fixture(&f);
 }
 
 /* Each allocation failing: a status, the library's file closed and removed, nothing kept. */
@@ -226,7 +198,7 @@ static void test_memory(void **state) {
     assert_int_equal(st, reached ? AIM_E_MEMORY : AIM_OK);
     failed += reached;
     h.fail_at = 0;
-    close_model(&f);
+    close_fixture(&f);
     assert_int_equal(h.bytes, 0);
     if (!reached) break;
   }

@@ -3,8 +3,7 @@
  * of memory.
  *
  * log Z of population annealing has an error from its 16 chains: 7 of these are two in a million; that of ais, from 4000 particles, passes within 4.9. */
-#include "tests/unit/host.h"
-#include "vm/api.h"
+#include "tests/unit/task_fixture.h"
 #include "vm/interp.h"
 
 #include <math.h>
@@ -18,31 +17,12 @@
   "model ising(edge: index(N)[E, 2], J: real[E], h: real[N] = 0) {\n  s: spin[N] ~ Flat()\n"                            \
   "  energy -sum(J[e] * s[edge[e, 1]] * s[edge[e, 2]] for e in 1..E) - dot(h, s)\n}\n"
 
-typedef struct session {
-  aim_vm *vm;
-  aim_program *p;
-  aim_task *t;
-} session;
-
 /* The program stands in tests/ising, with the instances. */
-static session run_text(const char *text, const temper_rules *rules, host *h) {
-  session s;
-  aim_config config;
-  aim_config_init(&config);
-  if (h) config.alloc = host_fn, config.alloc_user = h;
-  s.vm = aim_vm_new(&config);
-  aim_vm_engine(s.vm, &interp_engine);
-  assert_int_equal(aim_load(s.vm, "tests/ising/m.aim", text, strlen(text), &s.p), AIM_OK);
-  assert_int_equal(aim_task_statement(s.p, 0, &s.t), AIM_OK);
-  s.t->rules = rules;
-  assert_int_equal(aim_run(s.t, NULL), AIM_OK);
-  return s;
-}
-
-static void done(session *s) {
-  aim_task_free(s->t);
-  aim_program_free(s->p);
-  aim_vm_free(s->vm);
+static fixture run_text(const char *text, const temper_rules *rules, host *memory) {
+  fixture f = open_task(text, (opening){.name = "tests/ising/m.aim", .engine = &interp_engine, .memory = memory});
+  f.t->rules = rules;
+  expect_ok(&f, aim_run(f.t, NULL));
+  return f;
 }
 
 typedef struct estimate {
@@ -53,9 +33,9 @@ static estimate log_z_of(const char *name, const char *with, const temper_rules 
   char text[1024];
   aim_evidence e;
   snprintf(text, sizeof text, ISING "infer ising on \"%s.ising\" with %s\n", name, with);
-  session s = run_text(text, rules, NULL);
+  fixture s = run_text(text, rules, NULL);
   assert_int_equal(aim_evidence_get(s.t, &e), AIM_OK);
-  done(&s);
+  close_fixture(&s);
   return (estimate){e.log_evidence, e.standard_error};
 }
 
@@ -115,10 +95,10 @@ static void test_ground_states(void **state) {
   while (next_instance(f, name, &least, &log_z)) {
     aim_annealing a;
     snprintf(text, sizeof text, ISING "anneal ising on \"%s.ising\" with geometric(beta = 0.1 -> 10, sweeps = 300) using gibbs(replicas = 128)\n", name);
-    session s = run_text(text, NULL, NULL);
+    fixture s = run_text(text, NULL, NULL);
     assert_int_equal(aim_annealing_get(s.t, &a), AIM_OK);
     if (!(fabs(a.best_energy - least) < 1e-6 * fabs(least))) fail_msg("%s: %.8g, not %.8g", name, a.best_energy, least);
-    done(&s);
+    close_fixture(&s);
   }
   fclose(f);
 }
@@ -137,10 +117,10 @@ static void test_stop(void **state) {
       char text[512];
       snprintf(text, sizeof text, "import ising\nmodel agent(n: int) {\n  s: spin[n] ~ Flat()\n  energy ising_energy(fixture_coupling(n), fixture_field(n), s)\n}\n"
                "anneal agent on n = 20 with %s, seed = %d using metropolis(order = random, proposals = 10, replicas = 1)\n", with[k], seed);
-      session s = run_text(text, NULL, NULL);
+      fixture s = run_text(text, NULL, NULL);
       assert_int_equal(aim_annealing_get(s.t, &a[k]), AIM_OK);
       sweeps[k] += a[k].sweeps;
-      done(&s);
+      close_fixture(&s);
     }
     differ += fabs(a[0].best_energy - a[1].best_energy) > 1e-9;
   }
@@ -166,9 +146,9 @@ static void test_allocations(void **state) {
       char text[1024];
       host h = {0};
       snprintf(text, sizeof text, texts[k], run ? 300 : 30);
-      session s = run_text(text, NULL, &h);
+      fixture s = run_text(text, NULL, &h);
       calls[run] = h.calls;
-      done(&s);
+      close_fixture(&s);
       assert_int_equal(h.bytes, 0);
     }
     if (calls[0] != calls[1]) fail_msg("statement %zu: %zu calls of the allocator become %zu when it makes ten times as many sweeps", k + 1, calls[0], calls[1]);

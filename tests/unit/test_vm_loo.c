@@ -1,9 +1,8 @@
 /* Pointwise log likelihoods against the log likelihood as a whole, PSIS against ArviZ and against the distribution that it fits, and
  * leaving one out against the closed form of a normal model. */
-#include "vm/aim.h"
 #include "vm/loo.h"
 #include "vm/psis.h"
-#include "tests/unit/host.h"
+#include "tests/unit/task_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -15,39 +14,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static void show(void *user, const char *text, size_t n) {
-  (void)user;
-  fwrite(text, 1, n, stderr);
-}
-
-typedef struct fixture {
-  aim_vm *vm;
-  aim_program *p;
-  aim_task *t;
-} fixture;
-
-static void open_model(fixture *f, const char *text) {
-  aim_config c;
-  aim_config_init(&c);
-  f->vm = aim_vm_new(&c);
-  assert_non_null(f->vm);
-  aim_status st = aim_load(f->vm, "m.aim", text, strlen(text), &f->p);
-  if (st != AIM_OK) aim_program_messages(f->p, 0, show, NULL), fail();
-  assert_int_equal(aim_task_statement(f->p, 0, &f->t), AIM_OK);
-}
-
-static void check_status(fixture *f, aim_status st) {
-  if (st == AIM_OK) return;
-  aim_task_messages(f->t, 0, show, NULL);
-  fail_msg("%s", aim_status_text(st));
-}
-
-static void close_model(fixture *f) {
-  aim_task_free(f->t);
-  aim_program_free(f->p);
-  aim_vm_free(f->vm);
-}
 
 /* --- the pieces are those of the whole ----------------------------------------------------------------------------- */
 
@@ -70,10 +36,10 @@ static void test_sums(void **state) {
   (void)state;
   for (size_t k = 0; k < sizeof models / sizeof models[0]; k++) {
     fixture f;
-    open_model(&f, models[k]);
+    f = open_task(models[k], (opening){0});
     aim_set_int(f.t, "warmup", 50), aim_set_int(f.t, "draws", 20), aim_set_int(f.t, "chains", 2);
-    check_status(&f, aim_set_text(f.t, "pointwise", "on"));
-    check_status(&f, aim_run(f.t, NULL));
+    expect_ok(&f, aim_set_text(f.t, "pointwise", "on"));
+    expect_ok(&f, aim_run(f.t, NULL));
     aim_task *whole;
     aim_evaluator *e;
     assert_int_equal(aim_task_statement(f.p, 0, &whole), AIM_OK);
@@ -100,7 +66,7 @@ static void test_sums(void **state) {
     free(latents);
     aim_evaluator_free(e);
     aim_task_free(whole);
-    close_model(&f);
+    close_fixture(&f);
   }
 }
 
@@ -108,10 +74,10 @@ static void test_sums(void **state) {
 static void test_places(void **state) {
   (void)state;
   fixture f;
-  open_model(&f, models[3]);
+  f = open_task(models[3], (opening){0});
   aim_set_int(f.t, "warmup", 50), aim_set_int(f.t, "draws", 5), aim_set_int(f.t, "chains", 1);
   aim_set_text(f.t, "pointwise", "on");
-  check_status(&f, aim_run(f.t, NULL));
+  expect_ok(&f, aim_run(f.t, NULL));
   static const double y[6] = {1, 2, 3, 4, 5, 6}, z[6] = {1, 0, 2, 3, 0, 5};
   const double *u = aim_draws(f.t, 0, 0, 0);
   size_t n;
@@ -124,17 +90,17 @@ static void test_places(void **state) {
     }
   assert_null(aim_loglik(f.t, 0, 2, 0, &n));
   assert_null(aim_loglik(f.t, 1, 0, 0, &n));
-  close_model(&f);
+  close_fixture(&f);
 }
 
 /* Draws of few steps share their frames; so do whole numbers, which frames hold as such. */
 static void test_shared(void **state) {
   (void)state;
   fixture f;
-  open_model(&f, "model m(N: int, y: real) {\n  a: real[N] ~ Normal(0, 1)\n  k: int[N] ~ Poisson(3)\n  y ~ Normal(sum(a) + sum(k), 2)\n}\n"
-                 "infer m on N = 2000, y = 6001 with mh(steps = 3), warmup = 5, draws = 200, chains = 2");
+  f = open_task("model m(N: int, y: real) {\n  a: real[N] ~ Normal(0, 1)\n  k: int[N] ~ Poisson(3)\n  y ~ Normal(sum(a) + sum(k), 2)\n}\n"
+                 "infer m on N = 2000, y = 6001 with mh(steps = 3), warmup = 5, draws = 200, chains = 2", (opening){0});
   assert_int_equal(aim_set_text(f.t, "pointwise", "on"), AIM_OK);
-  check_status(&f, aim_run(f.t, NULL));
+  expect_ok(&f, aim_run(f.t, NULL));
   static double a[2000], k[2000];
   double last = 0;
   int moved = 0;
@@ -150,7 +116,7 @@ static void test_shared(void **state) {
       last = got;
     }
   assert_true(moved > 50);
-  close_model(&f);
+  close_fixture(&f);
 }
 
 /* --- smoothing ----------------------------------------------------------------------------------------------------- */
@@ -241,12 +207,12 @@ static void test_closed_form(void **state) {
   enum { N = 12 };
   static const double y[N] = {-1.2, 0.3, 2.1, 0.8, -0.5, 1.7, 0.2, 1.1, -2.0, 0.9, 1.4, 0.6};
   fixture f;
-  open_model(&f, "model m(y: real[N]) {\n  mu ~ Normal(0, 10)\n  y ~ Normal(mu, 1)\n}\n"
-                 "infer m on y = [-1.2, 0.3, 2.1, 0.8, -0.5, 1.7, 0.2, 1.1, -2.0, 0.9, 1.4, 0.6] with nuts, draws = 2000");
+  f = open_task("model m(y: real[N]) {\n  mu ~ Normal(0, 10)\n  y ~ Normal(mu, 1)\n}\n"
+                 "infer m on y = [-1.2, 0.3, 2.1, 0.8, -0.5, 1.7, 0.2, 1.1, -2.0, 0.9, 1.4, 0.6] with nuts, draws = 2000", (opening){0});
   aim_set_text(f.t, "pointwise", "on");
-  check_status(&f, aim_run(f.t, NULL));
+  expect_ok(&f, aim_run(f.t, NULL));
   aim_loo l;
-  check_status(&f, aim_loo_get(f.t, &l));
+  expect_ok(&f, aim_loo_get(f.t, &l));
   double exact = 0, sum = 0, mean = 0;
   for (int i = 0; i < N; i++) sum += y[i];
   const double v = 1 / (N - 1 + 0.01);
@@ -265,7 +231,7 @@ static void test_closed_form(void **state) {
   assert_int_equal(l.observations, N);
   assert_int_equal(l.bad, 0);
   assert_true(l.max_k < 0.5);
-  close_model(&f);
+  close_fixture(&f);
 }
 
 static char said[4096];
@@ -278,30 +244,30 @@ static void hear(void *user, const char *text, size_t n) {
 static void test_text(void **state) {
   (void)state;
   fixture f;
-  open_model(&f, "model m(y: real[N], k: int[N]) {\n  mu ~ Normal(0, 10)\n  s ~ HalfNormal(5)\n  y ~ Normal(mu, s)\n  for i in 2..N { k[i] ~ Poisson(3) }\n}\n"
-                 "infer m on y = [1, 2, 1.5, 90], k = [1, 2, 3, 4]");
+  f = open_task("model m(y: real[N], k: int[N]) {\n  mu ~ Normal(0, 10)\n  s ~ HalfNormal(5)\n  y ~ Normal(mu, s)\n  for i in 2..N { k[i] ~ Poisson(3) }\n}\n"
+                 "infer m on y = [1, 2, 1.5, 90], k = [1, 2, 3, 4]", (opening){0});
   aim_set_text(f.t, "pointwise", "on");
-  check_status(&f, aim_run(f.t, NULL));
+  expect_ok(&f, aim_run(f.t, NULL));
   said[0] = 0;
-  check_status(&f, aim_loo_write(f.t, hear, NULL));
+  expect_ok(&f, aim_loo_write(f.t, hear, NULL));
   const double *k;
   assert_int_equal(aim_loo_points(f.t, NULL, &k), AIM_OK);
   assert_true(k[3] > 0.7 && k[0] < 0.7);
   if (!strstr(said, "7 observations of y, k, 4000 draws") || !strstr(said, "\nPareto k above 0.70 for 1 of 7 observations: y[4] ")) fail_msg("%s", said);
-  close_model(&f);
+  close_fixture(&f);
 
-  open_model(&f, "model m(y: real[N]) {\n  z: bool[N] ~ Bernoulli(0.5)\n  y ~ Normal(z, 1)\n}\ninfer m on y = [1, 0.2, 1.5] with mh, warmup = 50, draws = 100");
+  f = open_task("model m(y: real[N]) {\n  z: bool[N] ~ Bernoulli(0.5)\n  y ~ Normal(z, 1)\n}\ninfer m on y = [1, 0.2, 1.5] with mh, warmup = 50, draws = 100", (opening){0});
   aim_set_text(f.t, "pointwise", "on");
-  check_status(&f, aim_run(f.t, NULL));
+  expect_ok(&f, aim_run(f.t, NULL));
   said[0] = 0;
-  check_status(&f, aim_loo_write(f.t, hear, NULL));
+  expect_ok(&f, aim_loo_write(f.t, hear, NULL));
   if (!strstr(said, "\nfor observations given the draws of z: ")) fail_msg("%s", said);
-  close_model(&f);
+  close_fixture(&f);
 
   static const struct { const char *set, *value, *want; } wrong[] = {
       {"method", "prior", "draws from the prior have not seen the observations"}, {"save", "[s]", "the likelihood of an observation needs all latents"}};
   for (size_t k = 0; k < 2; k++) {
-    open_model(&f, "model m(y: real[N]) {\n  mu ~ Normal(0, 10)\n  s ~ HalfNormal(5)\n  y ~ Normal(mu, s)\n}\ninfer m on y = [1, 2, 1.5, 90]");
+    f = open_task("model m(y: real[N]) {\n  mu ~ Normal(0, 10)\n  s ~ HalfNormal(5)\n  y ~ Normal(mu, s)\n}\ninfer m on y = [1, 2, 1.5, 90]", (opening){0});
     aim_set_text(f.t, "pointwise", "on");
     assert_int_equal(aim_set_text(f.t, wrong[k].set, wrong[k].value), AIM_OK);
     assert_int_equal(aim_run(f.t, NULL), AIM_OK);
@@ -310,7 +276,7 @@ static void test_text(void **state) {
     said[0] = 0;
     aim_task_messages(f.t, 0, hear, NULL);
     if (!strstr(said, wrong[k].want)) fail_msg("%s", said);
-    close_model(&f);
+    close_fixture(&f);
   }
 }
 
@@ -320,15 +286,10 @@ static void test_memory(void **state) {
   size_t failed = 0;
   for (size_t at = 1;; at++) {
     host h = {.persistent = true};
-    aim_config c;
-    aim_config_init(&c);
-    c.alloc = host_fn, c.alloc_user = &h;
-    fixture f = {.vm = aim_vm_new(&c)};
-    assert_int_equal(aim_load(f.vm, "m.aim", models[0], strlen(models[0]), &f.p), AIM_OK);
-    assert_int_equal(aim_task_statement(f.p, 0, &f.t), AIM_OK);
+    fixture f = open_task(models[0], (opening){.memory = &h});
     aim_set_int(f.t, "warmup", 5), aim_set_int(f.t, "draws", 10), aim_set_int(f.t, "chains", 2);
     aim_set_text(f.t, "pointwise", "on");
-    check_status(&f, aim_run(f.t, NULL));
+    expect_ok(&f, aim_run(f.t, NULL));
     h.fail_at = h.calls + at;
     aim_loo l;
     const size_t before = h.calls;
@@ -337,7 +298,7 @@ static void test_memory(void **state) {
     assert_int_equal(st, reached ? AIM_E_MEMORY : AIM_OK);
     failed += reached;
     h.fail_at = 0;
-    close_model(&f);
+    close_fixture(&f);
     assert_int_equal(h.bytes, 0);
     if (!reached) break;
   }
@@ -355,13 +316,13 @@ static void test_missing(void **state) {
   for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
     fixture f;
     aim_loo l;
-    open_model(&f, texts[k]);
-    check_status(&f, aim_data_f64(f.t, "y", y, 1, dims));
-    check_status(&f, aim_data_missing(f.t, "y", gone));
+    f = open_task(texts[k], (opening){0});
+    expect_ok(&f, aim_data_f64(f.t, "y", y, 1, dims));
+    expect_ok(&f, aim_data_missing(f.t, "y", gone));
     aim_set_int(f.t, "warmup", 100), aim_set_int(f.t, "draws", 50), aim_set_int(f.t, "chains", 2);
-    check_status(&f, aim_set_text(f.t, "pointwise", "on"));
-    check_status(&f, aim_run(f.t, NULL));
-    check_status(&f, aim_loo_get(f.t, &l));
+    expect_ok(&f, aim_set_text(f.t, "pointwise", "on"));
+    expect_ok(&f, aim_run(f.t, NULL));
+    expect_ok(&f, aim_loo_get(f.t, &l));
     assert_int_equal((int)l.observations, 4);
     for (size_t cell = 0; cell < 6; cell++) {
       size_t draws;
@@ -369,7 +330,7 @@ static void test_missing(void **state) {
       for (size_t d = 0; d < draws; d++)
         if ((ll[d] == 0.0) != gone[cell]) fail_msg("element %zu has %g", cell + 1, ll[d]);
     }
-    close_model(&f);
+    close_fixture(&f);
   }
 }
 

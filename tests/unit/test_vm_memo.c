@@ -1,7 +1,6 @@
 /* test_vm_memo.c: results that are kept.  The table against a list that is searched from end to end; programs with `@memo` against themselves without it, whose
  * draws have the same bits; what a key is made of. */
-#include "tests/unit/host.h"
-#include "vm/api.h"
+#include "tests/unit/task_fixture.h"
 #include "vm/interp.h"
 #include "vm/memo_table.h"
 
@@ -121,32 +120,16 @@ static void test_late(void **state) {
   "}\n"                                                                                                                                     \
   "infer m on J = [[[0, 1, -1], [1, 0, 0.5], [-1, 0.5, 0]], [[0, 2, 0], [2, 0, -0.25], [0, -0.25, 0]]] with mh(chains = 3, warmup = 50, draws = 400), threads = 2\n"
 
-typedef struct ran {
-  aim_vm *vm;
-  aim_program *p;
-  aim_task *t;
-} ran;
-
-static ran ran_with(const char *text) {
-  ran r;
-  r.vm = aim_vm_new(NULL);
-  aim_vm_engine(r.vm, &interp_engine);
-  assert_int_equal(aim_load(r.vm, "m.aim", text, strlen(text), &r.p), AIM_OK);
-  assert_int_equal(aim_task_statement(r.p, 0, &r.t), AIM_OK);
-  assert_int_equal(aim_run(r.t, NULL), AIM_OK);
-  return r;
-}
-
-static void done(ran *r) {
-  aim_task_free(r->t);
-  aim_program_free(r->p);
-  aim_vm_free(r->vm);
+static fixture ran_with(const char *text) {
+  fixture f = open_task(text, (opening){.engine = &interp_engine});
+  expect_ok(&f, aim_run(f.t, NULL));
+  return f;
 }
 
 static void test_same_bits(void **state) {
   (void)state;
-  ran plain = ran_with(PROGRAM("")), kept = ran_with(PROGRAM("@memo\n")), few = ran_with(PROGRAM("@memo(size = 2)\n"));
-  ran *const others[] = {&kept, &few};
+  fixture plain = ran_with(PROGRAM("")), kept = ran_with(PROGRAM("@memo\n")), few = ran_with(PROGRAM("@memo(size = 2)\n"));
+  fixture *const others[] = {&kept, &few};
   exec_memo count[2], none;
   assert_false(interp_engine.memo(plain.t->model.loaded, &none));
   for (size_t o = 0; o < 2; o++) {
@@ -167,13 +150,13 @@ static void test_same_bits(void **state) {
   /* Eight states of s, with two of J; 243 of k; a few whole parts of x. */
   assert_true(count[0].found > count[0].asked * 3 / 4);
   assert_true(count[1].found < count[0].found && count[1].dropped > 1000);
-  done(&plain), done(&kept), done(&few);
+  close_fixture(&plain), close_fixture(&kept), close_fixture(&few);
 }
 
 /* What stands in @outputs: data by position, states by their cells; what is too cheap is computed. */
 static void test_keys(void **state) {
   (void)state;
-  ran r = ran_with(PROGRAM("@memo\n"));
+  fixture r = ran_with(PROGRAM("@memo\n"));
   strbuf text;
   strbuf_init(&text, &r.t->mem);
   ir_print_fn(ir_fn_find(r.t->p.module, "outputs"), &text);
@@ -198,7 +181,7 @@ static void test_keys(void **state) {
     ir_print_fn(fn, &text);
     assert_null(strstr(text.s, "memo"));
   }
-  done(&r);
+  close_fixture(&r);
 }
 
 int main(void) {

@@ -3,7 +3,7 @@
  * Statistical checks allow 4.9 standard errors (false alarm one in a million each; seeds are fixed).  The twins run the same drivers on an
  * engine that falsifies the gradient's density: a map with the Jacobian of a log scale, a laplace and a pathfinder of a density that is too wide, and
  * a pathfinder without a Jacobian. */
-#include "vm/api.h"
+#include "tests/unit/task_fixture.h"
 #include "vm/initial.h"
 #include "vm/interp.h"
 
@@ -41,29 +41,13 @@ static exec_status widened(exec_worker *w, int fn, size_t lanes, const exec_arg 
   return st;
 }
 
-typedef struct session {
-  aim_vm *vm;
-  aim_program *p;
-  aim_task *t;
-} session;
-
-static aim_status open_run(session *s, const char *text, const exec_engine *engine) {
-  s->vm = aim_vm_new(NULL);
-  assert_non_null(s->vm);
+static aim_status open_run(fixture *f, const char *text, const exec_engine *engine) {
   target = -1;
-  if (engine) aim_vm_engine(s->vm, engine);
-  assert_int_equal(aim_load(s->vm, "m.aim", text, strlen(text), &s->p), AIM_OK);
-  assert_int_equal(aim_task_statement(s->p, 0, &s->t), AIM_OK);
-  return aim_run(s->t, NULL);
+  *f = open_task(text, (opening){.engine = engine});
+  return aim_run(f->t, NULL);
 }
 
-static void close_run(session *s) {
-  aim_task_free(s->t);
-  aim_program_free(s->p);
-  aim_vm_free(s->vm);
-}
-
-static aim_summary row(session *s, const char *name, size_t cell) {
+static aim_summary row(fixture *s, const char *name, size_t cell) {
   aim_summary x;
   assert_int_equal(aim_summarise(s->t, aim_quantity_find(s->t, name), cell, &x), AIM_OK);
   return x;
@@ -73,7 +57,7 @@ static aim_summary row(session *s, const char *name, size_t cell) {
 
 static void test_map(void **state) {
   (void)state;
-  session s;
+  fixture s;
   static const char text[] = "model m(y: real[N]) {\n  p ~ Beta(3, 2)\n  s ~ Gamma(3, 1)\n  w ~ Dirichlet([2.0, 3.0, 4.0])\n"
                              "  u: real<lower = 0, upper = 4> ~ Normal(1, 2)\n  l: real<upper = 2> ~ Normal(0, 1)\n  mu ~ Normal(0, 2)\n  y ~ Normal(mu, 1)\n"
                              "  o: ordered(2) ~ Normal([-1.0, 3.0], 1)\n  track twice = 2 * mu\n}\n"
@@ -94,14 +78,14 @@ static void test_map(void **state) {
   assert_int_equal(aim_approximation_get(s.t, &x), AIM_OK);
   assert_true(x.settled && x.agreed == 4 && x.paths == 4 && isnan(x.pareto_k));
   assert_int_equal(aim_draw_count(s.t, 0), 1);
-  close_run(&s);
+  close_fixture(&s);
 }
 
 static double map_of(const exec_engine *engine) {
-  session s;
+  fixture s;
   assert_int_equal(open_run(&s, "model m() {\n  s ~ Gamma(3, 1)\n}\ninfer m with map\n", engine), AIM_OK);
   double x = row(&s, "s", 0).mean;
-  close_run(&s);
+  close_fixture(&s);
   return x;
 }
 
@@ -118,20 +102,20 @@ static void test_map_with_jacobian(void **state) {
 
 static void test_no_mode(void **state) {
   (void)state;
-  session s;
+  fixture s;
   assert_int_equal(open_run(&s, "model m(y: real[J]) {\n  tau ~ HalfCauchy(5)\n  theta: real[J] ~ Normal(0, tau)\n  y ~ Normal(theta, 5)\n}\n"
                                 "infer m on y = [1, 2, 3] with map(iterations = 200)\n", NULL), AIM_OK);
   aim_approximation x;
   assert_int_equal(aim_approximation_get(s.t, &x), AIM_OK);
   assert_false(x.settled);
-  close_run(&s);
+  close_fixture(&s);
   assert_int_equal(open_run(&s, "model m() {\n  k ~ Poisson(3)\n}\ninfer m with map\n", NULL), AIM_E_PROGRAM);
-  close_run(&s);
+  close_fixture(&s);
   assert_int_equal(open_run(&s, "model m() {\n  a ~ Flat()\n  b ~ Normal(0, 1)\n}\ninfer m with laplace\n", NULL), AIM_E_PROGRAM);
   aim_diagnostic d;
   assert_int_equal(aim_task_diagnostic(s.t, 0, &d), AIM_OK);
   assert_non_null(strstr(d.message, "along `a`"));
-  close_run(&s);
+  close_fixture(&s);
 }
 
 /* ---- laplace and pathfinder on a normal posterior: y[i] ~ Normal(a + b x[i], 1), a and b ~ Normal(0, 2) */
@@ -158,7 +142,7 @@ static line_truth line(void) {
 }
 
 /* The largest deviation of means and mean squares, in standard errors of n draws of a normal. */
-static double line_z(session *s, double n) {
+static double line_z(fixture *s, double n) {
   const line_truth t = line();
   static const char *const name[] = {"a", "b"};
   double worst = 0;
@@ -173,7 +157,7 @@ static double line_z(session *s, double n) {
 
 static void test_laplace(void **state) {
   (void)state;
-  session s;
+  fixture s;
   assert_int_equal(open_run(&s, LINE "laplace(draws = 40000)\n", NULL), AIM_OK);
   assert_true(line_z(&s, 40000) < 4.9);
   aim_evidence e;
@@ -182,7 +166,7 @@ static void test_laplace(void **state) {
   aim_approximation x;
   assert_int_equal(aim_approximation_get(s.t, &x), AIM_OK);
   assert_true(x.pareto_k < x.pareto_limit);
-  close_run(&s);
+  close_fixture(&s);
 }
 
 static void test_laplace_too_wide(void **state) {
@@ -190,34 +174,34 @@ static void test_laplace_too_wide(void **state) {
   exec_engine e = interp_engine;
   e.find = find;
   e.call = widened;
-  session s;
+  fixture s;
   /* One unknown, so that falsifying its two results is all. */
   static const char text[] = "model m() {\n  mu ~ Normal(1, 2)\n}\ninfer m with laplace(draws = 40000)\n";
   for (int twin = 0; twin < 2; twin++) {
     assert_int_equal(open_run(&s, text, twin ? &e : &interp_engine), AIM_OK);
     const double sd = row(&s, "mu", 0).sd, error = fabs(sd * sd - 4) / (4 * sqrt(2.0 / 40000));
     assert_true(twin ? error > 4.9 : error < 4.9);
-    close_run(&s);
+    close_fixture(&s);
   }
 }
 
 static void test_pathfinder(void **state) {
   (void)state;
-  session s;
+  fixture s;
   assert_int_equal(open_run(&s, LINE "pathfinder(draws = 10000)\n", NULL), AIM_OK);
   assert_true(line_z(&s, 5000) < 4.9); /* chosen with repetition: worth half of their number at least */
   aim_approximation x;
   assert_int_equal(aim_approximation_get(s.t, &x), AIM_OK);
   assert_true(x.pareto_k < x.pareto_limit && x.agreed == 4);
-  close_run(&s);
+  close_fixture(&s);
 }
 
 /* s ~ Gamma(3, 1) is not normal on the log scale: weights make up for it. */
 static double gamma_z(const exec_engine *engine) {
-  session s;
+  fixture s;
   assert_int_equal(open_run(&s, "model m() {\n  s ~ Gamma(3, 1)\n}\ninfer m with pathfinder(draws = 20000)\n", engine), AIM_OK);
   double z = fabs(row(&s, "s", 0).mean - 3.0) / sqrt(3.0 / 5000);
-  close_run(&s);
+  close_fixture(&s);
   return z;
 }
 
@@ -240,13 +224,13 @@ static void test_threads(void **state) {
     for (int threads = 1; threads <= 3; threads += 2) {
       char text[512];
       snprintf(text, sizeof text, LINE "%s, threads = %d\n", methods[m], threads);
-      session s;
+      fixture s;
       assert_int_equal(open_run(&s, text, NULL), AIM_OK);
       size_t n = aim_draw_count(s.t, 0);
       for (size_t q = 0; q < 2; q++)
         if (threads == 1) memcpy(first[q], aim_draws(s.t, 0, q, 0), n * sizeof(double));
         else assert_memory_equal(first[q], aim_draws(s.t, 0, q, 0), n * sizeof(double));
-      close_run(&s);
+      close_fixture(&s);
     }
   }
 }

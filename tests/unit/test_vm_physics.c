@@ -1,7 +1,7 @@
 /* test_vm_physics.c: kernels against the distributions that they are to leave, on states that are enumerated.
  *
  * Exact numbers are those of ISING-F: J = 1 where i + j leaves 2 on division by 3, else 1/2; h_i = ((i - 1) / N - 1/2) / 10.  Wrong kernels must be caught. */
-#include "tests/unit/host.h"
+#include "tests/unit/task_fixture.h"
 #include "vm/interp.h"
 #include "vm/mh_walk.h"
 #include "vm/physics.h"
@@ -41,32 +41,19 @@
   "  energy -0.3 * sum((i - 2 * j) * (v[i] == 2) * s[j] for i in 1..V, j in 1..H) + 0.4 * sum((v[i] == v[i + 1]) for i in 1..V - 1)\n}\n"
 
 typedef struct checked {
-  aim_vm *vm;
-  aim_program *p;
-  aim_task *t;
+  fixture f;
   physics_report r;
 } checked;
 
 static checked check(const char *text, const physics_rules *rules, const temper_rules *exchange) {
-  checked c = {0};
-  aim_config config;
-  aim_config_init(&config);
-  c.vm = aim_vm_new(&config);
-  assert_non_null(c.vm);
-  aim_vm_engine(c.vm, &interp_engine);
-  assert_int_equal(aim_load(c.vm, "m.aim", text, strlen(text), &c.p), AIM_OK);
-  assert_int_equal(aim_task_statement(c.p, 0, &c.t), AIM_OK);
-  c.t->rules = exchange;
-  assert_int_equal(aim_bind(c.t), AIM_OK);
-  assert_int_equal(api_physics(c.t, rules, &c.r), AIM_OK);
+  checked c = {.f = open_task(text, (opening){.engine = &interp_engine})};
+  c.f.t->rules = exchange;
+  expect_ok(&c.f, aim_bind(c.f.t));
+  expect_ok(&c.f, api_physics(c.f.t, rules, &c.r));
   return c;
 }
 
-static void done(checked *c) {
-  aim_task_free(c->t);
-  aim_program_free(c->p);
-  aim_vm_free(c->vm);
-}
+static void done(checked *c) { close_fixture(&c->f); }
 
 static const physics_row *find(const physics_report *r, const char *what, double beta) {
   for (size_t k = 0; k < r->rows; k++)

@@ -1,5 +1,5 @@
 /* test_vm_schedule.c: schedules as the sequences of inverse temperatures that they ask for. */
-#include "vm/api.h"
+#include "tests/unit/task_fixture.h"
 #include "vm/schedule_run.h"
 
 #include <math.h>
@@ -12,9 +12,7 @@
 enum { MOST = 4000 };
 
 typedef struct session {
-  aim_vm *vm;
-  aim_program *p;
-  aim_task *t;
+  fixture f;
   schedule_run s;
   double r[4096];
   schedule_slot slot[64];
@@ -24,27 +22,18 @@ typedef struct session {
 static void begin(session *s, const char *schedules, const char *with) {
   static char text[4096];
   snprintf(text, sizeof text, "%s\nmodel m(n: int) { s: spin[n] ~ Flat(); energy -sum(s) }\nanneal m on n = 20 with %s\n", schedules, with);
-  aim_config config;
-  aim_config_init(&config);
-  s->vm = aim_vm_new(&config);
-  assert_non_null(s->vm);
-  assert_int_equal(aim_load(s->vm, "m.aim", text, strlen(text), &s->p), AIM_OK);
-  assert_int_equal(aim_program_diagnostic_count(s->p), 0);
-  assert_int_equal(aim_task_statement(s->p, 0, &s->t), AIM_OK);
-  assert_int_equal(aim_bind(s->t), AIM_OK);
-  const schedule *code = s->t->plan.schedule;
+  s->f = open_task(text, (opening){0});
+  assert_int_equal(aim_program_diagnostic_count(s->f.p), 0);
+  expect_ok(&s->f, aim_bind(s->f.t));
+  const schedule *code = s->f.t->plan.schedule;
   assert_true(code->registers <= 4096 && code->slots <= 64);
   static double inputs[4096];
-  assert_null(schedule_inputs(code, &s->t->p, inputs));
+  assert_null(schedule_inputs(code, &s->f.t->p, inputs));
   s->s = (schedule_run){.s = code, .r = s->r, .slot = s->slot};
   schedule_begin(&s->s, inputs);
 }
 
-static void end(session *s) {
-  aim_task_free(s->t);
-  aim_program_free(s->p);
-  aim_vm_free(s->vm);
-}
+static void end(session *s) { close_fixture(&s->f); }
 
 /* Steps until the end, the energy after t sweeps being energy(t); fills betas, returns the number of sweeps. */
 static size_t play(session *s, double (*energy)(uint64_t sweeps), double *beta, schedule_state *state) {

@@ -1,6 +1,5 @@
 /* test_vm_spin_form.c: energies as quadratic forms against @tempered itself, at random states; and energies that are none. */
-#include "tests/unit/host.h"
-#include "vm/api.h"
+#include "tests/unit/task_fixture.h"
 #include "vm/interp.h"
 #include "stdlib/runtime/rt_potts.h"
 #include "vm/spin_order.h"
@@ -13,9 +12,7 @@
 #include <cmocka.h>
 
 typedef struct session {
-  aim_vm *vm;
-  aim_program *p;
-  aim_task *t;
+  fixture f;
   arena mem;
   aim_alloc alloc;
   host heap;
@@ -24,13 +21,8 @@ typedef struct session {
 static void begin(session *s, const char *body, const char *data) {
   static char text[4096];
   snprintf(text, sizeof text, "model m(%s\nanneal m on %s with hold(sweeps = 1)\n", body, data);
-  aim_config config;
-  aim_config_init(&config);
-  s->vm = aim_vm_new(&config);
-  aim_vm_engine(s->vm, &interp_engine);
-  assert_int_equal(aim_load(s->vm, "m.aim", text, strlen(text), &s->p), AIM_OK);
-  assert_int_equal(aim_task_statement(s->p, 0, &s->t), AIM_OK);
-  assert_int_equal(aim_bind(s->t), AIM_OK);
+  s->f = open_task(text, (opening){.engine = &interp_engine});
+  expect_ok(&s->f, aim_bind(s->f.t));
   s->heap = (host){0};
   s->alloc = (aim_alloc){host_fn, &s->heap};
   arena_init(&s->mem, &s->alloc, 0);
@@ -39,9 +31,7 @@ static void begin(session *s, const char *body, const char *data) {
 static void end(session *s) {
   arena_free(&s->mem);
   assert_int_equal(s->heap.bytes, 0);
-  aim_task_free(s->t);
-  aim_program_free(s->p);
-  aim_vm_free(s->vm);
+  close_fixture(&s->f);
 }
 
 #define EDGES "edge = [[1, 2], [2, 3], [3, 4], [4, 1], [2, 4], [2, 4], [5, 1]], J = [1.0, 0.5, -2.0, 0.25, 3.0, 1.5, -1.0]"
@@ -70,13 +60,13 @@ static void expect_form(const char *body, const char *data, size_t couplings, rt
   spin_form f;
   const char *why = NULL;
   assert_int_equal(ARENA_TRY(&s.mem), 0);
-  bool found = spin_form_find(&s.t->model, &s.mem, &f, &why);
+  bool found = spin_form_find(&s.f.t->model, &s.mem, &f, &why);
   if (!found) fprintf(stderr, "%s: %s\n", body, why);
   assert_true(found);
   assert_int_equal(f.couplings, couplings);
   assert_int_equal(f.problem.form, form);
   eval_worker w;
-  assert_true(eval_worker_init(&w, &s.t->model, 0, &s.alloc));
+  assert_true(eval_worker_init(&w, &s.f.t->model, 0, &s.alloc));
   exec_cell frame[64];
   for (uint64_t k = 0; k < 50; k++) {
     double part[2];
@@ -148,7 +138,7 @@ static void expect_plane(const char *energy, size_t colours, bool plane) {
   spin_form f;
   const char *why = NULL;
   assert_int_equal(ARENA_TRY(&s.mem), 0);
-  assert_true(spin_form_find(&s.t->model, &s.mem, &f, &why));
+  assert_true(spin_form_find(&s.f.t->model, &s.mem, &f, &why));
   expect_colours(&f.problem, &s.mem, colours);
   rt_spin_problem lattice;
   assert_int_equal(spin_order_plane(&f, 16, 128, &s.mem, &lattice), plane);
@@ -181,7 +171,7 @@ static void expect_none(const char *body, const char *data, const char *about) {
   spin_form f;
   const char *why = NULL;
   assert_int_equal(ARENA_TRY(&s.mem), 0);
-  assert_false(spin_form_find(&s.t->model, &s.mem, &f, &why));
+  assert_false(spin_form_find(&s.f.t->model, &s.mem, &f, &why));
   assert_non_null(why);
   if (!strstr(why, about)) fprintf(stderr, "%s: %s\n", body, why);
   assert_non_null(strstr(why, about));
