@@ -343,7 +343,7 @@ static void account(const exec_program *p, exec_account *out) {
   }
 }
 
-static bool memo(const exec_program *p, exec_memo *out) { return p->config->sure->memo && p->config->sure->memo(p->sure, out); }
+static bool memo(const exec_program *p, exec_memo *out) { return p->interpreter->memo && p->interpreter->memo(p->sure, out); }
 
 exec_engine tier_engine(const tier_config *config) {
   return (exec_engine){config->wait ? "jit" : "auto", load, unload, find, worker_new, worker_free, call, find_nan, config, frame, account, memo};

@@ -61,7 +61,7 @@ static void add_key(keys *k, ir_val v) {
   ARENA_PUSH(k->fn->module->mem, k->v, k->n, k->cap, v);
 }
 
-/* Numbers that a key is made of; 0: not known. */
+/* Numbers that a key is made of; INT64_MAX: more than can be counted. */
 static int64_t cells_of(const keys *k) {
   int64_t sum = 0;
   for (size_t i = 0; i < k->n; i++) {

@@ -431,9 +431,9 @@ static poly eval_op(builder *b, const ir_op *op, ir_val v) {
   case IR_BOOL_OP: return number(b, op->u.integer != 0);
   case IR_SIZE_OP: return number(b, (double)size_eval(b->p->sizes, op->u.size));
   case IR_TO_REAL_OP:
+  case IR_TO_INT_OP: /* of what is whole */
   case IR_BOOL_INT_OP:
   case IR_BOUND_OP: return eval(b, op->args[0]);
-  case IR_TO_INT_OP: return eval(b, op->args[0]); /* of spins it is whole already, of numbers see below */
   case IR_GUARD_OP: return eval(b, op->args[1]);
   case IR_NEG_OP: return scaled(eval(b, op->args[0]), -1.0);
   case IR_ADD_OP:
@@ -593,7 +593,7 @@ static void fill(builder *b, arena *mem, spin_form *f) {
   }
   f->problem = (rt_spin_problem){.n = n, .h = fields && !f->q ? h : NULL};
   f->H = fields ? H : NULL;
-  /* Half of all pairs or more, and a matrix is shorter. */
+  /* From a quarter of all pairs on a row of a matrix is read faster than a list. */
   if (!f->q && n <= 4096 && 4 * f->couplings >= n * (n - 1) / 2) {
     double *J = ARENA_ARRAY(mem, double, n * n);
     for (size_t k = 0; k < b->n; k++)

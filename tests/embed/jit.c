@@ -46,8 +46,8 @@ static void must(aim_task *t, aim_status st) {
   exit(1);
 }
 
-/* Runs the model on a vm with this engine, and evaluates its density. */
-static result run(const aim_engine *engine, const char *model, const char *data) {
+/* Runs the model on a vm with this engine, with files in the folder `output`, and evaluates its density. */
+static result run(const aim_engine *engine, const char *model, const char *data, const char *output) {
   result r = {0};
   aim_config c;
   aim_config_init(&c);
@@ -65,6 +65,7 @@ static result run(const aim_engine *engine, const char *model, const char *data)
   must(t, aim_set_int(t, "chains", 2));
   must(t, aim_set_int(t, "warmup", 200));
   must(t, aim_set_int(t, "draws", 200));
+  must(t, aim_set_text(t, "output", output));
   must(t, aim_run(t, NULL));
   size_t quantities = aim_quantity_count(t);
   r.draws = malloc(quantities * 2 * 200 * sizeof *r.draws * MOST);
@@ -118,9 +119,10 @@ static int mapped(const char *text) {
 int main(int argc, char **argv) {
   CHECK(argc == 5);
   const char *model = argv[2], *data = argv[3];
-  char cache[2048];
+  char cache[2048], output[2048];
   snprintf(cache, sizeof cache, "%s/objects", argv[4]);
-  result plain = run(NULL, model, data);
+  snprintf(output, sizeof output, "%s/run", argv[4]);
+  result plain = run(NULL, model, data, output);
   CHECK(strcmp(plain.how.engine, "interpreter") == 0 && plain.how.compiled == 0);
 
   aim_jit_config c;
@@ -137,11 +139,11 @@ int main(int argc, char **argv) {
   c.size++;
   aim_jit *jit = aim_jit_new(&c);
   CHECK(jit);
-  result first = run(aim_jit_engine(jit), model, data);
+  result first = run(aim_jit_engine(jit), model, data, output);
   CHECK(first.how.made == 1 && first.how.cached == 0 && first.how.compiled > 1000 && first.how.object > 0 && first.how.seconds > 0);
   CHECK(strcmp(first.how.engine, "jit") == 0 && first.how.why[0] == '\0');
   same(&plain, &first);
-  result again = run(aim_jit_engine(jit), model, data);
+  result again = run(aim_jit_engine(jit), model, data, output);
   CHECK(again.how.cached == 1 && again.how.made == 0 && again.how.compiled > 1000);
   same(&plain, &again);
   aim_jit_free(jit);
@@ -154,7 +156,7 @@ int main(int argc, char **argv) {
   c.cache = NULL;
   jit = aim_jit_new(&c);
   CHECK(jit);
-  result beside = run(aim_jit_engine(jit), model, data);
+  result beside = run(aim_jit_engine(jit), model, data, output);
   CHECK(strcmp(beside.how.engine, "auto") == 0 && beside.how.cached == 0);
   same(&plain, &beside);
   aim_jit_free(jit);
@@ -166,7 +168,7 @@ int main(int argc, char **argv) {
   c.cache = "/proc/nowhere/objects";
   jit = aim_jit_new(&c);
   CHECK(jit);
-  result without = run(aim_jit_engine(jit), model, data);
+  result without = run(aim_jit_engine(jit), model, data, output);
   CHECK(without.how.refused == 1 && without.how.compiled == 0 && without.how.interpreted > 1000 && strstr(without.how.why, "aim-cc"));
   CHECK(notices >= 2 && last[0]);
   same(&plain, &without);
