@@ -125,6 +125,8 @@ bool bind_absent(binder *b, const bound *y) {
   diag *d = bind_error(b, "E0771", s->at, "there are no data for `%s`", s->name);
   bind_say(b, d, "%s", ty_print(&b->p->check, s->type));
   const char *near = bind_nearest(b, s->name);
+  for (size_t k = 0; near && k < b->n; k++)
+    if (strcmp(b->of[k].sym->name, near) == 0) near = NULL; /* it is another one's */
   bool nothing = b->files.n == 0 && (!b->given || b->given->n == 0);
   if (near) bind_help(b, d, "the data have `%s`: bind it by `on ..., %s = %s`", near, s->name, near);
   else if (nothing && !b->run) bind_help(b, d, "name a file in a statement: `infer %s on \"data.json\"`", b->model->sym->name);

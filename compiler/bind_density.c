@@ -219,15 +219,25 @@ static const char *cell_name(walk *w, const char *array, const region *g) {
   return name.s;
 }
 
+/* Distributions of numbers from 0 whose density is 0 at 0, whatever their parameters. */
+static bool vanishes_at_0(binder *b, const check_dist *d) {
+  static const char *const names[] = {"LogNormal", "InvGamma", "InvChiSquared", "ScaledInvChiSquared", "Frechet"};
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+    if (strcmp(d->sym->name, names[k]) == 0) return check_library(&b->p->check, d->sym->name) == d->sym;
+  return false;
+}
+
 static void check_cell(walk *w, const ast_stmt *s, const check_dist *d, const bound *y, const region *g, const range *r) {
   binder *b = w->b;
   if (y->missing && y->missing->missing[g->cell]) return;
   bind_num x = y->sym->type->kind == TY_REAL ? (bind_num){.kind = DATA_REAL, .r = y->cells[g->cell].real}
                                              : (bind_num){.kind = DATA_INT, .i = y->cells[g->cell].integer};
   double v = number(x);
-  if (!(r->lower && v < number(r->lo)) && !(r->upper && v > number(r->hi))) return;
-  diag *e = bind_error(b, "E0787", s->sample.dist->at, "%s = %s is outside the support of `%s` (%s)", cell_name(w, y->sym->name, g),
-                       bind_num_text(b, x), d->sym->name, range_words(w, d, r));
+  const bool never = v == 0 && vanishes_at_0(b, d);
+  if (!never && !(r->lower && v < number(r->lo)) && !(r->upper && v > number(r->hi))) return;
+  diag *e = never ? bind_error(b, "E0787", s->sample.dist->at, "%s = 0, and the density of `%s` is 0 there whatever its parameters", cell_name(w, y->sym->name, g), d->sym->name)
+                  : bind_error(b, "E0787", s->sample.dist->at, "%s = %s is outside the support of `%s` (%s)", cell_name(w, y->sym->name, g), bind_num_text(b, x), d->sym->name,
+                               range_words(w, d, r));
   if (!y->written) bind_note(b, e, "%s", bind_where(b, y, y->fill ? 0 : g->cell));
   bind_point_binding(b, e, y);
   w->found = true;

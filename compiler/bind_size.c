@@ -24,8 +24,7 @@ static void set_size(binder *b, ir_size s, int64_t n, span at, const char *text)
   ARENA_PUSH(b->a, b->origin, b->norigins, b->cap_origins, o);
 }
 
-/* Says where the numbers in a size come from. */
-static void point_origins(binder *b, diag *d, ir_size s, span but) {
+void bind_point_origins(binder *b, diag *d, ir_size s, span but) {
   for (size_t k = 0; k < b->norigins; k++) {
     const size_origin *o = &b->origin[k];
     int64_t n;
@@ -288,7 +287,7 @@ static bool compare_extents(binder *b) {
                          : bind_error(b, "E0774", at, "`%s` has %lld element%s%s, and %s is %lld", y->sym->name, (long long)have,
                                       plural(have), axis_text(b, y, axis), size_text(b, dim), (long long)want);
       bind_say(b, d, "%lld in %s", (long long)have, bind_where(b, y, (size_t)-1));
-      point_origins(b, d, dim, at);
+      bind_point_origins(b, d, dim, at);
       bind_point_binding(b, d, y);
       if (y->rank == 2 && !constant) {
         int64_t other;
@@ -350,7 +349,7 @@ bool bind_check_sites(binder *b) {
     }
     diag *d = bind_error(b, "E0775", s->at, "%s `%s` is %lld", what, s->sym->name, (long long)n);
     bind_say(b, d, "%s", size_text(b, bad));
-    point_origins(b, d, bad, s->at);
+    bind_point_origins(b, d, bad, s->at);
   }
   return ok;
 }

@@ -128,6 +128,8 @@ bind_num bind_cell(const data_array *x, size_t cell);
 /* Compares ranks and fills y->rank and y->dim. */
 bool bind_shape(binder *b, bound *y);
 bool bind_sizes(binder *b);
+/* Says where the numbers in a size come from: as a note where that is `but`. */
+void bind_point_origins(binder *b, diag *d, ir_size s, span but);
 /* Notes on numbers that more data could change, for a run that goes on. */
 void bind_say_guesses(binder *b);
 /* The extents of latents and predictions, once every size has its number. */

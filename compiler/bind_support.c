@@ -50,6 +50,8 @@ static bool outside(binder *b, const bound *y, size_t cell, bind_num x, const as
 static bool not_a_number(binder *b, const bound *y, size_t cell) {
   diag *d = violation(b, y, cell, "E0777", NULL, arena_printf(b->a, "the value of `%s` is NaN", y->sym->name));
   bind_say(b, d, "declared here");
+  if (y->x->origin.source == DATA_FROM_JSON || y->x->origin.source == DATA_FROM_CSV)
+    bind_help(b, d, "if the value is missing, write %s", y->x->origin.source == DATA_FROM_JSON ? "null" : "nothing or NA");
   return false;
 }
 
@@ -93,6 +95,7 @@ static bool indices(binder *b, const bound *y) {
     diag *d = violation(b, y, k, "E0777", t->hi, what);
     bind_say(b, d, "%lld here", (long long)top.i);
     if (text) bind_help(b, d, "a size that is not set is the number of texts");
+    bind_point_origins(b, d, t->count, t->hi->at);
     if (x == 0) bind_help(b, d, "counting starts at 1: add 1 to every element if the data count from 0");
     return false;
   }

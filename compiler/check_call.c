@@ -320,7 +320,11 @@ const ty_info *check_call_expr(ctx *c, ast_expr *e) {
     if (later && !ptr_map_get(&c->names, name)) {
       cx_error(c, "E0690", e->call.fn.at, "`%s` is not available yet", name);
     } else {
-      check_args(c, e);
+      for (size_t i = 0; i < e->call.args.n; i++) {
+        ast_expr *x = e->call.args.items[i].value;
+        /* Functions are values to some functions of other languages. */
+        if (x->kind != EXPR_NAME || value_find(c, x->name.name) || !callable_find(c, x->name.name)) check_expr(c, x);
+      }
       unknown_callable(c, name, e->call.fn.at, "a function");
     }
     return check_error(c, e);

@@ -108,6 +108,11 @@ static ast_expr *subscript(ast_copier *c, const ragged_rows *r, const char *arra
       return cell;
     }
   }
+  if (w->r == r && w->d && ragged_name(d) == w->n && ragged_name(n) == w->d) {
+    diag *e = diag_add(g->p->diags, DIAG_ERROR, "E0528", at, "`%s[%s, %s]` is element %s of row %s", array, w->n, w->d, w->d, w->n);
+    diag_help(g->p->diags, e, "the row comes first: `%s[%s, %s]`", array, w->d, w->n);
+    return ast_new_name(g->a, w->cell, at);
+  }
   if (!whole_sub(d) || !whole_sub(n)) {
     diag *e = ragged_refuse(g, at, "a part of a row of `%s` has no fixed length", array);
     if (e) diag_help(g->p->diags, e, "go through it element by element, as in `sum(%s[d, i] for i in 1..%s[d])`", array, r->len);

@@ -246,6 +246,11 @@ static const ty_info *check_binary(ctx *c, ast_expr *e) {
     cx_error(c, "E0501", e->binary.op_at, "`%s` belongs to schedules and options", ast_op_text(op));
     return check_error(c, e);
   }
+  if ((op == OP_EQ || op == OP_NE) && (a->kind == TY_STRING) != (b->kind == TY_STRING)) {
+    diag *d = cx_error(c, "E0501", (a->kind == TY_STRING ? e->binary.lhs : e->binary.rhs)->at, "a text is no value to compare with");
+    cx_help(c, d, "a column of texts reads as `index(K)`: its distinct texts, sorted, have the numbers 1 to K, which a run prints. Compare with the number");
+    return check_error(c, e);
+  }
   strbuf what;
   strbuf_init(&what, c->a);
   strbuf_printf(&what, "an operand of `%s`", ast_op_text(op));

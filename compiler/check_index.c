@@ -1,6 +1,8 @@
 /* check_index.c: subscripts: elements, slices, gathers, and what can be said about their ranges before the run. */
 #include "compiler/check_state.h"
 
+#include <string.h>
+
 bool affine_of_expr(ctx *c, const ast_expr *e, affine *out) {
   size_table *t = c->p->sizes;
   if (e->kind == EXPR_NAME) {
@@ -101,6 +103,15 @@ bool sizes_are_extents(ctx *c, ir_size s) {
   return true;
 }
 
+/* The long form of a ragged array has the extent `len.sum`: check_ragged.c.  Subscripts of its rows are written out before; another runs over rows. */
+static bool refuse_row(ctx *c, const ast_expr *sub, const char *name, ir_size runs, ir_size extent) {
+  const char *symbol, *dot = NULL;
+  if (!name || !size_is_symbol(c->p->sizes, extent, &symbol) || !(dot = strchr(symbol, '.'))) return false;
+  diag *d = cx_error(c, "E0528", sub->at, "`%s` is ragged, and this index runs over 1..%s", name, size_text(c->st, runs));
+  cx_help(c, d, "a row has no fixed length and is no value: read its elements, `%s[i, k]`, where k runs over `1..%.*s[i]`", name, (int)(dot - symbol), symbol);
+  return true;
+}
+
 void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent, const ast_expr *base, unsigned axis) {
   const char *name = base_text(base);
   const char *array = name ? arena_printf(c->a, "`%s`", name) : "this array";
@@ -133,6 +144,7 @@ void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent,
       if (name) point_shape(c, e, base);
       return;
     }
+    if (refuse_row(c, sub, name, a.loop->hi, extent)) return;
     diag *e;
     const char *var = a.loop->range->var.name;
     if (constant)
@@ -164,6 +176,7 @@ void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent,
   if (t->kind == TY_INT && t->support == IR_SUP_FINITE && t->count != IR_SIZE_NONE && !size_never_above(c->st, t->count, extent)) {
     bool constant = size_is_const(sizes, size_sub(sizes, t->count, extent), &d);
     if (!constant && (!sizes_are_extents(c, t->count) || !sizes_are_extents(c, extent))) return;
+    if (refuse_row(c, sub, name, t->count, extent)) return;
     diag *e = cx_error(c, "E0528", sub->at, "this index runs over 1..%s, but %s has %s elements", size_text(c->st, t->count), array,
                        size_text(c->st, extent));
     cx_say(c, e, "%s against %s", size_text(c->st, t->count), size_text(c->st, extent));
@@ -209,6 +222,8 @@ const ty_info *check_index(ctx *c, ast_expr *e) {
   ast_exprs *subs = &e->index.subs;
   symbol *s = NULL;
   const ty_info *t;
+  const bool within = c->in_subscript;
+  c->in_subscript = false;
   if (base->kind == EXPR_NAME && base->name.name[0] && (s = value_find(c, base->name.name)) && s->elementwise) {
     /* The elements are read below, not the whole array. */
     base->name.sym = s;
@@ -222,6 +237,7 @@ const ty_info *check_index(ctx *c, ast_expr *e) {
     t = check_expr(c, base);
     s = NULL;
   }
+  c->in_subscript = within;
   ir_size dim[IR_MAX_RANK];
   unsigned rank = 0, axis = 0;
   ast_expr *gather = NULL;
@@ -249,7 +265,9 @@ const ty_info *check_index(ctx *c, ast_expr *e) {
       } else ok = check_slice(c, sub, extent, base, axis, dim, &rank) && ok;
       continue;
     }
+    c->in_subscript = true;
     const ty_info *x = check_expr(c, sub);
+    c->in_subscript = within;
     if (ty_is_error(x)) {
       ok = false;
       continue;

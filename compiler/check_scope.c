@@ -171,6 +171,7 @@ void unknown_value(ctx *c, const char *name, span at) {
   const char *module = habit_module(name);
   if (module) cx_help(c, d, "%s", module);
   else if (f) cx_help(c, d, "%s of that name is called with parentheses: `%s(...)`", sym_noun(f), name);
+  else if (c->in_subscript) cx_help(c, d, "an index is known inside its loop: `plate %s in 1..N { ... }`, or `sum(... for %s in 1..N)`", name, name);
   else if (c->kind == CTX_MODEL && !c->auto_sizes) cx_help(c, d, "if it is data, add it to the signature of the model");
 }
 

@@ -1,6 +1,8 @@
 /* check_shape.c: types as values: kinds, extents, broadcasting, and expressions read as sizes. */
 #include "compiler/check_state.h"
 
+#include <string.h>
+
 #include <math.h>
 
 const ty_info *ty_scalar(check_state *st, ty_kind kind) { return &st->scalars[kind]; }
@@ -46,7 +48,10 @@ const char *size_text(check_state *st, ir_size s) {
   if (s == IR_SIZE_NONE) return "?";
   strbuf b;
   strbuf_init(&b, st->p->mem);
-  size_print(st->p->sizes, s, &b);
+  const char *symbol, *dot = NULL;
+  /* The extent of a ragged array's long form: check_ragged.c. */
+  if (size_is_symbol(st->p->sizes, s, &symbol) && (dot = strchr(symbol, '.')) && strcmp(dot, ".sum") == 0) strbuf_printf(&b, "sum(%.*s)", (int)(dot - symbol), symbol);
+  else size_print(st->p->sizes, s, &b);
   return b.s;
 }
 

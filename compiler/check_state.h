@@ -127,6 +127,7 @@ struct ctx {
   const ast_expr *floor_left; /* what stands left of a `//` */
   const char *distfn; /* logpdf, ...: whose first argument is checked */
   unsigned conds;     /* ifs and filters around this statement */
+  bool in_subscript;  /* a subscript is checked */
   unsigned guards;    /* conditions around this expression: an index may be outside where it is not evaluated */
   ptr_map tracks;     /* names of tracked quantities: ast_arg */
   ast_name **replicas; /* `predict y` */

@@ -17,9 +17,10 @@ static void declared_let(ctx *c, const ast_target *t, const ast_expr *value, con
 static void let_element(ctx *c, ast_target *t, ast_expr *value) {
   for (size_t i = 0; i < t->subs.n; i++)
     if (t->subs.items[i]->kind != EXPR_ALL && t->subs.items[i]->kind != EXPR_RANGE) check_int(c, t->subs.items[i], "an index");
-  elements *e = elements_of(c, t, false, NULL);
-  symbol *s = e ? elements_symbol(e) : NULL;
   symbol *taken = ptr_map_get(&c->names, t->name.name);
+  /* What is there as a whole has no elements to add: of these nothing more is said. */
+  elements *e = taken && !taken->elementwise ? NULL : elements_of(c, t, false, NULL);
+  symbol *s = e ? elements_symbol(e) : NULL;
   if (taken && taken != s) {
     if (!taken->type || !ty_is_error(taken->type)) {
       diag *d = cx_error(c, "E0402", t->at, "`%s` is already %s", t->name.name, sym_noun(taken));

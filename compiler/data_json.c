@@ -167,7 +167,7 @@ static bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 
 /* What people most often write instead of JSON, told by the bytes before the place where jansson stopped. */
 static const char *syntax_guess(const json_job *job, const json_error_t *e, const char **help) {
   static const char *const words[] = {"NaN", "nan", "Inf", "inf", "Infinity", "NA", "True", "False", "None", "NULL", "TRUE", "FALSE"};
-  static const char *const meant[] = {"write \"NaN\"", "write \"NaN\"", "write \"Inf\"", "write \"Inf\"", "write \"Inf\"", "a missing value is null",
+  static const char *const meant[] = {"a missing value is null", "a missing value is null", "write \"Inf\"", "write \"Inf\"", "write \"Inf\"", "a missing value is null",
                                       "write true", "write false", "a missing value is null", "a missing value is null", "write true", "write false"};
   const char *begin = job->bytes + job->bom, *p = begin + (e->position > 0 ? (size_t)e->position : 0), *stop = job->bytes + job->n;
   if (p > stop) p = stop;

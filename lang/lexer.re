@@ -104,8 +104,8 @@ static void bad_byte(lexer *l, const char *from) {
   } else {
     diag *d = diag_add(l->diags, DIAG_ERROR, "E0101", at, "`%c` means nothing in AIM", c);
     if (c == '?') diag_help(l->diags, d, "a choice is written `if c { a } else { b }` or `select(c, a, b)`");
-    if (c == '&' || c == '|')
-      diag_help(l->diags, d, "the logical operators are `and`, `or` and `not`");
+    if (c == '&') diag_help(l->diags, d, "the logical operators are `and`, `or` and `not`");
+    if (c == '|') diag_help(l->diags, d, "the density of a distribution at x is `logpdf(Normal(mu, sigma), x)`; the logical operators are `and`, `or` and `not`");
     if (c == '$') diag_help(l->diags, d, "a field is read with `.`, as in `hs.beta`");
   }
 }

@@ -39,10 +39,23 @@ static bool looks_like_distribution(const ast_expr *e) {
   return e->kind == EXPR_CALL && e->call.fn.name && e->call.fn.name[0] >= 'A' && e->call.fn.name[0] <= 'Z';
 }
 
+/* The left side as it would stand behind `let`. */
+static const char *target_text(parser *p, const ast_target *t) {
+  strbuf b;
+  strbuf_init(&b, p->a);
+  strbuf_puts(&b, t->name.name);
+  for (size_t k = 0; k < t->subs.n; k++) {
+    strbuf_puts(&b, k ? ", " : "[");
+    ast_print_expr(&b, t->subs.items[k]);
+  }
+  if (t->subs.n) strbuf_putc(&b, ']');
+  return b.s;
+}
+
 static void misplaced_assignment(parser *p, const ast_stmt *s, body_kind in) {
   const ast_target *t = &s->assign.target;
   span at = span_join(t->at, s->assign.value->at);
-  const char *name = t->name.name;
+  const char *name = target_text(p, t);
   if (in != IN_FN && looks_like_distribution(s->assign.value)) {
     diag *d = diag_add(p->diags, DIAG_ERROR, "E0302", at, "`=` does not draw `%s` from a distribution", name);
     strbuf b;

@@ -199,8 +199,8 @@ static bool stan_habit(parser *p, token t) {
   bool first_is_type = ONE_OF(p, first, "real", "int", "vector", "row_vector", "matrix", "simplex", "ordered", "positive_ordered",
                               "unit_vector", "corr_matrix", "cov_matrix", "cholesky_factor_corr", "cholesky_factor_cov", "array",
                               "bool", "float", "double", "complex");
-  bool outside_model = p->tokens.nopen == 0 || (t.kind == T_LC && p->tokens.nopen == 1);
-  if (ONE_OF(p, first, "data", "parameters", "transformed", "generated", "functions") && outside_model && p->nwords <= 3 &&
+  bool block = p->tokens.nopen == 0 || (t.kind == T_LC && (p->tokens.nopen == 1 || p->nwords == 1));
+  if (ONE_OF(p, first, "data", "parameters", "transformed", "generated", "functions") && block && p->nwords <= 3 &&
       (t.kind == T_LC || t.kind == T_ID)) {
     diag *d = report(p, first, "E0203", "there are no program blocks in AIM");
     if (spelled(p, first, "data")) diag_help(p->diags, d, "data is the model's signature: `model m(y: real[N], sigma: real[N]) { ... }`");
@@ -312,7 +312,7 @@ static bool stan_habit(parser *p, token t) {
   if (t.kind == T_OPEQ) {
     bool target = spelled(p, first, "target");
     diag *d = report(p, t, "E0203", "there are no mutable variables to add to");
-    if (target) diag_help(p->diags, d, "write `factor e` to add `e` to the log density");
+    if (target) diag_help(p->diags, d, "write `factor e` to add `e` to the log density; what stands as `normal_lpdf(y | mu, s)` in Stan is `y ~ Normal(mu, s)` for data, else `factor logpdf(Normal(mu, s), y)`");
     else diag_help(p->diags, d, "a sum is `sum(e for i in 1..N)`, a recursion an indexed `let s[t] = s[t - 1] + e`");
     return true;
   }
@@ -403,6 +403,12 @@ static bool small_slip(parser *p, token t) {
   if (t.kind == T_LC && (p->before.kind == T_EQ || p->before.kind == T_LP || p->before.kind == T_COMMA || p->before.kind == T_TILDE)) {
     diag *d = report(p, t, "E0202", "an array is not written with braces");
     diag_help(p->diags, d, "write `[1, 2, 3]`");
+    return true;
+  }
+  if (in_brackets_of(p, T_LB) && ((t.kind == T_COMMA && p->before.kind == T_LB) || (t.kind == T_RB && p->before.kind == T_COMMA)) &&
+      grammar_accepts(p->engine, T_COLON, true)) {
+    diag *d = report(p, t, "E0202", "a subscript is missing");
+    diag_help(p->diags, d, "a whole axis is `:`: `X[:, j]` is a column, `X[i]` a row");
     return true;
   }
   if (t.kind == T_ELSE) {
@@ -539,6 +545,8 @@ static void general(parser *p, token t) {
   } else if (p->nwords == 1 && p->words[0].kind == T_ID && n && p->tokens.open[n - 1].kind == T_LC && e.can[T_TILDE] &&
              (t.kind == T_PLUS || t.kind == T_MINUS || t.kind == T_STAR || t.kind == T_SLASH || t.kind == T_CARET)) {
     diag_help(p->diags, d, "a function gives its value by `return %s ...`; in a model `let y = %s ...` names one", p->words[0].name, p->words[0].name);
+  } else if (p->nwords == 0 && n && p->tokens.open[n - 1].kind == T_LC && (t.kind == T_LB || t.kind == T_LP || t.kind == T_INT || t.kind == T_REAL || t.kind == T_MINUS)) {
+    diag_help(p->diags, d, "a value alone does nothing; a function gives its own by `return ...`");
   } else if (t.kind == T_DOTDOT && p->nwords) {
     diag_help(p->diags, d, "a range stands in `for i in 1..N`, in a subscript `x[1..N]` or in a type `1..4`");
   } else if (t.kind == T_ID && t.len == 1 && spelled(p, t, "T") && tokens_peek(&p->tokens, 0).kind == T_LB) {

@@ -215,7 +215,22 @@ const char *aim_model_name(const aim_program *p, size_t model) {
   return p && model < p->n_models ? p->model[model]->decl->name.name : NULL;
 }
 
-size_t aim_input_count(const aim_program *p, size_t model) { return p && model < p->n_models ? p->model[model]->ndata : 0; }
+/* What binding makes for ragged arrays (check_ragged.c) is nobody's to give. */
+static const symbol *input_at(const aim_program *p, size_t model, size_t input) {
+  const check_model *m = p && model < p->n_models ? p->model[model] : NULL;
+  for (size_t k = 0; m && k < m->ndata; k++) {
+    const symbol *s = m->data[k];
+    const bool made = s->param && (s->param->rows == ROWS_ROW || s->param->rows == ROWS_COLUMN || s->param->rows == ROWS_START);
+    if (!made && input-- == 0) return s;
+  }
+  return NULL;
+}
+
+size_t aim_input_count(const aim_program *p, size_t model) {
+  size_t n = 0;
+  while (input_at(p, model, n)) n++;
+  return n;
+}
 
 /* The type of a site, or of an input. */
 static const char *type_text(const aim_program *p, const check_site *site, const ty_info *t) {
@@ -225,8 +240,8 @@ static const char *type_text(const aim_program *p, const check_site *site, const
 }
 
 aim_status aim_input_get(const aim_program *p, size_t model, size_t input, aim_input *out) {
-  if (input >= aim_input_count(p, model)) return AIM_E_USAGE;
-  const symbol *s = p->model[model]->data[input];
+  const symbol *s = input_at(p, model, input);
+  if (!s) return AIM_E_USAGE;
   const char *type = type_text(p, NULL, s->type);
   if (!type) return AIM_E_MEMORY;
   *out = (aim_input){s->name, type, !(s->param && s->param->default_)};

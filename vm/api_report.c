@@ -79,6 +79,7 @@ aim_status aim_task_messages(aim_task *t, unsigned flags, aim_write *write, void
 void api_report_bound(aim_task *t, span where, int64_t index, int64_t extent, const char *when) {
   diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0910", where, "index %lld is outside 1..%lld", (long long)index + 1, (long long)extent);
   diag_say(&t->p.diags, d, "%s", when);
+  if (index < 0) diag_help(&t->p.diags, d, "counting starts at 1: where this is `x[t - k]`, start the loop over t later");
 }
 
 void api_report_stop(aim_task *t, const eval_faults *f) { api_report_bound(t, f->where, f->index, f->extent, "in this run"); }
