@@ -48,9 +48,10 @@ static chain chain_of(eliminator *e, uint32_t dim, const elim_part *part) {
       } else if (x->lag > c.lag) {
         c.lag = x->lag;
       }
-      if (x->lag && c.deep & 1u << x->var) e->g->blame = e->g->var[x->var].dims;
-      if (x->lag && c.deep & 1u << x->var)
+      if (x->lag && c.deep & 1u << x->var) {
+        e->g->blame = e->g->var[x->var].dims;
         factors_refuse(e->g, part->f[k]->op->where, "the elements of `%s` are tied together along more than one axis", e->g->var[x->var].site->name);
+      }
     }
   return c;
 }
@@ -145,8 +146,7 @@ typedef struct messages {
   ir_val all;
 } messages;
 
-static ir_axes message_axes(const chain *c, const eliminator *e, ir_val message, ir_val at) {
-  (void)c;
+static ir_axes message_axes(const eliminator *e, ir_val message, ir_val at) {
   ir_axes axes = {.n = ir_type_of(e->fn, message).rank + 1u};
   axes.at[0] = at;
   return axes;
@@ -160,7 +160,7 @@ static ir_val through_range(chain *c, ir_builder *b, const elim_range *r, ir_val
     e->pos[c->dim] = elim_position(e, b, c->dim, r->first);
     tables(c, b, r, ALL, &list);
     message = advance(c, b, message, scope, &list, c->lag);
-    if (m->keep) m->all = ir_put(b, m->all, message_axes(c, e, message, e->pos[c->dim]), message);
+    if (m->keep) m->all = ir_put(b, m->all, message_axes(e, message, e->pos[c->dim]), message);
     return message;
   }
   ahead *a = ARENA_NEW(e->g->m->mem, ahead);
@@ -177,7 +177,7 @@ static ir_val through_range(chain *c, ir_builder *b, const elim_range *r, ir_val
   ir_val next = advance(c, &in, scan->u.loop->out[0].state, scope, &list, c->lag);
   ir_loop_finish(e->fn, scan, 0, NULL, next);
   if (m->keep) {
-    ir_axes axes = message_axes(c, e, next, e->pos[c->dim]);
+    ir_axes axes = message_axes(e, next, e->pos[c->dim]);
     m->all = ir_loop_out(e->fn, scan, IR_INTO, m->all, &axes, next);
   }
   e->repeats = repeats;
@@ -201,7 +201,7 @@ static ir_val forward(chain *c, ir_builder *b, const elim_range *range, size_t n
     memmove(t.dim + 1, t.dim, t.rank * sizeof *t.dim);
     t.dim[0] = e->g->dim[c->dim].extent;
     t.rank++;
-    m->all = ir_put(b, ir_new_array(b, t), message_axes(c, e, message, e->pos[c->dim]), message);
+    m->all = ir_put(b, ir_new_array(b, t), message_axes(e, message, e->pos[c->dim]), message);
   }
   for (size_t k = 0; k < n; k++) message = through_range(c, b, &range[k], message, m);
   return message;

@@ -166,7 +166,7 @@ static void move_low(rt_lbfgs *s, double t, double lp, double slope)
   s->slope_lo = slope;
 }
 
-/* No acceptable point: the best seen is taken if it is one, else the search starts anew along the gradient. */
+/* No acceptable point: the search starts anew from the iterate, along the gradient. */
 static rt_lbfgs_status give_up(rt_lbfgs *s)
 {
   if (s->pairs == 0) return RT_LBFGS_STUCK;
@@ -188,7 +188,7 @@ rt_lbfgs_status rt_lbfgs_advance(rt_lbfgs *s, double lp, const double *gradient)
   if (usable) {
     const double rounding = ROUNDING * rt_max(1.0, rt_abs(s->lp));
     const int wolfe = lp >= s->lp + ARMIJO * s->t * s->slope && rt_abs(slope) <= CURVATURE * s->slope;
-    const int near = lp >= s->lp - rounding && rt_abs(slope) <= (1.0 - 2.0 * 0.1) * s->slope && s->t * s->slope <= 1e3 * rounding;
+    const int near = lp >= s->lp - rounding && rt_abs(slope) <= 0.8 * s->slope && s->t * s->slope <= 1e3 * rounding;
     if (wolfe || near) return accept(s, lp, gradient);
   }
   if (s->tried == TRIES) {
