@@ -14,6 +14,8 @@ void help_print(void) {
         "  aimc bench model.aim          what it costs on this machine: density, gradient, draws\n"
         "  aimc loo model.aim            how well it would predict what it has not seen, and which model would best\n"
         "  aimc sbc model.aim            whether its method finds what the model itself simulates\n"
+        "  aimc export DIR draws.nc      the draws of a run in another format: .nc, .csv, .npz, .json\n"
+        "  aimc report DIR...            a page to look at of one run, or of several beside each other\n"
         "  aimc doctor                   this machine and this build\n"
         "  aimc cache                    compiled models that are kept\n"
         "  aimc run --help               all options\n"

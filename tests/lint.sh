@@ -64,6 +64,14 @@ grep -oE '^\| [EWN]0[0-9]{3}[^|]*\|' docs/diagnostics.md | grep -oE '[EWN]0[0-9]
 } >"$scratch/found"
 verdict "docs/diagnostics.md lists the codes of all messages, each once"
 
+grep -oE '(put_[a-z]+|open_group|member)\(o, "[a-z_]+"' vm/run_json.c | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u | while read -r key; do
+  grep -q "\`$key\`" docs/running.md || echo "$key"
+done >"$scratch/found"
+verdict "docs/running.md says what each member of run.json is"
+
+sed -n 's/^    {"\([a-z-]*\)", [A-Z'"'"'].*/\1/p' aimc/args.c | while read -r flag; do grep -q -- "--$flag\b" docs/*.md || echo "--$flag"; done >"$scratch/found"
+verdict "docs/ names each flag of the command"
+
 {
   sh stdlib/reference.sh | cmp -s - docs/stdlib.md || echo "make docs, and look at what changed"
   # A distribution whose comment is lost would be lost there.
