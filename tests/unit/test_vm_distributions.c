@@ -275,6 +275,8 @@ static void test_cdfs(void **state) {
         double at = discrete(d) ? i : x[i + 1];
         sum += discrete(d) ? exp(density(&pdf, d, i, p)) : mass(&pdf, d, p, x[i], at);
         double l = density(&lower, d, at, p), u = density(&upper, d, at, p);
+        if (discrete(d) && sum > 1e-290 && sum < 0.5 && !(fabs(l - log(sum)) <= 1e-10 * (1.0 - log(sum)) || l == log(sum)))
+          fail_msg("%s, parameters %d: log cdf(%.17g) is %.15g, not %.15g", d->name, s, at, l, log(sum));
         if (!(fabs(exp(l) - sum) <= 1e-9)) fail_msg("%s, parameters %d: cdf(%.17g) is %.12g, not %.12g", d->name, s, at, exp(l), sum);
         if (!(fabs(exp(l) + exp(u) - 1.0) <= 1e-13)) fail_msg("%s, parameters %d: at %.17g the tails are %.17g and %.17g", d->name, s, at, exp(l), exp(u));
         if (inverts && l > -30.0 && l < -1e-3 && !discrete(d)) {
