@@ -2,48 +2,11 @@
  *
  * Each statement that sets elements is a *piece*: a box of positions, whose axis is lo..hi where a subscript is a loop index plus
  * a size.  The pieces of an array must tile 1..N in each axis, with equal symbols where they meet, and that gives its extents.
- * They are collected from the tree before the statements are checked, so that the extents are known at the first one.
- *
- * Where an array is read while loops that set it are running, the position is compared with the pieces loop by loop,
- * outermost first: an earlier iteration of a `for`, or an earlier statement of this iteration, has set it. */
-#include "compiler/check_state.h"
+ * They are collected from the tree before the statements are checked, so that the extents are known at the first one.  Whether what is
+ * read was set before is asked in check_elements_read.c. */
+#include "compiler/check_elements.h"
 
 enum { MAX_PIECES = 512 };
-
-typedef struct pre_loop pre_loop;
-struct pre_loop {
-  pre_loop *outer;
-  const ast_range *range; /* NULL: the block of a `predict`, which arrays do not leave */
-  bool is_for;
-};
-
-typedef struct piece {
-  const ast_target *target; /* NULL: what a forecast continues */
-  const ast_expr *value;    /* of a let */
-  pre_loop *loops;
-  const ast_stmt *branch_of; /* the innermost `if` around it */
-  bool otherwise;            /* in its else */
-  bool conditional;          /* an `if` or filter inside the array's scope */
-  bool visited;
-  const ast_range *range[IR_MAX_RANK]; /* the loop that moves along each axis */
-  bool down[IR_MAX_RANK];
-  ir_size off[IR_MAX_RANK];
-  ir_size lo[IR_MAX_RANK], hi[IR_MAX_RANK];
-} piece;
-
-struct elements {
-  const char *name;
-  pre_loop *home; /* NULL: the body */
-  piece *pieces;
-  size_t n, cap;
-  size_t naxes;
-  bool resolved, broken;
-  ir_size ext[IR_MAX_RANK];
-  symbol *sym;
-  const ty_info *element;
-  span element_at;
-  bool assumed; /* sym->type is what elements_assume made of it */
-};
 
 symbol *elements_symbol(const elements *e) { return e->sym; }
 const ty_info *elements_element(const elements *e) { return e->element; }
@@ -59,7 +22,6 @@ typedef struct collector {
   const ast_stmt *branch_of;
   bool otherwise;
   unsigned conds;
-  unsigned conds_at; /* conds outside the innermost loops; see piece.conditional */
 } collector;
 
 static bool mentions(const ast_expr *e, const char *name) {
@@ -296,24 +258,51 @@ static const char *piece_text(ctx *c, const piece *p, size_t axis) {
   return arena_printf(c->a, "%s..%s", size_text(c->st, p->lo[axis]), size_text(c->st, p->hi[axis]));
 }
 
+/* One box, set by one piece: of several, only as the branches of one `if`. */
+static bool set_once(ctx *c, const elements *e, piece *const *list, size_t n) {
+  if (n == 2 && list[0]->branch_of && list[0]->branch_of == list[1]->branch_of && list[0]->otherwise != list[1]->otherwise) return true;
+  if (n == 1 && !list[0]->conditional) return true;
+  if (n == 1) {
+    diag *d = cx_error(c, "E0523", piece_at(e, list[0]), "this element of `%s` is set under a condition only", e->name);
+    cx_help(c, d, "set it in both branches of the `if`, or choose the value: `if c { a } else { b }`");
+    return false;
+  }
+  diag *d = cx_error(c, "E0522", piece_at(e, list[1]), "`%s` is set twice here", e->name);
+  if (list[0]->target) cx_point(c, d, piece_at(e, list[0]), "these elements were set here");
+  cx_help(c, d, "each element of an array is set once");
+  return false;
+}
+
+/* No piece of the rest starts at `next`, behind `last` (NULL: none so far): its first either sets again what was set, or leaves a gap. */
+static void tell_gap(ctx *c, const elements *e, piece *const *rest, size_t n, size_t axis, ir_size next, const piece *last) {
+  const piece *p = rest[0];
+  int64_t d;
+  for (size_t i = 1; i < n; i++)
+    if (size_difference(c->st, rest[i]->lo[axis], p->lo[axis], &d) && d < 0) p = rest[i];
+  const bool decided = size_difference(c->st, p->lo[axis], next, &d);
+  int64_t from;
+  if ((decided && d < 0) || (!decided && last && size_difference(c->st, p->lo[axis], last->lo[axis], &from) && from == 0)) {
+    const bool one = e->naxes == 1 && p->lo[0] == p->hi[0];
+    diag *g = one ? cx_error(c, "E0522", piece_at(e, p), "`%s[%s]` is set twice", e->name, piece_text(c, p, axis))
+                  : cx_error(c, "E0522", piece_at(e, p), "elements of `%s` are set twice: %s again", e->name, piece_text(c, p, axis));
+    if (last && last->target) cx_point(c, g, piece_at(e, last), "%s set here", piece_text(c, last, axis));
+    cx_help(c, g, "each element of an array is set once");
+    return;
+  }
+  diag *g = cx_error(c, "E0521", piece_at(e, p), "%s `%s[%s]` is not set", last ? "element" : "the first element", e->name, size_text(c->st, next));
+  cx_say(c, g, "this sets %s%s", piece_text(c, p, axis), axis ? arena_printf(c->a, " of axis %zu", axis + 1) : "");
+  if (last && last->target) cx_point(c, g, piece_at(e, last), "this sets %s", piece_text(c, last, axis));
+  const bool whole = e->n == 1 && !p->range[axis] && p->target;
+  if (whole && p->value) cx_help(c, g, "`let %s = ...` has the shape of its value; elements are set in a loop: `let %s[i] = ...`", e->name, e->name);
+  else if (whole) cx_help(c, g, "an array is declared with its extents: `%s: real[%s] ~ ...`", e->name, piece_text(c, p, axis));
+  else if (!decided) cx_help(c, g, "ranges meet where one ends in the very size that the next starts after");
+  else if (!last) cx_help(c, g, "counting starts at 1: add `let %s[1] = ...` or start the loop at 1", e->name);
+}
+
 /* Whether pieces chain along axis and all below it, after grouping by their range on that axis.  Sets ext from `axis` on. */
 static bool tile(ctx *c, elements *e, piece **list, size_t n, size_t axis, ir_size *ext) {
   size_table *t = c->p->sizes;
-  if (axis == e->naxes) {
-    /* One position set by several: only as the branches of one `if`. */
-    if (n == 2 && list[0]->branch_of && list[0]->branch_of == list[1]->branch_of && list[0]->otherwise != list[1]->otherwise) return true;
-    for (size_t i = 0; i < n && n == 1; i++)
-      if (list[i]->conditional) {
-        diag *d = cx_error(c, "E0523", piece_at(e, list[i]), "this element of `%s` is set under a condition only", e->name);
-        cx_help(c, d, "set it in both branches of the `if`, or choose the value: `if c { a } else { b }`");
-        return false;
-      }
-    if (n == 1) return true;
-    diag *d = cx_error(c, "E0522", piece_at(e, list[1]), "`%s` is set twice here", e->name);
-    if (list[0]->target) cx_point(c, d, piece_at(e, list[0]), "these elements were set here");
-    cx_help(c, d, "each element of an array is set once");
-    return false;
-  }
+  if (axis == e->naxes) return set_once(c, e, list, n);
   piece **rest = ARENA_ARRAY(c->a, piece *, n), **group = ARENA_ARRAY(c->a, piece *, n);
   for (size_t i = 0; i < n; i++) rest[i] = list[i];
   size_t nrest = n, groups = 0;
@@ -330,32 +319,7 @@ static bool tile(ctx *c, elements *e, piece **list, size_t n, size_t axis, ir_si
       } else rest[left++] = rest[i];
     }
     if (ngroup == 0) {
-      const piece *p = rest[0];
-      for (size_t i = 1; i < nrest; i++) {
-        int64_t d;
-        if (size_difference(c->st, rest[i]->lo[axis], p->lo[axis], &d) && d < 0) p = rest[i];
-      }
-      int64_t d;
-      bool decided = size_difference(c->st, p->lo[axis], next, &d);
-      int64_t from;
-      bool again = (decided && d < 0) || (!decided && last && size_difference(c->st, p->lo[axis], last->lo[axis], &from) && from == 0);
-      if (again) {
-        bool one = e->naxes == 1 && p->lo[0] == p->hi[0];
-        diag *g = one ? cx_error(c, "E0522", piece_at(e, p), "`%s[%s]` is set twice", e->name, piece_text(c, p, axis))
-                      : cx_error(c, "E0522", piece_at(e, p), "elements of `%s` are set twice: %s again", e->name, piece_text(c, p, axis));
-        if (last && last->target) cx_point(c, g, piece_at(e, last), "%s set here", piece_text(c, last, axis));
-        cx_help(c, g, "each element of an array is set once");
-      } else {
-        diag *g = cx_error(c, "E0521", piece_at(e, p), "%s `%s[%s]` is not set", last ? "element" : "the first element", e->name,
-                           size_text(c->st, next));
-        cx_say(c, g, "this sets %s%s", piece_text(c, p, axis), axis ? arena_printf(c->a, " of axis %zu", axis + 1) : "");
-        if (last && last->target) cx_point(c, g, piece_at(e, last), "this sets %s", piece_text(c, last, axis));
-        bool whole = e->n == 1 && !p->range[axis] && p->target;
-        if (whole && p->value) cx_help(c, g, "`let %s = ...` has the shape of its value; elements are set in a loop: `let %s[i] = ...`", e->name, e->name);
-        else if (whole) cx_help(c, g, "an array is declared with its extents: `%s: real[%s] ~ ...`", e->name, piece_text(c, p, axis));
-        else if (!decided) cx_help(c, g, "ranges meet where one ends in the very size that the next starts after");
-        else if (!last) cx_help(c, g, "counting starts at 1: add `let %s[1] = ...` or start the loop at 1", e->name);
-      }
+      tell_gap(c, e, rest, nrest, axis, next, last);
       return false;
     }
     ir_size mine[IR_MAX_RANK] = {0};
@@ -561,200 +525,4 @@ ty_kind elements_guess(ctx *c, const elements *e) {
   for (size_t i = 0; i < e->n; i++)
     if (e->pieces[i].value) k = ty_join(k, guess(c, e, e->pieces[i].value));
   return k;
-}
-
-/* --- reading while building */
-
-typedef struct reading {
-  bool known;
-  affine from, to;
-  ir_size lo, hi; /* over all iterations of its loop */
-} reading;
-
-typedef enum standing { SET, EARLIER, ANOTHER /* iteration of a plate */, LATER } standing;
-
-static const loop *open_loop(const ctx *c, const ast_range *r) {
-  for (const loop *l = c->loops; l; l = l->outer)
-    if (l->range == r) return l;
-  return NULL;
-}
-
-/* Compares what is read with what a piece has set by now.  axis: where an earlier iteration decides. */
-static standing compare(ctx *c, const elements *e, const piece *p, const reading *r, size_t *axis, bool *tied) {
-  for (size_t a = 0; a < e->naxes; a++) tied[a] = false;
-  if (!p->target) return SET;
-  /* The axes in the order of the loops that move along them, innermost first. */
-  size_t order[IR_MAX_RANK], n = 0;
-  for (const pre_loop *l = p->loops; l && l->range; l = l->outer)
-    for (size_t a = 0; a < e->naxes; a++)
-      if (p->range[a] == l->range) order[n++] = a;
-  while (n-- > 0) {
-    size_t a = order[n];
-    const loop *l = open_loop(c, p->range[a]);
-    if (!l) break;
-    const affine *near = l->down ? &r[a].from : &r[a].to;
-    int64_t ahead;
-    if (!r[a].known || near->loop != l || !size_difference(c->st, near->off, p->off[a], &ahead)) return LATER;
-    bool point = r[a].from.loop == r[a].to.loop && r[a].from.off == r[a].to.off;
-    if (point && ahead == 0) {
-      tied[a] = true;
-      continue;
-    }
-    if (l->kind == LOOP_PLATE) return ANOTHER;
-    *axis = a;
-    return (l->down ? ahead > 0 : ahead < 0) ? EARLIER : LATER;
-  }
-  return p->visited ? SET : LATER;
-}
-
-/* A box of positions: what is read, or what a piece has set by now. */
-typedef struct box {
-  ir_size lo[IR_MAX_RANK], hi[IR_MAX_RANK];
-  bool any[IR_MAX_RANK];     /* a piece: this axis agrees with what is read */
-  bool no_hi[IR_MAX_RANK];   /* a piece: everything from lo to what is read was set by earlier iterations */
-  bool no_lo[IR_MAX_RANK];   /* the same, counting down */
-} box;
-
-typedef enum part { NONE, FULL, LOW, HIGH } part;
-
-/* How much of b along an axis p has.  LOW leaves what is above p.hi, HIGH what is below p.lo; claiming less than there is does
- * no harm, so only the end that must be certain is compared.  Below 1 there are no elements that could be set: a position
- * there is outside the array, which the check of ranges says. */
-static part part_of(ctx *c, const box *p, const box *b, size_t a) {
-  if (p->any[a]) return FULL;
-  int64_t first;
-  bool from_1 = size_is_const(c->p->sizes, p->lo[a], &first) && first <= 1;
-  bool low = p->no_lo[a] || from_1 || size_never_above(c->st, p->lo[a], b->lo[a]);
-  bool high = p->no_hi[a] || size_never_above(c->st, b->hi[a], p->hi[a]);
-  return low && high ? FULL : low ? LOW : high ? HIGH : NONE;
-}
-
-/* Whether the boxes together have all of b. */
-static bool cover(ctx *c, const box *set, size_t n, size_t naxes, const box *b, int depth, size_t *budget) {
-  size_table *t = c->p->sizes;
-  ir_size one = size_const(t, 1);
-  int64_t d;
-  for (size_t a = 0; a < naxes; a++)
-    if (size_difference(c->st, b->lo[a], b->hi[a], &d) && d > 0) return true;
-  part parts[IR_MAX_RANK];
-  for (int full = 1; full >= 0; full--)
-    for (size_t i = 0; i < n; i++) {
-      if (*budget == 0 || (!full && depth == 0)) return false;
-      (*budget)--;
-      bool touches = true, all = true;
-      for (size_t a = 0; a < naxes && touches; a++) {
-        parts[a] = part_of(c, &set[i], b, a);
-        touches = parts[a] != NONE;
-        all &= parts[a] == FULL;
-      }
-      if (!touches) continue;
-      if (all) return true;
-      if (full) continue;
-      box rest = *b;
-      bool ok = true;
-      for (size_t a = 0; a < naxes && ok; a++) {
-        if (parts[a] == FULL) continue;
-        box part = rest;
-        if (parts[a] == LOW) {
-          part.lo[a] = size_add(t, set[i].hi[a], one);
-          ok = part.lo[a] != rest.lo[a];
-          rest.hi[a] = set[i].hi[a];
-        } else {
-          part.hi[a] = size_sub(t, set[i].lo[a], one);
-          ok = part.hi[a] != rest.hi[a];
-          rest.lo[a] = set[i].lo[a];
-        }
-        ok = ok && cover(c, set, n, naxes, &part, depth - 1, budget);
-      }
-      if (ok) return true;
-    }
-  return false;
-}
-
-bool elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
-  elements *e = sym_of(s)->elems;
-  if (!e || e->broken || !e->resolved || (s->type && ty_is_error(s->type))) return false;
-  reading r[IR_MAX_RANK];
-  size_table *t = c->p->sizes;
-  ir_size one = size_const(t, 1);
-  for (size_t a = 0; a < e->naxes; a++) {
-    r[a] = (reading){.known = true, .from = {NULL, one}, .to = {NULL, e->ext[a]}, .lo = one, .hi = e->ext[a]};
-    const ast_expr *sub = subs && a < subs->n ? subs->items[a] : NULL;
-    if (!sub || sub->kind == EXPR_ALL) continue;
-    const ast_expr *lo = sub->kind == EXPR_RANGE ? sub->range.lo : sub, *hi = sub->kind == EXPR_RANGE ? sub->range.hi : sub;
-    affine other;
-    r[a].known = affine_bounds_of_expr(c, lo, &r[a].from, &other) && affine_bounds_of_expr(c, hi, &other, &r[a].to);
-    if (!r[a].known) continue;
-    const affine *f = &r[a].from, *g = &r[a].to;
-    r[a].lo = f->loop ? size_add(t, f->loop->lo, f->off) : f->off;
-    r[a].hi = g->loop ? size_add(t, g->loop->hi, g->off) : g->off;
-  }
-  box *set = ARENA_ARRAY(c->a, box, e->n);
-  size_t nset = 0, axis = 0, earlier_axis = 0;
-  const piece *earlier = NULL, *another = NULL, *later = NULL;
-  bool known = true;
-  for (size_t a = 0; a < e->naxes; a++) known &= r[a].known;
-  size_t done = 0;
-  for (size_t i = 0; i < e->n; i++) {
-    const piece *p = &e->pieces[i];
-    bool tied[IR_MAX_RANK], open = false;
-    standing st = compare(c, e, p, r, &axis, tied);
-    for (size_t a = 0; a < e->naxes; a++) open |= tied[a];
-    done += st == SET && !open;
-    if (st == ANOTHER && !another) another = p;
-    if (st == EARLIER && !earlier) earlier = p, earlier_axis = axis;
-    if (st != SET && st != EARLIER) {
-      if (!later) later = p;
-      continue;
-    }
-    box *b = &set[nset++];
-    for (size_t a = 0; a < e->naxes; a++) {
-      b->lo[a] = p->lo[a];
-      b->hi[a] = p->hi[a];
-      b->any[a] = tied[a];
-      if (st == EARLIER && a == axis) b->no_hi[a] = !p->down[a], b->no_lo[a] = p->down[a];
-    }
-  }
-  /* Complete: a subscript that is not known is then a matter of its range only. */
-  if (done == e->n) return false;
-  size_t budget = 4096;
-  box want = {0};
-  for (size_t a = 0; a < e->naxes; a++) {
-    want.lo[a] = r[a].lo;
-    want.hi[a] = r[a].hi;
-  }
-  if (known && cover(c, set, nset, e->naxes, &want, 8, &budget)) return false;
-  diag *d;
-  if (earlier && known) {
-    size_t a = earlier_axis;
-    const loop *l = open_loop(c, earlier->range[a]);
-    ir_size first = l->down ? r[a].hi : r[a].lo;
-    int64_t n;
-    /* Below 1: check_bounds says so where it has the type. */
-    if (s->type && !l->down && size_is_const(t, first, &n) && n < 1) return false;
-    d = cx_error(c, "E0524", at, "the first iteration reads `%s[%s%s]`, which is not set yet", e->name, a ? "..., " : "",
-                 size_text(c->st, first));
-    cx_point(c, d, earlier->range[a]->at, "`%s` starts at %s", earlier->range[a]->var.name, size_text(c->st, l->down ? l->hi : l->lo));
-    cx_help(c, d, "set the first elements before the loop, and start it after them");
-    return true;
-  }
-  if (another) {
-    d = cx_error(c, "E0525", at, "an iteration of a plate reads an element of `%s` that another one sets", e->name);
-    cx_point(c, d, another->target->at, "set here");
-    for (const loop *l = c->loops; l; l = l->outer)
-      if (l->kind == LOOP_PLATE) {
-        cx_point(c, d, l->range->at, "the iterations over `%s` are independent", l->range->var.name);
-        break;
-      }
-    cx_help(c, d, "what depends on the step before is a `for`");
-    return true;
-  }
-  if (!known)
-    d = cx_error(c, "E0524", at, "it cannot be told that this element of `%s` is already set", e->name);
-  else d = cx_error(c, "E0524", at, "`%s` is read before %s set", e->name, subs ? "this element is" : "all of its elements are");
-  if (later && later->target) cx_point(c, d, later->target->at, "set here");
-  if (c->loops && later && later->loops && open_loop(c, later->range[0] ? later->range[0] : NULL))
-    cx_help(c, d, "inside the loop that builds it, read `%s[t - 1]` or another element of an iteration before", e->name);
-  else cx_help(c, d, "move the statement that sets it up");
-  return true;
 }
