@@ -46,6 +46,12 @@ static uint64_t sum_of(const checkpoint *c) {
 
 /* ---- what decides the draws */
 
+static uint64_t mix_names(uint64_t h, const char *const *name, size_t n) {
+  h = mix(h, n);
+  for (size_t k = 0; k < n; k++) h = mix_text(h, name[k]);
+  return h;
+}
+
 static uint64_t mix_options(uint64_t h, const run_options *o) {
   const int64_t whole[] = {o->method, o->chains, o->warmup, o->draws, o->thin, o->max_depth, o->metric, o->steps, o->order, o->init, o->paths};
   for (size_t k = 0; k < sizeof whole / sizeof *whole; k++) h = mix(h, (uint64_t)whole[k]);
@@ -56,9 +62,7 @@ static uint64_t mix_options(uint64_t h, const run_options *o) {
   h = mix_real(h, o->scale);
   h = mix(h, o->until.n);
   for (size_t k = 0; k < o->until.n; k++) h = mix_real(mix(h, o->until.step[k].op), o->until.step[k].x);
-  h = mix(h, o->nsave);
-  for (size_t k = 0; k < o->nsave; k++) h = mix_text(h, o->save[k]);
-  return h;
+  return mix_names(mix_names(h, o->save, o->nsave), o->blocks, o->nblocks);
 }
 
 static const ir_param *datum(const program *p, const char *name) {

@@ -88,6 +88,13 @@ test_resume_of_another_run() {
   expect 2 "$aimc" run eight_schools.aim --out d --draws 50 --quiet --resume
   [ "$sum" = "$(cat d/* | cksum)" ] || fail "the folder has changed"
 }
+test_resume_of_another_order_of_sites() {
+  printf 'model two(n: int) {\n  v: bool[n] ~ Flat()\n  h: bool[n] ~ Flat()\n  energy -sum(v[i] * h[i] for i in 1..n)\n}\n' > two.aim
+  printf 'infer two on n = 3 with gibbs(warmup = 10, draws = 20)\n' >> two.aim
+  expect 0 "$aimc" run two.aim --out d --quiet
+  expect 2 "$aimc" run two.aim --out d --quiet --resume --set 'blocks = [h, v]'
+  says err E0938
+}
 test_resume_of_a_complete_run() {
   expect 0 "$aimc" run eight_schools.aim --out d --draws 50
   cp -r d before
