@@ -205,9 +205,18 @@ static bool resolve_piece(ctx *c, elements *e, piece *p) {
   }
   for (size_t a = 0; a < subs->n; a++) {
     const ast_expr *sub = subs->items[a];
-    if (sub->kind == EXPR_ALL || sub->kind == EXPR_RANGE) {
-      diag *d = cx_error(c, "E0523", sub->at, "a slice of `%s` cannot be set: set its elements", e->name);
-      if (sub->kind == EXPR_ALL && a + 1 == subs->n) cx_help(c, d, "leave the last `:` out");
+    if (sub->kind == EXPR_ALL) {
+      diag *d = cx_error(c, "E0523", sub->at, "how many elements of `%s` this sets is not known", e->name);
+      if (a + 1 == subs->n) cx_help(c, d, "leave the last `:` out");
+      else cx_help(c, d, "write the range, such as `1..N`");
+      return false;
+    }
+    if (sub->kind == EXPR_RANGE) {
+      p->range[a] = NULL;
+      p->lo[a] = size_of_expr(c, sub->range.lo);
+      p->hi[a] = size_of_expr(c, sub->range.hi);
+      if (p->lo[a] != IR_SIZE_NONE && p->hi[a] != IR_SIZE_NONE) continue;
+      if (!silenced(c, sub->range.lo) && !silenced(c, sub->range.hi)) cannot_tell(c, e, sub->at, "these bounds are not sizes");
       return false;
     }
     const ast_range *r;

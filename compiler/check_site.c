@@ -16,12 +16,38 @@ check_site *site_add(ctx *c, symbol *s, ir_site_role role, const ty_info *type, 
   return x;
 }
 
-static void check_subs(ctx *c, const ast_target *t) {
+void check_subs(ctx *c, const ast_target *t) {
   for (size_t i = 0; i < t->subs.n; i++) {
     ast_expr *e = t->subs.items[i];
-    if (e->kind == EXPR_ALL || e->kind == EXPR_RANGE) continue;
-    check_int(c, e, "an index");
+    if (e->kind == EXPR_ALL) continue;
+    if (e->kind == EXPR_RANGE) check_int(c, e->range.lo, "the start of a slice"), check_int(c, e->range.hi, "the end of a slice");
+    else check_int(c, e, "an index");
   }
+}
+
+/* A type with further axes in front, and without its first axes. */
+static const ty_info *with_axes(ctx *c, const ty_info *element, const ir_size *extent, unsigned n) {
+  ty_info *t = ARENA_NEW(c->a, ty_info);
+  *t = *element;
+  t->rank = (uint8_t)(n + element->rank);
+  for (unsigned k = 0; k < element->rank; k++) t->dim[n + k] = element->dim[k];
+  for (unsigned k = 0; k < n; k++) t->dim[k] = extent[k];
+  return t;
+}
+
+const ty_info *ty_without_axes(ctx *c, const ty_info *whole, unsigned n) {
+  ty_info *t = ARENA_NEW(c->a, ty_info);
+  *t = *whole;
+  t->rank = (uint8_t)(whole->rank - n);
+  for (unsigned k = 0; k < t->rank; k++) t->dim[k] = whole->dim[n + k];
+  return t;
+}
+
+unsigned slice_extents(ctx *c, const ast_target *t, ir_size *extent) {
+  unsigned n = 0;
+  for (size_t i = 0; i < t->subs.n && n < IR_MAX_RANK; i++)
+    if (t->subs.items[i]->kind == EXPR_RANGE) extent[n++] = range_extent(c, t->subs.items[i]->range.lo, t->subs.items[i]->range.hi);
+  return n;
 }
 
 /* A product of a matrix and a vector by `*`, somewhere in the sums and products of e. */
@@ -192,17 +218,25 @@ static void note_event(ctx *c, check_site *site, const drawn *d, bool ok) {
   site->event = event;
 }
 
-/* The type of what a new name holds at one position. */
-static const ty_info *drawn_type(ctx *c, ast_stmt *s, drawn *d, bool ok) {
+/* The type of what a new name holds at one position.  A slice, of so many elements along n axes, has their axes in front of that. */
+static const ty_info *drawn_type(ctx *c, ast_stmt *s, drawn *d, bool ok, const ir_size *extent, unsigned n) {
   ast_target *t = &s->sample.target;
   if (t->type) {
     const ty_info *declared = check_type(c, t->type);
-    if (ty_is_error(declared) || !ok) return declared;
-    if (!check_sizes(c, s, declared, d)) return declared;
-    if (!check_support(c, t->at, declared, t->type, d, s->sample.dist, false)) return declared;
-    if (d->event.rank <= declared->event_rank) return declared;
+    bool fits = ty_is_error(declared) || declared->rank >= n + declared->event_rank;
+    for (unsigned k = 0; k < n && fits && !ty_is_error(declared); k++) fits = declared->dim[k] == extent[k];
+    if (!fits) {
+      diag *g = cx_error(c, "E0517", t->type->at, "the slice `%s[...]` is declared %s", t->name.name, ty_print(c->p, declared));
+      cx_say(c, g, "it has %s element%s%s", size_text(c->st, extent[0]), extent[0] == size_const(c->p->sizes, 1) ? "" : "s", n > 1 ? " along its first axis" : "");
+      return ty_scalar(c->st, TY_ERROR);
+    }
+    if (ty_is_error(declared)) return declared;
+    const ty_info *element = n ? ty_without_axes(c, declared, n) : declared;
+    if (!ok || !check_sizes(c, s, declared, d)) return element;
+    if (!check_support(c, t->at, declared, t->type, d, s->sample.dist, false)) return element;
+    if (d->event.rank <= element->event_rank) return element;
     ty_info *out = ARENA_NEW(c->a, ty_info);
-    *out = *declared;
+    *out = *element;
     out->event_rank = d->event.rank;
     return out;
   }
@@ -213,7 +247,7 @@ static const ty_info *drawn_type(ctx *c, ast_stmt *s, drawn *d, bool ok) {
     cx_help(c, g, "write `%s: %s ~ ...`", t->name.name, support ? arena_printf(c->a, "%s(K)", support) : "real[K]");
     return ty_scalar(c->st, TY_ERROR);
   }
-  if (d->batch.rank > 0) {
+  if (d->batch.rank > n) {
     diag *g = cx_error(c, "E0604", t->at, "`%s` needs a declared shape, since its distribution has arrays as arguments", t->name.name);
     const ast_args *args = &s->sample.dist->call.args;
     for (size_t i = 0; i < args->n; i++) {
@@ -235,6 +269,7 @@ static const ty_info *drawn_type(ctx *c, ast_stmt *s, drawn *d, bool ok) {
   for (unsigned k = 0; k < d->event.rank; k++) out->dim[k] = d->event.dim[k];
   out->event_rank = d->event.rank;
   if (d->event.kind == TY_INT && d->event.count != IR_SIZE_NONE) out->count = d->event.count;
+  if (n && !check_sizes(c, s, with_axes(c, out, extent, n), d)) return ty_scalar(c->st, TY_ERROR);
   return out;
 }
 
@@ -287,7 +322,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
     symbol *sym = sym_new(c->st, kind, t->name.name, t->name.at);
     t->name.sym = sym;
     sym->stochastic = true;
-    sym->type = drawn_type(c, s, &d, ok);
+    sym->type = drawn_type(c, s, &d, ok, NULL, 0);
     if (c->loops) {
       diag *g = cx_error(c, "E0616", t->at, "every iteration over `%s` would draw `%s` again", c->loops->range->var.name, sym->name);
       cx_point(c, g, c->loops->range->at, "the loop over `%s`", c->loops->range->var.name);
@@ -304,6 +339,8 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
   }
   check_subs(c, t);
   elements *e = elements_of(c, t, true, continues);
+  ir_size extent[IR_MAX_RANK];
+  const unsigned slices = slice_extents(c, t, extent);
   symbol *sym = e ? elements_symbol(e) : NULL;
   if (!e) {
     /* Reported: know the name, so that nothing else is. */
@@ -317,7 +354,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
       value_hide(c, sym);
     }
     bool ok = check_drawn(c, s->sample.dist, &d);
-    drawn_type(c, s, &d, ok);
+    if (!slices) drawn_type(c, s, &d, ok, NULL, 0);
     return;
   }
   if (!sym) {
@@ -344,9 +381,10 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
   const ty_info *element = elements_element(e), *mine;
   if (element && !t->type && ok && !ty_is_error(element)) {
     /* The first element's type is everybody's. */
-    if (check_sizes(c, s, element, &d)) check_support(c, t->at, element, NULL, &d, s->sample.dist, false);
+    const ty_info *left = slices ? with_axes(c, element, extent, slices) : element;
+    if (check_sizes(c, s, left, &d)) check_support(c, t->at, left, NULL, &d, s->sample.dist, false);
   } else {
-    mine = drawn_type(c, s, &d, ok);
+    mine = drawn_type(c, s, &d, ok, extent, slices);
     elements_typed(c, e, mine, t->at);
   }
   if (sym->type) note_event(c, site_add(c, sym, role, sym->type, t->at), &d, ok);
@@ -364,7 +402,7 @@ static void check_sample_member(ctx *c, ast_stmt *s) {
   bool ok = check_drawn(c, s->sample.dist, &d);
   symbol *sym = sym_new(c->st, SYM_LET, t->name.name, t->name.at);
   sym->stochastic = true;
-  sym->type = drawn_type(c, s, &d, ok);
+  sym->type = drawn_type(c, s, &d, ok, NULL, 0);
   if (t->subs.n) sym->type = ty_scalar(c->st, TY_ERROR);
   t->name.sym = sym;
   value_add(c, sym);

@@ -364,6 +364,11 @@ void check_let(ctx *c, ast_stmt *s);
 bool check_twice(ctx *c, const ast_target *t, symbol *sym);
 /* An array of unknowns is read in the statement that is to tell its type. */
 void site_assume(ctx *c, symbol *s, span at);
+/* Subscripts left of `~` or `=`: integers, or the ends of slices. */
+void check_subs(ctx *c, const ast_target *t);
+/* The number of slices among them, and how many elements each has along its axis. */
+unsigned slice_extents(ctx *c, const ast_target *t, ir_size *extent /* OUT, [IR_MAX_RANK] */);
+const ty_info *ty_without_axes(ctx *c, const ty_info *whole, unsigned n);
 /* `name` is predicted from a distribution without a sampler. */
 void report_undrawn(ctx *c, span at, const symbol *dist, const char *name);
 check_site *site_add(ctx *c, symbol *s, ir_site_role role, const ty_info *type, span at);

@@ -14,9 +14,19 @@ static void declared_let(ctx *c, const ast_target *t, const ast_expr *value, con
   point_shape(c, d, value);
 }
 
+/* The type of an element, where the value is for a slice: its last axes, or one for all. */
+static const ty_info *slice_element(ctx *c, const ast_target *t, const ast_expr *value, const ty_info *v, const ir_size *extent, unsigned n) {
+  if (v->rank == 0) return v;
+  bool fits = v->rank >= n;
+  for (unsigned k = 0; k < n && fits; k++) fits = v->dim[k] == extent[k];
+  if (fits) return ty_without_axes(c, v, n);
+  diag *d = cx_error(c, "E0517", value->at, "the value of this slice is %s", ty_print(c->p, v));
+  cx_point(c, d, t->at, "a slice of %s elements%s", size_text(c->st, extent[0]), n > 1 ? " along its first axis" : "");
+  return ty_scalar(c->st, TY_ERROR);
+}
+
 static void let_element(ctx *c, ast_target *t, ast_expr *value) {
-  for (size_t i = 0; i < t->subs.n; i++)
-    if (t->subs.items[i]->kind != EXPR_ALL && t->subs.items[i]->kind != EXPR_RANGE) check_int(c, t->subs.items[i], "an index");
+  check_subs(c, t);
   symbol *taken = ptr_map_get(&c->names, t->name.name);
   /* What is there as a whole has no elements to add: of these nothing more is said. */
   elements *e = taken && !taken->elementwise ? NULL : elements_of(c, t, false, NULL);
@@ -48,6 +58,9 @@ static void let_element(ctx *c, ast_target *t, ast_expr *value) {
   if (!e) return;
   if (!ty_is_error(v) && !value_expected(c, value, v, "an element")) v = ty_scalar(c->st, TY_ERROR);
   if (t->type) declared_let(c, t, value, &v);
+  ir_size extent[IR_MAX_RANK];
+  const unsigned slices = slice_extents(c, t, extent);
+  if (slices && !ty_is_error(v)) v = slice_element(c, t, value, v, extent, slices);
   const ty_info *first = elements_element(e);
   if (!ty_is_error(v)) {
     ty_kind kind = ty_join(v->kind, first ? (ty_kind)first->kind : elements_guess(c, e));

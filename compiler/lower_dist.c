@@ -506,29 +506,6 @@ static void one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, ui
   }
 }
 
-/* A slice left of `~`: an axis of the batch. */
-typedef struct slice {
-  int axis;      /* of the batch; -1 for an index */
-  ir_size dim, extent;
-  ir_val first;  /* 0: the whole axis */
-  bool check;    /* its end may be outside */
-} slice;
-
-static slice slice_of(lower *l, const ast_expr *e, ir_size dim) {
-  size_table *t = l->m->sizes;
-  lindex lo = lower_index(l, e->range.lo, dim), hi = lower_index(l, e->range.hi, dim);
-  slice c = {.dim = dim, .first = lo.v, .check = ir_def_op(l->fn, hi.v) && ir_def_op(l->fn, hi.v)->code == IR_BOUND_OP};
-  if (lo.linear && hi.linear && lo.base == hi.base && lo.sign == hi.sign)
-    c.extent = size_add(t, size_sub(t, hi.offset, lo.offset), size_const(t, 1));
-  return c;
-}
-
-static lindex slice_at(lower *l, const slice *c, ir_val idx) {
-  if (!c->first) return lower_index_at(l, idx);
-  ir_val v = ir_op2(&l->b, IR_ADD_OP, c->first, idx);
-  return (lindex){.v = c->check ? ir_op2(&l->b, IR_BOUND_OP, v, ir_size_val(&l->b, c->dim)) : v};
-}
-
 /* The statement inside its `for`: positions that subscripts leave open become a plate. */
 static void tilde_here(lower *l, void *user) {
   const ast_stmt *s = user;
@@ -546,24 +523,26 @@ static void tilde_here(lower *l, void *user) {
   if (l->replica_site[number]) l->replica_site[number]->event_rank = (uint8_t)t.event;
 
   lindex lead[IR_MAX_RANK];
-  slice cut[IR_MAX_RANK];
+  lower_slice cut[IR_MAX_RANK];
   ir_size extent[IR_MAX_RANK];
   uint32_t nlead = 0, n = 0;
+  bool sliced = false;
   for (; nlead < target->subs.n && nlead < IR_MAX_RANK; nlead++) {
     const ast_expr *sub = target->subs.items[nlead];
     ir_size dim = t.type.dim[nlead];
-    cut[nlead] = (slice){.axis = -1};
+    cut[nlead] = (lower_slice){.axis = -1};
     if (sub->kind != EXPR_ALL && sub->kind != EXPR_RANGE) {
       lead[nlead] = lower_index(l, sub, dim);
       continue;
     }
-    cut[nlead] = sub->kind == EXPR_ALL ? (slice){.dim = dim, .extent = dim} : slice_of(l, sub, dim);
+    cut[nlead] = sub->kind == EXPR_ALL ? (lower_slice){.dim = dim, .extent = dim} : lower_slice_of(l, sub, dim);
     if (cut[nlead].extent == IR_SIZE_NONE || l->replica[number]) {
       lower_refuse(l, sub->at, "this slice left of `~`");
       return;
     }
     cut[nlead].axis = (int)n;
     extent[n++] = cut[nlead].extent;
+    sliced = true;
   }
   uint32_t rest = t.type.rank - t.event > nlead ? t.type.rank - t.event - nlead : 0;
   for (uint32_t k = 0; k < rest; k++) extent[n++] = t.type.dim[nlead + k];
@@ -575,12 +554,17 @@ static void tilde_here(lower *l, void *user) {
     prepare_arguments(l, s->sample.dist);
     lower_box box = lower_box_begin(l, n, extent);
     for (uint32_t k = 0; k < nlead; k++)
-      if (cut[k].axis >= 0) lead[k] = slice_at(l, &cut[k], box.idx[cut[k].axis]);
+      if (cut[k].axis >= 0) lead[k] = lower_slice_at(l, &cut[k], box.idx[cut[k].axis]);
     one(l, &t, nlead, lead, n, box.idx, rest, &g);
+    for (uint32_t k = 0; k < rest; k++) lead[nlead + k] = lower_index_at(l, box.idx[n - rest + k]);
     lower_box_end(l, &box);
     lower_forget(l, mark);
-    for (int k = 0; k < 2; k++)
-      if (g.v[k]) g.v[k] = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, g.v[k]);
+    for (int k = 0; k < 2; k++) {
+      if (!g.v[k]) continue;
+      if (!sliced) g.v[k] = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, g.v[k]);
+      else if (!l->refused) lower_define_slice(l, g.sym[k], &box, nlead + rest, lead, g.v[k]);
+    }
+    if (sliced) return;
   }
   for (int k = 0; k < 2 && !l->refused; k++) {
     if (!g.v[k]) continue;

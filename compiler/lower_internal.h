@@ -198,6 +198,18 @@ typedef struct lower_box {
 lower_box lower_box_begin(lower *l, uint32_t rank, const ir_size *extent);
 void lower_box_end(lower *l, const lower_box *box);
 
+/* A slice left of `~` or `=`: positions along one axis of a box. */
+typedef struct lower_slice {
+  int axis;      /* of the box; -1 for an index */
+  ir_size dim, extent;
+  ir_val first;  /* 0: the whole axis */
+  bool check;    /* its end may be outside */
+} lower_slice;
+lower_slice lower_slice_of(lower *l, const ast_expr *e, ir_size dim);
+lindex lower_slice_at(lower *l, const lower_slice *c, ir_val idx);
+/* As lower_define, for each iteration of a box that has ended: idx [n] and v are values inside it. */
+void lower_define_slice(lower *l, symbol *s, const lower_box *box, uint32_t n, const lindex *idx, ir_val v);
+
 /* lower_stmt.c */
 void lower_block(lower *l, const ast_block *block);
 

@@ -86,6 +86,41 @@ void lower_define(lower *l, symbol *s, uint32_t n, const lindex *idx, ir_val v) 
   else b->cur = ir_put(&l->b, b->cur ? b->cur : ir_new_array(&l->b, b->type), axes, v);
 }
 
+static ir_val initial(lower *l, const build *parent, ir_op *loop) {
+  if (parent->cur) return parent->cur;
+  ir_builder b = l->b;
+  b.before = loop;
+  b.block = loop->block;
+  return ir_new_array(&b, parent->type);
+}
+
+void lower_define_slice(lower *l, symbol *s, const lower_box *box, uint32_t n, const lindex *idx, ir_val v) {
+  build *b = build_of(l, s);
+  ir_builder outer = l->b;
+  l->b = ir_builder_in(&outer, &box->op->u.loop->body);
+  v = lower_convert(l, v, (ir_elem)b->type.elem);
+  l->b = outer;
+  ir_axes axes = {.n = b->type.rank};
+  for (uint32_t a = 0; a < axes.n; a++)
+    if (b->axis[a] < n) axes.at[a] = idx[b->axis[a]].v;
+  b->cur = ir_loop_out(l->fn, box->op, IR_INTO, initial(l, b, box->op), &axes, v);
+}
+
+lower_slice lower_slice_of(lower *l, const ast_expr *e, ir_size dim) {
+  size_table *t = l->m->sizes;
+  lindex lo = lower_index(l, e->range.lo, dim), hi = lower_index(l, e->range.hi, dim);
+  lower_slice c = {.dim = dim, .first = lo.v, .check = ir_def_op(l->fn, hi.v) && ir_def_op(l->fn, hi.v)->code == IR_BOUND_OP};
+  if (lo.linear && hi.linear && lo.base == hi.base && lo.sign == hi.sign)
+    c.extent = size_add(t, size_sub(t, hi.offset, lo.offset), size_const(t, 1));
+  return c;
+}
+
+lindex lower_slice_at(lower *l, const lower_slice *c, ir_val idx) {
+  if (!c->first) return lower_index_at(l, idx);
+  ir_val v = ir_op2(&l->b, IR_ADD_OP, c->first, idx);
+  return (lindex){.v = c->check ? ir_op2(&l->b, IR_BOUND_OP, v, ir_size_val(&l->b, c->dim)) : v};
+}
+
 /* ---- which arrays a block builds */
 
 typedef struct defined {
@@ -327,14 +362,6 @@ static bool stackable(lower *l, const build *child, const build *parent, const i
   for (uint32_t a = p->rank; a < parent->type.rank; a++)
     if (child->at[a].v) return false;
   return true;
-}
-
-static ir_val initial(lower *l, const build *parent, ir_op *loop) {
-  if (parent->cur) return parent->cur;
-  ir_builder b = l->b;
-  b.before = loop;
-  b.block = loop->block;
-  return ir_new_array(&b, parent->type);
 }
 
 static void ranges_from(lower *l, loop_nest *s, size_t from) {

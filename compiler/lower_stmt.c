@@ -25,14 +25,39 @@ static void let(lower *l, const ast_stmt *s) {
     return;
   }
   const ty_info *whole = sym->type;
-  ty_info part = *whole;
-  part.rank = (uint8_t)(whole->rank - t->subs.n);
-  memmove(part.dim, part.dim + t->subs.n, sizeof part.dim - t->subs.n * sizeof part.dim[0]);
-  ir_val v = broadcast_to(l, s->let.value, &part);
   lindex idx[IR_MAX_RANK];
-  uint32_t n = 0;
-  for (; n < t->subs.n && n < IR_MAX_RANK; n++) idx[n] = lower_index(l, t->subs.items[n], lower_size(l, whole->dim[n]));
-  lower_define(l, sym, n, idx, v);
+  lower_slice cut[IR_MAX_RANK];
+  ir_size extent[IR_MAX_RANK];
+  uint32_t n = 0, axes = 0;
+  for (; n < t->subs.n && n < IR_MAX_RANK; n++) {
+    const ast_expr *sub = t->subs.items[n];
+    ir_size dim = lower_size(l, whole->dim[n]);
+    cut[n] = (lower_slice){.axis = -1};
+    if (sub->kind != EXPR_RANGE) {
+      idx[n] = lower_index(l, sub, dim);
+      continue;
+    }
+    cut[n] = lower_slice_of(l, sub, dim);
+    cut[n].axis = (int)axes;
+    extent[axes++] = cut[n].extent;
+  }
+  ty_info part = *whole;
+  part.rank = (uint8_t)(whole->rank - n);
+  memmove(part.dim, part.dim + n, sizeof part.dim - n * sizeof part.dim[0]);
+  if (!axes) {
+    lower_define(l, sym, n, idx, broadcast_to(l, s->let.value, &part));
+    return;
+  }
+  size_t mark = lower_mark(l);
+  lower_prepare(l, s->let.value);
+  lower_box box = lower_box_begin(l, axes, extent);
+  for (uint32_t k = 0; k < n; k++)
+    if (cut[k].axis >= 0) idx[k] = lower_slice_at(l, &cut[k], box.idx[cut[k].axis]);
+  const uint32_t own = ty_of(s->let.value)->rank ? axes : 0;
+  ir_val v = lower_part(l, s->let.value, own, box.idx, lower_elem_kind(&part));
+  lower_box_end(l, &box);
+  lower_define_slice(l, sym, &box, n, idx, v);
+  lower_forget(l, mark);
 }
 
 typedef struct block_body {

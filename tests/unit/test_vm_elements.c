@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -83,7 +84,48 @@ static void test_data_in_a_function(void **state) {
   model_close(&r);
 }
 
+/* Slices left of `~` and `=` against loops over the same elements: the densities, which add the same terms in another order, and the frames. */
+static void test_slices(void **state) {
+  (void)state;
+  static const char *const pairs[][2] = {
+      {"m: real[p] ~ Normal(0, 1)\n x[1..p] ~ Normal(m, 2)\n x[p + 1..N] ~ StudentT(3, 5, 0.1)\n y ~ Normal(x, 1)",
+       "m: real[p] ~ Normal(0, 1)\n plate i in 1..p { x[i] ~ Normal(m[i], 2) }\n plate i in p + 1..N { x[i] ~ StudentT(3, 5, 0.1) }\n y ~ Normal(x, 1)"},
+      {"plate j in 1..3 {\n z[j, 1..2] ~ Normal(j, 0.5)\n z[j, 3..4] ~ Normal([1.0, y[2]], 2) }\n factor sum(z[i, k] * y[k] for i in 1..3, k in 1..4)",
+       "plate j in 1..3 {\n plate k in 1..2 { z[j, k] ~ Normal(j, 0.5) }\n z[j, 3] ~ Normal(1, 2)\n z[j, 4] ~ Normal(y[2], 2) }\n factor sum(z[i, k] * y[k] for i in 1..3, k in 1..4)"},
+      {"x[1..2] ~ Normal(0, 1)\n for t in 3..N { x[t] ~ Normal(0.5 * x[t - 1] + 0.2 * x[t - 2], 1) }\n y ~ Normal(x, 1)",
+       "x[1] ~ Normal(0, 1)\n x[2] ~ Normal(0, 1)\n for t in 3..N { x[t] ~ Normal(0.5 * x[t - 1] + 0.2 * x[t - 2], 1) }\n y ~ Normal(x, 1)"},
+      {"x: real[N] ~ Normal(0, 1)\n let w[1..2] = [3.0, y[1]]\n let w[3..N] = x[3..N] * 2\n y ~ Normal(x + w, 1)",
+       "x: real[N] ~ Normal(0, 1)\n let w[1] = 3.0\n let w[2] = y[1]\n plate i in 3..N { let w[i] = x[i] * 2 }\n y ~ Normal(x + w, 1)"},
+      {"u: real[2, N] ~ Normal(0, 1)\n plate i in 1..2 { let w[i, 1..p] = 2.0; let w[i, p + 1..N] = u[i, 1..N - p] }\n factor sum(w[i, j] * y[j] for i in 1..2, j in 1..N)",
+       "u: real[2, N] ~ Normal(0, 1)\n plate i in 1..2 { plate j in 1..p { let w[i, j] = 2.0 }; plate j in p + 1..N { let w[i, j] = u[i, j - p] } }\n factor sum(w[i, j] * y[j] for i in 1..2, j in 1..N)"},
+      {"s[1..3]: simplex(3)[3] ~ Dirichlet([1.0, 2.0, 3.0])\n s[4..N] ~ Dirichlet([4.0, 1.0, 1.0])\n factor sum(s[i, 2] * y[i] for i in 1..N)",
+       "plate i in 1..3 { s[i]: simplex(3) ~ Dirichlet([1.0, 2.0, 3.0]) }\n plate i in 4..N { s[i] ~ Dirichlet([4.0, 1.0, 1.0]) }\n factor sum(s[i, 2] * y[i] for i in 1..N)"},
+      {"a[1..2, 1..5] ~ Normal([1.0, 2.0, 3.0, 4.0, y[5]], 1)\n a[3, 1..5] ~ Normal(y[1..5], 1)\n factor sum(a[i, j] * i * j for i in 1..3, j in 1..5)",
+       "plate i in 1..2, j in 1..5 { a[i, j] ~ Normal(if j == 5 { y[5] } else { real(j) }, 1) }\n plate j in 1..5 { a[3, j] ~ Normal(y[j], 1) }\n factor sum(a[i, j] * i * j for i in 1..3, j in 1..5)"},
+  };
+  static const char data[] = "{\"p\": 2, \"y\": [0.3, -1.2, 0.8, 0.1, 2.3]}";
+  for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++) {
+    double lp[2], g[2][64], q[64], frame[2][64];
+    size_t dim = 0;
+    for (int side = 0; side < 2; side++) {
+      char text[1024];
+      snprintf(text, sizeof text, "model m(p: int, y: real[N]) {\n %s\n}", pairs[k][side]);
+      model_run r;
+      model_open(&r, text, data, NEED_GRAD | NEED_DENSITY);
+      assert_true(r.dim <= 64 && r.cells <= 64 && (side == 0 || r.dim == dim));
+      dim = r.dim;
+      for (size_t i = 0; i < dim; i++) q[i] = sin(1.0 + 3.0 * (double)i);
+      lp[side] = model_grad(&r, q, g[side]);
+      model_constrain(&r, q, frame[side]);
+      model_close(&r);
+    }
+    if (!(fabs(lp[0] - lp[1]) <= 1e-13 * (fabs(lp[0]) + 100))) fail_msg("%s: %.17g, by elements %.17g", pairs[k][0], lp[0], lp[1]);
+    for (size_t i = 0; i < dim; i++)
+      if (!(fabs(g[0][i] - g[1][i]) <= 1e-13 * (fabs(g[0][i]) + 10)) || frame[0][i] != frame[1][i]) fail_msg("%s: element %zu", pairs[k][0], i);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_data_in_a_function)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_slices), cmocka_unit_test(test_data_in_a_function)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
