@@ -119,7 +119,14 @@ JIT := $(and $(filter-out 0,$(or $(LLVM),1)),$(filter x86_64 amd64,$(shell uname
 ifneq ($(JIT),)
 JIT_CC_SRC  := $(wildcard codegen/emit*.c) codegen/aim_cc.c
 JIT_CC_OBJ  := $(JIT_CC_SRC:%.c=$B/%.o) $B/codegen/support_bytes.o $B/codegen/services_bytes.o
-CODEGEN_OBJ := $(patsubst %.c,$B/%.o,$(filter-out $(JIT_CC_SRC) codegen/support.c codegen/ahead_support.c,$(wildcard codegen/*.c)))
+CODEGEN_OBJ := $(patsubst %.c,$B/%.o,$(filter-out $(JIT_CC_SRC) codegen/support.c codegen/ahead_support.c codegen/services.c,$(wildcard codegen/*.c))) $(LEVELS:%=$B/codegen/services.%.o)
+define service_rule
+$B/codegen/services.$(1).o: codegen/services.c $$(FLAGS)
+	@mkdir -p $$(@D)
+	$$(call say,CC)
+	$$(Q)$$(CC) $$(BASE) -O3 $$(ISA_$(1)) -Wno-psabi -DRT_ISA=$(1) -MMD -MP -c $$< -o $$@
+endef
+$(foreach v,$(LEVELS),$(eval $(call service_rule,$v)))
 LLVM_CFLAGS := $(patsubst -I%,-isystem %,$(filter -I%,$(shell $(LLVM_CONFIG) --cflags)))
 $(JIT_CC_SRC:%.c=$B/%.o): BASE += $(LLVM_CFLAGS)
 JIT_BITCODE := -std=c11 -O2 -fno-vectorize -fno-slp-vectorize -fno-math-errno -ffp-contract=off -fno-builtin -fno-strict-aliasing -I.
@@ -135,14 +142,15 @@ $B/codegen/support_bytes.o: codegen/support_bytes.S $B/codegen/support.bc
 LLVM_STATIC := $(wildcard $(shell $(LLVM_CONFIG) --libdir)/libLLVMX86CodeGen.a)
 LLVM_LIBS   := $(shell $(LLVM_CONFIG) --ldflags $(if $(LLVM_STATIC),--link-static --libs x86codegen x86desc x86info passes bitreader irreader linker,--libs)) \
   $(if $(LLVM_STATIC),-no-pie -s -Wl$(comma)--gc-sections -Wl$(comma)--as-needed -l:libstdc++.so.6 -l:libz.so.1 -l:libzstd.so.1)
-# What objects built ahead of time have inside (codegen/ahead_support.c): the runtime's kernels of a level and its samplers, as bitcode.
+# What objects built ahead of time have inside: the services with the runtime's kernels of a level and its samplers, and
+# codegen/ahead_support.c, as bitcode.
 BITCODE_LINK := $(shell $(LLVM_CONFIG) --bindir)/llvm-link
-SERVICES    := codegen/ahead_support.c $(filter-out %_table.c %_choose.c %_nuts.c %_unary.c %_real.c %_special.c %_int.c stdlib/runtime/rt_isa_spin%.c stdlib/runtime/rt_isa_potts%.c,$(ISA_SRC)) stdlib/runtime/rt_sample.c stdlib/runtime/rt_sum.c
+SERVICES    := codegen/services.c codegen/ahead_support.c $(filter-out %_table.c %_choose.c %_nuts.c %_unary.c %_real.c %_int.c stdlib/runtime/rt_isa_spin%.c stdlib/runtime/rt_isa_potts%.c,$(ISA_SRC)) stdlib/runtime/rt_sample.c stdlib/runtime/rt_sum.c
 define services_rules
 $B/services/$(1)/%.bc: %.c $$(FLAGS)
 	@mkdir -p $$(@D)
 	$$(call say,CC)
-	$$(Q)$$(JIT_CLANG) $$(JIT_BITCODE) $$(ISA_$(1)) -DRT_ISA=$(1) -MMD -MP -MT $$@ -MF $$(@:.bc=.d) -emit-llvm -c $$< -o $$@
+	$$(Q)$$(JIT_CLANG) $$(JIT_BITCODE) $$(ISA_$(1)) -DRT_ISA=$(1) -DCG_AHEAD -MMD -MP -MT $$@ -MF $$(@:.bc=.d) -emit-llvm -c $$< -o $$@
 $B/codegen/services_$(1).bc: $$(SERVICES:%.c=$B/services/$(1)/%.bc) build.mk
 	$$(call say,LINK)
 	$$(Q)$$(BITCODE_LINK) -o $$@ $$(filter %.bc,$$^)

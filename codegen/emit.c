@@ -5,6 +5,7 @@
 
 #include <llvm-c/DebugInfo.h>
 #include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
 _Noreturn void cg_fail(E *e, const char *why) {
@@ -24,6 +25,10 @@ bool cg_const(LV v, int64_t *n) {
   if (!LLVMIsAConstantInt(v)) return false;
   *n = LLVMConstIntGetSExtValue(v);
   return true;
+}
+
+static void in_group(E *e, LV access) {
+  if (e->group) LLVMSetMetadata(access, e->kind_group, e->group);
 }
 
 static LV empty_node(E *e) { return LLVMMetadataAsValue(e->cx, LLVMMDNodeInContext2(e->cx, NULL, 0)); }
@@ -94,9 +99,6 @@ LV cg_alloca(E *e, LLVMTypeRef t) {
   return v;
 }
 
-static void in_group(E *e, LV access) {
-  if (e->group) LLVMSetMetadata(access, e->kind_group, e->group);
-}
 LV cg_load(E *e, int elem, LV address) {
   LV v = LLVMBuildLoad2(e->b, elem == IR_REAL ? e->f64 : e->i64, address, "");
   in_group(e, v);
@@ -107,7 +109,7 @@ void cg_store(E *e, int elem, LV value, LV address) {
   in_group(e, LLVMBuildStore(e->b, value, address));
 }
 
-/* Calls a function of support.c, or of ahead_support.c, declared here by its type there. */
+/* Calls a function of support.c, or of what objects for C hosts have inside, declared here by its type there. */
 LV cg_call(E *e, const char *name, unsigned n, LV *args) {
   LV f = LLVMGetNamedFunction(e->support, name);
   if (!f && e->services) f = LLVMGetNamedFunction(e->services, name);
@@ -118,25 +120,65 @@ LV cg_call(E *e, const char *name, unsigned n, LV *args) {
   return LLVMBuildCall2(e->b, t, here, args, n, "");
 }
 
-/* Where there is no host, the service is in the object. */
-static const char *const service_name[] = {"cg_host_dot", "cg_host_gemv", "cg_host_gemv_columns", "cg_host_gemm", "cg_host_cholesky", "cg_host_chol_adj", "cg_host_trisolve", "cg_host_qr_r",
-                                           "cg_host_inverse", "cg_host_draw", "cg_host_categorical"};
-_Static_assert(sizeof service_name / sizeof *service_name == CG_HOST_COUNT && CG_HOST_COUNT == sizeof(cg_host) / sizeof(void *), "a name for each service of abi.h");
+typedef struct service {
+  const char *name; /* where there is no host it is in the object */
+  enum { GIVES_double, GIVES_int64_t, GIVES_void } gives;
+} service;
 
-LV cg_host_call(E *e, unsigned field, LLVMTypeRef result, unsigned n, LV *args) {
-  if (e->ahead) return cg_call(e, service_name[field], n, args);
+static const service services[] = {
+#define X(result, name, parameters) {"cg_host_" #name, GIVES_##result},
+    CG_SERVICES(X)
+#undef X
+};
+_Static_assert(sizeof services / sizeof *services == CG_SERVICE_COUNT && offsetof(cg_host, special) == sizeof(void *) * CG_SERVICE_COUNT, "the order of cg_host");
+
+static void note_call(E *e, LV call, LLVMAttributeIndex at, const char *name, uint64_t value) {
+  LLVMAddCallSiteAttribute(call, at, LLVMCreateEnumAttribute(e->cx, LLVMGetEnumAttributeKindForName(name, strlen(name)), value));
+}
+
+/* A call of the host's function in that place of the table. */
+static LV call_host(E *e, uint32_t place, LLVMTypeRef result, unsigned n, LV *args) {
+  enum { NOTHING = 0, ARGUMENTS = 3 }; /* llvm::MemoryEffects: what arguments point to may be read and written */
   LLVMTypeRef t[8];
-  for (unsigned k = 0; k < n; k++) t[k] = LLVMTypeOf(args[k]);
-  LLVMTypeRef ft = LLVMFunctionType(result, t, n, 0);
-  LV host = context_field(e, e->b, CTX_HOST, e->ptr), at = LLVMConstInt(e->i64, field, 0);
+  bool pure = true;
+  for (unsigned k = 0; k < n; k++) {
+    t[k] = LLVMTypeOf(args[k]);
+    pure &= t[k] != e->ptr;
+  }
+  LV host = context_field(e, e->b, CTX_HOST, e->ptr), at = LLVMConstInt(e->i64, place, 0);
+  in_group(e, host);
   LV f = LLVMBuildLoad2(e->b, e->ptr, LLVMBuildInBoundsGEP2(e->b, e->i64, host, &at, 1, ""), "");
   LLVMSetMetadata(f, e->kind_invariant, empty_node(e));
-  return LLVMBuildCall2(e->b, ft, f, args, n, "");
+  in_group(e, f);
+  LV call = LLVMBuildCall2(e->b, LLVMFunctionType(result, t, n, 0), f, args, n, "");
+  note_call(e, call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, "memory", pure ? NOTHING : ARGUMENTS);
+  note_call(e, call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, "nounwind", 0);
+  note_call(e, call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, "willreturn", 0);
+  for (unsigned k = 0; k < n; k++) if (t[k] == e->ptr) note_call(e, call, k + 1, "nocapture", 0);
+  return call;
+}
+
+/* A column of a special function: what lies at a, b and c goes in. */
+void cg_special(E *e, int code, LV d, LV *from, LV *stride, LV n) {
+  static const char *const name[] = {
+#define X(CODE, name, meaning) "cg_host_special_" #name,
+      RT_SPECIAL_OPS(X)
+#undef X
+  };
+  LV args[8] = {d, from[0], stride[0], from[1], stride[1], from[2], stride[2], n};
+  if (e->ahead) cg_call(e, name[code], 8, args);
+  else call_host(e, (uint32_t)(CG_SERVICE_COUNT + code), e->vd, 8, args);
+}
+
+LV cg_service(E *e, cg_service_code code, unsigned n, LV *args) {
+  const service *s = &services[code];
+  if (e->ahead) return cg_call(e, s->name, n, args);
+  return call_host(e, code, s->gives == GIVES_double ? e->f64 : s->gives == GIVES_int64_t ? e->i64 : e->vd, n, args);
 }
 
 void cg_copy_cells(E *e, LV d, LV s, LV n) {
   if (d == s) return;
-  cg_call(e, "cg_copy", 3, (LV[]){d, s, n});
+  cg_service(e, CG_HOST_copy, 3, (LV[]){d, s, n});
 }
 
 /* ---- counted loops */

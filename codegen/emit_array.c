@@ -282,7 +282,7 @@ void cg_new(E *e, const ir_op *op) {
   ir_val r = op->res[0];
   ir_type t = ir_type_of(e->fn, r);
   if (!e->unrolled) {
-    cg_call(e, "cg_fill", 3, (LV[]){cg_memory(e, r), cg_int(e, 0), cg_cells(e, t)});
+    cg_service(e, CG_HOST_fill, 3, (LV[]){cg_memory(e, r), cg_int(e, 0), cg_cells(e, t)});
     return;
   }
   int64_t n = cg_known_cells(e, t);

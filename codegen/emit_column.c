@@ -5,7 +5,7 @@
  * not fit. */
 #include "codegen/emit_internal.h"
 
-enum { CHUNK = 256, COLUMN_CELLS = 4096, SUM_CELLS = 32 + 1 + 1 + 1 + 64 + 2 };
+enum { CHUNK = 256, COLUMN_CELLS = 4096 };
 
 static LLVMTypeRef column_type(E *e, int elem, int64_t n) { return LLVMArrayType2(elem == IR_REAL ? e->f64 : e->i64, (uint64_t)n); }
 
@@ -38,16 +38,16 @@ static void take(E *e, const ir_op *op, uint32_t k, cg_result *r, LV len) {
   bool f = ir_type_of(e->fn, o->yield).elem == IR_REAL;
   if (!reduces(o) || r->few) return;
   if (o->mode == IR_KEYED) {
-    cg_call(e, f ? "cg_scatter_add" : "cg_iscatter_add", 4, (LV[]){r->to, r->at, r->column, len});
+    cg_service(e, f ? CG_HOST_scatter_add : CG_HOST_iscatter_add, 4, (LV[]){r->to, r->at, r->column, len});
     return;
   }
   if (o->mode == IR_SUM && f) {
-    cg_call(e, "cg_sum_push", 3, (LV[]){r->sum, r->column, len});
+    cg_service(e, CG_HOST_sum_push, 3, (LV[]){r->sum, r->column, len});
     return;
   }
-  const char *fold = o->mode == IR_SUM ? "cg_fold_isum" : o->mode == IR_MAX ? (f ? "cg_fold_max" : "cg_fold_imax") : (f ? "cg_fold_min" : "cg_fold_imin");
+  const cg_service_code fold = o->mode == IR_SUM ? CG_HOST_fold_isum : o->mode == IR_MAX ? (f ? CG_HOST_fold_max : CG_HOST_fold_imax) : (f ? CG_HOST_fold_min : CG_HOST_fold_imin);
   LV old = LLVMBuildLoad2(e->b, f ? e->f64 : e->i64, r->to, "");
-  LLVMBuildStore(e->b, cg_call(e, fold, 3, (LV[]){old, r->column, len}), r->to);
+  LLVMBuildStore(e->b, cg_service(e, fold, 3, (LV[]){old, r->column, len}), r->to);
 }
 
 /* Cells of a column that rows of n share: a multiple of both n and 32, so that sums stay aligned, where that is not large. */
@@ -71,8 +71,8 @@ void cg_box(E *e, const ir_op *op, const LV *n) {
         r[k].acc = cg_alloca(e, column_type(e, IR_REAL, total));
         continue;
       }
-      r[k].sum = cg_scratch(e, SUM_CELLS);
-      cg_call(e, "cg_sum_start", 1, &r[k].sum);
+      r[k].sum = cg_scratch(e, CG_SUM_CELLS);
+      cg_service(e, CG_HOST_sum_start, 1, &r[k].sum);
     } else {
       cg_result_begin(e, op, k, &r[k]);
     }
@@ -147,7 +147,7 @@ void cg_box(E *e, const ir_op *op, const LV *n) {
     to->cell = to->stride = NULL;
     to->root = v;
     if (r[k].few) to->v = cg_tree_at(e, r[k].acc, total);
-    else if (r[k].sum) to->v = cg_call(e, "cg_sum_value", 1, &r[k].sum);
+    else if (r[k].sum) to->v = cg_service(e, CG_HOST_sum_value, 1, &r[k].sum);
     else to->v = t.rank ? r[k].to : cg_load(e, t.elem, r[k].to);
   }
 }

@@ -66,7 +66,7 @@ static void matmul(E *e, const ir_op *op) {
   bool at = op->flags & IR_TRANS_A, bt = op->flags & IR_TRANS_B;
   LV a0 = cg_size(e, ta.dim[0]), b0 = cg_size(e, tb.dim[0]);
   if (scalar) {
-    e->v[r].v = cg_host_call(e, CG_HOST_DOT, e->f64, 3, (LV[]){a, b, a0});
+    e->v[r].v = cg_service(e, CG_HOST_dot, 3, (LV[]){a, b, a0});
     return;
   }
   LV d = cg_memory(e, r);
@@ -82,10 +82,10 @@ static void matmul(E *e, const ir_op *op) {
   if (tb.rank == 1 || ta.rank == 1) { /* x A is A' x */
     bool left = tb.rank == 1;
     ir_type m = left ? ta : tb;
-    cg_host_call(e, CG_HOST_GEMV, e->vd, 6, (LV[]){d, left ? a : b, left ? b : a, cg_size(e, m.dim[0]), cg_size(e, m.dim[1]), cg_int(e, left ? at : !bt)});
+    cg_service(e, CG_HOST_gemv, 6, (LV[]){d, left ? a : b, left ? b : a, cg_size(e, m.dim[0]), cg_size(e, m.dim[1]), cg_int(e, left ? at : !bt)});
     return;
   }
-  cg_host_call(e, CG_HOST_GEMM, e->vd, 8, (LV[]){d, a, b, cg_size(e, ta.dim[at]), cg_size(e, tb.dim[!bt]), cg_size(e, ta.dim[!at]), cg_int(e, at), cg_int(e, bt)});
+  cg_service(e, CG_HOST_gemm, 8, (LV[]){d, a, b, cg_size(e, ta.dim[at]), cg_size(e, tb.dim[!bt]), cg_size(e, ta.dim[!at]), cg_int(e, at), cg_int(e, bt)});
 }
 
 void cg_dense(E *e, const ir_op *op) {
@@ -96,26 +96,26 @@ void cg_dense(E *e, const ir_op *op) {
   LV a = cg_address(e, op->args[0]), n = cg_size(e, ir_type_of(e->fn, op->args[0]).dim[0]), d = cg_memory(e, op->res[0]);
   LV null = LLVMConstNull(e->ptr);
   switch (op->code) {
-    case IR_CHOLESKY_OP: cg_host_call(e, CG_HOST_CHOLESKY, e->vd, 3, (LV[]){d, a, n}); return;
-    case IR_CHOL_ADJ_OP: cg_host_call(e, CG_HOST_CHOL_ADJ, e->vd, 4, (LV[]){d, a, cg_address(e, op->args[1]), n}); return;
+    case IR_CHOLESKY_OP: cg_service(e, CG_HOST_cholesky, 3, (LV[]){d, a, n}); return;
+    case IR_CHOL_ADJ_OP: cg_service(e, CG_HOST_chol_adj, 4, (LV[]){d, a, cg_address(e, op->args[1]), n}); return;
     case IR_TRISOLVE_OP: {
       ir_type t = ir_type_of(e->fn, op->args[1]);
       LV m = t.rank == 1 ? cg_int(e, 1) : cg_size(e, t.dim[1]);
-      cg_host_call(e, CG_HOST_TRISOLVE, e->vd, 6, (LV[]){d, a, cg_address(e, op->args[1]), n, m, cg_int(e, (op->flags & IR_TRANS_A) != 0)});
+      cg_service(e, CG_HOST_trisolve, 6, (LV[]){d, a, cg_address(e, op->args[1]), n, m, cg_int(e, (op->flags & IR_TRANS_A) != 0)});
       return;
     }
     case IR_QR_R_OP: {
       ir_type t = ir_type_of(e->fn, op->args[1]);
       LV scratch = cg_slot_scaled(e, RT_QR_ROWS + 1, RT_QR_SCRATCH(0), ir_array(IR_REAL, 1, &t.dim[1]));
-      cg_host_call(e, CG_HOST_QR_R, e->vd, 6, (LV[]){d, a, cg_address(e, op->args[1]), cg_size(e, t.dim[0]), n, scratch});
+      cg_service(e, CG_HOST_qr_r, 6, (LV[]){d, a, cg_address(e, op->args[1]), cg_size(e, t.dim[0]), n, scratch});
       return;
     }
-    case IR_INV_PTR_OP: cg_host_call(e, CG_HOST_INVERSE, e->vd, 5, (LV[]){d, null, a, n, cg_val(e, op->args[1])}); return;
+    case IR_INV_PTR_OP: cg_service(e, CG_HOST_inverse, 5, (LV[]){d, null, a, n, cg_val(e, op->args[1])}); return;
     default: {
       ir_size buckets = ir_size_of(e->fn, op->args[1]);
       if (buckets == IR_SIZE_NONE) cg_fail(e, "the number of buckets of inv_list is not known");
       LV ptr = cg_slot_scaled(e, 1, 1, ir_array(IR_INT, 1, &buckets));
-      cg_host_call(e, CG_HOST_INVERSE, e->vd, 5, (LV[]){ptr, d, a, n, cg_val(e, op->args[1])});
+      cg_service(e, CG_HOST_inverse, 5, (LV[]){ptr, d, a, n, cg_val(e, op->args[1])});
     }
   }
 }

@@ -17,8 +17,7 @@ typedef LLVMBasicBlockRef LB;
 enum { CG_CELLS_MOST = 64, CG_FEW = 32 };
 /* Iterations of a tile (emit_tile.c): a multiple of 32. */
 enum { CG_TILE = 128 };
-/* Cells of a cg_blocks of support.c. */
-enum { CG_BLOCKS_CELLS = 1 + 1 + 64 + 2 };
+enum { CG_BLOCKS_CELLS = sizeof(cg_blocks) / 8, CG_SUM_CELLS = sizeof(cg_sum) / 8 };
 
 /* What stands for an IR value.  A scalar is an SSA value (i1 for bool).  An array is one of
  *   cells    an SSA value for each cell, row-major: a small array of a body that is unrolled or runs on lanes
@@ -94,9 +93,16 @@ LV cg_load(E *e, int elem, LV address);
 void cg_store(E *e, int elem, LV value, LV address);
 LV cg_call(E *e, const char *name, unsigned n, LV *args);
 /* The services of abi.h, in the order of cg_host. */
-enum { CG_HOST_DOT, CG_HOST_GEMV, CG_HOST_GEMV_COLUMNS, CG_HOST_GEMM, CG_HOST_CHOLESKY, CG_HOST_CHOL_ADJ, CG_HOST_TRISOLVE, CG_HOST_QR_R, CG_HOST_INVERSE,
-       CG_HOST_DRAW, CG_HOST_CATEGORICAL, CG_HOST_COUNT };
-LV cg_host_call(E *e, unsigned field, LLVMTypeRef result, unsigned n, LV *args);
+typedef enum cg_service_code {
+#define X(result, name, parameters) CG_HOST_##name,
+  CG_SERVICES(X)
+#undef X
+  CG_SERVICE_COUNT
+} cg_service_code;
+LV cg_service(E *e, cg_service_code code, unsigned n, LV *args);
+/* Column d [n] of the special function `code`, an rt_special, of three columns; of those that it has fewer operands than are not read.
+ * stride: 1, or 0 of one that every element shares, as i32. */
+void cg_special(E *e, int code, LV d, LV *from, LV *stride, LV n);
 LV cg_alloca(E *e, LLVMTypeRef t);
 LV cg_slot_scaled(E *e, int64_t mul, int64_t add, ir_type t); /* memory of mul * cells of t + add cells */
 LV cg_memory(E *e, ir_val v);             /* where v's array is to be built; sets root */

@@ -91,7 +91,7 @@ void cg_checks_end(E *e, const ir_op *op, const LV *n) {
     LB some = cg_block(e, "guards"), next = cg_block(e, "next");
     LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, count, cg_int(e, 0), ""), next, some);
     LLVMPositionBuilderAtEnd(e->b, some);
-    cg_call(e, "cg_guard", 3, (LV[]){e->ctx, count, cg_int(e, cg_op_number(e, e->guard[k].op))});
+    cg_service(e, CG_HOST_guard, 3, (LV[]){e->ctx, count, cg_int(e, cg_op_number(e, e->guard[k].op))});
     LLVMBuildBr(e->b, next);
     LLVMPositionBuilderAtEnd(e->b, next);
   }
@@ -169,7 +169,7 @@ static void begin(E *e, lanes *x) {
   x->twice = !x->few && ops_of(e, &x->loop->body) <= MEDIUM_OPS;
   if (!x->blocks) return;
   x->blocks_at = cg_scratch(e, sums * CG_BLOCKS_CELLS);
-  for (int64_t k = 0; k < sums; k++) cg_call(e, "cg_blocks_start", 1, (LV[]){cg_gep(e, x->blocks_at, cg_int(e, k * CG_BLOCKS_CELLS))});
+  if (sums) cg_service(e, CG_HOST_blocks_start, 2, (LV[]){x->blocks_at, cg_int(e, sums)});
 }
 
 static LV cell_at(E *e, LV base, int64_t cell, int64_t width, LV lane) { return cg_gep(e, base, cg_add(e, cg_int(e, cell * width), lane)); }
@@ -228,12 +228,12 @@ static void group(E *e, lanes *x, LV first, LV len, bool parts, bool unroll, boo
     bool real = t.elem == IR_REAL;
     if (o->mode == IR_KEYED) {
       for (int64_t c = 0; c < r->cells; c++)
-        cg_call(e, real ? "cg_scatter_add" : "cg_iscatter_add", 4,
+        cg_service(e, real ? CG_HOST_scatter_add : CG_HOST_iscatter_add, 4,
                 (LV[]){cg_gep(e, r->to, cg_int(e, cg_slice_offset(e, t, &o->axes, c))), r->at, cg_gep(e, r->column, cg_int(e, c * width)), len});
     } else if (o->mode == IR_MAX || o->mode == IR_MIN) {
-      const char *fold = o->mode == IR_MAX ? (real ? "cg_fold_max" : "cg_fold_imax") : (real ? "cg_fold_min" : "cg_fold_imin");
+      const cg_service_code fold = o->mode == IR_MAX ? (real ? CG_HOST_fold_max : CG_HOST_fold_imax) : (real ? CG_HOST_fold_min : CG_HOST_fold_imin);
       LV old = LLVMBuildLoad2(e->b, real ? e->f64 : e->i64, r->to, "");
-      LLVMBuildStore(e->b, cg_call(e, fold, 3, (LV[]){old, r->column, len}), r->to);
+      LLVMBuildStore(e->b, cg_service(e, fold, 3, (LV[]){old, r->column, len}), r->to);
     }
   }
 }
@@ -253,7 +253,7 @@ static void hand_over(E *e, lanes *x, cg_result *r, int64_t cells, int64_t *at) 
   LLVMBuildMemCpy(e->b, r->rest, 64, r->acc, 64, cg_int(e, cells * GROUP * 8));
 }
 static void push_block(E *e, lanes *x, cg_result *r, int64_t cells, int64_t *at) {
-  cg_call(e, "cg_blocks_push", 3, (LV[]){cg_gep(e, x->blocks_at, cg_int(e, *at * CG_BLOCKS_CELLS)), r->rest, cg_int(e, cells)});
+  cg_service(e, CG_HOST_blocks_push, 3, (LV[]){cg_gep(e, x->blocks_at, cg_int(e, *at * CG_BLOCKS_CELLS)), r->rest, cg_int(e, cells)});
   *at += cells;
 }
 
@@ -313,7 +313,7 @@ static LV sum_value(E *e, lanes *x, cg_result *r, LV blocks) {
   LB from = LLVMGetInsertBlock(e->b), all = cg_block(e, "blocks"), on = cg_block(e, "on");
   LLVMBuildCondBr(e->b, x->many, all, on);
   LLVMPositionBuilderAtEnd(e->b, all);
-  LV more = cg_call(e, "cg_blocks_value", 1, &blocks);
+  LV more = cg_service(e, CG_HOST_blocks_value, 1, &blocks);
   LLVMBuildBr(e->b, on);
   LLVMPositionBuilderAtEnd(e->b, on);
   LV v = LLVMBuildPhi(e->b, e->f64, "");
@@ -328,8 +328,8 @@ static void array_sums(E *e, lanes *x, cg_result *r, LV blocks, LV d) {
       cg_store(e, IR_REAL, cg_tree_at(e, cg_gep(e, r->rest, cg_int(e, c * width)), width), cg_gep(e, d, cg_int(e, c)));
     return;
   }
-  if (!blocks) cg_call(e, "cg_lanes_values", 3, (LV[]){d, r->rest, cg_int(e, r->cells)});
-  else cg_call(e, "cg_blocks_values", 5, (LV[]){d, r->rest, blocks, cg_int(e, r->cells), LLVMBuildZExt(e->b, x->many, e->i64, "")});
+  if (!blocks) cg_service(e, CG_HOST_lanes_values, 3, (LV[]){d, r->rest, cg_int(e, r->cells)});
+  else cg_service(e, CG_HOST_blocks_values, 5, (LV[]){d, r->rest, blocks, cg_int(e, r->cells), LLVMBuildZExt(e->b, x->many, e->i64, "")});
 }
 
 static void one_axis(E *e, const ir_op *op, LV n, int64_t known, cg_tiles *tiles) {

@@ -39,7 +39,7 @@ void cg_result_begin(E *e, const ir_op *op, uint32_t k, cg_result *r) {
   r->to = cg_memory(e, res);
   if (!starts) return;
   if (LLVMTypeOf(x) == e->f64) x = LLVMBuildBitCast(e->b, x, e->i64, "");
-  cg_call(e, "cg_fill", 3, (LV[]){r->to, x, cg_cells(e, t)});
+  cg_service(e, CG_HOST_fill, 3, (LV[]){r->to, x, cg_cells(e, t)});
 }
 
 int64_t cg_extents(E *e, const ir_loop *loop, LV *n) {
@@ -73,17 +73,17 @@ static void sum_begin(E *e, const ir_op *op, uint32_t k, cg_result *r, int64_t t
     for (int64_t c = 0; c < r->cells; c++) cg_call(e, "cg_lanes_clear", 1, (LV[]){cg_gep(e, r->acc, cg_int(e, c * lanes))});
     if (total >= 0 && total <= BLOCK) return;
     r->sum = cg_scratch(e, r->cells * CG_BLOCKS_CELLS);
-    for (int64_t c = 0; c < r->cells; c++) cg_call(e, "cg_blocks_start", 1, (LV[]){cg_gep(e, r->sum, cg_int(e, c * CG_BLOCKS_CELLS))});
+    cg_service(e, CG_HOST_blocks_start, 2, (LV[]){r->sum, cg_int(e, r->cells)});
     return;
   }
   r->few = false;
   r->to = cg_memory(e, op->res[k]);
   r->lanes = cg_int(e, lanes);
   r->sum = cg_slot_scaled(e, lanes * (total >= 0 && total <= BLOCK ? 1 : 3), 3, t);
-  cg_call(e, "cg_csum_start", 3, (LV[]){r->sum, cg_cells(e, t), r->lanes});
+  cg_service(e, CG_HOST_csum_start, 3, (LV[]){r->sum, cg_cells(e, t), r->lanes});
 }
 
-static void push_block(E *e, cg_result *r) { cg_call(e, "cg_blocks_push", 3, (LV[]){r->sum, r->acc, cg_int(e, r->cells)}); }
+static void push_block(E *e, cg_result *r) { cg_service(e, CG_HOST_blocks_push, 3, (LV[]){r->sum, r->acc, cg_int(e, r->cells)}); }
 
 /* Blocks of sums that are full after iteration `order` go on. */
 static void sums_step(E *e, const ir_op *op, cg_result *r, LV order) {
@@ -106,7 +106,7 @@ static void sums_step(E *e, const ir_op *op, cg_result *r, LV order) {
 static LV sum_value(E *e, cg_result *r, int64_t c, int64_t total) {
   LV acc = cg_gep(e, r->acc, cg_int(e, c * (r->few ? total : CG_FEW)));
   if (r->few) return cg_tree_at(e, acc, total);
-  return r->sum ? cg_call(e, "cg_blocks_value", 1, (LV[]){cg_gep(e, r->sum, cg_int(e, c * CG_BLOCKS_CELLS))}) : cg_call(e, "cg_lanes_value", 1, &acc);
+  return r->sum ? cg_service(e, CG_HOST_blocks_value, 1, (LV[]){cg_gep(e, r->sum, cg_int(e, c * CG_BLOCKS_CELLS))}) : cg_call(e, "cg_lanes_value", 1, &acc);
 }
 
 static void result_end(E *e, const ir_op *op, uint32_t k, cg_result *r, int64_t total) {
@@ -122,7 +122,7 @@ static void result_end(E *e, const ir_op *op, uint32_t k, cg_result *r, int64_t 
   } else if (!cg_real_sum(e, op, k)) {
     to->v = t.rank > 0 ? r->to : cg_load(e, t.elem, r->to);
   } else if (!r->acc) {
-    cg_call(e, "cg_csum_value", 4, (LV[]){r->to, r->sum, cg_cells(e, t), r->lanes});
+    cg_service(e, CG_HOST_csum_value, 4, (LV[]){r->to, r->sum, cg_cells(e, t), r->lanes});
     to->v = r->to;
   } else {
     LV *cell = ARENA_ARRAY(e->mem, LV, (size_t)r->cells + 1);
@@ -257,7 +257,7 @@ static void single_out(E *e, const ir_op *op, uint32_t k, cg_result *r, const cg
   }
   if (cg_real_sum(e, op, k)) {
     if (!r->acc) {
-      cg_call(e, "cg_csum_push", 4, (LV[]){r->sum, dense_address(e, yt, y), cells, r->lanes});
+      cg_service(e, CG_HOST_csum_push, 4, (LV[]){r->sum, dense_address(e, yt, y), cells, r->lanes});
       return;
     }
     LV *c = y->cell ? y->cell : yt.rank ? cg_cells_of(e, o->yield) : (LV[]){y->v};

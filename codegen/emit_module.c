@@ -67,6 +67,21 @@ static void own_fma(E *e) {
   if (intrinsic) LLVMReplaceAllUsesWith(intrinsic, own);
 }
 
+/* Routines that nothing can call in the end: LLVM makes such a call of an intrinsic only. */
+static void drop_routines(E *e) {
+  static const struct {
+    const char *name, *intrinsic[3];
+  } routine[] = {{"memcpy", {"llvm.memcpy.", "llvm.memmove."}}, {"memset", {"llvm.memset."}}, {"fma", {"llvm.fma."}}};
+  for (size_t k = 0; k < sizeof routine / sizeof *routine; k++) {
+    LV f = LLVMGetNamedFunction(e->mod, routine[k].name);
+    bool wanted = !f || LLVMGetFirstUse(f);
+    for (LV g = LLVMGetFirstFunction(e->mod); g && !wanted; g = LLVMGetNextFunction(g))
+      for (const char *const *i = routine[k].intrinsic; *i; i++)
+        wanted |= strncmp(LLVMGetValueName(g), *i, strlen(*i)) == 0 && LLVMGetFirstUse(g);
+    if (!wanted) LLVMDeleteFunction(f);
+  }
+}
+
 static void diagnose(LLVMDiagnosticInfoRef d, void *user) {
   E *e = user;
   if (LLVMGetDiagInfoSeverity(d) != LLVMDSError || e->error) return;
@@ -143,6 +158,7 @@ static const char *emit_all(E *e, const cg_target *target, const void *support, 
   LLVMErrorRef failed = LLVMRunPasses(e->mod, passes, tm, o);
   if (failed) cg_fail(e, "LLVM's passes failed");
   LLVMDisposePassBuilderOptions(o);
+  if (!e->ahead) drop_routines(e);
   cg_cut_long_blocks(e);
   if (text) *text = LLVMPrintModuleToString(e->mod);
   LLVMMemoryBufferRef out;

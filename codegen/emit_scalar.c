@@ -11,19 +11,50 @@ LV cg_val(E *e, ir_val v) {
   return e->v[v].v;
 }
 
-static const char *real_function(int code) {
+/* Functions of support.c that are an instruction or a few. */
+static const char *short_function(int code) {
   switch (code) {
-#define X(CODE, name) case IR_##CODE##_OP: return "cg_" #name;
-    X(SIGN, sign) X(FLOOR, floor) X(CEIL, ceil) X(ROUND, round) X(SQRT, sqrt) X(EXP, exp) X(LOG, log) X(LOG1P, log1p) X(EXPM1, expm1)
-    X(SIN, sin) X(COS, cos) X(TAN, tan) X(ASIN, asin) X(ACOS, acos) X(ATAN, atan) X(SINH, sinh) X(COSH, cosh) X(TANH, tanh)
-    X(ERF, erf) X(ERFC, erfc) X(LGAMMA, lgamma) X(DIGAMMA, digamma) X(TRIGAMMA, trigamma) X(LOG1P_EXP, log1p_exp)
-    X(INV_LOGIT, inv_logit) X(PHI, phi) X(LOG_PHI, log_phi) X(INV_PHI, inv_phi) X(POW, pow) X(ATAN2, atan2)
-#undef X
-#define X(CODE, name, meaning) case IR_##CODE##_OP: return "cg_" #name;
-    RT_SPECIAL_OPS(X)
+    case IR_SIGN_OP: return "cg_sign";
+    case IR_FLOOR_OP: return "cg_floor";
+    case IR_CEIL_OP: return "cg_ceil";
+    case IR_ROUND_OP: return "cg_round";
+    case IR_SQRT_OP: return "cg_sqrt";
+    default: return NULL;
+  }
+}
+
+typedef struct math {
+  const char *name; /* in support.c */
+  cg_service_code service;
+} math;
+
+static const math *math_function(int code) {
+  switch (code) {
+#define X(CODE, name) case IR_##CODE##_OP: { static const math m = {"cg_" #name, CG_HOST_##name}; return &m; }
+    X(EXP, exp) X(LOG, log) X(LOG1P, log1p) X(EXPM1, expm1) X(SIN, sin) X(COS, cos) X(TAN, tan) X(ASIN, asin) X(ACOS, acos) X(ATAN, atan)
+    X(SINH, sinh) X(COSH, cosh) X(TANH, tanh) X(ERF, erf) X(ERFC, erfc) X(LGAMMA, lgamma) X(DIGAMMA, digamma) X(TRIGAMMA, trigamma)
+    X(LOG1P_EXP, log1p_exp) X(INV_LOGIT, inv_logit) X(PHI, phi) X(LOG_PHI, log_phi) X(INV_PHI, inv_phi) X(POW, pow) X(ATAN2, atan2)
 #undef X
     default: return NULL;
   }
+}
+
+static int special_function(int code) {
+  switch (code) {
+#define X(CODE, name, meaning) case IR_##CODE##_OP: return RT_##CODE;
+    RT_SPECIAL_OPS(X)
+#undef X
+    default: return -1;
+  }
+}
+
+/* A column of one element. */
+static LV special(E *e, int code, const ir_op *op, LV *a) {
+  LV at = cg_alloca(e, LLVMArrayType2(e->f64, 4)), stride = LLVMConstInt(e->i32, 0, 0), from[3] = {at, at, at};
+  for (uint32_t k = 0; k < op->nargs; k++) cg_store(e, IR_REAL, a[k], from[k] = cg_gep(e, at, cg_int(e, k)));
+  LV d = cg_gep(e, at, cg_int(e, 3));
+  cg_special(e, code, d, from, (LV[]){stride, stride, stride}, cg_int(e, 1));
+  return cg_load(e, IR_REAL, d);
 }
 
 static LV intrinsic(E *e, const char *name, LLVMTypeRef t, unsigned n, LV *args) {
@@ -52,13 +83,14 @@ static LV real_op(E *e, const ir_op *op, LV *a) {
     case IR_TO_INT_OP: return cg_call(e, "cg_to_int", 1, a);
     default: break;
   }
-  const char *name = real_function(op->code);
-  if (!name) cg_fail(e, arena_printf(e->mem, "machine code for `%s` does not exist", ir_op_table[op->code].name));
-  LV call = cg_call(e, name, op->nargs, a);
+  const char *name = short_function(op->code);
+  if (name) return cg_call(e, name, 1, a);
+  int code = special_function(op->code);
+  if (code >= 0) return special(e, code, op, a);
+  const math *m = math_function(op->code);
+  if (!m) cg_fail(e, arena_printf(e->mem, "machine code for `%s` does not exist", ir_op_table[op->code].name));
   /* Outside loops a call costs less than its body, which would stand there once for each. */
-  if (!e->repeated)
-    LLVMAddCallSiteAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, LLVMGetEnumAttributeKindForName("noinline", 8), 0));
-  return call;
+  return e->repeated ? cg_call(e, m->name, op->nargs, a) : cg_service(e, m->service, op->nargs, a);
 }
 
 static LV int_select(E *e, LLVMIntPredicate p, LV a, LV b) { return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, p, a, b, ""), a, b, ""); }
@@ -83,7 +115,7 @@ static LV int_op(E *e, const ir_op *op, LV *a) {
     case IR_NOT_OP: return LLVMBuildNot(e->b, a[0], "");
     case IR_TO_REAL_OP: return LLVMBuildSIToFP(e->b, a[0], e->f64, "");
     case IR_BOOL_INT_OP: return LLVMBuildZExt(e->b, a[0], e->i64, "");
-    case IR_FOLD_OP: return cg_call(e, "cg_fold", 2, a);
+    case IR_FOLD_OP: return cg_service(e, CG_HOST_fold_key, 2, a);
     default: cg_fail(e, arena_printf(e->mem, "machine code for `%s` does not exist", ir_op_table[op->code].name));
   }
 }
@@ -123,7 +155,7 @@ void cg_guard_op(E *e, const ir_op *op) {
   LB bad = cg_block(e, "guard"), on = cg_block(e, "on");
   LLVMBuildCondBr(e->b, c, on, bad);
   LLVMPositionBuilderAtEnd(e->b, bad);
-  cg_call(e, "cg_guard", 3, (LV[]){e->ctx, cg_int(e, 1), cg_int(e, cg_op_number(e, op))});
+  cg_service(e, CG_HOST_guard, 3, (LV[]){e->ctx, cg_int(e, 1), cg_int(e, cg_op_number(e, op))});
   LLVMBuildBr(e->b, on);
   LLVMPositionBuilderAtEnd(e->b, on);
 }
@@ -139,7 +171,7 @@ void cg_bound_op(E *e, const ir_op *op) {
   LB bad = cg_block(e, "bound"), on = cg_block(e, "on");
   LLVMBuildCondBr(e->b, inside, on, bad);
   LLVMPositionBuilderAtEnd(e->b, bad);
-  cg_call(e, "cg_bound", 4, (LV[]){e->ctx, cg_int(e, cg_op_number(e, op)), i, n});
+  cg_service(e, CG_HOST_bound, 4, (LV[]){e->ctx, cg_int(e, cg_op_number(e, op)), i, n});
   LLVMBuildRet(e->b, cg_int(e, 1));
   LLVMPositionBuilderAtEnd(e->b, on);
   e->v[op->res[0]].v = i;
@@ -154,12 +186,12 @@ void cg_draw_op(E *e, const ir_op *op) {
   ir_val r = op->res[0];
   LV key = cg_val(e, op->args[0]), index = cg_val(e, op->args[1]), site = cg_int(e, op->u.integer);
   if (op->code == IR_CATEGORICAL_OP) {
-    e->v[r].v = cg_host_call(e, CG_HOST_CATEGORICAL, e->i64, 5, (LV[]){site, key, index, cg_address(e, op->args[2]), cg_cells(e, ir_type_of(e->fn, op->args[2]))});
+    e->v[r].v = cg_service(e, CG_HOST_categorical, 5, (LV[]){site, key, index, cg_address(e, op->args[2]), cg_cells(e, ir_type_of(e->fn, op->args[2]))});
     return;
   }
   LV p[2] = {cg_int(e, 0), cg_int(e, 0)};
   for (uint32_t k = 2; k < op->nargs && k < 4; k++) p[k - 2] = as_bits(e, cg_val(e, op->args[k]));
-  LV x = cg_host_call(e, CG_HOST_DRAW, e->i64, 6, (LV[]){cg_int(e, op->code), site, key, index, p[0], p[1]});
+  LV x = cg_service(e, CG_HOST_draw, 6, (LV[]){cg_int(e, op->code), site, key, index, p[0], p[1]});
   e->v[r].v = ir_type_of(e->fn, r).elem == IR_REAL ? LLVMBuildBitCast(e->b, x, e->f64, "") : x;
 }
 

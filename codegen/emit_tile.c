@@ -198,13 +198,13 @@ void cg_tiles_begin(E *e, cg_tiles *t, bool blocks) {
     s->acc = cg_slot_scaled(e, CG_FEW, 0, sum_type(e, t, s));
     if (!blocks) continue;
     s->blocks = cg_slot_scaled(e, CG_BLOCKS_CELLS, 0, sum_type(e, t, s));
-    cg_call(e, "cg_blocks_start_all", 2, (LV[]){s->blocks, cg_cells(e, sum_type(e, t, s))});
+    cg_service(e, CG_HOST_blocks_start, 2, (LV[]){s->blocks, cg_cells(e, sum_type(e, t, s))});
   }
 }
 
 void cg_tiles_clear(E *e, cg_tiles *t) {
   for (size_t k = 0; k < t->nsums; k++)
-    cg_call(e, "cg_fill", 3, (LV[]){t->sum[k].acc, cg_int(e, 0), cg_mul(e, cg_cells(e, sum_type(e, t, &t->sum[k])), cg_int(e, CG_FEW))});
+    cg_service(e, CG_HOST_fill, 3, (LV[]){t->sum[k].acc, cg_int(e, 0), cg_mul(e, cg_cells(e, sum_type(e, t, &t->sum[k])), cg_int(e, CG_FEW))});
 }
 
 /* Where row `index` begins; *apart is the distance of its elements, or, in a row-major matrix, of rows. */
@@ -218,8 +218,8 @@ static LV row_at(E *e, const cg_tiles *t, const row *r, LV a, LV index, LV *apar
 
 static void products(E *e, cg_tiles *t, const dot *d, LV index, LV len) {
   LV apart, from = row_at(e, t, &d->row, d->a, index, &apart);
-  if (d->row.axis) cg_host_call(e, CG_HOST_GEMV_COLUMNS, e->vd, 6, (LV[]){d->column, from, apart, d->x, len, cg_size(e, ir_type_of(e->fn, d->row.matrix).dim[0])});
-  else cg_host_call(e, CG_HOST_GEMV, e->vd, 6, (LV[]){d->column, from, d->x, len, apart, cg_int(e, 0)});
+  if (d->row.axis) cg_service(e, CG_HOST_gemv_columns, 6, (LV[]){d->column, from, apart, d->x, len, cg_size(e, ir_type_of(e->fn, d->row.matrix).dim[0])});
+  else cg_service(e, CG_HOST_gemv, 6, (LV[]){d->column, from, d->x, len, apart, cg_int(e, 0)});
 }
 
 void cg_tiles_before(E *e, cg_tiles *t, LV first, LV len) {
@@ -231,13 +231,13 @@ void cg_tiles_after(E *e, cg_tiles *t, LV len) {
   for (size_t k = 0; k < t->nsums; k++) {
     const scaled *s = &t->sum[k];
     LV apart, from = row_at(e, t, &s->row, s->a, t->first, &apart);
-    cg_call(e, "cg_columns_add", 6, (LV[]){s->acc, s->column, from, apart, cg_cells(e, sum_type(e, t, s)), len});
+    cg_service(e, CG_HOST_columns_add, 6, (LV[]){s->acc, s->column, from, apart, cg_cells(e, sum_type(e, t, s)), len});
   }
 }
 
 void cg_tiles_push(E *e, cg_tiles *t) {
   for (size_t k = 0; k < t->nsums; k++)
-    cg_call(e, "cg_blocks_push", 3, (LV[]){t->sum[k].blocks, t->sum[k].acc, cg_cells(e, sum_type(e, t, &t->sum[k]))});
+    cg_service(e, CG_HOST_blocks_push, 3, (LV[]){t->sum[k].blocks, t->sum[k].acc, cg_cells(e, sum_type(e, t, &t->sum[k]))});
 }
 
 bool cg_tiles_sum(E *e, cg_tiles *t, uint32_t out, LV many) {
@@ -245,8 +245,8 @@ bool cg_tiles_sum(E *e, cg_tiles *t, uint32_t out, LV many) {
     const scaled *s = &t->sum[k];
     if (s->out != out) continue;
     LV d = cg_memory(e, t->plate->res[out]), n = cg_cells(e, sum_type(e, t, s));
-    if (s->blocks) cg_call(e, "cg_blocks_values", 5, (LV[]){d, s->acc, s->blocks, n, LLVMBuildZExt(e->b, many, e->i64, "")});
-    else cg_call(e, "cg_lanes_values", 3, (LV[]){d, s->acc, n});
+    if (s->blocks) cg_service(e, CG_HOST_blocks_values, 5, (LV[]){d, s->acc, s->blocks, n, LLVMBuildZExt(e->b, many, e->i64, "")});
+    else cg_service(e, CG_HOST_lanes_values, 3, (LV[]){d, s->acc, n});
     return true;
   }
   return false;

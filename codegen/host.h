@@ -4,7 +4,9 @@
 
 #include "codegen/abi.h"
 
-/* Of an instruction-set level: 2, 3 or 4. */
-const cg_host *cg_host_for(int level);
+/* services.c, of each instruction-set level. */
+extern const cg_host cg_host_v2, cg_host_v3, cg_host_v4;
+
+static inline const cg_host *cg_host_for(int level) { return level >= 4 ? &cg_host_v4 : level == 3 ? &cg_host_v3 : &cg_host_v2; }
 
 #endif
