@@ -20,8 +20,11 @@ aim_status aim_observed_get(const aim_task *t, size_t k, aim_observed *out) {
 
 /* ---- @loglik at every draw */
 
+static size_t values_of(const aim_task *t) { return t->n_observed * (size_t)t->run.o.chains * t->loglik_draws; }
+
 typedef struct loglik_job {
   aim_task *t;
+  double *out;       /* as aim_task.loglik */
   exec_cell *frame;  /* [threads][cells] */
   double *values;    /* [threads][n_observed] */
   const bool *gap;   /* [n_observed] missing, and an unknown like others: no observation */
@@ -54,7 +57,7 @@ static void one_chain(void *ctx, size_t chain, size_t thread, eval_worker *w) {
       atomic_store(&j->failed, 1);
       return;
     }
-    for (size_t k = 0; k < t->n_observed; k++) t->loglik[(k * chains + chain) * draws + d] = j->gap[k] ? 0.0 : values[k];
+    for (size_t k = 0; k < t->n_observed; k++) j->out[(k * chains + chain) * draws + d] = j->gap[k] ? 0.0 : values[k];
   }
 }
 
@@ -64,7 +67,8 @@ static aim_status refuse(aim_task *t, const char *code, const char *help, const 
   return AIM_E_PROGRAM;
 }
 
-static aim_status take_memory(aim_task *t) {
+/* How many values there are, and that they may be had. */
+static aim_status count_values(aim_task *t) {
   const program *p = &t->p;
   const size_t chains = (size_t)t->run.o.chains;
   size_t n = 0, draws = SIZE_MAX;
@@ -72,16 +76,22 @@ static aim_status take_memory(aim_task *t) {
   for (size_t c = 0; c < chains; c++)
     if (draws_count(t->run.store, (int)c) < draws) draws = draws_count(t->run.store, (int)c);
   if (n == 0 || draws == 0) return refuse(t, "E0936", NULL, n ? "there is no draw at which to evaluate the likelihood" : "the model observes nothing, so there is no pointwise likelihood");
-  const double bytes = 8.0 * (double)n * (double)draws * (double)chains, limit = (double)t->vm->config.memory;
-  size_t size = bytes < 0x1p62 ? n * draws * chains : 0;
-  if ((limit > 0 && bytes > limit) || !(t->loglik = alloc_get(&t->vm->alloc, size, sizeof *t->loglik))) {
-    diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0935", t->plan.model->decl->name.at, "%zu pointwise log likelihoods at %zu draws would need %.1f GB", n, draws * chains, bytes / 1e9);
-    diag_help(&t->p.diags, d, "keep fewer draws, by `draws` or `thin`");
-    return AIM_E_MEMORY;
-  }
   t->n_observed = n;
   t->loglik_draws = draws;
   return AIM_OK;
+}
+
+static double *take_values(const aim_task *t) {
+  const double bytes = 8.0 * (double)t->n_observed * (double)t->loglik_draws * (double)t->run.o.chains, limit = (double)t->vm->config.memory;
+  return bytes < 0x1p62 && !(limit > 0 && bytes > limit) ? alloc_get(&t->vm->alloc, values_of(t), sizeof(double)) : NULL;
+}
+
+static aim_status too_many(aim_task *t) {
+  const size_t draws = t->loglik_draws * (size_t)t->run.o.chains;
+  diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0935", t->plan.model->decl->name.at, "%zu pointwise log likelihoods at %zu draws would need %.1f GB", t->n_observed, draws,
+                     8e-9 * (double)t->n_observed * (double)draws);
+  diag_help(&t->p.diags, d, "keep fewer draws, by `draws` or `thin`");
+  return AIM_E_MEMORY;
 }
 
 /* Which places of the observed sites are of missing values.  Of one in a vector the rest was seen. */
@@ -111,13 +121,18 @@ aim_status api_loglik(aim_task *t) {
   for (size_t k = 0; k < t->p.nsites; k++)
     if (!r->kept[k])
       return refuse(t, "E0936", "leave `save` away", "the likelihood of an observation needs all latents, and `save` leaves some out");
-  aim_status st = take_memory(t);
+  aim_status st = count_values(t);
   if (st != AIM_OK) return st;
   const size_t chains = (size_t)r->o.chains, threads = run_threads(r, chains);
   loglik_job j = {.t = t, .frame = ARENA_ARRAY(&t->mem, exec_cell, threads * t->p.cells), .values = ARENA_ARRAY(&t->mem, double, threads * t->n_observed), .gap = gaps_of(t)};
+  if (!(j.out = take_values(t))) return too_many(t);
   run_status rs = run_jobs(r, chains, one_chain, &j);
-  if (rs != RUN_OK) return api_status(rs);
-  return atomic_load(&j.failed) ? refuse(t, "E0936", NULL, "the likelihood of some observation stops at an index out of range") : AIM_OK;
+  if (rs == RUN_OK && !atomic_load(&j.failed)) {
+    t->loglik = j.out;
+    return AIM_OK;
+  }
+  alloc_put(&t->vm->alloc, j.out, values_of(t) * sizeof *j.out);
+  return rs != RUN_OK ? api_status(rs) : refuse(t, "E0936", NULL, "the likelihood of some observation stops at an index out of range");
 }
 
 static aim_status loglik_made(aim_task *t) { return ARENA_TRY(&t->mem) ? AIM_E_MEMORY : api_loglik(t); }

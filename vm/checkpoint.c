@@ -106,7 +106,7 @@ uint64_t checkpoint_fingerprint(const run *r, const source_map *sources, const c
     h = mix_text(h, p->site[k].name);
     h = mix(h, 2 * p->site[k].site->standard + p->site[k].summed);
   }
-  return mix_options(h, &r->o);
+  return mix_options(mix(h, p->no_statistics), &r->o);
 }
 
 /* ---- files */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #if defined(__has_feature)
@@ -49,7 +50,9 @@ static inline void *host_fn(void *user, void *ptr, size_t old_size, size_t size)
   size_t *now = realloc(head, size + 16);
   if (!now) return NULL;
   *now = size;
-  h->bytes += size - (ptr ? old_size : 0);
+  const size_t was = ptr ? old_size : 0;
+  if (size > was) memset((char *)(now + 2) + was, 0xA5, size - was); /* nobody finds there what an earlier owner left */
+  h->bytes += size - was;
   return now + 2;
 }
 

@@ -280,10 +280,11 @@ static void test_text(void **state) {
   }
 }
 
-/* Each allocation of what comes after the run failing: a status, and nothing kept. */
+/* Each allocation of what comes after the run failing: a status, nothing kept, and what is asked for again is there. */
 static void test_memory(void **state) {
   (void)state;
   size_t failed = 0;
+  double elpd = NAN;
   for (size_t at = 1;; at++) {
     host h = {.persistent = true};
     fixture f = open_task(models[0], (opening){.memory = &h});
@@ -298,6 +299,10 @@ static void test_memory(void **state) {
     assert_int_equal(st, reached ? AIM_E_MEMORY : AIM_OK);
     failed += reached;
     h.fail_at = 0;
+    aim_loo again;
+    assert_int_equal(aim_loo_get(f.t, &again), AIM_OK);
+    if (at == 1) elpd = again.elpd;
+    assert_true(again.elpd == elpd && again.observations > 1);
     close_fixture(&f);
     assert_int_equal(h.bytes, 0);
     if (!reached) break;

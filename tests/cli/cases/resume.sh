@@ -76,7 +76,7 @@ test_resume_after_a_signal() {
 test_resume_of_another_run() {
   expect 0 "$aimc" run eight_schools.aim --out d --draws 50 --quiet
   sum=$(cat d/* | cksum)
-  for other in '--set until=ess(400)' '--draws 60' '--seed 2' '--chains 3' '--target-accept 0.9' '--metric dense'; do
+  for other in '--set until=ess(400)' '--draws 60' '--seed 2' '--chains 3' '--target-accept 0.9' '--metric dense' '--set statistics=off'; do
     expect 2 "$aimc" run eight_schools.aim --out d --draws 50 --quiet --resume $other
     says err 'E0938'
   done
