@@ -185,7 +185,9 @@ aim_status aim_set_real(aim_task *t, const char *option, double value) {
 aim_status aim_plan_get(const aim_task *t, aim_plan *out) {
   if (!t) return AIM_E_USAGE;
   const plan *p = &t->plan;
-  *out = (aim_plan){p->name,   p->model->decl->name.name, method_name(p->method), p->seed, p->particles, p->chains, p->warmup, p->draws,
+  /* A statement about an agent has no model, and is refused when it is bound. */
+  const char *model = p->model ? p->model->decl->name.name : p->run->run->model.name;
+  *out = (aim_plan){p->name,   model, method_name(p->method), p->seed, p->particles, p->chains, p->warmup, p->draws,
                     p->thin,   p->steps, p->max_depth,              p->target_accept};
   return AIM_OK;
 }

@@ -34,7 +34,7 @@ END
   expect 0 "$aimc" run ahead.aim --only filter --method nuts --chains 2
   says out 'filter: nuts, 2 chains'
   for statement in filter walks made; do
-    for command in run explain loo bench; do
+    for command in run explain loo bench sbc; do
       expect 1 "$aimc" $command ahead.aim --only $statement
       says err 'is not available yet'
       says err 'error[E0820]'
