@@ -270,9 +270,16 @@ static void number_ops(E *e) {
   e->number = (uint32_t *)(void *)t;
 }
 
-/* Both sides at once: on lanes, where they are a few operations that cannot fail. */
+/* Both sides at once: on lanes, where they are a few operations that cannot fail.  One of them where the condition is known, as that of
+ * an unrolled loop's indices is. */
 static void both_sides(E *e, const ir_op *op) {
   const ir_if *f = op->u.branch;
+  int64_t known;
+  if (cg_const(cg_val(e, op->args[0]), &known)) {
+    cg_emit_block(e, known ? &f->then_ : &f->else_);
+    for (uint32_t k = 0; k < op->nres; k++) e->v[op->res[k]].v = cg_val(e, (known ? f->then_yield : f->else_yield)[k]);
+    return;
+  }
   cg_emit_block(e, &f->then_);
   cg_emit_block(e, &f->else_);
   for (uint32_t k = 0; k < op->nres; k++)
@@ -399,6 +406,7 @@ void cg_emit_fn(E *e, const ir_fn *fn, uint32_t number) {
   e->checks = CG_REPORT;
   e->unrolled = e->repeated = 0;
   e->once = runs_once(fn->name);
+  e->long_bodies = strcmp(fn->name, "outputs") == 0;
   number_ops(e);
   strbuf_printf(&e->meta, "fn %s\n", fn->name);
   char *name = arena_printf(e->mem, "aim_fn_%u", number);

@@ -12,13 +12,13 @@
 
 #include "compiler/ir_uses.h"
 
-enum { GROUP = CG_FEW, BLOCK = 4096, BODY_OPS = 1000, CHEAP_OPS = 24, MEDIUM_OPS = 64 };
+enum { GROUP = CG_FEW, BLOCK = 4096, BODY_OPS = 1000, LONG_OPS = 16000, CHEAP_OPS = 24, MEDIUM_OPS = 64 };
 
 static bool by_tile(E *e, const ir_out *o) { return e->v[o->yield].by_tile && o->mode == IR_SUM && ir_type_of(e->fn, o->yield).rank; }
 
 static bool suits(E *e, const ir_op *op) {
   const ir_loop *loop = op->u.loop;
-  int64_t budget = BODY_OPS, known = cg_iterations(e, op);
+  int64_t budget = e->long_bodies ? LONG_OPS : BODY_OPS, known = cg_iterations(e, op);
   if (op->code != IR_PLATE_OP || known == 0 || !cg_straight(e, &loop->body, 1, &budget)) return false;
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *o = &loop->out[k];

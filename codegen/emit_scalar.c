@@ -95,6 +95,14 @@ static LV real_op(E *e, const ir_op *op, LV *a) {
 
 static LV int_select(E *e, LLVMIntPredicate p, LV a, LV b) { return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, p, a, b, ""), a, b, ""); }
 
+/* Conditions of unrolled loops are known, and so is what they decide. */
+static LV logical(E *e, int code, LV a, LV b) {
+  int64_t known;
+  if (cg_const(b, &known)) { LV c = a; a = b; b = c; }
+  if (cg_const(a, &known)) return (code == IR_AND_OP) == (known != 0) ? b : a;
+  return code == IR_AND_OP ? LLVMBuildAnd(e->b, a, b, "") : LLVMBuildOr(e->b, a, b, "");
+}
+
 static LV int_op(E *e, const ir_op *op, LV *a) {
   switch (op->code) {
     case IR_ADD_OP: return LLVMBuildAdd(e->b, a[0], a[1], "");
@@ -110,8 +118,7 @@ static LV int_op(E *e, const ir_op *op, LV *a) {
     case IR_NE_OP: return LLVMBuildICmp(e->b, LLVMIntNE, a[0], a[1], "");
     case IR_LT_OP: return LLVMBuildICmp(e->b, LLVMIntSLT, a[0], a[1], "");
     case IR_LE_OP: return LLVMBuildICmp(e->b, LLVMIntSLE, a[0], a[1], "");
-    case IR_AND_OP: return LLVMBuildAnd(e->b, a[0], a[1], "");
-    case IR_OR_OP: return LLVMBuildOr(e->b, a[0], a[1], "");
+    case IR_AND_OP: case IR_OR_OP: return logical(e, op->code, a[0], a[1]);
     case IR_NOT_OP: return LLVMBuildNot(e->b, a[0], "");
     case IR_TO_REAL_OP: return LLVMBuildSIToFP(e->b, a[0], e->f64, "");
     case IR_BOOL_INT_OP: return LLVMBuildZExt(e->b, a[0], e->i64, "");

@@ -44,11 +44,24 @@ static int64_t choices(E *e, ir_val array, const ir_axes *axes) {
   return 1;
 }
 
-/* A few operations that cannot fail and read no memory: both sides of an if may run. */
-static bool calm(E *e, const ir_block *b) {
+/* Each position is an index that goes just as far as the axis, so the element is there whatever the branch. */
+static bool reads_inside(E *e, const ir_op *op) {
+  const ir_type t = ir_type_of(e->fn, op->args[0]);
+  for (uint32_t k = 0; k < op->u.axes.n; k++) {
+    const ir_val v = op->u.axes.at[k];
+    const ir_value *x = v ? ir_value_of(e->fn, v) : NULL;
+    if (!x) continue;
+    if (x->def != IR_DEF_INDEX || ir_size_of(e->fn, x->op->u.loop->extent[x->slot]) != t.dim[k]) return false;
+  }
+  return true;
+}
+
+/* A few operations that cannot fail and read no memory but elements that exist: both sides of an if may run. */
+static bool calm(E *e, const ir_block *b, int64_t times, int64_t *budget) {
   for (const ir_op *op = b->first; op; op = op->next) {
-    if (ir_is_loop(op) || op->code == IR_AT_OP || op->code == IR_IF_OP || ir_op_table[op->code].signature[0] == '*')
-      if (op->code != IR_REAL_OP && op->code != IR_INT_OP && op->code != IR_BOOL_OP && op->code != IR_SIZE_OP) return false;
+    if (ir_is_loop(op) || op->code == IR_IF_OP || ir_op_table[op->code].signature[0] == '*')
+      if (op->code != IR_REAL_OP && op->code != IR_INT_OP && op->code != IR_BOOL_OP && op->code != IR_SIZE_OP && !(op->code == IR_AT_OP && reads_inside(e, op))) return false;
+    *budget -= times;
     if (ir_op_table[op->code].effect != IR_PURE) return false;
     for (uint32_t k = 0; k < op->nres; k++) if (ir_type_of(e->fn, op->res[k]).rank > 0) return false;
   }
@@ -90,7 +103,7 @@ bool cg_straight(E *e, const ir_block *b, int64_t times, int64_t *budget) {
         break;
       case IR_IF_OP:
         for (uint32_t k = 0; k < op->nres; k++) if (ir_type_of(e->fn, op->res[k]).rank > 0) return false;
-        if (!calm(e, &op->u.branch->then_) || !calm(e, &op->u.branch->else_)) return false;
+        if (!calm(e, &op->u.branch->then_, times, budget) || !calm(e, &op->u.branch->else_, times, budget)) return false;
         break;
       case IR_CALL_OP: case IR_MEMO_FIND_OP: case IR_MEMO_KEEP_OP: case IR_CHOLESKY_OP: case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_QR_R_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP:
         return false;

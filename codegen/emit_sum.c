@@ -1,11 +1,18 @@
 /* emit_sum.c: canonical sums of values in registers. */
 #include "codegen/emit_internal.h"
 
+/* A term that is +0.0, as those are that a known condition leaves out, changes at most the sign of a zero, which the end of cg_tree makes
+ * positive. */
+static LV add(E *e, LV a, LV b) {
+  const LV zero = LLVMConstNull(e->f64);
+  return a == zero ? b : b == zero ? a : LLVMBuildFAdd(e->b, a, b, "");
+}
+
 /* Terms l, l + step, l + 2 step, ... of the first n, folded by halves: depth first, so that few partial sums live at once. */
 static LV branch(E *e, LV *t, int64_t n, int64_t l, int64_t step) {
   if (step >= CG_FEW) return t[l];
   LV a = branch(e, t, n, l, 2 * step);
-  return l + step < n ? LLVMBuildFAdd(e->b, a, branch(e, t, n, l + step, 2 * step), "") : a;
+  return l + step < n ? add(e, a, branch(e, t, n, l + step, 2 * step)) : a;
 }
 
 /* A sum starts at +0.0: that matters where all terms are -0.0, and is as well added at the end. */

@@ -515,6 +515,17 @@ static const char *const programs[] = {
     "    %p = plate %j < %k -> stack {\n %a = at %row, %j\n %ra = mul %r, %a\n yield %ra\n }\n"
     "    %pq = plate %j < %k -> stack {\n %a = at %x, %j, %i\n %qa = mul %a, %q\n yield %qa\n }\n"
     "    yield %q, %gd, %p, %pq, %c\n  }\n  return %s, %t, %g, %h, %e\n}\n",
+    /* outputs of a model: pairs below the diagonal left out by a condition, sums of zeros of either sign among them, and draws */
+    "func @outputs(%s: int[N, K] data, %a: real[K, K] data, %m: real uncon, %key: key key) -> (real[N, 3], real[N]) {\n"
+    "  %n = size N\n %k = size K\n %zero = real 0.0\n %none = real -0.0\n %z = new real[3]\n %i0 = int 0\n %i1 = int 1\n %i2 = int 2\n"
+    "  %o = plate %q < %n -> stack {\n    %row = at %s, %q, :\n"
+    "    %e, %f, %g = plate %i < %k -> sum, sum, sum {\n      %si = at %row, %i\n %ri = to_real %si\n"
+    "      %e1, %f1, %g1 = plate %j < %k -> sum, sum, sum {\n        %c = lt %i, %j\n"
+    "        %v = if %c {\n %x = at %a, %i, %j\n %sj = at %row, %j\n %rj = to_real %sj\n %p = mul %ri, %rj\n %t = mul %x, %p\n yield %t\n } else {\n yield %zero\n }\n"
+    "        %y = at %a, %j, %i\n %w = lt %y, %m\n %cw = and %c, %w\n %u = if %cw {\n yield %none\n } else {\n yield %zero\n }\n"
+    "        %cv = or %w, %c\n %h = select %cv, %none, %y\n        yield %v, %u, %h\n      }\n      yield %e1, %f1, %g1\n    }\n"
+    "    %p0 = put %z, [%i0], %e\n %p1 = put %p0, [%i1], %f\n %p2 = put %p1, [%i2], %g\n    yield %p2\n  }\n"
+    "  %d = plate %q < %n -> stack {\n %x = draw.normal 3, %key, %q\n %y = mul %x, %m\n yield %y\n }\n  return %o, %d\n}\n",
 };
 
 /* Where each program costs a compilation. */

@@ -99,7 +99,8 @@ static void batch_add(batch *b, uint64_t seed) {
     own[n] = size_symbol(z, arena_printf(&w->mem, "%s.%d", name, k));
     size_bind(z, own[n++], size_eval(z, s));
   }
-  ir_fn *f = ir_fn_new(w->m, arena_printf(&w->mem, "random%llu", (unsigned long long)seed), false);
+  /* One of each batch as the function of that name, whose bodies may be long. */
+  ir_fn *f = ir_fn_new(w->m, k == 0 ? "outputs" : arena_printf(&w->mem, "random%llu", (unsigned long long)seed), false);
   ir_cloner c = {.from = from, .map = ir_map_new(&w->mem, from), .nsizes = n, .size_from = old, .size_to = own};
   for (uint32_t q = 0; q < from->nparams; q++) {
     const ir_param *p = &from->param[q];
