@@ -29,6 +29,8 @@ typedef struct writer {
   const char *d, *n, *cell;
   int64_t least; /* n is never below it here */
   int64_t exact; /* what n is here; 0: not known */
+  ast_op only;   /* what is written is evaluated for every n and holds where n `only` since: OP_EQ, OP_GE; OP_NOT: there is no such condition */
+  int64_t since;
 } writer;
 
 /* ---- pieces of trees */
@@ -121,6 +123,11 @@ static ast_expr *subscript(ast_copier *c, const ragged_rows *r, const char *arra
   return place_of(g, r, ast_copy_expr(c, d), ast_copy_expr(c, n));
 }
 
+/* e where the condition of w holds, else what stands in for it: nothing is read that is not there. */
+static ast_expr *where_held(const writer *w, ast_expr *e, ast_expr *other) {
+  return w->only == OP_NOT ? e : choice(w->g, binary(w->g, w->only, at_cell(w, w->r->col, e->at), ast_new_int(w->g->a, w->since, e->at)), e, other);
+}
+
 static ast_exprs subscripts(ast_copier *c, const ragged_rows *r, const char *array, const ast_exprs *subs, span at) {
   ast_exprs out = {0};
   ast_expr *first = subscript(c, r, array, subs, at);
@@ -171,15 +178,29 @@ static ast_expr *write_expr(ast_copier *c, const ast_expr *e) {
     x->at = e->at;
     return x;
   }
+  if (e->kind == EXPR_INDEX && w->only != OP_NOT && !ragged_rows_of(w->g, ragged_name(e->index.base))) {
+    ast_expr *x = ast_new_expr(w->g->a, EXPR_INDEX, e->at);
+    x->index.base = ast_copy_expr(c, e->index.base);
+    for (size_t i = 0; i < e->index.subs.n; i++) {
+      const ast_expr *sub = e->index.subs.items[i];
+      ast_expr *y = ast_copy_expr(c, sub);
+      if (whole_sub(sub) && sub->kind != EXPR_INT && ragged_name(sub) != w->d) y = where_held(w, y, ast_new_int(w->g->a, 1, sub->at));
+      ARENA_PUSH(w->g->a, x->index.subs.items, x->index.subs.n, x->index.subs.cap, y);
+      x->depth = above(x->depth, y->depth);
+    }
+    return x;
+  }
   if (e->kind != EXPR_INDEX || e->index.subs.n < 2 || !(name = ragged_name(e->index.base))) return NULL;
   const ragged_rows *r = ragged_rows_of(w->g, name);
   if (!r) return NULL;
   ast_exprs subs = subscripts(c, r, name, &e->index.subs, e->at);
+  const bool data = ragged_is_data(w->g, name), own = ragged_name(subs.items[0]) == w->cell;
+  if (data && !own) subs.items[0] = where_held(w, subs.items[0], ast_new_int(w->g->a, 1, e->at));
   ast_expr *x = ast_new_expr(w->g->a, EXPR_INDEX, e->at);
   x->index.base = ast_new_name(w->g->a, name, e->index.base->at);
   x->index.subs = subs;
   for (size_t i = 0; i < subs.n; i++) x->depth = above(x->depth, subs.items[i]->depth);
-  return x;
+  return data || own ? x : where_held(w, x, ast_new_int(w->g->a, 1, e->at));
 }
 
 static bool write_target(ast_copier *c, const ast_target *t, ast_target *out) {
@@ -202,7 +223,7 @@ static bool write_target(ast_copier *c, const ast_target *t, ast_target *out) {
 static writer writer_of(ragged *g, ragged_rows *r, const ast_iter *it, size_t k) {
   const char *word = g->cells ? arena_printf(g->a, "%s.cell%u", r->len, g->cells + 1) : arena_printf(g->a, "%s.cell", r->len);
   g->cells++;
-  return (writer){.g = g, .r = r, .d = it->items[k].var.name, .n = it->items[k + 1].var.name, .cell = intern(g->p->names, word), .least = it->items[k + 1].lo->integer.value};
+  return (writer){.g = g, .r = r, .only = OP_NOT, .d = it->items[k].var.name, .n = it->items[k + 1].var.name, .cell = intern(g->p->names, word), .least = it->items[k + 1].lo->integer.value};
 }
 
 static ast_copier copier_of(writer *w) { return (ast_copier){.mem = w->g->a, .user = w, .expr = write_expr, .target = write_target}; }
@@ -340,21 +361,43 @@ static bool same_call(const ast_stmt *a, const ast_stmt *b) {
   return true;
 }
 
+/* The k-th distribution for column k, the last one for the others.  All parameters are evaluated for each element, so reads are guarded. */
+static ast_expr *switched(writer *w, const ast_stmt *s, const ast_stmt **first, const ast_block *lets) {
+  ragged *g = w->g;
+  ast_copier c = copier_of(w);
+  const int64_t least = w->least;
+  const span at = s->sample.dist->at;
+  ast_expr *all = ast_new_expr(g->a, EXPR_ARRAY, at), **number = ARENA_ARRAY(g->a, ast_expr *, (size_t)least);
+  for (int64_t k = 1; k <= least; k++) {
+    w->least = w->since = k;
+    w->exact = k < least ? k : 0;
+    w->only = k < least ? OP_EQ : OP_GE;
+    ast_expr *dist = ast_copy_expr(&c, k < least ? first[k]->sample.dist : s->sample.dist);
+    for (size_t i = 0; k == least && i < dist->call.args.n; i++) dist->call.args.items[i].value = with_lets(w, lets, dist->call.args.items[i].value);
+    ARENA_PUSH(g->a, all->array.elems.items, all->array.elems.n, all->array.elems.cap, dist);
+    all->depth = above(all->depth, dist->depth);
+    if (k < least) number[k] = ast_new_int(g->a, k, at);
+  }
+  w->only = OP_NOT;
+  ast_expr *call = ast_new_call(g->a, intern(g->p->names, "switch"), at);
+  ast_add_arg(g->a, call, by_column(w, number, ast_new_int(g->a, least, at)));
+  ast_add_arg(g->a, call, all);
+  return call;
+}
+
 /* One statement for all elements of the row. */
 static ast_stmt *join(writer *w, const ast_stmt *s, const ast_stmt **first, const ast_block *lets) {
   ragged *g = w->g;
   ast_copier c = copier_of(w);
+  bool same = true, calls = true;
   for (int64_t k = 1; k < w->least; k++) {
-    if (same_call(s, first[k])) continue;
-    diag *d = ragged_refuse(g, first[k]->at, "all elements of `%s` have to come from one distribution", target_of(s)->name.name);
-    if (d) diag_point(g->p->diags, d, s->at, "the others are drawn here");
-    if (d) diag_help(g->p->diags, d, "its parameters may differ from element to element");
-    ast_stmt *broken = ast_copy_stmt(&c, s);
-    broken->sample.dist = ast_new_expr(g->a, EXPR_ERROR, s->sample.dist->at);
-    return broken;
+    same &= same_call(s, first[k]);
+    calls &= s->kind == STMT_SAMPLE && s->sample.dist->kind == EXPR_CALL && first[k]->sample.dist->kind == EXPR_CALL;
   }
   ast_stmt *x = ast_copy_stmt(&c, s);
-  const size_t n = s->kind == STMT_LET ? 1 : s->sample.dist->call.args.n;
+  if (!same && calls) x->sample.dist = switched(w, s, first, lets);
+  else if (!same) x->sample.dist = ast_new_expr(g->a, EXPR_ERROR, s->sample.dist->at); /* reported: what stands there is no distribution */
+  const size_t n = !same ? 0 : s->kind == STMT_LET ? 1 : s->sample.dist->call.args.n;
   ast_expr **of = ARENA_ARRAY(g->a, ast_expr *, (size_t)w->least);
   for (size_t i = 0; i < n; i++) {
     const int64_t least = w->least;
@@ -411,7 +454,7 @@ static ast_block *write_body(writer *w, const ast_block *body) {
 
 /* Around the loops that are written out, elements are looked up. */
 void ragged_write_loops(ragged *g, ast_block *b) {
-  writer outside = {.g = g, .least = 1};
+  writer outside = {.g = g, .least = 1, .only = OP_NOT};
   ast_copier rest = copier_of(&outside);
   for (size_t i = 0; b && i < b->n; i++) {
     ast_stmt *s = b->items[i];

@@ -288,6 +288,7 @@ static bool drawable(ctx *c, const ast_stmt *s, const drawn *d, bool ok) {
 
 /* The kind of number that a distribution of numbers draws. */
 static const ty_info *number_drawn(ctx *c, const ast_expr *dist) {
+  if (dist && dist->kind == EXPR_ARRAY && dist->array.elems.n) return number_drawn(c, dist->array.elems.items[0]);
   symbol *s = dist && dist->kind == EXPR_CALL && !dist->call.of ? callable_find(c, dist->call.fn.name) : NULL;
   if (!s || s->kind != SYM_DIST) return NULL;
   if (is_scheme(s)) {
@@ -388,6 +389,11 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
     elements_typed(c, e, mine, t->at);
   }
   if (sym->type) note_event(c, site_add(c, sym, role, sym->type, t->at), &d, ok);
+  if (c->conds && !s->sample.iter.cond && !ty_is_error(sym->type)) {
+    diag *g = cx_error(c, "E0531", t->at, "this element of `%s` is drawn under a condition", sym->name);
+    cx_help(c, g, "draw it always, and choose its distribution, or the values of its parameters: `switch(if c { 1 } else { 2 }, [D, E])`");
+    sym->type = ty_scalar(c->st, TY_ERROR);
+  }
   elements_visited(e, t);
 }
 

@@ -66,29 +66,27 @@ typedef struct block_body {
 
 static void run_block(lower *l, void *user) { lower_block(l, ((block_body *)user)->block); }
 
-/* A statement that only adds to the density may stand under `if`. */
-static bool only_effects(const lower *l, const ast_block *b) {
+/* What may stand under `if`: what is drawn there is not (the checker refuses it). */
+static bool draws_nothing(const lower *l, const ast_block *b) {
   for (size_t k = 0; k < b->n; k++) {
     const ast_stmt *s = b->items[k];
     switch (s->kind) {
-    case STMT_FACTOR: break;
-    case STMT_LET:
-      if (s->let.target.subs.n) return false;
-      break;
+    case STMT_FACTOR:
+    case STMT_LET: break;
     case STMT_SAMPLE:
       if (lower_is_drawn(l, s->sample.target.name.sym)) return false;
       break;
     case STMT_GROUP:
-      if (!only_effects(l, s->group.body)) return false;
+      if (!draws_nothing(l, s->group.body)) return false;
       break;
     case STMT_PLATE:
-      if (!only_effects(l, s->plate.body)) return false;
+      if (!draws_nothing(l, s->plate.body)) return false;
       break;
     case STMT_FOR:
-      if (!only_effects(l, s->for_.body)) return false;
+      if (!draws_nothing(l, s->for_.body)) return false;
       break;
     case STMT_IF:
-      if (!only_effects(l, s->if_.then) || (s->if_.else_ && !only_effects(l, s->if_.else_))) return false;
+      if (!draws_nothing(l, s->if_.then) || (s->if_.else_ && !draws_nothing(l, s->if_.else_))) return false;
       break;
     default: return false;
     }
@@ -97,8 +95,8 @@ static bool only_effects(const lower *l, const ast_block *b) {
 }
 
 static void branch(lower *l, const ast_stmt *s) {
-  if (!only_effects(l, s->if_.then) || (s->if_.else_ && !only_effects(l, s->if_.else_))) {
-    lower_refuse(l, s->at, "defining a variable inside an `if` statement");
+  if (!draws_nothing(l, s->if_.then) || (s->if_.else_ && !draws_nothing(l, s->if_.else_))) {
+    lower_refuse(l, s->at, "this statement under `if`");
     return;
   }
   ir_val cond = lower_scalar_as(l, s->if_.cond, IR_BOOL);

@@ -98,6 +98,10 @@ static void test_slices(void **state) {
        "x: real[N] ~ Normal(0, 1)\n let w[1] = 3.0\n let w[2] = y[1]\n plate i in 3..N { let w[i] = x[i] * 2 }\n y ~ Normal(x + w, 1)"},
       {"u: real[2, N] ~ Normal(0, 1)\n plate i in 1..2 { let w[i, 1..p] = 2.0; let w[i, p + 1..N] = u[i, 1..N - p] }\n factor sum(w[i, j] * y[j] for i in 1..2, j in 1..N)",
        "u: real[2, N] ~ Normal(0, 1)\n plate i in 1..2 { plate j in 1..p { let w[i, j] = 2.0 }; plate j in p + 1..N { let w[i, j] = u[i, j - p] } }\n factor sum(w[i, j] * y[j] for i in 1..2, j in 1..N)"},
+      {"m ~ Normal(0, 1)\n let s[1] = m\n for i in 2..N { if y[i] > 0 { let s[i] = s[i - 1] + 1 } else { let v = 0.5; let s[i] = v * s[i - 1] } }\n"
+       " plate i in 1..N { if y[i] > 1 { let q[i] = exp(s[i]) } else { let q[i] = 2 * m } }\n y ~ Normal(q, 1)",
+       "m ~ Normal(0, 1)\n let s[1] = m\n for i in 2..N { let s[i] = if y[i] > 0 { s[i - 1] + 1 } else { 0.5 * s[i - 1] } }\n"
+       " plate i in 1..N { let q[i] = if y[i] > 1 { exp(s[i]) } else { 2 * m } }\n y ~ Normal(q, 1)"},
       {"s[1..3]: simplex(3)[3] ~ Dirichlet([1.0, 2.0, 3.0])\n s[4..N] ~ Dirichlet([4.0, 1.0, 1.0])\n factor sum(s[i, 2] * y[i] for i in 1..N)",
        "plate i in 1..3 { s[i]: simplex(3) ~ Dirichlet([1.0, 2.0, 3.0]) }\n plate i in 4..N { s[i] ~ Dirichlet([4.0, 1.0, 1.0]) }\n factor sum(s[i, 2] * y[i] for i in 1..N)"},
       {"a[1..2, 1..5] ~ Normal([1.0, 2.0, 3.0, 4.0, y[5]], 1)\n a[3, 1..5] ~ Normal(y[1..5], 1)\n factor sum(a[i, j] * i * j for i in 1..3, j in 1..5)",

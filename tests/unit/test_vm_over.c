@@ -66,6 +66,9 @@ static real listed(real x, const real *p) {
   real a = logl(0.3L) + norm(x, p[0], 2);
   return x < 0 ? a : plus(a, logl(0.7L) + logl(p[1]) - p[1] * x);
 }
+static real chosen(real x, const real *p) { return x < 0 ? -HUGE_VALL : logl(p[1]) - p[1] * x; }
+static real first(real x, const real *p) { return norm(x, p[0], 2); }
+static real cut_choice(real x, const real *p) { return x < 0.1L ? -HUGE_VALL : norm(x, p[1], 2) - norm_up(0.1L, p[1], 2); }
 static real survival(real x, const real *p) { return x < 0.3L ? -HUGE_VALL : weib_up(x, p[0] + 4, p[1]) - weib_up(0.3L, p[0] + 4, p[1]); }
 static real died(real x, const real *p) { return x < 0.3L ? -HUGE_VALL : weib(x, p[0] + 4, p[1]) - weib_up(0.3L, p[0] + 4, p[1]); }
 static real cut_mixture(real x, const real *p) {
@@ -104,6 +107,9 @@ static const over cases[] = {
     {"truncated(Normal(p0, p1), lower = 0.5, upper = 1.0 / 0.0)", "x", false, 0, 30, lower},
     {"mixture([0.3, 0.7], Normal([p0, p1], 2))", "x", false, -20, 20, mixed},
     {"mixture([0.3, 0.7], [Normal(p0, 2), Exponential(p1)])", "x", false, -20, 20, listed},
+    {"switch(2, [Normal(1 / (p0 - p0), 2), Exponential(p1)])", "x", false, -2, 9, chosen}, /* the other one's parameters are nobody's */
+    {"switch(1, [Normal(p0, 2), Exponential(p1)])", "x", false, -9, 9, first},
+    {"truncated(switch(2, Normal([p0, p1], 2)), lower = 0.1)", "x", false, -1, 9, cut_choice},
     {"right_censored(truncated(W(p0 + 4, p1), lower = 0.3), false)", "x", false, 0.01L, 2, survival},
     {"right_censored(truncated(W(p0 + 4, p1), lower = 0.3), true)", "x", false, 0.01L, 2, died},
     {"truncated(mixture([0.3, 0.7], Normal([p0, p1], 2)), lower = 0.1)", "x", false, -1, 9, cut_mixture},
@@ -226,6 +232,7 @@ static const sampled samplers[] = {
     {"truncated(Geo(0.3), lower = 2, upper = 5)", true, cdf_geo_in},
     {"mixture([0.3, 0.7], Normal([-1, 3], [2, 0.5]))", false, cdf_mixed},
     {"mixture([0.3, 0.7], [Normal(-1, 2), Exponential(2)])", false, cdf_listed},
+    {"switch(1, [mixture([0.3, 0.7], [Normal(-1, 2), Exponential(2)]), Normal(0, 1)])", false, cdf_listed},
     {"truncated(truncated(Normal(0, 1), lower = 1), lower = 2)", false, cdf_both},
 };
 

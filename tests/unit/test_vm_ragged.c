@@ -71,6 +71,14 @@ static const case_ cases[] = {
      " plate i in 1..N { y[i] ~ Normal(h[i], 1) } }",
      "{\"y\": [[0.1, 2, 3], [2], [], [3, 3.5, 1, 2]]}", "{\"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2], \"len\": [3, 1, 0, 4]}", "{\"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2], \"D\": 4, %s}",
      "{\"y\": [[0.1, 2], [3, 2], [], [3, 3.5, 1, 2]]}", false},
+    {"model m(y: real[i in 1..D, len[i]]) {\n s ~ HalfNormal(1); b: real[4] ~ Normal(0, 1)\n plate i in 1..D {\n  h[i, 1] ~ StudentT(4, b[1], 2)\n  h[i, 2] ~ Normal(h[i, 1], s)\n"
+     "  for t in 3..len[i] { let m = h[i, t - 1] + b[t - 2] * y[i, t - 1]; h[i, t] ~ Logistic(m - 0.1 * h[i, t - 2], s) }\n  plate t in 1..len[i] { y[i, t] ~ Normal(h[i, t], 1) } } }",
+     "model m(D: int, row: index(D)[N], col: int[N], y: real[N]) {\n s ~ HalfNormal(1); b: real[4] ~ Normal(0, 1)\n for i in 1..N { h[i] ~ switch(if col[i] == 1 { 1 } else { if col[i] == 2 { 2 } else { 3 } },"
+     " [StudentT(4, b[1], 2), Normal(if col[i] == 2 { h[i - 1] } else { 1 }, s),"
+     " Logistic(let m = (if col[i] >= 3 { h[i - 1] } else { 1 }) + b[if col[i] >= 3 { col[i] - 2 } else { 1 }] * y[if col[i] >= 3 { i - 1 } else { 1 }] in m - 0.1 * (if col[i] >= 3 { h[i - 2] } else { 1 }), s)]) }\n"
+     " plate i in 1..N { y[i] ~ Normal(h[i], 1) } }",
+     "{\"y\": [[0.1, 2, 3], [2], [], [3, 3.5, 1, 2]]}", "{\"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2], \"len\": [3, 1, 0, 4]}", "{\"y\": [0.1, 2, 3, 2, 3, 3.5, 1, 2], \"D\": 4, %s}",
+     "{\"y\": [[0.1, 2], [3, 2], [], [3, 3.5, 1, 2]]}", false},
 };
 
 static void open_with(model_run *r, const case_ *c, const char *model, const char *json) {
