@@ -13,9 +13,15 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+/* without: NULL where it is there. */
+static void say(const char *what, const char *without, const char *advice) {
+  if (without) printf("  %-10s absent: %s%s\n", what, without, advice);
+  else printf("  %-10s found\n", what);
+}
+
 static void look_for(const char *what, const char *file, const char *without) {
   void *h = dlopen(file, RTLD_LAZY | RTLD_LOCAL);
-  printf("  %-10s %s%s\n", what, h ? "found" : "absent: ", h ? "" : without);
+  say(what, h ? NULL : without, "");
   if (h) dlclose(h);
 }
 
@@ -59,7 +65,8 @@ int cmd_doctor(const args *a, aim_vm *vm) {
   printf("  jansson    %s\n", JANSSON_VERSION);
   look_for("zlib", "libz.so.1", "compressed .npz files are not read (Debian: zlib1g)");
   netcdf n;
-  printf("  %-10s %s%s\n", "netCDF", netcdf_open(&n) ? "found" : "absent: NetCDF is neither read nor written; ", n.handle ? "" : netcdf_advice);
+  if (netcdf_open(&n)) say("netCDF", NULL, NULL);
+  else say("netCDF", "NetCDF is neither read nor written; ", netcdf_advice);
   look_for("cuda", "libcuda.so.1", "no NVIDIA driver; nothing in this version needs it");
   look_for("hip", "libamdhip64.so", "no AMD driver; nothing in this version needs it");
   return try_model(vm);

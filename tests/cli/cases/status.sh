@@ -78,6 +78,7 @@ test_other_commands() {
   expect 0 "$aimc" explain eight_schools.aim --method mh
   says out 'local'
   expect 0 "$aimc" doctor
+  grep -q '^  netCDF  *\(found\|absent: .*\)$' out || fail "doctor says of netCDF: $(grep netCDF out)"
   says out 'self-test'
   for stage in ast model prepare logdens grad density prior outputs local all; do
     expect 0 "$aimc" ir eight_schools.aim --stage $stage
