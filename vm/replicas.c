@@ -19,7 +19,7 @@ static rt_spin_plan plan_of(const replicas_kit *kit, size_t n, bool keep_best) {
   static const rt_spin_order orders[] = {[KERNEL_SEQUENTIAL] = RT_SPIN_SEQUENTIAL, [KERNEL_RANDOM] = RT_SPIN_RANDOM, [KERNEL_COLOURED] = RT_SPIN_COLOURED};
   const kernel *o = &kit->r->o.kernel;
   rt_spin_plan plan = {.rule = o->rule != KERNEL_METROPOLIS ? RT_SPIN_HEAT_BATH : o->floor > 0 ? RT_SPIN_FLOORED : RT_SPIN_METROPOLIS,
-                       .order = orders[o->order], .replicas = n, .sites = kit->sites, .site_count = kit->sites ? kit->form.n : 0, .proposals = (size_t)o->proposals, .keep_best = keep_best};
+                       .order = orders[o->order], .replicas = n, .sites = kit->sites, .site_count = kit->sites ? kit->form.n : 0, .groups = kit->groups.count ? &kit->groups : NULL, .proposals = (size_t)o->proposals, .keep_best = keep_best};
   if (kit->form.q) plan.coding = n >= RT_POTTS_LANES ? RT_SPIN_IN_LANES : RT_SPIN_SCALAR;
   else plan.coding = rt_spin_choose(&kit->model, &plan, kit->one_beta);
   return plan;
@@ -30,6 +30,12 @@ static bool is_plane(replicas_kit *kit, rt_spin_problem *out) {
   const program *p = kit->r->m->p;
   if (!kit->one_beta || p->nsites != 1 || p->site[0].rank != 2) return false;
   return spin_order_plane(&kit->form, (size_t)p->site[0].dim[0], (size_t)p->site[0].dim[1], kit->r->mem, out);
+}
+
+/* Sites that can be moved together, where the kernels can move them so. */
+static void find_groups(replicas_kit *kit) {
+  const size_t room = rt_spin_groups_size(&kit->model, kit->form.n);
+  if (room && !rt_spin_groups_make(&kit->groups, &kit->model, kit->sites, aligned(kit->r->mem, room))) kit->groups.count = 0;
 }
 
 /* Looks whether the energy is a quadratic form that the kernels take; else *why it is not. */
@@ -56,6 +62,7 @@ static bool find_spins(replicas_kit *kit, const char **why) {
   if (!bytes) return false;
   rt_spin_model_make(&kit->model, aligned(r->mem, bytes));
   kit->kernels = rt_spin_kernels_for(0);
+  if (kit->one_beta && r->o.kernel.order != KERNEL_RANDOM) find_groups(kit);
   return true;
 }
 
@@ -185,7 +192,7 @@ static bool sweep_spins(replicas *x, const double *beta, bool same) {
 /* Where spins are bits or sites have colours, energies are counted from the state: the work of a third of a sweep. */
 size_t replicas_every(const replicas *x) {
   enum { APART = 8 };
-  return x->kit->form.q || x->plan.coding == RT_SPIN_IN_BITS || x->plan.coding == RT_SPIN_PLANE ? APART : 1;
+  return x->kit->form.q || rt_spin_as_bits(x->plan.coding) ? APART : 1;
 }
 
 void replicas_anneal(replicas *x, replicas_steps *t) {

@@ -19,6 +19,7 @@ typedef struct replicas_kit {
   spin_form form;
   rt_spin_model model;
   const rt_spin_kernels *kernels;
+  rt_spin_groups groups; /* sites that are moved together; none where count is 0 */
   rt_potts_model potts; /* the same of colours */
   const rt_potts_kernels *colours;
   const uint32_t *sites; /* the order of visits, by colours; NULL: as they stand */

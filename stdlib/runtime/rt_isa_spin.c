@@ -45,6 +45,23 @@ static void factors(rt_spin_run *run, const rt_spin_schedule *q, size_t t)
     run->factor[r] = r && !q->by_replica ? run->factor[0] : rt_bound_factor(q->beta[t * q->by_sweep + r * q->by_replica], run->model->unit);
 }
 
+/* In words: the spins of all replicas of a block that have improved. */
+static void keep_words(rt_spin_run *run)
+{
+  size_t n = run->model->p.n, replicas = run->plan.replicas;
+  for (size_t b = 0; 64 * b < replicas; b++) {
+    uint64_t better = 0, *to = (uint64_t *)run->best + b * 2 * (n + 2);
+    const uint64_t *from = rt_spins_words(run, b);
+    for (size_t r = 64 * b; r < replicas && r < 64 * b + 64; r++)
+      if (run->energy[r] < run->best_energy[r]) {
+        run->best_energy[r] = run->energy[r];
+        better |= (uint64_t)1 << r % 64;
+      }
+    if (better)
+      for (size_t i = 0; i < 2 * n; i++) to[i] = (from[i] & better) | (to[i] & ~better);
+  }
+}
+
 /* In bits: the spins of all replicas of a block that have improved. */
 static void keep_bits(rt_spin_run *run)
 {
@@ -79,11 +96,10 @@ static void keep_lanes(rt_spin_run *run)
 static void keep_best(rt_spin_run *run)
 {
   size_t n = run->model->p.n;
-  if (run->plan.coding == RT_SPIN_IN_BITS || run->plan.coding == RT_SPIN_IN_LANES) {
-    if (run->plan.coding == RT_SPIN_IN_BITS) keep_bits(run);
-    else keep_lanes(run);
-    return;
-  }
+  if (run->plan.coding == RT_SPIN_IN_BITS) keep_bits(run);
+  if (run->plan.coding == RT_SPIN_IN_WORDS) keep_words(run);
+  if (run->plan.coding == RT_SPIN_IN_LANES) keep_lanes(run);
+  if (run->plan.coding != RT_SPIN_SCALAR && run->plan.coding != RT_SPIN_PLANE) return;
   for (size_t r = 0; r < run->plan.replicas; r++)
     if (run->energy[r] < run->best_energy[r]) {
       run->best_energy[r] = run->energy[r];
@@ -144,6 +160,7 @@ static void sweep_bits(rt_spin_run *run, const rt_spin_schedule *q, size_t t, si
   double beta = q->beta[t * q->by_sweep], floor = plan->rule == RT_SPIN_FLOORED ? q->floor[t] : 0.0;
   size_t m = plan->sites ? plan->site_count : run->model->p.n;
   if (plan->coding == RT_SPIN_PLANE) RT_LV(rt_spin_sweep_plane)(run, beta, floor);
+  else if (plan->coding == RT_SPIN_IN_WORDS) RT_LV(rt_spin_sweep_words)(run, beta, floor);
   else RT_LV(rt_spin_sweep_bits)(run, m, visits, beta, floor);
   run->visit += visits;
 }
@@ -153,7 +170,7 @@ static void sweep(rt_spin_run *run, const rt_spin_schedule *q)
   const rt_spin_plan *plan = &run->plan;
   size_t m = plan->sites ? plan->site_count : run->model->p.n, replicas = plan->replicas;
   size_t visits = m && plan->order == RT_SPIN_RANDOM && plan->proposals ? plan->proposals : m;
-  int bits = plan->coding == RT_SPIN_IN_BITS || plan->coding == RT_SPIN_PLANE;
+  int bits = rt_spin_as_bits(plan->coding);
   for (size_t t = 0; t < q->sweeps; t++) {
     if (bits) sweep_bits(run, q, t, visits);
     else sweep_visits(run, q, t, visits);
@@ -177,6 +194,7 @@ static void load(rt_spin_run *run, const int8_t *s)
   int together = run->plan.coding == RT_SPIN_IN_LANES && run->model->p.systems <= 1;
   if (run->plan.coding == RT_SPIN_IN_LANES) slots = (replicas + 15) / 16 * 16;
   if (run->plan.coding == RT_SPIN_IN_BITS) slots = (replicas + RT_SPIN_BLOCK - 1) / RT_SPIN_BLOCK * RT_SPIN_BLOCK;
+  if (run->plan.coding == RT_SPIN_IN_WORDS) slots = (replicas + 63) / 64 * 64;
   for (size_t r = 0; r < slots; r++) {
     RT_LV(rt_spin_write)(run, r, s ? s + (r < replicas ? r : 0) * n : NULL);
     if (!together) RT_LV(rt_spin_fields)(run, r);
@@ -185,6 +203,9 @@ static void load(rt_spin_run *run, const int8_t *s)
   }
   if (run->plan.coding == RT_SPIN_IN_BITS)
     for (size_t b = 0; b * RT_SPIN_BLOCK < replicas; b++) rt_spins_bits(run, b)[n] = rt_vw_all(~(uint64_t)0);
+  if (run->plan.coding == RT_SPIN_IN_WORDS)
+    for (size_t b = 0; 64 * b < replicas; b++)
+      for (size_t i = n; i < n + 2; i++) rt_spins_words(run, b)[2 * i] = ~(uint64_t)0, rt_spins_words(run, b)[2 * i + 1] = 0;
   RT_LV(rt_spin_energies)(run);
   for (size_t r = 0; r < replicas; r++) run->best_energy[r] = __builtin_inf();
   if (run->best) keep_best(run);

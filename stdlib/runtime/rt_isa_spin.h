@@ -245,6 +245,8 @@ RT_INLINE void *rt_fields_lanes(const rt_spin_run *run, size_t group, size_t siz
 
 /* A block of 512 replicas: [n + 1], the last all ones.  A replica that is a plane: [n / 512]. */
 RT_INLINE rt_vw *rt_spins_bits(const rt_spin_run *run, size_t block) { return (rt_vw *)run->state + block * (run->model->p.n + 1); }
+/* A block of 64 replicas: [n + 2][2], a word of spins and their complements. */
+RT_INLINE uint64_t *rt_spins_words(const rt_spin_run *run, size_t block) { return (uint64_t *)run->state + block * 2 * (run->model->p.n + 2); }
 RT_INLINE rt_vw *rt_spins_plane(const rt_spin_run *run, size_t r) { return (rt_vw *)run->state + r * (run->model->p.n / 512); }
 
 RT_INLINE size_t rt_system_of(const rt_spin_run *run, size_t r)
@@ -256,6 +258,8 @@ RT_INLINE size_t rt_system_of(const rt_spin_run *run, size_t r)
 /* A sweep of all replicas, and their energies, where spins are bits. */
 void RT_LV(rt_spin_sweep_bits)(rt_spin_run *run, size_t sites, size_t visits, double beta, double floor);
 void RT_LV(rt_spin_energies_bits)(const rt_spin_run *run, size_t block);
+void RT_LV(rt_spin_sweep_words)(rt_spin_run *run, double beta, double floor);
+void RT_LV(rt_spin_energies_words)(const rt_spin_run *run, size_t block);
 void RT_LV(rt_spin_sweep_plane)(rt_spin_run *run, double beta, double floor);
 void RT_LV(rt_spin_energy_plane)(const rt_spin_run *run, size_t r);
 

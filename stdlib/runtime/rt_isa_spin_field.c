@@ -6,7 +6,7 @@ typedef float vf8_any __attribute__((vector_size(32), may_alias, aligned(4)));
 
 RT_INLINE int in_lanes(const rt_spin_run *run) { return run->plan.coding == RT_SPIN_IN_LANES; }
 
-RT_INLINE int as_bits(const rt_spin_run *run) { return run->plan.coding == RT_SPIN_IN_BITS || run->plan.coding == RT_SPIN_PLANE; }
+RT_INLINE int as_bits(const rt_spin_run *run) { return rt_spin_as_bits(run->plan.coding); }
 
 /* The word that holds spin i of replica r, in `from` (the state or the best ones), and its bit there. */
 RT_INLINE uint64_t *bit_of(const rt_spin_run *run, void *from, size_t r, size_t i, int *bit)
@@ -15,6 +15,10 @@ RT_INLINE uint64_t *bit_of(const rt_spin_run *run, void *from, size_t r, size_t 
   if (run->plan.coding == RT_SPIN_IN_BITS) {
     *bit = (int)(r % 64);
     return (uint64_t *)from + (r / RT_SPIN_BLOCK * (p->n + 1) + i) * 8 + r / 64 % 8;
+  }
+  if (run->plan.coding == RT_SPIN_IN_WORDS) {
+    *bit = (int)(r % 64);
+    return (uint64_t *)from + 2 * (r / 64 * (p->n + 2) + i);
   }
   rt_spin_place at = rt_spin_place_of(p, i);
   *bit = at.bit;
@@ -89,6 +93,7 @@ RT_INLINE void put_spin(rt_spin_run *run, size_t r, size_t i, int up)
     int bit;
     uint64_t *w = bit_of(run, run->state, r, i, &bit);
     *w = (*w & ~((uint64_t)1 << bit)) | (uint64_t)up << bit;
+    if (run->plan.coding == RT_SPIN_IN_WORDS) w[1] = ~w[0];
     return;
   }
   spins x = spins_of(run, r, 0);
@@ -293,10 +298,11 @@ RT_INLINE int moved(const rt_spin_run *run, size_t r, size_t end)
 
 void RT_LV(rt_spin_energies)(const rt_spin_run *run)
 {
-  size_t replicas = run->plan.replicas, together = run->plan.coding == RT_SPIN_IN_BITS ? RT_SPIN_BLOCK : in_lanes(run) ? RT_SPIN_LANES : 1;
+  size_t replicas = run->plan.replicas, together = run->plan.coding == RT_SPIN_IN_BITS ? RT_SPIN_BLOCK : run->plan.coding == RT_SPIN_IN_WORDS ? 64 : in_lanes(run) ? RT_SPIN_LANES : 1;
   for (size_t r = 0; r < replicas; r += together) {
     if (!moved(run, r, r + together)) continue;
     if (run->plan.coding == RT_SPIN_IN_BITS) RT_LV(rt_spin_energies_bits)(run, r / RT_SPIN_BLOCK);
+    else if (run->plan.coding == RT_SPIN_IN_WORDS) RT_LV(rt_spin_energies_words)(run, r / 64);
     else if (run->plan.coding == RT_SPIN_PLANE) RT_LV(rt_spin_energy_plane)(run, r);
     else if (in_lanes(run)) energies_lanes(run, r / RT_SPIN_LANES);
     else run->energy[r] = run->model->element == RT_SPIN_EL_F64 ? energy_f64(run, r) : energy_f32(run, r);

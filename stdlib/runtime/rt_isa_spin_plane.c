@@ -72,27 +72,33 @@ static uint64_t ones(rt_vw x)
   return c;
 }
 
-/* Flips are counted by way of memory, off the vector units: a buffer at a time. */
-enum { COUNTED = 32 };
+/* Flips are counted eight vectors at a time: by full adders into ones, twos and fours, and eights by their bits. */
 typedef struct counter {
-  rt_vw mask[COUNTED];
+  rt_vw mask[8], low[3];
   size_t at;
-  uint64_t sum;
+  uint64_t eights;
 } counter;
-
-static void count_up(counter *c)
-{
-  const uint64_t *w = (const uint64_t *)c->mask;
-  uint64_t sum = 0;
-  for (size_t k = 0; k < 8 * c->at; k++) sum += (uint64_t)__builtin_popcountll(w[k]);
-  c->sum += sum;
-  c->at = 0;
-}
 
 RT_INLINE void count_mask(counter *c, rt_vw mask)
 {
   c->mask[c->at++] = mask;
-  if (c->at == COUNTED) count_up(c);
+  if (c->at < 8) return;
+  rt_vw two[2], four[2], eight, *low = c->low, *m = c->mask;
+  for (int h = 0; h < 2; h++, m += 4) {
+    RT_FULL_ADD(low[0], two[0], m[0], m[1]);
+    RT_FULL_ADD(low[0], two[1], m[2], m[3]);
+    RT_FULL_ADD(low[1], four[h], two[0], two[1]);
+  }
+  RT_FULL_ADD(low[2], eight, four[0], four[1]);
+  c->eights += ones(eight);
+  c->at = 0;
+}
+
+static uint64_t counted(const counter *c)
+{
+  uint64_t sum = 8 * c->eights + 4 * ones(c->low[2]) + 2 * ones(c->low[1]) + ones(c->low[0]);
+  for (size_t k = 0; k < c->at; k++) sum += ones(c->mask[k]);
+  return sum;
 }
 
 /* Metropolis with all four bonds: two classes. */
@@ -115,18 +121,14 @@ static uint64_t half_sweep_full(const plane *p, int colour, const digits *d, rt_
         less = rt_less(u, digit, less);
         equal = rt_still_equal(equal, u, digit);
       }
-      if (rt_any(equal)) {
-        rt_vw more = rt_vw_all(0);
-        for (int j = 0; j < RT_SPIN_BITS - RT_SPIN_BITS_FIRST; j++) more = rt_less(rt_streams_next(&q), t[d->pattern[j]], more);
-        less |= equal & more;
-      }
+      if (rt_any(equal)) less |= rt_last_digits(equal, &odd, 1, d->threshold + 8, -2, &q);
+      q.visit++;
       rt_vw flip = less | ~t[3];
       *s ^= flip;
       count_mask(&flips, flip);
     }
   *random = q;
-  count_up(&flips);
-  return flips.sum;
+  return counted(&flips);
 }
 
 /* Any rule and any bonds: K + 4 is the number of satisfied bonds twice and missing ones once. */
@@ -155,20 +157,15 @@ static uint64_t half_sweep_any(const plane *p, int colour, const digits *d, rt_s
         else some |= mask[v];
       }
       rt_vw less = rt_vw_all(0), equal = some;
-      for (int part = 0; part < 2; part++) {
-        rt_vw now = rt_vw_all(0);
-        int from = part ? 0 : RT_SPIN_BITS - RT_SPIN_BITS_FIRST, to = part ? RT_SPIN_BITS - RT_SPIN_BITS_FIRST : RT_SPIN_BITS;
-        if (part && !rt_any(equal)) break;
-        for (int j = from; j < to; j++) {
-          rt_vw u = rt_streams_next(random), digit = rt_vw_all(0);
-          for (int v = d->metropolis ? 5 : 0; v < 9; v++)
-            if (d->threshold[v] >> j & 1) digit |= mask[v];
-          now = rt_less(u, digit, now);
-          if (!part) equal = rt_still_equal(equal, u, digit);
-        }
-        if (part) now &= equal;
-        less |= now;
+      for (int j = RT_SPIN_BITS - RT_SPIN_BITS_FIRST; j < RT_SPIN_BITS; j++) {
+        rt_vw u = rt_streams_next(random), digit = rt_vw_all(0);
+        for (int v = d->metropolis ? 5 : 0; v < 9; v++)
+          if (d->threshold[v] >> j & 1) digit |= mask[v];
+        less = rt_less(u, digit, less);
+        equal = rt_still_equal(equal, u, digit);
       }
+      if (rt_any(equal)) less |= rt_last_digits(equal, count, 4, d->threshold, 1, random);
+      random->visit++;
       rt_vw flip = less | sure;
       p->spin[at] ^= flip;
       flips += ones(flip);
@@ -184,7 +181,7 @@ void RT_LV(rt_spin_sweep_plane)(rt_spin_run *run, double beta, double floor)
   for (int j = 0; j < RT_SPIN_BITS; j++) d.pattern[j] = (uint8_t)((d.threshold[8] >> j & 1) | (d.threshold[6] >> j & 1) << 1);
   for (size_t r = 0; r < run->plan.replicas; r++) {
     plane p = plane_of(run, r);
-    rt_streams q = rt_streams_start(run->plan.key, run->plan.first_replica + r, run->sweep);
+    rt_streams q = rt_streams_start(run->plan.key, run->plan.first_replica + r, run->sweep, run->sweep * (run->model->p.n / 512));
     for (int colour = 0; colour < 2; colour++)
       run->flips[r] += d.metropolis && !p.missing ? half_sweep_full(&p, colour, &d, &q) : half_sweep_any(&p, colour, &d, &q);
   }

@@ -414,17 +414,19 @@ int rt_spin_can(const rt_spin_model *m, const rt_spin_plan *plan, rt_spin_coding
            (systems_of(&m->p) == 1 || (plan->first_replica == 0 && plan->replicas <= systems_of(&m->p)) ||
             (plan->first_replica % RT_SPIN_LANES == 0 && systems_of(&m->p) % RT_SPIN_LANES == 0));
   case RT_SPIN_IN_BITS: return m->slices > 0;
+  case RT_SPIN_IN_WORDS: return plan->groups && plan->order != RT_SPIN_RANDOM;
   case RT_SPIN_PLANE: return m->fits_plane && plan->order == RT_SPIN_COLOURED && (!plan->sites || plan->site_count == m->p.n);
   default: return 0;
   }
 }
 
-/* Below LANES_REPLICAS too many lanes would stand idle, from LANES_SPINS on fields of 16 replicas leave the first cache. */
-enum { LANES_REPLICAS = 6, LANES_SPINS = 128, BITS_REPLICAS = 32 };
+/* Up to WORDS_REPLICAS words are faster than bits, of which 512 are always moved.  Below LANES_REPLICAS too many lanes would stand idle, from LANES_SPINS on fields of 16 replicas leave the first cache. */
+enum { LANES_REPLICAS = 6, LANES_SPINS = 128, BITS_REPLICAS = 32, WORDS_REPLICAS = 384 };
 
 rt_spin_coding rt_spin_choose(const rt_spin_model *m, const rt_spin_plan *plan, int uniform_beta)
 {
   if (uniform_beta && rt_spin_can(m, plan, RT_SPIN_PLANE)) return RT_SPIN_PLANE;
+  if (uniform_beta && plan->replicas >= BITS_REPLICAS && plan->replicas <= WORDS_REPLICAS && rt_spin_can(m, plan, RT_SPIN_IN_WORDS)) return RT_SPIN_IN_WORDS;
   if (uniform_beta && plan->replicas >= BITS_REPLICAS && rt_spin_can(m, plan, RT_SPIN_IN_BITS)) return RT_SPIN_IN_BITS;
   if (plan->replicas >= LANES_REPLICAS && m->p.n <= LANES_SPINS && rt_spin_can(m, plan, RT_SPIN_IN_LANES)) return RT_SPIN_IN_LANES;
   return RT_SPIN_SCALAR;
@@ -444,8 +446,9 @@ static layout lay_out(const rt_spin_model *m, const rt_spin_plan *plan)
 {
   layout l = {0};
   size_t r = plan->replicas, slots = slots_of(plan);
-  if (plan->coding == RT_SPIN_IN_BITS || plan->coding == RT_SPIN_PLANE) {
-    size_t vectors = plan->coding == RT_SPIN_PLANE ? r * (m->p.n / 512) : round_up(r, RT_SPIN_BLOCK) / RT_SPIN_BLOCK * (m->p.n + 1);
+  if (rt_spin_as_bits(plan->coding)) {
+    size_t words = round_up(r, 64) / 64, vectors = plan->coding == RT_SPIN_PLANE ? r * (m->p.n / 512)
+                   : plan->coding == RT_SPIN_IN_WORDS ? round_up(2 * words * (m->p.n + 2), 8) / 8 : round_up(r, RT_SPIN_BLOCK) / RT_SPIN_BLOCK * (m->p.n + 1);
     l.energy = part(&l.bytes, r, sizeof(double));
     l.best_energy = part(&l.bytes, r, sizeof(double));
     l.flips = part(&l.bytes, r, sizeof(uint64_t));

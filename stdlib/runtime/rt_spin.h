@@ -18,10 +18,11 @@
  *   random spins: bit i % 32 of word (i/32) % 4 of rt_philox4x32(K_r, i/128, RT_SPIN_SITE_START, 0, 0), 1 for +1.
  * So with the codings SCALAR and IN_LANES a replica depends neither on how many others run with it, nor on which of the two runs it, nor on how sweeps
  * are divided over calls.  IN_BITS keeps replica r as bit r % 64 of word (r/64) % 8 of block r/512 (a last block is filled up with replicas that nobody
- * reads); PLANE has a block for each replica, laid out as rt_isa_spin_plane.c draws it.  Their random bits are those of xoroshiro128+ (Blackman and Vigna 2021, rotations 24, 16, 37)
+ * reads); IN_WORDS keeps it as bit r % 64 of word r/64 of each site; PLANE has a block for each replica, laid out as rt_isa_spin_plane.c draws it.  Their random bits are those of xoroshiro128+ (Blackman and Vigna 2021, rotations 24, 16, 37)
  * in streams of 64-bit words, one for each word of a block, whose state at the start of sweep t is rt_philox4x32(K_b, l, RT_SPIN_SITE_STREAM, t low, t high)
- * for word l and K_b = rt_key_fold(plan.key, 2^63 + b) of block b, counted from first_replica (/512), the lowest bit of the last word set.  A visit takes RT_SPIN_BITS_FIRST rows of words, the highest
- * bits of 512 numbers, and RT_SPIN_BITS - RT_SPIN_BITS_FIRST further ones only if a decision of the 512 still hangs on them. */
+ * for word l and K_b = rt_key_fold(plan.key, 2^63 + b) of block b, counted from first_replica (/512, or /64), the lowest bit of the last word set.  512 decisions take RT_SPIN_BITS_FIRST rows of words, the highest
+ * bits of 512 numbers, lowest first; where a decision still hangs on the others, they are the highest of word 0 of rt_philox4x32(K_b, number of the decision in its vector,
+ * RT_SPIN_SITE_LAST, v low, v high), v counting the vectors of decisions of the run. */
 #ifndef RT_SPIN_H
 #define RT_SPIN_H
 
@@ -34,7 +35,7 @@ enum {
   RT_SPIN_BLOCK = 512, /* replicas in a block of the coding BITS */
   RT_SPIN_BITS = 32, RT_SPIN_BITS_FIRST = 12,
   RT_SPIN_SLICES = 11, /* of counts below 1024, and their end */
-  RT_SPIN_SITE_ACCEPT = 0x53500001, RT_SPIN_SITE_ORDER, RT_SPIN_SITE_START, RT_SPIN_SITE_STREAM
+  RT_SPIN_SITE_ACCEPT = 0x53500001, RT_SPIN_SITE_ORDER, RT_SPIN_SITE_START, RT_SPIN_SITE_STREAM, RT_SPIN_SITE_LAST
 };
 
 /* ---- what a visit does: flip with probability rt_spin_acceptance(rule, beta dE, floor) */
@@ -66,6 +67,8 @@ typedef enum rt_spin_coding {
   RT_SPIN_SCALAR, /* each replica by itself; 16 visits are looked at together */
   RT_SPIN_IN_LANES, /* 16 replicas side by side, for few spins or high acceptance: dense problems */
   RT_SPIN_IN_BITS,  /* a bit each, 512 to a block: small integer couplings without fields, one beta for all replicas */
+  RT_SPIN_IN_WORDS, /* a bit each, 64 to a block, eight sites at a time that are not coupled: couplings and fields of one unit, one beta for all
+                       replicas, every site visited once a sweep, in an order that plan.groups has */
   RT_SPIN_PLANE     /* a bit for each spin of a lattice: couplings -J, 0 and J, no fields, width a multiple of 128, height of 16, order COLOURED of all
                        sites: first those with even x + y, then the others, whatever plan.sites says; one beta for all replicas */
 } rt_spin_coding;
@@ -139,6 +142,35 @@ double rt_spin_energy(const rt_spin_problem *p, size_t system, const int8_t *s);
 /* The neighbours of a lattice site in the order up, left, right, down, and J of each; their number. */
 int rt_spin_lattice_neighbours(const rt_spin_problem *p, size_t site, uint32_t to[4], double weight[4]);
 
+/* ---- a list of visits as groups of up to eight sites that are not coupled
+ *
+ * Whatever order the list has, coupled sites are visited in it; others commute. */
+
+enum { RT_SPIN_GROUP_BONDS = 63 };
+
+typedef struct rt_spin_group {
+  uint8_t bonds;  /* words that each lane counts: its neighbours', and as many of spins up as down where another lane has more; */
+  uint8_t even;   /* 1: and the sites' own spins, */
+  uint8_t pad;    /* from here on, so that 2 pad + bonds + even = 2^planes - 1 */
+  uint8_t planes;
+  uint8_t lanes;  /* bits: those in use, */
+  uint8_t field, field_down; /* those with a field, and with a negative one */
+  uint32_t at[8]; /* 2 * site, or 2 (n + 1) where not in use */
+} rt_spin_group;
+
+typedef struct rt_spin_groups {
+  size_t count;
+  const rt_spin_group *group; /* [count] */
+  const uint32_t *bond; /* of all groups in turn: [bonds][8], 2 * neighbour (n for a field), plus 1: negative */
+  uint64_t pads;        /* what a count of all groups is too large by, in any state */
+} rt_spin_groups;
+
+/* Bytes for groups of a list of `count` sites, after the model is made; 0: none can be made, for not all couplings and fields are one unit, a site has more than
+ * RT_SPIN_GROUP_BONDS of them, or sites are left out. */
+size_t rt_spin_groups_size(const rt_spin_model *m, size_t count);
+/* Fills memory, aligned, for the sites [n] in the order of the list (NULL: rising).  0: the groups are less than half full, for too few sites commute. */
+int rt_spin_groups_make(rt_spin_groups *g /* OUT */, const rt_spin_model *m, const uint32_t *sites, void *memory);
+
 /* ---- runs */
 
 typedef struct rt_spin_plan {
@@ -150,6 +182,7 @@ typedef struct rt_spin_plan {
   size_t replicas;       /* >= 1 */
   const uint32_t *sites; /* [site_count] borrowed: sites visited, each once; others are clamped.  NULL: all, rising */
   size_t site_count;
+  const rt_spin_groups *groups; /* borrowed: the visits for IN_WORDS; NULL: not that coding */
   size_t proposals;      /* RANDOM: visits of a sweep; 0: as many as sites.  Other orders ignore it */
   int keep_best;         /* where energies are computed (rt_spin_schedule.every) a replica's state is kept if it is its best so far */
 } rt_spin_plan;
@@ -199,6 +232,8 @@ typedef struct rt_spin_run {
 
 /* The coding that a plan with RT_SPIN_AUTO gets, for replicas with one beta (uniform_beta) or several. */
 rt_spin_coding rt_spin_choose(const rt_spin_model *m, const rt_spin_plan *plan, int uniform_beta);
+/* Whether spins are bits. */
+static inline int rt_spin_as_bits(rt_spin_coding coding) { return coding == RT_SPIN_IN_BITS || coding == RT_SPIN_IN_WORDS || coding == RT_SPIN_PLANE; }
 /* Whether the coding can run the plan. */
 int rt_spin_can(const rt_spin_model *m, const rt_spin_plan *plan, rt_spin_coding coding);
 /* Bytes of a run's memory; plan->coding is not AUTO.  0: rt_spin_can says no. */

@@ -27,7 +27,8 @@ typedef struct anneal {
   const rt_spin_kernels *k;
   rt_spin_schedule schedule;
   double *beta;
-  void *memory[2];
+  rt_spin_groups groups;
+  void *memory[3];
 } anneal;
 
 static void run_anneal(void *ctx, long n) {
@@ -40,6 +41,9 @@ static void anneal_open(anneal *a, rt_spin_plan plan, double b0, double b1, size
   a->k = rt_spin_kernels_for(0);
   a->memory[0] = aligned(rt_spin_model_size(&a->model, &a->problem, RT_SPIN_F32));
   rt_spin_model_make(&a->model, a->memory[0]);
+  size_t room = rt_spin_groups_size(&a->model, a->problem.n);
+  a->memory[2] = room ? aligned(room) : NULL;
+  if (room && rt_spin_groups_make(&a->groups, &a->model, NULL, a->memory[2])) plan.groups = &a->groups;
   if (plan.coding == RT_SPIN_AUTO) plan.coding = rt_spin_choose(&a->model, &plan, 1);
   a->memory[1] = aligned(rt_spin_run_size(&a->model, &plan));
   rt_spin_run_init(&a->run, &a->model, &plan, a->memory[1]);
@@ -52,6 +56,7 @@ static void anneal_open(anneal *a, rt_spin_plan plan, double b0, double b1, size
 static void anneal_close(anneal *a) {
   free(a->memory[0]);
   free(a->memory[1]);
+  free(a->memory[2]);
   free(a->beta);
 }
 

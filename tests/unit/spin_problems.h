@@ -79,6 +79,15 @@ static inline rt_spin_problem sparse(size_t n, double p, int kind, int fields)
   return (rt_spin_problem){.form = RT_SPIN_SPARSE, .n = n, .row = row, .column = column, .weight = weight, .coupling = -1, .h = h};
 }
 
+/* The same with couplings +-0.5, and fields of 0, 0.5 and -0.5. */
+static inline rt_spin_problem units(size_t n, double p)
+{
+  rt_spin_problem q = sparse(n, p, 1, 1);
+  for (uint32_t e = 0; e < q.row[n]; e++) ((double *)q.weight)[e] *= 0.5;
+  for (size_t i = 0; i < n; i++) ((double *)q.h)[i] = 0.5 * ((double)(next() % 3) - 1);
+  return q;
+}
+
 static inline rt_spin_problem lattice(size_t width, size_t height, int wrap_x, int wrap_y, int signs, double coupling)
 {
   size_t n = width * height;
@@ -97,13 +106,24 @@ static inline void drop(rt_spin_problem *p)
   for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) free((void *)parts[k]);
 }
 
+/* J_ij and h_i of any form, from energies alone: an oracle that shares no code with fields. */
+static inline double energy_with(const rt_spin_problem *p, int8_t *s, size_t i, int si)
+{
+  int8_t was = s[i];
+  s[i] = (int8_t)si;
+  double e = rt_spin_energy(p, 0, s);
+  s[i] = was;
+  return e;
+}
+
 /* ---- runs */
 
 typedef struct tried {
   rt_spin_model model;
   rt_spin_run run;
   const rt_spin_kernels *k;
-  void *model_memory, *run_memory;
+  rt_spin_groups groups; /* of all sites, rising; count 0: none */
+  void *model_memory, *run_memory, *groups_memory;
 } tried;
 
 static inline tried set_up(const rt_spin_problem *p, rt_spin_precision precision, int level)
@@ -113,6 +133,8 @@ static inline tried set_up(const rt_spin_problem *p, rt_spin_precision precision
   assert_true(bytes > 0);
   t.model_memory = room(bytes);
   rt_spin_model_make(&t.model, t.model_memory);
+  bytes = rt_spin_groups_size(&t.model, p->n);
+  if (bytes) rt_spin_groups_make(&t.groups, &t.model, NULL, t.groups_memory = room(bytes));
   return t;
 }
 static inline void start(tried *t, const rt_spin_plan *plan, const int8_t *s)
@@ -127,6 +149,7 @@ static inline void end(tried *t)
 {
   free(t->run_memory);
   free(t->model_memory);
+  free(t->groups_memory);
 }
 
 #endif
