@@ -91,7 +91,7 @@ typedef int64_t cg_fn(cg_ctx *c);
   X(void, scatter_add, (double *d, const int64_t *at, const double *v, int64_t n))                                              \
   X(void, iscatter_add, (int64_t *d, const int64_t *at, const int64_t *v, int64_t n))
 
-/* Of one element.  In loops support.c's stand inline. */
+/* Of one element.  On lanes support.c's stand inline. */
 #define CG_MATH_SERVICES(X) CG_MATH1(CG_MATH1_SERVICE, X) X(double, pow, (double a, double b)) X(double, atan2, (double a, double b))
 #define CG_MATH1(Y, X)                                                                                                          \
   Y(X, exp) Y(X, log) Y(X, log1p) Y(X, expm1) Y(X, sin) Y(X, cos) Y(X, tan) Y(X, asin) Y(X, acos) Y(X, atan) Y(X, sinh)         \

@@ -404,7 +404,7 @@ void cg_emit_fn(E *e, const ir_fn *fn, uint32_t number) {
   e->group = NULL;
   e->tiles = NULL;
   e->checks = CG_REPORT;
-  e->unrolled = e->repeated = 0;
+  e->unrolled = 0;
   e->once = runs_once(fn->name);
   e->long_bodies = strcmp(fn->name, "outputs") == 0;
   number_ops(e);

@@ -114,12 +114,10 @@ void cg_box(E *e, const ir_op *op, const LV *n) {
   cg_for f = cg_for_begin(e, len);
   LV own = e->group = cg_new_group(e), index = cg_add(e, first, f.index);
   e->unrolled++;
-  e->repeated++;
   e->v[loop->index[last]].v = index;
   cg_emit_block(e, &loop->body);
   for (uint32_t k = 0; k < loop->nout; k++) put(e, op, k, &r[k], cg_add(e, base, f.index), cg_add(e, row, index));
   e->unrolled--;
-  e->repeated--;
   e->group = NULL;
   cg_for_end_lanes(e, &f, own, once ? 1 : 0, once && known % e->lanes, false);
 

@@ -71,7 +71,6 @@ typedef struct cg_emit_state {
   size_t nguards, cap_guards;
   bool once;          /* the function is called so rarely that short code is better than fast code */
   bool long_bodies;   /* nobody waits for its code, which may take long to compile */
-  int repeated;       /* depth of loops whose bodies run often: what they call is inlined */
   int unrolled;       /* depth of loops that stand unrolled or on lanes: small arrays are cells there */
   unsigned kind_group, kind_parallel, kind_loop, kind_invariant;
   LV *groups;         /* distinct nodes, one a loop */

@@ -73,8 +73,6 @@ void cg_checks_end(E *e, const ir_op *op, const LV *n) {
     LLVMBuildStore(e->b, cg_int(e, 0), e->guard[k].count);
   }
   e->checks = CG_COUNT;
-  int repeated = e->repeated;
-  e->repeated = 0;
   e->unrolled++;
   cg_for f[IR_MAX_RANK];
   for (uint32_t k = 0; k < loop->rank; k++) {
@@ -84,7 +82,6 @@ void cg_checks_end(E *e, const ir_op *op, const LV *n) {
   cg_emit_block(e, &loop->body);
   for (uint32_t k = loop->rank; k-- > 0;) cg_for_end(e, &f[k]);
   e->unrolled--;
-  e->repeated = repeated;
   e->checks = CG_REPORT;
   for (size_t k = 0; k < e->nguards; k++) {
     LV count = LLVMBuildLoad2(e->b, e->i64, e->guard[k].count, "");
@@ -215,12 +212,12 @@ static void group(E *e, lanes *x, LV first, LV len, bool parts, bool unroll, boo
   cg_for f = cg_for_begin(e, len);
   LV own = e->group = cg_new_group(e);
   e->unrolled++;
-  e->repeated++;
   body(e, x, cg_add(e, first, f.index), f.index, rest);
-  e->repeated--;
   e->unrolled--;
   e->group = outer;
-  cg_for_end_lanes(e, &f, own, x->groups ? 1 : 0, parts, unroll);
+  /* What only stores, and is costly, is not to stand twice, nor again for the last few. */
+  bool once = !x->groups && !x->twice && !x->few;
+  cg_for_end_lanes(e, &f, own, x->groups || once ? 1 : 0, parts || once, unroll);
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *o = &loop->out[k];
     cg_result *r = &x->r[k];

@@ -322,7 +322,6 @@ static void loop_single(E *e, const ir_op *op) {
     LLVMBuildCondBr(e->b, cg_val(e, loop->live), go, f[0].exit);
     LLVMPositionBuilderAtEnd(e->b, go);
   }
-  e->repeated += !e->once;
   cg_emit_block(e, &loop->body);
   cg_value *y = ARENA_ARRAY(e->mem, cg_value, loop->nout + 1);
   for (uint32_t k = 0; k < loop->nout; k++) {
@@ -342,7 +341,6 @@ static void loop_single(E *e, const ir_op *op) {
   }
   for (uint32_t k = 0; k < loop->nout; k++) single_out(e, op, k, &r[k], &y[k], place, order, total);
   sums_step(e, op, r, order);
-  e->repeated -= !e->once;
   for (uint32_t k = loop->rank; k-- > 0;) cg_for_end(e, &f[k]);
   for (uint32_t k = 0; k < loop->nout; k++) {
     if (r[k].acc && r[k].sum) { /* what is left of the last block; none at all is a block of nothing */

@@ -89,8 +89,8 @@ static LV real_op(E *e, const ir_op *op, LV *a) {
   if (code >= 0) return special(e, code, op, a);
   const math *m = math_function(op->code);
   if (!m) cg_fail(e, arena_printf(e->mem, "machine code for `%s` does not exist", ir_op_table[op->code].name));
-  /* Outside loops a call costs less than its body, which would stand there once for each. */
-  return e->repeated ? cg_call(e, m->name, op->nargs, a) : cg_service(e, m->service, op->nargs, a);
+  /* On lanes it becomes vectors; elsewhere a call costs as much as its body, which would stand there once for each. */
+  return e->group ? cg_call(e, m->name, op->nargs, a) : cg_service(e, m->service, op->nargs, a);
 }
 
 static LV int_select(E *e, LLVMIntPredicate p, LV a, LV b) { return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, p, a, b, ""), a, b, ""); }

@@ -1,4 +1,4 @@
-/* support.c: what compiled code is made of besides itself: AIM's mathematics for the bodies of loops, the ends of canonical sums, and
+/* support.c: what compiled code is made of besides itself: AIM's mathematics for bodies on lanes, the ends of canonical sums, and
  * stand-ins for the few routines that a code generator calls without being asked.  Compiled to bitcode and embedded in aim-cc; what
  * a program uses is linked into its object and inlined there.  What would only be called is a service (services.c). */
 #include "codegen/abi.h"
