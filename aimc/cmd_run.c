@@ -72,6 +72,12 @@ static void print_noncentred(const program *p) {
   if (n) putchar('\n');
 }
 
+/* That there are places which no chain began in, modes perhaps, as R-hat does not see them. */
+static void print_starts(const run *r) {
+  if (r->starts_kept && r->starts_kept < r->starts_tried)
+    printf("starts: %u of %u trial paths ended where the posterior has far less mass; chains began along the others\n", r->starts_tried - r->starts_kept, r->starts_tried);
+}
+
 /* ", metric lowrank", or ", metric lowrank in 3, dense in 1": what `auto` chose. */
 static void print_metric(const aim_task *t) {
   int chains = aim_chain_count(t), kinds = 0;
@@ -130,7 +136,7 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
     if (t->plan.metric == PLAN_METRIC_AUTO) print_metric(t);
     printf(", %.2f s\n", seconds);
     if (t->run.o.until.n) printf("until %s: %s\n", t->run.until_text, t->run.until_met ? "holds" : "does not hold");
-    if (strcmp(p.method, "nuts") == 0) print_noncentred(&t->p);
+    if (strcmp(p.method, "nuts") == 0) print_noncentred(&t->p), print_starts(&t->run);
     aim_evidence e;
     if (aim_evidence_get(t, &e) == AIM_OK) printf("log evidence %.4f (standard error %.2g)\n", e.log_evidence, e.standard_error);
     putchar('\n');

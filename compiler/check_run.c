@@ -121,7 +121,7 @@ typedef struct word_set {
 static const word_set *words_of(const char *option) {
   static const word_set sets[] = {{"metric", {"diagonal", "fisher", "dense", "lowrank", "auto"}},
                                   {"statistics", {"auto", "off"}},
-                                  {"init", {"random", "pathfinder"}},
+                                  {"init", {"auto", "random", "pathfinder"}},
                                   {"order", {"sequential", "random", "coloured"}}};
   for (size_t k = 0; k < sizeof sets / sizeof *sets; k++)
     if (strcmp(sets[k].option, option) == 0) return &sets[k];

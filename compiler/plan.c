@@ -150,10 +150,14 @@ static bool set_metric(program *p, plan *pl, const ast_expr *e) {
 }
 
 static bool set_init(program *p, plan *pl, const ast_expr *e) {
+  static const char *const names[] = {[PLAN_INIT_AUTO] = "auto", [PLAN_INIT_RANDOM] = "random", [PLAN_INIT_PATHFINDER] = "pathfinder"};
   const char *word = word_of(e);
-  pl->init = strcmp(word, "pathfinder") == 0 ? PLAN_INIT_PATHFINDER : PLAN_INIT_RANDOM;
-  if (pl->init == PLAN_INIT_PATHFINDER || strcmp(word, "random") == 0) return true;
-  error(p, "E0821", e->at, "`init` must be `random` or `pathfinder`");
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+    if (strcmp(word, names[k]) == 0) {
+      pl->init = (plan_init)k;
+      return true;
+    }
+  error(p, "E0821", e->at, "`init` must be `auto`, `random` or `pathfinder`");
   return false;
 }
 

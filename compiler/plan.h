@@ -16,7 +16,7 @@
 #include "compiler/until.h"
 
 typedef enum plan_metric { PLAN_DIAGONAL, PLAN_FISHER, PLAN_DENSE, PLAN_LOWRANK, PLAN_METRIC_AUTO } plan_metric;
-typedef enum plan_init { PLAN_INIT_RANDOM, PLAN_INIT_PATHFINDER } plan_init;
+typedef enum plan_init { PLAN_INIT_AUTO, PLAN_INIT_RANDOM, PLAN_INIT_PATHFINDER } plan_init;
 
 /* A part of a cycle: what moves which unknowns. */
 typedef struct plan_part {

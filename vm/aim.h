@@ -213,7 +213,7 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "max_depth"     nuts: 1 to 20                                               10
  *     "metric"        nuts: diagonal, fisher, dense, lowrank or auto              auto
  *     "step_size"     nuts: where the search starts
- *     "init"          nuts: random or pathfinder: initial points are uniform, or draws of "paths" normal approximations  random
+ *     "init"          nuts: random: initial points are uniform; pathfinder: draws of "paths" normal approximations; auto: uniform unless trial maximisations disagree  auto
  *     "centred", "noncentred"  nuts: lists of latents, "[theta, phi]", before the task is bound; others are measured (docs/non-centring.md)
  *     "init_radius"   initial points are uniform on (-r, r) of the unconstrained space  2
  *     "scale"         mh: of the first proposals; gibbs, slice: of the first slices; on the unconstrained scale  1

@@ -210,7 +210,7 @@ size_t api_advice(aim_task *t, strbuf *b) {
   const run *r = &t->run;
   size_t chains = (size_t)r->o.chains;
   diagnose_run d = {.chains = chains, .draws = draws_count(r->store, 0), .max_depth = (uint32_t)r->o.max_depth, .delta = r->o.target_accept,
-                    .may_search = t->plan.method == PLAN_NUTS && r->o.init == PLAN_INIT_RANDOM};
+                    .may_search = t->plan.method == PLAN_NUTS && r->o.init != PLAN_INIT_PATHFINDER};
   double *ebfmi = ARENA_ARRAY(mem, double, chains);
   for (size_t c = 0; c < chains; c++) {
     const chain_state *x = &r->chain[c];

@@ -24,6 +24,7 @@
 #define RUN_KEY_PRIOR UINT64_C(0x7072696f72000001)
 #define RUN_KEY_SWEEP UINT64_C(0x7377656570000001)
 #define RUN_KEY_INIT UINT64_C(0x696e697400000001)
+#define RUN_KEY_STARTS UINT64_C(0x7374617274730001)
 #define RUN_KEY_EXCHANGE UINT64_C(0x65786368616e6701)
 #define RUN_KEY_RESAMPLE UINT64_C(0x726573616d706c01)
 
@@ -153,6 +154,7 @@ typedef struct run {
   span where;                 /* RUN_E_SCHEDULE */
   eval_faults faults;         /* of all chains, in their order */
 
+  uint32_t starts_tried, starts_kept; /* nuts: maximisations before the chains that ended in different modes, and those in whose modes chains began; 0: at random */
   bool has_evidence;          /* the evidence is known: importance, ais, population, tempering */
   double log_evidence, log_evidence_se; /* of these; laplace without an error */
   double weight_ess;          /* importance, ais, laplace, pathfinder; NAN where draws have no weights */

@@ -280,6 +280,8 @@ run_status run_files_end(aim_task *t, double seconds) {
   for (size_t k = 0; k < t->p.nsites; k++)
     if (t->p.site[k].site->standard) noncentred[info.n_noncentred++] = t->p.site[k].name;
   info.noncentred = noncentred;
+  info.starts_tried = r->starts_tried;
+  info.starts_kept = r->starts_kept;
   info.worst = worst(t, &info);
   strbuf advice;
   strbuf_init(&advice, &t->mem);

@@ -215,6 +215,10 @@ char *run_json_text(const run_info *info, arena *a) {
     put_real(o, "target_accept", info->target_accept);
     put_int(o, "max_depth", info->max_depth);
     put_text(o, "metric", info->metric);
+    if (info->starts_tried) {
+      put_int(o, "starts_tried", info->starts_tried);
+      put_int(o, "starts_kept", info->starts_kept);
+    }
     open_group(o, "noncentred", '[');
     for (size_t i = 0; i < info->n_noncentred; i++) put_text(o, NULL, info->noncentred[i]);
     close_group(o, ']');

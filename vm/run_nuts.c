@@ -5,6 +5,7 @@
 #include "vm/checkpoint.h"
 #include "vm/initial.h"
 #include "vm/nuts_chain.h"
+#include "vm/run_starts.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,7 +15,8 @@ typedef struct nuts_run {
   size_t dim;
   double flops;  /* of a gradient */
   double **work; /* [threads] */
-  double **start; /* [threads] of a search for an initial point, and that; NULL where initial points are random */
+  double **start; /* [threads] [2 dim], or with init = pathfinder for a search of the chain's own; NULL where initial points are random */
+  const run_starts *starts; /* NULL, or where they begin */
 } nuts_run;
 
 typedef struct nuts_job {
@@ -111,10 +113,14 @@ static run_status status_of(const nuts_job *j, nuts_status st) {
 }
 
 /* Where no path leads anywhere the chain begins at random. */
-static void begin_on_path(nuts_job *j, size_t thread, nuts_options *o) {
+static void begin(nuts_job *j, size_t thread, nuts_options *o) {
   nuts_run *n = j->n;
-  const initial_search by = {.key = rt_key_fold(o->key, RUN_KEY_INIT), .radius = o->init_radius, .paths = (uint32_t)n->r->o.paths};
   double *q = n->start[thread];
+  if (n->starts) {
+    if (run_starts_draw(n->starts, j->chain, j->w, q, q + n->dim)) o->init = q;
+    return;
+  }
+  const initial_search by = {.key = rt_key_fold(o->key, RUN_KEY_INIT), .radius = o->init_radius, .paths = (uint32_t)n->r->o.paths};
   if (initial_find(&by, n->dim, density, j, q + n->dim, q)) o->init = q;
 }
 
@@ -137,7 +143,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   nuts_target t = {.dim = n->dim, .density = density, .density_user = &j, .on_draw = on_draw, .draw_user = &j, .on_rest = on_rest, .from = x->from ? x->from + 1 : NULL};
   if (done && run_rest_status(r, done) == RUN_PAUSED) x->status = RUN_PAUSED;
   else if (!x->from || x->from->bytes) {
-    if (n->start && !x->from) begin_on_path(&j, thread, &o);
+    if (n->start && !x->from) begin(&j, thread, &o);
     x->status = status_of(&j, nuts_chain_run(&o, &t, n->work[thread], &j.result));
     take_over(&j);
   }
@@ -193,8 +199,14 @@ run_status run_nuts(run *r) {
   n.flops = gradient_flops(p);
   n.work = ARENA_ARRAY(r->mem, double *, threads);
   for (size_t k = 0; k < threads; k++) n.work[k] = ARENA_ARRAY(r->mem, double, doubles);
-  if (r->o.init == PLAN_INIT_PATHFINDER) {
-    const size_t search = initial_search_doubles(n.dim);
+  if (r->o.init == PLAN_INIT_AUTO) {
+    run_starts *s;
+    run_status st = run_starts_find(r, &s);
+    if (st != RUN_OK) return r->status = st;
+    n.starts = s;
+  }
+  if (n.starts || r->o.init == PLAN_INIT_PATHFINDER) {
+    const size_t search = n.starts ? n.dim : initial_search_doubles(n.dim);
     if (search == 0) return r->status = RUN_E_MEMORY;
     n.start = ARENA_ARRAY(r->mem, double *, threads);
     for (size_t k = 0; k < threads; k++) n.start[k] = ARENA_ARRAY(r->mem, double, search + n.dim);
