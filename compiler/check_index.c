@@ -32,51 +32,64 @@ bool affine_of_expr(ctx *c, const ast_expr *e, affine *out) {
 
 /* --- bounds of positions, where a loop's own range depends on a loop further out */
 
-/* Makes x the least (up: the largest) position that it takes, in terms of loops further out than its own. */
-static bool widen(ctx *c, affine *x, bool up) {
-  const loop *l = x->loop;
-  if (l->range->over) return false;
-  affine from, to;
-  if (!affine_bounds_of_expr(c, up != l->down ? l->range->hi : l->range->lo, &from, &to)) return false;
-  ir_size off = x->off;
-  *x = up ? to : from;
-  x->off = size_add(c->p->sizes, x->off, off);
+/* A size plus so many times the index of each loop. */
+enum { TERMS_MAX = 8 };
+typedef struct linear {
+  size_t n;
+  loop *loop[TERMS_MAX];
+  int64_t times[TERMS_MAX]; /* never 0 */
+  ir_size off;
+} linear;
+
+static bool linear_add(linear *x, loop *l, int64_t times) {
+  for (size_t i = 0; i < x->n; i++)
+    if (x->loop[i] == l) {
+      x->times[i] += times;
+      if (x->times[i] == 0) x->n--, x->loop[i] = x->loop[x->n], x->times[i] = x->times[x->n];
+      return true;
+    }
+  if (x->n == TERMS_MAX) return false;
+  x->loop[x->n] = l;
+  x->times[x->n++] = times;
   return true;
 }
 
-static bool is_inside(const ctx *c, const loop *a, const loop *b) {
-  for (const loop *l = c->loops; l; l = l->outer)
-    if (l == a || l == b) return l == a;
-  return false;
+/* Adds times e. */
+static bool linear_add_expr(ctx *c, linear *x, const ast_expr *e, int64_t times) {
+  size_table *t = c->p->sizes;
+  affine a;
+  if (affine_of_expr(c, e, &a)) {
+    x->off = size_add(t, x->off, size_mul(t, size_const(t, times), a.off));
+    return !a.loop || linear_add(x, a.loop, times);
+  }
+  if (e->kind == EXPR_UNARY && e->unary.op == OP_NEG) return linear_add_expr(c, x, e->unary.arg, -times);
+  if (e->kind != EXPR_BINARY || (e->binary.op != OP_ADD && e->binary.op != OP_SUB)) return false;
+  return linear_add_expr(c, x, e->binary.lhs, times) && linear_add_expr(c, x, e->binary.rhs, e->binary.op == OP_ADD ? times : -times);
 }
 
-/* The bound of a + sign b from those of a and b: of two loops the inner one gives way, since its range may depend on the outer. */
-static bool bound_of_sum(ctx *c, affine a, affine b, int sign, bool up, affine *out) {
-  size_table *t = c->p->sizes;
-  bool b_up = sign > 0 ? up : !up;
-  while (b.loop && (sign > 0 ? a.loop != NULL : a.loop != b.loop)) {
-    bool of_a = a.loop && a.loop != b.loop && is_inside(c, a.loop, b.loop);
-    if (!(of_a ? widen(c, &a, up) : widen(c, &b, b_up))) return false;
+/* Makes x the least (up: the largest) value that it has over the iterations of its loops, the innermost first, since its range may depend on the
+ * others; until one index from size to size is left, or none.  t + k with k in 1..T - t is so at most T. */
+static bool linear_widen(ctx *c, linear *x, bool up, affine *out) {
+  while (x->n > 1 || (x->n == 1 && (x->times[0] != 1 || (up ? x->loop[0]->hi : x->loop[0]->lo) == IR_SIZE_NONE))) {
+    const loop *l = c->loops;
+    size_t i = x->n;
+    for (; l && i == x->n; l = l->outer)
+      for (i = 0; i < x->n && x->loop[i] != l;) i++;
+    if (i == x->n || x->loop[i]->range->over) return false;
+    const loop *inner = x->loop[i];
+    const int64_t times = x->times[i];
+    linear_add(x, x->loop[i], -times);
+    if (!linear_add_expr(c, x, (times > 0 ? up : !up) != inner->down ? inner->range->hi : inner->range->lo, times)) return false;
   }
-  if (sign > 0) *out = (affine){a.loop ? a.loop : b.loop, size_add(t, a.off, b.off)};
-  else *out = (affine){b.loop ? NULL : a.loop, size_sub(t, a.off, b.off)};
+  *out = (affine){x->n ? x->loop[0] : NULL, x->off};
   return true;
 }
 
 bool affine_bounds_of_expr(ctx *c, const ast_expr *e, affine *from, affine *to) {
-  affine x;
-  if (affine_of_expr(c, e, &x)) *from = *to = x;
-  else if (e->kind == EXPR_BINARY && (e->binary.op == OP_ADD || e->binary.op == OP_SUB)) {
-    affine a0, a1, b0, b1;
-    if (!affine_bounds_of_expr(c, e->binary.lhs, &a0, &a1) || !affine_bounds_of_expr(c, e->binary.rhs, &b0, &b1)) return false;
-    bool add = e->binary.op == OP_ADD;
-    if (!bound_of_sum(c, a0, add ? b0 : b1, add ? 1 : -1, false, from) || !bound_of_sum(c, a1, add ? b1 : b0, add ? 1 : -1, true, to)) return false;
-  } else return false;
-  while (from->loop && from->loop->lo == IR_SIZE_NONE)
-    if (!widen(c, from, false)) return false;
-  while (to->loop && to->loop->hi == IR_SIZE_NONE)
-    if (!widen(c, to, true)) return false;
-  return true;
+  linear x = {.off = size_const(c->p->sizes, 0)};
+  if (!linear_add_expr(c, &x, e, 1)) return false;
+  linear y = x;
+  return linear_widen(c, &x, false, from) && linear_widen(c, &y, true, to);
 }
 
 ir_size range_extent(ctx *c, const ast_expr *lo, const ast_expr *hi) {

@@ -84,7 +84,7 @@ static void test_data_in_a_function(void **state) {
   model_close(&r);
 }
 
-/* Slices left of `~` and `=` against loops over the same elements: the densities, which add the same terms in another order, and the frames. */
+/* Slices left of `~` and `=`, positions by several indices and elements set under `if`, against plain loops over the same elements: the densities, which add the same terms in another order, and the frames. */
 static void test_slices(void **state) {
   (void)state;
   static const char *const pairs[][2] = {
@@ -102,6 +102,10 @@ static void test_slices(void **state) {
        " plate i in 1..N { if y[i] > 1 { let q[i] = exp(s[i]) } else { let q[i] = 2 * m } }\n y ~ Normal(q, 1)",
        "m ~ Normal(0, 1)\n let s[1] = m\n for i in 2..N { let s[i] = if y[i] > 0 { s[i - 1] + 1 } else { 0.5 * s[i - 1] } }\n"
        " plate i in 1..N { let q[i] = if y[i] > 1 { exp(s[i]) } else { 2 * m } }\n y ~ Normal(q, 1)"},
+      {"x: real[N] ~ Normal(0, 1)\n for t in N..1 by -1 { let r[t] = x[t] + sum(0.1 * r[t + k] for k in 1..N - t) }\n"
+       " for t in 1..N { let s[t] = y[t] * x[t] + sum(s[t - k] - x[N + k - t] for k in 1..t - 1) }\n y ~ Normal(r + s, 1)",
+       "x: real[N] ~ Normal(0, 1)\n for t in N..1 by -1 { let r[t] = x[t] + sum(0.1 * r[j] for j in t + 1..N) }\n"
+       " for t in 1..N { let s[t] = y[t] * x[t] + sum(s[t - k] for k in 1..t - 1) - sum(x[j] for j in N + 1 - t..N - 1) }\n y ~ Normal(r + s, 1)"},
       {"s[1..3]: simplex(3)[3] ~ Dirichlet([1.0, 2.0, 3.0])\n s[4..N] ~ Dirichlet([4.0, 1.0, 1.0])\n factor sum(s[i, 2] * y[i] for i in 1..N)",
        "plate i in 1..3 { s[i]: simplex(3) ~ Dirichlet([1.0, 2.0, 3.0]) }\n plate i in 4..N { s[i] ~ Dirichlet([4.0, 1.0, 1.0]) }\n factor sum(s[i, 2] * y[i] for i in 1..N)"},
       {"a[1..2, 1..5] ~ Normal([1.0, 2.0, 3.0, 4.0, y[5]], 1)\n a[3, 1..5] ~ Normal(y[1..5], 1)\n factor sum(a[i, j] * i * j for i in 1..3, j in 1..5)",
