@@ -49,7 +49,7 @@ diag *ragged_refuse(ragged *g, span at, const char *format, ...) {
 
 static const char *part(ragged *g, const char *len, const char *word) { return intern(g->p->names, arena_printf(g->a, "%s.%s", len, word)); }
 
-static void add_array(ragged *g, ragged_rows *r, const char *name) {
+void ragged_add_array(ragged *g, ragged_rows *r, const char *name) {
   if (!ragged_rows_of(g, name)) ARENA_PUSH(g->a, r->names, r->n, r->cap, name);
 }
 
@@ -109,7 +109,7 @@ static void write_signature(ragged *g, ast_decl *m) {
     p->lengths = len;
     t->dims.items[0] = (ast_dim){.size = ast_new_name(g->a, r->sum, at), .at = at};
     t->dims.n = 1;
-    add_array(g, r, p->name.name);
+    ragged_add_array(g, r, p->name.name);
   }
 }
 
@@ -131,7 +131,7 @@ static void find_target(ragged *g, const around *loops, const ast_target *t) {
   const ast_range *d = range_of(loops, ragged_name(t->subs.items[0])), *n = range_of(loops, ragged_name(t->subs.items[1]));
   const char *len = d && n && ragged_is_one(d->lo) ? ragged_lengths(n->hi, d->var.name) : NULL;
   ragged_rows *r = len ? ragged_rows_by(g, len, ragged_name(d->hi)) : NULL;
-  if (r) add_array(g, r, t->name.name);
+  if (r) ragged_add_array(g, r, t->name.name);
 }
 
 static void find_block(ragged *g, const ast_block *b, const around *loops);
@@ -169,6 +169,9 @@ void ragged_write_out(check_program *p, ast_decl *m) {
   ragged g = {.p = p, .a = p->mem, .model = m};
   write_signature(&g, m);
   if (g.n == 0) return;
+  ast_copier plain = {.mem = p->mem};
+  m->body = ast_copy_block(&plain, m->body);
+  ragged_write_slices(&g, m->body);
   find_block(&g, m->body, NULL);
   ast_copier sums = {.mem = p->mem, .user = &g, .expr = ragged_write_reduce};
   m->body = ast_copy_block(&sums, m->body);

@@ -32,12 +32,16 @@ const char *ragged_lengths(const ast_expr *e, const char *d);
 /* The rows of an array; those with these lengths. */
 ragged_rows *ragged_rows_of(const ragged *g, const char *array);
 ragged_rows *ragged_rows_by(const ragged *g, const char *len, const char *extent);
+void ragged_add_array(ragged *g, ragged_rows *r, const char *name);
 /* An array of the signature, which is whole wherever it is read. */
 bool ragged_is_data(const ragged *g, const char *array);
 diag *ragged_refuse(ragged *g, span at, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Whether ranges k and k + 1 are `d in 1..D, n in a..len[d]` with a literal a; their rows. */
 ragged_rows *ragged_loop_of(const ragged *g, const ast_iter *it, size_t *k);
+
+/* check_row_slices.c: slices of rows, as their elements. */
+void ragged_write_slices(ragged *g, ast_block *b);
 
 /* check_rows.c: loops over rows with loops over their elements inside, as loops over both. */
 void ragged_distribute(ragged *g, ast_block *b);

@@ -129,6 +129,31 @@ static void test_long_form(void **state) {
   }
 }
 
+/* Slices of rows against loops over their elements. */
+static void test_slices(void **state) {
+  (void)state;
+  static const char *const texts[2] = {
+      " plate d in 1..D {\n  z[d, 1..len[d]] ~ Normal(mu[d], 2)\n  w[d, 2..len[d]] ~ Normal(x[d, 1..len[d] - 1] + z[d, 2..len[d]], s)\n  w[d, 1..1] ~ Normal(mean(x[d]), 3)\n  v[d] ~ Normal(x[d] * mu[d], s)\n }\n"
+      " factor sum(w[1, 1..2]) * s - dot(w[3, 1..2], x[1, 2..3]) * mu[1] + max(x[3, 2..len[3]]) * s",
+      " plate d in 1..D {\n  plate n in 1..len[d] { z[d, n] ~ Normal(mu[d], 2) }\n  plate n in 2..len[d] { w[d, n] ~ Normal(x[d, n - 1] + z[d, n], s) }\n  w[d, 1] ~ Normal(sum(x[d, n] for n in 1..len[d]) / len[d], 3)\n"
+      "  plate n in 1..len[d] { v[d, n] ~ Normal(x[d, n] * mu[d], s) }\n }\n"
+      " factor (w[1, 1] + w[1, 2]) * s - (w[3, 1] * x[1, 2] + w[3, 2] * x[1, 3]) * mu[1] + max(x[3, n] for n in 2..len[3]) * s"};
+  static const char json[] = "{\"w\": [[1, 2, 3], [4], [2, 1]], \"x\": [[0.3, -1.2, 0.7], [0.1], [2.2, 0.4]], \"v\": [[3, 1, 2.5], [0.5], [1, 1.5]]}";
+  double lp[2], g[2][MOST], q[MOST];
+  for (int k = 0; k < 2; k++) {
+    char text[2048];
+    snprintf(text, sizeof text, "model m(w: real[d in 1..D, len[d]], x: real[d in 1..D, len[d]], v: real[d in 1..D, len[d]]) {\n s ~ HalfNormal(1)\n mu: real[D] ~ Normal(0, 1)\n%s\n}", texts[k]);
+    model_run r;
+    model_open(&r, text, json, NEED_GRAD);
+    assert_int_equal(r.dim, 10);
+    for (size_t i = 0; i < r.dim; i++) q[i] = sin(1.0 + 2.0 * (double)i);
+    lp[k] = model_grad(&r, q, g[k]);
+    model_close(&r);
+  }
+  assert_true(fabs(lp[0] - lp[1]) <= 1e-13 * fabs(lp[0]));
+  for (int i = 0; i < 10; i++) assert_true(fabs(g[0][i] - g[1][i]) <= 1e-12 * (1 + fabs(g[0][i])));
+}
+
 /* Rows that happen to be equally long are rows as well; no rows and empty rows are data. */
 static void test_shapes(void **state) {
   (void)state;
@@ -147,6 +172,6 @@ static void test_shapes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_shapes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_shapes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
