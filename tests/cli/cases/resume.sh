@@ -76,7 +76,7 @@ test_resume_after_a_signal() {
 test_resume_of_another_run() {
   expect 0 "$aimc" run eight_schools.aim --out d --draws 50 --quiet
   sum=$(cat d/* | cksum)
-  for other in '--set until=ess(400)' '--draws 60' '--seed 2' '--chains 3' '--target-accept 0.9' '--metric dense' '--set statistics=off'; do
+  for other in '--set until=ess(400)' '--draws 60' '--seed 2' '--chains 3' '--target-accept 0.9' '--metric dense' '--set statistics=off' '--warmup 900' '--thin 2' '--max-depth 9' '--set init_radius=1' '--set init=pathfinder'; do
     expect 2 "$aimc" run eight_schools.aim --out d --draws 50 --quiet --resume $other
     says err 'E0938'
   done
