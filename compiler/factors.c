@@ -42,8 +42,6 @@ static void see_use(void *user, ir_val *use) {
 
 static bool is_summed(const factor_graph *g, const ir_site *s) { return s->role == IR_LATENT && g->summed[s->number]; }
 
-static void see_terms(void *user, ir_op *op);
-
 typedef struct term_search {
   const factor_graph *g;
   bool terms, dep;
