@@ -48,11 +48,12 @@ static seen look(const fixture *b, size_t helpers, const double *q) {
   eval_worker w;
   seen s = {.lp = 0};
   assert_true(eval_worker_init(&w, &b->t->model, helpers, &b->vm->alloc));
-  for (int turn = 0; turn < 20; turn++) { /* helpers are in time for some of them only */
+  for (int turn = 0; turn < 200; turn++) { /* helpers are in time for some of them only */
     eval_faults_clear(&w);
     s.ok = eval_grad(&w, 1, 1, q, &s.lp, s.grad);
+    if (turn) assert_int_equal(w.faults.guard_where.off, s.faults.guard_where.off);
+    s.faults = w.faults;
   }
-  s.faults = w.faults;
   eval_worker_free(&w);
   return s;
 }
@@ -112,6 +113,14 @@ static void test_guards(void **state) {
               1, (double[]){0.3, 3.0});
 }
 
+/* One statement is impossible in the last block only, the other in the first, which says where. */
+static void test_guards_of_blocks(void **state) {
+  (void)state;
+  expect_same("model m(x: real[N], y: real[N]) { a ~ Normal(0, 1)\n"
+              "plate i in 1..N { y[i] ~ StudentT(4, a, a + 17000.5 - i)\n x[i] ~ StudentT(4, a, a + i - 3000.5) } }",
+              1, (double[]){0.3});
+}
+
 static void test_nan(void **state) {
   (void)state;
   expect_same("model m(x: real[N], y: real[N]) { a ~ Normal(0, 1)\n b ~ Normal(0, 1)\n"
@@ -148,7 +157,7 @@ static void test_runs(void **state) {
 int main(void) {
   make_data(NULL);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_one_sum), cmocka_unit_test(test_two_stages), cmocka_unit_test(test_arrays),      cmocka_unit_test(test_guards),
+      cmocka_unit_test(test_one_sum), cmocka_unit_test(test_two_stages), cmocka_unit_test(test_arrays),      cmocka_unit_test(test_guards), cmocka_unit_test(test_guards_of_blocks),
       cmocka_unit_test(test_nan),     cmocka_unit_test(test_runs),       cmocka_unit_test(test_out_of_range),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
