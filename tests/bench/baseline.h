@@ -126,6 +126,15 @@ typedef struct baseline_torus {
   uint64_t random;
 } baseline_torus;
 void baseline_spins_torus(baseline_torus *b);
+/* Agents of n <= 64 spins, J [n][n] with anything on its diagonal.  _predict: the energy after an anneal from random spins, beta from 0.1 to 0.1 e^10. */
+typedef struct baseline_agent {
+  size_t n, sweeps, proposals;
+  const double *J, *h;
+  uint64_t random;
+} baseline_agent;
+double baseline_predict(baseline_agent *a);
+/* Of states s [count][n]: valence, arousal, tension, coherence [count][4]. */
+void baseline_emotions(const double *J, const double *h, const double *s, size_t count, size_t n, double *out);
 /* Heat bath of q <= 8 colours on an open lattice. */
 typedef struct baseline_colours {
   size_t width, height, q, sweeps;

@@ -80,7 +80,8 @@ void *bench_alloc(size_t count, size_t size);
 typedef enum bench_engine {
   BENCH_VM,
   BENCH_JIT,     /* objects are kept in the cache of this build's benchmarks */
-  BENCH_JIT_ANEW /* compiles each time */
+  BENCH_JIT_ANEW, /* compiles each time */
+  BENCH_RUN      /* what `aimc run` has, with the interpreter beside the code and outputs compiled from the first draw */
 } bench_engine;
 enum { BENCH_ENGINES = 2 }; /* to be compared: BENCH_VM and BENCH_JIT */
 

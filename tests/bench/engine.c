@@ -8,13 +8,14 @@
 #include <unistd.h>
 
 #ifdef AIM_JIT
-#include "codegen/jit.h"
+#include "codegen/tier.h"
 
 static char compiler[4096], cache[4096];
 /* No other engine stands in: where machine code is refused, the benchmark fails and says why. */
 static jit_config config = {.compiler = compiler, .cache = cache, .fallback = &interp_engine};
 static jit_config uncached = {.compiler = compiler, .fallback = &interp_engine};
-static exec_engine machine_code, compiled_anew;
+static tier_config waiting = {.jit = &config, .sure = &interp_engine, .wait = true};
+static exec_engine machine_code, compiled_anew, as_run;
 #endif
 
 const char *bench_engine_name(bench_engine e) { return e == BENCH_VM ? "vm" : "jit"; }
@@ -35,6 +36,7 @@ void bench_engines_set_up(const bench *b) {
   snprintf(cache, sizeof cache, "%s/kernels", bench_dir(b));
   machine_code = jit_engine(&config);
   compiled_anew = jit_engine(&uncached);
+  as_run = tier_engine(&waiting);
 #endif
   if (!bench_has_engine(BENCH_JIT)) printf("machine code is absent: this build was made without LLVM 19, or %s is not there\n", bench_aim_cc(b));
 }
@@ -51,7 +53,8 @@ aim_vm *bench_vm(bench_engine e) {
   aim_vm *vm = aim_vm_new(&c);
   if (!vm) fputs("bench: out of memory\n", stderr), exit(2);
 #ifdef AIM_JIT
-  if (e != BENCH_VM) aim_vm_engine(vm, e == BENCH_JIT_ANEW ? &compiled_anew : &machine_code);
+  const exec_engine *const engines[] = {[BENCH_JIT] = &machine_code, [BENCH_JIT_ANEW] = &compiled_anew, [BENCH_RUN] = &as_run};
+  if (e != BENCH_VM) aim_vm_engine(vm, engines[e]);
 #else
   (void)e;
 #endif
