@@ -8,6 +8,7 @@
 #include <llvm-c/DebugInfo.h>
 #include <llvm-c/IRReader.h>
 #include <llvm-c/Linker.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
@@ -108,6 +109,9 @@ static void make_groups(E *e);
 #define CLEAN "sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm<allowspeculation>)"
 static const char passes[] = "always-inline,globaldce,function(" CLEAN ",loop-simplify,lcssa,loop-vectorize<vectorize-forced-only;interleave-forced-only>,simplifycfg,loop(loop-unroll-full)," CLEAN ",simplifycfg)";
 
+/* Of the code generator: addresses in these loops are a base and an index as they stand. */
+static const char *const options[] = {"aim-cc", "-disable-lsr"};
+
 /* Functions are read when they are linked, and linked when something calls them. */
 static LLVMModuleRef bitcode(E *e, const void *bytes, size_t n, const char *triple, LLVMTargetDataRef layout) {
   LLVMModuleRef m;
@@ -125,6 +129,7 @@ static const char *emit_all(E *e, const cg_target *target, const void *support, 
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
   LLVMInitializeX86AsmPrinter();
+  LLVMParseCommandLineOptions(sizeof options / sizeof *options, options, "");
   const char *triple = "x86_64-pc-linux-gnu";
   LLVMTargetRef t;
   char *message = NULL;
