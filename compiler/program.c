@@ -263,10 +263,22 @@ static void weigh(program *p, program_site *x, const ir_fn *local) {
   if (conflicts) passes_run(m, conflicts);
 }
 
-bool program_build(program *p, unsigned need) {
-  p->nsites = p->noutputs = p->nloglik = p->cells = p->dim = 0; /* maybe of a build before this one */
-  ir_module *m = p->module = ir_module_new(p->mem);
-  m->sizes = p->sizes;
+/* ---- one build: the model, then what `need` asks for; each step is false after a diagnostic */
+
+typedef struct building {
+  program *p;
+  ir_module *m;
+  unsigned need;
+  ir_fn *prepare, *continuous, *recovery; /* the model without its sums, and what draws what was summed out (program_sums.h) */
+  ir_fn *run[16];                         /* [n] functions that all passes run over at the end */
+  size_t n;
+} building;
+
+static void add(building *b, ir_fn *fn) { b->run[b->n++] = derived(fn); }
+
+static bool build_model(building *b) {
+  program *p = b->p;
+  ir_module *m = b->m;
   lower_options given_data = {.given = given, .fixed = given, .user = p, .missing = p->missing, .nmissing = p->nmissing, .replicate = p->replicate};
   if (p->replicate && !replicate_sites(p)) return false;
   p->ir = lower_model(&p->check, m, p->model, &given_data);
@@ -276,111 +288,143 @@ bool program_build(program *p, unsigned need) {
   pass_fold(m, p->ir);
   pass_cse(m, p->ir); /* not dce: what only collects a site is read by the derivations */
   derive_prepare(m, p->ir);
-  ir_fn *prepare = derived(ir_fn_find(m, "prepare"));
+  b->prepare = derived(ir_fn_find(m, "prepare"));
   if (!ir_verify_after(p->ir, "prepared")) return verify(p);
   if (!describe_sites(p)) return false;
   bool weights = false;
   ir_visit_ops(&p->ir->body, see_weight, &weights);
   p->weights_beside_energy = weights && derive_has_energy(p->ir);
-  ir_fn *continuous, *recovery;
-  if (!program_collapse(p, prepare, (need & NEED_MODE) != 0, &continuous, &recovery)) return m->fault ? verify(p) : false;
-  if (need & NEED_BLOCK) hold_others(p);
-  bool standard = (need & NEED_GRAD && !(need & (NEED_MODE | NEED_BLOCK))) || p->centring.nnoncentred;
-  if (standard && !centre_mark(m, continuous, &p->centring, &p->diags)) return false;
+  if (!program_collapse(p, b->prepare, (b->need & NEED_MODE) != 0, &b->continuous, &b->recovery)) return m->fault ? verify(p) : false;
+  if (b->need & NEED_BLOCK) hold_others(p);
+  const bool standard = (b->need & NEED_GRAD && !(b->need & (NEED_MODE | NEED_BLOCK))) || p->centring.nnoncentred;
+  return !standard || centre_mark(m, b->continuous, &p->centring, &p->diags);
+}
 
-  ir_fn *run[16];
-  size_t n = 0;
-  if (need & (NEED_LOGDENS | NEED_GRAD)) {
-    ir_fn *f = derived(derive_logdens(&p->check, m, continuous, (need & NEED_MODE) != 0));
-    passes_structural(m, f);
-    if (!p->no_statistics) {
-      pass_statistics(m, f, &prepare);
-      ir_verify_step(f, "pass statistics");
-    }
-    passes_data(m, f, true);
-    if (need & NEED_GRAD) {
-      passes_before_grad(m, f);
-      grad_options options = {0};
-      ir_fn *g = grad_derive_with(m, f, "grad", &options);
-      if (!g) {
-        diag_add(&p->diags, DIAG_ERROR, "E0902", options.where, "there is no gradient of this model: %s", options.message);
-        return false;
-      }
-      run[n++] = derived(g);
-    }
-    if (need & NEED_LOGDENS) run[n++] = f;
-    else ir_fn_remove(m, f); /* what the gradient was made from */
-    run[n++] = derived(derive_constrain(&p->check, m, continuous, false));
-    if (need & NEED_BLOCK) run[n++] = derived(derive_constrain(&p->check, m, continuous, true));
-  }
-  if (need & NEED_PRIOR) {
-    const ir_site *why = NULL;
-    ir_fn *f = derived(derive_prior(&p->check, m, p->ir, &why));
-    if (f) run[n++] = f;
-    else if (p->replicate && !m->fault) {
-      replicate_improper(p, why);
+static void use_statistics(building *b, ir_fn *fn) {
+  if (b->p->no_statistics) return;
+  pass_statistics(b->m, fn, &b->prepare);
+  ir_verify_step(fn, "pass statistics");
+}
+
+/* The density on the unconstrained space, its gradient, and the way back. */
+static bool build_unconstrained(building *b) {
+  program *p = b->p;
+  ir_module *m = b->m;
+  ir_fn *f = derived(derive_logdens(&p->check, m, b->continuous, (b->need & NEED_MODE) != 0));
+  passes_structural(m, f);
+  use_statistics(b, f);
+  passes_data(m, f, true);
+  if (b->need & NEED_GRAD) {
+    passes_before_grad(m, f);
+    grad_options options = {0};
+    ir_fn *g = grad_derive_with(m, f, "grad", &options);
+    if (!g) {
+      diag_add(&p->diags, DIAG_ERROR, "E0902", options.where, "there is no gradient of this model: %s", options.message);
       return false;
     }
+    add(b, g);
   }
-  if (need & NEED_OUTPUTS) {
-    if (recovery) run[n++] = derived(derive_outputs(&p->check, m, recovery, "recover"));
-    ir_fn *f = derived(derive_outputs(&p->check, m, p->ir, "outputs"));
-    if (f) {
-      if (!describe_outputs(p, f)) return false;
-      if (memo_expand(m, f)) derived(f);
-      run[n++] = f;
-    }
+  if (b->need & NEED_LOGDENS) b->run[b->n++] = f;
+  else ir_fn_remove(m, f); /* what the gradient was made from */
+  add(b, derive_constrain(&p->check, m, b->continuous, false));
+  if (b->need & NEED_BLOCK) add(b, derive_constrain(&p->check, m, b->continuous, true));
+  return true;
+}
+
+static bool build_prior(building *b) {
+  program *p = b->p;
+  const ir_site *why = NULL;
+  ir_fn *f = derived(derive_prior(&p->check, b->m, p->ir, &why));
+  if (f) b->run[b->n++] = f;
+  if (f || !p->replicate || b->m->fault) return true;
+  replicate_improper(p, why);
+  return false;
+}
+
+static bool build_outputs(building *b) {
+  program *p = b->p;
+  if (b->recovery) add(b, derive_outputs(&p->check, b->m, b->recovery, "recover"));
+  ir_fn *f = derived(derive_outputs(&p->check, b->m, p->ir, "outputs"));
+  if (!f) return true;
+  if (!describe_outputs(p, f)) return false;
+  if (memo_expand(b->m, f)) derived(f);
+  b->run[b->n++] = f;
+  return true;
+}
+
+static bool build_loglik(building *b) {
+  program *p = b->p;
+  const ir_site **site = ARENA_ARRAY(p->mem, const ir_site *, p->ir->nsites);
+  uint32_t observed = 0;
+  ir_fn *f = derived(derive_loglik(&p->check, b->m, p->ir, site, &observed));
+  if (!f) return true;
+  if (!describe_loglik(p, f, site, observed)) return false;
+  b->run[b->n++] = f;
+  return true;
+}
+
+/* What moves single elements needs, from the density `of`; one sum where terms are taken together. */
+static void build_elements(building *b, ir_fn *of, bool together) {
+  program *p = b->p;
+  ir_module *m = b->m;
+  ir_fn *plain = b->need & NEED_NATURAL ? derived(derive_density(&p->check, m, p->ir)) : NULL; /* for what is drawn together */
+  passes_structural(m, of);
+  passes_data(m, of, false);
+  for (size_t k = 0; k < p->nsites; k++) {
+    program_site *x = &p->site[k];
+    ir_fn *local = derived(derive_local(m, of, &b->prepare, x->site, together, &x->local));
+    ir_fn *natural = b->need & NEED_NATURAL ? derived(derive_natural(m, local, x->site, &x->conjugate)) : NULL;
+    if (natural) passes_run(m, natural);
+    if (plain) join(p, x, plain, natural, &b->prepare);
+    if (plain && !natural && !x->discrete && !x->local && !p->no_statistics) gather_given(p, x, plain);
+    passes_run(m, local);
+    if (b->need & NEED_WEIGHTS) weigh(p, x, local);
+    passes_run(m, derived(derive_bounds(&p->check, m, p->ir, x->site)));
+    ir_fn *point = derived(derive_point(&p->check, m, p->ir, x->site));
+    if (point) passes_run(m, point);
   }
-  if (need & NEED_LOGLIK) {
-    const ir_site **site = ARENA_ARRAY(p->mem, const ir_site *, p->ir->nsites);
-    uint32_t observed = 0;
-    ir_fn *f = derived(derive_loglik(&p->check, m, p->ir, site, &observed));
-    if (f) {
-      if (!describe_loglik(p, f, site, observed)) return false;
-      run[n++] = f;
-    }
-  }
+  if (plain) ir_fn_remove(m, plain);
+}
+
+static void build_densities(building *b) {
+  program *p = b->p;
   ir_fn *density = NULL, *tempered = NULL;
-  if (need & (NEED_DENSITY | NEED_LOCAL)) density = derived(derive_density(&p->check, m, p->ir));
-  if (need & NEED_TEMPERED) tempered = derived(derive_tempered(&p->check, m, p->ir));
-  if (need & NEED_LOCAL) {
-    ir_fn *of = tempered ? tempered : density;
-    ir_fn *plain = need & NEED_NATURAL ? derived(derive_density(&p->check, m, p->ir)) : NULL; /* for what is drawn together */
-    passes_structural(m, of);
-    passes_data(m, of, false);
-    for (size_t k = 0; k < p->nsites; k++) {
-      const ir_site *s = p->site[k].site;
-      ir_fn *local = derived(derive_local(m, of, &prepare, s, !tempered, &p->site[k].local));
-      ir_fn *natural = need & NEED_NATURAL ? derived(derive_natural(m, local, s, &p->site[k].conjugate)) : NULL;
-      if (natural) passes_run(m, natural);
-      if (plain) join(p, &p->site[k], plain, natural, &prepare);
-      if (plain && !natural && !p->site[k].discrete && !p->site[k].local && !p->no_statistics) gather_given(p, &p->site[k], plain);
-      passes_run(m, local);
-      if (need & NEED_WEIGHTS) weigh(p, &p->site[k], local);
-      passes_run(m, derived(derive_bounds(&p->check, m, p->ir, s)));
-      ir_fn *point = derived(derive_point(&p->check, m, p->ir, s));
-      if (point) passes_run(m, point);
-    }
-    if (plain) ir_fn_remove(m, plain);
-  }
-  if (density && !p->no_statistics) {
-    passes_structural(m, density);
-    pass_statistics(m, density, &prepare);
-    ir_verify_step(density, "pass statistics");
-  }
-  if (density) run[n++] = density;
-  if (tempered) run[n++] = tempered;
-  for (size_t k = 0; k < n; k++) passes_run(m, run[k]);
-  prepare = ir_fn_find(m, "prepare");
+  if (b->need & (NEED_DENSITY | NEED_LOCAL)) density = derived(derive_density(&p->check, b->m, p->ir));
+  if (b->need & NEED_TEMPERED) tempered = derived(derive_tempered(&p->check, b->m, p->ir));
+  if (b->need & NEED_LOCAL) build_elements(b, tempered ? tempered : density, !tempered);
+  if (density && !p->no_statistics) passes_structural(b->m, density);
+  if (density) use_statistics(b, density);
+  if (density) b->run[b->n++] = density;
+  if (tempered) b->run[b->n++] = tempered;
+}
+
+static bool optimise(building *b) {
+  program *p = b->p;
+  ir_module *m = b->m;
+  for (size_t k = 0; k < b->n; k++) passes_run(m, b->run[k]);
+  ir_fn *prepare = ir_fn_find(m, "prepare");
   if (prepare) {
     passes_run(m, prepare);
     frame_tidy(m, &prepare);
     if (prepare) pass_dce(m, prepare);
   }
-  if ((need & NEED_STAGES) && (need & NEED_GRAD)) {
+  if ((b->need & NEED_STAGES) && (b->need & NEED_GRAD)) {
     ir_fn *whole = ir_fn_find(m, "grad");
     p->nstages = stages_cut(m, whole, STAGE_LEAST, &p->stage);
     if (p->nstages) p->uncut = whole;
   }
   return verify(p);
+}
+
+bool program_build(program *p, unsigned need) {
+  p->nsites = p->noutputs = p->nloglik = p->cells = p->dim = 0; /* maybe of a build before this one */
+  building b = {.p = p, .m = p->module = ir_module_new(p->mem), .need = need};
+  b.m->sizes = p->sizes;
+  if (!build_model(&b)) return false;
+  if (need & (NEED_LOGDENS | NEED_GRAD) && !build_unconstrained(&b)) return false;
+  if (need & NEED_PRIOR && !build_prior(&b)) return false;
+  if (need & NEED_OUTPUTS && !build_outputs(&b)) return false;
+  if (need & NEED_LOGLIK && !build_loglik(&b)) return false;
+  build_densities(&b);
+  return optimise(&b);
 }
