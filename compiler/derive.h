@@ -43,7 +43,7 @@ ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const i
  * everything else, up to a constant for each element; n is at most DERIVE_WEIGHED, and behind it stands nothing of use.  Elements are numbered in row-major order.  states->apart: none
  * reads another, and there is no list: the elements are first .. first + n - 1.  A scalar site has neither, and its result is real[states].
  * local: @local.<site>.  NULL where its states are not known, or not the same for all elements. */
-enum { DERIVE_WEIGHED = 64 };
+enum { DERIVE_WEIGHED = 256 };
 typedef struct derive_states {
   bool apart;
   int64_t first, step; /* the k-th state is first + k step */

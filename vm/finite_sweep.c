@@ -67,32 +67,34 @@ bool finite_order_colour(finite_order *x, eval_worker *w, size_t site, arena *me
 
 /* ---- draws */
 
+/* What it would be among others, without their company.  True if there was a NaN. */
+static bool draw_alone(mh_walk *c, size_t site, size_t e, double *lw, size_t ld, int64_t *value) {
+  const program_site *p = &c->t->m->p->site[site];
+  bool nan = false;
+  for (size_t k = 0; k < p->states; k++) {
+    const double v = lw[k * ld];
+    nan |= isnan(v);
+    lw[k] = v < INFINITY ? v : -INFINITY;
+  }
+  const int64_t k = rt_draw_choice((rt_draw_addr){c->sweep_key, (uint32_t)(3 * site), e}, lw, (ptrdiff_t)p->states);
+  if (k >= 0) value[e] = p->first_state + p->state_step * k;
+  return nan;
+}
+
 static bool draw_piece(mh_walk *c, size_t site, const int64_t *list, size_t first, size_t n) {
   const program_site *p = &c->t->m->p->site[site];
-  const bool scalar = p->batch_rank == 0;
-  const size_t ld = scalar ? 1 : DERIVE_WEIGHED;
+  const size_t ld = p->batch_rank == 0 ? 1 : DERIVE_WEIGHED;
+  const rt_choices how = {(ptrdiff_t)p->states, (ptrdiff_t)ld, c->sweep_key, (uint32_t)(3 * site), list ? list + first : NULL, (int64_t)first, p->first_state, p->state_step};
   double *lw = c->s->weight;
-  int64_t choice[DERIVE_WEIGHED];
-  int nan = 0;
+  int64_t *value = &c->frame[p->at].integer, before[DERIVE_WEIGHED];
   if (!eval_weights(c->w, site, list, first, n, lw)) return mh_walk_stopped(c);
   c->scores += n * p->states;
-  if (n == 1) { /* what it would be among others, without their company */
-    for (size_t k = 0; k < p->states; k++) {
-      const double v = lw[k * ld];
-      nan |= isnan(v);
-      lw[k] = v < INFINITY ? v : -INFINITY;
-    }
-    choice[0] = rt_draw_categorical_log((rt_draw_addr){c->sweep_key, (uint32_t)(3 * site), (uint64_t)(list ? list[first] : (int64_t)first)}, lw, (ptrdiff_t)p->states);
-  } else {
-    nan = c->t->kernels->choose(choice, lw, (ptrdiff_t)p->states, (ptrdiff_t)ld, (ptrdiff_t)n, c->sweep_key, (uint32_t)(3 * site), list ? list + first : NULL, (int64_t)first);
-  }
+  for (size_t k = 0; k < n && c->changed; k++) before[k] = value[list ? (size_t)list[first + k] : first + k];
+  const bool nan = n == 1 ? draw_alone(c, site, list ? (size_t)list[first] : first, lw, ld, value) : c->t->kernels->choose(value, lw, (ptrdiff_t)n, &how);
   if (__builtin_expect(nan, 0)) eval_weights_nan(c->w, site);
-  for (size_t k = 0; k < n; k++) {
-    if (choice[k] < 0) continue; /* no state is possible: it stays */
-    const size_t cell = p->at + (list ? (size_t)list[first + k] : first + k);
-    const int64_t value = p->first_state + p->state_step * choice[k];
-    if (c->frame[cell].integer != value && c->changed) c->changed[c->n_changed++] = cell;
-    c->frame[cell].integer = value;
+  for (size_t k = 0; k < n && c->changed; k++) {
+    const size_t e = list ? (size_t)list[first + k] : first + k;
+    if (value[e] != before[k]) c->changed[c->n_changed++] = p->at + e;
   }
   return true;
 }

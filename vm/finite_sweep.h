@@ -4,7 +4,7 @@
  * given what the ones before drew.  Where no element depends on another there is one class; else every element is one, or, in coloured order, the
  * classes are the colours of the graph of dependence, found greedily by asking @conflicts.<site>.
  *
- * The draw of an element has the address (sweep, site, element) whatever is drawn beside it, so classes are a matter of order and speed. */
+ * The draw of an element is rt_draw_choice at the address (sweep, site, element) whatever is drawn beside it, so classes are a matter of order and speed. */
 #ifndef AIM_VM_FINITE_SWEEP_H
 #define AIM_VM_FINITE_SWEEP_H
 

@@ -80,6 +80,6 @@ void RT_LV(rt_k_cholesky_adjoint)(double *Abar, const double *L, const double *L
 /* rt_isa_qr.c */
 void RT_LV(rt_k_qr_rows)(double *R, const double *A, ptrdiff_t m, ptrdiff_t p, double *scratch);
 /* rt_isa_choose.c */
-int RT_LV(rt_k_choose)(int64_t *choice, double *lw, ptrdiff_t states, ptrdiff_t ld, ptrdiff_t n, uint64_t key, uint32_t site, const int64_t *index, int64_t first);
+int RT_LV(rt_k_choose)(int64_t *value, double *lw, ptrdiff_t n, const rt_choices *c);
 
 #endif

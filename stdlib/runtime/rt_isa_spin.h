@@ -9,23 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "stdlib/runtime/rt_isa.h"
-#include "stdlib/runtime/rt_philox.h"
+#include "stdlib/runtime/rt_isa_philox.h"
 #include "stdlib/runtime/rt_spin.h"
 
-/* With a sanitizer's checks in them, whole kernels inlined into one function take a compiler minutes. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RT_INLINE static __attribute__((noinline, unused))
-#else
-#define RT_INLINE static inline __attribute__((always_inline))
-#endif
-
 typedef float rt_vf __attribute__((vector_size(64), may_alias));
-typedef double rt_vd __attribute__((vector_size(64), may_alias)); /* 8 */
-typedef int32_t rt_vi __attribute__((vector_size(64), may_alias));
 typedef uint32_t rt_vu __attribute__((vector_size(64), may_alias));
-typedef uint64_t rt_vw __attribute__((vector_size(64), may_alias)); /* 8 */
-typedef long long rt_vll __attribute__((vector_size(64), may_alias));
 typedef uint32_t rt_vu8 __attribute__((vector_size(32), may_alias)); /* 8 */
 
 #define RT_VF(p) (*(const rt_vf *)(p))
@@ -34,7 +22,6 @@ typedef uint32_t rt_vu8 __attribute__((vector_size(32), may_alias)); /* 8 */
 RT_INLINE rt_vf rt_vf_all(float x) { return (rt_vf){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 RT_INLINE rt_vi rt_vi_all(int32_t x) { return (rt_vi){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 RT_INLINE rt_vu rt_vu_all(uint32_t x) { return (rt_vu){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
-RT_INLINE rt_vw rt_vw_all(uint64_t x) { return (rt_vw){x, x, x, x, x, x, x, x}; }
 
 /* Bit l: a[l] <= b[l]. */
 RT_INLINE uint32_t rt_le_mask(rt_vf a, rt_vf b)
@@ -72,30 +59,6 @@ RT_INLINE rt_vf rt_vf_pick(rt_vi m, rt_vf a, rt_vf b)
   return (rt_vf)(((rt_vi)a & m) | ((rt_vi)b & ~m));
 }
 
-/* Products of the low halves of 64-bit lanes. */
-RT_INLINE rt_vw rt_mul_low(rt_vw a, rt_vw b)
-{
-#if defined(__AVX512F__) && !defined(__clang__)
-  return (rt_vw)__builtin_ia32_pmuludq512_mask((rt_vi)a, (rt_vi)b, (__attribute__((vector_size(64))) long long){0}, (uint8_t)-1);
-#elif defined(__AVX2__) && !defined(__clang__)
-  typedef int part __attribute__((vector_size(32)));
-  typedef long long wide __attribute__((vector_size(32)));
-  union { rt_vw v; part h[2]; } x = {a}, y = {b};
-  union { rt_vw v; wide h[2]; } r;
-  for (int q = 0; q < 2; q++) r.h[q] = (wide)__builtin_ia32_pmuludq256(x.h[q], y.h[q]);
-  return r.v;
-#elif defined(__SSE2__) && !defined(__clang__)
-  typedef int part __attribute__((vector_size(16)));
-  typedef long long wide __attribute__((vector_size(16)));
-  union { rt_vw v; part h[4]; } x = {a}, y = {b};
-  union { rt_vw v; wide h[4]; } r;
-  for (int q = 0; q < 4; q++) r.h[q] = (wide)__builtin_ia32_pmuludq128(x.h[q], y.h[q]);
-  return r.v;
-#else
-  return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu);
-#endif
-}
-
 /* The low halves of sixteen 64-bit lanes. */
 RT_INLINE rt_vu rt_low_halves(rt_vw a, rt_vw b)
 {
@@ -108,25 +71,15 @@ RT_INLINE rt_vu rt_low_halves(rt_vw a, rt_vw b)
 }
 
 /* Philox at 16 addresses: lanes of `key` are 64-bit keys (lanes 0..7 and 8..15), those of c0 the first counter word, the other three are common.
- * w[j][l] is word j of address l.  32-bit numbers are kept in the low halves of 64-bit lanes, whose high halves are not looked at. */
+ * w[j][l] is word j of address l. */
 RT_INLINE void rt_philox16(const rt_vw key[2], const rt_vw c0[2], uint32_t c1, uint32_t c2, uint32_t c3, uint32_t w[4][16])
 {
-  rt_vw x[4][2], k0[2], k1[2];
+  rt_vw x[2][4];
   for (int h = 0; h < 2; h++) {
-    x[0][h] = c0[h], x[1][h] = rt_vw_all(c1), x[2][h] = rt_vw_all(c2), x[3][h] = rt_vw_all(c3);
-    k0[h] = key[h], k1[h] = key[h] >> 32;
+    x[h][0] = c0[h], x[h][1] = rt_vw_all(c1), x[h][2] = rt_vw_all(c2), x[h][3] = rt_vw_all(c3);
+    rt_philox8(key[h], x[h]);
   }
-  for (int round = 0; round < 10; round++)
-    for (int h = 0; h < 2; h++) {
-      rt_vw p0 = rt_mul_low(x[0][h], rt_vw_all(0xD2511F53u)), p1 = rt_mul_low(x[2][h], rt_vw_all(0xCD9E8D57u));
-      x[0][h] = (p1 >> 32) ^ x[1][h] ^ k0[h];
-      x[1][h] = p1;
-      x[2][h] = (p0 >> 32) ^ x[3][h] ^ k1[h];
-      x[3][h] = p0;
-      k0[h] += rt_vw_all(0x9E3779B9u);
-      k1[h] += rt_vw_all(0xBB67AE85u);
-    }
-  for (int j = 0; j < 4; j++) *(rt_vu *)w[j] = rt_low_halves(x[j][0], x[j][1]);
+  for (int j = 0; j < 4; j++) *(rt_vu *)w[j] = rt_low_halves(x[0][j], x[1][j]);
 }
 
 /* ---- variates */

@@ -128,6 +128,16 @@ typedef void rt_cmp_fn(int64_t *d, const double *a, int sa, const double *b, int
 typedef void rt_iun_fn(int64_t *d, const int64_t *a, ptrdiff_t n);
 typedef void rt_ibin_fn(int64_t *d, const int64_t *a, int sa, const int64_t *b, int sb, ptrdiff_t n);
 
+/* Elements of a finite unknown that are drawn at once: those that index [n] lists, or first and on where it is NULL. */
+typedef struct rt_choices {
+    ptrdiff_t states, ld;
+    uint64_t key; /* with site the address of an element's draw */
+    uint32_t site;
+    const int64_t *index;
+    int64_t first;
+    int64_t lowest, step; /* the k-th state is lowest + k step */
+} rt_choices;
+
 typedef struct rt_kernels {
     int level; /* 2, 3, 4 for x86-64-v2, v3, v4; 1 for the generic build of other machines */
 
@@ -202,10 +212,9 @@ typedef struct rt_kernels {
      * operations; the diagonal has any sign).  scratch: RT_QR_SCRATCH(p) doubles.  Nothing overlaps. */
     void (*qr_rows)(double *R, const double *A, ptrdiff_t m, ptrdiff_t p, double *scratch);
 
-    /* Draws of finite unknowns.  Column i < n of lw [states][ld] has the log weights of one, ld a multiple of 16 with n <= ld: choice[i] is what rt_draw_categorical_log makes of them at
-     * the address (key, site, index[i]), or first + i where index is NULL.  A NaN or +inf counts as -inf; without a finite weight the choice is -1.  Overwrites lw.  Returns 1 if
-     * there was a NaN. */
-    int (*choose)(int64_t *choice, double *lw, ptrdiff_t states, ptrdiff_t ld, ptrdiff_t n, uint64_t key, uint32_t site, const int64_t *index, int64_t first);
+    /* Draws n elements of a finite unknown, each from the log weights of its states: those of the i-th are column i of lw [c->states][c->ld], n <= c->ld.  The number of its state is what
+     * rt_draw_choice makes of them at its address; a NaN or +inf counts as -inf, and without a finite weight the element stays.  Overwrites lw.  Returns 1 if there was a NaN. */
+    int (*choose)(int64_t *value, double *lw, ptrdiff_t n, const rt_choices *c);
 } rt_kernels;
 
 enum { RT_QR_ROWS = 64 }; /* taken at a time */

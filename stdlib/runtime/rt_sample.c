@@ -41,6 +41,12 @@ double rt_draw_uniform(rt_draw_addr at)
     return rt_u01(rt_philox_u64(rt_draw_bits(at, 0), 0));
 }
 
+double rt_draw_uniform_packed(rt_draw_addr at)
+{
+    const rt_draw_addr shared = {at.key, at.site, at.index / 16 * 8 + at.index % 8};
+    return rt_u01(rt_philox_u64(rt_draw_bits(shared, 0), (int)(at.index / 8 % 2)));
+}
+
 double rt_draw_normal(rt_draw_addr at)
 {
     return normal_of(draw_tail(at, 0));
@@ -257,7 +263,7 @@ int64_t rt_draw_categorical(rt_draw_addr at, const double *w, ptrdiff_t n)
     return -1;
 }
 
-int64_t rt_draw_categorical_log(rt_draw_addr at, const double *lw, ptrdiff_t n)
+static int64_t choose_log(double u, const double *lw, ptrdiff_t n)
 {
     double max = -RT_INF;
     for (ptrdiff_t i = 0; i < n; i++) {
@@ -270,7 +276,7 @@ int64_t rt_draw_categorical_log(rt_draw_addr at, const double *lw, ptrdiff_t n)
     double total = 0.0, sum = 0.0;
     for (ptrdiff_t i = 0; i < n; i++)
         total += rt_exp(lw[i] - max);
-    double t = rt_draw_uniform(at) * total;
+    double t = u * total;
     for (ptrdiff_t i = 0; i < n; i++) {
         sum += rt_exp(lw[i] - max);
         if (sum > t)
@@ -278,3 +284,6 @@ int64_t rt_draw_categorical_log(rt_draw_addr at, const double *lw, ptrdiff_t n)
     }
     return -1;
 }
+
+int64_t rt_draw_categorical_log(rt_draw_addr at, const double *lw, ptrdiff_t n) { return choose_log(rt_draw_uniform(at), lw, n); }
+int64_t rt_draw_choice(rt_draw_addr at, const double *lw, ptrdiff_t n) { return choose_log(rt_draw_uniform_packed(at), lw, n); }

@@ -16,6 +16,10 @@ enum { RT_DRAW_ATTEMPTS = 128 };
 /* Uniform on the open interval (0, 1), by rt_u01 of the first 64 bits. */
 double rt_draw_uniform(rt_draw_addr at);
 
+/* The same where an address serves two elements: element e = at.index has the bits at index 8 floor(e / 16) + e % 8, of sixteen elements in a row the first eight the first 64 of them and
+ * the others the second. */
+double rt_draw_uniform_packed(rt_draw_addr at);
+
 /* Standard normal, by inversion: rt_inv_phi of a uniform whose tail is refined by the second 64 bits, so that |z| reaches beyond 8.2. */
 double rt_draw_normal(rt_draw_addr at);
 
@@ -53,5 +57,7 @@ int64_t rt_draw_categorical(rt_draw_addr at, const double *w, ptrdiff_t n);
 
 /* The same from log weights: lw[i] may be -inf, not NaN or +inf; at least one finite.  No scratch memory: each weight is exp(lw[i] - max). */
 int64_t rt_draw_categorical_log(rt_draw_addr at, const double *lw, ptrdiff_t n);
+/* That with a uniform number of rt_draw_uniform_packed: what rt_kernels.choose draws for each of many. */
+int64_t rt_draw_choice(rt_draw_addr at, const double *lw, ptrdiff_t n);
 
 #endif

@@ -334,35 +334,42 @@ static void test_pinned(void **unused)
 static void test_choose(void **unused)
 {
     (void)unused;
-    enum { LD = 64, MOST = 9 };
+    enum { LD = 600, MOST = 9 };
     static double lw[MOST * LD], kept[MOST * LD];
-    static const ptrdiff_t counts[] = {1, 2, 15, 16, 17, 63, 64}, states[] = {1, 2, 3, 9};
+    static const ptrdiff_t counts[] = {1, 2, 15, 16, 17, 255, 256, 257, 600}, states[] = {1, 2, 3, 9};
     for (int level = 0; level <= 4; level++)
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
             for (size_t q = 0; q < sizeof states / sizeof *states; q++) {
-                int64_t choice[LD], index[LD];
+                int64_t value[2 * LD], index[LD];
                 const ptrdiff_t n = counts[c], K = states[q];
-                const uint64_t key = 100 * c + q;
+                const rt_draw_addr at = {100 * c + q, 12, 0};
                 for (int64_t i = 0; i < LD; i++) {
-                    index[i] = (7 * i + 3) % LD + ((int64_t)1 << 40);
+                    index[i] = (7 * i + 3) % LD;
                     for (ptrdiff_t k = 0; k < K; k++) {
                         const double u = rt_draw_uniform(address(130, (uint64_t)(k * LD + i)));
                         kept[k * LD + i] = u < 0.1 ? -RT_INF : u < 0.15 ? RT_INF : 4 * rt_draw_normal(address(131, (uint64_t)(k * LD + i))) + 700;
                     }
                 }
                 for (int list = 0; list < 2; list++) {
+                    const rt_choices how = {K, LD, at.key, at.site, list ? index : NULL, 5, -3, 2};
                     memcpy(lw, kept, sizeof lw);
-                    assert_int_equal(rt_kernels_for(level)->choose(choice, lw, K, LD, n, key, 12, list ? index : NULL, 5), 0);
+                    for (int i = 0; i < 2 * LD; i++) value[i] = 1000 + i;
+                    assert_int_equal(rt_kernels_for(level)->choose(value, lw, n, &how), 0);
                     for (ptrdiff_t i = 0; i < n; i++) {
+                        const int64_t e = list ? index[i] : 5 + i;
                         double w[MOST];
                         for (ptrdiff_t k = 0; k < K; k++) w[k] = kept[k * LD + i] < RT_INF ? kept[k * LD + i] : -RT_INF;
-                        assert_int_equal(choice[i], rt_draw_categorical_log((rt_draw_addr){key, 12, (uint64_t)(list ? index[i] : 5 + i)}, w, K));
+                        const int64_t k = rt_draw_choice((rt_draw_addr){at.key, at.site, (uint64_t)e}, w, K);
+                        assert_int_equal(value[e], k < 0 ? 1000 + e : -3 + 2 * k);
+                        value[e] = 1000 + e;
                     }
+                    for (int i = 0; i < 2 * LD; i++) assert_int_equal(value[i], 1000 + i);
                 }
                 memcpy(lw, kept, sizeof lw);
                 lw[n - 1] = RT_NAN;
-                assert_int_equal(rt_kernels_for(level)->choose(choice, lw, K, LD, n, key, 12, NULL, 0), 1);
-                assert_true(K > 1 || choice[n - 1] == -1);
+                value[n - 1] = -77;
+                assert_int_equal(rt_kernels_for(level)->choose(value, lw, n, &(rt_choices){K, LD, at.key, at.site, NULL, 0, 0, 1}), 1);
+                assert_true(K > 1 || value[n - 1] == -77);
             }
 }
 
