@@ -180,10 +180,30 @@ static void see_mark(void *user, ir_op *op) {
   if (op->code == IR_MEMO_OP) ARENA_PUSH(s->mem, s->op, s->n, s->cap, op);
 }
 
+/* Of data alone, and of positions: @prepare has it in the end (pass_frame.c). */
+static bool of_data(const ir_op *op, const bool *varies, uint32_t n) {
+  for (uint32_t i = 1; i < op->nargs; i++)
+    if (op->args[i] >= n || varies[op->args[i]]) return false;
+  return true;
+}
+
 bool memo_expand(ir_module *m, ir_fn *fn) {
   marks s = {.mem = m->mem};
+  const uint32_t n = fn->nvals;
+  bool *varies = ARENA_ARRAY(m->mem, bool, n);
+  for (uint32_t k = 0; k < fn->nparams; k++) varies[fn->param[k].val] = fn->param[k].role != IR_ROLE_DATA && fn->param[k].role != IR_ROLE_FRAME;
+  ir_spread(varies, fn);
   ir_visit_ops(&fn->body, see_mark, &s);
   /* A call inside the body of another goes along with it. */
-  for (size_t k = s.n; k-- > 0;) expand(m, fn, s.op[k]);
+  for (size_t k = s.n; k-- > 0;) {
+    ir_op *op = s.op[k];
+    if (!of_data(op, varies, n)) {
+      expand(m, fn, op);
+      continue;
+    }
+    ir_remark_add(m, "memo", op->where, true, "`%s` depends on data alone, and is computed before the run", op->u.memo->name);
+    ir_replace_uses(fn, op->res[0], op->args[0]);
+    ir_remove(op);
+  }
   return s.n > 0;
 }

@@ -348,6 +348,10 @@ static bool build_outputs(building *b) {
   if (!f) return true;
   if (!describe_outputs(p, f)) return false;
   if (memo_expand(b->m, f)) derived(f);
+  /* Before loops that read data are joined to those that read the draw; and what leaves its loop is at the top only then. */
+  passes_data(b->m, f, false);
+  passes_structural(b->m, f);
+  passes_data(b->m, f, false);
   b->run[b->n++] = f;
   return true;
 }

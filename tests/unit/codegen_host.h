@@ -59,7 +59,7 @@ static const char *in_folder(char out[4200], const char *name) {
 }
 
 /* An executable script; `$CC` in it is aim-cc. */
-static void write_script(char path[4200], const char *name, const char *text) {
+static inline void write_script(char path[4200], const char *name, const char *text) {
   in_folder(path, name);
   int f = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
   assert_true(f >= 0);
@@ -68,7 +68,7 @@ static void write_script(char path[4200], const char *name, const char *text) {
 }
 
 /* Runs a function in a process of its own; what it returns is its status, 0 being success, and 77 that it cannot be tried here. */
-static void in_process(int (*fn)(void)) {
+static inline void in_process(int (*fn)(void)) {
   fflush(NULL);
   pid_t pid = fork();
   if (pid == 0) _exit(fn());
@@ -79,6 +79,6 @@ static void in_process(int (*fn)(void)) {
   assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void no_child_left(void) { assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); }
+static inline void no_child_left(void) { assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); }
 
 #endif

@@ -23,6 +23,7 @@ typedef struct opening {
   const exec_engine *engine; /* NULL: that of the library */
   host *memory;              /* NULL: the heap */
   size_t statement;
+  int isa;                   /* 0: the best */
 } opening;
 
 static inline void print(void *user, const char *text, size_t n) {
@@ -42,6 +43,7 @@ static inline fixture open_task(const char *text, opening o) {
   fixture f = {0};
   aim_config config;
   aim_config_init(&config);
+  config.isa = o.isa;
   if (o.memory) config.alloc = host_fn, config.alloc_user = o.memory;
   f.vm = aim_vm_new(&config);
   assert_non_null(f.vm);
