@@ -125,87 +125,130 @@ static bool refuse_row(ctx *c, const ast_expr *sub, const char *name, ir_size ru
   return true;
 }
 
-void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent, const ast_expr *base, unsigned axis) {
-  const char *name = base_text(base);
-  const char *array = name ? arena_printf(c->a, "`%s`", name) : "this array";
-  affine a;
-  size_table *sizes = c->p->sizes;
-  int64_t d;
-  if (t->rank == 0 && affine_of_expr(c, sub, &a)) {
-    if (a.loop && (c->guards || c->conds)) return;
-    ir_size lo = a.off, hi = a.off;
-    if (a.loop) {
-      if (a.loop->lo != IR_SIZE_NONE) lo = size_add(sizes, a.loop->lo, a.off);
-      else lo = IR_SIZE_NONE;
-      if (a.loop->hi != IR_SIZE_NONE) hi = size_add(sizes, a.loop->hi, a.off);
-      else hi = IR_SIZE_NONE;
-    }
-    if (lo != IR_SIZE_NONE && size_is_const(sizes, lo, &d) && d < 1) {
-      diag *e = cx_error(c, "E0520", sub->at, "this index %s %lld, and counting starts at 1", a.loop ? "starts at" : "is", (long long)d);
-      if (a.loop) {
-        cx_point(c, e, a.loop->range->at, "`%s` starts at %s", a.loop->range->var.name, size_text(c->st, a.loop->lo));
-        cx_help(c, e, "start the loop later, and treat the first elements on their own");
-      } else if (d == 0) cx_help(c, e, "the first element is `%s[1]`", name ? name : "x");
-      else cx_help(c, e, "the last element is `%s[%s]`", name ? name : "x", size_text(c->st, extent));
-      return;
-    }
-    if (hi == IR_SIZE_NONE || size_never_above(c->st, hi, extent)) return;
-    bool constant = size_is_const(sizes, size_sub(sizes, hi, extent), &d);
-    /* Two sizes that the data have are kept apart even where they are equal today; a number says what is meant, and binding compares it. */
-    if (!constant && (!a.loop || size_is_const(sizes, hi, &d) || !sizes_are_extents(c, hi) || !sizes_are_extents(c, extent))) return;
-    if (!a.loop) {
-      diag *e = cx_error(c, "E0520", sub->at, "index %s is outside: %s has %s elements", size_text(c->st, hi), array, size_text(c->st, extent));
-      if (name) point_shape(c, e, base);
-      return;
-    }
-    if (refuse_row(c, sub, name, a.loop->hi, extent)) return;
-    diag *e;
-    const char *var = a.loop->range->var.name;
-    if (constant)
-      e = cx_error(c, "E0520", sub->at, "this index runs up to %s, but %s has %s elements", size_text(c->st, hi), array,
-                   size_text(c->st, extent));
-    else
-      e = cx_error(c, "E0528", sub->at, "index `%s` runs over %s..%s here, but %s has %s elements", var, size_text(c->st, a.loop->lo),
-                   size_text(c->st, a.loop->hi), array, size_text(c->st, extent));
-    cx_say(c, e, "%s against %s%s", size_text(c->st, hi), size_text(c->st, extent),
-           axis > 0 ? arena_printf(c->a, ", subscript %u", axis + 1) : "");
-    point_shape(c, e, base);
-    cx_point(c, e, a.loop->range->at, "`%s` runs here", var);
-    if (constant || !name) return;
-    /* Another array that has the right extent, of a name long enough to be mistyped. */
-    for (size_t i = 0; i < c->nall && name[1]; i++) {
-      symbol *s = c->all[i];
-      if (s->name != name && s->type && ty_is_value(s->type) && s->type->rank > axis && s->type->dim[axis] == hi &&
-          ptr_map_get(&c->names, s->name) == s && diag_distance(s->name, name, 2) <= 2) {
-        cx_help(c, e, "did you mean `%s[%s]`?", s->name, var);
-        return;
-      }
-    }
-    int64_t first;
-    if (axis == 0 && base->kind == EXPR_NAME && sub->kind == EXPR_NAME && size_is_const(sizes, a.loop->lo, &first) && first == 1)
-      cx_help(c, e, "to read the first %s only, take them out before the loop: `let part = %s[1..%s]`", size_text(c->st, hi), name, size_text(c->st, hi));
-    return;
-  }
-  /* An index(K) against an axis of another size. */
-  if (t->kind == TY_INT && t->support == IR_SUP_FINITE && t->count != IR_SIZE_NONE && !size_never_above(c->st, t->count, extent)) {
-    bool constant = size_is_const(sizes, size_sub(sizes, t->count, extent), &d);
-    if (!constant && (!sizes_are_extents(c, t->count) || !sizes_are_extents(c, extent))) return;
-    if (refuse_row(c, sub, name, t->count, extent)) return;
-    diag *e = cx_error(c, "E0528", sub->at, "this index runs over 1..%s, but %s has %s elements", size_text(c->st, t->count), array,
-                       size_text(c->st, extent));
-    cx_say(c, e, "%s against %s", size_text(c->st, t->count), size_text(c->st, extent));
-    point_shape(c, e, sub);
-    point_shape(c, e, base);
+/* One subscript of an array, and what reports say of both. */
+typedef struct subscript {
+  const ast_expr *sub, *base;
+  unsigned axis;
+  ir_size extent;
+  const char *name;  /* of the array, or NULL */
+  const char *array; /* in words */
+} subscript;
+
+static void report_low(ctx *c, const subscript *x, const affine *a, int64_t first) {
+  diag *e = cx_error(c, "E0520", x->sub->at, "this index %s %lld, and counting starts at 1", a->loop ? "starts at" : "is", (long long)first);
+  const char *name = x->name ? x->name : "x";
+  if (a->loop) {
+    cx_point(c, e, a->loop->range->at, "`%s` starts at %s", a->loop->range->var.name, size_text(c->st, a->loop->lo));
+    cx_help(c, e, "start the loop later, and treat the first elements on their own");
+  } else if (first == 0) {
+    cx_help(c, e, "the first element is `%s[1]`", name);
+  } else {
+    cx_help(c, e, "the last element is `%s[%s]`", name, size_text(c->st, x->extent));
   }
 }
 
-/* One subscript that is no scalar.  Appends its axes to dim; false after a report. */
-static bool check_slice(ctx *c, ast_expr *sub, ir_size extent, const ast_expr *base, unsigned axis, ir_size *dim, unsigned *rank) {
+/* Another array that has the right extent, of a name long enough to be mistyped; or NULL. */
+static const symbol *meant_array(ctx *c, const subscript *x, ir_size extent) {
+  for (size_t i = 0; i < c->nall && x->name[1]; i++) {
+    const symbol *s = c->all[i];
+    if (s->name != x->name && s->type && ty_is_value(s->type) && s->type->rank > x->axis && s->type->dim[x->axis] == extent &&
+        ptr_map_get(&c->names, s->name) == s && diag_distance(s->name, x->name, 2) <= 2)
+      return s;
+  }
+  return NULL;
+}
+
+/* A loop's index runs up to hi, above the extent; constant: by a number that is known. */
+static void report_high(ctx *c, const subscript *x, const affine *a, ir_size hi, bool constant) {
+  if (refuse_row(c, x->sub, x->name, a->loop->hi, x->extent)) return;
+  const char *var = a->loop->range->var.name, *extent = size_text(c->st, x->extent);
+  diag *e;
+  if (constant) e = cx_error(c, "E0520", x->sub->at, "this index runs up to %s, but %s has %s elements", size_text(c->st, hi), x->array, extent);
+  else e = cx_error(c, "E0528", x->sub->at, "index `%s` runs over %s..%s here, but %s has %s elements", var, size_text(c->st, a->loop->lo), size_text(c->st, a->loop->hi), x->array, extent);
+  cx_say(c, e, "%s against %s%s", size_text(c->st, hi), extent, x->axis > 0 ? arena_printf(c->a, ", subscript %u", x->axis + 1) : "");
+  point_shape(c, e, x->base);
+  cx_point(c, e, a->loop->range->at, "`%s` runs here", var);
+  if (constant || !x->name) return;
+  const symbol *meant = meant_array(c, x, hi);
+  int64_t first;
+  if (meant)
+    cx_help(c, e, "did you mean `%s[%s]`?", meant->name, var);
+  else if (x->axis == 0 && x->base->kind == EXPR_NAME && x->sub->kind == EXPR_NAME && size_is_const(c->p->sizes, a->loop->lo, &first) && first == 1)
+    cx_help(c, e, "to read the first %s only, take them out before the loop: `let part = %s[1..%s]`", size_text(c->st, hi), x->name, size_text(c->st, hi));
+}
+
+/* An index that is a number, a size or a loop's variable, and such a number more or less. */
+static void check_affine(ctx *c, const subscript *x, const affine *a) {
+  size_table *sizes = c->p->sizes;
+  if (a->loop && (c->guards || c->conds)) return;
+  ir_size lo = a->off, hi = a->off;
+  if (a->loop) {
+    lo = a->loop->lo == IR_SIZE_NONE ? IR_SIZE_NONE : size_add(sizes, a->loop->lo, a->off);
+    hi = a->loop->hi == IR_SIZE_NONE ? IR_SIZE_NONE : size_add(sizes, a->loop->hi, a->off);
+  }
+  int64_t d;
+  if (lo != IR_SIZE_NONE && size_is_const(sizes, lo, &d) && d < 1) {
+    report_low(c, x, a, d);
+    return;
+  }
+  if (hi == IR_SIZE_NONE || size_never_above(c->st, hi, x->extent)) return;
+  bool constant = size_is_const(sizes, size_sub(sizes, hi, x->extent), &d);
+  /* Two sizes that the data have are kept apart even where they are equal today; a number says what is meant, and binding compares it. */
+  if (!constant && (!a->loop || size_is_const(sizes, hi, &d) || !sizes_are_extents(c, hi) || !sizes_are_extents(c, x->extent))) return;
+  if (a->loop) {
+    report_high(c, x, a, hi, constant);
+    return;
+  }
+  diag *e = cx_error(c, "E0520", x->sub->at, "index %s is outside: %s has %s elements", size_text(c->st, hi), x->array, size_text(c->st, x->extent));
+  if (x->name) point_shape(c, e, x->base);
+}
+
+/* An index(K) against an axis of another size. */
+static void check_finite(ctx *c, const subscript *x, ir_size count) {
+  if (size_never_above(c->st, count, x->extent)) return;
+  int64_t d;
+  bool constant = size_is_const(c->p->sizes, size_sub(c->p->sizes, count, x->extent), &d);
+  if (!constant && (!sizes_are_extents(c, count) || !sizes_are_extents(c, x->extent))) return;
+  if (refuse_row(c, x->sub, x->name, count, x->extent)) return;
+  const char *n = size_text(c->st, count), *extent = size_text(c->st, x->extent);
+  diag *e = cx_error(c, "E0528", x->sub->at, "this index runs over 1..%s, but %s has %s elements", n, x->array, extent);
+  cx_say(c, e, "%s against %s", n, extent);
+  point_shape(c, e, x->sub);
+  point_shape(c, e, x->base);
+}
+
+void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent, const ast_expr *base, unsigned axis) {
+  const char *name = base_text(base);
+  subscript x = {sub, base, axis, extent, name, name ? arena_printf(c->a, "`%s`", name) : "this array"};
+  affine a;
+  if (t->rank == 0 && affine_of_expr(c, sub, &a)) check_affine(c, &x, &a);
+  else if (t->kind == TY_INT && t->support == IR_SUP_FINITE && t->count != IR_SIZE_NONE) check_finite(c, &x, t->count);
+}
+
+/* The axes of what a subscript gives, as they are met. */
+typedef struct index_axes {
+  const ast_expr *e; /* with all subscripts */
+  ir_size dim[IR_MAX_RANK];
+  unsigned rank;
+  const ast_expr *gather; /* the array of indices among them, or NULL */
+} index_axes;
+
+/* False after a report. */
+static bool add_axis(ctx *c, index_axes *to, ir_size extent) {
+  if (to->rank == IR_MAX_RANK) {
+    cx_error(c, "E0513", to->e->at, "an array has at most %d axes", IR_MAX_RANK);
+    return false;
+  }
+  to->dim[to->rank++] = extent;
+  return true;
+}
+
+/* A slice, of this axis of the base.  False after a report. */
+static bool check_slice(ctx *c, ast_expr *sub, ir_size extent, unsigned axis, index_axes *to) {
   size_table *sizes = c->p->sizes;
   if (sub->kind == EXPR_ALL) {
     set_type(sub, ty_scalar(c->st, TY_NONE));
-    dim[(*rank)++] = extent;
-    return true;
+    return add_axis(c, to, extent);
   }
   ast_expr *lo = sub->range.lo, *hi = sub->range.hi;
   bool ok = check_int(c, lo, "the start of a slice");
@@ -224,59 +267,76 @@ static bool check_slice(ctx *c, ast_expr *sub, ir_size extent, const ast_expr *b
     return false;
   }
   if (!size_is_const(sizes, n, &d) || d > 0) {
-    check_bounds(c, lo, ty_of(lo), extent, base, axis);
-    check_bounds(c, hi, ty_of(hi), extent, base, axis);
+    check_bounds(c, lo, ty_of(lo), extent, to->e->index.base, axis);
+    check_bounds(c, hi, ty_of(hi), extent, to->e->index.base, axis);
   }
-  dim[(*rank)++] = n;
+  return add_axis(c, to, n);
+}
+
+/* The type of what has subscripts.  *elementwise: an array that is drawn by elements, which alone are read here; else NULL. */
+static const ty_info *check_base(ctx *c, ast_expr *base, ast_exprs *subs, symbol **elementwise /* OUT */) {
+  symbol *s = base->kind == EXPR_NAME && base->name.name[0] ? value_find(c, base->name.name) : NULL;
+  *elementwise = s && s->elementwise ? s : NULL;
+  if (!*elementwise) return check_expr(c, base);
+  base->name.sym = s;
+  if (s->stochastic) c->stochastic = true;
+  if (!s->type) site_assume(c, s, base->at);
+  if (s->type) return set_type(base, s->type);
+  elements_read(c, s, subs, base->at);
+  return check_error(c, base);
+}
+
+static bool has_axes(ctx *c, const ast_expr *e, const ty_info *t) {
+  const ast_expr *base = e->index.base;
+  const size_t n = e->index.subs.n;
+  if (!ty_is_value(t)) {
+    value_expected(c, base, t, "what has subscripts");
+    return false;
+  }
+  if (t->rank >= n) return true;
+  diag *d;
+  if (t->rank)
+    d = cx_error(c, "E0506", e->at, "%zu subscripts on %s, which has %u %s", n, ty_print(c->p, t), t->rank, t->rank == 1 ? "axis" : "axes");
+  else
+    d = cx_error(c, "E0506", e->at, "%s has no elements: it is one %s", base_text(base) ? arena_printf(c->a, "`%s`", base_text(base)) : "this", ty_print(c->p, t));
+  if (base->kind == EXPR_NAME && base->name.sym && base->name.sym->at.file == base->at.file)
+    cx_point(c, d, base->name.sym->at, "`%s` is %s", base->name.name, ty_print(c->p, t));
+  return false;
+}
+
+static void report_no_integer(ctx *c, const ast_expr *sub, const ty_info *x) {
+  diag *d = cx_error(c, "E0505", sub->at, "an index must be an integer, not %s", ty_print(c->p, x));
+  point_shape(c, d, sub);
+  if (x->kind == TY_BOOL && x->rank) cx_help(c, d, "to choose elements use a filter: `sum(x[i] for i in 1..N if c[i])`");
+  else if (x->kind == TY_REAL && sub->kind == EXPR_BINARY && sub->binary.op == OP_DIV) cx_help(c, d, "`/` gives a real; `//` divides integers");
+  else if (x->kind == TY_REAL && sub->kind == EXPR_NAME && sub->name.sym && sub->name.sym->kind == SYM_DATA) cx_help(c, d, "declare it with `int` or `index(K)` elements");
+}
+
+/* An array of indices, whose axes stand for the one that it chooses from. */
+static bool check_gather(ctx *c, const ast_expr *sub, const ty_info *x, index_axes *to) {
+  if (to->gather) {
+    diag *d = cx_error(c, "E0507", sub->at, "two array-valued indices in one subscript");
+    cx_point(c, d, to->gather->at, "the first one");
+    cx_help(c, d, "write the pairs out: `[x[a[i], b[i]] for i in 1..N]`");
+    return false;
+  }
+  to->gather = sub;
+  for (unsigned k = 0; k < x->rank; k++)
+    if (!add_axis(c, to, x->dim[k])) return false;
   return true;
 }
 
-const ty_info *check_index(ctx *c, ast_expr *e) {
-  ast_expr *base = e->index.base;
-  ast_exprs *subs = &e->index.subs;
-  symbol *s = NULL;
-  const ty_info *t;
+/* The subscripts, of a base of type t where ok; all are looked at, so that each has a type. */
+static bool check_subscripts(ctx *c, const ty_info *t, bool ok, index_axes *to) {
+  const ast_exprs *subs = &to->e->index.subs;
   const bool within = c->in_subscript;
-  c->in_subscript = false;
-  if (base->kind == EXPR_NAME && base->name.name[0] && (s = value_find(c, base->name.name)) && s->elementwise) {
-    /* The elements are read below, not the whole array. */
-    base->name.sym = s;
-    if (s->stochastic) c->stochastic = true;
-    if (!s->type) site_assume(c, s, base->at);
-    if (!s->type) {
-      elements_read(c, s, subs, base->at);
-      t = check_error(c, base);
-    } else t = set_type(base, s->type);
-  } else {
-    t = check_expr(c, base);
-    s = NULL;
-  }
-  c->in_subscript = within;
-  ir_size dim[IR_MAX_RANK];
-  unsigned rank = 0, axis = 0;
-  ast_expr *gather = NULL;
-  bool ok = !ty_is_error(t);
-  if (ok && !ty_is_value(t)) {
-    value_expected(c, base, t, "what has subscripts");
-    ok = false;
-  }
-  if (ok && t->rank < subs->n) {
-    diag *d = t->rank ? cx_error(c, "E0506", e->at, "%zu subscripts on %s, which has %u %s", subs->n, ty_print(c->p, t), t->rank,
-                                 t->rank == 1 ? "axis" : "axes")
-                      : cx_error(c, "E0506", e->at, "%s has no elements: it is one %s",
-                                 base_text(base) ? arena_printf(c->a, "`%s`", base_text(base)) : "this",
-                                 ty_print(c->p, t));
-    if (base->kind == EXPR_NAME && base->name.sym && base->name.sym->at.file == base->at.file)
-      cx_point(c, d, base->name.sym->at, "`%s` is %s", base->name.name, ty_print(c->p, t));
-    ok = false;
-  }
-  for (size_t i = 0; i < subs->n; i++, axis++) {
+  for (unsigned i = 0; i < subs->n; i++) {
     ast_expr *sub = subs->items[i];
-    ir_size extent = ok && axis < t->rank ? t->dim[axis] : IR_SIZE_NONE;
+    ir_size extent = ok && i < t->rank ? t->dim[i] : IR_SIZE_NONE;
     if (sub->kind == EXPR_ALL || sub->kind == EXPR_RANGE) {
       if (extent == IR_SIZE_NONE) {
         if (sub->kind == EXPR_RANGE) check_int(c, sub->range.lo, "the start of a slice"), check_int(c, sub->range.hi, "the end of a slice");
-      } else ok = check_slice(c, sub, extent, base, axis, dim, &rank) && ok;
+      } else ok = check_slice(c, sub, extent, i, to) && ok;
       continue;
     }
     c->in_subscript = true;
@@ -284,58 +344,48 @@ const ty_info *check_index(ctx *c, ast_expr *e) {
     c->in_subscript = within;
     if (ty_is_error(x)) {
       ok = false;
-      continue;
-    }
-    if (x->kind != TY_INT) {
-      diag *d = cx_error(c, "E0505", sub->at, "an index must be an integer, not %s", ty_print(c->p, x));
-      point_shape(c, d, sub);
-      if (x->kind == TY_BOOL && x->rank) cx_help(c, d, "to choose elements use a filter: `sum(x[i] for i in 1..N if c[i])`");
-      else if (x->kind == TY_REAL && sub->kind == EXPR_BINARY && sub->binary.op == OP_DIV)
-        cx_help(c, d, "`/` gives a real; `//` divides integers");
-      else if (x->kind == TY_REAL && sub->kind == EXPR_NAME && sub->name.sym && sub->name.sym->kind == SYM_DATA)
-        cx_help(c, d, "declare it with `int` or `index(K)` elements");
+    } else if (x->kind != TY_INT) {
+      report_no_integer(c, sub, x);
       ok = false;
-      continue;
-    }
-    if (!ok) continue;
-    if (x->rank > 0) {
-      if (gather) {
-        diag *d = cx_error(c, "E0507", sub->at, "two array-valued indices in one subscript");
-        cx_point(c, d, gather->at, "the first one");
-        cx_help(c, d, "write the pairs out: `[x[a[i], b[i]] for i in 1..N]`");
-        ok = false;
-        continue;
-      }
-      gather = sub;
-      if (rank + x->rank > IR_MAX_RANK) {
-        cx_error(c, "E0513", e->at, "an array has at most %d axes", IR_MAX_RANK);
-        ok = false;
-        continue;
-      }
-      for (unsigned k = 0; k < x->rank; k++) dim[rank++] = x->dim[k];
+    } else if (ok && x->rank > 0) {
+      ok = check_gather(c, sub, x, to);
     }
   }
-  if (s && s->type && ok && elements_read(c, s, subs, e->at)) ok = false;
+  return ok;
+}
+
+/* Elements of an array of type t with these axes. */
+static const ty_info *elements_type(ctx *c, const ty_info *t, const index_axes *axes) {
+  const int rank = (int)axes->rank;
+  const ir_size *dim = axes->dim;
+  if (t->kind != TY_INT || t->support != IR_SUP_FINITE) return rank ? ty_new(c->st, t->kind, rank, dim) : ty_scalar(c->st, t->kind);
+  ty_info *out = ty_new(c->st, TY_INT, rank, dim);
+  out->support = t->support;
+  out->spin = t->spin;
+  out->lo = t->lo;
+  out->hi = t->hi;
+  out->count = t->count;
+  return out;
+}
+
+const ty_info *check_index(ctx *c, ast_expr *e) {
+  ast_expr *base = e->index.base;
+  ast_exprs *subs = &e->index.subs;
+  symbol *elementwise;
+  const bool within = c->in_subscript;
+  c->in_subscript = false;
+  const ty_info *t = check_base(c, base, subs, &elementwise);
+  c->in_subscript = within;
+  index_axes axes = {.e = e};
+  bool ok = !ty_is_error(t) && has_axes(c, e, t);
+  ok = check_subscripts(c, t, ok, &axes);
+  if (elementwise && elementwise->type && ok && elements_read(c, elementwise, subs, e->at)) ok = false;
   if (!ok) return check_error(c, e);
   for (size_t i = 0; i < subs->n; i++) {
     const ast_expr *sub = subs->items[i];
     if (sub->kind != EXPR_ALL && sub->kind != EXPR_RANGE) check_bounds(c, sub, ty_of(sub), t->dim[i], base, (unsigned)i);
   }
-  for (; axis < t->rank; axis++) {
-    if (rank == IR_MAX_RANK) {
-      cx_error(c, "E0513", e->at, "an array has at most %d axes", IR_MAX_RANK);
-      return check_error(c, e);
-    }
-    dim[rank++] = t->dim[axis];
-  }
-  if (t->kind == TY_INT && t->support == IR_SUP_FINITE) {
-    ty_info *out = ty_new(c->st, TY_INT, (int)rank, dim);
-    out->support = t->support;
-    out->spin = t->spin;
-    out->lo = t->lo;
-    out->hi = t->hi;
-    out->count = t->count;
-    return set_type(e, out);
-  }
-  return set_type(e, rank ? ty_new(c->st, t->kind, (int)rank, dim) : ty_scalar(c->st, t->kind));
+  for (size_t k = subs->n; k < t->rank; k++)
+    if (!add_axis(c, &axes, t->dim[k])) return check_error(c, e);
+  return set_type(e, elements_type(c, t, &axes));
 }

@@ -1,10 +1,10 @@
 /* syntax_error.c: what is said when a token cannot stand where it does.
  *
  * The set of terminals that could stand there comes from the parser's automaton; here it becomes words, coarse enough to
- * be read ("an expression" for its dozen of first tokens).  Before that come the slips that people who know Stan, R or
- * Python make: they get a message of their own. */
-#include "lang/build.h"
+ * be read ("an expression" for its dozen of first tokens).  Before that come slips that have a
+ * message of their own (syntax_habit.c) and misspelt keywords. */
 #include "lang/grammar.h"
+#include "lang/syntax_error.h"
 
 #include <string.h>
 
@@ -85,24 +85,26 @@ static void expected(parser *p, expectation *e) {
   if (e->can[T_SEP] && e->nwords < 4) expect_word(e, "the end of the statement");
 }
 
-static const char *text_at(const parser *p, token t) { return source_get(p->map, p->file)->text + t.off; }
+const char *syntax_text(const parser *p, token t) { return source_get(p->map, p->file)->text + t.off; }
 
 /* How a message names a token; long ones are cut. */
 static const char *token_words(parser *p, token t) {
   if (t.kind == LEX_EOF) return "the end of the file";
-  if (t.kind == T_SEP) return *text_at(p, t) == ';' ? "`;`" : "the end of the line";
+  if (t.kind == T_SEP) return *syntax_text(p, t) == ';' ? "`;`" : "the end of the line";
   if (t.kind == T_STR) return "a string";
   int n = (int)(t.len > 40 ? 40 : t.len);
-  return arena_printf(p->a, "`%.*s`%s", n, text_at(p, t), t.len > 40 ? "..." : "");
+  return arena_printf(p->a, "`%.*s`%s", n, syntax_text(p, t), t.len > 40 ? "..." : "");
 }
 
-static bool spelled(const parser *p, token t, const char *s) {
-  return t.len == strlen(s) && memcmp(text_at(p, t), s, t.len) == 0;
+bool syntax_spelled(const parser *p, token t, const char *s) {
+  return t.len == strlen(s) && memcmp(syntax_text(p, t), s, t.len) == 0;
 }
 
-static diag *report(parser *p, token t, const char *code, const char *message) {
+diag *syntax_report(parser *p, token t, const char *code, const char *message) {
   return diag_add(p->diags, DIAG_ERROR, code, build_span(p, t), "%s", message);
 }
+
+token syntax_first_word(const parser *p, token t) { return p->nwords ? p->words[0] : t; }
 
 /* Whether a `//` stands before t on its line: a comment as in C. */
 static bool behind_slashes(const parser *p, token t, span *at) {
@@ -116,319 +118,6 @@ static bool behind_slashes(const parser *p, token t, span *at) {
   }
   return false;
 }
-
-/* Whether a word stands before t on its line. */
-static bool behind_word(const parser *p, token t, const char *word) {
-  const char *text = source_get(p->map, p->file)->text;
-  size_t n = strlen(word);
-  for (uint32_t i = t.off; i >= n && text[i - 1] != '\n' && t.off - i < 200; i--)
-    if (memcmp(text + i - n, word, n) == 0) return true;
-  return false;
-}
-
-static bool one_of(const parser *p, token t, const char *const *words, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    if (spelled(p, t, words[i])) return true;
-  return false;
-}
-#define ONE_OF(p, t, ...) one_of((p), (t), (const char *const[]){__VA_ARGS__}, sizeof(const char *[]){__VA_ARGS__} / sizeof(char *))
-
-static token first_word(const parser *p, token t) { return p->nwords ? p->words[0] : t; }
-
-static const char *skip_blanks(const char *s) {
-  while (*s == ' ' || *s == '\t') s++;
-  return s;
-}
-
-/* The text between the brackets at *s, which then stands behind them; empty where there are none or they do not close. */
-static const char *between(parser *p, const char **s, char open, char close) {
-  const char *from = skip_blanks(*s);
-  if (*from != open) return "";
-  const char *to = ++from;
-  while (*to && *to != close && *to != '\n' && to - from < 60) to++;
-  if (*to != close) return "";
-  *s = to + 1;
-  return arena_printf(p->a, "%.*s", (int)(to - from), from);
-}
-
-static const char *word_at(parser *p, const char **s) {
-  const char *from = skip_blanks(*s), *to = from;
-  while ((*to >= 'a' && *to <= 'z') || (*to >= 'A' && *to <= 'Z') || (*to >= '0' && *to <= '9') || *to == '_') to++;
-  *s = to;
-  return arena_printf(p->a, "%.*s", (int)(to - from > 60 ? 60 : to - from), from);
-}
-
-/* `array[N] real<lower = 0> y`, which begins at start: the declaration as it is written here, or NULL. */
-static const char *turned_declaration(parser *p, token start) {
-  const char *s = text_at(p, start);
-  const char *type = word_at(p, &s), *outer = "";
-  if (strcmp(type, "array") == 0) {
-    outer = between(p, &s, '[', ']');
-    type = word_at(p, &s);
-  }
-  bool reals = strcmp(type, "vector") == 0 || strcmp(type, "row_vector") == 0 || strcmp(type, "matrix") == 0;
-  if (!reals && strcmp(type, "real") != 0 && strcmp(type, "int") != 0) return NULL;
-  const char *bounds = between(p, &s, '<', '>'), *inner = between(p, &s, '[', ']'), *name = word_at(p, &s);
-  if (!*inner) inner = between(p, &s, '[', ']');
-  if (!*name) return NULL;
-  strbuf b;
-  strbuf_init(&b, p->a);
-  strbuf_printf(&b, "%s: %s", name, reals ? "real" : type);
-  if (*bounds) strbuf_printf(&b, "<%s>", bounds);
-  if (*outer || *inner) strbuf_printf(&b, "[%s%s%s]", outer, *outer && *inner ? ", " : "", inner);
-  return b.s;
-}
-
-static bool in_brackets_of_call(const parser *p) {
-  size_t n = p->tokens.nopen;
-  return n == 2 && p->tokens.open[0].kind == T_LP;
-}
-
-/* Declarations and blocks as Stan writes them. */
-static bool stan_habit(parser *p, token t) {
-  token first = first_word(p, t);
-  bool type_before = p->before.kind > 0 && ONE_OF(p, p->before, "real", "int", "vector", "row_vector", "matrix", "array");
-  if (type_before && p->nwords > 2 && p->tokens.nopen && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST) &&
-      (t.kind == T_ID || t.kind == T_LT || t.kind == T_LB)) {
-    const char *ours = turned_declaration(p, p->before);
-    diag *d = report(p, p->before, "E0203", "a declaration names the variable first");
-    if (ours) diag_help(p->diags, d, "write `%s`", ours);
-    else diag_help(p->diags, d, "write `y: real[N]`: name, colon, type, and the extents behind it");
-    return true;
-  }
-  bool first_is_type = ONE_OF(p, first, "real", "int", "vector", "row_vector", "matrix", "simplex", "ordered", "positive_ordered",
-                              "unit_vector", "corr_matrix", "cov_matrix", "cholesky_factor_corr", "cholesky_factor_cov", "array",
-                              "bool", "float", "double", "complex");
-  bool block = p->tokens.nopen == 0 || (t.kind == T_LC && (p->tokens.nopen == 1 || p->nwords == 1));
-  if (ONE_OF(p, first, "data", "parameters", "transformed", "generated", "functions") && block && p->nwords <= 3 &&
-      (t.kind == T_LC || t.kind == T_ID)) {
-    diag *d = report(p, first, "E0203", "there are no program blocks in AIM");
-    if (spelled(p, first, "data")) diag_help(p->diags, d, "data is the model's signature: `model m(y: real[N], sigma: real[N]) { ... }`");
-    else if (spelled(p, first, "parameters"))
-      diag_help(p->diags, d, "a parameter is declared where it is drawn: `mu: real ~ Normal(0, 5)`");
-    else if (spelled(p, first, "generated"))
-      diag_help(p->diags, d, "write `predict { ... }` for draws and `track name = e` for quantities, inside the model");
-    else if (spelled(p, first, "functions")) diag_help(p->diags, d, "a function stands by itself: `fn f(x: real): real = ...`");
-    else diag_help(p->diags, d, "write `let name = e` in the model");
-    return true;
-  }
-  if (t.kind == T_ID && p->nwords == 1 && p->tokens.nopen && first.kind == T_ID && ONE_OF(p, t, "quantities", "parameters") && ONE_OF(p, first, "generated", "transformed")) {
-    bool generated = spelled(p, first, "generated");
-    diag *d = report(p, first, "E0203", "there are no program blocks in AIM");
-    diag_help(p->diags, d, "%s", generated ? "write `predict { ... }` for draws and `track name = e` for quantities" : "write `let name = e`");
-    return true;
-  }
-  if (t.kind == T_ID && p->nwords == 1 && p->tokens.nopen && ONE_OF(p, first, "parameter", "param", "parameters", "random", "latent", "unknown", "data")) {
-    diag *d = report(p, first, "E0203", arena_printf(p->a, "a declaration starts with the name, not with `%s`", first.name));
-    if (spelled(p, first, "data")) diag_help(p->diags, d, "data stand in the model's signature: `model m(%s: real[N]) { ... }`", t.name);
-    else diag_help(p->diags, d, "drop the word: `%s: real ~ ...`", t.name);
-    return true;
-  }
-  if (t.kind == T_TILDE && p->before.kind == T_ID && (first.kind == T_LET || first.kind == T_OBSERVE) && p->nwords == 2) {
-    diag *d = report(p, first, "E0203", arena_printf(p->a, "`~` stands without `%.*s`", (int)first.len, text_at(p, first)));
-    diag_help(p->diags, d, first.kind == T_LET ? "write `%s ~ ...` for a random variable, `let %s = ...` for a definition" : "write `%s ~ ...`: a name of the signature is observed", p->before.name, p->before.name);
-    return true;
-  }
-  bool runs = first.kind == T_INFER || first.kind == T_ANNEAL;
-  if (runs && t.kind == T_LP && p->nwords == 2) {
-    diag *d = report(p, t, "E0203", "data do not stand in parentheses");
-    diag_help(p->diags, d, "data follow `on`: `%s %s on \"data.json\"`", first.name, p->before.name ? p->before.name : "m");
-    return true;
-  }
-  if (runs && t.kind == T_ID && p->before.kind == T_RP && tokens_peek(&p->tokens, 0).kind == T_EQ) {
-    diag *d = report(p, t, "E0203", "a `,` is missing");
-    diag_help(p->diags, d, "options follow the method behind commas: `..., %s = ...`", t.name);
-    return true;
-  }
-  if (runs && t.kind == T_TILDE) {
-    diag *d = report(p, t, "E0203", "a run draws nothing by `~`");
-    diag_help(p->diags, d, "`given %s = ...` fixes an unknown; its prior stands in the model", p->before.name ? p->before.name : "x");
-    return true;
-  }
-  if (runs && t.kind == T_EQ && p->before.kind == T_RB) {
-    diag *d = report(p, t, "E0203", "no single element is set by a run");
-    diag_help(p->diags, d, "an array is set whole: `given beta = [0, 1, 2]`");
-    return true;
-  }
-  if (t.kind == T_IF && p->before.kind == T_RP && first.kind == T_ID && p->tokens.nopen && grammar_accepts(p->engine, T_FOR, true)) {
-    diag *d = report(p, t, "E0203", "a condition does not follow its statement");
-    diag_help(p->diags, d, "write `if c { %s ~ ... }`; for elements `select(c, a, b)` chooses", first.name);
-    return true;
-  }
-  if (t.kind == T_LB && p->before.kind == T_ID && in_brackets_of_call(p) && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST) && grammar_accepts(p->engine, T_COLON, true)) {
-    const char *s = text_at(p, t), *inner = between(p, &s, '[', ']');
-    diag *d = report(p, t, "E0203", "extents follow the type");
-    diag_help(p->diags, d, "write `%s: real[%s]`", p->before.name, *inner ? inner : "N");
-    return true;
-  }
-  if (t.kind == T_LB && p->before.kind == T_RB && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST || (p->nwords > 2 && p->words[1].kind == T_COLON)) && !grammar_accepts(p->engine, T_LB, true)) {
-    diag *d = report(p, t, "E0203", "extents stand in one pair of brackets");
-    diag_help(p->diags, d, "write `real[N, P]`");
-    return true;
-  }
-  if (t.kind == T_RB && p->before.kind == T_LB && grammar_accepts(p->engine, T_INT, true)) {
-    diag *d = report(p, t, "E0203", "an extent is missing");
-    diag_help(p->diags, d, "give it a name, `real[N]`: what is not data gets its number from them");
-    return true;
-  }
-  if ((t.kind == T_INT || t.kind == T_REAL || t.kind == T_MINUS) && p->before.kind == T_LT && p->nwords > 2 && grammar_accepts(p->engine, T_ID, true) && !grammar_accepts(p->engine, T_INT, true)) {
-    diag *d = report(p, t, "E0203", "bounds have names");
-    diag_help(p->diags, d, "write `real<lower = 0>` or `real<lower = 0, upper = 1>`");
-    return true;
-  }
-  if (t.kind == T_LC && p->nwords == 1 && first.kind == T_MODEL) {
-    diag *d = report(p, t, "E0203", "this model has no name and no signature");
-    diag_help(p->diags, d, "write `model name(y: real[N]) { ... }`; the signature lists the data");
-    return true;
-  }
-  if ((t.kind == T_SEP || t.kind == T_RC) && p->nwords > 2 && first.kind == T_ID && p->words[1].kind == T_COLON && (p->tokens.nopen || t.kind == T_RC) &&
-      grammar_accepts(p->engine, T_TILDE, true)) {
-    /* The type as it was written, and a density that goes with it. */
-    const char *type = text_at(p, p->words[2]);
-    int n = (int)(p->before.off + p->before.len - p->words[2].off);
-    if (n > 60) n = (int)p->words[2].len;
-    const char *text = arena_printf(p->a, "%.*s", n, type);
-    bool real = strncmp(text, "real", 4) == 0, lower = strstr(text, "lower") != NULL, upper = strstr(text, "upper") != NULL;
-    diag *d = report(p, first, "E0203", "an unknown needs a distribution");
-    d->at = span_join(d->at, build_span(p, p->before));
-    diag_help(p->diags, d, "write `%s: %s ~ %s`%s; data stand in the model's signature", first.name, text,
-              !real || (lower && upper) ? "Flat()" : lower ? "HalfNormal(1)" : upper ? "Flat()" : "Normal(0, 1)",
-              real && !upper ? ", or `~ Flat()` for none" : "");
-    if (strchr(text, '[')) diag_help(p->diags, d, "an array that is drawn by elements needs no declaration: `plate i in 1..N { %s[i] ~ D(...) }`", first.name);
-    return true;
-  }
-  if (first_is_type && p->nwords >= 1 && p->tokens.nopen && !p->binds &&
-      (t.kind == T_ID || t.kind == T_LT || t.kind == T_SEP)) {
-    const char *ours = turned_declaration(p, first);
-    diag *d = report(p, first, "E0203", "a declaration names the variable first");
-    if (ours) diag_help(p->diags, d, "write `%s ~ ...` for a random variable%s; data goes into the signature", ours,
-                        t.kind == T_ID ? arena_printf(p->a, ", `let %s = ...` for a definition", t.name) : "");
-    else if (t.kind == T_ID)
-      diag_help(p->diags, d, "write `%s: real ~ ...` for a random variable, `let %s = ...` for a definition; data goes into the signature",
-                t.name, t.name);
-    else diag_help(p->diags, d, "write `x: real<lower = 0> ~ ...`; bounds follow the type, and data goes into the signature");
-    return true;
-  }
-  if (t.kind == T_OPEQ) {
-    bool target = spelled(p, first, "target");
-    diag *d = report(p, t, "E0203", "there are no mutable variables to add to");
-    if (target) diag_help(p->diags, d, "write `factor e` to add `e` to the log density; what stands as `normal_lpdf(y | mu, s)` in Stan is `y ~ Normal(mu, s)` for data, else `factor logpdf(Normal(mu, s), y)`");
-    else diag_help(p->diags, d, "a sum is `sum(e for i in 1..N)`, a recursion an indexed `let s[t] = s[t - 1] + e`");
-    return true;
-  }
-  token next = tokens_peek(&p->tokens, 0);
-  if (t.kind == T_LT && next.kind == T_MINUS && next.off == t.off + 1) {
-    t.len = 2;
-    diag *d = report(p, t, "E0203", "`<-` does not assign");
-    diag_help(p->diags, d, "write `let x = e` for a definition, `x ~ D` for a random variable");
-    return true;
-  }
-  return false;
-}
-
-static bool in_brackets_of(const parser *p, int kind) {
-  return p->tokens.nopen && p->tokens.open[p->tokens.nopen - 1].kind == kind;
-}
-
-/* Slips of punctuation. */
-static bool small_slip(parser *p, token t) {
-  token first = first_word(p, t);
-  if (t.kind == T_COLON && p->tokens.nopen == 0 && grammar_accepts(p->engine, T_LC, true)) {
-    diag *d = report(p, t, "E0202", "a block does not start with `:`");
-    diag_help(p->diags, d, "what belongs to `%s` stands in braces: `{ ... }`", first.name ? first.name : "it");
-    p->unbraced = true;
-    return true;
-  }
-  if (t.kind == T_COLON && (p->before.kind == T_INT || p->before.kind == T_ID || p->before.kind == T_RP) &&
-      (first.kind == T_FOR || first.kind == T_PLATE || in_brackets_of(p, T_LB) || grammar_accepts(p->engine, T_DOTDOT, true))) {
-    diag *d = report(p, t, "E0202", "a range is not written with `:`");
-    diag_help(p->diags, d, "write `1..N`; `:` alone, as in `X[:, j]`, takes a whole axis");
-    return true;
-  }
-  if (t.kind == T_LP && (p->before.kind == T_FOR || p->before.kind == T_PLATE) && p->nwords == 1) {
-    diag *d = report(p, t, "E0202", "the ranges of a loop stand without parentheses");
-    diag_help(p->diags, d, "write `%s i in 1..N { ... }`", p->before.kind == T_FOR ? "for" : "plate");
-    return true;
-  }
-  if (t.kind == T_GE && grammar_accepts(p->engine, T_GT, true)) {
-    diag *d = report(p, t, "E0202", "`>=` is read as one operator here");
-    diag_say(p->diags, d, "closes `<` and starts a value");
-    diag_help(p->diags, d, "put a space between them: `> =`");
-    return true;
-  }
-  if (t.kind == T_EQ && p->before.kind == T_RP && behind_word(p, t, "(fn(")) {
-    diag *d = report(p, t, "E0202", "a function is not written where it is used");
-    diag_help(p->diags, d, "declare it: `fn f(x: real): real = ...`; a density of your own is a `dist D(mu: real) on real { logpdf(x) = ... }`");
-    return true;
-  }
-  if (p->before.kind == T_QUOTE && (t.kind == T_ID || t.kind == T_QUOTE || t.kind == T_INT)) {
-    diag *d = report(p, p->before, "E0105", "`'` transposes; it does not start a string");
-    diag_help(p->diags, d, "strings stand between double quotes: \"...\"");
-    return true;
-  }
-  if (t.kind == T_QUOTE) {
-    diag *d = report(p, t, "E0105", "`'` does not start a string");
-    diag_help(p->diags, d, "strings stand between double quotes: \"...\"; `x'` is the transpose of `x`");
-    return true;
-  }
-  if (t.kind == T_EQ && (first.kind == T_IF || (grammar_accepts(p->engine, T_EQEQ, true) && !grammar_accepts(p->engine, T_COLON, true)))) {
-    diag *d = report(p, t, "E0202", "`=` does not compare");
-    diag_help(p->diags, d, "write `==` for a comparison");
-    return true;
-  }
-  if (t.kind == T_EQEQ && grammar_accepts(p->engine, T_EQ, true)) {
-    diag *d = report(p, t, "E0202", "`==` compares; it does not define");
-    bool draws = p->nwords == 1 && grammar_accepts(p->engine, T_TILDE, true);
-    if (draws) diag_help(p->diags, d, "write `%s ~ ...` for a random variable, `let %s = ...` for a definition", first.name, first.name);
-    else diag_help(p->diags, d, "write `=`");
-    return true;
-  }
-  if ((t.kind == T_LT || t.kind == T_GT || t.kind == T_LE || t.kind == T_GE || t.kind == T_EQEQ || t.kind == T_NE) &&
-      grammar_accepts(p->engine, T_AND, true) && !grammar_accepts(p->engine, t.kind, true) && p->before.kind != T_SEP) {
-    diag *d = report(p, t, "E0202", "comparisons do not chain");
-    diag_help(p->diags, d, "write `a < b and b < c`");
-    return true;
-  }
-  if (t.kind == T_SEP && in_brackets_of(p, T_LP)) {
-    diag *d = report(p, t, "E0202", "`;` between parentheses");
-    diag_point(p->diags, d, p->tokens.open[p->tokens.nopen - 1].at, "opened here");
-    diag_help(p->diags, d, "arguments are separated by `,`");
-    return true;
-  }
-  if (t.kind == T_RC && p->tokens.nopen == 0 && (p->nwords == 0 || p->before.kind == T_RC)) {
-    diag *d = report(p, t, "E0202", "this `}` closes nothing");
-    diag_help(p->diags, d, "remove it, or look for a missing `{` above");
-    return true;
-  }
-  if (t.kind == T_LC && (p->before.kind == T_EQ || p->before.kind == T_LP || p->before.kind == T_COMMA || p->before.kind == T_TILDE)) {
-    diag *d = report(p, t, "E0202", "an array is not written with braces");
-    diag_help(p->diags, d, "write `[1, 2, 3]`");
-    return true;
-  }
-  if (in_brackets_of(p, T_LB) && ((t.kind == T_COMMA && p->before.kind == T_LB) || (t.kind == T_RB && p->before.kind == T_COMMA)) &&
-      grammar_accepts(p->engine, T_COLON, true)) {
-    diag *d = report(p, t, "E0202", "a subscript is missing");
-    diag_help(p->diags, d, "a whole axis is `:`: `X[:, j]` is a column, `X[i]` a row");
-    return true;
-  }
-  if (t.kind == T_ELSE) {
-    diag *d = report(p, t, "E0202", "`else` without an `if` before it");
-    diag_help(p->diags, d, "it stands right behind the `}` of its `if`: `if c { a } else { b }`");
-    return true;
-  }
-  if (p->before.kind == T_MEMO) {
-    diag *d = report(p, t, "E0202", "`@memo` stands in front of a function");
-    diag_help(p->diags, d, "write `@memo fn f(x: real): real = ...`: the results of `f` are kept");
-    return true;
-  }
-  if (p->before.kind == T_ELSE && t.kind != T_LC) {
-    diag *d = report(p, t, "E0202", "a branch stands in braces");
-    diag_help(p->diags, d, "write `if c { a } else { b }`");
-    return true;
-  }
-  return false;
-}
-
 static const char *const statement_words[] = {"let",    "plate",   "for",    "if",     "predict", "track", "factor",
                                               "energy", "return",  "action", "state",  "observe", "prefer", "beliefs",
                                               "plan",   "learn"};
@@ -440,11 +129,10 @@ static bool misspelt(parser *p, token t) {
   bool top = p->tokens.nopen == 0 || (p->tokens.nopen == 1 && (t.kind == T_LC || t.kind == T_LP));
   static const struct {
     const char *foreign, *own;
-  } others[] = {     {"func", "fn"},       {"function", "fn"}, {"proc", "fn"},     {"var", "let"},
-                {"val", "let"},     {"const", "let"},     {"while", "for"},   {"foreach", "for"}, {"sample", "infer"},
-                {"fit", "infer"},   {"include", "import"}, {"use", "import"}, {"class", "model"}, {"program", "model"},
-                {"print", "track"}, {"run", "infer"},     {"distribution", "dist"}, {"function", "fn"}, {"auto", "let"}};
-  token first = first_word(p, t);
+  } others[] = {{"func", "fn"},        {"function", "fn"},      {"proc", "fn"},    {"var", "let"},       {"val", "let"},     {"const", "let"},
+                {"auto", "let"},       {"while", "for"},        {"foreach", "for"}, {"sample", "infer"},  {"fit", "infer"},   {"run", "infer"},
+                {"include", "import"}, {"use", "import"},       {"class", "model"}, {"program", "model"}, {"print", "track"}, {"distribution", "dist"}};
+  token first = syntax_first_word(p, t);
   bool at_first = p->nwords == 0;
   if (first.kind != T_ID || p->nwords > 1 || !first.name) return false;
   /* Inside a block one name alone is a command, so only what follows it tells. */
@@ -455,13 +143,13 @@ static bool misspelt(parser *p, token t) {
   const char *near = NULL;
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
     if (strcmp(first.name, others[i].foreign) == 0) near = others[i].own;
-  if (spelled(p, first, "def")) near = "fn";
+  if (syntax_spelled(p, first, "def")) near = "fn";
   if (!near) near = diag_nearest(first.name, words, n);
   if (!near && !top) return false;
   diag *d = diag_add(p->diags, DIAG_ERROR, "E0201", build_span(p, first), top ? "`%s` does not start a declaration" : "`%s` does not start a statement",
                      first.name);
   if (near && strcmp(near, "let") == 0 && strlen(first.name) > 4) diag_help(p->diags, d, "write `let name = e`");
-  else if (spelled(p, first, "def")) diag_help(p->diags, d, "write `model name(data) { ... }` for a model, `fn name(x: real): real = ...` for a function");
+  else if (syntax_spelled(p, first, "def")) diag_help(p->diags, d, "write `model name(data) { ... }` for a model, `fn name(x: real): real = ...` for a function");
   else if (near) diag_help(p->diags, d, "did you mean `%s`?", near);
   else if (grammar_accepts(p->engine, T_MODEL, true) || top)
     diag_help(p->diags, d, "statements such as `x ~ D` stand inside a model: `model name(data) { ... }`");
@@ -495,7 +183,7 @@ static void general(parser *p, token t) {
   const char *clause = nearest_clause(&e, t);
   bool at_top = p->nwords == 0 && p->tokens.nopen == 0;
   if (at_top && (t.kind == T_PLATE || t.kind == T_FOR || t.kind == T_LET || t.kind == T_IF || t.kind == T_RETURN)) {
-    diag *d = report(p, t, "E0201", arena_printf(p->a, "`%s` does not start a declaration", t.name));
+    diag *d = syntax_report(p, t, "E0201", arena_printf(p->a, "`%s` does not start a declaration", t.name));
     diag_help(p->diags, d, "statements stand inside a model or a function: `model name(data) { ... }`");
     return;
   }
@@ -503,7 +191,7 @@ static void general(parser *p, token t) {
   strbuf_init(&b, p->a);
   if (e.nwords == 0 || e.nwords == LISTED) {
     strbuf_printf(&b, "%s cannot stand here", token_words(p, t));
-    diag *d = report(p, t, "E0201", b.s);
+    diag *d = syntax_report(p, t, "E0201", b.s);
     if (clause) diag_help(p->diags, d, "did you mean `%s`?", clause);
     else if (t.kind == T_COMMA && p->nwords == 2 && e.can[T_ON])
       diag_help(p->diags, d, "data follows `on`, options follow `with`: `%s %s on \"data.json\" with nuts(draws = 1000)`", p->words[0].name, p->words[1].name);
@@ -519,7 +207,7 @@ static void general(parser *p, token t) {
   strbuf_printf(&b, ", found %s", token_words(p, t));
   /* The end of a line is best shown where something is missing. */
   span at = build_span(p, t);
-  if ((t.kind == T_SEP && *text_at(p, t) != ';') || t.kind == LEX_EOF) at = span_after(build_span(p, p->before));
+  if ((t.kind == T_SEP && *syntax_text(p, t) != ';') || t.kind == LEX_EOF) at = span_after(build_span(p, p->before));
   if (p->before.kind <= 0) at = build_span(p, t);
   diag *d = diag_add(p->diags, DIAG_ERROR, "E0201", at, "%s", b.s);
   size_t n = p->tokens.nopen;
@@ -549,11 +237,11 @@ static void general(parser *p, token t) {
     diag_help(p->diags, d, "a value alone does nothing; a function gives its own by `return ...`");
   } else if (t.kind == T_DOTDOT && p->nwords) {
     diag_help(p->diags, d, "a range stands in `for i in 1..N`, in a subscript `x[1..N]` or in a type `1..4`");
-  } else if (t.kind == T_ID && t.len == 1 && spelled(p, t, "T") && tokens_peek(&p->tokens, 0).kind == T_LB) {
+  } else if (t.kind == T_ID && t.len == 1 && syntax_spelled(p, t, "T") && tokens_peek(&p->tokens, 0).kind == T_LB) {
     token lower = tokens_peek(&p->tokens, 1);
     bool literal = lower.kind == T_INT || lower.kind == T_REAL;
     const char *name = p->words[0].kind == T_ID ? p->words[0].name : "x";
-    const char *bound = lower.kind == T_COMMA ? "upper = b" : arena_printf(p->a, "lower = %.*s", literal ? (int)lower.len : 1, literal ? text_at(p, lower) : "a");
+    const char *bound = lower.kind == T_COMMA ? "upper = b" : arena_printf(p->a, "lower = %.*s", literal ? (int)lower.len : 1, literal ? syntax_text(p, lower) : "a");
     diag_help(p->diags, d, "write `%s ~ truncated(D, %s)`, or for an unknown `%s: real<%s> ~ D`", name, bound, name, bound);
   } else if (e.can[T_LC] && (p->words[0].kind == T_IF || p->words[0].kind == T_FOR || p->words[0].kind == T_PLATE) && p->nwords > 1) {
     diag_help(p->diags, d, "what belongs to `%s` stands in braces: `{ ... }`", p->words[0].name);
@@ -576,13 +264,13 @@ static void general(parser *p, token t) {
 static bool of_unbraced(const parser *p, token t) {
   if (!p->unbraced || p->tokens.nopen > (t.kind == T_LP || t.kind == T_LB || t.kind == T_LC)) return false;
   const char *text = source_get(p->map, p->file)->text;
-  uint32_t at = first_word(p, t).off;
+  uint32_t at = syntax_first_word(p, t).off;
   return at > 0 && (text[at - 1] == ' ' || text[at - 1] == '\t');
 }
 
 void syntax_error(parser *p, token t) {
   if (of_unbraced(p, t)) return;
-  if (t.kind != LEX_EOF && (stan_habit(p, t) || small_slip(p, t) || misspelt(p, t))) return;
+  if (t.kind != LEX_EOF && (syntax_habit(p, t) || misspelt(p, t))) return;
   general(p, t);
 }
 

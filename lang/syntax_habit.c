@@ -1,0 +1,387 @@
+/* syntax_habit.c: slips that people who know Stan, R or Python make: they get a message of their own. */
+#include "lang/grammar.h"
+#include "lang/syntax_error.h"
+
+#include <string.h>
+
+/* Whether a word stands before t on its line. */
+static bool behind_word(const parser *p, token t, const char *word) {
+  const char *text = source_get(p->map, p->file)->text;
+  size_t n = strlen(word);
+  for (uint32_t i = t.off; i >= n && text[i - 1] != '\n' && t.off - i < 200; i--)
+    if (memcmp(text + i - n, word, n) == 0) return true;
+  return false;
+}
+
+static bool one_of(const parser *p, token t, const char *const *words, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (syntax_spelled(p, t, words[i])) return true;
+  return false;
+}
+#define ONE_OF(p, t, ...) one_of((p), (t), (const char *const[]){__VA_ARGS__}, sizeof(const char *[]){__VA_ARGS__} / sizeof(char *))
+
+static const char *skip_blanks(const char *s) {
+  while (*s == ' ' || *s == '\t') s++;
+  return s;
+}
+
+/* The text between the brackets at *s, which then stands behind them; empty where there are none or they do not close. */
+static const char *between(parser *p, const char **s, char open, char close) {
+  const char *from = skip_blanks(*s);
+  if (*from != open) return "";
+  const char *to = ++from;
+  while (*to && *to != close && *to != '\n' && to - from < 60) to++;
+  if (*to != close) return "";
+  *s = to + 1;
+  return arena_printf(p->a, "%.*s", (int)(to - from), from);
+}
+
+static const char *word_at(parser *p, const char **s) {
+  const char *from = skip_blanks(*s), *to = from;
+  while ((*to >= 'a' && *to <= 'z') || (*to >= 'A' && *to <= 'Z') || (*to >= '0' && *to <= '9') || *to == '_') to++;
+  *s = to;
+  return arena_printf(p->a, "%.*s", (int)(to - from > 60 ? 60 : to - from), from);
+}
+
+/* `array[N] real<lower = 0> y`, which begins at start: the declaration as it is written here, or NULL. */
+static const char *turned_declaration(parser *p, token start) {
+  const char *s = syntax_text(p, start);
+  const char *type = word_at(p, &s), *outer = "";
+  if (strcmp(type, "array") == 0) {
+    outer = between(p, &s, '[', ']');
+    type = word_at(p, &s);
+  }
+  bool reals = strcmp(type, "vector") == 0 || strcmp(type, "row_vector") == 0 || strcmp(type, "matrix") == 0;
+  if (!reals && strcmp(type, "real") != 0 && strcmp(type, "int") != 0) return NULL;
+  const char *bounds = between(p, &s, '<', '>'), *inner = between(p, &s, '[', ']'), *name = word_at(p, &s);
+  if (!*inner) inner = between(p, &s, '[', ']');
+  if (!*name) return NULL;
+  strbuf b;
+  strbuf_init(&b, p->a);
+  strbuf_printf(&b, "%s: %s", name, reals ? "real" : type);
+  if (*bounds) strbuf_printf(&b, "<%s>", bounds);
+  if (*outer || *inner) strbuf_printf(&b, "[%s%s%s]", outer, *outer && *inner ? ", " : "", inner);
+  return b.s;
+}
+
+static bool in_brackets_of_call(const parser *p) {
+  size_t n = p->tokens.nopen;
+  return n == 2 && p->tokens.open[0].kind == T_LP;
+}
+/* `fn f(real x)`: a type in front of a parameter. */
+static bool type_before_parameter(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  bool type_before = p->before.kind > 0 && ONE_OF(p, p->before, "real", "int", "vector", "row_vector", "matrix", "array");
+  if (type_before && p->nwords > 2 && p->tokens.nopen && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST) &&
+      (t.kind == T_ID || t.kind == T_LT || t.kind == T_LB)) {
+    const char *ours = turned_declaration(p, p->before);
+    diag *d = syntax_report(p, p->before, "E0203", "a declaration names the variable first");
+    if (ours) diag_help(p->diags, d, "write `%s`", ours);
+    else diag_help(p->diags, d, "write `y: real[N]`: name, colon, type, and the extents behind it");
+    return true;
+  }
+  return false;
+}
+
+/* `parameters { ... }`, `parameter x`: the blocks of a Stan program, and words in front of a name. */
+static bool program_block(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  bool block = p->tokens.nopen == 0 || (t.kind == T_LC && (p->tokens.nopen == 1 || p->nwords == 1));
+  if (ONE_OF(p, first, "data", "parameters", "transformed", "generated", "functions") && block && p->nwords <= 3 &&
+      (t.kind == T_LC || t.kind == T_ID)) {
+    diag *d = syntax_report(p, first, "E0203", "there are no program blocks in AIM");
+    if (syntax_spelled(p, first, "data")) diag_help(p->diags, d, "data is the model's signature: `model m(y: real[N], sigma: real[N]) { ... }`");
+    else if (syntax_spelled(p, first, "parameters"))
+      diag_help(p->diags, d, "a parameter is declared where it is drawn: `mu: real ~ Normal(0, 5)`");
+    else if (syntax_spelled(p, first, "generated"))
+      diag_help(p->diags, d, "write `predict { ... }` for draws and `track name = e` for quantities, inside the model");
+    else if (syntax_spelled(p, first, "functions")) diag_help(p->diags, d, "a function stands by itself: `fn f(x: real): real = ...`");
+    else diag_help(p->diags, d, "write `let name = e` in the model");
+    return true;
+  }
+  if (t.kind == T_ID && p->nwords == 1 && p->tokens.nopen && first.kind == T_ID && ONE_OF(p, t, "quantities", "parameters") && ONE_OF(p, first, "generated", "transformed")) {
+    bool generated = syntax_spelled(p, first, "generated");
+    diag *d = syntax_report(p, first, "E0203", "there are no program blocks in AIM");
+    diag_help(p->diags, d, "%s", generated ? "write `predict { ... }` for draws and `track name = e` for quantities" : "write `let name = e`");
+    return true;
+  }
+  if (t.kind == T_ID && p->nwords == 1 && p->tokens.nopen && ONE_OF(p, first, "parameter", "param", "parameters", "random", "latent", "unknown", "data")) {
+    diag *d = syntax_report(p, first, "E0203", arena_printf(p->a, "a declaration starts with the name, not with `%s`", first.name));
+    if (syntax_spelled(p, first, "data")) diag_help(p->diags, d, "data stand in the model's signature: `model m(%s: real[N]) { ... }`", t.name);
+    else diag_help(p->diags, d, "drop the word: `%s: real ~ ...`", t.name);
+    return true;
+  }
+  return false;
+}
+
+/* `let x ~ D`. */
+static bool word_before_draw(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  if (t.kind == T_TILDE && p->before.kind == T_ID && (first.kind == T_LET || first.kind == T_OBSERVE) && p->nwords == 2) {
+    diag *d = syntax_report(p, first, "E0203", arena_printf(p->a, "`~` stands without `%.*s`", (int)first.len, syntax_text(p, first)));
+    diag_help(p->diags, d, first.kind == T_LET ? "write `%s ~ ...` for a random variable, `let %s = ...` for a definition" : "write `%s ~ ...`: a name of the signature is observed", p->before.name, p->before.name);
+    return true;
+  }
+  return false;
+}
+
+/* Slips of a statement that runs a model. */
+static bool run_slip(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  bool runs = first.kind == T_INFER || first.kind == T_ANNEAL;
+  if (runs && t.kind == T_LP && p->nwords == 2) {
+    diag *d = syntax_report(p, t, "E0203", "data do not stand in parentheses");
+    diag_help(p->diags, d, "data follow `on`: `%s %s on \"data.json\"`", first.name, p->before.name ? p->before.name : "m");
+    return true;
+  }
+  if (runs && t.kind == T_ID && p->before.kind == T_RP && tokens_peek(&p->tokens, 0).kind == T_EQ) {
+    diag *d = syntax_report(p, t, "E0203", "a `,` is missing");
+    diag_help(p->diags, d, "options follow the method behind commas: `..., %s = ...`", t.name);
+    return true;
+  }
+  if (runs && t.kind == T_TILDE) {
+    diag *d = syntax_report(p, t, "E0203", "a run draws nothing by `~`");
+    diag_help(p->diags, d, "`given %s = ...` fixes an unknown; its prior stands in the model", p->before.name ? p->before.name : "x");
+    return true;
+  }
+  if (runs && t.kind == T_EQ && p->before.kind == T_RB) {
+    diag *d = syntax_report(p, t, "E0203", "no single element is set by a run");
+    diag_help(p->diags, d, "an array is set whole: `given beta = [0, 1, 2]`");
+    return true;
+  }
+  return false;
+}
+
+/* `x ~ D(...) if c`. */
+static bool condition_behind(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  if (t.kind == T_IF && p->before.kind == T_RP && first.kind == T_ID && p->tokens.nopen && grammar_accepts(p->engine, T_FOR, true)) {
+    diag *d = syntax_report(p, t, "E0203", "a condition does not follow its statement");
+    diag_help(p->diags, d, "write `if c { %s ~ ... }`; for elements `select(c, a, b)` chooses", first.name);
+    return true;
+  }
+  return false;
+}
+
+/* Extents and bounds in other places than a type has them. */
+static bool extent_slip(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  if (t.kind == T_LB && p->before.kind == T_ID && in_brackets_of_call(p) && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST) && grammar_accepts(p->engine, T_COLON, true)) {
+    const char *s = syntax_text(p, t), *inner = between(p, &s, '[', ']');
+    diag *d = syntax_report(p, t, "E0203", "extents follow the type");
+    diag_help(p->diags, d, "write `%s: real[%s]`", p->before.name, *inner ? inner : "N");
+    return true;
+  }
+  if (t.kind == T_LB && p->before.kind == T_RB && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST || (p->nwords > 2 && p->words[1].kind == T_COLON)) && !grammar_accepts(p->engine, T_LB, true)) {
+    diag *d = syntax_report(p, t, "E0203", "extents stand in one pair of brackets");
+    diag_help(p->diags, d, "write `real[N, P]`");
+    return true;
+  }
+  if (t.kind == T_RB && p->before.kind == T_LB && grammar_accepts(p->engine, T_INT, true)) {
+    diag *d = syntax_report(p, t, "E0203", "an extent is missing");
+    diag_help(p->diags, d, "give it a name, `real[N]`: what is not data gets its number from them");
+    return true;
+  }
+  if ((t.kind == T_INT || t.kind == T_REAL || t.kind == T_MINUS) && p->before.kind == T_LT && p->nwords > 2 && grammar_accepts(p->engine, T_ID, true) && !grammar_accepts(p->engine, T_INT, true)) {
+    diag *d = syntax_report(p, t, "E0203", "bounds have names");
+    diag_help(p->diags, d, "write `real<lower = 0>` or `real<lower = 0, upper = 1>`");
+    return true;
+  }
+  return false;
+}
+
+/* A model without a name; an unknown without a distribution. */
+static bool half_declaration(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  if (t.kind == T_LC && p->nwords == 1 && first.kind == T_MODEL) {
+    diag *d = syntax_report(p, t, "E0203", "this model has no name and no signature");
+    diag_help(p->diags, d, "write `model name(y: real[N]) { ... }`; the signature lists the data");
+    return true;
+  }
+  if ((t.kind == T_SEP || t.kind == T_RC) && p->nwords > 2 && first.kind == T_ID && p->words[1].kind == T_COLON && (p->tokens.nopen || t.kind == T_RC) &&
+      grammar_accepts(p->engine, T_TILDE, true)) {
+    /* The type as it was written, and a density that goes with it. */
+    const char *type = syntax_text(p, p->words[2]);
+    int n = (int)(p->before.off + p->before.len - p->words[2].off);
+    if (n > 60) n = (int)p->words[2].len;
+    const char *text = arena_printf(p->a, "%.*s", n, type);
+    bool real = strncmp(text, "real", 4) == 0, lower = strstr(text, "lower") != NULL, upper = strstr(text, "upper") != NULL;
+    diag *d = syntax_report(p, first, "E0203", "an unknown needs a distribution");
+    d->at = span_join(d->at, build_span(p, p->before));
+    diag_help(p->diags, d, "write `%s: %s ~ %s`%s; data stand in the model's signature", first.name, text,
+              !real || (lower && upper) ? "Flat()" : lower ? "HalfNormal(1)" : upper ? "Flat()" : "Normal(0, 1)",
+              real && !upper ? ", or `~ Flat()` for none" : "");
+    if (strchr(text, '[')) diag_help(p->diags, d, "an array that is drawn by elements needs no declaration: `plate i in 1..N { %s[i] ~ D(...) }`", first.name);
+    return true;
+  }
+  return false;
+}
+
+/* `real x`: a type in front of a name. */
+static bool type_before_name(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  bool first_is_type = ONE_OF(p, first, "real", "int", "vector", "row_vector", "matrix", "simplex", "ordered", "positive_ordered",
+                              "unit_vector", "corr_matrix", "cov_matrix", "cholesky_factor_corr", "cholesky_factor_cov", "array",
+                              "bool", "float", "double", "complex");
+  if (first_is_type && p->nwords >= 1 && p->tokens.nopen && !p->binds &&
+      (t.kind == T_ID || t.kind == T_LT || t.kind == T_SEP)) {
+    const char *ours = turned_declaration(p, first);
+    diag *d = syntax_report(p, first, "E0203", "a declaration names the variable first");
+    if (ours) diag_help(p->diags, d, "write `%s ~ ...` for a random variable%s; data goes into the signature", ours,
+                        t.kind == T_ID ? arena_printf(p->a, ", `let %s = ...` for a definition", t.name) : "");
+    else if (t.kind == T_ID)
+      diag_help(p->diags, d, "write `%s: real ~ ...` for a random variable, `let %s = ...` for a definition; data goes into the signature",
+                t.name, t.name);
+    else diag_help(p->diags, d, "write `x: real<lower = 0> ~ ...`; bounds follow the type, and data goes into the signature");
+    return true;
+  }
+  return false;
+}
+
+/* `target += e`, `x <- e`. */
+static bool assignment(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  if (t.kind == T_OPEQ) {
+    bool target = syntax_spelled(p, first, "target");
+    diag *d = syntax_report(p, t, "E0203", "there are no mutable variables to add to");
+    if (target) diag_help(p->diags, d, "write `factor e` to add `e` to the log density; what stands as `normal_lpdf(y | mu, s)` in Stan is `y ~ Normal(mu, s)` for data, else `factor logpdf(Normal(mu, s), y)`");
+    else diag_help(p->diags, d, "a sum is `sum(e for i in 1..N)`, a recursion an indexed `let s[t] = s[t - 1] + e`");
+    return true;
+  }
+  token next = tokens_peek(&p->tokens, 0);
+  if (t.kind == T_LT && next.kind == T_MINUS && next.off == t.off + 1) {
+    t.len = 2;
+    diag *d = syntax_report(p, t, "E0203", "`<-` does not assign");
+    diag_help(p->diags, d, "write `let x = e` for a definition, `x ~ D` for a random variable");
+    return true;
+  }
+  return false;
+}
+
+static bool in_brackets_of(const parser *p, int kind) {
+  return p->tokens.nopen && p->tokens.open[p->tokens.nopen - 1].kind == kind;
+}
+/* `if c:`, `1:N`, `for (i in ..)`. */
+static bool block_or_range_slip(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  if (t.kind == T_COLON && p->tokens.nopen == 0 && grammar_accepts(p->engine, T_LC, true)) {
+    diag *d = syntax_report(p, t, "E0202", "a block does not start with `:`");
+    diag_help(p->diags, d, "what belongs to `%s` stands in braces: `{ ... }`", first.name ? first.name : "it");
+    p->unbraced = true;
+    return true;
+  }
+  if (t.kind == T_COLON && (p->before.kind == T_INT || p->before.kind == T_ID || p->before.kind == T_RP) &&
+      (first.kind == T_FOR || first.kind == T_PLATE || in_brackets_of(p, T_LB) || grammar_accepts(p->engine, T_DOTDOT, true))) {
+    diag *d = syntax_report(p, t, "E0202", "a range is not written with `:`");
+    diag_help(p->diags, d, "write `1..N`; `:` alone, as in `X[:, j]`, takes a whole axis");
+    return true;
+  }
+  if (t.kind == T_LP && (p->before.kind == T_FOR || p->before.kind == T_PLATE) && p->nwords == 1) {
+    diag *d = syntax_report(p, t, "E0202", "the ranges of a loop stand without parentheses");
+    diag_help(p->diags, d, "write `%s i in 1..N { ... }`", p->before.kind == T_FOR ? "for" : "plate");
+    return true;
+  }
+  return false;
+}
+
+/* `> =`, `=` for `==`, quotes. */
+static bool operator_slip(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  if (t.kind == T_GE && grammar_accepts(p->engine, T_GT, true)) {
+    diag *d = syntax_report(p, t, "E0202", "`>=` is read as one operator here");
+    diag_say(p->diags, d, "closes `<` and starts a value");
+    diag_help(p->diags, d, "put a space between them: `> =`");
+    return true;
+  }
+  if (t.kind == T_EQ && p->before.kind == T_RP && behind_word(p, t, "(fn(")) {
+    diag *d = syntax_report(p, t, "E0202", "a function is not written where it is used");
+    diag_help(p->diags, d, "declare it: `fn f(x: real): real = ...`; a density of your own is a `dist D(mu: real) on real { logpdf(x) = ... }`");
+    return true;
+  }
+  if (p->before.kind == T_QUOTE && (t.kind == T_ID || t.kind == T_QUOTE || t.kind == T_INT)) {
+    diag *d = syntax_report(p, p->before, "E0105", "`'` transposes; it does not start a string");
+    diag_help(p->diags, d, "strings stand between double quotes: \"...\"");
+    return true;
+  }
+  if (t.kind == T_QUOTE) {
+    diag *d = syntax_report(p, t, "E0105", "`'` does not start a string");
+    diag_help(p->diags, d, "strings stand between double quotes: \"...\"; `x'` is the transpose of `x`");
+    return true;
+  }
+  if (t.kind == T_EQ && (first.kind == T_IF || (grammar_accepts(p->engine, T_EQEQ, true) && !grammar_accepts(p->engine, T_COLON, true)))) {
+    diag *d = syntax_report(p, t, "E0202", "`=` does not compare");
+    diag_help(p->diags, d, "write `==` for a comparison");
+    return true;
+  }
+  if (t.kind == T_EQEQ && grammar_accepts(p->engine, T_EQ, true)) {
+    diag *d = syntax_report(p, t, "E0202", "`==` compares; it does not define");
+    bool draws = p->nwords == 1 && grammar_accepts(p->engine, T_TILDE, true);
+    if (draws) diag_help(p->diags, d, "write `%s ~ ...` for a random variable, `let %s = ...` for a definition", first.name, first.name);
+    else diag_help(p->diags, d, "write `=`");
+    return true;
+  }
+  if ((t.kind == T_LT || t.kind == T_GT || t.kind == T_LE || t.kind == T_GE || t.kind == T_EQEQ || t.kind == T_NE) &&
+      grammar_accepts(p->engine, T_AND, true) && !grammar_accepts(p->engine, t.kind, true) && p->before.kind != T_SEP) {
+    diag *d = syntax_report(p, t, "E0202", "comparisons do not chain");
+    diag_help(p->diags, d, "write `a < b and b < c`");
+    return true;
+  }
+  return false;
+}
+
+/* Brackets that are too many, or others than AIM has. */
+static bool bracket_slip(parser *p, token t) {
+  if (t.kind == T_SEP && in_brackets_of(p, T_LP)) {
+    diag *d = syntax_report(p, t, "E0202", "`;` between parentheses");
+    diag_point(p->diags, d, p->tokens.open[p->tokens.nopen - 1].at, "opened here");
+    diag_help(p->diags, d, "arguments are separated by `,`");
+    return true;
+  }
+  if (t.kind == T_RC && p->tokens.nopen == 0 && (p->nwords == 0 || p->before.kind == T_RC)) {
+    diag *d = syntax_report(p, t, "E0202", "this `}` closes nothing");
+    diag_help(p->diags, d, "remove it, or look for a missing `{` above");
+    return true;
+  }
+  if (t.kind == T_LC && (p->before.kind == T_EQ || p->before.kind == T_LP || p->before.kind == T_COMMA || p->before.kind == T_TILDE)) {
+    diag *d = syntax_report(p, t, "E0202", "an array is not written with braces");
+    diag_help(p->diags, d, "write `[1, 2, 3]`");
+    return true;
+  }
+  if (in_brackets_of(p, T_LB) && ((t.kind == T_COMMA && p->before.kind == T_LB) || (t.kind == T_RB && p->before.kind == T_COMMA)) &&
+      grammar_accepts(p->engine, T_COLON, true)) {
+    diag *d = syntax_report(p, t, "E0202", "a subscript is missing");
+    diag_help(p->diags, d, "a whole axis is `:`: `X[:, j]` is a column, `X[i]` a row");
+    return true;
+  }
+  return false;
+}
+
+/* `else` and `@memo` in other places than theirs. */
+static bool word_slip(parser *p, token t) {
+  if (t.kind == T_ELSE) {
+    diag *d = syntax_report(p, t, "E0202", "`else` without an `if` before it");
+    diag_help(p->diags, d, "it stands right behind the `}` of its `if`: `if c { a } else { b }`");
+    return true;
+  }
+  if (p->before.kind == T_MEMO) {
+    diag *d = syntax_report(p, t, "E0202", "`@memo` stands in front of a function");
+    diag_help(p->diags, d, "write `@memo fn f(x: real): real = ...`: the results of `f` are kept");
+    return true;
+  }
+  if (p->before.kind == T_ELSE && t.kind != T_LC) {
+    diag *d = syntax_report(p, t, "E0202", "a branch stands in braces");
+    diag_help(p->diags, d, "write `if c { a } else { b }`");
+    return true;
+  }
+  return false;
+}
+
+bool syntax_habit(parser *p, token t) {
+  static bool (*const slips[])(parser *, token) = {
+      type_before_parameter, program_block, word_before_draw,    run_slip,      condition_behind, extent_slip, half_declaration,
+      type_before_name,      assignment,    block_or_range_slip, operator_slip, bracket_slip,     word_slip,
+  };
+  for (size_t i = 0; i < sizeof slips / sizeof *slips; i++)
+    if (slips[i](p, t)) return true;
+  return false;
+}
