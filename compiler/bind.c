@@ -183,7 +183,7 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   bind_say_guesses(&b);
   size_t nmissing = 0;
   for (size_t k = 0; k < b.n; k++) nmissing += b.of[k].missing != NULL;
-  p->data = ARENA_ARRAY(b.a, exec_data, b.n + 2 * nmissing);
+  p->data = ARENA_ARRAY(b.a, exec_data, b.n + 3 * nmissing);
   for (size_t k = 0; k < b.n; k++)
     if (b.of[k].cells) p->data[p->ndata++] = (exec_data){.name = b.of[k].sym->name, .p = b.of[k].cells};
   bind_say_missing(&b);

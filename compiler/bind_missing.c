@@ -1,7 +1,7 @@
 /* bind_missing.c: what becomes of values that are missing (lower.h: lower_missing).
  *
  * A value can be missing where a statement of the model gives it a distribution.  If something reads the array as well, its missing
- * values are unknowns, which have to be reals on a support that is known beforehand; else they are drawn after each draw of the
+ * values are unknowns, which have to be on a support that is known beforehand; else they are drawn after each draw of the
  * unknowns, and may be of any kind.  In their places the array gets a value that was seen, so that whatever looks at
  * all elements finds possible ones; nothing counts it. */
 #include "compiler/bind_state.h"
@@ -22,7 +22,8 @@ static bool one_taken(const binder *b, const char *name) {
 }
 
 static bool taken(const binder *b, const char *y) {
-  return one_taken(b, arena_printf(b->a, "%s_mis", y)) || one_taken(b, arena_printf(b->a, "%s.at", y)) || one_taken(b, arena_printf(b->a, "%s.seen", y));
+  return one_taken(b, arena_printf(b->a, "%s_mis", y)) || one_taken(b, arena_printf(b->a, "%s.at", y)) || one_taken(b, arena_printf(b->a, "%s.seen", y)) ||
+         one_taken(b, arena_printf(b->a, "%s.slot", y));
 }
 
 /* Why the missing values of y can have no place in the model, and the way out; or NULL, and whether they are latent. */
@@ -47,9 +48,19 @@ static const char *why_not(const binder *b, const symbol *s, bool *latent, const
   if (!*latent) return NULL;
   const char *why = s->read ? "the model reads it elsewhere" : site->sliced ? "a slice of it is observed" : site->undrawn ? "its distribution has no `sample`"
                                                                                                           : "it is part of a vector";
-  if (s->type->kind == TY_INT && s->type->support == IR_SUP_FINITE && !s->type->spin)
-    *help = arena_printf(b->a, "leave such rows out, or give each row an unknown that the data fix where they were seen, and put any value into the gaps: `z[i] ~ Categorical(if seen[i] { onehot(%s[i], K) } else { p })`", s->name);
-  if (s->type->kind != TY_REAL) return arena_printf(b->a, "%s, so it would be unknown, which integers cannot be", why);
+  if (s->type->kind != TY_REAL) {
+    if (site->on->rank) return arena_printf(b->a, "%s, so it would be unknown, which counts of a vector cannot be", why);
+    if (site->as_real) {
+      *help = arena_printf(b->a, "declare `%s: real[...]`, as its distribution has it", s->name);
+      return arena_printf(b->a, "%s, so it would be unknown, an integer of a distribution of reals", why);
+    }
+    if (site->on_varies) return arena_printf(b->a, "%s, so it would be unknown, on a support that differs from statement to statement", why);
+    if (s->type->kind == TY_INT && s->type->support != IR_SUP_FINITE && site->on->kind == TY_INT && site->on->support == IR_SUP_FINITE) {
+      *help = arena_printf(b->a, "declare `%s: index(K)[...]`", s->name);
+      return arena_printf(b->a, "%s, so it would be unknown, of a range that its type does not tell", why);
+    }
+    return NULL;
+  }
   if (site->on_varies || site->on->support > IR_SUP_INTERVAL || !literal(site->on->lo) || !literal(site->on->hi))
     return arena_printf(b->a, "%s, so it would be unknown, on a support that only the run knows", why);
   return NULL;
@@ -107,9 +118,11 @@ void bind_say_missing(binder *b) {
     if (!y->missing) continue;
     const data_array *x = y->missing;
     int64_t *at = ARENA_ARRAY(b->a, int64_t, x->n_missing * y->rank), *seen = ARENA_ARRAY(b->a, int64_t, x->cells), *next = at;
+    int64_t *slot = ARENA_ARRAY(b->a, int64_t, x->cells), n = 0;
     for (size_t cell = 0; cell < x->cells; cell++) {
       seen[cell] = !x->missing[cell];
       if (seen[cell]) continue;
+      slot[cell] = n++;
       size_t rest = cell;
       for (int a = y->rank - 1; a >= 0; a--) {
         next[a] = (int64_t)(rest % (size_t)y->dim[a]);
@@ -119,6 +132,9 @@ void bind_say_missing(binder *b) {
     }
     p->missing[p->nmissing++] = (lower_missing){.name = y->sym->name, .n = (int64_t)x->n_missing, .latent = y->latent, .at = at};
     add_data(p, arena_printf(b->a, "%s.at", y->sym->name), at);
-    if (!y->latent) add_data(p, arena_printf(b->a, "%s.seen", y->sym->name), seen);
+    const bool whole = y->sym->type->kind != TY_REAL;
+    p->missing[p->nmissing - 1].discrete = whole;
+    if (!y->latent || whole) add_data(p, arena_printf(b->a, "%s.seen", y->sym->name), seen);
+    if (y->latent && whole) add_data(p, arena_printf(b->a, "%s.slot", y->sym->name), slot);
   }
 }

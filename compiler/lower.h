@@ -11,14 +11,15 @@
 /* Observed data of which some values are missing: a fact that the code is made for.  For data y
  *   y.at     int[n, rank]: their places, each index from 0, in row-major order
  *   y.seen   bool, of the shape of y: the others
- *   y_mis    real[n]: the missing ones themselves
+ *   y.slot   int, of the shape of y: the number of a missing one, from 0; of others 0
+ *   y_mis    [n]: the missing ones themselves
  * y has any values in their places.  If they are unknowns of the model (latent), y_mis is a site with density 1, what the model reads as y is y with
  * y_mis in its places, and the density of y_mis comes from the statements that observe y.  Else these statements count what was seen only, and
  * y_mis is a prediction. */
 typedef struct lower_missing {
   const char *name;
   int64_t n;           /* at least 1 */
-  bool latent;
+  bool latent, discrete;
   const int64_t *at;   /* [n * rank], as y.at */
 } lower_missing;
 

@@ -25,40 +25,78 @@ static ir_axes place(lower *l, const lower_gap *g, ir_val m, uint32_t rank) {
 }
 
 /* A bound of the declared type, at a place, and of the distribution, a literal: the one that is narrower. */
-static ir_val bound_at(lower *l, const ast_expr *declared, const ast_expr *own, bool lower_side, const ir_axes *axes) {
+static ir_val bound_at(lower *l, const ast_expr *declared, const ast_expr *own, bool lower_side, const ir_axes *axes, ir_elem elem) {
   ir_val v = 0;
   if (declared) {
     uint32_t r = ty_of(declared)->rank;
-    v = r ? lower_convert(l, lower_elem(l, declared, r, axes->at + (axes->n - r)), IR_REAL) : lower_scalar_as(l, declared, IR_REAL);
+    v = r ? lower_convert(l, lower_elem(l, declared, r, axes->at + (axes->n - r)), elem) : lower_scalar_as(l, declared, elem);
   }
   if (!own) return v;
-  ir_val w = lower_scalar_as(l, own, IR_REAL);
+  ir_val w = lower_scalar_as(l, own, elem);
   return v ? ir_op2(&l->b, lower_side ? IR_MAX_OP : IR_MIN_OP, v, w) : w;
 }
 
-static void make_latent(lower *l, const check_site *s, lower_gap *g, const char *name) {
+/* The support of the missing values: what is finite has a least and a greatest value. */
+static ir_support support_of(const ty_info *t, const ty_info *on) {
+  if (t->kind == TY_REAL) {
+    const bool below = t->lo || on->lo, above = t->hi || on->hi;
+    return below && above ? IR_SUP_INTERVAL : below ? IR_SUP_LOWER : above ? IR_SUP_UPPER : IR_SUP_REAL;
+  }
+  return t->support == IR_SUP_FINITE || on->kind == TY_BOOL ? IR_SUP_FINITE : IR_SUP_INT;
+}
+
+static ir_val integer_bound(lower *l, const ty_info *t, const ty_info *on, bool lower_side, const ir_axes *axes) {
+  if (t->spin) return ir_int(&l->b, lower_side ? -1 : 1);
+  if (t->kind == TY_BOOL || on->kind == TY_BOOL) return ir_int(&l->b, lower_side ? 0 : 1);
+  const ast_expr *own = lower_side ? on->lo : on->hi; /* one in parameters is left to the density */
+  ir_val v = bound_at(l, lower_side ? t->lo : t->hi, own && own->kind == EXPR_INT ? own : NULL, lower_side, axes, IR_INT);
+  return v || !lower_side || t->support != IR_SUP_FINITE ? v : ir_int(&l->b, 1);
+}
+
+static ir_val draw_all(lower *l, const check_site *s, lower_gap *g, ir_elem elem) {
   const ty_info *t = s->sym->type;
-  ir_val data = lower_find(l, s->sym)->v;
-  const ast_expr *lo = s->on->lo, *hi = s->on->hi;
-  bool below = t->lo || lo, above = t->hi || hi;
-  g->site = ir_site_new(l->fn, name, IR_LATENT, below && above ? IR_SUP_INTERVAL : below ? IR_SUP_LOWER : above ? IR_SUP_UPPER : IR_SUP_REAL,
-                        ir_array(IR_REAL, 1, &g->n), 0);
-  g->site->where = s->at;
   const check_dist *flat = check_dist_of(l->p, check_library(l->p, "Flat"));
-  ir_dist *d = lower_dist_instance(l, flat, NULL, ir_scalar(IR_REAL));
+  ir_dist *d = lower_dist_instance(l, flat, NULL, ir_scalar(elem));
   if (t->lo) lower_prepare(l, t->lo);
   if (t->hi) lower_prepare(l, t->hi);
   lower_box box = lower_box_begin(l, 1, &g->n);
   ir_axes at = {.n = 1, .at = {box.idx[0]}}, axes = place(l, g, box.idx[0], t->rank);
-  ir_val v = ir_sample(&l->b, g->site, d, at, bound_at(l, t->lo, lo, true, &axes), bound_at(l, t->hi, hi, false, &axes), 0, NULL);
+  ir_val lo = elem == IR_REAL ? bound_at(l, t->lo, s->on->lo, true, &axes, elem) : integer_bound(l, t, s->on, true, &axes);
+  ir_val hi = elem == IR_REAL ? bound_at(l, t->hi, s->on->hi, false, &axes, elem) : integer_bound(l, t, s->on, false, &axes);
+  ir_val v = ir_sample(&l->b, g->site, d, at, lo, hi, 0, NULL);
   lower_box_end(l, &box);
-  ir_val all = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
-  box = lower_box_begin(l, 1, &g->n);
-  at.at[0] = box.idx[0];
-  axes = place(l, g, box.idx[0], t->rank);
-  v = ir_at(&l->b, all, at);
-  lower_box_end(l, &box);
-  lower_bind(l, s->sym, ir_loop_out(l->fn, box.op, IR_INTO, data, &axes, v));
+  return ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
+}
+
+/* Reals: y_mis is put into its places.  Integers: each element is what was seen, or one of y_mis, which is a form in which they can be summed out. */
+static void make_latent(lower *l, const check_site *s, lower_gap *g, const char *name) {
+  const ty_info *t = s->sym->type;
+  const ir_val data = lower_find(l, s->sym)->v;
+  const ir_elem elem = lower_elem_kind(t);
+  g->site = ir_site_new(l->fn, name, IR_LATENT, support_of(t, s->on), ir_array(elem, 1, &g->n), 0);
+  g->site->where = s->at;
+  ir_val all = draw_all(l, s, g, elem), whole;
+  if (elem == IR_REAL) {
+    lower_box box = lower_box_begin(l, 1, &g->n);
+    ir_axes at = {.n = 1, .at = {box.idx[0]}}, axes = place(l, g, box.idx[0], t->rank);
+    ir_val v = ir_at(&l->b, all, at);
+    lower_box_end(l, &box);
+    whole = ir_loop_out(l->fn, box.op, IR_INTO, data, &axes, v);
+  } else {
+    ir_type of = lower_type(l, t);
+    of.elem = IR_BOOL;
+    ir_val seen = ir_param_add(l->fn, IR_ROLE_DATA, arena_printf(l->mem, "%s.seen", s->sym->name), of);
+    of.elem = IR_INT;
+    ir_val slot = ir_param_add(l->fn, IR_ROLE_DATA, arena_printf(l->mem, "%s.slot", s->sym->name), of);
+    lower_box box = lower_box_begin(l, of.rank, of.dim);
+    ir_axes axes = {.n = of.rank};
+    memcpy(axes.at, box.idx, of.rank * sizeof *axes.at);
+    ir_axes at = {.n = 1, .at = {ir_at(&l->b, slot, axes)}};
+    ir_val v = ir_op3(&l->b, IR_SELECT_OP, ir_at(&l->b, seen, axes), ir_at(&l->b, data, axes), ir_at(&l->b, all, at));
+    lower_box_end(l, &box);
+    whole = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
+  }
+  lower_bind(l, s->sym, whole);
   lower_forget(l, 0);
 }
 

@@ -304,6 +304,19 @@ static const check_site *first_discrete(const plan *pl) {
   return NULL;
 }
 
+/* Integers that are missing and read are unknowns that no declaration tells. */
+static const lower_missing *first_missing(const program *p) {
+  for (size_t k = 0; k < p->nmissing; k++)
+    if (p->missing[k].latent && p->missing[k].discrete) return &p->missing[k];
+  return NULL;
+}
+
+void plan_bound(program *p, plan *pl) {
+  if (p->sums != SUMS_NONE || !first_missing(p)) return;
+  if (pl->automatic && pl->method == PLAN_PRIOR) pl->method = PLAN_NUTS;
+  if (method_is(pl->method, METHOD_REAL)) p->sums = pl->automatic && !pl->nsum_out ? SUMS_TRY : SUMS_MUST;
+}
+
 plan *plan_all(program *p, const char *only, size_t *n) {
   const ast_file *f = p->check.file;
   size_t runs = count_runs(p), kept = 0;
@@ -400,9 +413,14 @@ static bool has_unknowns(const plan *pl) {
 
 void plan_not_summed(program *p, plan *pl) {
   const check_site *k = first_discrete(pl);
+  const lower_missing *gap = first_missing(p);
   pl->method = PLAN_GIBBS;
   p->sums = SUMS_NONE;
-  diag *d = diag_add(&p->diags, DIAG_NOTE, "N0829", k->at, "the method is gibbs, since `%s` is discrete and cannot be summed out", k->sym->name);
+  const char *name = k ? k->sym->name : gap ? arena_printf(p->mem, "%s_mis", gap->name) : "an unknown";
+  span at = k ? k->at : pl->model->sym->at;
+  for (size_t i = 0; gap && !k && i < pl->model->ndata; i++)
+    if (strcmp(pl->model->data[i]->name, gap->name) == 0) at = pl->model->data[i]->at;
+  diag *d = diag_add(&p->diags, DIAG_NOTE, "N0829", at, "the method is gibbs, since `%s` is discrete and cannot be summed out", name);
   diag_note(&p->diags, d, "%s", p->unsummed);
 }
 

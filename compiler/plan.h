@@ -88,6 +88,9 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value);
  * a run, and the only one that must not be left out. */
 bool plan_check(program *p, plan *pl);
 
+/* Once data are bound: missing values may be unknowns that have to be summed out. */
+void plan_bound(program *p, plan *pl);
+
 /* After a build that said p->unsummed: the plan becomes one of mh, with a note.  The program is to be built again for that. */
 void plan_not_summed(program *p, plan *pl);
 

@@ -381,6 +381,7 @@ static aim_status bind(aim_task *t, unsigned more) {
   if (st != AIM_OK) return st;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if (!program_bind(&t->p, t->plan.model, t->plan.run, &t->data)) return AIM_E_PROGRAM;
+  plan_bound(&t->p, &t->plan);
   if (t->simulation && !exchange_observed(t)) return AIM_E_USAGE;
   return load_for_method(t, more);
 }

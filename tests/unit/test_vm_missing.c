@@ -241,9 +241,83 @@ static void test_unobserved(void **state) {
   model_close(&r);
 }
 
+/* ---- integers that are read */
+
+typedef struct whole {
+  const char *model, *missing; /* the data, with null */
+  const char *filled[8];       /* with every value in the places: their densities add up */
+  bool summed;
+} whole;
+
+static const whole wholes[] = {
+    {"model m(y: real[N], k: index(3)[N]) { mu: real[3] ~ Normal(0, 3)\n plate i in 1..N { k[i] ~ Categorical([0.2, 0.3, 0.5]); y[i] ~ Normal(mu[k[i]], 1) } }",
+     "{\"y\": [1, 2, 3], \"k\": [1, null, 3]}", {"{\"y\": [1, 2, 3], \"k\": [1, 1, 3]}", "{\"y\": [1, 2, 3], \"k\": [1, 2, 3]}", "{\"y\": [1, 2, 3], \"k\": [1, 3, 3]}"}, true},
+    {"model m(y: real[N], k: bool[N]) { a ~ Normal(0, 3); p ~ Beta(2, 1)\n plate i in 1..N { k[i] ~ Bernoulli(p) }\n y ~ Normal(a * k, 1) }",
+     "{\"y\": [1, 2, 3], \"k\": [null, 1, null]}",
+     {"{\"y\": [1, 2, 3], \"k\": [0, 1, 0]}", "{\"y\": [1, 2, 3], \"k\": [0, 1, 1]}", "{\"y\": [1, 2, 3], \"k\": [1, 1, 0]}", "{\"y\": [1, 2, 3], \"k\": [1, 1, 1]}"}, true},
+    {"model m(s: spin[2, 2]) { J ~ Normal(0, 1)\n plate i in 1..2, j in 1..2 { s[i, j] ~ Flat(); factor (i + 2 * j) * J * s[i, j] } }",
+     "{\"s\": [[1, -1], [null, 1]]}", {"{\"s\": [[1, -1], [-1, 1]]}", "{\"s\": [[1, -1], [1, 1]]}"}, true},
+    {"model m(y: real[N], k: int<lower = 1, upper = 3>[N]) { a ~ Normal(0, 3)\n plate i in 1..N { k[i] ~ Poisson(2); y[i] ~ Normal(a * k[i], 1) } }",
+     "{\"y\": [1, 2], \"k\": [2, null]}", {"{\"y\": [1, 2], \"k\": [2, 1]}", "{\"y\": [1, 2], \"k\": [2, 2]}", "{\"y\": [1, 2], \"k\": [2, 3]}"}, true},
+    {"model m(y: real[T], z: index(2)[T]) { mu: real[2] ~ Normal(0, 3)\n z[1] ~ Categorical([0.3, 0.7])\n for t in 2..T { z[t] ~ Categorical([[0.9, 0.1], [0.2, 0.8]][z[t - 1]]) }\n y ~ Normal(mu[z], 1) }",
+     "{\"y\": [1, 2, 3], \"z\": [1, null, 2]}", {"{\"y\": [1, 2, 3], \"z\": [1, 1, 2]}", "{\"y\": [1, 2, 3], \"z\": [1, 2, 2]}"}, false},
+};
+
+/* A finite unknown by itself, which other elements read: summed out, the density is that of all its values; as a latent, that of each. */
+static void test_whole(void **state) {
+  (void)state;
+  for (size_t k = 0; k < sizeof wholes / sizeof *wholes; k++) {
+    const whole *c = &wholes[k];
+    double q[4] = {0.4, -0.7, 0.2}, g[4], want = -INFINITY, grad[4] = {0}, lp[8], each[8][4];
+    size_t dim = 0;
+    int n = 0;
+    for (; n < 8 && c->filled[n]; n++) {
+      model_run r;
+      model_open(&r, c->model, c->filled[n], NEED_GRAD);
+      dim = r.dim;
+      assert_true(dim <= 4);
+      lp[n] = model_grad(&r, q, each[n]);
+      double top = fmax(want, lp[n]);
+      want = top + log(exp(want - top) + exp(lp[n] - top));
+      model_close(&r);
+    }
+    for (int i = 0; i < n; i++)
+      for (size_t j = 0; j < dim; j++) grad[j] += exp(lp[i] - want) * each[i][j];
+    model_run r;
+    const char *why = NULL;
+    if (c->summed) {
+      if (!model_try_summed(&r, c->model, c->missing, NEED_GRAD, &why)) fail_msg("case %zu: %s", k, why);
+      assert_int_equal(r.dim, dim);
+      double got = model_grad(&r, q, g);
+      if (!(fabs(got - want) <= 1e-12 * (10 + fabs(want)))) fail_msg("case %zu: %.15g, not %.15g", k, got, want);
+      for (size_t j = 0; j < dim; j++)
+        if (!(fabs(g[j] - grad[j]) <= 1e-12 * (10 + fabs(grad[j])))) fail_msg("case %zu: derivative %zu is %.15g, not %.15g", k, j, g[j], grad[j]);
+      model_close(&r);
+    }
+    /* The first unknown that is missing has its least value in the first line, and its greatest in the last. */
+    model_open(&r, c->model, c->missing, NEED_DENSITY);
+    const program_site *mis = &r.p.site[r.p.nsites - 1];
+    for (size_t i = 0; i < r.p.nsites; i++)
+      if (strstr(r.p.site[i].name, "_mis")) mis = &r.p.site[i];
+    assert_true(mis->discrete);
+    double frame[8] = {0.4, 0.3, 0.3}, part[3], low = 0, all;
+    for (size_t j = 0; j < mis->cells; j++) frame[mis->at + j] = strstr(c->model, "spin") ? -1 : strstr(c->model, "bool") ? 0 : 1;
+    all = model_density(&r, frame, part);
+    model_close(&r);
+    model_open(&r, c->model, c->filled[0], NEED_DENSITY);
+    double other[8] = {0};
+    size_t to = 0;
+    for (size_t j = 0; to < r.cells; j++)
+      if (j < mis->at || j >= mis->at + mis->cells) other[to++] = frame[j];
+    low = model_density(&r, other, part);
+    if (!(fabs(all - low) <= 1e-12 * (10 + fabs(low)))) fail_msg("case %zu: %.15g at the first values, not %.15g", k, all, low);
+    model_close(&r);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_left_out), cmocka_unit_test(test_pointwise),        cmocka_unit_test(test_drawn),
                                      cmocka_unit_test(test_smoother), cmocka_unit_test(test_part_of_a_vector), cmocka_unit_test(test_support),
-                                     cmocka_unit_test(test_unobserved)};
+                                     cmocka_unit_test(test_unobserved), cmocka_unit_test(test_whole)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
