@@ -340,6 +340,10 @@ void cg_emit_op(E *e, const ir_op *op) {
     cg_tile_op(e, op);
     return;
   }
+  if (e->columns && cg_by_column(e, op)) {
+    cg_column_op(e, op);
+    return;
+  }
   switch (op->code) {
     case IR_REAL_OP: *r = LLVMConstBitCast(cg_int(e, (int64_t)((union { double d; int64_t i; }){.d = op->u.real}).i), e->f64); return;
     case IR_INT_OP: *r = cg_int(e, op->u.integer); return;
@@ -403,6 +407,7 @@ void cg_emit_fn(E *e, const ir_fn *fn, uint32_t number) {
   e->size = NULL;
   e->group = NULL;
   e->tiles = NULL;
+  e->columns = NULL;
   e->checks = CG_REPORT;
   e->unrolled = 0;
   e->once = runs_once(fn->name);

@@ -111,12 +111,16 @@ void cg_box(E *e, const ir_op *op, const LV *n) {
     len = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, left, cg_int(e, chunk), ""), left, cg_int(e, chunk), "");
   }
   LV base = shared ? LLVMBuildLoad2(e->b, e->i64, filled, "") : cg_int(e, 0);
+  cg_columns *special = cg_columns_find(e, op, chunk);
+  cg_columns_before(e, special, first, len);
   cg_for f = cg_for_begin(e, len);
   LV own = e->group = cg_new_group(e), index = cg_add(e, first, f.index);
   e->unrolled++;
+  cg_columns_at(e, special, f.index);
   e->v[loop->index[last]].v = index;
   cg_emit_block(e, &loop->body);
   for (uint32_t k = 0; k < loop->nout; k++) put(e, op, k, &r[k], cg_add(e, base, f.index), cg_add(e, row, index));
+  cg_columns_at(e, NULL, NULL);
   e->unrolled--;
   e->group = NULL;
   cg_for_end_lanes(e, &f, own, once ? 1 : 0, once && known % e->lanes, false);

@@ -41,6 +41,7 @@ typedef struct cg_value {
 typedef enum cg_checks { CG_REPORT, CG_NOTE, CG_COUNT } cg_checks;
 
 typedef struct cg_tiles cg_tiles;
+typedef struct cg_columns cg_columns;
 
 typedef struct cg_emit_state {
   ir_module *m;
@@ -64,6 +65,7 @@ typedef struct cg_emit_state {
   int lanes;          /* doubles in a vector of the target */
   bool masks;         /* the target loads and stores parts of vectors */
   cg_tiles *tiles;    /* of the plate at hand, which goes by tiles; else NULL */
+  cg_columns *columns; /* special functions of the body at hand whose results stand in columns; else NULL */
   LV group;           /* access group of the loads and stores of iterations on lanes; NULL outside */
   cg_checks checks;
   LV failed;          /* CG_NOTE: alloca i1 */
@@ -137,6 +139,7 @@ void cg_bound_op(E *e, const ir_op *op);
 void cg_draw_op(E *e, const ir_op *op);
 LV cg_fma(E *e, LV a, LV b, LV c);
 void cg_scalar_op(E *e, const ir_op *op);
+int cg_special_code(int ir_code); /* its rt_special; -1: no special function */
 LV cg_fold2(E *e, int mode, int elem, LV a, LV b); /* one step of a MAX, MIN or int SUM */
 LV cg_fold_start(E *e, int mode, int elem);
 /* emit_array.c */
@@ -171,6 +174,12 @@ LV cg_tree_at(E *e, LV terms, int64_t n);
 /* emit_lanes.c, emit_column.c, emit_loop.c */
 void cg_emit_loop(E *e, const ir_op *op);
 bool cg_lanes(E *e, const ir_op *op); /* false: it does not suit, and nothing was emitted */
+/* emit_special.c */
+cg_columns *cg_columns_find(E *e, const ir_op *plate, int64_t width); /* width: iterations of a group, at most; NULL: no special function */
+void cg_columns_before(E *e, cg_columns *s, LV first, LV len);        /* iterations first .. first + len - 1 of the last axis */
+void cg_columns_at(E *e, cg_columns *s, LV lane);                     /* s NULL: from here on they are calls */
+bool cg_by_column(E *e, const ir_op *op);
+void cg_column_op(E *e, const ir_op *op);
 /* emit_tile.c */
 cg_tiles *cg_tiles_find(E *e, const ir_op *plate);   /* marks what goes by tiles; NULL: nothing does */
 void cg_tiles_drop(E *e, const cg_tiles *t);         /* takes the marks back */

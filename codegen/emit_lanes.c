@@ -109,6 +109,7 @@ typedef struct lanes {
   LV blocks_at;   /* [real sums' cells] states of sums over blocks */
   LV many;        /* more than a block */
   cg_tiles *tiles; /* or NULL */
+  cg_columns *columns; /* or NULL */
 } lanes;
 
 /* A sum whose terms are in the body. */
@@ -118,7 +119,7 @@ static bool line_sum(E *e, const lanes *x, uint32_t k) { return cg_real_sum(e, x
 static int64_t ops_of(E *e, const ir_block *b) {
   int64_t n = 0;
   for (const ir_op *op = b->first; op; op = op->next) {
-    if (cg_by_tile(e, op)) continue;
+    if (cg_by_tile(e, op) || cg_special_code(op->code) >= 0) continue;
     if (ir_is_loop(op)) n += cg_iterations(e, op) * ops_of(e, &op->u.loop->body);
     else if (op->code == IR_MATMUL_OP) {
       int64_t work = 0;
@@ -209,10 +210,13 @@ static void group(E *e, lanes *x, LV first, LV len, bool parts, bool unroll, boo
   const ir_loop *loop = x->loop;
   int64_t width = x->few ? x->known : GROUP;
   LV outer = e->group;
+  cg_columns_before(e, x->columns, first, len);
   cg_for f = cg_for_begin(e, len);
   LV own = e->group = cg_new_group(e);
   e->unrolled++;
+  cg_columns_at(e, x->columns, f.index);
   body(e, x, cg_add(e, first, f.index), f.index, rest);
+  cg_columns_at(e, NULL, NULL);
   e->unrolled--;
   e->group = outer;
   /* What only stores, and is costly, is not to stand twice, nor again for the last few. */
@@ -334,6 +338,7 @@ static void one_axis(E *e, const ir_op *op, LV n, int64_t known, cg_tiles *tiles
   lanes x = {.op = op, .loop = loop, .known = known, .few = known >= 1 && known <= GROUP, .tiles = tiles};
   x.r = ARENA_ARRAY(e->mem, cg_result, loop->nout + 1);
   begin(e, &x);
+  x.columns = cg_columns_find(e, op, x.few ? known : GROUP);
   for (uint32_t k = 0; k < loop->nout && x.cheap; k++)
     if (line_sum(e, &x, k)) x.r[k].rest = column(e, IR_REAL, x.r[k].cells * GROUP);
   if (x.few || (!x.groups && !tiles)) {

@@ -39,7 +39,7 @@ static const math *math_function(int code) {
   }
 }
 
-static int special_function(int code) {
+int cg_special_code(int code) {
   switch (code) {
 #define X(CODE, name, meaning) case IR_##CODE##_OP: return RT_##CODE;
     RT_SPECIAL_OPS(X)
@@ -85,7 +85,7 @@ static LV real_op(E *e, const ir_op *op, LV *a) {
   }
   const char *name = short_function(op->code);
   if (name) return cg_call(e, name, 1, a);
-  int code = special_function(op->code);
+  int code = cg_special_code(op->code);
   if (code >= 0) return special(e, code, op, a);
   const math *m = math_function(op->code);
   if (!m) cg_fail(e, arena_printf(e->mem, "machine code for `%s` does not exist", ir_op_table[op->code].name));
