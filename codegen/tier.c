@@ -91,12 +91,13 @@ static bool among(const char *s, const char *const *list) {
 
 /* Where chains follow a gradient all else is of a draw, but for what a cycle does with the elements of its other parts. */
 tier_unit tier_unit_of(const ir_fn *fn) {
-  static const char *const once[] = {"outputs", "loglik", NULL}, *const never[] = {"prepare", "logdens", NULL};
-  static const char *const drawn[] = {"constrain", "recover", "density", NULL};
+  static const char *const once[] = {"outputs", "loglik", NULL}, *const never[] = {"prepare", NULL};
+  static const char *const before[] = {"prior", NULL}, *const unmoved[] = {"constrain", "logdens", NULL}; /* initial points */
+  static const char *const drawn[] = {"logdens", "constrain", "recover", "density", NULL};
   const bool gradient = ir_fn_find(fn->module, "grad") != NULL;
   if (fn->is_model || among(fn->name, never)) return TIER_NEVER;
   if (among(fn->name, once)) return TIER_DRAW;
-  if (strcmp(fn->name, gradient ? "prior" : "constrain") == 0) return TIER_NEVER; /* of initial points */
+  if (among(fn->name, gradient ? before : unmoved)) return TIER_NEVER;
   if (gradient && among(fn->name, drawn)) return TIER_DRAW;
   return TIER_STEP;
 }

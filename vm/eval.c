@@ -52,6 +52,7 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
   m->constrain_block = engine->find(m->loaded, "constrain.block");
   m->prior = engine->find(m->loaded, "prior");
   m->density = engine->find(m->loaded, "density");
+  m->logdens = engine->find(m->loaded, "logdens");
   m->tempered = engine->find(m->loaded, "tempered");
   m->outputs = engine->find(m->loaded, "outputs");
   m->loglik = engine->find(m->loaded, "loglik");
@@ -206,6 +207,13 @@ static bool impossible(size_t lanes, const double *lp) {
   return false;
 }
 
+static bool density_called(eval_worker *w, int fn, exec_status st, exec_report *r, size_t lanes, double *lp) {
+  if (__builtin_expect(r->guards != 0, 0) && st == EXEC_OK && !impossible(lanes, lp)) r->guards = 0;
+  if (!called(w, st, r)) return false;
+  if (lanes == 1 && isnan(*lp)) met_nan(w, fn, 1, lp);
+  return true;
+}
+
 /* Lane after lane: a crew spreads one evaluation, not several. */
 static exec_status grad_by_crew(eval_worker *w, size_t lanes, exec_report *report) {
   const size_t nsites = w->m->p->nsites;
@@ -236,10 +244,15 @@ bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, dou
     if (!p->site[k].discrete) w->out[n++] = (exec_arg){(exec_cell *)(void *)(grad + p->site[k].at_free * stride), stride};
   exec_report r = {0};
   const exec_status st = w->crew ? grad_by_crew(w, lanes, &r) : w->m->engine->call(w->w, w->m->grad, lanes, w->in, w->out, &r);
-  if (__builtin_expect(r.guards != 0, 0) && st == EXEC_OK && !impossible(lanes, lp)) r.guards = 0;
-  if (!called(w, st, &r)) return false;
-  if (lanes == 1 && isnan(*lp)) met_nan(w, w->m->grad, 1, lp);
-  return true;
+  return density_called(w, w->m->grad, st, &r, lanes, lp);
+}
+
+bool eval_logdens(eval_worker *w, const double *q, double *lp) {
+  set_point(w, 1, q);
+  w->out[0] = (exec_arg){(exec_cell *)(void *)lp, 1};
+  exec_report r = {0};
+  const exec_status st = w->m->engine->call(w->w, w->m->logdens, 1, w->in, w->out, &r);
+  return density_called(w, w->m->logdens, st, &r, 1, lp);
 }
 
 bool eval_constrain(eval_worker *w, const double *q, exec_cell *frame) {

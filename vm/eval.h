@@ -34,7 +34,7 @@ typedef struct eval_model {
   const program *p;
   const exec_engine *engine;
   exec_program *loaded;
-  int grad, constrain, constrain_block, prior, density, tempered, outputs, loglik, recover; /* numbers of functions; -1: not derived, or the model has none */
+  int grad, logdens, constrain, constrain_block, prior, density, tempered, outputs, loglik, recover; /* numbers of functions; -1: not derived, or the model has none */
   eval_site *site;             /* [p->nsites] */
   eval_stage *stage;           /* [p->nstages] */
   size_t output_cells;
@@ -86,6 +86,8 @@ void eval_faults_merge(eval_faults *into, const eval_faults *from);
  *
  * Log density at a point and its gradient, `lanes` points at a stride (contract.h). */
 bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, double *lp, double *grad);
+/* The log density alone (NEED_LOGDENS), at one point. */
+bool eval_logdens(eval_worker *w, const double *q, double *lp);
 bool eval_constrain(eval_worker *w, const double *q, exec_cell *frame);
 /* Of a block of sites (NEED_BLOCK), given the others as they stand in the frame: log density and gradient at q [block_dim]; and the block's values, put into the frame.
  * spare [cells] is written to. */

@@ -198,7 +198,7 @@ static double elbo_of(path *x, const pathfinder_normal *a, uint64_t key) {
   for (uint32_t k = 0; k < x->o->elbo_draws; k++) {
     double lp = NAN, lq = pathfinder_draw(a, key, k, x->q, x->u);
     x->evaluations++;
-    if (x->density(x->user, 1, 1, x->q, &lp, x->g)) {
+    if (x->density(x->user, 1, 1, x->q, &lp, x->o->values ? NULL : x->g)) {
       x->failed = ASCENT_E_DENSITY;
       return -INFINITY;
     }

@@ -27,6 +27,7 @@ typedef struct pathfinder_normal {
 typedef struct pathfinder_options {
   ascent_options ascent;
   uint32_t elbo_draws;  /* for each estimate of the ELBO; 5 is usual */
+  bool values;          /* the density takes a gradient of NULL where only its value is wanted, as for those draws */
 } pathfinder_options;
 
 typedef struct pathfinder_result {

@@ -86,7 +86,7 @@ static void draw(void *ctx, size_t job, size_t thread, eval_worker *w) {
   run *r = l->r;
   chain_state *x = &r->chain[0];
   const double began = run_now(r);
-  double *q = l->work[thread], *z = q + l->dim, *g = z + l->dim, log_det = 0.0;
+  double *q = l->work[thread], *z = q + l->dim, log_det = 0.0;
   const uint64_t key = rt_key_fold(rt_key_fold(r->o.seed, 0), RUN_KEY_PRIOR);
   for (size_t i = 0; i < l->dim; i++) log_det += rt_log(l->hessian[i * l->dim + i]);
   atomic_store(&x->warm, 1);
@@ -99,7 +99,7 @@ static void draw(void *ctx, size_t job, size_t thread, eval_worker *w) {
     }
     rt_kernels_for(0)->solve_lower(q, l->hessian, z, (ptrdiff_t)l->dim, 1, 1);
     for (size_t i = 0; i < l->dim; i++) q[i] += l->mode[i];
-    if (!eval_grad(w, 1, 1, q, &lp, g) || !run_frame(r, 0, w, q, x->frame)) x->status = RUN_E_BOUND;
+    if (!eval_logdens(w, q, &lp) || !run_frame(r, 0, w, q, x->frame)) x->status = RUN_E_BOUND;
     l->logw[k] = isnan(lp) ? -INFINITY : lp - (log_det - 0.5 * square - (double)l->dim * HALF_LOG_2PI);
     const double stats[DRAWS_N_STATS] = {lp, 1.0, 0.0, 0.0, 0.0, 0.0, -lp};
     if (x->status == RUN_OK) x->status = run_keep(r, 0, w, x->frame, stats);

@@ -26,7 +26,7 @@ typedef struct search {
 } search;
 
 static int density(void *user, size_t lanes, size_t stride, const double *q, double *lp, double *grad) {
-  return eval_grad(user, lanes, stride, q, lp, grad) ? 0 : 1;
+  return (grad ? eval_grad(user, lanes, stride, q, lp, grad) : eval_logdens(user, q, lp)) ? 0 : 1;
 }
 
 static uint64_t proposal_key(const run *r, size_t path) { return rt_key_fold(rt_key_fold(r->o.seed, path), RUN_KEY_PRIOR); }
@@ -37,15 +37,15 @@ static void find(void *ctx, size_t job, size_t thread, eval_worker *w) {
   const double began = run_now(r);
   pathfinder_options o = {.ascent = {.key = rt_key_fold(rt_key_fold(r->o.seed, job), RUN_KEY_INIT), .init_radius = r->o.init_radius,
                                      .tolerance = r->o.tolerance, .iterations = (uint32_t)r->o.iterations},
-                          .elbo_draws = ELBO_DRAWS};
+                          .elbo_draws = ELBO_DRAWS, .values = true};
   pathfinder_result *p = &s->path[job];
-  double *work = s->work[thread], *q = work, *scratch = work + s->dim, *g = work + 2 * s->dim;
+  double *work = s->work[thread], *q = work, *scratch = work + s->dim;
   pathfinder_run(&o, s->dim, density, w, work, s->keep[job], p);
   for (size_t k = 0; k < s->proposals; k++) {
     double lp = NAN, lq = 0.0;
     if (isfinite(p->best.elbo) && !run_stopping(r)) {
       lq = pathfinder_draw(&p->best, proposal_key(r, job), k, q, scratch);
-      if (!eval_grad(w, 1, 1, q, &lp, g)) p->status = ASCENT_E_DENSITY;
+      if (!eval_logdens(w, q, &lp)) p->status = ASCENT_E_DENSITY;
     }
     s->logw[job * s->proposals + k] = isnan(lp) ? -INFINITY : lp - lq;
   }
@@ -59,14 +59,14 @@ static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
   search *s = ctx;
   run *r = s->r;
   chain_state *x = &r->chain[0];
-  double *q = s->work[thread], *scratch = q + s->dim, *g = q + 2 * s->dim;
+  double *q = s->work[thread], *scratch = q + s->dim;
   const double began = run_now(r);
   atomic_store(&x->warm, 1);
   for (int64_t k = 0; k < r->o.draws && x->status == RUN_OK; k++) {
     const size_t path = s->parent[k] / s->proposals;
     double lp = NAN;
     pathfinder_draw(&s->path[path].best, proposal_key(r, path), s->parent[k] % s->proposals, q, scratch);
-    if (!eval_grad(w, 1, 1, q, &lp, g) || !run_frame(r, 0, w, q, x->frame)) x->status = RUN_E_BOUND;
+    if (!eval_logdens(w, q, &lp) || !run_frame(r, 0, w, q, x->frame)) x->status = RUN_E_BOUND;
     const double stats[DRAWS_N_STATS] = {lp, 1.0, 0.0, 0.0, 0.0, 0.0, -lp};
     if (x->status == RUN_OK) x->status = run_keep(r, 0, w, x->frame, stats);
     atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
