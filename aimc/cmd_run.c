@@ -16,8 +16,10 @@ enum { MOST_ROWS = 40, MOST_NAMES = 8 };
 /* The run under way, for the signal handler: the one piece of state that has to be global. */
 static aim_task *volatile running;
 static volatile sig_atomic_t caught;
+static volatile sig_atomic_t reading = 1; /* nothing is being written, and data may be a pipe that never ends */
 
 static void on_signal(int number) {
+  if (reading) raise(number); /* to the default action, when this returns */
   caught = number;
   if (running) aim_stop(running);
 }
@@ -203,10 +205,14 @@ static int run_task(const args *a, const aim_program *p, aim_task *t, size_t unk
   bar b = {.began = now(NULL)};
   aim_watch watch = {.size = sizeof watch, .user = &b};
   if (!a->quiet && isatty(STDERR_FILENO)) watch.progress = show_progress;
-  running = t;
-  if (caught) aim_stop(t);
-  st = aim_run(t, &watch);
-  running = NULL;
+  st = aim_bind(t);
+  if (st == AIM_OK) {
+    reading = 0;
+    running = t;
+    if (caught) aim_stop(t);
+    st = aim_run(t, &watch);
+    running = NULL;
+  }
   double seconds = now(NULL) - b.began;
   if (b.drawn) fputs("\r\x1b[K", stderr);
   status = report_task(a, t, st);
@@ -273,6 +279,7 @@ static int run_statement(const args *a, aim_program *p, size_t k, size_t picked,
     out = folder;
   }
   status = run_task(a, p, t, unknowns_of(p, s.model), out);
+  reading = 1;
   free(folder);
   aim_task_free(t);
   return status;

@@ -181,6 +181,7 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   if (!ok || !bind_possible(&b)) return false;
 
   bind_say_guesses(&b);
+  bind_say_empty(&b);
   size_t nmissing = 0;
   for (size_t k = 0; k < b.n; k++) nmissing += b.of[k].missing != NULL;
   p->data = ARENA_ARRAY(b.a, exec_data, b.n + 3 * nmissing);

@@ -232,6 +232,23 @@ void bind_say_guesses(binder *b) {
   }
 }
 
+void bind_say_empty(binder *b) {
+  const check_site *first = NULL;
+  for (size_t k = 0; k < b->model->nsites; k++) {
+    const check_site *s = &b->model->sites[k];
+    if (s->role != IR_OBSERVED || !s->type) continue;
+    bool empty = false;
+    int64_t n;
+    for (int axis = 0; axis < s->type->rank; axis++) empty |= size_value(b->p->sizes, s->type->dim[axis], &n) && n == 0;
+    if (!empty) return;
+    if (!first) first = s;
+  }
+  if (!first) return;
+  diag *d = diag_add(&b->p->diags, DIAG_WARNING, "W0801", bind_type_span(first->sym), "nothing is observed, since `%s` has no elements: model `%s` draws from its prior",
+                     first->sym->name, b->model->sym->name);
+  bind_help(b, d, "is this the file that was meant?");
+}
+
 /* --- what could not be told */
 
 static bool report_unknown(binder *b, const bound *y) {
@@ -336,7 +353,8 @@ bool bind_check_sites(binder *b) {
       empty |= n == 0 && axis < t->rank - t->event_rank;
     }
     const char *what = "an extent of";
-    if (!bad && !empty && (t->support == IR_SUP_SIMPLEX || t->support == IR_SUP_UNIT_VECTOR || t->support == IR_SUP_SUM_TO_ZERO) && t->rank &&
+    const ir_support support = t->support == IR_SUP_REAL && s->event ? s->event->support : t->support;
+    if (!bad && !empty && (support == IR_SUP_SIMPLEX || support == IR_SUP_UNIT_VECTOR || support == IR_SUP_SUM_TO_ZERO) && t->rank &&
         size_value(b->p->sizes, t->dim[t->rank - 1], &n) && n == 0)
       bad = t->dim[t->rank - 1], what = "the size of";
     if (!bad && !empty && t->support == IR_SUP_FINITE && t->count != IR_SIZE_NONE && size_value(b->p->sizes, t->count, &n) && n <= 0)

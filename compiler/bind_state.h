@@ -132,6 +132,8 @@ bool bind_sizes(binder *b);
 void bind_point_origins(binder *b, diag *d, ir_size s, span but);
 /* Notes on numbers that more data could change, for a run that goes on. */
 void bind_say_guesses(binder *b);
+/* Where every observed array is empty. */
+void bind_say_empty(binder *b);
 /* The extents of latents and predictions, once every size has its number. */
 bool bind_check_sites(binder *b);
 

@@ -22,3 +22,23 @@ stop() {
 }
 test_sigint() { stop INT 130; }
 test_sigterm() { stop TERM 143; }
+
+# While data are read nothing is there to keep: the signal ends the process, which a pipe that nobody writes would keep for ever.
+test_signal_while_data_are_read() {
+  printf 'model m(y: real[N]) {\n  a ~ Normal(0, 1)\n  y ~ Normal(a, 1)\n}\ninfer m on "pipe.csv"\n' > m.aim
+  mkfifo pipe.csv
+  env --default-signal=INT "$aimc" run m.aim --out d > out 2> err &
+  pid=$!
+  sleep 0.5
+  kill -INT $pid
+  n=0
+  while kill -0 $pid 2>/dev/null && [ $n -lt 100 ]; do
+    sleep 0.05
+    n=$((n + 1))
+  done
+  [ $n -lt 100 ] || { fail "it still waits for the pipe"; kill -9 $pid; }
+  wait $pid
+  got=$?
+  [ $got -eq 130 ] || fail "status $got instead of 130"
+  [ ! -e d/m-1.csv ] || fail "files of a run that did not begin"
+}

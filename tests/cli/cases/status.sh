@@ -110,3 +110,14 @@ test_messages_as_json() {
   expect 1 "$aimc" check --json odd.aim
   command -v python3 >/dev/null && { python3 -c 'import json,sys; [json.loads(l) for l in open("out")]' || fail "not JSON"; }
 }
+
+# A file that is empty but for its header is told.
+test_data_without_rows() {
+  printf 'model m(y: real[N]) {\n  a ~ Normal(0, 1)\n  y ~ Normal(a, 1)\n}\ninfer m on "rows.csv" with nuts(warmup = 20, draws = 20)\n' > m.aim
+  echo y > rows.csv
+  expect 0 "$aimc" run m.aim
+  says err 'nothing is observed, since `y` has no elements'
+  echo 1 >> rows.csv
+  expect 0 "$aimc" run m.aim
+  grep -q 'nothing is observed' err && fail "y has an element"
+}
