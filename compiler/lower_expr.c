@@ -306,7 +306,7 @@ static ir_val let_in(lower *l, const ast_expr *e, ir_val (*then)(lower *, const 
 /* ---- subscripts */
 
 /* The position in the base that position idx of the subscripted expression stands for; fills at most IR_MAX_RANK entries and
- * returns how many: scalars fix an axis, `:`, ranges and index arrays take one position each, missing ones pass through. */
+ * returns how many: scalars fix an axis, `:` and ranges take one position each, index arrays one for each of their axes, missing ones pass through. */
 static uint32_t base_position(lower *l, const ast_expr *e, uint32_t n, const ir_val *idx, lindex *pos) {
   const ty_info *base = ty_of(e->index.base);
   uint32_t used = 0, axes = 0;
@@ -320,7 +320,8 @@ static uint32_t base_position(lower *l, const ast_expr *e, uint32_t n, const ir_
       lindex first = lower_index(l, s->range.lo, dim);
       pos[axes] = (lindex){.v = ir_op2(&l->b, IR_ADD_OP, first.v, idx[used++])};
     } else if (ty_of(s)->rank) {
-      ir_val v = lower_convert(l, lower_elem(l, s, 1, &idx[used++]), IR_INT);
+      ir_val v = lower_convert(l, lower_elem(l, s, ty_of(s)->rank, idx + used), IR_INT);
+      used += ty_of(s)->rank;
       v = ir_op2(&l->b, IR_SUB_OP, v, ir_int(&l->b, 1));
       ir_size lo, hi;
       int64_t below, above;

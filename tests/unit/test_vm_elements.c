@@ -84,7 +84,7 @@ static void test_data_in_a_function(void **state) {
   model_close(&r);
 }
 
-/* Slices left of `~` and `=`, positions by several indices and elements set under `if`, against plain loops over the same elements: the densities, which add the same terms in another order, and the frames. */
+/* Slices left of `~` and `=`, positions by several indices, matrices of indices and elements set under `if`, against plain loops over the same elements: the densities, which add the same terms in another order, and the frames. */
 static void test_slices(void **state) {
   (void)state;
   static const char *const pairs[][2] = {
@@ -110,6 +110,11 @@ static void test_slices(void **state) {
        "plate i in 1..3 { s[i]: simplex(3) ~ Dirichlet([1.0, 2.0, 3.0]) }\n plate i in 4..N { s[i] ~ Dirichlet([4.0, 1.0, 1.0]) }\n factor sum(s[i, 2] * y[i] for i in 1..N)"},
       {"a[1..2, 1..5] ~ Normal([1.0, 2.0, 3.0, 4.0, y[5]], 1)\n a[3, 1..5] ~ Normal(y[1..5], 1)\n factor sum(a[i, j] * i * j for i in 1..3, j in 1..5)",
        "plate i in 1..2, j in 1..5 { a[i, j] ~ Normal(if j == 5 { y[5] } else { real(j) }, 1) }\n plate j in 1..5 { a[3, j] ~ Normal(y[j], 1) }\n factor sum(a[i, j] * i * j for i in 1..3, j in 1..5)"},
+      {"x: real[3, N] ~ Normal(0, 1)\n let a = [[1, 2, 5], [3, 4, 1]]\n let b = [[2], [3]]\n let w = x[1..2, a]\n let v = x[b, 2..4]\n"
+       " factor sum(w[h, i, j] * y[i + j] * h for h in 1..2, i in 1..2, j in 1..3) + sum(v[i, 1, k] * y[i + k] for i in 1..2, k in 1..3) + sum(exp(x[3][a]))",
+       "x: real[3, N] ~ Normal(0, 1)\n let a = [[1, 2, 5], [3, 4, 1]]\n"
+       " factor sum(x[h, a[i, j]] * y[i + j] * h for h in 1..2, i in 1..2, j in 1..3) + sum(x[i + 1, k + 1] * y[i + k] for i in 1..2, k in 1..3)"
+       " + sum(exp(x[3, a[i, j]]) for i in 1..2, j in 1..3)"},
   };
   static const char data[] = "{\"p\": 2, \"y\": [0.3, -1.2, 0.8, 0.1, 2.3]}";
   for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++) {
