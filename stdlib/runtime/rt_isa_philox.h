@@ -22,6 +22,16 @@ typedef long long rt_vll __attribute__((vector_size(64), may_alias));
 
 RT_INLINE rt_vw rt_vw_all(uint64_t x) { return (rt_vw){x, x, x, x, x, x, x, x}; }
 
+/* A function of three bits in one operation where the level has it: bit 4a + 2b + c of `table`. */
+#if defined(__AVX512F__) && !defined(__clang__)
+#define RT_TERN(a, b, c, table, otherwise) \
+  ((rt_vw)__builtin_ia32_pternlogq512_mask((rt_vll)(a), (rt_vll)(b), (rt_vll)(c), (table), (uint8_t)-1))
+#else
+#define RT_TERN(a, b, c, table, otherwise) (otherwise)
+#endif
+
+RT_INLINE rt_vw rt_xor3(rt_vw a, rt_vw b, rt_vw c) { return RT_TERN(a, b, c, 0x96, a ^ b ^ c); }
+
 /* As many lanes as a register of the level has; wider vectors, which the compiler lowers, would pass through memory between the rounds. */
 #if defined(__AVX512F__)
 enum { RT_PHILOX_BYTES = 64 };
@@ -53,19 +63,39 @@ RT_INLINE rt_word rt_mul_low(rt_word a, rt_word b)
 #endif
 }
 
+/* The high halves of 64-bit lanes, in the low ones. */
+RT_INLINE rt_word rt_high_half(rt_word x)
+{
+#if defined(__AVX512F__) && !defined(__clang__)
+  typedef int halves __attribute__((vector_size(RT_PHILOX_BYTES)));
+  return (rt_word)__builtin_ia32_pshufd512_mask((halves)x, 0xF5, (halves)x, (uint16_t)-1); /* no shift: those share a port with the products */
+#else
+  return x >> 32;
+#endif
+}
+
+RT_INLINE rt_word rt_xor3_word(rt_word a, rt_word b, rt_word c)
+{
+#if defined(__AVX512F__)
+  return rt_xor3(a, b, c);
+#else
+  return a ^ b ^ c;
+#endif
+}
+
 /* x: counter words 0 to 3 of eight addresses; afterwards their random words.  Lanes of `key` are whole keys. */
 RT_INLINE void rt_philox8(rt_vw key, rt_vw x[4])
 {
   const rt_words keys = {key};
   rt_words w[4] = {{x[0]}, {x[1]}, {x[2]}, {x[3]}};
   for (int p = 0; p < 64 / RT_PHILOX_BYTES; p++) {
-    rt_word x0 = w[0].part[p], x1 = w[1].part[p], x2 = w[2].part[p], x3 = w[3].part[p], k0 = keys.part[p], k1 = k0 >> 32;
+    rt_word x0 = w[0].part[p], x1 = w[1].part[p], x2 = w[2].part[p], x3 = w[3].part[p], k0 = keys.part[p], k1 = rt_high_half(k0);
     const rt_word none = {0};
     for (int round = 0; round < 10; round++) {
       const rt_word p0 = rt_mul_low(x0, none + 0xD2511F53u), p1 = rt_mul_low(x2, none + 0xCD9E8D57u);
-      x0 = (p1 >> 32) ^ x1 ^ k0;
+      x0 = rt_xor3_word(rt_high_half(p1), x1, k0);
       x1 = p1;
-      x2 = (p0 >> 32) ^ x3 ^ k1;
+      x2 = rt_xor3_word(rt_high_half(p0), x3, k1);
       x3 = p0;
       k0 += 0x9E3779B9u;
       k1 += 0xBB67AE85u;

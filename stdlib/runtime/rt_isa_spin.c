@@ -4,7 +4,7 @@
 #include "stdlib/runtime/rt_math.h"
 
 /* Fields that f32 rounds are computed anew after so many flips for each spin. */
-enum { FRESH_FLIPS = 32 };
+enum { FRESH_FLIPS = 128 };
 
 /* ---- random numbers of the 64 visits from 64 * chunk on */
 

@@ -8,15 +8,6 @@
 
 #include "stdlib/runtime/rt_isa_spin.h"
 
-/* A function of three bits in one operation where the level has it: bit 4a + 2b + c of `table`. */
-#if defined(__AVX512F__) && !defined(__clang__)
-#define RT_TERN(a, b, c, table, otherwise) \
-  ((rt_vw)__builtin_ia32_pternlogq512_mask((rt_vll)(a), (rt_vll)(b), (rt_vll)(c), (table), (uint8_t)-1))
-#else
-#define RT_TERN(a, b, c, table, otherwise) (otherwise)
-#endif
-
-RT_INLINE rt_vw rt_xor3(rt_vw a, rt_vw b, rt_vw c) { return RT_TERN(a, b, c, 0x96, a ^ b ^ c); }
 RT_INLINE rt_vw rt_majority(rt_vw a, rt_vw b, rt_vw c) { return RT_TERN(a, b, c, 0xE8, (a & b) | (c & (a | b))); }
 RT_INLINE rt_vw rt_or3(rt_vw a, rt_vw b, rt_vw c) { return RT_TERN(a, b, c, 0xFE, a | b | c); }
 /* t | (x & d) */

@@ -1,6 +1,6 @@
 /* rt_isa_spin_dense.c: visits to the spins of dense problems, each replica by itself.
  *
- * Sites in rising order go in groups of 16.  A group is decided in registers: its 16 fields, corrected by the one row of J that a flip needs there, are
+ * Several replicas: sites in rising order go in groups of 16.  A group is decided in registers: its 16 fields, corrected by the one row of J that a flip needs there, are
  * compared with 16 bounds, the first spin that flips is found, and so on behind it: as if one site were visited after the other.  Then all rows of the
  * group's flips are added to the fields together, in the order of the flips, so each field is read and written once for up to 16 of them,
  * and a row of J once for all replicas.  Sixteen replicas are decided together where the level has vectors for them.  Random order and lists visit one site at a time. */
@@ -175,6 +175,74 @@ RT_INLINE void decide_turned(rt_spin_run *run, const void *J, rt_spin_element e,
 }
 #endif
 
+/* ---- one replica: a window of sites in registers, and the row of a flip added to all fields at once.
+ *
+ * Fields in the window are kept as s g, which is compared with the bounds; a row's part there decides what flips next, and the rest of it is work that a processor
+ * does beside.  A flip changes the other fields by little, so what flips next is mostly what would have flipped next before it: the kernel goes on
+ * with that site, and a branch, foreseen rightly most of the time, tells whether it was. */
+
+enum { WINDOW = 2 }; /* vectors */
+
+/* g += c row over the columns [from, to), multiples of 16. */
+RT_INLINE void add_row(const void *row, rt_spin_element e, float c, float *g, size_t from, size_t to)
+{
+  rt_vf all = rt_vf_all(c);
+  size_t col = from;
+  for (; col + 64 <= to; col += 64)
+#pragma GCC unroll 4
+    for (size_t v = 0; v < 64; v += 16) RT_VF_AT(g + col + v) = rt_add_signed(RT_VF(g + col + v), all, load_row(row, e, col + v));
+  for (; col < to; col += 16) RT_VF_AT(g + col) = rt_add_signed(RT_VF(g + col), all, load_row(row, e, col));
+}
+
+RT_INLINE void visit_alone(rt_spin_run *run, const rt_spin_piece *piece, rt_spin_element e)
+{
+  const rt_spin_model *m = run->model;
+  size_t ld = m->ld, end = piece->first + piece->count, row_bytes = ld * (e == RT_SPIN_EL_F32 ? 4 : e == RT_SPIN_EL_I16 ? 2 : 1);
+  float *s = rt_spins_f32(run, 0), *g = rt_fields_f32(run, 0);
+  uint64_t flips = 0;
+  for (size_t b = piece->first / 16 * 16; b < end; b += 16 * WINDOW) {
+    size_t lo = b < piece->first ? piece->first - b : 0, hi = end - b < 16 * WINDOW ? end - b : 16 * WINDOW, from, to, at[WINDOW];
+    uint64_t todo = ~(uint64_t)0 << lo & ~(uint64_t)0 >> (64 - hi), hit = 0;
+    const float *x = run->variate + 16 + piece->at + b - piece->first;
+    rt_vf spin[WINDOW], field[WINDOW], bound[WINDOW];
+    columns(m, b, b + hi - 1, &from, &to);
+#pragma GCC unroll 2
+    for (size_t v = 0; v < WINDOW; v++) {
+      rt_vf variate;
+      at[v] = b + 16 * v < ld ? 16 * v : 0; /* beyond the last column nothing is to do */
+      __builtin_memcpy(&variate, x + at[v], sizeof variate);
+      bound[v] = rt_bound(variate, run->factor[0], piece->always);
+      spin[v] = RT_VF(s + b + at[v]);
+      field[v] = spin[v] * RT_VF(g + b + at[v]);
+      hit |= (uint64_t)rt_le_mask(field[v], bound[v]) << 16 * v;
+    }
+    hit &= todo;
+    for (size_t k = (size_t)__builtin_ctzll(hit | (uint64_t)1 << 63); hit;) {
+      const char *row = (const char *)m->J + (b + k) * row_bytes;
+      uint64_t guess = hit & (hit - 1);
+      float c = -s[b + k];
+      s[b + k] = c;
+      todo &= ~(uint64_t)1 << k;
+      hit = 0;
+#pragma GCC unroll 2
+      for (size_t v = 0; v < WINDOW; v++) {
+        rt_vi sign = ((rt_vi)spin[v] ^ (rt_vi)rt_vf_all(c)) & rt_vi_all(INT32_MIN);
+        field[v] += (rt_vf)((rt_vi)load_row(row, e, b + at[v]) ^ sign);
+        hit |= (uint64_t)rt_le_mask(field[v], bound[v]) << 16 * v;
+      }
+      hit &= todo;
+      add_row(row, e, c, g, from, to);
+      flips++;
+      k = (size_t)__builtin_ctzll(guess | (uint64_t)1 << 63);
+      if (__builtin_expect((hit & -hit) != (guess & -guess), 0)) {
+        __asm__ volatile(""); /* a branch, lest the next row wait for this one */
+        k = (size_t)__builtin_ctzll(hit | (uint64_t)1 << 63);
+      }
+    }
+  }
+  run->flips[0] += flips;
+}
+
 /* Columns of 16 rows that stay in the nearest cache while all replicas take them. */
 enum { NEAR = 512 };
 
@@ -236,6 +304,12 @@ RT_INLINE void visit_each(rt_spin_run *run, const rt_spin_piece *piece, rt_spin_
 void RT_LV(rt_spin_visit_dense)(rt_spin_run *run, const rt_spin_piece *piece)
 {
   int each = piece->sites || run->model->p.systems > 1;
+  if (!each && run->plan.replicas == 1) {
+    if (run->model->element == RT_SPIN_EL_F32) visit_alone(run, piece, RT_SPIN_EL_F32);
+    else if (run->model->element == RT_SPIN_EL_I16) visit_alone(run, piece, RT_SPIN_EL_I16);
+    else visit_alone(run, piece, RT_SPIN_EL_I8);
+    return;
+  }
   switch (run->model->element) {
   case RT_SPIN_EL_F32: each ? visit_each(run, piece, RT_SPIN_EL_F32) : visit_groups(run, piece, RT_SPIN_EL_F32); break;
   case RT_SPIN_EL_I16: each ? visit_each(run, piece, RT_SPIN_EL_I16) : visit_groups(run, piece, RT_SPIN_EL_I16); break;

@@ -57,7 +57,7 @@ typedef enum rt_spin_order {
 /* What fields and energies are kept in.  Where couplings and fields are multiples of one unit all three are exact. */
 typedef enum rt_spin_precision {
   RT_SPIN_F64,
-  RT_SPIN_F32,   /* fields in f32, refreshed every 32 n flips; energies from these fields */
+  RT_SPIN_F32,   /* fields in f32, refreshed every 128 n flips; energies from these fields */
   RT_SPIN_MIXED  /* the same, but the energies and best energies left by a call are computed from f64 couplings */
 } rt_spin_precision;
 
@@ -208,7 +208,7 @@ typedef struct rt_spin_flipped {
   uint32_t count, site[16];
   float to[16];
 } rt_spin_flipped;
-enum { RT_SPIN_VARIATES = 16 + 64 + 16 }; /* of 64 visits, with room for a vector on either side */
+enum { RT_SPIN_VARIATES = 16 + 64 + 32 }; /* of 64 visits, with room for a vector before and two behind */
 
 typedef struct rt_spin_run {
   const rt_spin_model *model;
