@@ -61,6 +61,7 @@ typedef struct sym_info {
   ptr_map tracks;         /* SYM_MODEL: what it tracks and predicts */
   bool queued;            /* its body is checked, or will be */
   struct special *specials; /* SYM_DIST over distributions: what was made of it (check_over.c) */
+  bool sign_told;         /* SYM_LATENT: that it may be negative where it must not */
   bool over_failed;       /* it has an error that was reported, so nothing is made of it any more; SYM_MODEL too */
   symbol *special_of;     /* a special: its scheme, where it was first used, how deep it is nested */
   span special_at;
