@@ -272,8 +272,36 @@ static void logarithms(arena *mem, const void *unused) {
   assert_true(isnan(run_text(mem, open, pass_strength, &x[2], 1)));
 }
 
+/* (i + a) + b and what differences make of it are one step from i, the right one. */
+static void steps_of_indices(arena *mem, const void *unused) {
+  (void)unused;
+  static const struct {
+    const char *first, *second;
+    double step;
+  } forms[] = {
+      {"add %i, %a", "add %v, %b", 8},  {"sub %i, %a", "add %v, %b", 2},  {"add %i, %a", "sub %v, %b", -2},  {"sub %i, %a", "sub %v, %b", -8},
+      {"add %a, %i", "add %b, %v", 8},  {"sub %i, %a", "add %b, %v", 2},  {"sub %i, %b", "add %v, %b", 0},   {"sub %i, %b", "add %v, %a", -2},
+      {"sub %a, %i", "add %v, %b", 8},  {"sub %a, %i", "sub %b, %v", 2},
+  };
+  for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
+    char text[512];
+    snprintf(text, sizeof text, "func @f(%%x: real) -> (real) {\n  %%n = int 10\n  %%a = int 3\n  %%b = int 5\n  %%y = plate %%i < %%n -> max {\n    %%v = %s\n    %%w = %s\n"
+                                "    %%r = to_real %%w\n    yield %%r\n  }\n  return %%y\n}\n", forms[k].first, forms[k].second);
+    const double x = 0;
+    /* The largest is the last, or where i is subtracted the first; twice subtracted the last again. */
+    const double want = run_text(mem, text, NULL, &x, 1);
+    const bool down = strstr(forms[k].first, ", %i") && forms[k].first[0] == 's' && forms[k].second[0] == 'a';
+    assert_true(want == forms[k].step + (down ? 0 : 9));
+    ir_module *m = parse_text(mem, text, strlen(text));
+    const bool done = pass_strength(m, m->fn[0]);
+    if (done != (k < 8)) fail_msg("%s; %s: %s", forms[k].first, forms[k].second, done ? "changed" : "as it was");
+    if (done && run_text(mem, text, pass_strength, &x, 1) != want) fail_msg("%s; %s", forms[k].first, forms[k].second);
+  }
+}
+
 static void test_special_values(void **state) {
   (void)state;
+  in_arena(steps_of_indices, NULL);
   in_arena(divisors, NULL);
   in_arena(logarithms, NULL);
 }
