@@ -7,6 +7,12 @@
 #include <math.h>
 #include <stdint.h>
 
+/* Shares of a cost that what few draws say has to beat: of single gradients, of directions (adapt.h). */
+#define FISHER_SHARE 0.8
+#define FACTOR_SHARE 0.8
+/* Of what gradients cost, for learning. */
+#define LEARNING_SHARE (1.0 / 7.0)
+
 enum { INIT_BUFFER = 75, TERM_BUFFER = 50, BASE_WINDOW = 25, LEAST_WARMUP = 20, FISHER_EARLY = 10, FISHER_LATE = 80, STEP_FLOPS = 300 };
 
 void adapt_step_init(adapt_step *a, double delta) {
@@ -170,28 +176,42 @@ static bool form_write(adapt_metric *a, metric_form form, adapt_result *out) {
 
 /* The form that costs least among those that were learnt before this window. */
 static metric_form cheapest(adapt_metric *a) {
+  static const double share[METRIC_FORMS] = {[METRIC_DIAGONAL] = 1.0, [METRIC_FISHER] = FISHER_SHARE * FACTOR_SHARE, [METRIC_DENSE] = FACTOR_SHARE, [METRIC_LOWRANK] = FACTOR_SHARE};
   metric_form best = METRIC_LOWRANK;
   double least = INFINITY;
-  /* What few draws say of single gradients is not sure enough for less (adapt.h). */
-  const double fisher_share = 0.8;
   for (int k = 0; k < METRIC_FORMS; k++) {
     if (a->form[k].f.dim == 0) continue;
     double flops = a->gradient_flops > 0.0 ? rt_factor_flops(&a->form[k].f) / (a->gradient_flops + STEP_FLOPS) : 0.0;
-    double cost = metric_misfit(&a->form[k].f, &a->draws, a->scratch) * (1.0 + flops);
-    if (k == METRIC_FISHER) cost /= fisher_share;
+    double cost = metric_misfit(&a->form[k].f, &a->draws, a->scratch) * (1.0 + flops) / share[k];
     if (cost < least || (cost == least && k == METRIC_LOWRANK)) least = cost, best = (metric_form)k;
   }
   return best;
 }
 
+/* Whether the window may teach all forms; then that is on the bill. */
+static bool affordable(adapt_metric *a) {
+  if (!(a->gradient_flops > 0.0)) return true;
+  const double cost = a->learning + metric_flops(&a->draws);
+  if (cost > LEARNING_SHARE * a->steps * (a->gradient_flops + STEP_FLOPS)) return false;
+  a->learning = cost;
+  return true;
+}
+
 static bool draws_write(adapt_metric *a, adapt_result *out) {
+  if (a->kind == ADAPT_AUTO && !affordable(a)) {
+    if (a->chosen != METRIC_DIAGONAL) return false;
+    metric_window_centre(&a->draws);
+    return form_write(a, METRIC_DIAGONAL, out);
+  }
   metric_window_close(&a->draws);
   if (a->kind == ADAPT_LOWRANK) return form_write(a, METRIC_LOWRANK, out);
-  metric_form best = cheapest(a);
+  const metric_form best = cheapest(a);
   for (int k = 0; k < METRIC_FORMS; k++)
     if (a->form[k].memory && k != (int)best && (k != METRIC_DENSE || a->draws.n >= a->dim)) metric_learn(&a->form[k], (metric_form)k, &a->draws, a->scratch);
   /* Diagonal always can; and the form in use may have been learnt anew in its place. */
-  return form_write(a, best, out) || form_write(a, METRIC_DIAGONAL, out);
+  if (!form_write(a, best, out) && !form_write(a, METRIC_DIAGONAL, out)) return false;
+  a->chosen = out->form;
+  return true;
 }
 
 static adapt_change windows_update(adapt_metric *a, const double *q, const double *g, adapt_result *out) {

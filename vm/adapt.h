@@ -17,13 +17,15 @@
  *    Gaussian of independent coordinates; the sampler nutpie made it known.  Two windows run at once: the foreground, which the metric comes from after every transition, and the background, which
  *    takes its place and starts anew every 10 transitions in the first 30 % of warm-up and every 80 later.  Both end with the buffer `term`.
  *  - lowrank: the low-rank metric of metric.h, from a window's positions and gradients.
- *  - auto: lowrank after the first window; at the end of every later one all four forms are learnt, and of those that were learnt from the window before, the one
+ *  - auto: lowrank after the first window; at the end of every later one all four forms are learnt, and of those that were learnt before this window, the one
  *    is chosen that costs least, in
  *
  *        kappa * (1 + flops of the metric / (flops of the gradient + 300)),
  *
- *    kappa being its misfit (metric.h) on this window, which it has not seen; the 300 stand for what else a leapfrog step costs.  What costs the same is lowrank, and
- *    fisher must cost less than 0.8 of it; dense takes part once a window has had dim draws.  What the chain goes on with is the chosen form learnt from this window.
+ *    kappa being its misfit (metric.h) on this window, which it has not seen; the 300 stand for what else a leapfrog step costs.  Lowrank and dense must cost less
+ *    than 0.8 of diagonal, and fisher less than 0.8 of lowrank too; dense takes part once a window has had dim draws.  What the chain goes on with is the chosen form
+ *    learnt from this window.  Learning takes its time as well, which many unknowns with a cheap gradient would not make up for: a window after which all of it would
+ *    have cost more than a seventh of what the gradients have teaches diagonal alone, or nothing where the chain has another form already.
  *    Above 32768 unknowns it is diagonal. */
 #ifndef AIM_VM_ADAPT_H
 #define AIM_VM_ADAPT_H
@@ -64,7 +66,10 @@ typedef struct adapt_metric {
   metric_window draws;                 /* lowrank, auto: of this window */
   metric form[METRIC_FORMS];           /* learnt from the window before */
   double *scratch;
-  double gradient_flops;               /* auto: of one evaluation; 0: products with metrics count nothing */
+  double gradient_flops;               /* auto: of one evaluation; 0: products with metrics, and learning them, count nothing */
+  double steps;                        /* auto: leapfrog steps of warm-up so far, as the caller counts them */
+  double learning;                     /* flops that learning has cost */
+  metric_form chosen;
 } adapt_metric;
 
 typedef enum adapt_change {

@@ -69,11 +69,16 @@ static void rows_centre(size_t n, size_t d, double *x) {
   }
 }
 
+void metric_window_centre(metric_window *w) {
+  rows_centre(w->n, w->dim, w->q);
+  rows_centre(w->n, w->dim, w->g);
+}
+
 void metric_window_close(metric_window *w) {
   size_t d = w->dim, n = w->n;
+  metric_window_centre(w);
   for (int c = 0; c < 2; c++) {
-    double *x = c ? w->g : w->q;
-    rows_centre(n, d, x);
+    const double *x = c ? w->g : w->q;
     if (!w->cov[c]) continue;
     rt_kernels_for(0)->gemm(w->cov[c], x, x, (ptrdiff_t)d, (ptrdiff_t)d, (ptrdiff_t)n, 1, 0);
     for (size_t i = 0; i < d * d; i++) w->cov[c][i] /= (double)(n > 1 ? n - 1 : 1);
@@ -268,6 +273,14 @@ bool metric_learn(metric *m, metric_form form, const metric_window *w, double *s
   if (w->n < DRAWS_LEAST) return false;
   if (form == METRIC_DENSE) return dense_learn(m, k, w, scratch);
   return form == METRIC_LOWRANK ? lowrank_learn(m, k, w, scratch) : diagonal_learn(m, form, w);
+}
+
+/* Two eigenvalue problems of order m take some 18 m^3; in many dimensions a basis of the draws is made before. */
+double metric_flops(const metric_window *w) {
+  const double d = (double)w->dim, n = (double)w->n, m = w->cov[0] ? d : fmin(2.0 * n, METRIC_WHOLE), scalar = 8.0;
+  const double covariances = w->cov[0] ? 4.0 * n * d * d : scalar * 16.0 * n * n * d;
+  const double misfits = METRIC_FORMS * 2.0 * POWER_STEPS * (w->cov[0] ? 2.0 * d * d : 4.0 * n * d);
+  return covariances + misfits + scalar * 18.0 * m * m * m;
 }
 
 /* ---- misfit */

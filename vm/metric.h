@@ -40,8 +40,13 @@ size_t metric_window_doubles(size_t dim);
 void metric_window_init(metric_window *w, size_t dim, double *memory);
 void metric_window_restart(metric_window *w);
 void metric_window_push(metric_window *w, const double *q, const double *g);
-/* Subtracts the means and takes covariances.  Learning and misfits want a closed window, pushes an open one. */
+/* Subtracts the means and takes covariances.  Learning and misfits want a closed window, pushes an open one; diagonals can be learnt from one of which only the
+ * means were subtracted. */
 void metric_window_close(metric_window *w);
+void metric_window_centre(metric_window *w);
+/* What it costs to close the window, to learn all forms from it and to take their misfits, in flops of a gradient: those here are scalar for the most part, and count
+ * eight times. */
+double metric_flops(const metric_window *w);
 
 /* A metric with its memory. */
 typedef struct metric {

@@ -136,6 +136,7 @@ static nuts_status metric_take(chain *c) {
 /* After a transition of warm-up. */
 static nuts_status metric_adapt(chain *c) {
   if (adapt_wants_gradient(c->o->kind)) rt_nuts_gradient(&c->nuts, c->gradient);
+  c->metric.steps += c->nuts.stats.n_leapfrog;
   adapt_change change = adapt_metric_update(&c->metric, c->nuts.q, c->gradient, &c->learnt);
   nuts_status st = change == ADAPT_SAME ? NUTS_OK : metric_take(c);
   if (st || change != ADAPT_WINDOW) return st;
