@@ -52,6 +52,18 @@ static uint64_t mix_names(uint64_t h, const char *const *name, size_t n) {
   return h;
 }
 
+/* The ladder and the moves of replicas. */
+static uint64_t mix_schedule(uint64_t h, const schedule *s, const kernel *k) {
+  const uint64_t whole[] = {(uint64_t)k->rule, (uint64_t)k->order, (uint64_t)k->precision, k->proposals};
+  for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) h = mix(h, whole[i]);
+  h = mix_real(h, k->floor);
+  for (size_t i = 0; s && i < s->n; i++) {
+    const schedule_instr *x = &s->code[i];
+    h = mix_real(mix(mix(mix(mix(mix(h, (uint64_t)x->code), x->dst), x->a), x->b), x->n), x->value);
+  }
+  return h;
+}
+
 static uint64_t mix_options(uint64_t h, const run_options *o) {
   const int64_t whole[] = {o->method, o->chains, o->warmup, o->draws, o->thin, o->max_depth, o->metric, o->steps, o->order, o->init, o->paths};
   for (size_t k = 0; k < sizeof whole / sizeof *whole; k++) h = mix(h, (uint64_t)whole[k]);
@@ -60,6 +72,7 @@ static uint64_t mix_options(uint64_t h, const run_options *o) {
   h = mix_real(h, o->step_size);
   h = mix_real(h, o->init_radius);
   h = mix_real(h, o->scale);
+  h = mix_schedule(mix(h, o->particles), o->schedule, &o->kernel);
   h = mix(h, o->until.n);
   for (size_t k = 0; k < o->until.n; k++) h = mix_real(mix(h, o->until.step[k].op), o->until.step[k].x);
   return mix_names(mix_names(h, o->save, o->nsave), o->blocks, o->nblocks);

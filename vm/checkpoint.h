@@ -17,7 +17,7 @@ typedef struct checkpoint {
   uint64_t chain, done;  /* its number; transitions */
   uint64_t rows, offset; /* complete rows, and the bytes of the CSV file up to there */
   uint64_t divergent, work[2], n_max_depth, n_nan;
-  double accept_sum, step_size, seconds[2];
+  double accept_sum, step_size, log_z, seconds[2];
   eval_faults faults;
   metric_form form;
   uint64_t sum;          /* of the rest of the record and the chain */

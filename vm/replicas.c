@@ -309,3 +309,80 @@ void replicas_resample(replicas *x, const uint32_t *parent) {
   x->kit->kernels->load(&x->spin, to);
   read_energies(x, false);
 }
+
+/* ---- at rest */
+
+/* What a kernel's run has beside its memory. */
+typedef struct spins_rest {
+  uint64_t visit, sweep, chunk;
+  uint32_t site[64];
+} spins_rest;
+
+typedef struct bytes_at {
+  char *to;         /* written, or */
+  const char *from; /* read */
+} bytes_at;
+
+static void piece(bytes_at *b, void *x, size_t n) {
+  if (b->to) memcpy(b->to, x, n), b->to += n;
+  else memcpy(x, b->from, n), b->from += n;
+}
+
+static void piece_of_spins(replicas *x, bytes_at *b) {
+  spins_rest s;
+  piece(b, x->flips, x->n * sizeof *x->flips);
+  piece(b, x->memory, x->bytes);
+  if (x->kit->form.q) {
+    s = (spins_rest){.visit = x->potts.visit, .sweep = x->potts.sweep, .chunk = x->potts.chunk};
+    memcpy(s.site, x->potts.site, sizeof s.site);
+  } else {
+    s = (spins_rest){.visit = x->spin.visit, .sweep = x->spin.sweep, .chunk = x->spin.chunk};
+    memcpy(s.site, x->spin.site, sizeof s.site);
+  }
+  piece(b, &s, sizeof s);
+  if (b->to) return;
+  if (x->kit->form.q) {
+    x->potts.visit = s.visit, x->potts.sweep = s.sweep, x->potts.chunk = s.chunk;
+    memcpy(x->potts.site, s.site, sizeof s.site);
+  } else {
+    x->spin.visit = s.visit, x->spin.sweep = s.sweep, x->spin.chunk = s.chunk;
+    memcpy(x->spin.site, s.site, sizeof s.site);
+  }
+}
+
+static void pieces(replicas *x, bytes_at *b) {
+  piece(b, x->energy, x->n * sizeof *x->energy);
+  piece(b, x->best, x->n * sizeof *x->best);
+  if (x->kit->spins) {
+    piece_of_spins(x, b);
+    return;
+  }
+  if (x->record) piece(b, x->record, x->n * x->kit->r->m->p->cells * sizeof *x->record);
+  const size_t each = mh_walk_bytes(&x->kit->tables, 0);
+  for (size_t k = 0; k < x->n; k++) {
+    if (b->to) mh_walk_save(&x->walk[k], b->to), b->to += each;
+    else mh_walk_restore(&x->walk[k], b->from), b->from += each;
+  }
+}
+
+size_t replicas_rest_bytes(const replicas *x) {
+  const size_t energies = 2 * x->n * sizeof(double);
+  if (x->kit->spins) return energies + x->n * sizeof *x->flips + x->bytes + sizeof(spins_rest);
+  return energies + (x->record ? x->n * x->kit->r->m->p->cells * sizeof *x->record : 0) + x->n * mh_walk_bytes(&x->kit->tables, 0);
+}
+
+void replicas_save(const replicas *x, void *bytes) { pieces((replicas *)x, &(bytes_at){.to = bytes}); }
+
+void replicas_restore(replicas *x, uint64_t key, uint64_t first, const void *bytes) {
+  x->plan.key = key;
+  x->plan.first_replica = first;
+  x->plan.replicas = x->n;
+  if (x->kit->spins && x->kit->form.q) rt_potts_run_init(&x->potts, &x->kit->potts, &x->plan, x->memory);
+  else if (x->kit->spins) rt_spin_run_init(&x->spin, &x->kit->model, &x->plan, x->memory);
+  for (size_t k = 0; !x->kit->spins && k < x->n; k++) {
+    x->walk[k].key = rt_key_fold(key, first + k);
+    x->walk[k].status = RUN_OK;
+    x->walk[k].exact = x->exact;
+  }
+  pieces(x, &(bytes_at){.from = bytes});
+}

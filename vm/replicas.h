@@ -88,6 +88,11 @@ size_t replicas_every(const replicas *x);
 void replicas_anneal(replicas *x, replicas_steps *steps);
 /* The state of replica k, or the best it has met. */
 void replicas_state(const replicas *x, size_t k, bool best, exec_cell *frame /* OUT */);
+/* All replicas at rest between two sweeps, as bytes that mean something to the same build and the same run: so many of them; written; and read in the place
+ * of replicas_start. */
+size_t replicas_rest_bytes(const replicas *x);
+void replicas_save(const replicas *x, void *bytes /* OUT */);
+void replicas_restore(replicas *x, uint64_t key, uint64_t first, const void *bytes);
 /* Replica k becomes what parent[k] is, which has itself as parent; random numbers stay those of the place. */
 void replicas_resample(replicas *x, const uint32_t *parent);
 

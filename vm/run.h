@@ -88,6 +88,8 @@ typedef struct chain_state {
   uint64_t work[2];           /* gradients or densities, in warm-up and after it */
   uint64_t n_max_depth, n_nan;
   double accept_sum;          /* over kept transitions */
+  double log_z;               /* of tempering and population, when the chain is over */
+  bool over;                  /* population: nothing but draws is left to keep */
   eval_faults faults;
   double seconds[2];
   double began, warmed;       /* of chains that rest: when they would have begun if nothing had interrupted them; after warm-up, else 0 */
@@ -141,6 +143,7 @@ typedef struct run {
   int (*progress)(void *user, const run_progress *p); /* may be NULL */
   void *progress_user;
   uint64_t fingerprint;       /* for checkpoints */
+  size_t rest_bytes;          /* of a chain at rest, where the driver tells */
   int64_t pause;              /* draws after which chains wait for each other; those of the run, if they do not */
   size_t until_hard;          /* the column that kept `until` from holding when it was last asked */
   const char *until_text;     /* the condition, "" if there is none */
@@ -171,7 +174,8 @@ run_status run_begin(run *r);
 /* Frees what run_begin made but the store, which stays with the caller. */
 void run_end(run *r);
 
-/* Bytes of a chain at rest, which its checkpoints hold; 0: chains of this run cannot be resumed. */
+/* Bytes of a chain at rest, which its checkpoints hold; 0: chains of this run cannot be resumed; RUN_REST_LATER: the driver will tell, in r->rest_bytes. */
+enum { RUN_REST_LATER = 1 };
 size_t run_rest_bytes(const run *r);
 size_t run_nuts_rest_bytes(const run *r);
 size_t run_mh_rest_bytes(const run *r);

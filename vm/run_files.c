@@ -135,11 +135,12 @@ static exec_cell *frame_of(aim_task *t, const checkpoint *k) {
 static run_status resume(aim_task *t) {
   run *r = &t->run;
   const size_t bytes = run_rest_bytes(r);
-  size_t over = 0;
+  size_t over = 0, absent = 0;
   if (bytes == 0) {
-    r->why = arena_printf(&t->mem, "%s cannot be resumed: only chains of nuts, with something continuous to move, mh, gibbs and slice keep checkpoints", method_name(r->o.method));
+    r->why = arena_printf(&t->mem, "%s cannot be resumed: only chains of nuts, with something continuous to move, mh, gibbs, slice, tempering and population keep checkpoints", method_name(r->o.method));
     return RUN_E_METHOD;
   }
+  const char **anew = ARENA_ARRAY(&t->mem, const char *, (size_t)r->o.chains);
   for (int64_t c = 0; c < r->o.chains; c++) {
     checkpoint *k;
     checkpoint_state st = checkpoint_read(checkpoint_path(t, c), &t->mem, &k);
@@ -149,11 +150,16 @@ static run_status resume(aim_task *t) {
       diag_help(&t->p.diags, d, "give what that run was given; or leave --resume away, which replaces its draws");
       return RUN_E_IO;
     }
-    bool fits = k && k->chain == (uint64_t)c && (k->bytes == 0 || k->bytes == bytes) && checkpoint_rows(csv_path(t, c), k->offset, k->rows, r->store, (int)c, frame_of(t, k), &t->mem);
+    bool fits = k && k->chain == (uint64_t)c && (k->bytes == 0 || k->bytes == bytes || bytes == RUN_REST_LATER) && checkpoint_rows(csv_path(t, c), k->offset, k->rows, r->store, (int)c, frame_of(t, k), &t->mem);
     if (fits) r->chain[c].from = k;
-    else diag_add(&t->p.diags, DIAG_WARNING, "W0938", (span){0}, "chain %lld begins anew: its checkpoint %s", (long long)c + 1, st == CHECKPOINT_ABSENT ? "is not there" : k ? "and its draws do not fit together" : "is damaged");
+    else anew[c] = st == CHECKPOINT_ABSENT ? "is not there" : k ? "and its draws do not fit together" : "is damaged";
     over += fits && k->bytes == 0;
+    absent += st == CHECKPOINT_ABSENT;
   }
+  const bool none = absent == (size_t)r->o.chains;
+  if (none) diag_add(&t->p.diags, DIAG_WARNING, "W0938", (span){0}, "the run begins anew: there are no checkpoints in \"%s\"", t->output);
+  for (int64_t c = 0; c < r->o.chains && !none; c++)
+    if (anew[c]) diag_add(&t->p.diags, DIAG_WARNING, "W0938", (span){0}, "chain %lld begins anew: its checkpoint %s", (long long)c + 1, anew[c]);
   if (over == (size_t)r->o.chains) diag_add(&t->p.diags, DIAG_NOTE, "N0938", (span){0}, "the run in \"%s\" was complete: there is nothing to go on with", t->output);
   return RUN_OK;
 }

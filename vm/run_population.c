@@ -3,6 +3,7 @@
  * Each chain is a population of its own.  It starts as draws from the prior; a step from beta to beta' weights the replicas by w = exp(-(beta' - beta) E),
  * multiplies the estimate of Z by their mean, resamples the population in proportion to w, and sweeps at beta'.  The
  * schedule may choose beta' from the energies (`adaptive`).  Z is unbiased in each population, so populations are joined by the mean of Z. */
+#include "vm/checkpoint.h"
 #include "vm/replicas.h"
 #include "vm/schedule_run.h"
 
@@ -10,6 +11,16 @@
 #include "stdlib/runtime/rt_sample.h"
 
 #include <math.h>
+#include <string.h>
+
+/* Where a population stands between two sweeps. */
+typedef struct progress {
+  uint64_t t;           /* steps begun */
+  uint64_t k;           /* sweeps of this one that are done */
+  schedule_step step;
+  double beta, log_z;
+  schedule_stats stats; /* its pointer is none of this */
+} progress;
 
 typedef struct population {
   replicas x;
@@ -17,7 +28,7 @@ typedef struct population {
   double *weight;   /* [n] */
   uint32_t *copies; /* [n] */
   uint32_t *parent; /* [n] */
-  double log_z;
+  progress now;
 } population;
 
 typedef struct populations {
@@ -59,67 +70,134 @@ static void step_to(run *r, population *p, double d, double u) {
     if (p->weight[k] > top) top = p->weight[k];
   }
   for (size_t k = 0; k < n; k++) sum += p->weight[k] = rt_exp(p->weight[k] - top);
-  p->log_z += top + rt_log(sum / (double)n);
+  p->now.log_z += top + rt_log(sum / (double)n);
   resample(p, sum, u);
 }
 
-static run_status anneal(populations *m, size_t job, size_t thread, eval_worker *w) {
+/* ---- at rest */
+
+static size_t rest_bytes(const population *p) {
+  return sizeof p->now + sizeof p->s.at + p->s.s->registers * sizeof *p->s.r + (p->s.s->slots + 1) * sizeof *p->s.slot + replicas_rest_bytes(&p->x);
+}
+
+static void save(const population *p, char *to) {
+  const size_t registers = p->s.s->registers * sizeof *p->s.r, slots = (p->s.s->slots + 1) * sizeof *p->s.slot;
+  memcpy(to, &p->now, sizeof p->now), to += sizeof p->now;
+  memcpy(to, &p->s.at, sizeof p->s.at), to += sizeof p->s.at;
+  memcpy(to, p->s.r, registers), to += registers;
+  memcpy(to, p->s.slot, slots), to += slots;
+  replicas_save(&p->x, to);
+}
+
+static void restore(population *p, uint64_t key, const char *from) {
+  const size_t registers = p->s.s->registers * sizeof *p->s.r, slots = (p->s.s->slots + 1) * sizeof *p->s.slot;
+  memcpy(&p->now, from, sizeof p->now), from += sizeof p->now;
+  memcpy(&p->s.at, from, sizeof p->s.at), from += sizeof p->s.at;
+  memcpy(p->s.r, from, registers), from += registers;
+  memcpy(p->s.slot, from, slots), from += slots;
+  p->now.stats.energies = p->x.energy;
+  replicas_restore(&p->x, key, 0, from);
+}
+
+/* ---- a population */
+
+static void measure(population *p) {
+  const replicas *x = &p->x;
+  schedule_stats *s = &p->now.stats;
+  double sum = 0.0, best = s->best;
+  for (size_t k = 0; k < x->n; k++) {
+    sum += x->energy[k];
+    if (x->energy[k] < best) best = x->energy[k];
+  }
+  s->energy = sum / (double)x->n;
+  if (best < s->best) s->since_best = 0;
+  s->best = best;
+}
+
+static void put(run *r, size_t job, const population *p, eval_worker *w) {
+  chain_state *c = &r->chain[job];
+  if (!run_rest_due(r, (int)job, atomic_load_explicit(&c->done, memory_order_relaxed))) return;
+  if (c->rest->bytes) save(p, (char *)(c->rest + 1));
+  run_rest_put(r, (int)job, w);
+}
+
+/* From where it stands through the steps that are left. */
+static run_status anneal(populations *m, size_t job, size_t thread, eval_worker *w, uint64_t key) {
   run *r = m->r;
   population *p = &m->of[job];
   replicas *x = &p->x;
   chain_state *c = &r->chain[job];
-  const uint64_t key = rt_key_fold(r->o.seed, job);
-  if (!replicas_start(x, w, thread, key, 0)) return x->status;
-  schedule_stats stats = {.best = INFINITY, .acceptance = 1.0, .ess = 1.0, .energies = x->energy, .n = x->n};
-  schedule_step step;
-  schedule_state state;
-  double beta = 0.0;
-  schedule_begin(&p->s, m->inputs);
-  for (uint64_t t = 0;; t++) {
-    double sum = 0.0, best = stats.best;
-    for (size_t k = 0; k < x->n; k++) {
-      sum += x->energy[k];
-      if (x->energy[k] < best) best = x->energy[k];
+  progress *now = &p->now;
+  for (;;) {
+    if (now->k == now->step.sweeps) {
+      measure(p);
+      const schedule_state state = schedule_next(&p->s, &now->stats, &now->step);
+      if (state != SCHEDULE_STEP) return state == SCHEDULE_FAILED ? RUN_E_SCHEDULE : RUN_OK;
+      const double d = now->step.beta - now->beta;
+      now->stats.ess = schedule_ess(x->energy, x->n, d);
+      if (d != 0) step_to(r, p, d, rt_draw_uniform((rt_draw_addr){rt_key_fold(key, RUN_KEY_RESAMPLE), 0, now->t}));
+      now->beta = now->step.beta;
+      now->t++;
+      now->k = 0;
+      if (now->step.sweeps == 0) continue;
     }
-    stats.energy = sum / (double)x->n;
-    if (best < stats.best) stats.since_best = 0;
-    stats.best = best;
-    if ((state = schedule_next(&p->s, &stats, &step)) != SCHEDULE_STEP) break;
-    stats.ess = schedule_ess(x->energy, x->n, step.beta - beta);
-    if (step.beta != beta) step_to(r, p, step.beta - beta, rt_draw_uniform((rt_draw_addr){rt_key_fold(key, RUN_KEY_RESAMPLE), 0, t}));
-    beta = step.beta;
-    for (uint64_t k = 0; k < step.sweeps; k++) {
-      /* Scales of proposals stay: adapted to what a replica met, a step would not leave the density alone. */
-      if (!replicas_sweep(x, w, thread, &beta, true, 0.0)) return x->status;
-      stats.sweeps++;
-      stats.since_best++;
-      stats.acceptance = x->accepted / (double)(x->visits ? x->visits : 1);
-      atomic_fetch_add_explicit(&c->done, 1, memory_order_relaxed);
-      if (run_stopping(r)) return RUN_STOPPED;
-    }
+    /* Scales of proposals stay: adapted to what a replica met, a step would not leave the density alone. */
+    if (!replicas_sweep(x, w, thread, &now->beta, true, 0.0)) return x->status;
+    now->k++;
+    now->stats.sweeps++;
+    now->stats.since_best++;
+    now->stats.acceptance = x->accepted / (double)(x->visits ? x->visits : 1);
+    atomic_fetch_add_explicit(&c->done, 1, memory_order_relaxed);
+    c->status = run_stopping(r) ? RUN_STOPPED : RUN_OK;
+    put(r, job, p, w);
+    if (c->status != RUN_OK) return c->status;
   }
-  if (state == SCHEDULE_FAILED) {
-    atomic_store(&c->warm, 1);
-    return RUN_E_SCHEDULE;
-  }
-  atomic_store(&c->warm, 1);
-  for (size_t k = 0; k < x->n; k++) {
+}
+
+static run_status keep_all(populations *m, size_t job, eval_worker *w) {
+  run *r = m->r;
+  population *p = &m->of[job];
+  chain_state *c = &r->chain[job];
+  for (size_t k = 0; k < p->x.n; k++) {
     double part[3];
-    replicas_state(x, k, false, c->frame);
+    replicas_state(&p->x, k, false, c->frame);
     if (!eval_density(w, c->frame, part)) return RUN_E_BOUND;
-    const double stat[DRAWS_N_STATS] = {part[0] + part[1] + part[2], stats.acceptance, 0.0, 0.0, (double)stats.sweeps, 0.0, x->energy[k]};
+    const double stat[DRAWS_N_STATS] = {part[0] + part[1] + part[2], p->now.stats.acceptance, 0.0, 0.0, (double)p->now.stats.sweeps, 0.0, p->x.energy[k]};
     run_status st = run_keep(r, (int)job, w, c->frame, stat);
     if (st != RUN_OK) return st;
-    c->accept_sum += stats.acceptance;
+    c->accept_sum += p->now.stats.acceptance;
   }
+  c->log_z = p->now.log_z;
+  c->over = true;
+  put(r, job, p, w);
   return RUN_OK;
+}
+
+static run_status run_one(populations *m, size_t job, size_t thread, eval_worker *w) {
+  run *r = m->r;
+  population *p = &m->of[job];
+  chain_state *c = &r->chain[job];
+  const uint64_t key = rt_key_fold(r->o.seed, job);
+  run_rest_begin(r, (int)job, w);
+  if (c->from && c->from->bytes == 0) return RUN_OK;
+  if (c->from) restore(p, key, (const char *)(c->from + 1));
+  else {
+    if (!replicas_start(&p->x, w, thread, key, 0)) return p->x.status;
+    p->now = (progress){.stats = {.best = INFINITY, .acceptance = 1.0, .ess = 1.0, .energies = p->x.energy, .n = p->x.n}};
+    schedule_begin(&p->s, m->inputs);
+  }
+  const run_status st = anneal(m, job, thread, w, key);
+  if (st != RUN_OK && st != RUN_E_SCHEDULE) return st;
+  atomic_store(&c->warm, 1);
+  return st == RUN_OK ? keep_all(m, job, w) : st;
 }
 
 static void population_job(void *ctx, size_t job, size_t thread, eval_worker *w) {
   populations *m = ctx;
   chain_state *c = &m->r->chain[job];
-  c->status = anneal(m, job, thread, w);
+  c->status = run_one(m, job, thread, w);
   run_chain_over(m->r, c);
+  run_rest_end(m->r, (int)job);
   c->faults = w->faults;
 }
 
@@ -145,6 +223,8 @@ run_status run_population(run *r) {
     p->copies = ARENA_ARRAY(r->mem, uint32_t, p->x.n);
     p->parent = ARENA_ARRAY(r->mem, uint32_t, p->x.n);
   }
+  r->rest_bytes = rest_bytes(&m.of[0]);
+  run_rest_make(r);
   run_status st = replicas_kit_reserve(&m.kit) ? run_jobs(r, chains, population_job, &m) : RUN_E_MEMORY;
   replicas_kit_free(&m.kit);
   if (st != RUN_OK) return r->status = st;
@@ -156,9 +236,9 @@ run_status run_population(run *r) {
   if (st != RUN_OK) return st;
   double top = -INFINITY, sum = 0.0, squares = 0.0, n = (double)chains;
   for (size_t c = 0; c < chains; c++)
-    if (m.of[c].log_z > top) top = m.of[c].log_z;
+    if (r->chain[c].log_z > top) top = r->chain[c].log_z;
   for (size_t c = 0; c < chains; c++) {
-    double z = rt_exp(m.of[c].log_z - top);
+    double z = rt_exp(r->chain[c].log_z - top);
     sum += z;
     squares += z * z;
   }

@@ -12,6 +12,8 @@ size_t run_rest_bytes(const run *r) {
   case PLAN_MH:
   case PLAN_GIBBS:
   case PLAN_SLICE: return run_mh_rest_bytes(r);
+  case PLAN_TEMPERING:
+  case PLAN_POPULATION: return r->rest_bytes ? r->rest_bytes : RUN_REST_LATER;
   default: return 0;
   }
 }
@@ -37,6 +39,7 @@ uint64_t run_rest_begin(run *r, int c, eval_worker *w) {
   atomic_store(&x->warm, warm);
   for (int i = 0; i < 2; i++) x->work[i] = k->work[i];
   x->accept_sum = k->accept_sum;
+  x->log_z = k->log_z;
   x->step_size = k->step_size;
   x->form = k->form;
   x->n_max_depth = k->n_max_depth;
@@ -62,7 +65,8 @@ static void seconds(const run *r, const chain_state *x, double out[2]) {
 bool run_rest_due(run *r, int c, uint64_t done) {
   chain_state *x = &r->chain[c];
   if (!x->rest || (x->status != RUN_OK && x->status != RUN_STOPPED && x->status != RUN_PAUSED)) return false;
-  const bool over = done == transitions(r, r->o.draws);
+  /* Populations have as many sweeps as their schedule asks for. */
+  const bool over = r->o.method == PLAN_POPULATION ? x->over : done == transitions(r, r->o.draws);
   const size_t bytes = run_rest_bytes(r);
   const int tick = atomic_load_explicit(&r->tick, memory_order_relaxed), wait = 1 + (int)(bytes >> 24);
   if (!over && x->status == RUN_OK && (!x->save[0] || (done != (uint64_t)r->o.warmup && tick < x->saved + wait))) return false;
@@ -85,6 +89,7 @@ void run_rest_put(run *r, int c, const eval_worker *w) {
   k->n_max_depth = x->n_max_depth;
   k->n_nan = x->n_nan;
   k->accept_sum = x->accept_sum;
+  k->log_z = x->log_z;
   k->step_size = x->step_size;
   k->form = x->form;
   k->faults = w->faults;

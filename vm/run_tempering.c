@@ -12,6 +12,7 @@
  * counting measure of the prior, so it is there for ladders that begin at 0:
  *
  *     Z[i+1] / Z[i] = <exp(-d E / 2)> on rung i  /  <exp(d E / 2)> on rung i+1,    d = beta[i+1] - beta[i] */
+#include "vm/checkpoint.h"
 #include "vm/replicas.h"
 #include "vm/schedule_run.h"
 
@@ -46,7 +47,7 @@ typedef struct ladder {
   double *tried;       /* of so many exchanges */
   double *next;        /* [rungs] */
   log_mean *up, *down; /* [rungs - 1] */
-  double log_z;
+  int64_t round;       /* the rungs move after so many transitions */
 } ladder;
 
 typedef struct tempering {
@@ -108,56 +109,113 @@ static void gather(tempering *m, ladder *l) {
   }
 }
 
+/* ---- at rest */
+
+enum { LADDER_PIECES = 8 };
+typedef struct ladder_piece {
+  void *at;
+  size_t n;
+} ladder_piece;
+
+static void ladder_pieces(ladder *l, size_t rungs, ladder_piece p[LADDER_PIECES]) {
+  const size_t pairs = rungs - 1;
+  const ladder_piece all[LADDER_PIECES] = {{&l->round, sizeof l->round}, {l->beta, rungs * sizeof *l->beta}, {l->of, rungs * sizeof *l->of}, {l->at, rungs * sizeof *l->at},
+                                           {l->rejected, pairs * sizeof *l->rejected}, {l->tried, pairs * sizeof *l->tried}, {l->up, pairs * sizeof *l->up}, {l->down, pairs * sizeof *l->down}};
+  memcpy(p, all, sizeof all);
+}
+
+static size_t ladder_bytes(ladder *l, size_t rungs) {
+  ladder_piece p[LADDER_PIECES];
+  size_t n = replicas_rest_bytes(&l->x);
+  ladder_pieces(l, rungs, p);
+  for (int k = 0; k < LADDER_PIECES; k++) n += p[k].n;
+  return n;
+}
+
+static void ladder_save(ladder *l, size_t rungs, char *to) {
+  ladder_piece p[LADDER_PIECES];
+  ladder_pieces(l, rungs, p);
+  for (int k = 0; k < LADDER_PIECES; to += p[k++].n) memcpy(to, p[k].at, p[k].n);
+  replicas_save(&l->x, to);
+}
+
+static void ladder_restore(ladder *l, size_t rungs, uint64_t key, const char *from) {
+  ladder_piece p[LADDER_PIECES];
+  ladder_pieces(l, rungs, p);
+  for (int k = 0; k < LADDER_PIECES; from += p[k++].n) memcpy(p[k].at, from, p[k].n);
+  replicas_restore(&l->x, key, 0, from);
+}
+
+/* ---- a chain */
+
+static run_status keep_draw(tempering *m, size_t job, eval_worker *w) {
+  run *r = m->r;
+  chain_state *c = &r->chain[job];
+  const replicas *x = &m->of[job].x;
+  const size_t k = m->of[job].at[m->rungs - 1];
+  double part[3];
+  replicas_state(x, k, false, c->frame);
+  if (!eval_density(w, c->frame, part)) return RUN_E_BOUND;
+  const double stats[DRAWS_N_STATS] = {part[0] + part[1] + part[2], x->accepted / (double)(x->visits ? x->visits : 1), 0.0, 0.0, (double)x->visits, 0.0, x->energy[k]};
+  return run_keep(r, (int)job, w, c->frame, stats);
+}
+
+static double evidence_of(const tempering *m, const ladder *l) {
+  double log_z = 0.0;
+  for (size_t i = 0; i + 1 < m->rungs; i++) log_z += log_mean_get(&l->up[i]) - log_mean_get(&l->down[i]);
+  return log_z;
+}
+
+static run_status begin(tempering *m, size_t job, size_t thread, eval_worker *w, uint64_t key) {
+  const chain_state *c = &m->r->chain[job];
+  ladder *l = &m->of[job];
+  if (c->from) {
+    if (c->from->bytes) ladder_restore(l, m->rungs, key, (const char *)(c->from + 1));
+    return RUN_OK;
+  }
+  if (!replicas_start(&l->x, w, thread, key, 0)) return l->x.status;
+  for (size_t k = 0; k < m->rungs; k++) l->at[k] = k, l->of[k] = l->beta[k];
+  l->round = 16;
+  return RUN_OK;
+}
+
 static run_status temper(tempering *m, size_t job, size_t thread, eval_worker *w) {
   run *r = m->r;
   chain_state *c = &r->chain[job];
   ladder *l = &m->of[job];
   replicas *x = &l->x;
   const uint64_t key = rt_key_fold(r->o.seed, job);
-  const int64_t warmup = r->o.warmup, total = warmup + r->o.draws * r->o.thin;
-  if (!replicas_start(x, w, thread, key, 0)) return x->status;
-  for (size_t k = 0; k < m->rungs; k++) l->at[k] = k, l->of[k] = l->beta[k];
-  double began = run_now(r), warmed = began;
-  int64_t round = 16;
-  for (int64_t t = 0; t < total; t++) {
+  const int64_t warmup = r->o.warmup, total = warmup + r->o.draws * r->o.thin, done = (int64_t)run_rest_begin(r, (int)job, w);
+  run_status st = begin(m, job, thread, w, key);
+  for (int64_t t = done; t < total && st == RUN_OK; t++) {
     const bool warm = t >= warmup;
     const double gain = warm ? 0.0 : 2.0 / rt_pow(1.0 + (double)t, 0.6);
     if (t == warmup) {
       atomic_store_explicit(&c->warm, 1, memory_order_relaxed);
-      warmed = run_now(r);
+      c->warmed = run_now(r);
     }
     for (uint64_t k = 0; k < m->sweeps; k++)
       if (!replicas_sweep(x, w, thread, l->of, false, gain)) return x->status;
     exchange(m, l, rt_key_fold(key, RUN_KEY_EXCHANGE), (uint64_t)t);
-    if (!warm && t + 1 == round && 2 * round <= warmup) {
+    if (!warm && t + 1 == l->round && 2 * l->round <= warmup) {
       /* Betas of the round before are read from `of`, sorted by rung. */
       for (size_t k = 0; k < m->rungs; k++) l->of[k] = l->beta[k];
       move_rungs(m, l);
-      round *= 2;
+      l->round *= 2;
     }
     if (warm) {
       gather(m, l);
       c->accept_sum += x->accepted / (double)(x->visits ? x->visits : 1);
-      if ((t - warmup + 1) % r->o.thin == 0) {
-        size_t k = l->at[m->rungs - 1];
-        double part[3];
-        replicas_state(x, k, false, c->frame);
-        if (!eval_density(w, c->frame, part)) return RUN_E_BOUND;
-        const double lp = part[0] + part[1] + part[2];
-        const double stats[DRAWS_N_STATS] = {lp, x->accepted / (double)(x->visits ? x->visits : 1), 0.0, 0.0, (double)x->visits, 0.0, x->energy[k]};
-        run_status st = run_keep(r, (int)job, w, c->frame, stats);
-        if (st != RUN_OK) return st;
-      }
+      if ((t - warmup + 1) % r->o.thin == 0 && (st = keep_draw(m, job, w)) != RUN_OK) return st;
     }
+    if (t + 1 == total) c->log_z = evidence_of(m, l);
     atomic_fetch_add_explicit(&c->done, 1, memory_order_relaxed);
-    if (run_stopping(r)) return RUN_STOPPED;
+    st = c->status = run_rest_status(r, (uint64_t)t + 1);
+    if (!run_rest_due(r, (int)job, (uint64_t)t + 1)) continue;
+    if (c->rest->bytes) ladder_save(l, m->rungs, (char *)(c->rest + 1));
+    run_rest_put(r, (int)job, w);
   }
-  c->seconds[0] = warmed - began;
-  c->seconds[1] = run_now(r) - warmed;
-  if (c->csv) csv_elapsed(c->csv, c->seconds[0], c->seconds[1]);
-  l->log_z = 0.0;
-  for (size_t i = 0; i + 1 < m->rungs; i++) l->log_z += log_mean_get(&l->up[i]) - log_mean_get(&l->down[i]);
-  return RUN_OK;
+  return st;
 }
 
 static void temper_job(void *ctx, size_t job, size_t thread, eval_worker *w) {
@@ -165,6 +223,7 @@ static void temper_job(void *ctx, size_t job, size_t thread, eval_worker *w) {
   chain_state *c = &m->r->chain[job];
   c->status = temper(m, job, thread, w);
   run_chain_over(m->r, c);
+  run_rest_end(m->r, (int)job);
   c->faults = w->faults;
 }
 
@@ -236,13 +295,13 @@ run_status run_tempering(run *r) {
     l->up = ARENA_ARRAY(r->mem, log_mean, pairs + 1);
     l->down = ARENA_ARRAY(r->mem, log_mean, pairs + 1);
   }
-  r->total = (uint64_t)chains * (uint64_t)(r->o.warmup + r->o.draws * r->o.thin);
-  run_status st = replicas_kit_reserve(&m.kit) ? run_jobs(r, chains, temper_job, &m) : RUN_E_MEMORY;
+  r->rest_bytes = ladder_bytes(&m.of[0], m.rungs);
+  run_rest_make(r);
+  run_status st = replicas_kit_reserve(&m.kit) ? run_chains(r, temper_job, &m) : (r->status = RUN_E_MEMORY);
   replicas_kit_free(&m.kit);
-  if (st != RUN_OK) return r->status = st;
-  st = run_join(r);
+  if (st != RUN_OK) return st;
   double *log_z = ARENA_ARRAY(r->mem, double, chains);
-  for (size_t c = 0; c < chains; c++) log_z[c] = m.of[c].log_z;
+  for (size_t c = 0; c < chains; c++) log_z[c] = r->chain[c].log_z;
   if (st == RUN_OK && beta[0] == 0 && replicas_exact_start(r)) join_evidence(r, log_z, chains);
   return st;
 }

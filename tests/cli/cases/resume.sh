@@ -38,6 +38,46 @@ test_resume_after_kill_9_of_mh() {
   printf 'infer many on N = 300 with mh(steps = 15, thin = 10, draws = 4000, warmup = 4000), save = [x, m] until ess(30)\n' >> many.aim
   killed many.aim many
 }
+test_resume_after_kill_9_of_nuts_from_pathfinder() { killed eight_schools.aim eight_schools $lengths --set init=pathfinder; }
+# Replicas as spins, and moved one element at a time; the ladder moves its rungs in warm-up.
+ring() {
+  printf 'model ring(n: int) {\n  s: spin[n] ~ Flat()\n  energy -sum(s[i] * s[i %% n + 1] for i in 1..n)\n}\ninfer ring on n = 64 with %s\n' "$1" > ring.aim
+}
+test_resume_after_kill_9_of_tempering() {
+  ring 'tempering(warmup = 3000, draws = 3000, thin = 4)'
+  killed ring.aim ring
+}
+test_resume_after_kill_9_of_tempering_by_elements() {
+  printf 'model wells(n: int) {\n  x: real[n] ~ Normal(0, 2)\n  k: index(3)[n] ~ Flat()\n  factor -sum((x[i]^2 - k[i])^2 for i in 1..n)\n}\n' > wells.aim
+  printf 'infer wells on n = 3 with tempering(warmup = 1500, draws = 1500, beta = geometric(0.1 -> 1, rungs = 4))\n' >> wells.aim
+  killed wells.aim wells
+}
+test_resume_after_kill_9_of_population() {
+  ring 'population(particles = 1000, beta = linear(beta = 0 -> 1, sweeps = 600))'
+  killed ring.aim ring
+  sed -n '/log_evidence/p' whole/run.json > evidence
+  [ -s evidence ] && grep log_evidence part/run.json | cmp -s - evidence || fail "the evidence has changed"
+}
+test_resume_of_another_ladder() {
+  ring 'tempering(warmup = 10, draws = 20, beta = geometric(0.1 -> 1, rungs = 4))'
+  expect 0 "$aimc" run ring.aim --out d --quiet
+  expect 2 "$aimc" run ring.aim --out d --quiet --resume --set 'beta=geometric(0.2 -> 1, rungs = 4)'
+  says err E0938
+  cp -r d before
+  expect 0 "$aimc" run ring.aim --out d --quiet --resume
+  says err 'was complete'
+  same before d ring
+}
+test_resume_where_nothing_is() {
+  expect 0 "$aimc" run eight_schools.aim --out d --draws 50 --quiet --resume
+  says err 'the run begins anew: there are no checkpoints in "d"'
+  [ $(grep -c W0938 err) -eq 1 ] || fail "there is more than one warning"
+}
+# Where chains begin does not depend on who computes it.
+test_pathfinder_starts_and_threads() {
+  for threads in 1 3; do expect 0 "$aimc" run eight_schools.aim --set init=pathfinder --draws 100 --warmup 100 --threads $threads --out t$threads --quiet; done
+  same t1 t3 eight_schools
+}
 # interrupted DIR: a run that SIGTERM stopped among its draws.
 interrupted() {
   "$aimc" run eight_schools.aim $lengths --out "$1" > out 2> err &
