@@ -36,9 +36,13 @@ static void append(void *user, const char *s, size_t n) {
   t->s[t->n] = '\0';
 }
 
-static void read_all(FILE *f, text *t) {
+/* 0, or what errno says of why not all of it could be read. */
+static int read_all(FILE *f, text *t) {
   char some[16384];
-  for (size_t got; (got = fread(some, 1, sizeof some, f)) > 0;) append(t, some, got);
+  errno = 0;
+  while (!feof(f) && !ferror(f)) append(t, some, fread(some, 1, sizeof some, f));
+  if (ferror(f)) return errno ? errno : EIO;
+  return t->lost ? ENOMEM : 0;
 }
 
 static int fails(const char *path, int error) {
@@ -71,11 +75,10 @@ static int lay_out(const args *a, aim_program *p, const char *path, text *out) {
 
 static int format_stream(const args *a, aim_vm *vm) {
   text in = {0}, out = {0};
-  read_all(stdin, &in);
+  int error = read_all(stdin, &in);
   aim_program *p = NULL;
-  aim_status st = in.lost ? AIM_E_MEMORY : aim_load(vm, "standard input", in.s, in.n, &p);
-  int status = p ? lay_out(a, p, "standard input", &out) : exit_of(st);
-  if (!p) fprintf(stderr, "aimc: memory is exhausted\n");
+  if (!error) aim_load(vm, "standard input", in.s, in.n, &p);
+  int status = p ? lay_out(a, p, "standard input", &out) : fails("standard input", error ? error : ENOMEM);
   bool differs = out.n != in.n || (in.n && memcmp(in.s, out.s, in.n) != 0);
   if (status == EXIT_FINE && a->check) status = differs ? EXIT_WRONG : EXIT_FINE;
   else if (status == EXIT_FINE && out.n) fwrite(out.s, 1, out.n, stdout);
@@ -96,9 +99,9 @@ static int format_file(const args *a, aim_vm *vm, const char *path) {
     return status;
   }
   FILE *f = fopen(path, "rb");
-  if (f) read_all(f, &in);
-  if (!f || in.lost) status = fails(path, f ? ENOMEM : errno);
+  int error = f ? read_all(f, &in) : errno;
   if (f) fclose(f);
+  if (error) status = fails(path, error);
   if (status == EXIT_FINE && (in.n != out.n || (in.n && memcmp(in.s, out.s, in.n) != 0))) {
     if (!a->quiet) printf("%s\n", path);
     status = a->check ? EXIT_WRONG : replace(path, &out);
