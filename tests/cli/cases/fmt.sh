@@ -23,7 +23,7 @@ test_fmt_refuses() {
   cmp -s m.aim before || fail "a file that does not parse was changed"
   expect 2 "$aimc" fmt nowhere.aim
   # Standard input that cannot be read is not taken for an empty program.
-  expect 2 "$aimc" fmt - < .
+  expect 2 sh -c '"$1" fmt - < .' sh "$aimc"
   says err 'standard input'
   # What is wrong with its meaning is no matter of layout.
   printf 'model m(y: real[N]) { y ~ Normal(nu,1) }\n' > m.aim
