@@ -154,7 +154,12 @@ static void check_value(ctx *c, const option *o, const ast_arg *a, const check_m
   switch (o->want) {
   case WANT_COUNT:
   case WANT_WHOLE:
-    if (e->kind == EXPR_INT && e->integer.value >= (o->want == WANT_COUNT)) return;
+    if (e->kind == EXPR_INT && e->integer.value >= (o->want == WANT_COUNT)) {
+      if (e->integer.value > 0 || strcmp(o->name, "warmup") != 0) return;
+      diag *d = diag_add(c->p->diags, DIAG_WARNING, "W0831", e->at, "without warm-up nothing is adapted, and the first draws are near where chains begin");
+      cx_help(c, d, "leave `warmup` away: 1000 transitions are usual");
+      return;
+    }
     cx_error(c, "E0808", e->at, "`%s` must be a whole number%s", o->name, o->want == WANT_COUNT ? " from 1 up" : "");
     return;
   case WANT_REAL:
