@@ -116,7 +116,7 @@ test_cache_that_cannot_be_made() {
 test_cache_on_a_full_disk() {
   has_jit || return 0
   mkdir small
-  mount -t tmpfs -o size=8k,mode=700 tmpfs small 2>/dev/null || { skip; return 0; }
+  mount -t tmpfs -o size=4k,mode=700 tmpfs small 2>/dev/null || { skip; return 0; }
   expect 0 "$aimc" run eight_schools.aim --engine jit --cache small --out d -q
   ran d compiled 1
   expect 0 "$aimc" run eight_schools.aim --engine jit --cache small --out d -q
