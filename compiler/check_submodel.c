@@ -168,6 +168,45 @@ static bool uses_itself(ctx *c, const ast_expr *e, symbol *model) {
   return true;
 }
 
+/* What is given for parameter i, by its name or its place; NULL: nothing. */
+static const ast_expr *given_for(const ast_expr *call, const check_model *of, size_t i) {
+  const ast_arg *named = ast_args_find(&call->call.args, of->data[i]->name);
+  if (named) return named->value;
+  return i < call->call.args.n && !call->call.args.items[i].name.name ? call->call.args.items[i].value : NULL;
+}
+
+static const symbol *own_data(const ctx *c, const ast_expr *e) {
+  for (size_t i = 0; e && e->kind == EXPR_NAME && i < c->model->ndata; i++)
+    if (c->model->data[i]->name == e->name.name) return c->model->data[i];
+  return NULL;
+}
+
+/* With a ragged array go the arrays that say how its rows lie (check_ragged.c), which the call does not name. */
+static bool give_rows(ctx *c, ast_expr *call, const check_model *of) {
+  static const char *const words[] = {[ROWS_LENGTHS] = "", [ROWS_ROW] = ".row", [ROWS_COLUMN] = ".col", [ROWS_START] = ".start"};
+  for (size_t i = 0; i < of->ndata; i++) {
+    const ast_param *p = of->data[i]->param;
+    const ast_expr *arg = p->rows == ROWS_CELLS ? given_for(call, of, i) : NULL;
+    if (!arg) continue; /* what is missing is told by match_args */
+    const symbol *y = own_data(c, arg);
+    if (!y || !y->param || y->param->rows != ROWS_CELLS) {
+      if (arg->kind == EXPR_ERROR) return false;
+      diag *d = cx_error(c, "E0690", arg->at, "`%s` of `%s` is ragged: only ragged data of the signature can be given for it", of->data[i]->name, call->call.fn.name);
+      cx_point(c, d, of->data[i]->at, "declared here");
+      if (y) cx_point(c, d, y->at, "this is %s", ty_print(c->p, y->type));
+      return false;
+    }
+    for (size_t k = 0; k < of->ndata; k++) {
+      const ast_param *rows = of->data[k]->param;
+      if (rows->rows <= ROWS_CELLS || rows->lengths != p->lengths || given_for(call, of, k)) continue;
+      const char *name = intern(c->p->names, arena_printf(c->a, "%s%s", y->param->lengths, words[rows->rows]));
+      ast_arg a = {.name = {.name = of->data[k]->name, .at = arg->at}, .value = ast_new_name(c->a, name, arg->at), .at = arg->at};
+      ARENA_PUSH(c->a, call->call.args.items, call->call.args.n, call->call.args.cap, a);
+    }
+  }
+  return true;
+}
+
 /* The copy, or what is to be reported; *failed says that it was. */
 static ast_block *expand(ctx *c, const ast_stmt *s, submodel *m) {
   symbol *model = m->model;
@@ -185,12 +224,7 @@ static ast_block *expand(ctx *c, const ast_stmt *s, submodel *m) {
     return NULL;
   }
   copy k = {.c = c, .m = m, .of = sym_of(model)->model};
-  for (size_t i = 0; i < k.of->ndata; i++) {
-    if (k.of->data[i]->param->rows != ROWS_CELLS) continue;
-    diag *d = cx_error(c, "E0690", e->at, "a model with ragged data cannot be part of another yet");
-    cx_point(c, d, k.of->data[i]->at, "`%s` is ragged", k.of->data[i]->name);
-    return NULL;
-  }
+  if (!give_rows(c, e, k.of)) return NULL;
   const signature sig = {.params = k.of->data, .n = k.of->ndata};
   if (!match_args(c, e, model, &sig, &m->args)) return NULL;
   ptr_map_init(&k.defined, c->a);

@@ -154,6 +154,31 @@ static void test_slices(void **state) {
   for (int i = 0; i < 10; i++) assert_true(fabs(g[0][i] - g[1][i]) <= 1e-12 * (1 + fabs(g[0][i])));
 }
 
+/* A part of a model that takes ragged data, two deep, against the same in one model. */
+static void test_parts(void **state) {
+  (void)state;
+  static const char *const texts[2] = {
+      "model inner(y: real[d in 1..D, len[d]], s: real) {\n a: real[D] ~ Normal(0, s)\n plate d in 1..D {\n  z[d, 1] ~ Normal(0, 1)\n  for i in 2..len[d] { z[d, i] ~ Normal(z[d, i - 1], 1) }\n"
+      "  plate i in 1..len[d] { y[d, i] ~ Normal(a[d] + z[d, i], 1) }\n } }\n"
+      "model middle(w: real[g in 1..G, n[g]]) { s ~ HalfNormal(1); q ~ inner(w, s) }\n"
+      "model outer(x: real[j in 1..J, m[j]], v: real[j in 1..J, m[j]]) { u ~ middle(x); t ~ inner(s = 2, y = v); factor sum(x[j, i] * v[j, i] for j in 1..J, i in 1..m[j]) * u.s * t.a[2] }",
+      "model outer(x: real[d in 1..D, len[d]], v: real[d in 1..D, len[d]]) {\n s ~ HalfNormal(1)\n a: real[D] ~ Normal(0, s)\n"
+      " plate d in 1..D {\n  z[d, 1] ~ Normal(0, 1)\n  for i in 2..len[d] { z[d, i] ~ Normal(z[d, i - 1], 1) }\n  plate i in 1..len[d] { x[d, i] ~ Normal(a[d] + z[d, i], 1) }\n }\n b: real[D] ~ Normal(0, 2)\n"
+      " plate d in 1..D {\n  c[d, 1] ~ Normal(0, 1)\n  for i in 2..len[d] { c[d, i] ~ Normal(c[d, i - 1], 1) }\n  plate i in 1..len[d] { v[d, i] ~ Normal(b[d] + c[d, i], 1) }\n }\n"
+      " factor sum(x[d, i] * v[d, i] for d in 1..D, i in 1..len[d]) * s * b[2] }"};
+  double lp[2], g[2][MOST], q[MOST];
+  for (int k = 0; k < 2; k++) {
+    model_run r;
+    model_open(&r, texts[k], "{\"x\": [[1, 2, 3], [4], [2, 1]], \"v\": [[0.3, -1.2, 0.7], [0.1], [2.2, 0.4]]}", NEED_GRAD);
+    assert_int_equal(r.dim, 19);
+    for (size_t i = 0; i < r.dim; i++) q[i] = sin(1.0 + 2.0 * (double)i);
+    lp[k] = model_grad(&r, q, g[k]);
+    model_close(&r);
+  }
+  assert_true(fabs(lp[0] - lp[1]) <= 1e-13 * fabs(lp[0]));
+  for (int i = 0; i < 19; i++) assert_true(fabs(g[0][i] - g[1][i]) <= 1e-12 * (1 + fabs(g[0][i])));
+}
+
 /* Rows that happen to be equally long are rows as well; no rows and empty rows are data. */
 static void test_shapes(void **state) {
   (void)state;
@@ -172,6 +197,6 @@ static void test_shapes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_shapes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_parts), cmocka_unit_test(test_shapes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
