@@ -81,6 +81,8 @@ static ir_size check_extent(ctx *c, ast_expr *e, const char *what) {
     cx_say(c, d, "this is not made of sizes and literals by `+ - * // %%`");
     if (e->kind == EXPR_NAME && e->name.sym && e->name.sym->at.file == e->at.file)
       cx_point(c, d, e->name.sym->at, "`%s` is %s", e->name.name, sym_noun(e->name.sym));
+    if (e->kind == EXPR_CALL && e->call.fn.name && strcmp(e->call.fn.name, "max") == 0)
+      cx_help(c, d, "the number of groups is a size where their index is declared, `g: index(J)[N]`: then `real[J]`");
   } else if (size_is_const(c->p->sizes, s, &n) && n < 0) {
     cx_error(c, "E0510", e->at, "%s is negative: %lld", what, (long long)n);
     return IR_SIZE_NONE;

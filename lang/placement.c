@@ -66,7 +66,7 @@ static void misplaced_assignment(parser *p, const ast_stmt *s, body_kind in) {
   } else {
     diag *d = diag_add(p->diags, DIAG_ERROR, "E0302", at, "%s has no mutable variables", bodies[in]);
     diag_help(p->diags, d, "write `let %s = ...` for a definition%s", name,
-              in == IN_FN ? "" : arena_printf(p->a, ", `%s ~ ...` for a random variable", name));
+              in == IN_FN ? "" : arena_printf(p->a, t->subs.n ? ", `%s ~ ...` for a random variable" : ", `%s ~ ...` for a random variable, `track %s = ...` to save it with the draws", name, name));
   }
 }
 

@@ -193,7 +193,7 @@ static void general(parser *p, token t) {
     strbuf_printf(&b, "%s cannot stand here", token_words(p, t));
     diag *d = syntax_report(p, t, "E0201", b.s);
     if (clause) diag_help(p->diags, d, "did you mean `%s`?", clause);
-    else if (t.kind == T_COMMA && p->nwords == 2 && e.can[T_ON])
+    else if ((t.kind == T_COMMA || t.kind == T_ID || t.kind == T_STR) && p->nwords == 2 && e.can[T_ON] && p->words[1].kind == T_ID)
       diag_help(p->diags, d, "data follows `on`, options follow `with`: `%s %s on \"data.json\" with nuts(draws = 1000)`", p->words[0].name, p->words[1].name);
     else if (p->nwords) diag_say(p->diags, d, "does not go on from %s", token_words(p, p->before));
     return;

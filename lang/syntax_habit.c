@@ -182,6 +182,12 @@ static bool extent_slip(parser *p, token t) {
     diag_help(p->diags, d, "give it a name, `real[N]`: what is not data gets its number from them");
     return true;
   }
+  if (t.kind == T_LT && p->nwords == 1 && first.kind == T_ID && grammar_accepts(p->engine, T_TILDE, true) && ONE_OF(p, tokens_peek(&p->tokens, 0), "lower", "upper") &&
+      !ONE_OF(p, first, "real", "int", "vector", "row_vector", "matrix", "ordered", "array")) {
+    diag *d = syntax_report(p, t, "E0203", "bounds belong to a type");
+    diag_help(p->diags, d, "write `%s: real<lower = 0> ~ ...`", p->before.name);
+    return true;
+  }
   if ((t.kind == T_INT || t.kind == T_REAL || t.kind == T_MINUS) && p->before.kind == T_LT && p->nwords > 2 && grammar_accepts(p->engine, T_ID, true) && !grammar_accepts(p->engine, T_INT, true)) {
     diag *d = syntax_report(p, t, "E0203", "bounds have names");
     diag_help(p->diags, d, "write `real<lower = 0>` or `real<lower = 0, upper = 1>`");
@@ -335,6 +341,11 @@ static bool bracket_slip(parser *p, token t) {
     diag *d = syntax_report(p, t, "E0202", "`;` between parentheses");
     diag_point(p->diags, d, p->tokens.open[p->tokens.nopen - 1].at, "opened here");
     diag_help(p->diags, d, "arguments are separated by `,`");
+    return true;
+  }
+  if ((t.kind == T_RP || t.kind == T_RB) && p->nwords && grammar_accepts(p->engine, T_SEP, true)) {
+    diag *d = syntax_report(p, t, "E0202", t.kind == T_RP ? "this `)` closes nothing" : "this `]` closes nothing");
+    diag_help(p->diags, d, "remove it, or look for a missing `%s` before it", t.kind == T_RP ? "(" : "[");
     return true;
   }
   if (t.kind == T_RC && p->tokens.nopen == 0 && (p->nwords == 0 || p->before.kind == T_RC)) {
