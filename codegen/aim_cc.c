@@ -136,7 +136,7 @@ static int compile(char *s, size_t n, bool show) {
     else if (strncmp(at, "width ", 6) == 0) target.width = atoi(at + 6);
     else if (strncmp(at, "fma ", 4) == 0) target.has_fma = at[4] == '1';
     else if (strncmp(at, "bind ", 5) == 0) {
-      char *gap = strchr(at + 5, ' ');
+      char *gap = strrchr(at + 5, ' '); /* a name may have blanks */
       if (!gap) return fail("a size without a number");
       *gap = '\0';
       size_bind(m->sizes, size_symbol(m->sizes, at + 5), strtoll(gap + 1, NULL, 10));

@@ -84,10 +84,12 @@ static LV factor_of(A *a, const char **at) {
       if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, **at - '0', &n)) cg_fail(a->e, "a size is too large");
     return cg_int(a->e, n);
   }
-  size_t n = strcspn(*at, " ()*/%+-\n");
+  const bool quoted = **at == '`';
+  *at += quoted;
+  size_t n = strcspn(*at, quoted ? "`\n" : " ()*/%+-\n");
   if (n == 0) cg_fail(a->e, "a size cannot be read");
   LV v = symbol(a, *at, n);
-  *at += n;
+  *at += n + quoted;
   return v;
 }
 

@@ -363,6 +363,19 @@ bool size_is_symbol(const size_table *t, ir_size s, const char **name) {
   return true;
 }
 
+static bool name_start(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80;
+}
+
+static bool name_part(char c) { return name_start(c) || (c >= '0' && c <= '9') || c == '.'; }
+
+/* A name that could be taken for something else stands between back quotes, as in the language. */
+static void print_name(const char *name, strbuf *out) {
+  bool plain = name_start(*name);
+  for (const char *s = name; *s; s++) plain = plain && name_part(*s);
+  strbuf_printf(out, plain ? "%s" : "`%s`", name);
+}
+
 static void print_operand(const size_table *t, ir_size s, strbuf *out) {
   const size_atom *x = sole_atom(t, s);
   int64_t n;
@@ -374,7 +387,7 @@ static void print_operand(const size_table *t, ir_size s, strbuf *out) {
 
 static void print_atom(const size_table *t, const size_atom *x, bool alone, strbuf *out) {
   if (x->kind == ATOM_SYMBOL) {
-    strbuf_puts(out, x->name);
+    print_name(x->name, out);
     return;
   }
   if (!alone) strbuf_putc(out, '(');
@@ -414,10 +427,6 @@ static void skip_blanks(const char **p) {
   while (**p == ' ' || **p == '\t') (*p)++;
 }
 
-static bool name_start(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80;
-}
-
 static ir_size parse_sum(size_table *t, const char **p, int depth);
 
 static ir_size parse_factor(size_table *t, const char **p, int depth) {
@@ -448,10 +457,12 @@ static ir_size parse_factor(size_table *t, const char **p, int depth) {
       if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, **p - '0', &n)) return IR_SIZE_NONE;
     return size_const(t, n);
   }
-  if (!name_start(**p)) return IR_SIZE_NONE;
-  const char *from = *p;
-  while (name_start(**p) || (**p >= '0' && **p <= '9') || **p == '.') (*p)++;
+  const bool quoted = **p == '`';
+  if (!quoted && !name_start(**p)) return IR_SIZE_NONE;
+  const char *from = *p += quoted;
+  while (quoted ? **p && **p != '`' && **p != '\n' : name_part(**p)) (*p)++;
   size_t n = (size_t)(*p - from);
+  if (quoted && *(*p)++ != '`') return IR_SIZE_NONE;
   char small[64];
   if (n >= sizeof small) return size_symbol(t, arena_strndup(t->a, from, n));
   memcpy(small, from, n);

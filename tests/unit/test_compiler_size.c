@@ -59,7 +59,7 @@ static void test_canonical(void **state) {
 static void test_print(void **state) {
   (void)state;
   static const char *const text[] = {"K - 1", "2*M*K", "0", "-3", "N // 2", "2*(N // 2) + 1", "(N + 1) // (2*K)", "-K + 4", "N*N - N % 3",
-                                     "(N // 2) // 3", "-9223372036854775808", "9223372036854775807*K"};
+                                     "(N // 2) // 3", "-9223372036854775808", "9223372036854775807*K", "`n - x`", "2*`a*b` + n.x", "(`1` + 1) // 3"};
   for (size_t k = 0; k < sizeof text / sizeof *text; k++) {
     ir_size s = parse(text[k]);
     assert_int_not_equal(s, IR_SIZE_NONE);
@@ -68,6 +68,9 @@ static void test_print(void **state) {
   size_symbol(t, "K");
   assert_string_equal(print(parse("1 + K*2 - 3")), "2*K - 2");
   assert_string_equal(print(parse("(K + 1) // 2 * 2")), "2*((K + 1) // 2)");
+  assert_string_equal(print(size_symbol(t, "n - x")), "`n - x`");
+  assert_string_equal(print(size_symbol(t, "n.x")), "n.x");
+  assert_int_equal(parse("`n - x"), IR_SIZE_NONE);
 }
 
 static void test_numbers(void **state) {

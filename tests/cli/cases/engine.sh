@@ -25,6 +25,15 @@ test_engines_agree() {
   says jit/run.json '"build": "machine code"'
   ran jit compiled 1
 }
+test_engine_of_sizes_with_odd_names() {
+  has_jit || return 0
+  printf 'model m(y: real[`n - x`], z: real[`n - x`]) {\n  mu: real[`n - x`] ~ Normal(0, 1)\n  y ~ StudentT(4, mu + z, 1)\n}\ninfer m on y = [1, 2, 3], z = [3, 2, 1] with nuts(draws = 50, warmup = 50)\n' > odd.aim
+  for e in vm jit; do expect 0 "$aimc" run odd.aim --engine $e --cache off --seed 3 --out $e -q; done
+  same vm jit
+  says jit/run.json '"build": "machine code"'
+  expect 0 "$aimc" build odd.aim -o odd
+  says odd.h 'real[`n - x`]'
+}
 test_engines_agree_on_sweeps() { # conjugate, finite and sliced unknowns
   has_jit || return 0
   printf 'model mixture(x: real[N]) {\n  w ~ Dirichlet([1.0, 1.0])\n  mu: real[2] ~ Normal(0, 5)\n  tau ~ Gamma(2, 1)\n  s ~ HalfNormal(1)\n  plate i in 1..N {\n    k[i] ~ Categorical(w)\n    x[i] ~ Normal(mu[k[i]], s / sqrt(tau))\n  }\n}\ninfer mixture on x = [-2.1, -1.8, 2.3, 0.1, 2.2] with gibbs(draws = 200, order = random)\n' > mixture.aim
