@@ -15,6 +15,8 @@ int main(int argc, char **argv) {
   schools_data d = {.y = y, .sigma = sigma};
   compare(argv[1], bind, &d);
   d.y = NULL;
-  check(schools_prepare(&d, malloc(schools_frame_bytes(&d)), malloc(schools_scratch_bytes(&d))) == SCHOOLS_E_DATA, "a missing array is told");
+  void *frame = malloc(schools_frame_bytes(&d)), *scratch = malloc(schools_scratch_bytes(&d));
+  check(schools_prepare(&d, frame, scratch) == SCHOOLS_E_DATA, "a missing array is told");
+  free(frame), free(scratch);
   return failures != 0;
 }
