@@ -55,6 +55,18 @@ static bool begin_group(writer *w, group *g, const char *name, const char *const
          (!w->t->started || text_attribute(w, g->id, NETCDF_GLOBAL, "created_at", w->t->started));
 }
 
+/* A name as NetCDF takes it: it starts with a letter, a digit or `_` (or what is not ASCII), and has no `/`, no control characters and no blank at its end. */
+static const char *legal_name(writer *w, const char *name) {
+  const size_t n = strlen(name);
+  char *s = arena_strndup(&w->mem, name, n);
+  for (size_t k = 0; k < n; k++) {
+    const unsigned char c = (unsigned char)s[k];
+    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c >= 0x80;
+    if (c < ' ' || c == '/' || c == 0x7f || (k == 0 && !word) || (k + 1 == n && c == ' ')) s[k] = '_';
+  }
+  return s;
+}
+
 /* ---- dimensions, each with its coordinates */
 
 static bool known_dimension(const group *g, const char *name, int *id) {
@@ -101,7 +113,8 @@ static bool dimensions(writer *w, group *g, const char *name, bool drawn, ir_typ
     if (l && l->n != (size_t)extent[k]) l = NULL;
     bool taken = false;
     for (size_t i = 0; l && i < g->nvariables; i++) taken |= strcmp(g->variable[i], l->name) == 0;
-    char *dim = !l ? arena_printf(&w->mem, "%s_dim_%u", name, k) : arena_printf(&w->mem, taken ? "%s_level" : "%s", l->name);
+    const char *dim = !l ? arena_printf(&w->mem, "%s_dim_%u", name, k) : arena_printf(&w->mem, taken ? "%s_level" : "%s", l->name);
+    dim = legal_name(w, dim);
     /* An array with twice the same levels, a matrix between groups, has two dimensions. */
     bool again = false;
     for (int i = 0; known_dimension(g, dim, &id[at]) && i < at; i++) again |= id[i] == id[at];
@@ -113,7 +126,7 @@ static bool dimensions(writer *w, group *g, const char *name, bool drawn, ir_typ
 
 static bool new_variable(writer *w, group *g, const char *name, ir_elem elem, int rank, const int *dims, int *id) {
   int type = elem == IR_REAL ? NETCDF_DOUBLE : elem == IR_BOOL ? NETCDF_BYTE : NETCDF_INT64;
-  return ok(w, w->lib.def_var(g->id, name, type, rank, dims, id)) && (elem != IR_BOOL || text_attribute(w, g->id, *id, "dtype", "bool"));
+  return ok(w, w->lib.def_var(g->id, legal_name(w, name), type, rank, dims, id)) && (elem != IR_BOOL || text_attribute(w, g->id, *id, "dtype", "bool"));
 }
 
 /* ---- draws */
@@ -226,7 +239,7 @@ static bool write_texts(writer *w, group *g, const char *name, const program_lev
   const size_t start[IR_MAX_RANK] = {0};
   const char **text = ARENA_ARRAY(&w->mem, const char *, n);
   for (size_t k = 0; k < n; k++) text[k] = l->text[cells[k].integer - 1];
-  return ok(w, w->lib.def_var(g->id, name, NETCDF_STRING, rank, dims, &id)) && ok(w, w->lib.put_vara_string(g->id, id, start, count, text));
+  return ok(w, w->lib.def_var(g->id, legal_name(w, name), NETCDF_STRING, rank, dims, &id)) && ok(w, w->lib.put_vara_string(g->id, id, start, count, text));
 }
 
 /* The cells as reals, NaN where they are missing; NULL where none is. */

@@ -19,6 +19,13 @@ test_netcdf() {
   python3 -c 'import arviz' 2>/dev/null || { skip; return; }
   expect 0 python3 "$root/tests/output/open_netcdf.py" radon.nc
 }
+test_netcdf_of_odd_names() {
+  printf '%s\n' 'model m(`y/1`: real[N]) {' '  `(Intercept)`: real[2] ~ Normal(0, 1)' '  `y/1` ~ Normal(`(Intercept)`[1], 1)' '  track `a b/c ` = 2 * `(Intercept)`' '}' \
+    'infer m on `y/1` = [1, 2, 3] with nuts(draws = 20, warmup = 20)' > odd.aim
+  "$aimc" run odd.aim -o odd.nc -q >out 2>err || fail "names that NetCDF does not take: $(cat err)"
+  if grep -q 'no netCDF library' err; then skip; return; fi
+  for name in _Intercept\) a\ b_c_ y_1; do grep -aq "$name" odd.nc || fail "no variable $name"; done
+}
 test_netcdf_usage() {
   expect 1 "$aimc" run coin.aim -o coin.csv
   says err 'does not end in .nc'
