@@ -4,10 +4,12 @@
 #include "aimc/report.h"
 #include "vm/api.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -251,9 +253,22 @@ static bool output_fits(const args *a, size_t picked) {
   return false;
 }
 
+/* Hours of sampling are not to end at a folder that is not there. */
+static bool folder_takes(const char *option, const char *path) {
+  const char *slash = path ? strrchr(path, '/') : NULL;
+  if (!path) return true;
+  char *folder = slash == path ? strdup("/") : slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+  struct stat st;
+  int error = !folder ? ENOMEM : access(folder, W_OK) < 0 ? errno : stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : 0;
+  free(folder);
+  if (error) fprintf(stderr, "aimc: %s %s cannot be written: %s\n", option, path, strerror(error));
+  return error == 0;
+}
+
 static int run_statement(const args *a, aim_program *p, size_t k, size_t picked, void *user) {
   (void)user;
   if (!output_fits(a, picked)) return EXIT_WRONG;
+  if (!folder_takes("--output", a->object) || !folder_takes("--report", a->report)) return EXIT_HOST;
   if (a->resume && !a->out) {
     fputs("aimc: --resume goes on with the run in the directory of --out, and there is no --out\n", stderr);
     return EXIT_WRONG;

@@ -18,6 +18,12 @@ static int write_all(int fd, const char *bytes, size_t n) {
   return 0;
 }
 
+int file_rename(const char *temporary, const char *path) {
+  struct stat st;
+  if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode)) return ENOTSUP;
+  return rename(temporary, path) < 0 ? errno : 0;
+}
+
 int file_replace(const char *path, const char *temporary, const void *bytes, size_t n, int mode) {
   unlink(temporary);
   int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
@@ -25,7 +31,7 @@ int file_replace(const char *path, const char *temporary, const void *bytes, siz
   int status = write_all(fd, bytes, n);
   if (status == 0 && mode != FILE_MODE_NEW && fchmod(fd, (mode_t)mode) < 0) status = errno;
   if (close(fd) < 0 && status == 0 && errno != EINTR) status = errno;
-  if (status == 0 && rename(temporary, path) < 0) status = errno;
+  if (status == 0) status = file_rename(temporary, path);
   if (status) unlink(temporary);
   return status;
 }
@@ -59,7 +65,7 @@ int file_end(file_out *f, const char *temporary, const char *path, bool whole) {
   drain(f);
   if (close(f->fd) < 0 && f->status == 0 && errno != EINTR) f->status = errno;
   whole = whole && f->status == 0;
-  if (whole && rename(temporary, path) < 0) f->status = errno, whole = false;
+  if (whole && (f->status = file_rename(temporary, path)) != 0) whole = false;
   if (!whole) unlink(temporary);
   return f->status;
 }

@@ -11,6 +11,9 @@ enum { FILE_MODE_NEW = -1 }; /* 0666 less the umask */
  * to `path`.  mode: of the file, or FILE_MODE_NEW.  0 or an errno value, with the old file as it was.  Allocates nothing. */
 int file_replace(const char *path, const char *temporary, const void *bytes, size_t n, int mode);
 
+/* As rename, but that a device, pipe or socket is left what it is.  0 or an errno value. */
+int file_rename(const char *temporary, const char *path);
+
 /* A file that is written piece by piece, under another name until it is whole. */
 enum { FILE_BUFFER = 1 << 16 };
 typedef struct file_out {

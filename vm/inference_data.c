@@ -4,6 +4,7 @@
  * the texts as coordinates; others are called NAME_dim_0 and so on, with numbers from 0, as ArviZ does it.  The file is written under another name and
  * then renamed, so a reader finds a whole file or none. */
 #include "vm/export.h"
+#include "vm/file.h"
 
 #include "compiler/netcdf.h"
 
@@ -381,8 +382,8 @@ static aim_status write_file(writer *w, const char *path) {
   int closed = w->lib.close(w->root);
   w->root = -1;
   if (whole && !ok(w, closed)) whole = false;
-  if (whole && rename(other, path) == 0) return AIM_OK;
-  int e = errno;
+  const int e = whole ? file_rename(other, path) : errno;
+  if (whole && e == 0) return AIM_OK;
   unlink(other);
   if (st != AIM_OK) return st;
   return fail(w, path, w->status ? w->lib.strerror(w->status) : strerror_r(e, buffer, sizeof buffer), NULL, w->status ? EIO : e);

@@ -155,3 +155,17 @@ test_threads_give_the_same_moments() {
   cmp -s t1/summary.tsv t3/summary.tsv || fail "the table depends on threads"
   awk -F'\t' 'NR == 2 && !($7 > 0 && $8 < 5000 && $10 == "nan") { exit 1 }' t1/summary.tsv || fail "$(sed -n 2p t1/summary.tsv)"
 }
+
+# Told before the run, not behind it.  Devices are left what they are.
+test_outputs_that_cannot_be() {
+  for option in "--output away/x.nc" "--report away/x.html"; do
+    expect 2 "$aimc" run eight_schools.aim --draws 100000000 --thin 1000000 -q $option
+    says err 'No such file or directory'
+  done
+  mkdir page.html
+  expect 2 "$aimc" run eight_schools.aim --draws 100000000 --thin 1000000 -q --report page.html
+  says err 'Is a directory'
+  mkfifo pipe.html
+  expect 2 "$aimc" run eight_schools.aim --draws 20 --warmup 20 -q --report pipe.html
+  [ -p pipe.html ] || fail "a pipe was replaced by a file"
+}

@@ -15,7 +15,7 @@ test_netcdf() {
   expect 0 "$aimc" run radon.aim --data radon.nc
   grep '^alpha\|^beta' out | cmp - first || fail 'data from the file give other draws'
   expect 2 "$aimc" run radon.aim --data radon.csv -q -o nowhere/radon.nc
-  says err '"nowhere/radon.nc" cannot be written'
+  says err 'nowhere/radon.nc cannot be written'
   python3 -c 'import arviz' 2>/dev/null || { skip; return; }
   expect 0 python3 "$root/tests/output/open_netcdf.py" radon.nc
 }

@@ -45,7 +45,7 @@ test_report_size() {
 }
 test_report_usage() {
   expect 2 "$aimc" run coin.aim -q --report nowhere/page.html
-  says err 'nowhere/page.html: No such file or directory'
+  says err 'nowhere/page.html cannot be written: No such file or directory'
   printf 'infer coin on y = [true] as other\n' >> coin.aim
   expect 1 "$aimc" run coin.aim --report page.html
   says err '--report takes one result'
