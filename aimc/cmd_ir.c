@@ -35,7 +35,7 @@ static bool wanted(const char *stage, const program *p, const ir_fn *fn) {
   if (strcmp(stage, "model") == 0) return fn == p->ir;
   if (strcmp(stage, "local") == 0)
     return strncmp(fn->name, "local.", 6) == 0 || strncmp(fn->name, "bounds.", 7) == 0 || strncmp(fn->name, "point.", 6) == 0 ||
-           strncmp(fn->name, "natural.", 8) == 0 || strncmp(fn->name, "weights.", 8) == 0 || strncmp(fn->name, "conflicts.", 10) == 0;
+           strncmp(fn->name, "natural", 7) == 0 || strncmp(fn->name, "weights.", 8) == 0 || strncmp(fn->name, "conflicts.", 10) == 0;
   return strcmp(fn->name, stage) == 0;
 }
 

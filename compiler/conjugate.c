@@ -231,11 +231,19 @@ static form logarithm(finder *f, ir_builder *b, const form *x, const ir_op *op) 
   return r;
 }
 
+/* An array over the simplex where cond is `when`, zeros elsewhere. */
+static ir_val masked(finder *f, ir_builder *b, ir_val cond, bool when, ir_val each) {
+  const ir_val one = ir_real(b, 1.0), zero = ir_real(b, 0.0);
+  return array_op(f, b, IR_MUL_OP, ir_op3(b, IR_SELECT_OP, cond, when ? one : zero, when ? zero : one), each, true);
+}
+
 /* A choice that data make. */
 static form choose(finder *f, ir_builder *b, ir_val cond, const form *x, const form *y, const ir_op *op) {
   if (!x->ok || !y->ok) return no_form;
-  if (x->each || y->each || (x->at && y->at && x->at != y->at) || x->nkeys + y->nkeys > MAX_KEYED) return failed(f, op);
+  if ((x->at && y->at && x->at != y->at) || x->nkeys + y->nkeys > MAX_KEYED) return failed(f, op);
   form r = {.ok = true, .at = x->at ? x->at : y->at};
+  if (x->each) r.each = masked(f, b, cond, true, x->each);
+  if (y->each) r.each = r.each ? array_op(f, b, IR_ADD_OP, r.each, masked(f, b, cond, false, y->each), false) : masked(f, b, cond, false, y->each);
   const ir_val zero = ir_real(b, 0.0);
   for (int k = 0; k < NBASIS; k++)
     if (x->c[k] || y->c[k]) r.c[k] = x->c[k] == y->c[k] ? x->c[k] : ir_op3(b, IR_SELECT_OP, cond, x->c[k] ? x->c[k] : zero, y->c[k] ? y->c[k] : zero);
@@ -354,16 +362,6 @@ static ir_val is_here(finder *f, ir_builder *b, const ir_axes *at) {
   return here;
 }
 
-/* What an iteration adds.  Where all that it reads of the site stands at one position, it is what it is with x there, or does not depend on x. */
-static form body_form(finder *f, ir_builder *b, const ir_block *body, ir_val yield) {
-  const ir_axes *at = f->assumed ? NULL : lone_position_of(f, body);
-  if (!at) return form_of(f, b, yield);
-  f->assumed = at;
-  form x = form_of(f, b, yield), other = constant(ir_map_get(&f->c.map, yield));
-  f->assumed = NULL;
-  return choose(f, b, is_here(f, b, at), &x, &other, NULL);
-}
-
 /* The sum of the elements of a simplex, whichever of the site's it is. */
 static bool sums_simplex(const finder *f, const ir_loop *loop, uint32_t out) {
   const ir_op *at = ir_def_op(f->d, loop->out[out].yield);
@@ -375,6 +373,44 @@ static bool sums_simplex(const finder *f, const ir_loop *loop, uint32_t out) {
          at->u.axes.at[0] == loop->index[0];
 }
 
+/* The sums of an iteration's coefficients. */
+static form summed(finder *f, ir_builder *b, ir_op *loop, const form *x, ir_val zeros) {
+  form r = {.ok = true};
+  for (int k = 0; k < NBASIS; k++)
+    if (x->c[k]) r.c[k] = ir_loop_out(f->fn, loop, IR_SUM, 0, NULL, x->c[k]);
+  if (x->each) r.each = ir_loop_out(f->fn, loop, IR_SUM, 0, NULL, x->each);
+  for (uint32_t k = 0; k < x->nkeys; k++) {
+    ir_axes at = {.n = 1, .at = {x->key[k].at}};
+    ir_val counts = ir_loop_out(f->fn, loop, IR_KEYED, zeros, &at, x->key[k].c);
+    r.each = r.each ? array_op(f, b, IR_ADD_OP, r.each, counts, false) : counts;
+  }
+  return r;
+}
+
+/* Where all that an iteration reads of the site stands at one position, it is what it is with x there, or does not depend on x.  Coefficients are gathered by position, for all
+ * elements at once, and do not depend on the element's: a loop over elements has them before it begins. */
+static form gathered(finder *f, ir_builder *b, ir_builder *in, ir_op *loop, const form *x, ir_val other, const ir_axes *at, ir_val zeros) {
+  form constants = {.ok = true}, r;
+  const ir_val here = is_here(f, in, at), zero = ir_real(in, 0.0);
+  constants.c[CONSTANT] = ir_op3(in, IR_SELECT_OP, here, x->c[CONSTANT] ? x->c[CONSTANT] : zero, other);
+  if (x->each) constants.each = masked(f, in, here, true, x->each);
+  r = summed(f, b, loop, &constants, 0);
+  ir_axes to = {.n = f->batch_rank}, own = {.n = (uint32_t)f->site->type.rank};
+  for (uint32_t a = 0; a < f->batch_rank; a++) {
+    to.at[a] = ir_map_get(&f->c.map, at->at[a]);
+    own.at[a] = ir_map_get(&f->c.map, f->index[a]);
+  }
+  for (int k = 0; k < NBASIS; k++)
+    if (k != CONSTANT && x->c[k]) r.c[k] = ir_at(b, ir_loop_out(f->fn, loop, IR_KEYED, zeros, &to, x->c[k]), own);
+  for (uint32_t k = 0; k < x->nkeys; k++) {
+    to.n = f->batch_rank + 1;
+    to.at[f->batch_rank] = x->key[k].at;
+    const ir_val counts = ir_at(b, ir_loop_out(f->fn, loop, IR_KEYED, zeros, &to, x->key[k].c), own);
+    r.each = r.each ? array_op(f, b, IR_ADD_OP, r.each, counts, false) : counts;
+  }
+  return r;
+}
+
 static form loop_form(finder *f, ir_builder *b, const ir_op *op, uint32_t out) {
   const ir_loop *from = op->u.loop;
   if (op->code == IR_PLATE_OP && sums_simplex(f, from, out)) return constant(ir_real(b, 1.0));
@@ -384,25 +420,20 @@ static form loop_form(finder *f, ir_builder *b, const ir_op *op, uint32_t out) {
     if (f->dep[from->extent[k]]) return failed(f, op);
     extent[k] = ir_map_get(&f->c.map, from->extent[k]);
   }
-  ir_val zeros = 0;
-  if (f->site->event_rank) zeros = ir_new_array(b, ir_array(IR_REAL, 1, &f->site->type.dim[f->batch_rank]));
+  const ir_axes *at = f->assumed ? NULL : lone_position_of(f, &from->body);
+  const uint32_t event = f->site->event_rank, first = at ? 0 : f->batch_rank;
+  const ir_val zeros = at || event ? ir_new_array(b, ir_array(IR_REAL, at ? f->batch_rank + event : event, &f->site->type.dim[first])) : 0;
   ir_op *loop = ir_loop_begin(b, IR_PLATE_OP, from->rank, extent);
   ir_builder in = ir_builder_in(b, &loop->u.loop->body);
   for (uint32_t k = 0; k < from->rank; k++) ir_map_set(&f->c.map, from->index[k], loop->u.loop->index[k]);
   clone_block(f, &in, &from->body);
-  form x = body_form(f, &in, &from->body, from->out[out].yield), r = {.ok = x.ok};
+  f->assumed = at ? at : f->assumed;
+  const form x = form_of(f, &in, from->out[out].yield);
+  if (at) f->assumed = NULL;
   if (!x.ok) return no_form; /* the loop, without results, is dead */
-  for (int k = 0; k < NBASIS; k++) {
-    if (k != CONSTANT && k < B_LOG && x.c[k] && x.at) return failed(f, op); /* powers of simplex elements are in no family */
-    if (x.c[k]) r.c[k] = ir_loop_out(f->fn, loop, IR_SUM, 0, NULL, x.c[k]);
-  }
-  if (x.each) r.each = ir_loop_out(f->fn, loop, IR_SUM, 0, NULL, x.each);
-  for (uint32_t k = 0; k < x.nkeys; k++) {
-    ir_axes at = {.n = 1, .at = {x.key[k].at}};
-    ir_val counts = ir_loop_out(f->fn, loop, IR_KEYED, zeros, &at, x.key[k].c);
-    r.each = r.each ? array_op(f, b, IR_ADD_OP, r.each, counts, false) : counts;
-  }
-  return r;
+  for (int k = 0; k < B_LOG; k++)
+    if (k != CONSTANT && x.c[k] && x.at) return failed(f, op); /* powers of simplex elements are in no family */
+  return at ? gathered(f, b, &in, loop, &x, ir_map_get(&f->c.map, from->out[out].yield), at, zeros) : summed(f, b, loop, &x, zeros);
 }
 
 static form if_form(finder *f, ir_builder *b, const ir_op *op, uint32_t out) {
@@ -635,4 +666,32 @@ ir_fn *derive_natural(ir_module *m, const ir_fn *local, const ir_site *site, con
   for (int k = 0; k < 2; k++) c[k] = x.c[basis[k]] ? x.c[basis[k]] : ir_real(&b, 0.0);
   ir_return(f.fn, 2, c);
   return f.fn;
+}
+
+ir_fn *derive_naturals(ir_module *m, const ir_fn *natural, const ir_site *site) {
+  const uint32_t rank = (uint32_t)(site->type.rank - site->event_rank);
+  ir_fn *fn = ir_fn_new(m, arena_printf(m->mem, "naturals.%s", site->name), false);
+  ir_cloner c = {.from = natural, .map = ir_map_new(m->mem, natural)};
+  ir_val index[IR_MAX_RANK], extent[IR_MAX_RANK], each[2];
+  uint32_t n = 0;
+  bool *dep = ARENA_ARRAY(m->mem, bool, natural->nvals);
+  for (uint32_t k = 0; k < natural->nparams; k++) {
+    const ir_param *p = &natural->param[k];
+    dep[p->val] = p->role == IR_ROLE_INDEX;
+    if (dep[p->val]) index[n++] = p->val;
+    else ir_map_set(&c.map, p->val, ir_param_add(fn, (ir_role)p->role, p->name, ir_type_of(natural, p->val)));
+  }
+  ir_spread(dep, natural);
+  ir_builder b = ir_builder_at_end(fn, &fn->body);
+  for (const ir_op *op = natural->body.first; op; op = op->next)
+    if (!dep[op->res[0]]) ir_clone_op(&c, &b, op);
+  for (uint32_t a = 0; a < rank; a++) extent[a] = ir_size_val(&b, site->type.dim[a]);
+  ir_op *loop = ir_loop_begin(&b, IR_PLATE_OP, rank, extent);
+  ir_builder in = ir_builder_in(&b, &loop->u.loop->body);
+  for (uint32_t a = 0; a < rank; a++) ir_map_set(&c.map, index[a], loop->u.loop->index[a]);
+  for (const ir_op *op = natural->body.first; op; op = op->next)
+    if (dep[op->res[0]]) ir_clone_op(&c, &in, op);
+  for (uint32_t k = 0; k < natural->nret; k++) each[k] = ir_loop_out(fn, loop, IR_STACK, 0, NULL, ir_map_get(&c.map, natural->ret[k]));
+  ir_return(fn, natural->nret, each);
+  return fn;
 }

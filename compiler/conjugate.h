@@ -27,4 +27,8 @@ const char *conjugate_name(conjugate_family f);
  * remark that says why, where the conditional is of no family.  Bounds are not looked at: the caller draws so only where they are 0 and infinity, or 0 and 1. */
 ir_fn *derive_natural(ir_module *m, const ir_fn *local, const ir_site *site, conjugate_family *family /* OUT */);
 
+/* @naturals.<site>(latents) -> those of all elements: two arrays of the site's shape, of a dirichlet one.  What elements gather by position is summed once for all of them.  natural: @natural.<site>,
+ * optimised, of a site with an axis whose elements do not depend on each other. */
+ir_fn *derive_naturals(ir_module *m, const ir_fn *natural, const ir_site *site);
+
 #endif

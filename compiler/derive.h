@@ -51,7 +51,7 @@ typedef struct derive_states {
 ir_fn *derive_weights(ir_module *m, const ir_fn *model, const ir_fn *local, const ir_site *site, derive_states *states /* OUT */);
 /* @conflicts.<site>(latents, index...) -> above 0 if the element's weights depend on others that are marked: the site's own array holds 1 for these and 0 for the
  * rest.  NULL where that depends on latents. */
-ir_fn *derive_conflicts(ir_module *m, const ir_fn *local, const ir_site *site);
+ir_fn *derive_conflicts(ir_module *m, const ir_fn *model, const ir_fn *local, const ir_site *site);
 /* @joint.<site>(latents) -> the gradient of the log density with respect to the site's whole array, where that density is a polynomial of degree 2 in it: the conditional is one
  * multivariate normal.  NULL where it is not.  density: as it was derived, calls and all. */
 ir_fn *derive_joint(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool statistics);

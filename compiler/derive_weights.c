@@ -4,6 +4,8 @@
  * everything else, and a plate around it has the weights of many states of many elements: nothing is written into the frame and taken back, what does not
  * depend on the element is computed once for all of them, and engines run it on lanes.
  *
+ * Conditions that do not depend on the site are left out, since a chain stands where the density is positive, and so are those that ask of another unknown what its support says.
+ *
  * A read at a position that may be the element's is the state there and what stands in the array elsewhere.  Elements between which there is no such read, nor one at
  * another element's position, are independent given everything else: they are drawn at once.  Others are drawn at once where none of them
  * reads another, which @conflicts.<site> tells of one element and a set of them: a colouring is found by asking it (mh_colour.h). */
@@ -17,12 +19,13 @@ typedef enum place { PLACE_HERE, PLACE_OTHER, PLACE_UNKNOWN } place;
 
 typedef struct weigher {
   ir_cloner c; /* first, since hooks get its address */
-  const ir_fn *local;
+  const ir_fn *local, *model;
   const ir_site *site;
   uint32_t rank;
   ir_val param;                /* of local */
   ir_val index[IR_MAX_RANK];   /* of local */
   ir_val state;                /* of the function being made */
+  bool *dep;                   /* by value of local: depends on the site */
   bool whole;                  /* the site is read otherwise than by elements */
   bool apart;                  /* no element reads another */
 } weigher;
@@ -73,8 +76,8 @@ static void see_op(void *user, ir_op *op) {
   ir_visit_uses(op, see_use, &u);
 }
 
-static weigher study(ir_module *m, const ir_fn *local, const ir_site *site) {
-  weigher w = {.local = local, .site = site, .rank = site->type.rank, .apart = true};
+static weigher study(ir_module *m, const ir_fn *model, const ir_fn *local, const ir_site *site) {
+  weigher w = {.local = local, .model = model, .site = site, .rank = site->type.rank, .apart = true};
   uint32_t n = 0;
   w.c = (ir_cloner){.from = local, .map = ir_map_new(m->mem, local)};
   for (uint32_t k = 0; k < local->nparams; k++) {
@@ -82,6 +85,9 @@ static weigher study(ir_module *m, const ir_fn *local, const ir_site *site) {
     if (p->role == IR_ROLE_INDEX) w.index[n++] = p->val;
     if (p->role == IR_ROLE_LATENT && strcmp(p->name, site->name) == 0) w.param = p->val;
   }
+  w.dep = ARENA_ARRAY(m->mem, bool, local->nvals);
+  w.dep[w.param] = true;
+  ir_spread(w.dep, local);
   ir_visit_ops((ir_block *)&local->body, see_op, &w);
   return w;
 }
@@ -110,11 +116,62 @@ static ir_axes image_of(const weigher *w, const ir_axes *at) {
   return to;
 }
 
+/* ---- conditions that hold of what another unknown is: an element of its support */
+
+/* v is the k-th element of an unknown's simplex, k the index of a loop over all of it. */
+static bool simplex_element(const weigher *w, ir_val v, const ir_loop *loop) {
+  const ir_op *at = ir_def_op(w->local, v), *row = at ? ir_def_op(w->local, at->args[0]) : NULL;
+  if (!at || at->code != IR_AT_OP || loop->rank != 1 || at->u.axes.at[at->u.axes.n - 1] != loop->index[0]) return false;
+  const ir_val array = row && row->code == IR_AT_OP && at->u.axes.n == 1 ? row->args[0] : at->args[0];
+  const ir_value *def = ir_value_of(w->local, array);
+  if (def->def != IR_DEF_PARAM || w->local->param[def->slot].role != IR_ROLE_LATENT) return false;
+  const ir_site *site = ir_site_find(w->model, w->local->param[def->slot].name);
+  if (!site || site->support != IR_SUP_SIMPLEX || ir_size_of(w->local, loop->extent[0]) != site->type.dim[site->type.rank - 1]) return false;
+  const ir_axes *axes = array == at->args[0] ? &at->u.axes : &row->u.axes;
+  return axes->n == site->type.rank && (array == at->args[0] || !axes->at[axes->n - 1]);
+}
+
+static const ir_out *plate_out(const weigher *w, ir_val v, ir_mode mode, const ir_loop **loop) {
+  const ir_op *op = ir_def_op(w->local, v);
+  if (!op || op->code != IR_PLATE_OP) return NULL;
+  *loop = op->u.loop;
+  const ir_out *out = &op->u.loop->out[ir_value_of(w->local, v)->slot];
+  return out->mode == mode ? out : NULL;
+}
+
+static bool is_real(const weigher *w, ir_val v, double want) {
+  double x;
+  return ir_is_real(w->local, v, &x) && x == want;
+}
+
+/* 1/2 < the least of [0 <= p[k]], or |sum of p[k] - 1| <= a tolerance, of a p that is a simplex. */
+static bool holds_of_simplex(const weigher *w, const ir_op *op) {
+  const ir_loop *loop;
+  const ir_out *out;
+  if (op->code == IR_LT_OP && is_real(w, op->args[0], 0.5) && (out = plate_out(w, op->args[1], IR_MIN, &loop))) {
+    const ir_op *x = ir_def_op(w->local, out->yield);
+    while (x && (x->code == IR_TO_REAL_OP || x->code == IR_BOOL_INT_OP)) x = ir_def_op(w->local, x->args[0]);
+    return x && x->code == IR_LE_OP && is_real(w, x->args[0], 0.0) && simplex_element(w, x->args[1], loop);
+  }
+  if (op->code != IR_LE_OP || !is_real(w, op->args[1], 1e-8)) return false;
+  const ir_op *x = ir_def_op(w->local, op->args[0]);
+  if (x && x->code == IR_ABS_OP) x = ir_def_op(w->local, x->args[0]);
+  return x && x->code == IR_ADD_OP && is_real(w, x->args[1], -1.0) && (out = plate_out(w, x->args[0], IR_SUM, &loop)) && simplex_element(w, out->yield, loop);
+}
+
 /* ---- weights */
 
-/* A read of the element is the state. */
+/* A read of the element is the state.  A condition that does not depend on the site holds: a chain stands where the density is positive. */
 static bool put_state(ir_cloner *c, ir_builder *b, const ir_op *op) {
   weigher *w = (weigher *)c;
+  if (op->code == IR_GUARD_OP && !w->dep[op->args[0]]) {
+    ir_map_set(&c->map, op->res[0], ir_map_get(&c->map, op->args[1]));
+    return true;
+  }
+  if (holds_of_simplex(w, op)) {
+    ir_map_set(&c->map, op->res[0], ir_bool(b, true));
+    return true;
+  }
   if (!reads_element(w, op)) return false;
   const place p = place_of(w, &op->u.axes);
   if (p == PLACE_OTHER) return false;
@@ -174,7 +231,7 @@ ir_fn *derive_weights(ir_module *m, const ir_fn *model, const ir_fn *local, cons
   states s = {.site = site, .model = model, .sizes = m->sizes, .known = true, .n = IR_SIZE_NONE};
   if ((site->support != IR_SUP_FINITE && site->support != IR_SUP_INT) || local->nret != 1) return NULL;
   ir_visit_ops((ir_block *)&model->body, see_states, &s);
-  weigher w = study(m, local, site);
+  weigher w = study(m, model, local, site);
   if (!s.known || s.n == IR_SIZE_NONE || w.whole) return NULL;
   *found = (derive_states){w.apart, s.lo, s.spin ? 2 : 1};
   ir_fn *fn = ir_fn_new(m, arena_printf(m->mem, "weights.%s", site->name), false);
@@ -276,8 +333,8 @@ static void see_latent(void *user, ir_val *use) {
 static void see_latent_op(void *user, ir_op *op) { ir_visit_uses(op, see_latent, user); }
 
 /* The walk that counts reads is over positions alone: what else the local density computes is dead. */
-ir_fn *derive_conflicts(ir_module *m, const ir_fn *local, const ir_site *site) {
-  weigher w = study(m, local, site);
+ir_fn *derive_conflicts(ir_module *m, const ir_fn *model, const ir_fn *local, const ir_site *site) {
+  weigher w = study(m, model, local, site);
   if (w.whole || w.rank == 0) return NULL;
   ir_fn *fn = ir_fn_new(m, arena_printf(m->mem, "conflicts.%s", site->name), false);
   copy_params(&w, fn, true);

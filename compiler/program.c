@@ -202,10 +202,10 @@ static bool coupled(const ir_fn *natural, const program_site *x) {
   return u.used;
 }
 
-/* Reals that depend on each other are drawn together where they can be: normals given each other, and vectors. */
+/* Reals that depend on each other are drawn together where they can be: normals given each other, vectors, and what is no family element by element, as under a matrix. */
 static void join(program *p, program_site *x, const ir_fn *density, const ir_fn *natural, ir_fn **prepare) {
   ir_module *m = p->module;
-  const bool vectors = x->site->event_rank == 1 && x->batch == 1, normals = x->conjugate == CONJ_NORMAL && natural && coupled(natural, x);
+  const bool vectors = x->site->event_rank == 1, normals = x->site->event_rank == 0 && (natural ? x->conjugate == CONJ_NORMAL && coupled(natural, x) : true);
   x->joint = false;
   if (x->site->support != IR_SUP_REAL || x->cells < 2 || x->cells > PROGRAM_MOST_JOINT || !(vectors || normals)) return;
   ir_fn *joint = derived(derive_joint(m, density, prepare, x->site, !p->no_statistics));
@@ -259,7 +259,7 @@ static void weigh(program *p, program_site *x, const ir_fn *local) {
   x->state_step = states.step;
   x->states = (size_t)size_eval(p->sizes, ir_type_of(weights, weights->ret[0]).dim[0]);
   passes_run(m, weights);
-  ir_fn *conflicts = x->apart ? NULL : derived(derive_conflicts(m, local, x->site));
+  ir_fn *conflicts = x->apart ? NULL : derived(derive_conflicts(m, p->ir, local, x->site));
   if (conflicts) passes_run(m, conflicts);
 }
 
@@ -379,6 +379,7 @@ static void build_elements(building *b, ir_fn *of, bool together) {
     ir_fn *local = derived(derive_local(m, of, &b->prepare, x->site, together, &x->local));
     ir_fn *natural = b->need & NEED_NATURAL ? derived(derive_natural(m, local, x->site, &x->conjugate)) : NULL;
     if (natural) passes_run(m, natural);
+    if (natural && x->batch_rank && !coupled(natural, x)) passes_run(m, derived(derive_naturals(m, natural, x->site)));
     if (plain) join(p, x, plain, natural, &b->prepare);
     if (plain && !natural && !x->discrete && !x->local && !p->no_statistics) gather_given(p, x, plain);
     passes_run(m, local);

@@ -144,12 +144,20 @@ static bool slice_point(mh_walk *c, const mh_element *x) {
 /* A draw that rounding put on the end of its support is moved to the number next to it. */
 static double inside(double v, double hi) { return v <= 0 ? 0x1p-1022 : v < hi ? v : hi == 1.0 ? 1.0 - 0x1p-53 : 0x1.fffffffffffffp1023; }
 
+/* Natural parameters of the element: among those of the whole site, or its own. */
+static bool natural_of(mh_walk *c, const mh_element *x, double n[2]) {
+  if (!c->naturals) return eval_natural(c->w, x->site, x->at, 2, n) || mh_walk_stopped(c);
+  n[0] = c->s->natural[x->e];
+  n[1] = c->s->natural[x->p->batch + x->e];
+  return true;
+}
+
 /* *drawn: whether these are parameters of a distribution, on the element's own support.  Where a prior is improper they may be none. */
 static bool draw_scalar(mh_walk *c, const mh_element *x, bool *drawn) {
   const conjugate_family family = x->p->conjugate;
   double n[2], v = 0.0, a, b;
   *drawn = false;
-  if (!eval_natural(c->w, x->site, x->at, 2, n)) return mh_walk_stopped(c);
+  if (!natural_of(c, x, n)) return false;
   const rt_draw_addr at = {c->sweep_key, (uint32_t)(3 * x->site), x->e};
   switch (family) {
   case CONJ_NORMAL:
@@ -178,9 +186,9 @@ static bool draw_scalar(mh_walk *c, const mh_element *x, bool *drawn) {
 /* Where a parameter is not positive the conditional is improper, and the element stays: its unconstrained coordinates are not kept up, so it has no other step. */
 static bool draw_simplex(mh_walk *c, const mh_element *x) {
   const size_t n = x->p->event;
-  double *g = c->s->event, top = -INFINITY, total = 0;
+  double *g = c->naturals ? c->s->natural + x->e * n : c->s->event, top = -INFINITY, total = 0;
   exec_cell *cell = c->frame + x->p->at + x->e * n;
-  if (!eval_natural(c->w, x->site, x->at, n, g)) return mh_walk_stopped(c);
+  if (!c->naturals && !eval_natural(c->w, x->site, x->at, n, g)) return mh_walk_stopped(c);
   const uint64_t key = rt_key_fold(c->sweep_key, x->number);
   for (size_t k = 0; k < n; k++)
     if (!(g[k] + 1.0 > 0 && g[k] < INFINITY)) return true;

@@ -65,6 +65,7 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
     const char *name = p->site[k].name;
     x->local = engine->find(m->loaded, arena_printf(p->mem, "local.%s", name));
     x->natural = engine->find(m->loaded, arena_printf(p->mem, "natural.%s", name));
+    x->naturals = engine->find(m->loaded, arena_printf(p->mem, "naturals.%s", name));
     x->weights = engine->find(m->loaded, arena_printf(p->mem, "weights.%s", name));
     x->given = engine->find(m->loaded, arena_printf(p->mem, "given.%s", name));
     x->slim = engine->find(m->loaded, arena_printf(p->mem, "slim.%s", name));
@@ -377,6 +378,11 @@ bool eval_natural(eval_worker *w, size_t s, const int64_t *at, size_t n, double 
   const bool array = w->m->p->site[s].conjugate == CONJ_DIRICHLET;
   for (size_t k = 0; k < (array ? 1 : n); k++) w->out[k] = (exec_arg){(exec_cell *)(void *)(c + k), 1};
   return call(w, w->m->site[s].natural, 1);
+}
+
+bool eval_naturals(eval_worker *w, size_t s, double *c) {
+  for (size_t k = 0; k < 2; k++) w->out[k] = (exec_arg){(exec_cell *)(void *)(c + k * w->m->p->site[s].batch), 1};
+  return call(w, w->m->site[s].naturals, 1);
 }
 
 bool eval_weights(eval_worker *w, size_t s, const int64_t *list, size_t first, size_t n, double *lw) {

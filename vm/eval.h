@@ -17,7 +17,7 @@
 #include <stdbool.h>
 
 typedef struct eval_site {
-  int local, bounds, point, natural, weights, conflicts, joint, given, slim; /* numbers of its functions, -1 where there is none */
+  int local, bounds, point, natural, naturals, weights, conflicts, joint, given, slim; /* numbers of its functions, -1 where there is none */
   size_t *given_at;            /* [ngiven] where its arrays stand among the cells of @given */
   bool bounds_move;            /* bounds depend on other latents */
   bool bounds_vary;            /* or on the element */
@@ -114,6 +114,8 @@ bool eval_local(eval_worker *w, size_t s, const int64_t *at, double *terms);
 bool eval_local_tempered(eval_worker *w, size_t s, const int64_t *at, double part[2]);
 /* Natural parameters of its conditional (conjugate.h): n of them. */
 bool eval_natural(eval_worker *w, size_t s, const int64_t *at, size_t n, double *c);
+/* The same of all elements of a site, where they do not depend on each other: the first ones [batch], then the second; of a dirichlet [batch][event]. */
+bool eval_naturals(eval_worker *w, size_t s, double *c);
 /* Log weights of all states of n elements of a finite site, lw [states][DERIVE_WEIGHED] (of a scalar site [states]): list[first] and on, or without
  * a list, where none reads another, first and on (derive.h, @weights). */
 bool eval_weights(eval_worker *w, size_t s, const int64_t *list, size_t first, size_t n, double *lw);

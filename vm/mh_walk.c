@@ -214,7 +214,12 @@ static bool visit(mh_walk *c, size_t site, size_t first, size_t n) {
     if (!eval_given(c->w, site, c->s->given)) return mh_walk_stopped(c);
     c->by_given = site + 1;
   }
+  if (c->rule == MH_SLICE && !c->plain && n == p->batch && c->t->m->site[site].naturals >= 0) {
+    if (!eval_naturals(c->w, site, c->s->natural)) return mh_walk_stopped(c);
+    c->naturals = true;
+  }
   const bool ok = mh_walk_elements(c, site, first, n, step_of(c, site));
+  c->naturals = false;
   c->by_given = 0;
   return ok;
 }
@@ -457,6 +462,13 @@ void mh_scratch_make(mh_scratch *s, const mh_tables *t, arena *mem, const aim_al
   size_t joint = 0;
   for (size_t k = 0; k < t->m->p->nsites; k++)
     if (t->m->p->site[k].joint && t->m->p->site[k].cells > joint) joint = t->m->p->site[k].cells;
+  size_t natural = 0;
+  for (size_t k = 0; k < t->m->p->nsites; k++) {
+    const program_site *p = &t->m->p->site[k];
+    const size_t all = p->conjugate == CONJ_DIRICHLET ? p->cells : 2 * p->batch;
+    if (t->m->site[k].naturals >= 0 && all > natural) natural = all;
+  }
+  s->natural = ARENA_ARRAY(mem, double, natural);
   size_t given = 0;
   for (size_t k = 0; k < t->m->p->nsites; k++)
     if (t->m->p->site[k].given > given) given = t->m->p->site[k].given;

@@ -49,6 +49,7 @@ typedef struct mh_scratch {
   double *q;     /* [dim] */
   double *weight; /* of the states of one element, or of a piece of a finite site */
   exec_cell *given; /* statistics of what stands still while the site at hand moves */
+  double *natural; /* parameters of all elements of a site */
   double *joint;  /* of the largest site that is drawn together */
   undo_log undo;
 } mh_scratch;
@@ -71,6 +72,7 @@ typedef struct mh_walk {
   const bool *moves; /* [nsites] sites that a scan moves; NULL: all */
   const size_t *visits; /* [nsites] sites in the order of a sweep; NULL: that of the model */
   size_t by_given;   /* the site, from 1, that is scored from the scratch's statistics; 0: none */
+  bool naturals;     /* the scratch has natural parameters of the site at hand */
   bool plain;        /* MH_SLICE: families are not looked at */
   double floor;      /* MH_METROPOLIS: least acceptance; 0, or a search that draws from nothing */
   double beta;       /* tempered */

@@ -354,6 +354,12 @@ static const struct {
      "  theta: simplex(2)[3] ~ Dirichlet([0.7, 1.2])\n  phi: simplex(3)[2] ~ Dirichlet([0.3, 1.0, 2.0])\n"
      "  plate i in 1..N {\n    z[i] ~ Categorical(theta[1 + n[i] % 3])\n    g[i] ~ Categorical(phi[z[i]])\n  }\n}\n"
      "infer topics" ON_LABELS " with gibbs\n", "dd-"},
+    {"model cells(x: real[N], g: index(3)[N], n: int[N], b: bool[N], X: real[N, 2]) {\n"
+     "  u: simplex(2) ~ Dirichlet([1.0, 2.0])\n  v: simplex(2)[3] ~ Dirichlet([0.5, 0.5])\n  mu ~ Normal(0, 3)\n  t ~ Gamma(2, 1)\n"
+     "  plate j in 1..3, k in 1..2 { a[j, k] ~ Normal(mu, 1 / sqrt(t)) }\n"
+     "  let Y = [[2 + n[i], 3 * n[i]][k] for i in 1..N, k in 1..2]\n"
+     "  plate i in 1..N {\n    h[i] ~ Categorical([0.5, 0.5])\n    Y[i] ~ Multinomial(sum(Y[i]), u)\n    x[i] ~ Normal(a[g[i], h[i]], 2)\n    factor log(v[g[i], h[i]])\n  }\n}\n"
+     "infer cells" ON_LABELS " with gibbs\n", "ddngn-"},
     {"model others(x: real[N], g: index(3)[N], n: int[N], b: bool[N], X: real[N, 2]) {\n"
      "  m ~ Normal(0, 1)\n  x ~ Cauchy(m, 1)\n  c ~ Normal(0, 1)\n  n ~ Poisson(log = c)\n  s ~ HalfNormal(1)\n  let y = x + 1\n  y ~ Normal(0, s)\n  p ~ Beta(2, 2)\n  b ~ Bernoulli(p * p)\n"
      "  t: real<lower = 0> ~ Normal(1, 1)\n  f ~ Normal(0, 1)\n  factor select(f > 0.5, 0.0, -1.0)\n}\n"
@@ -404,33 +410,65 @@ static bool natural_is_right(mh_walk *c, const mh_element *x) {
   return true;
 }
 
-static void check_naturals(const char *text, const char *families) {
-  static const char letters[] = "-ngibd";
-  fixture f = open_statement(text, 0, NULL);
-  aim_task *t = f.t;
-  const char *why;
+/* A walker that stands at a draw from the prior of a statement's model. */
+typedef struct standing {
+  fixture f;
   mh_tables tables;
   mh_scratch scratch;
   mh_walk c;
   eval_worker w;
+} standing;
+
+static void stand(standing *x, const char *text) {
+  const char *why;
+  x->f = open_statement(text, 0, NULL);
+  aim_task *t = x->f.t;
   if (ARENA_TRY(&t->mem)) fail();
-  assert_true(mh_tables_make(&tables, &t->model, false, &t->mem, &why));
-  mh_walk_make(&c, &tables, &t->mem);
-  mh_scratch_make(&scratch, &tables, &t->mem, &t->vm->alloc);
-  assert_true(eval_worker_init(&w, &t->model, 0, &t->vm->alloc));
-  c.w = &w;
-  c.s = &scratch;
-  c.frame = ARENA_ARRAY(&t->mem, exec_cell, t->p.cells);
-  assert_int_equal(t->p.nsites, strlen(families));
-  assert_true(eval_prior(&w, 5, c.frame));
-  eval_frame_set(&w, c.frame);
-  for (size_t k = 0; k < t->p.nsites; k++) {
-    if (letters[t->p.site[k].conjugate] != families[k]) fail_msg("%s: `%s` is %s", text, t->p.site[k].name, conjugate_name(t->p.site[k].conjugate));
-    if (families[k] != '-') assert_true(mh_walk_elements(&c, k, 0, t->p.site[k].batch, natural_is_right));
+  assert_true(mh_tables_make(&x->tables, &t->model, false, &t->mem, &why));
+  mh_walk_make(&x->c, &x->tables, &t->mem);
+  mh_scratch_make(&x->scratch, &x->tables, &t->mem, &t->vm->alloc);
+  assert_true(eval_worker_init(&x->w, &t->model, 0, &t->vm->alloc));
+  x->c.w = &x->w;
+  x->c.s = &x->scratch;
+  x->c.frame = ARENA_ARRAY(&t->mem, exec_cell, t->p.cells);
+  assert_true(eval_prior(&x->w, 5, x->c.frame));
+  eval_frame_set(&x->w, x->c.frame);
+}
+
+static void leave(standing *x) {
+  eval_worker_free(&x->w);
+  mh_scratch_free(&x->scratch);
+  close_fixture(&x->f);
+}
+
+/* Those of the element alone are its own among those of the site. */
+static bool natural_among_all(mh_walk *c, const mh_element *x) {
+  const bool simplex = x->p->conjugate == CONJ_DIRICHLET;
+  const size_t n = simplex ? x->p->event : 2;
+  double natural[MOST_ELEMENTS];
+  assert_true(eval_natural(c->w, x->site, x->at, n, natural));
+  for (size_t k = 0; k < n; k++) {
+    const double among = c->s->natural[simplex ? x->e * n + k : k * x->p->batch + x->e];
+    assert_true(fabs(natural[k] - among) <= 1e-13 * fabs(among));
   }
-  eval_worker_free(&w);
-  mh_scratch_free(&scratch);
-  close_fixture(&f);
+  return true;
+}
+
+static void check_naturals(const char *text, const char *families) {
+  static const char letters[] = "-ngibd";
+  standing s;
+  stand(&s, text);
+  const program *p = &s.f.t->p;
+  assert_int_equal(p->nsites, strlen(families));
+  for (size_t k = 0; k < p->nsites; k++) {
+    if (letters[p->site[k].conjugate] != families[k]) fail_msg("%s: `%s` is %s", text, p->site[k].name, conjugate_name(p->site[k].conjugate));
+    if (s.f.t->model.site[k].naturals >= 0) {
+      assert_true(eval_naturals(&s.w, k, s.scratch.natural));
+      assert_true(mh_walk_elements(&s.c, k, 0, p->site[k].batch, natural_among_all));
+    }
+    if (families[k] != '-') assert_true(mh_walk_elements(&s.c, k, 0, p->site[k].batch, natural_is_right));
+  }
+  leave(&s);
 }
 
 /* Values used twice, thirty deep: no family is looked for beyond a budget of work. */
@@ -461,6 +499,10 @@ static const struct {
      "  plate t in 1..N { y[t] ~ Normal(h[t], 1) }\n}\ninfer path" ON_LINE " with gibbs\n", "h"},
     {"model curve(y: real[N], X: real[N, 3], g: index(3)[N]) {\n  beta: real[3] ~ Normal(0, 2)\n  k: bool[N] ~ Bernoulli(0.5)\n"
      "  plate i in 1..N { y[i] ~ Normal(select(k[i], X[i, 1] * beta[1] + X[i, 2] * beta[2], 0.3 * beta[3] + beta[g[i]]), 1) }\n}\ninfer curve" ON_LINE " with gibbs\n", "beta"},
+    {"model groups(y: real[N], X: real[N, 3], g: index(3)[N]) {\n  mu: real[3] ~ Normal(0, 2)\n  plate j in 1..3, k in 1..3 { beta[j, k] ~ Normal(mu[k], 0.7) }\n"
+     "  plate i in 1..N { y[i] ~ Normal(dot(X[i], beta[g[i]]), 1) }\n}\ninfer groups" ON_LINE " with gibbs\n", "beta"},
+    {"model centre(y: real[N], X: real[N, 3], g: index(3)[N]) {\n  mu: real[3] ~ Normal(0, 2)\n  plate i in 1..N { X[i] ~ MultiNormal(mu, [[2.0, 0.5, 0.1], [0.5, 1.0, -0.3], [0.1, -0.3, 1.5]]) }\n}\n"
+     "infer centre" ON_LINE " with gibbs\n", "mu"},
     {"model heavy(y: real[N], X: real[N, 3], g: index(3)[N]) {\n  beta: real[3] ~ Normal(0, 2)\n  y ~ StudentT(4, X @ beta, 1)\n}\ninfer heavy" ON_LINE " with gibbs\n", ""},
     {"model scaled(y: real[N], X: real[N, 3], g: index(3)[N]) {\n  b: real[3] ~ Normal(0, 1)\n  y ~ Normal(1, exp(sum(b)))\n}\ninfer scaled" ON_LINE " with gibbs\n", ""},
     {"model apart(y: real[N], X: real[N, 3], g: index(3)[N]) {\n  b: real[3] ~ Normal(0, 1)\n  plate i in 1..N { y[i] ~ Normal(b[g[i]], 1) }\n}\ninfer apart" ON_LINE " with gibbs\n", ""}};
@@ -468,48 +510,32 @@ enum { N_JOINT = sizeof joint_models / sizeof *joint_models };
 
 /* The log density of random arrays is the quadratic form, up to a constant, to 1e-10 of its size. */
 static void check_joint(const char *text, const char *name) {
-  fixture f = open_statement(text, 0, NULL);
-  aim_task *t = f.t;
-  const char *why;
-  mh_tables tables;
-  mh_scratch scratch;
-  mh_walk c;
-  eval_worker w;
-  size_t site = t->p.nsites;
-  for (size_t k = 0; k < t->p.nsites; k++) {
-    if (t->p.site[k].joint != (strcmp(t->p.site[k].name, name) == 0)) fail_msg("%s: `%s`", text, t->p.site[k].name);
-    if (t->p.site[k].joint) site = k;
+  standing s;
+  stand(&s, text);
+  const program *p = &s.f.t->p;
+  const program_site *site = NULL;
+  for (size_t k = 0; k < p->nsites; k++) {
+    if (p->site[k].joint != (strcmp(p->site[k].name, name) == 0)) fail_msg("%s: `%s`", text, p->site[k].name);
+    if (p->site[k].joint) site = &p->site[k];
   }
-  if (ARENA_TRY(&t->mem)) fail();
-  if (site < t->p.nsites) {
+  if (site) {
     double b[MOST_ELEMENTS], Q[MOST_ELEMENTS * MOST_ELEMENTS], base = 0;
     uint64_t seed = 3;
-    assert_true(mh_tables_make(&tables, &t->model, false, &t->mem, &why));
-    mh_walk_make(&c, &tables, &t->mem);
-    mh_scratch_make(&scratch, &tables, &t->mem, &t->vm->alloc);
-    assert_true(eval_worker_init(&w, &t->model, 0, &t->vm->alloc));
-    c.w = &w;
-    c.s = &scratch;
-    c.frame = ARENA_ARRAY(&t->mem, exec_cell, t->p.cells);
-    const size_t n = t->p.site[site].cells;
-    assert_true(n <= MOST_ELEMENTS && eval_prior(&w, 5, c.frame));
-    eval_frame_set(&w, c.frame);
-    assert_true(joint_normal_form(&c, site, b, Q));
+    const size_t n = site->cells;
+    assert_true(n <= MOST_ELEMENTS && joint_normal_form(&s.c, (size_t)(site - p->site), b, Q));
     for (int v = 0; v < 6; v++) {
       double part[3], of = 0;
-      exec_cell *x = c.frame + t->p.site[site].at;
+      exec_cell *x = s.c.frame + site->at;
       for (size_t i = 0; i < n; i++) x[i].real = 4.0 * (double)(next_random(&seed) >> 11) * 0x1p-53 - 2.0;
       for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) of += x[i].real * ((i == j ? b[i] : 0.0) - 0.5 * Q[i * n + j] * x[j].real);
-      assert_true(eval_density(&w, c.frame, part));
+      assert_true(eval_density(&s.w, s.c.frame, part));
       const double lp = part[0] + part[1] + part[2];
       if (v == 0) base = lp - of;
       if (!(fabs(lp - of - base) <= 1e-10 * (1 + fabs(lp) + fabs(of)))) fail_msg("%s: %.17g and %.17g", text, lp - of, base);
     }
-    eval_worker_free(&w);
-    mh_scratch_free(&scratch);
   }
-  close_fixture(&f);
+  leave(&s);
 }
 
 static void test_joint_forms(void **state) {
@@ -567,7 +593,7 @@ static void forget_term(const exec_arg *in, double *gradient) {
 
 static void test_joint_draws(void **state) {
   (void)state;
-  for (size_t k = 0; k < 4; k++) {
+  for (size_t k = 0; k < 6; k++) {
     double z = against_slices(joint_models[k].text, NULL);
     if (!(z < 4.9)) fail_msg("%s: z = %g", joint_models[k].text, z);
   }
@@ -644,10 +670,10 @@ static void less_of_it(const exec_arg *in, double *natural) {
 
 static void test_false_naturals(void **state) {
   (void)state;
-  static const char *const name[] = {"natural.p", "natural.w", "natural.l"};
-  for (size_t k = 0; k < 3; k++) {
+  static const char *const name[] = {"natural.p", "natural.w", "natural.l", "naturals.theta"};
+  for (size_t k = 0; k < 4; k++) {
     exec_engine e = false_engine(name[k], less_of_it);
-    assert_false(against_slices(conjugate_models[0].text, &e) < 4.9);
+    assert_false(against_slices(conjugate_models[k == 3].text, &e) < 4.9);
     assert_int_not_equal(target, -1);
   }
 }
