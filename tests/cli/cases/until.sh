@@ -42,6 +42,17 @@ test_until_that_never_holds() {
   says out 'until ess(1e+06) or mcse(1e-06): does not hold'
   says d/run.json '"until_met": false'
   [ "$(draws d)" = '300 300' ] || fail "$(draws d) draws"
+  # Conditions are told as they stand: `or` binds less than `and`.
+  write 'nuts(draws = 100)'
+  while read -r until; do
+    expect 0 "$aimc" run m.aim --out told --set "until=$until"
+    says out "until $until: "
+  done <<EOF
+rhat(1.01) and (ess(500) or mcse(0.001))
+(ess(500) or mcse(0.001)) and rhat(1.01)
+ess(500) or mcse(0.001) and rhat(1.01)
+ess(500) and mcse(0.001) and rhat(1.01)
+EOF
   write 'nuts(draws = 300, warmup = 100)'
   expect 0 "$aimc" run m.aim --quiet --out plain
   write 'nuts(draws = 300, warmup = 100) until ess(1e6)'
