@@ -126,7 +126,12 @@ int main(int argc, char **argv) {
   errno = 0;
   if ((fflush(stdout) || ferror(stdout)) && status < EXIT_HOST) {
     fprintf(stderr, "aimc: the output cannot be written: %s\n", strerror(errno ? errno : EIO));
-    return EXIT_HOST;
+    status = EXIT_HOST;
+  }
+  /* Libraries may not have outlived what failed: HDF5's exit handler follows what it could not write to a full disk, and crashes. */
+  if (status == EXIT_HOST) {
+    fflush(stderr);
+    _exit(status);
   }
   return status;
 }

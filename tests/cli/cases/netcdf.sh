@@ -44,3 +44,12 @@ test_loo() {
   expect 1 "$aimc" loo radon.aim --method prior
   says err 'draws from the prior have not seen the observations'
 }
+test_netcdf_on_a_full_disk() {
+  mkdir small
+  mount -t tmpfs -o size=64k none small 2>/dev/null || { skip; return; }
+  expect 2 "$aimc" run eight_schools.aim --draws 2000 --warmup 100 --quiet --output small/x.nc
+  if grep -q 'no netCDF library' err; then umount small; skip; return; fi
+  says err 'cannot be written'
+  [ -z "$(ls small)" ] || fail "a part of the file was left"
+  umount small
+}
