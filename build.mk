@@ -145,7 +145,7 @@ LLVM_LIBS   := $(shell $(LLVM_CONFIG) --ldflags $(if $(LLVM_STATIC),--link-stati
 # What objects built ahead of time have inside: the services with the runtime's kernels of a level and its samplers, and
 # codegen/ahead_support.c, as bitcode.
 BITCODE_LINK := $(shell $(LLVM_CONFIG) --bindir)/llvm-link
-SERVICES    := codegen/services.c codegen/ahead_support.c $(filter-out %_table.c %_choose.c %_nuts.c %_unary.c %_real.c %_int.c stdlib/runtime/rt_isa_spin%.c stdlib/runtime/rt_isa_potts%.c,$(ISA_SRC)) stdlib/runtime/rt_sample.c stdlib/runtime/rt_sum.c
+SERVICES    := codegen/services.c codegen/ahead_support.c $(filter-out %_table.c %_choose.c %_draw.c %_nuts.c %_unary.c %_real.c %_int.c stdlib/runtime/rt_isa_spin%.c stdlib/runtime/rt_isa_potts%.c,$(ISA_SRC)) stdlib/runtime/rt_sample.c stdlib/runtime/rt_sum.c
 define services_rules
 $B/services/$(1)/%.bc: %.c $$(FLAGS)
 	@mkdir -p $$(@D)

@@ -136,6 +136,7 @@ void cg_ahead_emit(E *e, const cg_ahead *spec); /* the wrappers around the funct
 LV cg_val(E *e, ir_val v);
 void cg_guard_op(E *e, const ir_op *op);
 void cg_bound_op(E *e, const ir_op *op);
+bool cg_inverts(const ir_op *op);
 void cg_draw_op(E *e, const ir_op *op);
 LV cg_fma(E *e, LV a, LV b, LV c);
 void cg_scalar_op(E *e, const ir_op *op);

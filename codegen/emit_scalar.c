@@ -189,11 +189,19 @@ void cg_bound_op(E *e, const ir_op *op) {
 static LV as_bits(E *e, LV v) { return LLVMTypeOf(v) == e->f64 ? LLVMBuildBitCast(e->b, v, e->i64, "") : v; }
 
 
+/* Draws without a loop of attempts: they run on lanes. */
+bool cg_inverts(const ir_op *op) { return op->code == IR_UNIFORM_OP || op->code == IR_NORMAL_OP || op->code == IR_EXPONENTIAL_OP; }
+
 void cg_draw_op(E *e, const ir_op *op) {
   ir_val r = op->res[0];
   LV key = cg_val(e, op->args[0]), index = cg_val(e, op->args[1]), site = cg_int(e, op->u.integer);
   if (op->code == IR_CATEGORICAL_OP) {
     e->v[r].v = cg_service(e, CG_HOST_categorical, 5, (LV[]){site, key, index, cg_address(e, op->args[2]), cg_cells(e, ir_type_of(e->fn, op->args[2]))});
+    return;
+  }
+  if (e->group && cg_inverts(op)) {
+    const char *name = op->code == IR_UNIFORM_OP ? "cg_draw_uniform" : op->code == IR_NORMAL_OP ? "cg_draw_normal" : "cg_draw_exponential";
+    e->v[r].v = cg_call(e, name, 3, (LV[]){site, key, index});
     return;
   }
   LV p[2] = {cg_int(e, 0), cg_int(e, 0)};

@@ -7,6 +7,8 @@
 
 #include "compiler/ir_uses.h"
 
+enum { DRAW_OPS = 60 };
+
 int64_t cg_known_extent(E *e, ir_val v) {
   int64_t n;
   if (ir_is_int(e->fn, v, &n)) return n < 0 ? 0 : n;
@@ -108,7 +110,9 @@ bool cg_straight(E *e, const ir_block *b, int64_t times, int64_t *budget) {
       case IR_CALL_OP: case IR_MEMO_FIND_OP: case IR_MEMO_KEEP_OP: case IR_CHOLESKY_OP: case IR_CHOL_ADJ_OP: case IR_TRISOLVE_OP: case IR_QR_R_OP: case IR_INV_PTR_OP: case IR_INV_LIST_OP:
         return false;
       default:
-        if (ir_op_table[op->code].effect == IR_DRAW) return false;
+        if (ir_op_table[op->code].effect != IR_DRAW) break;
+        if (!cg_inverts(op)) return false;
+        work = DRAW_OPS;
         break;
     }
     if ((*budget -= times * work) < 0) return false;

@@ -2,7 +2,8 @@
  * stand-ins for the few routines that a code generator calls without being asked.  Compiled to bitcode and embedded in aim-cc; what
  * a program uses is linked into its object and inlined there.  What would only be called is a service (services.c). */
 #include "codegen/abi.h"
-#include "stdlib/runtime/rt_math.h"
+#include "stdlib/runtime/rt_invert.h"
+#include "stdlib/runtime/rt_philox.h"
 
 #define CG __attribute__((always_inline))
 
@@ -15,6 +16,20 @@ CG double cg_min(double a, double b) { return rt_min(a, b); }
 CG double cg_max(double a, double b) { return rt_max(a, b); }
 CG double cg_pow(double a, double b) { return rt_pow(a, b); }
 CG double cg_atan2(double a, double b) { return rt_atan2(a, b); }
+
+/* ---- draws by inversion.  Flat: with a call inside a loop would not become vectors. */
+
+#define FLAT CG __attribute__((flatten))
+
+static inline rt_tail tail_at(int64_t site, int64_t key, int64_t index) {
+  const rt_philox r = rt_draw_bits((rt_draw_addr){(uint64_t)key, (uint32_t)site, (uint64_t)index}, 0);
+  return rt_tail_of(rt_philox_u64(r, 0), rt_philox_u64(r, 1));
+}
+FLAT double cg_draw_uniform(int64_t site, int64_t key, int64_t index) {
+  return rt_u01(rt_philox_u64(rt_draw_bits((rt_draw_addr){(uint64_t)key, (uint32_t)site, (uint64_t)index}, 0), 0));
+}
+FLAT double cg_draw_normal(int64_t site, int64_t key, int64_t index) { return rt_normal_of(tail_at(site, key, index)); }
+FLAT double cg_draw_exponential(int64_t site, int64_t key, int64_t index) { return rt_exponential_of(tail_at(site, key, index)); }
 
 static inline int64_t wrap_neg(int64_t x) { return (int64_t)(0 - (uint64_t)x); }
 

@@ -8,8 +8,8 @@
  * worker of the other engine.  What a call costs beyond the engine's own is a test of the worker's state for this function, and, as long
  * as the object is on its way, one load of the unit's.
  *
- * Code need not be faster: a function of a few wide loops may be as fast interpreted.  Unless the config waits for code, a worker that
- * has it times some calls of both, one after the other, and keeps for each function what took less. */
+ * Code need not be faster: a function of a few wide loops may be as fast interpreted.  Unless load waited for it, a worker that
+ * has code times some calls of both, one after the other, and keeps for each function what took less. */
 #include "codegen/tier.h"
 
 #include <fcntl.h>
@@ -143,6 +143,9 @@ static void end_helper(unit *u) {
 
 /* ---- loading */
 
+/* Load waits for this unit's object, and what is in it runs without a trial. */
+static bool waits(const tier_config *c, tier_unit which) { return c->wait && (which == TIER_STEP || c->patience <= 0); }
+
 static void map_functions(exec_program *p, const ir_module *m, tier_unit which) {
   for (uint32_t k = 0; k < m->nfns; k++) {
     if (!wants[which](m->fn[k])) continue;
@@ -155,7 +158,7 @@ static void map_functions(exec_program *p, const ir_module *m, tier_unit which) 
 static exec_status find_code(exec_program *p, tier_unit which, const ir_module *m, size_t ndata, const exec_data *data, const exec_options *options, const char **why) {
   const tier_config *c = p->config;
   unit *u = &p->unit[which];
-  bool any = false, waits = c->wait && (which == TIER_STEP || c->patience <= 0);
+  bool any = false;
   for (uint32_t k = 0; k < m->nfns; k++) any |= wants[which](m->fn[k]);
   if (!any) return EXEC_OK;
   jit_base base = {p->interpreter, p->sure, wants[which]};
@@ -166,7 +169,7 @@ static exec_status find_code(exec_program *p, tier_unit which, const ir_module *
   jit_stats stats;
   jit_stats_of(u->code, &stats);
   if (which == TIER_STEP && stats.cache_off && c->cacheless) c->cacheless(c->user, stats.cache_off, stats.distrusted);
-  if (s == EXEC_REFUSED && !waits) {
+  if (s == EXEC_REFUSED && !waits(c, which)) {
     atomic_store(&u->state, CODE_WANTED);
     if (c->patience <= 0) want_code(u);
     return EXEC_OK;
@@ -265,7 +268,7 @@ static stand ask(exec_worker *w, int fn) {
   const tier_unit k = p->place[fn].unit;
   int state = atomic_load_explicit(&p->unit[k].state, memory_order_acquire);
   if (state == CODE_THERE && !w->code[k]) w->code[k] = p->jit.worker_new(p->unit[k].code);
-  if (w->code[k]) return p->config->wait ? RUNS : TRIES;
+  if (w->code[k]) return waits(p->config, k) ? RUNS : TRIES;
   return state == CODE_THERE || state == CODE_OFF ? STAYS : ASKS;
 }
 

@@ -143,7 +143,7 @@ static void ports_out(const interp_fn *f, const cell *c, cell *const *p, const e
 
 static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
   const exec_program *program = w->program;
-  interp_run r = {.fn = &program->fn[fn], .k = program->kernels, .c = w->c[2 * fn], .p = w->p[2 * fn], .memo = w->memo};
+  interp_run r = {.fn = &program->fn[fn], .k = program->kernels, .draws = program->draws, .c = w->c[2 * fn], .p = w->p[2 * fn], .memo = w->memo};
   exec_status status = EXEC_OK;
   for (size_t lane = 0; lane < lanes && status == EXEC_OK; lane++) {
     ports_in(w, r.fn, r.c, r.p, in, lane);
@@ -157,7 +157,7 @@ static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in
 
 static bool find_nan(exec_worker *w, int fn, const exec_arg *in, exec_report *report) {
   const exec_program *program = w->program;
-  interp_run r = {.fn = program->fn[fn].watched, .k = program->kernels, .c = w->c[2 * fn + 1], .p = w->p[2 * fn + 1]};
+  interp_run r = {.fn = program->fn[fn].watched, .k = program->kernels, .draws = program->draws, .c = w->c[2 * fn + 1], .p = w->p[2 * fn + 1]};
   ports_in(w, r.fn, r.c, r.p, in, 0);
   run(program, &r);
   if (report) *report = r.report;
@@ -283,6 +283,7 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
   p->memory = options ? options->memory : 0;
   p->kernels = rt_kernels_for(options ? options->isa : 0);
   p->isa = p->kernels->level;
+  p->draws = rt_draws_for(p->isa);
   loader l = {.p = p, .m = m, .ndata = ndata, .data = data, .message = message, .prepared = options ? options->prepared : NULL};
   exec_status status = EXEC_OK;
   interp_fn *watched = NULL;

@@ -223,7 +223,12 @@ cell interp_draw_one(int code, int64_t site, int64_t key, int64_t index, const c
   return r;
 }
 
-void interp_draw_lanes(const interp_draw *s, cell *const *p, cell *d, const int64_t *key, int ks, const int64_t *index, int is, int64_t vn) {
+void interp_draw_lanes(const interp_draw *s, rt_draws_fn *draws, cell *const *p, cell *d, const int64_t *key, int ks, const int64_t *index, int is, int64_t vn) {
+  if (s->code == IR_UNIFORM_OP || s->code == IR_NORMAL_OP || s->code == IR_EXPONENTIAL_OP) {
+    const rt_draw_kind kind = s->code == IR_UNIFORM_OP ? RT_DRAW_UNIFORM : s->code == IR_NORMAL_OP ? RT_DRAW_NORMAL : RT_DRAW_EXPONENTIAL;
+    draws(&d->real, kind, (uint32_t)s->site, key, ks, index, is, vn);
+    return;
+  }
   for (int64_t l = 0; l < vn; l++) {
     int64_t k = key[l * ks], i = index[l * is];
     if (s->code == IR_CATEGORICAL_OP) {

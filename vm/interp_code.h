@@ -15,6 +15,7 @@
 #define AIM_VM_INTERP_CODE_H
 
 #include "compiler/contract.h"
+#include "stdlib/runtime/rt_draws.h"
 #include "stdlib/runtime/rt_kernels.h"
 #include "vm/memo_table.h"
 
@@ -259,6 +260,7 @@ struct exec_program {
   aim_alloc alloc;
   arena mem;
   const rt_kernels *kernels;
+  rt_draws_fn *draws;
   int isa;
   interp_fn *fn;
   uint32_t nfns;
@@ -285,6 +287,7 @@ struct exec_worker {
 typedef struct interp_run {
   const interp_fn *fn;
   const rt_kernels *k;
+  rt_draws_fn *draws;
   cell *c;
   cell **p;
   memo_table **memo;
@@ -314,7 +317,7 @@ void interp_lane_slice(const interp_place *s, cell *d, const cell *a, const int6
 void interp_lane_place(const interp_place *s, cell *d, const cell *a, const int64_t *at, int at_stride, int64_t vn);
 void interp_keys_add(const interp_keys *s, cell *const *p, cell *d, const cell *v, int64_t vn);
 void interp_matmul_lanes(const interp_vmat *m, const rt_kernels *k, cell *const *p, cell *d, const cell *a, const cell *b, int64_t vn);
-void interp_draw_lanes(const interp_draw *s, cell *const *p, cell *d, const int64_t *key, int ks, const int64_t *index, int is, int64_t vn);
+void interp_draw_lanes(const interp_draw *s, rt_draws_fn *draws, cell *const *p, cell *d, const int64_t *key, int ks, const int64_t *index, int is, int64_t vn);
 cell interp_draw_one(int code, int64_t site, int64_t key, int64_t index, const cell *param);
 double interp_lanes_max(double m, const double *v, int64_t n);
 double interp_lanes_min(double m, const double *v, int64_t n);

@@ -314,7 +314,7 @@ INTERP_RUN(interp_run *r) {
       PD[l].integer = (int64_t)rt_key_fold((uint64_t)PA[l * SA].integer, (uint64_t)PB[l * SB].integer);
     GO;
   }
-  OP(V_DRAW) interp_draw_lanes(in->u.shape, p, PD, &PA->integer, SA, &PB->integer, SB, vn); GO;
+  OP(V_DRAW) interp_draw_lanes(in->u.shape, r->draws, p, PD, &PA->integer, SA, &PB->integer, SB, vn); GO;
   OP(V_GEMV) k->gemv(&PD->real, &PA[B.integer * (int64_t)in->x].real, &PC->real, vn, (ptrdiff_t)in->x, 0); GO;
   OP(V_GEMVC) k->gemv_columns(&PD->real, &PA[B.integer].real, in->u.i, &PC->real, vn, (ptrdiff_t)in->x); GO;
   OP(LSUMROWS) k->sum_push_columns((rt_summer *)(void *)PD, &PA->real, SA, &PB[C.integer].real, in->u.i, in->x, vn); GO;

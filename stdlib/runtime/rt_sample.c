@@ -3,37 +3,14 @@
  * The attempt word of an address is divided so that one draw can hold several independent parts: part p, round r uses attempt 256 p + r. */
 #include "stdlib/runtime/rt_sample.h"
 
-#include "stdlib/runtime/rt_math.h"
+#include "stdlib/runtime/rt_invert.h"
 
 enum { PART = 256 };
 
-/* A tail probability p in (0, 1/2] and the side it is on.  63 bits of w and, below them, those of more, give p full precision however small. */
-typedef struct tail {
-    double p;
-    int upper;
-} tail;
-
-static tail tail_of(uint64_t w, uint64_t more)
-{
-    double p = (double)(int64_t)(w >> 1) * 0x1p-64 + ((double)(int64_t)(more >> 1) + 0.5) * 0x1p-127;
-    return (tail){p, (int)(w & 1)};
-}
-
-static tail draw_tail(rt_draw_addr at, uint32_t attempt)
+static rt_tail draw_tail(rt_draw_addr at, uint32_t attempt)
 {
     rt_philox r = rt_draw_bits(at, attempt);
-    return tail_of(rt_philox_u64(r, 0), rt_philox_u64(r, 1));
-}
-
-static double normal_of(tail t)
-{
-    double z = rt_inv_phi(t.p);
-    return t.upper ? -z : z;
-}
-
-static double exponential_of(tail t)
-{
-    return t.upper ? -rt_log(t.p) : -rt_log1p(-t.p);
+    return rt_tail_of(rt_philox_u64(r, 0), rt_philox_u64(r, 1));
 }
 
 double rt_draw_uniform(rt_draw_addr at)
@@ -49,17 +26,17 @@ double rt_draw_uniform_packed(rt_draw_addr at)
 
 double rt_draw_normal(rt_draw_addr at)
 {
-    return normal_of(draw_tail(at, 0));
+    return rt_normal_of(draw_tail(at, 0));
 }
 
 double rt_draw_exponential(rt_draw_addr at)
 {
-    return exponential_of(draw_tail(at, 0));
+    return rt_exponential_of(draw_tail(at, 0));
 }
 
 double rt_draw_cauchy(rt_draw_addr at)
 {
-    tail t = draw_tail(at, 0);
+    rt_tail t = draw_tail(at, 0);
     double v = 1.0 / rt_tan(0x1.921fb54442d18p+1 * t.p);
     return t.upper ? v : -v;
 }
@@ -75,7 +52,7 @@ static double log_gamma_part(rt_draw_addr at, uint32_t part, double shape)
     double log_v = 0.0;
     for (uint32_t round = 0; round < RT_DRAW_ATTEMPTS; round++) {
         rt_philox r = rt_draw_bits(at, part * PART + round);
-        double x = normal_of(tail_of(rt_philox_u64(r, 0), 0));
+        double x = rt_normal_of(rt_tail_of(rt_philox_u64(r, 0), 0));
         double u = rt_u01(rt_philox_u64(r, 1));
         double cx = c * x;
         if (cx <= -1.0)
@@ -90,7 +67,7 @@ static double log_gamma_part(rt_draw_addr at, uint32_t part, double shape)
     }
     double l = rt_log(d) + log_v;
     if (shape < 1.0)
-        l -= exponential_of(draw_tail(at, part * PART + RT_DRAW_ATTEMPTS)) / shape;
+        l -= rt_exponential_of(draw_tail(at, part * PART + RT_DRAW_ATTEMPTS)) / shape;
     return l;
 }
 
@@ -122,7 +99,7 @@ double rt_draw_chi_square(rt_draw_addr at, double df)
 double rt_draw_student_t(rt_draw_addr at, double df)
 {
     /* z / sqrt(G / (df/2)), the root taken in log space. */
-    double z = normal_of(draw_tail(at, 1 * PART));
+    double z = rt_normal_of(draw_tail(at, 1 * PART));
     return z * rt_exp(0.5 * (rt_log(0.5 * df) - log_gamma_part(at, 0, 0.5 * df)));
 }
 

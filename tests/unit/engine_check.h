@@ -535,7 +535,8 @@ static const char *const programs[] = {
     "        %y = at %a, %j, %i\n %w = lt %y, %m\n %cw = and %c, %w\n %u = if %cw {\n yield %none\n } else {\n yield %zero\n }\n"
     "        %cv = or %w, %c\n %h = select %cv, %none, %y\n        yield %v, %u, %h\n      }\n      yield %e1, %f1, %g1\n    }\n"
     "    %p0 = put %z, [%i0], %e\n %p1 = put %p0, [%i1], %f\n %p2 = put %p1, [%i2], %g\n    yield %p2\n  }\n"
-    "  %d = plate %q < %n -> stack {\n %x = draw.normal 3, %key, %q\n %y = mul %x, %m\n yield %y\n }\n  return %o, %d\n}\n",
+    "  %d = plate %q < %n -> stack {\n %x = draw.normal 3, %key, %q\n %u = draw.uniform 4, %key, %q\n %v = draw.exponential 5, %key, %q\n %y = fma %x, %m, %u\n %w = mul %y, %v\n yield %w\n }\n"
+    "  return %o, %d\n}\n",
 };
 
 /* Where each program costs a compilation. */

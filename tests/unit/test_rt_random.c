@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "stdlib/runtime/rt_draws.h"
 #include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_sample.h"
@@ -373,12 +374,40 @@ static void test_choose(void **unused)
             }
 }
 
+/* Columns of draws against single ones, at every level: one key or many, indices in order or not, and beyond 32 bits. */
+static void test_columns(void **unused)
+{
+    (void)unused;
+    enum { MOST = 600 };
+    static int64_t key[MOST], index[MOST];
+    static double d[MOST + 1];
+    static const ptrdiff_t counts[] = {0, 1, 7, 8, 9, 255, 256, 257, MOST};
+    for (int i = 0; i < MOST; i++) {
+        key[i] = (int64_t)rt_key_fold(3, (uint64_t)i);
+        index[i] = i % 3 ? i : (int64_t)rt_key_fold(4, (uint64_t)i);
+    }
+    for (int level = 0; level <= 4; level++)
+        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+            for (int how = 0; how < 4; how++)
+                for (int kind = 0; kind < 3; kind++) {
+                    const int sk = how & 1, si = how >> 1;
+                    d[counts[c]] = -7.0;
+                    rt_draws_for(level)(d, (rt_draw_kind)kind, 0x80000000u + (uint32_t)c, key, sk, index, si, counts[c]);
+                    for (ptrdiff_t i = 0; i < counts[c]; i++) {
+                        const rt_draw_addr at = {(uint64_t)key[i * sk], 0x80000000u + (uint32_t)c, (uint64_t)index[i * si]};
+                        const double one = kind == RT_DRAW_UNIFORM ? rt_draw_uniform(at) : kind == RT_DRAW_NORMAL ? rt_draw_normal(at) : rt_draw_exponential(at);
+                        assert_memory_equal(&d[i], &one, sizeof one);
+                    }
+                    assert_true(d[counts[c]] == -7.0);
+                }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
         count = atoi(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choose), cmocka_unit_test(test_philox_vectors), cmocka_unit_test(test_uniform_ends), cmocka_unit_test(test_continuous),
+        cmocka_unit_test(test_choose), cmocka_unit_test(test_columns), cmocka_unit_test(test_philox_vectors), cmocka_unit_test(test_uniform_ends), cmocka_unit_test(test_continuous),
         cmocka_unit_test(test_discrete),       cmocka_unit_test(test_domains),      cmocka_unit_test(test_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
