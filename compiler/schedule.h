@@ -56,7 +56,8 @@ typedef struct schedule {
   uint32_t registers, slots;
   schedule_input *input;
   size_t ninputs, cap_inputs;
-  bool feedback; /* it reads what the driver measures */
+  bool feedback; /* it reads what the driver measures, */
+  bool weighs;   /* and ess, which is a weighing of all replicas */
 } schedule;
 
 /* Compiles a schedule expression of a run statement over the model.  NULL after a diagnostic (E0840 to E0846). */

@@ -46,6 +46,7 @@ static sched_value name(sched_ctx *c, const ast_expr *e) {
   for (uint32_t k = 0; k < SCHEDULE_FIXED; k++)
     if (strcmp(fixed[k], n) == 0) {
       if (k != SCHEDULE_BETA) c->out->feedback = true;
+      if (k == SCHEDULE_ESS) c->out->weighs = true;
       return (sched_value){SCHED_REAL, k, 1};
     }
   diag *d = sched_error(c, "E0843", e->at, "`%s` is not known in a schedule", n);

@@ -178,21 +178,22 @@ static bool start_spins(replicas *x, uint64_t key, uint64_t first) {
   return true;
 }
 
+/* Where spins are bits or sites have colours, energies are counted from the state: the work of a third of a sweep. */
+size_t replicas_every(const replicas *x) {
+  enum { APART = 8 };
+  return x->kit->form.q || rt_spin_as_bits(x->plan.coding) ? APART : 1;
+}
+
 static bool sweep_spins(replicas *x, const double *beta, bool same) {
   const kernel *o = &x->kit->r->o.kernel;
   const double floor = o->floor / (1.0 + beta[0]);
-  const rt_spin_schedule s = {.sweeps = 1, .beta = beta, .by_replica = same ? 0 : 1, .floor = &floor};
+  const rt_spin_schedule s = {.sweeps = 1, .beta = beta, .by_replica = same ? 0 : 1, .floor = &floor,
+                              .every = x->sparing ? replicas_every(x) : 1, .more = x->sparing};
   if (x->kit->form.q) x->kit->colours->sweep(&x->potts, &s);
   else x->kit->kernels->sweep(&x->spin, &s);
   x->visits = x->n * (o->proposals ? (size_t)o->proposals : x->kit->form.n);
   read_energies(x, false);
   return true;
-}
-
-/* Where spins are bits or sites have colours, energies are counted from the state: the work of a third of a sweep. */
-size_t replicas_every(const replicas *x) {
-  enum { APART = 8 };
-  return x->kit->form.q || rt_spin_as_bits(x->plan.coding) ? APART : 1;
 }
 
 void replicas_anneal(replicas *x, replicas_steps *t) {
@@ -207,6 +208,15 @@ void replicas_anneal(replicas *x, replicas_steps *t) {
     t->tally[k].energy += (double)x->n * x->kit->form.constant;
     t->tally[k].best += x->kit->form.constant;
   }
+}
+
+void replicas_look(replicas *x) {
+  const rt_spin_schedule none = {.sweeps = 0};
+  const double accepted = x->accepted;
+  if (x->kit->form.q) x->kit->colours->sweep(&x->potts, &none);
+  else x->kit->kernels->sweep(&x->spin, &none);
+  read_energies(x, false);
+  x->accepted = accepted;
 }
 
 static void frame_of(const replicas *x, const int8_t *s, exec_cell *frame) {

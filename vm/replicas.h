@@ -46,6 +46,7 @@ typedef struct replicas {
   int8_t *state;     /* [n][cells]: states on their way */
   mh_walk *walk;     /* else: [n] */
   exec_cell *frame;  /* [n][cells] */
+  bool sparing;      /* where kit->spins: replicas_sweep computes energies after every replicas_every sweeps alone, and replicas_look at the end */
   bool exact;        /* replicas start as draws from the prior, whatever their energy */
   exec_cell *record; /* [n][cells] states of `best`; NULL: not kept */
   run_status status;
@@ -81,8 +82,10 @@ typedef struct replicas_steps {
   double beta[REPLICAS_SWEEPS], floor[REPLICAS_SWEEPS];
   rt_spin_tally tally[REPLICAS_SWEEPS]; /* OUT */
 } replicas_steps;
-/* How many sweeps apart replicas_anneal computes energies: each sweep where that costs little next to it, else eight. */
+/* How many sweeps apart replicas_anneal, and a sparing replicas_sweep, compute energies: each sweep where that costs little next to it, else eight. */
 size_t replicas_every(const replicas *x);
+/* The energies of the states that there are, after sparing sweeps. */
+void replicas_look(replicas *x);
 /* Where kit->spins and the best are kept: sweeps without a look at what they do.  The tally is written after each sweep whose number since the start is a
  * multiple of replicas_every, and after the last. */
 void replicas_anneal(replicas *x, replicas_steps *steps);

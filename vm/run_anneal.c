@@ -117,12 +117,14 @@ static run_status anneal_block(anneal *m, size_t job, size_t thread, eval_worker
   double beta = 0.0;
   if (!replicas_start(x, w, thread, rt_key_fold(r->o.seed, job), 0)) return x->status;
   if (m->kit.spins && !r->o.schedule->feedback) return anneal_open(m, job, thread);
+  x->sparing = m->kit.spins;
   measure(x, &stats);
   stats.since_best = 0;
   schedule_begin(s, m->inputs);
+  const size_t every = m->kit.spins ? replicas_every(x) : 1;
   schedule_state state;
   while ((state = schedule_next(s, &stats, &step)) == SCHEDULE_STEP) {
-    if (r->o.schedule->feedback && step.beta != beta) stats.ess = schedule_ess(x->energy, x->n, step.beta - beta);
+    if (r->o.schedule->weighs && step.beta != beta) stats.ess = schedule_ess(x->energy, x->n, step.beta - beta);
     beta = step.beta;
     for (uint64_t k = 0; k < step.sweeps; k++) {
       const double gain = r->m->p->dim ? 2.0 / pow(1.0 + (double)stats.sweeps, 0.6) : 0.0;
@@ -130,11 +132,14 @@ static run_status anneal_block(anneal *m, size_t job, size_t thread, eval_worker
       stats.sweeps++;
       measure(x, &stats);
       m->trace[job].sweeps = stats.sweeps;
-      anneal_trace_add(&m->trace[job], (anneal_point){stats.sweeps, beta, stats.energy, stats.best, stats.acceptance});
-      if (run_stopping(r)) return RUN_STOPPED;
+      if (stats.sweeps % every == 0) anneal_trace_add(&m->trace[job], (anneal_point){stats.sweeps, beta, stats.energy, stats.best, stats.acceptance});
+      if (run_stopping(r)) break;
     }
+    if (run_stopping(r)) break;
     atomic_fetch_add_explicit(&r->chain[0].done, step.sweeps * x->n, memory_order_relaxed);
   }
+  if (m->kit.spins) replicas_look(x);
+  if (state == SCHEDULE_STEP) return RUN_STOPPED;
   if (state == SCHEDULE_DONE) return RUN_OK;
   return RUN_E_SCHEDULE;
 }

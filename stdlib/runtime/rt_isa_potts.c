@@ -414,6 +414,12 @@ static void keep_best(rt_potts_run *run)
   }
 }
 
+static void look(rt_potts_run *run)
+{
+  energies(run);
+  if (run->best) keep_best(run);
+}
+
 static void sweep(rt_potts_run *run, const rt_spin_schedule *q)
 {
   const rt_spin_plan *plan = &run->plan;
@@ -444,13 +450,13 @@ static void sweep(rt_potts_run *run, const rt_spin_schedule *q)
     }
     run->sweep++;
     int due = run->best && (!q->every || run->sweep % q->every == 0);
-    if (!due && !q->energy && t + 1 < q->sweeps) continue;
-    energies(run);
-    if (run->best) keep_best(run);
+    if (!due && !q->energy && (q->more || t + 1 < q->sweeps)) continue;
+    look(run);
     if (q->energy)
       for (size_t r = 0; r < replicas; r++) q->energy[t * replicas + r] = run->energy[r];
     if (q->tally) rt_spin_count(run->energy, run->best_energy, run->changes, replicas, &q->tally[t]);
   }
+  if (!q->sweeps && !q->more) look(run);
 }
 
 static void load(rt_potts_run *run, const uint16_t *s)

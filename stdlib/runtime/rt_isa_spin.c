@@ -165,6 +165,12 @@ static void sweep_bits(rt_spin_run *run, const rt_spin_schedule *q, size_t t, si
   run->visit += visits;
 }
 
+static void look(rt_spin_run *run)
+{
+  RT_LV(rt_spin_energies)(run);
+  if (run->best) keep_best(run);
+}
+
 static void sweep(rt_spin_run *run, const rt_spin_schedule *q)
 {
   const rt_spin_plan *plan = &run->plan;
@@ -176,13 +182,14 @@ static void sweep(rt_spin_run *run, const rt_spin_schedule *q)
     else sweep_visits(run, q, t, visits);
     run->sweep++;
     int due = run->best && (!q->every || run->sweep % q->every == 0);
-    if (!due && !q->energy && t + 1 < q->sweeps) continue;
-    RT_LV(rt_spin_energies)(run);
-    if (run->best) keep_best(run);
+    if (!due && !q->energy && (q->more || t + 1 < q->sweeps)) continue;
+    look(run);
     if (q->energy)
       for (size_t r = 0; r < replicas; r++) q->energy[t * replicas + r] = run->energy[r];
     if (q->tally) rt_spin_count(run->energy, run->best_energy, run->flips, replicas, &q->tally[t]);
   }
+  if (q->more) return;
+  if (!q->sweeps) look(run);
   settle(run);
 }
 

@@ -58,7 +58,7 @@ typedef enum rt_spin_order {
 typedef enum rt_spin_precision {
   RT_SPIN_F64,
   RT_SPIN_F32,   /* fields in f32, refreshed every 128 n flips; energies from these fields */
-  RT_SPIN_MIXED  /* the same, but the energies and best energies left by a call are computed from f64 couplings */
+  RT_SPIN_MIXED  /* the same, but the energies and best energies left by a call that no more follow are computed from f64 couplings */
 } rt_spin_precision;
 
 /* How replicas lie in memory. */
@@ -199,6 +199,7 @@ typedef struct rt_spin_schedule {
   size_t by_sweep, by_replica;
   const double *floor; /* FLOORED: [sweeps], in [0, 1) */
   size_t every;        /* energies are computed after sweeps whose number in the run, from 1, is a multiple of this, and after the last; 0 is 1 */
+  int more;            /* another call follows: the last sweep of this one is not the last.  A call of no sweeps ends a run that was left so */
   double *energy;      /* [sweeps][replicas] OUT, or NULL: energies after each sweep; `every` is then 1 */
   rt_spin_tally *tally; /* [sweeps] OUT, or NULL; written where energies are computed.  Only for plans that keep the best */
 } rt_spin_schedule;

@@ -6,6 +6,7 @@
 #include "tests/bench/bench.h"
 
 #include "stdlib/runtime/rt_potts.h"
+#include "vm/aim.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -281,6 +282,48 @@ static void potts(bench *b, size_t replicas, double bar) {
   free(memory[1]);
 }
 
+/* ---- a stop that never comes, in whole runs of the same statement with and without it */
+
+#define DENSE_AGENT "import ising\nmodel m(n: int) {\n  s: spin[n] ~ Flat()\n  energy ising_energy(fixture_coupling(n), fixture_field(n), s)\n}\nanneal m on n = %d"
+#define CIRCULANT \
+  "model m(n: int) {\n  s: spin[n] ~ Flat()\n  energy sum(s[i] * s[i % n + 1] + s[i] * s[(i + 6) % n + 1] for i in 1..n)\n}\nanneal m on n = %d"
+
+typedef struct statement {
+  const char *text;
+  double mean; /* of the replicas' lowest energies, NAN where a run failed */
+} statement;
+
+static void run_statement(void *ctx, long n) {
+  statement *x = ctx;
+  for (long k = 0; k < n; k++) {
+    aim_vm *vm = bench_vm(BENCH_VM);
+    aim_program *p = NULL;
+    aim_task *t = NULL;
+    aim_annealing told;
+    x->mean = NAN;
+    if (aim_load(vm, "stop.aim", x->text, strlen(x->text), &p) == AIM_OK && aim_task_statement(p, 0, &t) == AIM_OK && aim_set_int(t, "threads", 1) == AIM_OK &&
+        aim_bind(t) == AIM_OK && aim_run(t, NULL) == AIM_OK && aim_annealing_get(t, &told) == AIM_OK)
+      x->mean = told.mean_energy;
+    aim_task_free(t);
+    aim_program_free(p);
+    aim_vm_free(vm);
+  }
+}
+
+static void never_stops(bench *b, const char *kind, const char *model, int n, int sweeps) {
+  const char *name = bench_text("spins_stop_never_%s_%d", kind, n);
+  if (!bench_wanted(b, name)) return;
+  const char *start = bench_text(model, n), *kernel = "using metropolis(replicas = 64, precision = f32)\n";
+  statement with = {bench_text("%s with geometric(beta = 0.1 -> 3, sweeps = %d) until stable(window = 20, tolerance = -1) %s", start, sweeps, kernel), 0};
+  statement without = {bench_text("%s with geometric(beta = 0.1 -> 3, sweeps = %d) %s", start, sweeps, kernel), 0};
+  run_statement(&with, 1);
+  run_statement(&without, 1);
+  if (with.mean != without.mean) bench_wrong(b, name, "the lowest energies are %g, and %g without the stop", with.mean, without.mean);
+  else
+    bench_pair(b, &(bench_row){.name = name, .unit = "ms", .measure = BENCH_TIME, .scale = 1e3, .baseline = "without the stop", .most = 1.02, .check = "the same lowest energies"},
+               (bench_side){run_statement, &with}, (bench_side){run_statement, &without}, RUNS);
+}
+
 void bench_spins(bench *b) {
   const size_t n[] = {20, 64, 256, 1024, 2048};
   const double hot[] = {0, 0, 120, 0, 15}, cold[] = {0, 0, 300, 0, 0};
@@ -295,6 +338,9 @@ void bench_spins(bench *b) {
   sparse(b, 64, 5000);
   sparse(b, 512, 5000);
   plane(b, 1024, 20000);
+  never_stops(b, "dense", DENSE_AGENT, 20, 10000);
+  never_stops(b, "dense", DENSE_AGENT, 200, 200);
+  never_stops(b, "bits", CIRCULANT, 2000, 1000);
   potts(b, 1, 250);
   potts(b, 16, 250);
 }

@@ -202,12 +202,14 @@ static void test_five(void **state) {
 
 /* ---- fewer steps
  *
- * 52 steps against 100.  One pair of runs says nothing: on a glass two runs of 100 steps differ as much.  Means over PAIRS pairs that start alike are equivalent within a
- * share of the score when the difference and 4.9 of its standard errors lie inside of that, so that schedules which differ by more pass one time in a million; and
+ * 52 steps against 100.  One pair of runs says nothing: on a glass two runs of 100 steps differ as much.  Means over PAIRS pairs that start alike are equivalent when the
+ * difference and 4.9 of its standard errors lie inside of a margin, so that schedules which differ by more pass one time in a million; and
  * single pairs should differ no more, by a tenth, than those of 100 steps with two seeds do.
  *
- * F is the fixture, V has its couplings times U(0.7, 1.3), G couplings from U(-1, 1).  On F and V the schedules are equivalent within 1 %.  On G they are not: 52 steps score
- * about 1.5 % less, since a glass is not done by then, and are equivalent within 4 %. */
+ * F is the fixture, V has its couplings times U(0.7, 1.3), G couplings from U(-1, 1).  On F and V the margin is 1 % of the score.  A glass is not done in 100 steps, still less in
+ * 52, which is the same cooling walked faster: the score goes on rising with the steps, and 52 of them lose about 1.5 % of it.  What such a loss is worth
+ * is told by the noise floor, the standard deviation of the difference of two runs of 100 steps: the margin on G is a quarter of it, for within that a single pair
+ * has the better schedule ahead in less than 60 of 100 cases, where 50 are chance. */
 
 static uint64_t random_state;
 static double uniform(void) {
@@ -291,15 +293,16 @@ static verdict compare(char fixture, int steps) {
   return v;
 }
 
-static bool equivalent(verdict v, double share) { return fabs(v.mean) + 4.9 * v.se < share * v.level; }
+static bool equivalent(verdict v, double margin) { return fabs(v.mean) + 4.9 * v.se < margin; }
 
 static void test_fewer_steps(void **state) {
   (void)state;
   verdict f = compare('F', 50 + N / 10), v = compare('V', 50 + N / 10), g = compare('G', 50 + N / 10), few = compare('G', 4);
-  assert_true(equivalent(f, 0.01) && f.sd <= 1.1 * f.noise + 1e-12);
-  assert_true(equivalent(v, 0.01) && v.sd <= 1.1 * v.noise + 1e-12);
-  assert_true(equivalent(g, 0.04) && g.sd <= 1.1 * g.noise);
-  assert_false(equivalent(few, 0.04));
+  assert_true(equivalent(f, 0.01 * f.level) && f.sd <= 1.1 * f.noise + 1e-12);
+  assert_true(equivalent(v, 0.01 * v.level) && v.sd <= 1.1 * v.noise + 1e-12);
+  assert_true(equivalent(g, 0.25 * g.noise) && g.sd <= 1.1 * g.noise);
+  assert_false(equivalent(few, 0.25 * few.noise));
+  assert_true(few.mean + 4.9 * few.se < g.mean); /* the fewer, the less */
 }
 
 int main(void) {
