@@ -12,7 +12,7 @@
 #include "stdlib/runtime/rt_kernels.h"
 
 /* Raised when the layout of these structs or the meaning of the description that an object carries changes. */
-enum { CG_ABI = 4 };
+enum { CG_ABI = 5 };
 
 typedef union cg_cell {
   double real;
@@ -35,7 +35,7 @@ typedef int64_t cg_fn(cg_ctx *c);
 
 /* Services of the host: X(result, name, parameters).  What is no loop of the model's own is compiled once, with the host, and not in
  * every object.  A service reads and writes nothing but its arguments and what they point to, so that one without pointers is pure. */
-#define CG_SERVICES(X) CG_DENSE_SERVICES(X) CG_DRAW_SERVICES(X) CG_CHECK_SERVICES(X) CG_SUM_SERVICES(X) CG_COLUMN_SERVICES(X) CG_MATH_SERVICES(X)
+#define CG_SERVICES(X) CG_DENSE_SERVICES(X) CG_DRAW_SERVICES(X) CG_CHECK_SERVICES(X) CG_SUM_SERVICES(X) CG_COLUMN_SERVICES(X) CG_LAW_SERVICES(X) CG_MATH_SERVICES(X)
 
 #define CG_DENSE_SERVICES(X)                                                                                                    \
   X(double, dot, (const double *a, const double *b, int64_t n))                                                                 \
@@ -90,6 +90,11 @@ typedef int64_t cg_fn(cg_ctx *c);
   X(int64_t, fold_imin, (int64_t m, const int64_t *v, int64_t n))                                                               \
   X(void, scatter_add, (double *d, const int64_t *at, const double *v, int64_t n))                                              \
   X(void, iscatter_add, (int64_t *d, const int64_t *at, const int64_t *v, int64_t n))
+
+/* Columns d + k ld of the special functions op[k] of one law at the same operands (rt_kernels.h). */
+#define CG_LAW_SERVICES(X)                                                                                                      \
+  X(void, special_of_law, (double *d, int64_t ld, const int64_t *op, int64_t count, const double *a, int64_t sa,                \
+                           const double *b, int64_t sb, const double *c, int64_t sc, int64_t n))
 
 /* Of one element.  On lanes support.c's stand inline. */
 #define CG_MATH_SERVICES(X) CG_MATH1(CG_MATH1_SERVICE, X) X(double, pow, (double a, double b)) X(double, atan2, (double a, double b))

@@ -139,7 +139,7 @@ static void note_call(E *e, LV call, LLVMAttributeIndex at, const char *name, ui
 /* A call of the host's function in that place of the table. */
 static LV call_host(E *e, uint32_t place, LLVMTypeRef result, unsigned n, LV *args) {
   enum { NOTHING = 0, ARGUMENTS = 3 }; /* llvm::MemoryEffects: what arguments point to may be read and written */
-  LLVMTypeRef t[8];
+  LLVMTypeRef t[11];
   bool pure = true;
   for (unsigned k = 0; k < n; k++) {
     t[k] = LLVMTypeOf(args[k]);

@@ -313,6 +313,11 @@ SERVICE void cg_host_fill(int64_t *d, int64_t v, int64_t n) {
 
 /* ---- mathematics */
 
+SERVICE void cg_host_special_of_law(double *d, int64_t ld, const int64_t *op, int64_t count, const double *a, int64_t sa, const double *b, int64_t sb,
+                                    const double *c, int64_t sc, int64_t n) {
+  RT_LV(rt_k_special_of_law)(d, ld, op, count, a, (int)sa, b, (int)sb, c, (int)sc, n);
+}
+
 #define X(unused, name) SERVICE double cg_host_##name(double a) { return rt_##name(a); }
 CG_MATH1(X, )
 #undef X

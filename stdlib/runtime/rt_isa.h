@@ -79,6 +79,8 @@ void RT_LV(rt_k_solve_lower)(double *X, const double *L, const double *B, ptrdif
 void RT_LV(rt_k_cholesky_adjoint)(double *Abar, const double *L, const double *Lbar, ptrdiff_t n);
 /* rt_isa_qr.c */
 void RT_LV(rt_k_qr_rows)(double *R, const double *A, ptrdiff_t m, ptrdiff_t p, double *scratch);
+/* rt_isa_special.c */
+void RT_LV(rt_k_special_of_law)(double *d, ptrdiff_t ld, const int64_t *op, ptrdiff_t count, const double *a, int sa, const double *b, int sb, const double *c, int sc, ptrdiff_t n);
 /* rt_isa_choose.c */
 int RT_LV(rt_k_choose)(int64_t *value, double *lw, ptrdiff_t n, const rt_choices *c);
 

@@ -216,6 +216,59 @@ OF_TWO(log_student, student, p)
 OF_TWO(log_student_nu, student, nu)
 OF_TWO(log_student_z, student, z)
 
+/* ---- all that is asked of a law */
+
+static inline const lanes *gamma_part(const gamma_lanes *r, int64_t op)
+{
+    switch (op) {
+    case RT_LOG_GAMMA_P: return &r->p;
+    case RT_LOG_GAMMA_P_A: return &r->p_a;
+    case RT_LOG_GAMMA_P_X: return &r->p_x;
+    case RT_LOG_GAMMA_Q: return &r->q;
+    case RT_LOG_GAMMA_Q_A: return &r->q_a;
+    default: return &r->q_x;
+    }
+}
+static inline const lanes *student_part(const student_lanes *r, int64_t op)
+{
+    return op == RT_LOG_STUDENT ? &r->p : op == RT_LOG_STUDENT_NU ? &r->nu : &r->z;
+}
+
+void RT_LV(rt_k_special_of_law)(double *d, ptrdiff_t ld, const int64_t *op, ptrdiff_t count, const double *a, int sa, const double *b, int sb, const double *c, int sc, ptrdiff_t n)
+{
+    const enum rt_law law = rt_special_law((int)op[0]);
+    int of_a = 0, of_b = 0;
+    for (ptrdiff_t k = 0; k < count; k++) {
+        of_a |= op[k] == RT_LOG_BETA_ODDS_A;
+        of_b |= op[k] == RT_LOG_BETA_ODDS_B;
+    }
+    for (ptrdiff_t i = 0; i < n; i += LANES) {
+        lanes x, y, w;
+        load(&x, a, sa, i, n);
+        load(&y, b, sb, i, n);
+        if (law == RT_LAW_GAMMA) {
+            gamma_lanes r;
+            gamma_lanes_of(&r, &x, &y);
+            for (ptrdiff_t k = 0; k < count; k++) store(d + k * ld, gamma_part(&r, op[k]), i, n);
+        } else if (law == RT_LAW_STUDENT) {
+            student_lanes r;
+            student_lanes_of(&r, &x, &y);
+            for (ptrdiff_t k = 0; k < count; k++) store(d + k * ld, student_part(&r, op[k]), i, n);
+        } else {
+            beta_lanes r, s; /* with the derivative in a, and in b: all else in them is the same */
+            load(&w, c, sc, i, n);
+            if (of_a || !of_b) beta_lanes_of(&r, &x, &y, &w, 0);
+            if (of_b) beta_lanes_of(&s, &x, &y, &w, 1);
+            const beta_lanes *any = of_b ? &s : &r;
+            for (ptrdiff_t k = 0; k < count; k++) {
+                lanes per = any->w;
+                EACH { per.at[l] = per.at[l] / w.at[l]; }
+                store(d + k * ld, op[k] == RT_LOG_BETA_ODDS_A ? &r.of : op[k] == RT_LOG_BETA_ODDS_B ? &s.of : op[k] == RT_LOG_BETA_ODDS ? &any->p : &per, i, n);
+            }
+        }
+    }
+}
+
 /* ---- one by one: of Owen's T the nodes are the vector */
 
 KERNEL(owens_t)

@@ -45,6 +45,7 @@ const rt_kernels RT_LV(rt_kernels) = {
     MEMBER(sum),
     MEMBER(sum_push),
     MEMBER(dot),
+    MEMBER(special_of_law),
     MEMBER(sum_push_columns),
     MEMBER(gemv),
     MEMBER(gemv_columns),

@@ -112,6 +112,15 @@
 enum rt_un { RT_UN_OPS(RT_OP_ENUM) RT_UN_COUNT };
 enum rt_bin { RT_BIN_OPS(RT_OP_ENUM) RT_BIN_COUNT };
 enum rt_special { RT_SPECIAL_OPS(RT_OP_ENUM) RT_SPECIAL_COUNT };
+/* Special functions of one law, which share nearly all of their work at the same operands. */
+enum rt_law { RT_LAW_NONE, RT_LAW_GAMMA, RT_LAW_BETA, RT_LAW_STUDENT };
+static inline enum rt_law rt_special_law(int op)
+{
+    return op >= RT_LOG_GAMMA_P && op <= RT_LOG_GAMMA_Q_X       ? RT_LAW_GAMMA
+           : op >= RT_LOG_BETA_ODDS && op <= RT_LOG_BETA_ODDS_W ? RT_LAW_BETA
+           : op >= RT_LOG_STUDENT && op <= RT_LOG_STUDENT_Z     ? RT_LAW_STUDENT
+                                                                : RT_LAW_NONE;
+}
 enum rt_cmp { RT_CMP_OPS(RT_OP_ENUM) RT_CMP_COUNT };
 enum rt_ibin { RT_IBIN_OPS(RT_OP_ENUM) RT_IBIN_COUNT };
 enum rt_iun { RT_IUN_OPS(RT_OP_ENUM) RT_IUN_COUNT };
@@ -144,6 +153,8 @@ typedef struct rt_kernels {
     rt_un_fn *un[RT_UN_COUNT];
     rt_bin_fn *bin[RT_BIN_COUNT];
     rt_special_fn *special[RT_SPECIAL_COUNT];
+    /* Columns d + k ld of the functions op[k], k < count, of one law and at the same operands; none overlaps an operand. */
+    void (*special_of_law)(double *d, ptrdiff_t ld, const int64_t *op, ptrdiff_t count, const double *a, int sa, const double *b, int sb, const double *c, int sc, ptrdiff_t n);
     rt_cmp_fn *cmp[RT_CMP_COUNT];
     rt_iun_fn *iun[RT_IUN_COUNT];
     rt_ibin_fn *ibin[RT_IBIN_COUNT];

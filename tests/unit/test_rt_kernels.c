@@ -143,6 +143,13 @@ static void test_binary(void **unused)
     }
 }
 
+/* Of all sizes, now and then of no use. */
+static void operands(ptrdiff_t n)
+{
+    for (double *const *x = (double *const[]){a, b, c, NULL}; *x; x++)
+        for (ptrdiff_t i = 0; i < n; i++) (*x)[i] = next() % 9 ? rt_exp(12.0 * uniform() - 6.0) : awkward();
+}
+
 /* Special functions: an element has the same bits alone and among others, at every level, whatever is a scalar, and in place. */
 static void test_special(void **unused)
 {
@@ -152,11 +159,7 @@ static void test_special(void **unused)
         for (int s = 0; s < 8; s++) {
             int sa = s & 1, sb = s >> 1 & 1, sc = s >> 2;
             ptrdiff_t n = 70;
-            for (ptrdiff_t i = 0; i < n; i++) { /* of all sizes, now and then of no use */
-                a[i] = next() % 9 ? rt_exp(12.0 * uniform() - 6.0) : awkward();
-                b[i] = next() % 9 ? rt_exp(12.0 * uniform() - 6.0) : awkward();
-                c[i] = next() % 9 ? rt_exp(12.0 * uniform() - 6.0) : awkward();
-            }
+            operands(n);
             for (ptrdiff_t i = 0; i < n; i++)
                 rt_kernels_for(2)->special[op](d2 + i, a + sa * i, 0, b + sb * i, 0, c + sc * i, 0, 1);
             for (int level = 2; level <= 4; level++)
@@ -170,6 +173,36 @@ static void test_special(void **unused)
                     rt_kernels_for(level)->special[op](d3, d3, sa, b, sb, c, sc, m);
                     assert_same(d2, d3, m, names[op]);
                 }
+        }
+}
+
+/* Functions of a law together are what each is alone, in any company. */
+static void test_special_of_law(void **unused)
+{
+    (void)unused;
+    static const char *const names[] = {RT_SPECIAL_OPS(NAME)};
+    enum { N = 70 }; static double column[RT_SPECIAL_COUNT][N + 1];
+    for (int s = 0; s < 8; s++)
+        for (int round = 0; round < 40; round++) {
+            const int sa = s & 1, sb = s >> 1 & 1, sc = s >> 2;
+            const enum rt_law law = (enum rt_law)(RT_LAW_GAMMA + round % 3);
+            operands(N);
+            int64_t op[RT_SPECIAL_COUNT];
+            ptrdiff_t count = 0, n = (ptrdiff_t)(next() % (N + 1));
+            for (int k = 0; k < RT_SPECIAL_COUNT; k++) {
+                if (rt_special_law(k) != law || next() % 2) continue;
+                column[count][n] = 12345.0;
+                op[count++] = k;
+            }
+            if (count == 0) continue;
+            for (int level = 2; level <= 4; level++) {
+                rt_kernels_for(level)->special_of_law(column[0], N + 1, op, count, a, sa, b, sb, c, sc, n);
+                for (ptrdiff_t k = 0; k < count; k++) {
+                    rt_kernels_for(2)->special[op[k]](d2, a, sa, b, sb, c, sc, n);
+                    assert_same(d2, column[k], n, names[op[k]]);
+                    assert_true(column[k][n] == 12345.0);
+                }
+            }
         }
 }
 
@@ -858,6 +891,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unary),    cmocka_unit_test(test_binary),     cmocka_unit_test(test_integers),
         cmocka_unit_test(test_special),
+        cmocka_unit_test(test_special_of_law),
         cmocka_unit_test(test_ternary_and_moves), cmocka_unit_test(test_sums), cmocka_unit_test(test_sum_levels), cmocka_unit_test(test_sum_columns),
         cmocka_unit_test(test_products), cmocka_unit_test(test_cholesky), cmocka_unit_test(test_solves), cmocka_unit_test(test_cholesky_adjoint),
         cmocka_unit_test(test_qr),
