@@ -9,7 +9,9 @@
  * as the object is on its way, one load of the unit's.
  *
  * Code need not be faster: a function of a few wide loops may be as fast interpreted.  Unless load waited for it, a worker that
- * has code times some calls of both, one after the other, and keeps for each function what took less. */
+ * has code times some calls of both, one after the other, and keeps for each function what took less: by the fastest call of each, which is
+ * what the other processes of the machine spoil least.  Where the interpreter keeps results (memo.h) its fastest call is one that found one,
+ * so there it is by the sum of more calls. */
 #include "codegen/tier.h"
 
 #include <fcntl.h>
@@ -24,7 +26,7 @@
 enum { CODE_OFF, CODE_WANTED, CODE_COMING, CODE_THERE };
 
 /* The interpreter's calls of a function are timed one by one at first, then one for all of so many. */
-enum { FIRST = 16, EVERY = 16, TOLD = 64, TRIED = 16 };
+enum { FIRST = 16, EVERY = 16, TOLD = 64, TRIED = 16, TRIED_KEPT = 64 };
 enum { SURE, CODE };
 
 typedef struct unit {
@@ -40,6 +42,7 @@ typedef struct unit {
 typedef struct place {
   tier_unit unit;
   int number; /* in unit.code, -1: it stays with the interpreter */
+  bool keeps; /* the interpreter keeps results of it */
 } place;
 
 struct exec_program {
@@ -66,8 +69,8 @@ typedef enum stand {
 typedef struct trial {
   stand stand;
   uint64_t calls;  /* of the interpreter */
-  int tried[2];    /* timed calls, and the fastest, ns: SURE, CODE */
-  int64_t best[2];
+  int tried[2];    /* timed calls, the fastest, and all of them, ns: SURE, CODE */
+  int64_t best[2], sum[2];
 } trial;
 
 struct exec_worker {
@@ -146,11 +149,16 @@ static void end_helper(unit *u) {
 /* Load waits for this unit's object, and what is in it runs without a trial. */
 static bool waits(const tier_config *c, tier_unit which) { return c->wait && (which == TIER_STEP || c->patience <= 0); }
 
+static void see_memo(void *user, ir_op *op) { *(bool *)user |= op->code == IR_MEMO_FIND_OP; }
+
 static void map_functions(exec_program *p, const ir_module *m, tier_unit which) {
   for (uint32_t k = 0; k < m->nfns; k++) {
     if (!wants[which](m->fn[k])) continue;
     int from = p->interpreter->find(p->sure, m->fn[k]->name);
-    if (from >= 0 && (uint32_t)from < p->nfns) p->place[from] = (place){which, p->jit.find(p->unit[which].code, m->fn[k]->name)};
+    if (from < 0 || (uint32_t)from >= p->nfns) continue;
+    place *at = &p->place[from];
+    *at = (place){.unit = which, .number = p->jit.find(p->unit[which].code, m->fn[k]->name)};
+    ir_visit_ops(&m->fn[k]->body, see_memo, &at->keeps);
   }
 }
 
@@ -214,7 +222,7 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
     unload(p);
     return EXEC_MEMORY;
   }
-  for (uint32_t k = 0; k < p->nfns; k++) p->place[k] = (place){TIER_STEP, -1};
+  for (uint32_t k = 0; k < p->nfns; k++) p->place[k] = (place){.unit = TIER_STEP, .number = -1};
   exec_options o = *options;
   o.user = p->interpreter->user;
   exec_status s = p->interpreter->load(m, ndata, data, &o, alloc, &p->sure, message);
@@ -274,6 +282,7 @@ static stand ask(exec_worker *w, int fn) {
 
 static void note_time(trial *t, int which, int64_t ns) {
   if (t->tried[which]++ == 0 || ns < t->best[which]) t->best[which] = ns;
+  t->sum[which] += ns;
 }
 
 /* A call of the interpreter, timed where it may decide that aim-cc is started. */
@@ -305,15 +314,18 @@ static exec_status run_code(exec_worker *w, int fn, size_t lanes, const exec_arg
   return p->interpreter->call(w->sure, fn, lanes, in, out, report);
 }
 
-/* The first calls of a worker that has the code.  The fastest call of each is what the other processes of the machine spoil least. */
+/* The first calls of a worker that has the code. */
 static exec_status try_both(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
   trial *f = &w->trial[fn];
   int which = f->tried[SURE] < f->tried[CODE] ? SURE : CODE;
   int64_t t = now_ns();
   exec_status s = which == CODE ? run_code(w, fn, lanes, in, out, report) : interpret(w, fn, lanes, in, out, report);
   note_time(f, which, (now_ns() - t) / (int64_t)(lanes ? lanes : 1));
-  if (f->tried[SURE] < TRIED || f->tried[CODE] < TRIED) return s;
-  f->stand = f->best[CODE] > f->best[SURE] ? STAYS : RUNS;
+  const bool keeps = w->program->place[fn].keeps;
+  const int tries = keeps ? TRIED_KEPT : TRIED;
+  if (f->tried[SURE] < tries || f->tried[CODE] < tries) return s;
+  const int64_t *cost = keeps ? f->sum : f->best;
+  f->stand = cost[CODE] > cost[SURE] ? STAYS : RUNS;
   if (f->stand == STAYS) atomic_fetch_add(&w->program->declined, 1);
   return s;
 }

@@ -14,7 +14,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-/* A gradient with a frame, a sum, a keyed sum and a guard, and a function of one draw, with random numbers. */
+/* A gradient with a frame, a sum, a keyed sum and a guard, and a function of one draw, with random numbers and a result that is kept. */
 static const char text[] =
     "func @prepare(%y: real[N] data) -> (real[N]) {\n"
     "  %n = size N\n  %t = plate %i < %n -> stack {\n    %v = at %y, %i\n    %w = mul %v, %v\n    yield %w\n  }\n  return %t\n}\n"
@@ -23,7 +23,9 @@ static const char text[] =
     "  %lp, %g, %h = plate %i < %n -> sum, keyed = %z, sum {\n    %k = at %c, %i\n    %v = at %y, %i\n    %q = at %frame.1, %i\n    %u = at %m, %k\n"
     "    %d = sub %v, %u\n    %r = div %d, %e\n    %a = mul %r, %r\n    %b = fma %q, %e, %a\n    yield %b, [%k] %r, %a\n  }\n"
     "  %x = guard %good, %lp\n  return %x, %g, %h\n}\n"
-    "func @outputs(%y: real[N] data, %s: real latent, %key: key key) -> (real, real[J]) {\n  %e = exp %s\n  %n = size J\n"
+    "func @outputs(%y: real[N] data, %s: real latent, %key: key key) -> (real, real[J]) {\n  %n = size J\n"
+    "  %h, %w = memo_find 1 \"f\" 16 real, %s\n  %zero = int 0\n  %found = le %zero, %h\n"
+    "  %e = if %found {\n    yield %w\n  } else {\n    %c = exp %s\n    %kept = memo_keep 1 \"f\" 16, %h, %c\n    yield %kept\n  }\n"
     "  %d = plate %i < %n -> stack {\n    %z = draw.normal 7, %key, %i\n    %v = at %y, %i\n    %a = fma %z, %e, %v\n    yield %a\n  }\n"
     "  return %e, %d\n}\n";
 
@@ -253,11 +255,18 @@ static void test_change(void **state) {
   no_child_left();
 }
 
-/* An interpreter that knows the results of a function beforehand is faster than any code, and one that dawdles slower: the worker finds out, of each. */
+/* An interpreter that knows the results of a function beforehand is faster than any code, and one that dawdles slower: the worker finds out, of each.  Of the
+ * function that keeps a result it knows every eighth beforehand: its fastest call says nothing. */
 static int current, dawdle;
 static exec_status know(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
   exec_program *p = *(exec_program **)w; /* where every engine has it */
-  if (dawdle || fn != interp_engine.find(p, "grad")) {
+  const bool draw = fn == interp_engine.find(p, "outputs");
+  if (draw && !dawdle && current / 2 % 8 == 0) {
+    *out[0].p = want[current].e;
+    memcpy(out[1].p, want[current].d, sizeof want[current].d);
+    return EXEC_OK;
+  }
+  if (dawdle || draw) {
     nanosleep(&(struct timespec){0, 100000}, NULL);
     return interp_engine.call(w, fn, lanes, in, out, report);
   }
@@ -288,7 +297,7 @@ static void test_decline(void **state) {
     engine.worker_free(x);
     exec_account a = account(p);
     assert_int_equal(a.declined, !dawdle);
-    assert_int_equal(a.compiled, CALLS - 16 + (dawdle ? CALLS - 16 : 16));
+    assert_int_equal(a.compiled, CALLS - 64 + (dawdle ? CALLS - 16 : 16));
     engine.unload(p);
   }
   world_close(&w);
