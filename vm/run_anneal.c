@@ -36,12 +36,16 @@ void anneal_trace_add(anneal_trace *t, anneal_point p) {
 
 /* Statistics of a block after a sweep. */
 static void measure(const replicas *x, schedule_stats *s) {
-  double sum = 0.0, best = s->best;
+  enum { APART = 4 }; /* sums and extremes that do not wait for each other */
+  double sum[APART] = {0.0}, best = s->best, lowest[APART] = {best, best, best, best};
   for (size_t k = 0; k < x->n; k++) {
-    sum += x->energy[k];
-    if (x->best[k] < best) best = x->best[k];
+    const double b = x->best[k];
+    sum[k % APART] += x->energy[k];
+    lowest[k % APART] = b < lowest[k % APART] ? b : lowest[k % APART];
   }
-  s->energy = sum / (double)x->n;
+  for (size_t k = 0; k < APART; k++)
+    if (lowest[k] < best) best = lowest[k];
+  s->energy = (sum[0] + sum[1] + sum[2] + sum[3]) / (double)x->n;
   s->since_best = best < s->best ? 0 : s->since_best + 1;
   s->best = best;
   s->acceptance = x->visits ? x->accepted / (double)x->visits : 1.0;

@@ -286,7 +286,7 @@ static void potts(bench *b, size_t replicas, double bar) {
 
 #define DENSE_AGENT "import ising\nmodel m(n: int) {\n  s: spin[n] ~ Flat()\n  energy ising_energy(fixture_coupling(n), fixture_field(n), s)\n}\nanneal m on n = %d"
 #define CIRCULANT \
-  "model m(n: int) {\n  s: spin[n] ~ Flat()\n  energy sum(s[i] * s[i % n + 1] + s[i] * s[(i + 6) % n + 1] for i in 1..n)\n}\nanneal m on n = %d"
+  "model m(n: int) {\n  s: spin[n] ~ Flat()\n  energy sum(s[i] * s[i %% n + 1] + s[i] * s[(i + 6) %% n + 1] for i in 1..n)\n}\nanneal m on n = %d"
 
 typedef struct statement {
   const char *text;
