@@ -153,14 +153,16 @@ static void read_energies(replicas *x, bool fresh) {
   const double constant = x->kit->form.constant, *energy = x->kit->form.q ? x->potts.energy : x->spin.energy;
   const double *best = x->kit->form.q ? x->potts.best_energy : x->spin.best_energy;
   const uint64_t *flips = x->kit->form.q ? x->potts.changes : x->spin.flips;
-  x->accepted = 0.0;
+  uint64_t accepted = 0;
   for (size_t k = 0; k < x->n; k++) {
     x->energy[k] = energy[k] + constant;
-    if (x->plan.keep_best) x->best[k] = best[k] + constant;
-    else if (fresh || x->energy[k] < x->best[k]) x->best[k] = x->energy[k];
-    if (!fresh) x->accepted += (double)(flips[k] - x->flips[k]);
+    if (!fresh) accepted += flips[k] - x->flips[k];
     x->flips[k] = flips[k];
   }
+  for (size_t k = 0; k < x->n; k++)
+    if (x->plan.keep_best) x->best[k] = best[k] + constant;
+    else if (fresh || x->energy[k] < x->best[k]) x->best[k] = x->energy[k];
+  x->accepted = (double)accepted;
 }
 
 static bool start_spins(replicas *x, uint64_t key, uint64_t first) {
