@@ -397,13 +397,19 @@ static void lanes_sum(icomp *c, ival *x, const ival *y, building *b, bool single
   in->u.i = a.rs;
 }
 
-/* place: the cell with the position of lane 0 in the whole box, for stacks. */
+/* An iteration's value stands at its own index: a stack that has more room. */
+static bool in_order(const icomp *c, const ir_loop *loop, const ir_out *o) {
+  if (o->mode == IR_STACK) return true;
+  return o->mode == IR_INTO && loop->rank == 1 && o->axes.n == 1 && o->axes.at[0] == loop->index[0] && scalar_result(c, o->yield);
+}
+
+/* place: the cell with the position of lane 0 in the whole box, for values that stand in order. */
 static void lanes_out(icomp *c, const ir_op *op, uint32_t k, building *b, uint32_t place, bool single) {
   const ir_out *o = &op->u.loop->out[k];
   ir_val r = op->res[k];
   ival *x = &c->v[r];
   const ival *y = &c->v[o->yield];
-  switch (o->mode) {
+  switch (in_order(c, op->u.loop, o) ? IR_STACK : o->mode) {
     case IR_STACK: {
       if (b->view && y->at == b->view) return;
       uint32_t view = b->view ? b->view : interp_slot_new(c, P_VIEW, 0);
@@ -505,7 +511,7 @@ static void loop_lanes(icomp *c, const ir_op *op, uint32_t number, const lane_pl
   }
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *o = &loop->out[k];
-    if (o->mode == IR_STACK && scalar_result(c, o->yield)) hint_stack(c, op, k, &b[k], place, 1, true);
+    if (in_order(c, loop, o) && scalar_result(c, o->yield)) hint_stack(c, op, k, &b[k], place, 1, true);
   }
   interp_block(c, &loop->body);
   for (uint32_t k = 0; k < loop->nout; k++) {
