@@ -32,8 +32,11 @@ static bool is_plane(replicas_kit *kit, rt_spin_problem *out) {
   return spin_order_plane(&kit->form, (size_t)p->site[0].dim[0], (size_t)p->site[0].dim[1], kit->r->mem, out);
 }
 
-/* Sites that can be moved together, where the kernels can move them so. */
+/* Sites that can be moved together, where the kernels would move as many replicas so. */
 static void find_groups(replicas_kit *kit) {
+  rt_spin_plan plan = plan_of(kit, (size_t)kit->r->o.draws, true);
+  plan.groups = &kit->groups;
+  if (rt_spin_choose(&kit->model, &plan, true) != RT_SPIN_IN_WORDS) return;
   const size_t room = rt_spin_groups_size(&kit->model, kit->form.n);
   if (room && !rt_spin_groups_make(&kit->groups, &kit->model, kit->sites, aligned(kit->r->mem, room))) kit->groups.count = 0;
 }
@@ -62,7 +65,7 @@ static bool find_spins(replicas_kit *kit, const char **why) {
   if (!bytes) return false;
   rt_spin_model_make(&kit->model, aligned(r->mem, bytes));
   kit->kernels = rt_spin_kernels_for(0);
-  if (kit->one_beta && r->o.kernel.order != KERNEL_RANDOM) find_groups(kit);
+  if (kit->one_beta) find_groups(kit);
   return true;
 }
 

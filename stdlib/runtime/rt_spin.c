@@ -420,13 +420,13 @@ int rt_spin_can(const rt_spin_model *m, const rt_spin_plan *plan, rt_spin_coding
   }
 }
 
-/* Up to WORDS_REPLICAS words are faster than bits, of which 512 are always moved.  Below LANES_REPLICAS too many lanes would stand idle, from LANES_SPINS on fields of 16 replicas leave the first cache. */
-enum { LANES_REPLICAS = 6, LANES_SPINS = 128, BITS_REPLICAS = 32, WORDS_REPLICAS = 384 };
+/* A block of 64 in words takes as long as a few replicas by themselves, and up to WORDS_MOST less than one of 512 in bits.  Below LANES_REPLICAS too many lanes would stand idle, from LANES_SPINS on fields of 16 replicas leave the first cache. */
+enum { LANES_REPLICAS = 6, LANES_SPINS = 128, BITS_REPLICAS = 32, WORDS_LEAST = 6, WORDS_MOST = 384 };
 
 rt_spin_coding rt_spin_choose(const rt_spin_model *m, const rt_spin_plan *plan, int uniform_beta)
 {
   if (uniform_beta && rt_spin_can(m, plan, RT_SPIN_PLANE)) return RT_SPIN_PLANE;
-  if (uniform_beta && plan->replicas >= BITS_REPLICAS && plan->replicas <= WORDS_REPLICAS && rt_spin_can(m, plan, RT_SPIN_IN_WORDS)) return RT_SPIN_IN_WORDS;
+  if (uniform_beta && plan->replicas >= WORDS_LEAST && plan->replicas <= WORDS_MOST && rt_spin_can(m, plan, RT_SPIN_IN_WORDS)) return RT_SPIN_IN_WORDS;
   if (uniform_beta && plan->replicas >= BITS_REPLICAS && rt_spin_can(m, plan, RT_SPIN_IN_BITS)) return RT_SPIN_IN_BITS;
   if (plan->replicas >= LANES_REPLICAS && m->p.n <= LANES_SPINS && rt_spin_can(m, plan, RT_SPIN_IN_LANES)) return RT_SPIN_IN_LANES;
   return RT_SPIN_SCALAR;
