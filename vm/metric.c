@@ -1,7 +1,7 @@
 /* metric.c: windows of draws, and metrics learnt from them; see metric.h. */
 #include "vm/metric.h"
 
-#include "stdlib/runtime/rt_sample.h"
+#include "stdlib/runtime/rt_draws.h"
 #include "vm/eigen.h"
 
 #include <math.h>
@@ -302,7 +302,7 @@ static void covariance_times(const rt_kernels *k, const metric_window *w, int gr
 static double largest(const rt_kernels *k, const rt_factor *f, const metric_window *w, int gradient, double *scratch) {
   size_t d = w->dim;
   double *v = scratch, *a = v + d, *room = a + d, *by_row = room + rt_factor_scratch(d), value = 0.0;
-  for (size_t i = 0; i < d; i++) v[i] = rt_draw_normal((rt_draw_addr){POWER_KEY, 0, i});
+  rt_draw_normals(v, POWER_KEY, 0, d);
   for (int step = 0; step <= POWER_STEPS; step++) {
     value = 0.0;
     for (size_t i = 0; i < d; i++) value += v[i] * v[i];

@@ -1,6 +1,8 @@
 /* pathfinder.c: normal approximations along a path of L-BFGS; see pathfinder.h. */
 #include "vm/pathfinder.h"
 
+#include "stdlib/runtime/rt_draws.h"
+#include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_sample.h"
 
@@ -32,9 +34,7 @@ size_t pathfinder_doubles(size_t dim) {
 }
 
 static double dot(const double *a, const double *b, size_t n) {
-  double sum = 0.0;
-  for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
-  return sum;
+  return rt_kernels_for(0)->dot(a, 1, b, 1, (ptrdiff_t)n);
 }
 
 /* The diagonal after a new pair (Gilbert and Lemarechal 1989, as equation 9 of the paper's appendix has it). */
@@ -81,7 +81,8 @@ static uint32_t orthonormal(double *basis, const double *from, uint32_t n, size_
 }
 
 /* gamma of the compact form of BFGS's inverse (Byrd, Nocedal and Schnabel 1994, theorem 2.2), S = diag(alpha) + B gamma B' with B = [alpha Y, S]:
- * [0, -R^-1; -R^-T, R^-T (E + Y' alpha Y) R^-1], R the upper triangle of S'Y and E its diagonal. */
+ * [0, -R^-1; -R^-T, R^-T (E + Y' alpha Y) R^-1], R the upper triangle of S'Y and E its diagonal.
+ * x->start has sqrt(alpha) Y in its first rows. */
 static void compact(const path *x, const rt_lbfgs *s, double gamma[PATHFINDER_RANK][PATHFINDER_RANK]) {
   enum { J = RT_LBFGS_MEMORY };
   const uint32_t n = s->pairs;
@@ -96,10 +97,8 @@ static void compact(const path *x, const rt_lbfgs *s, double gamma[PATHFINDER_RA
     }
   for (uint32_t k = 0; k < n; k++)
     for (uint32_t l = 0; l < n; l++) {
-      const double *a = s->change + rt_lbfgs_pair(s, k) * x->dim, *b = s->change + rt_lbfgs_pair(s, l) * x->dim;
-      double v = k == l ? r[k][k] : 0.0;
-      for (size_t i = 0; i < x->dim; i++) v += a[i] * x->alpha[i] * b[i];
-      m[k][l] = v;
+      const double both = dot(x->start + k * x->dim, x->start + l * x->dim, x->dim);
+      m[k][l] = k == l ? r[k][k] + both : both;
     }
   for (uint32_t k = 0; k < n; k++)
     for (uint32_t l = 0; l < n; l++) {
@@ -179,10 +178,8 @@ static bool approximate(path *x, const rt_lbfgs *s, pathfinder_normal *a) {
 double pathfinder_draw(const pathfinder_normal *a, uint64_t key, uint64_t draw, double *q, double *scratch) {
   double along[PATHFINDER_RANK], square = 0.0;
   const uint64_t own = rt_key_fold(key, draw);
-  for (size_t i = 0; i < a->dim; i++) {
-    scratch[i] = rt_draw_normal((rt_draw_addr){own, 0, i});
-    square += scratch[i] * scratch[i];
-  }
+  rt_draw_normals(scratch, own, 0, a->dim);
+  for (size_t i = 0; i < a->dim; i++) square += scratch[i] * scratch[i];
   for (uint32_t k = 0; k < a->rank; k++) along[k] = dot(a->basis + k * a->dim, scratch, a->dim);
   for (uint32_t k = a->rank; k-- > 0;) {
     double v = -along[k];

@@ -7,6 +7,7 @@
  * deviation.  How good the approximation is, the importance weights of its draws tell: Pareto's k of them (psis.h). */
 #include "vm/run.h"
 
+#include "stdlib/runtime/rt_draws.h"
 #include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_sample.h"
@@ -93,10 +94,8 @@ static void draw(void *ctx, size_t job, size_t thread, eval_worker *w) {
   for (int64_t k = 0; k < r->o.draws && x->status == RUN_OK; k++) {
     const uint64_t own = rt_key_fold(key, (uint64_t)k);
     double square = 0.0, lp = NAN;
-    for (size_t i = 0; i < l->dim; i++) {
-      z[i] = rt_draw_normal((rt_draw_addr){own, 0, i});
-      square += z[i] * z[i];
-    }
+    rt_draw_normals(z, own, 0, l->dim);
+    for (size_t i = 0; i < l->dim; i++) square += z[i] * z[i];
     rt_kernels_for(0)->solve_lower(q, l->hessian, z, (ptrdiff_t)l->dim, 1, 1);
     for (size_t i = 0; i < l->dim; i++) q[i] += l->mode[i];
     if (!eval_logdens(w, q, &lp) || !run_frame(r, 0, w, q, x->frame)) x->status = RUN_E_BOUND;

@@ -13,4 +13,7 @@ typedef void rt_draws_fn(double *d, rt_draw_kind kind, uint32_t site, const int6
 /* That of a level, at most the machine's own; level 0 asks for the best one.  The bits are the same. */
 rt_draws_fn *rt_draws_for(int level);
 
+/* d [n] = standard normals, those of rt_draw_normal at the indices 0 to n - 1. */
+void rt_draw_normals(double *d, uint64_t key, uint32_t site, size_t n);
+
 #endif
