@@ -103,7 +103,8 @@ typedef struct lanes {
   const ir_loop *loop;
   cg_result *r;
   int64_t known;  /* iterations; -1 */
-  bool few, groups, blocks;
+  bool few, blocks;
+  bool groups;    /* what iterations have in columns is that of a group, so they go group by group */
   bool cheap;     /* a group is straight code, its accumulators are in registers */
   bool twice;     /* the body stands apart for the last iterations */
   LV blocks_at;   /* [real sums' cells] states of sums over blocks */
@@ -337,8 +338,9 @@ static void one_axis(E *e, const ir_op *op, LV n, int64_t known, cg_tiles *tiles
   const ir_loop *loop = op->u.loop;
   lanes x = {.op = op, .loop = loop, .known = known, .few = known >= 1 && known <= GROUP, .tiles = tiles};
   x.r = ARENA_ARRAY(e->mem, cg_result, loop->nout + 1);
-  begin(e, &x);
   x.columns = cg_columns_find(e, op, x.few ? known : GROUP);
+  x.groups = x.columns != NULL; /* which hold a group */
+  begin(e, &x);
   for (uint32_t k = 0; k < loop->nout && x.cheap; k++)
     if (line_sum(e, &x, k)) x.r[k].rest = column(e, IR_REAL, x.r[k].cells * GROUP);
   if (x.few || (!x.groups && !tiles)) {

@@ -311,8 +311,8 @@ static const char *const programs[] = {
     "  %s, %hi, %lo, %st, %in, %ke = plate %i < %n -> sum, max, min, stack, into = %z, keyed = %g {\n"
     "    %v = at %y, %i\n %d = sub %v, %m\n %q = mul %d, %d\n %k = imod %i, %j\n %r = sub %nm, %i\n"
     "    yield %q, %v, %d, %d, [%r] %q, [%k] %v\n  }\n  return %s, %hi, %lo, %st, %in, %ke\n}\n",
-    /* special functions of what varies, of what does not and of each other, with checks around them, and in a box */
-    "func @f(%y: real[N] data, %m: real uncon, %x: real[N, K] data) -> (real, real[N], real[J], real, real[N, K]) {\n"
+    /* special functions of what varies, of what does not and of each other, with checks around them, in a box, and without sums */
+    "func @f(%y: real[N] data, %m: real uncon, %x: real[N, K] data) -> (real, real[N], real[J], real, real[N, K], real[N]) {\n"
     "  %n = size N\n %k = size K\n %j = size J\n %one = real 1.0\n %g = new real[J]\n %mm = mul %m, %m\n %nu = add %mm, %one\n"
     "  %s, %st, %ke = plate %i < %n -> sum, stack, keyed = %g {\n"
     "    %v = at %y, %i\n %e = exp %v\n %a = add %e, %one\n %c = imod %i, %j\n"
@@ -320,7 +320,8 @@ static const char *const programs[] = {
     "    %b = log_beta_odds %nu, %a, %a\n %z = add %b, %w\n"
     "    yield %b, %z, [%c] %p\n  }\n"
     "  %t, %u = plate %i < %n, %l < %k -> sum, stack {\n    %v = at %x, %i, %l\n %h = owens_t %v, %m\n %r = mul %h, %v\n yield %h, %r\n  }\n"
-    "  return %s, %st, %ke, %t, %u\n}\n",
+    "  %only = plate %i < %n -> stack {\n    %v = at %y, %i\n %h = owens_t %v, %m\n yield %h\n  }\n"
+    "  return %s, %st, %ke, %t, %u, %only\n}\n",
     /* values that do not vary */
     "func @f(%y: real[N] data, %m: real uncon) -> (real, real, real[N], real[J]) {\n"
     "  %n = size N\n %g = new real[J]\n %zero = int 0\n"
