@@ -23,11 +23,12 @@ rt_draws_fn *rt_draws_for(int level)
 void rt_draw_normals(double *d, uint64_t key, uint32_t site, size_t n)
 {
     enum { PIECE = 64 };
+    rt_draws_fn *const draws = rt_draws_for(0);
     const int64_t own = (int64_t)key;
     int64_t index[PIECE];
     for (size_t first = 0; first < n; first += PIECE) {
         const size_t m = n - first < PIECE ? n - first : PIECE;
         for (size_t k = 0; k < m; k++) index[k] = (int64_t)(first + k);
-        rt_draws_for(0)(d + first, RT_DRAW_NORMAL, site, &own, 0, index, 1, (ptrdiff_t)m);
+        draws(d + first, RT_DRAW_NORMAL, site, &own, 0, index, 1, (ptrdiff_t)m);
     }
 }

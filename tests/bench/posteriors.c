@@ -174,7 +174,7 @@ static void first_transition(bench *b, start how, const char *posterior, const c
   if (!bench_wanted(b, name) || (how != START_VM && !bench_has_engine(BENCH_JIT)) || !folder) return;
   const char *home = bench_text("%s/home", bench_dir(b)), *cache = bench_text("%s/aim", home), *out = bench_text("%s/start.txt", bench_dir(b));
   const char *argv[] = {bench_aimc(b), "run", bench_text("%s/%s.aim", models, posterior), "--data", bench_text("%s/data.json", folder),
-                        "--engine", how == START_VM ? "vm" : "jit", "--chains", "1", "--warmup", "0", "--draws", "1", NULL};
+                        "--engine", how == START_VM ? "vm" : "jit", "--chains", "1", "--warmup", "1", "--draws", "1", NULL};
   const char *empty[] = {bench_empty(b), NULL};
   const int runs = how == START_COLD ? 7 : 15;
   double v[15], w[15];

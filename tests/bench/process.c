@@ -110,7 +110,7 @@ static void commands(bench *b) {
     bench_wrong(b, "start", "%s cannot be written", model);
     return;
   }
-  const char *first[] = {bench_aimc(b), "run", model, "--chains", "1", "--warmup", "0", "--draws", "1", NULL};
+  const char *first[] = {bench_aimc(b), "run", model, "--chains", "1", "--warmup", "1", "--draws", "1", NULL};
   const char *whole[] = {bench_aimc(b), "run", model, NULL};
   command(b, "start_first_draw", NULL, first, 1, RUNS, 100);
   command(b, "run_eight_schools", "memory_eight_schools", whole, 1000, FULL_RUNS, 0);

@@ -400,6 +400,15 @@ static void test_columns(void **unused)
                     }
                     assert_true(d[counts[c]] == -7.0);
                 }
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        d[counts[c]] = -7.0;
+        rt_draw_normals(d, (uint64_t)key[1], 5, (size_t)counts[c]);
+        for (ptrdiff_t i = 0; i < counts[c]; i++) {
+            const double one = rt_draw_normal((rt_draw_addr){(uint64_t)key[1], 5, (uint64_t)i});
+            assert_memory_equal(&d[i], &one, sizeof one);
+        }
+        assert_true(d[counts[c]] == -7.0);
+    }
 }
 
 int main(int argc, char **argv)
