@@ -6,6 +6,7 @@
 #include "lang/grammar.h"
 #include "lang/syntax_error.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 static const char *spelling(int kind) {
@@ -102,6 +103,14 @@ bool syntax_spelled(const parser *p, token t, const char *s) {
 
 diag *syntax_report(parser *p, token t, const char *code, const char *message) {
   return diag_add(p->diags, DIAG_ERROR, code, build_span(p, t), "%s", message);
+}
+
+bool syntax_slip(parser *p, token t, const char *code, const char *message, const char *help, ...) {
+  va_list ap;
+  va_start(ap, help);
+  diag_help(p->diags, syntax_report(p, t, code, message), "%s", arena_vprintf(p->a, help, ap));
+  va_end(ap);
+  return true;
 }
 
 token syntax_first_word(const parser *p, token t) { return p->nwords ? p->words[0] : t; }

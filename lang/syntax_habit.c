@@ -101,9 +101,7 @@ static bool program_block(parser *p, token t) {
   }
   if (t.kind == T_ID && p->nwords == 1 && p->tokens.nopen && first.kind == T_ID && ONE_OF(p, t, "quantities", "parameters") && ONE_OF(p, first, "generated", "transformed")) {
     bool generated = syntax_spelled(p, first, "generated");
-    diag *d = syntax_report(p, first, "E0203", "there are no program blocks in AIM");
-    diag_help(p->diags, d, "%s", generated ? "write `predict { ... }` for draws and `track name = e` for quantities" : "write `let name = e`");
-    return true;
+    return syntax_slip(p, first, "E0203", "there are no program blocks in AIM", "%s", generated ? "write `predict { ... }` for draws and `track name = e` for quantities" : "write `let name = e`");
   }
   if (t.kind == T_ID && p->nwords == 1 && p->tokens.nopen && ONE_OF(p, first, "parameter", "param", "parameters", "random", "latent", "unknown", "data")) {
     diag *d = syntax_report(p, first, "E0203", arena_printf(p->a, "a declaration starts with the name, not with `%s`", first.name));
@@ -117,11 +115,8 @@ static bool program_block(parser *p, token t) {
 /* `let x ~ D`. */
 static bool word_before_draw(parser *p, token t) {
   token first = syntax_first_word(p, t);
-  if (t.kind == T_TILDE && p->before.kind == T_ID && (first.kind == T_LET || first.kind == T_OBSERVE) && p->nwords == 2) {
-    diag *d = syntax_report(p, first, "E0203", arena_printf(p->a, "`~` stands without `%.*s`", (int)first.len, syntax_text(p, first)));
-    diag_help(p->diags, d, first.kind == T_LET ? "write `%s ~ ...` for a random variable, `let %s = ...` for a definition" : "write `%s ~ ...`: a name of the signature is observed", p->before.name, p->before.name);
-    return true;
-  }
+  if (t.kind == T_TILDE && p->before.kind == T_ID && (first.kind == T_LET || first.kind == T_OBSERVE) && p->nwords == 2)
+    return syntax_slip(p, first, "E0203", arena_printf(p->a, "`~` stands without `%.*s`", (int)first.len, syntax_text(p, first)), first.kind == T_LET ? "write `%s ~ ...` for a random variable, `let %s = ...` for a definition" : "write `%s ~ ...`: a name of the signature is observed", p->before.name, p->before.name);
   return false;
 }
 
@@ -129,37 +124,22 @@ static bool word_before_draw(parser *p, token t) {
 static bool run_slip(parser *p, token t) {
   token first = syntax_first_word(p, t);
   bool runs = first.kind == T_INFER || first.kind == T_ANNEAL;
-  if (runs && t.kind == T_LP && p->nwords == 2) {
-    diag *d = syntax_report(p, t, "E0203", "data do not stand in parentheses");
-    diag_help(p->diags, d, "data follow `on`: `%s %s on \"data.json\"`", first.name, p->before.name ? p->before.name : "m");
-    return true;
-  }
-  if (runs && t.kind == T_ID && p->before.kind == T_RP && tokens_peek(&p->tokens, 0).kind == T_EQ) {
-    diag *d = syntax_report(p, t, "E0203", "a `,` is missing");
-    diag_help(p->diags, d, "options follow the method behind commas: `..., %s = ...`", t.name);
-    return true;
-  }
-  if (runs && t.kind == T_TILDE) {
-    diag *d = syntax_report(p, t, "E0203", "a run draws nothing by `~`");
-    diag_help(p->diags, d, "`given %s = ...` fixes an unknown; its prior stands in the model", p->before.name ? p->before.name : "x");
-    return true;
-  }
-  if (runs && t.kind == T_EQ && p->before.kind == T_RB) {
-    diag *d = syntax_report(p, t, "E0203", "no single element is set by a run");
-    diag_help(p->diags, d, "an array is set whole: `given beta = [0, 1, 2]`");
-    return true;
-  }
+  if (runs && t.kind == T_LP && p->nwords == 2)
+    return syntax_slip(p, t, "E0203", "data do not stand in parentheses", "data follow `on`: `%s %s on \"data.json\"`", first.name, p->before.name ? p->before.name : "m");
+  if (runs && t.kind == T_ID && p->before.kind == T_RP && tokens_peek(&p->tokens, 0).kind == T_EQ)
+    return syntax_slip(p, t, "E0203", "a `,` is missing", "options follow the method behind commas: `..., %s = ...`", t.name);
+  if (runs && t.kind == T_TILDE)
+    return syntax_slip(p, t, "E0203", "a run draws nothing by `~`", "`given %s = ...` fixes an unknown; its prior stands in the model", p->before.name ? p->before.name : "x");
+  if (runs && t.kind == T_EQ && p->before.kind == T_RB)
+    return syntax_slip(p, t, "E0203", "no single element is set by a run", "an array is set whole: `given beta = [0, 1, 2]`");
   return false;
 }
 
 /* `x ~ D(...) if c`. */
 static bool condition_behind(parser *p, token t) {
   token first = syntax_first_word(p, t);
-  if (t.kind == T_IF && p->before.kind == T_RP && first.kind == T_ID && p->tokens.nopen && grammar_accepts(p->engine, T_FOR, true)) {
-    diag *d = syntax_report(p, t, "E0203", "a condition does not follow its statement");
-    diag_help(p->diags, d, "write `if c { %s ~ ... }`; for elements `select(c, a, b)` chooses", first.name);
-    return true;
-  }
+  if (t.kind == T_IF && p->before.kind == T_RP && first.kind == T_ID && p->tokens.nopen && grammar_accepts(p->engine, T_FOR, true))
+    return syntax_slip(p, t, "E0203", "a condition does not follow its statement", "write `if c { %s ~ ... }`; for elements `select(c, a, b)` chooses", first.name);
   return false;
 }
 
@@ -168,42 +148,25 @@ static bool extent_slip(parser *p, token t) {
   token first = syntax_first_word(p, t);
   if (t.kind == T_LB && p->before.kind == T_ID && in_brackets_of_call(p) && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST) && grammar_accepts(p->engine, T_COLON, true)) {
     const char *s = syntax_text(p, t), *inner = between(p, &s, '[', ']');
-    diag *d = syntax_report(p, t, "E0203", "extents follow the type");
-    diag_help(p->diags, d, "write `%s: real[%s]`", p->before.name, *inner ? inner : "N");
-    return true;
+    return syntax_slip(p, t, "E0203", "extents follow the type", "write `%s: real[%s]`", p->before.name, *inner ? inner : "N");
   }
-  if (t.kind == T_LB && p->before.kind == T_RB && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST || (p->nwords > 2 && p->words[1].kind == T_COLON)) && !grammar_accepts(p->engine, T_LB, true)) {
-    diag *d = syntax_report(p, t, "E0203", "extents stand in one pair of brackets");
-    diag_help(p->diags, d, "write `real[N, P]`");
-    return true;
-  }
-  if (t.kind == T_RB && p->before.kind == T_LB && grammar_accepts(p->engine, T_INT, true)) {
-    diag *d = syntax_report(p, t, "E0203", "an extent is missing");
-    diag_help(p->diags, d, "give it a name, `real[N]`: what is not data gets its number from them");
-    return true;
-  }
+  if (t.kind == T_LB && p->before.kind == T_RB && (first.kind == T_MODEL || first.kind == T_FN || first.kind == T_DIST || (p->nwords > 2 && p->words[1].kind == T_COLON)) && !grammar_accepts(p->engine, T_LB, true))
+    return syntax_slip(p, t, "E0203", "extents stand in one pair of brackets", "write `real[N, P]`");
+  if (t.kind == T_RB && p->before.kind == T_LB && grammar_accepts(p->engine, T_INT, true))
+    return syntax_slip(p, t, "E0203", "an extent is missing", "give it a name, `real[N]`: what is not data gets its number from them");
   if (t.kind == T_LT && p->nwords == 1 && first.kind == T_ID && grammar_accepts(p->engine, T_TILDE, true) && ONE_OF(p, tokens_peek(&p->tokens, 0), "lower", "upper") &&
-      !ONE_OF(p, first, "real", "int", "vector", "row_vector", "matrix", "ordered", "array")) {
-    diag *d = syntax_report(p, t, "E0203", "bounds belong to a type");
-    diag_help(p->diags, d, "write `%s: real<lower = 0> ~ ...`", p->before.name);
-    return true;
-  }
-  if ((t.kind == T_INT || t.kind == T_REAL || t.kind == T_MINUS) && p->before.kind == T_LT && p->nwords > 2 && grammar_accepts(p->engine, T_ID, true) && !grammar_accepts(p->engine, T_INT, true)) {
-    diag *d = syntax_report(p, t, "E0203", "bounds have names");
-    diag_help(p->diags, d, "write `real<lower = 0>` or `real<lower = 0, upper = 1>`");
-    return true;
-  }
+      !ONE_OF(p, first, "real", "int", "vector", "row_vector", "matrix", "ordered", "array"))
+    return syntax_slip(p, t, "E0203", "bounds belong to a type", "write `%s: real<lower = 0> ~ ...`", p->before.name);
+  if ((t.kind == T_INT || t.kind == T_REAL || t.kind == T_MINUS) && p->before.kind == T_LT && p->nwords > 2 && grammar_accepts(p->engine, T_ID, true) && !grammar_accepts(p->engine, T_INT, true))
+    return syntax_slip(p, t, "E0203", "bounds have names", "write `real<lower = 0>` or `real<lower = 0, upper = 1>`");
   return false;
 }
 
 /* A model without a name; an unknown without a distribution. */
 static bool half_declaration(parser *p, token t) {
   token first = syntax_first_word(p, t);
-  if (t.kind == T_LC && p->nwords == 1 && first.kind == T_MODEL) {
-    diag *d = syntax_report(p, t, "E0203", "this model has no name and no signature");
-    diag_help(p->diags, d, "write `model name(y: real[N]) { ... }`; the signature lists the data");
-    return true;
-  }
+  if (t.kind == T_LC && p->nwords == 1 && first.kind == T_MODEL)
+    return syntax_slip(p, t, "E0203", "this model has no name and no signature", "write `model name(y: real[N]) { ... }`; the signature lists the data");
   if ((t.kind == T_SEP || t.kind == T_RC) && p->nwords > 2 && first.kind == T_ID && p->words[1].kind == T_COLON && (p->tokens.nopen || t.kind == T_RC) &&
       grammar_accepts(p->engine, T_TILDE, true)) {
     /* The type as it was written, and a density that goes with it. */
@@ -257,9 +220,7 @@ static bool assignment(parser *p, token t) {
   token next = tokens_peek(&p->tokens, 0);
   if (t.kind == T_LT && next.kind == T_MINUS && next.off == t.off + 1) {
     t.len = 2;
-    diag *d = syntax_report(p, t, "E0203", "`<-` does not assign");
-    diag_help(p->diags, d, "write `let x = e` for a definition, `x ~ D` for a random variable");
-    return true;
+    return syntax_slip(p, t, "E0203", "`<-` does not assign", "write `let x = e` for a definition, `x ~ D` for a random variable");
   }
   return false;
 }
@@ -277,16 +238,10 @@ static bool block_or_range_slip(parser *p, token t) {
     return true;
   }
   if (t.kind == T_COLON && (p->before.kind == T_INT || p->before.kind == T_ID || p->before.kind == T_RP) &&
-      (first.kind == T_FOR || first.kind == T_PLATE || in_brackets_of(p, T_LB) || grammar_accepts(p->engine, T_DOTDOT, true))) {
-    diag *d = syntax_report(p, t, "E0202", "a range is not written with `:`");
-    diag_help(p->diags, d, "write `1..N`; `:` alone, as in `X[:, j]`, takes a whole axis");
-    return true;
-  }
-  if (t.kind == T_LP && (p->before.kind == T_FOR || p->before.kind == T_PLATE) && p->nwords == 1) {
-    diag *d = syntax_report(p, t, "E0202", "the ranges of a loop stand without parentheses");
-    diag_help(p->diags, d, "write `%s i in 1..N { ... }`", p->before.kind == T_FOR ? "for" : "plate");
-    return true;
-  }
+      (first.kind == T_FOR || first.kind == T_PLATE || in_brackets_of(p, T_LB) || grammar_accepts(p->engine, T_DOTDOT, true)))
+    return syntax_slip(p, t, "E0202", "a range is not written with `:`", "write `1..N`; `:` alone, as in `X[:, j]`, takes a whole axis");
+  if (t.kind == T_LP && (p->before.kind == T_FOR || p->before.kind == T_PLATE) && p->nwords == 1)
+    return syntax_slip(p, t, "E0202", "the ranges of a loop stand without parentheses", "write `%s i in 1..N { ... }`", p->before.kind == T_FOR ? "for" : "plate");
   return false;
 }
 
@@ -299,26 +254,17 @@ static bool operator_slip(parser *p, token t) {
     diag_help(p->diags, d, "put a space between them: `> =`");
     return true;
   }
-  if (t.kind == T_EQ && p->before.kind == T_RP && behind_word(p, t, "(fn(")) {
-    diag *d = syntax_report(p, t, "E0202", "a function is not written where it is used");
-    diag_help(p->diags, d, "declare it: `fn f(x: real): real = ...`; a density of your own is a `dist D(mu: real) on real { logpdf(x) = ... }`");
-    return true;
-  }
+  if (t.kind == T_EQ && p->before.kind == T_RP && behind_word(p, t, "(fn("))
+    return syntax_slip(p, t, "E0202", "a function is not written where it is used", "declare it: `fn f(x: real): real = ...`; a density of your own is a `dist D(mu: real) on real { logpdf(x) = ... }`");
   if (p->before.kind == T_QUOTE && (t.kind == T_ID || t.kind == T_QUOTE || t.kind == T_INT)) {
     diag *d = syntax_report(p, p->before, "E0105", "`'` transposes; it does not start a string");
     diag_help(p->diags, d, "strings stand between double quotes: \"...\"");
     return true;
   }
-  if (t.kind == T_QUOTE) {
-    diag *d = syntax_report(p, t, "E0105", "`'` does not start a string");
-    diag_help(p->diags, d, "strings stand between double quotes: \"...\"; `x'` is the transpose of `x`");
-    return true;
-  }
-  if (t.kind == T_EQ && (first.kind == T_IF || (grammar_accepts(p->engine, T_EQEQ, true) && !grammar_accepts(p->engine, T_COLON, true)))) {
-    diag *d = syntax_report(p, t, "E0202", "`=` does not compare");
-    diag_help(p->diags, d, "write `==` for a comparison");
-    return true;
-  }
+  if (t.kind == T_QUOTE)
+    return syntax_slip(p, t, "E0105", "`'` does not start a string", "strings stand between double quotes: \"...\"; `x'` is the transpose of `x`");
+  if (t.kind == T_EQ && (first.kind == T_IF || (grammar_accepts(p->engine, T_EQEQ, true) && !grammar_accepts(p->engine, T_COLON, true))))
+    return syntax_slip(p, t, "E0202", "`=` does not compare", "write `==` for a comparison");
   if (t.kind == T_EQEQ && grammar_accepts(p->engine, T_EQ, true)) {
     diag *d = syntax_report(p, t, "E0202", "`==` compares; it does not define");
     bool draws = p->nwords == 1 && grammar_accepts(p->engine, T_TILDE, true);
@@ -327,11 +273,8 @@ static bool operator_slip(parser *p, token t) {
     return true;
   }
   if ((t.kind == T_LT || t.kind == T_GT || t.kind == T_LE || t.kind == T_GE || t.kind == T_EQEQ || t.kind == T_NE) &&
-      grammar_accepts(p->engine, T_AND, true) && !grammar_accepts(p->engine, t.kind, true) && p->before.kind != T_SEP) {
-    diag *d = syntax_report(p, t, "E0202", "comparisons do not chain");
-    diag_help(p->diags, d, "write `a < b and b < c`");
-    return true;
-  }
+      grammar_accepts(p->engine, T_AND, true) && !grammar_accepts(p->engine, t.kind, true) && p->before.kind != T_SEP)
+    return syntax_slip(p, t, "E0202", "comparisons do not chain", "write `a < b and b < c`");
   return false;
 }
 
@@ -343,47 +286,26 @@ static bool bracket_slip(parser *p, token t) {
     diag_help(p->diags, d, "arguments are separated by `,`");
     return true;
   }
-  if ((t.kind == T_RP || t.kind == T_RB) && p->nwords && grammar_accepts(p->engine, T_SEP, true)) {
-    diag *d = syntax_report(p, t, "E0202", t.kind == T_RP ? "this `)` closes nothing" : "this `]` closes nothing");
-    diag_help(p->diags, d, "remove it, or look for a missing `%s` before it", t.kind == T_RP ? "(" : "[");
-    return true;
-  }
-  if (t.kind == T_RC && p->tokens.nopen == 0 && (p->nwords == 0 || p->before.kind == T_RC)) {
-    diag *d = syntax_report(p, t, "E0202", "this `}` closes nothing");
-    diag_help(p->diags, d, "remove it, or look for a missing `{` above");
-    return true;
-  }
-  if (t.kind == T_LC && (p->before.kind == T_EQ || p->before.kind == T_LP || p->before.kind == T_COMMA || p->before.kind == T_TILDE)) {
-    diag *d = syntax_report(p, t, "E0202", "an array is not written with braces");
-    diag_help(p->diags, d, "write `[1, 2, 3]`");
-    return true;
-  }
+  if ((t.kind == T_RP || t.kind == T_RB) && p->nwords && grammar_accepts(p->engine, T_SEP, true))
+    return syntax_slip(p, t, "E0202", t.kind == T_RP ? "this `)` closes nothing" : "this `]` closes nothing", "remove it, or look for a missing `%s` before it", t.kind == T_RP ? "(" : "[");
+  if (t.kind == T_RC && p->tokens.nopen == 0 && (p->nwords == 0 || p->before.kind == T_RC))
+    return syntax_slip(p, t, "E0202", "this `}` closes nothing", "remove it, or look for a missing `{` above");
+  if (t.kind == T_LC && (p->before.kind == T_EQ || p->before.kind == T_LP || p->before.kind == T_COMMA || p->before.kind == T_TILDE))
+    return syntax_slip(p, t, "E0202", "an array is not written with braces", "write `[1, 2, 3]`");
   if (in_brackets_of(p, T_LB) && ((t.kind == T_COMMA && p->before.kind == T_LB) || (t.kind == T_RB && p->before.kind == T_COMMA)) &&
-      grammar_accepts(p->engine, T_COLON, true)) {
-    diag *d = syntax_report(p, t, "E0202", "a subscript is missing");
-    diag_help(p->diags, d, "a whole axis is `:`: `X[:, j]` is a column, `X[i]` a row");
-    return true;
-  }
+      grammar_accepts(p->engine, T_COLON, true))
+    return syntax_slip(p, t, "E0202", "a subscript is missing", "a whole axis is `:`: `X[:, j]` is a column, `X[i]` a row");
   return false;
 }
 
 /* `else` and `@memo` in other places than theirs. */
 static bool word_slip(parser *p, token t) {
-  if (t.kind == T_ELSE) {
-    diag *d = syntax_report(p, t, "E0202", "`else` without an `if` before it");
-    diag_help(p->diags, d, "it stands right behind the `}` of its `if`: `if c { a } else { b }`");
-    return true;
-  }
-  if (p->before.kind == T_MEMO) {
-    diag *d = syntax_report(p, t, "E0202", "`@memo` stands in front of a function");
-    diag_help(p->diags, d, "write `@memo fn f(x: real): real = ...`: the results of `f` are kept");
-    return true;
-  }
-  if (p->before.kind == T_ELSE && t.kind != T_LC) {
-    diag *d = syntax_report(p, t, "E0202", "a branch stands in braces");
-    diag_help(p->diags, d, "write `if c { a } else { b }`");
-    return true;
-  }
+  if (t.kind == T_ELSE)
+    return syntax_slip(p, t, "E0202", "`else` without an `if` before it", "it stands right behind the `}` of its `if`: `if c { a } else { b }`");
+  if (p->before.kind == T_MEMO)
+    return syntax_slip(p, t, "E0202", "`@memo` stands in front of a function", "write `@memo fn f(x: real): real = ...`: the results of `f` are kept");
+  if (p->before.kind == T_ELSE && t.kind != T_LC)
+    return syntax_slip(p, t, "E0202", "a branch stands in braces", "write `if c { a } else { b }`");
   return false;
 }
 
