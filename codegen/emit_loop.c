@@ -52,10 +52,9 @@ int64_t cg_extents(E *e, const ir_loop *loop, LV *n) {
     if (cg_const(x, &c)) {
       if (c < 0) c = 0, n[k] = cg_int(e, 0);
       if (known && __builtin_mul_overflow(total, c, &total)) known = false;
-    } else {
+    } else { /* a size may be negative too, as N - M is where M is larger */
       known = false;
-      if (ir_size_of(e->fn, loop->extent[k]) == IR_SIZE_NONE)
-        n[k] = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, x, cg_int(e, 0), ""), x, cg_int(e, 0), "");
+      n[k] = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, x, cg_int(e, 0), ""), x, cg_int(e, 0), "");
     }
   }
   return known ? total : -1;

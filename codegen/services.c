@@ -283,6 +283,7 @@ SERVICE int64_t cg_host_fold_imin(int64_t m, const int64_t *v, int64_t n) {
 /* While additions go to one place, as in groups that are sorted, its sum stays in a register: a load would wait for the store.  A
  * branch is right here: a choice between the two would wait for both. */
 SERVICE void cg_host_scatter_add(double *d, const int64_t *at, const double *v, int64_t n) {
+  if (n <= 0) return; /* of a box without iterations */
   int64_t last = at[0];
   double now = d[last];
   for (int64_t l = 0; l < n; l++) {

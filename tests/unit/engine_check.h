@@ -504,13 +504,17 @@ static const char *const programs[] = {
     "  %a, %b, %c = plate %i < %n -> stack, sum, stack {\n %row = at %z, %i, :\n"
     "    %s, %t, %m = plate %q < %k -> sum, sum, max {\n %u = at %x, %i, %q\n yield %row, %u, %nz\n }\n yield %s, %row, %t\n  }\n"
     "  return %a, %b, %c, %b\n}\n",
-    /* extents known only at the call; negative ones count as none */
-    "func @f(%y: real[N] data, %e: int index) -> (real, real, real, real) {\n"
-    "  %n = size N\n %m = imod %e, %n\n %neg = neg %m\n %two = int 2\n"
+    /* extents known only at the call; negative ones count as none, those of sizes among them */
+    "func @f(%y: real[N] data, %e: int index) -> (real, real, real, real, real, real, real[5], real[5]) {\n"
+    "  %n = size N\n %m = imod %e, %n\n %neg = neg %m\n %two = int 2\n %less = size N - 300\n %g0 = new real[5]\n"
     "  %a, %x = plate %i < %m -> sum, max {\n %v = at %y, %i\n %w = exp %v\n yield %w, %w\n }\n"
     "  %b = plate %i < %neg -> sum {\n yield %a\n }\n"
     "  %c = plate %j < %two, %i < %m -> sum {\n %v = at %y, %i\n yield %v\n }\n"
-    "  return %a, %x, %b, %c\n}\n",
+    "  %l, %u = plate %i < %less -> sum, max {\n %v = at %y, %i\n %w = exp %v\n yield %w, %v\n }\n"
+    "  %five = int 5\n %none = sub %m, %m\n"
+    "  %g = plate %i < %m, %q < %five -> keyed = %g0 {\n %v = at %y, %i\n yield [%q] %v\n }\n"
+    "  %h = plate %i < %none, %q < %five -> keyed = %g {\n %v = at %y, %i\n yield [%q] %v\n }\n"
+    "  return %a, %x, %b, %c, %l, %u, %g, %h\n}\n",
     /* rows added to a triangular factor: more than are taken at a time, none, a rank below the number of columns, one factor after another */
     "func @f(%a: real[N, K] data, %b: real[K, N] data, %x: real[N, 1] data, %y: real[N, 11] data) -> (real[K, K], real[N, N], real[1, 1], real[K, K], real[K, K], real[11, 11]) {\n"
     "  %zk = new real[K, K]\n %zn = new real[N, N]\n %z1 = new real[1, 1]\n %none = new real[0, K]\n %z11 = new real[11, 11]\n %three = int 3\n"
