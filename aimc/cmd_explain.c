@@ -215,8 +215,8 @@ static void explain(aim_task *t, const char *name) {
   if (pl->schedule) print_kernel(t);
   print_sites(p, by_elements(pl->method));
   for (size_t k = 0; k < p->nmissing; k++)
-    printf("  %s: %lld missing, %s_mis: %s\n", p->missing[k].name, (long long)p->missing[k].n, p->missing[k].name,
-           p->missing[k].latent ? "unknowns of the model, which reads them" : "drawn afterwards, as nothing reads them");
+    printf("  %s: %lld %s, %s: %s\n", p->missing[k].name, (long long)p->missing[k].n, p->missing[k].given ? "not given" : "missing", p->missing[k].gap,
+           p->missing[k].given ? "what is moved of it" : p->missing[k].latent ? "unknowns of the model, which reads them" : "drawn afterwards, as nothing reads them");
   print_cost(p, "prepare", "once, over data alone");
   print_cost(p, "grad", "log density and gradient");
   print_cost(p, "density", "log density");

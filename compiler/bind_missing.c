@@ -3,7 +3,9 @@
  * A value can be missing where a statement of the model gives it a distribution.  If something reads the array as well, its missing
  * values are unknowns, which have to be on a support that is known beforehand; else they are drawn after each draw of the
  * unknowns, and may be of any kind.  In their places the array gets a value that was seen, so that whatever looks at
- * all elements finds possible ones; nothing counts it. */
+ * all elements finds possible ones; nothing counts it.
+ *
+ * An unknown that `given` gives in part is the same thing: data of which the missing elements stay unknown. */
 #include "compiler/bind_state.h"
 
 #include <string.h>
@@ -21,13 +23,38 @@ static bool one_taken(const binder *b, const char *name) {
   return false;
 }
 
-static bool taken(const binder *b, const char *y) {
-  return one_taken(b, arena_printf(b->a, "%s_mis", y)) || one_taken(b, arena_printf(b->a, "%s.at", y)) || one_taken(b, arena_printf(b->a, "%s.seen", y)) ||
+/* The name of what is missing. */
+static const char *gap_name(const binder *b, const symbol *s) { return arena_printf(b->a, s->kind == SYM_LATENT ? "%s_free" : "%s_mis", s->name); }
+
+static bool taken(const binder *b, const symbol *s) {
+  const char *y = s->name;
+  return one_taken(b, gap_name(b, s)) || one_taken(b, arena_printf(b->a, "%s.at", y)) || one_taken(b, arena_printf(b->a, "%s.seen", y)) ||
          one_taken(b, arena_printf(b->a, "%s.slot", y));
+}
+
+/* Why an unknown cannot be given in part, and the way out; or NULL. */
+static const char *why_not_given(const binder *b, const symbol *s, const char **help) {
+  const check_site *site = &b->model->sites[s->site - 1];
+  const ty_info *on = check_drawn_on(site);
+  *help = "give all of it, or nothing";
+  if (s->type->rank == 0) return "it is the only one";
+  if (s->type->event_rank || on->event_rank) return "its elements depend on each other by its type";
+  if (site->event && on->rank && on->kind != TY_REAL) return "its elements are counts that depend on each other";
+  if (taken(b, s)) {
+    *help = arena_printf(b->a, "`%s`, `%s.at` and `%s.seen` have to be free: rename what has them", gap_name(b, s), s->name, s->name);
+    return "the model has a name that the others would get";
+  }
+  const bool counted = s->type->support == IR_SUP_FINITE || (on->support == IR_SUP_FINITE && on->count != IR_SIZE_NONE);
+  const bool fixed = counted || (literal(s->type->lo) && literal(s->type->hi) && literal(on->lo) && literal(on->hi));
+  return fixed ? NULL : "it is on a support that only the run knows";
 }
 
 /* Why the missing values of y can have no place in the model, and the way out; or NULL, and whether they are latent. */
 static const char *why_not(const binder *b, const symbol *s, bool *latent, const char **help) {
+  if (s->kind == SYM_LATENT) {
+    *latent = true;
+    return why_not_given(b, s, help);
+  }
   const check_site *site = s->kind == SYM_DATA && s->observed && s->site ? &b->model->sites[s->site - 1] : NULL;
   *help = "leave such rows out of the data";
   *latent = false;
@@ -40,7 +67,7 @@ static const char *why_not(const binder *b, const symbol *s, bool *latent, const
     return "it is the only one";
   }
   if (s->type->event_rank) return "its elements depend on each other by its type";
-  if (taken(b, s->name)) {
+  if (taken(b, s)) {
     *help = arena_printf(b->a, "`%s_mis`, `%s.at` and `%s.seen` have to be free: rename what has them", s->name, s->name, s->name);
     return "the model has a name that they would get";
   }
@@ -130,7 +157,7 @@ void bind_say_missing(binder *b) {
       }
       next += y->rank;
     }
-    p->missing[p->nmissing++] = (lower_missing){.name = y->sym->name, .n = (int64_t)x->n_missing, .latent = y->latent, .at = at};
+    p->missing[p->nmissing++] = (lower_missing){.name = y->sym->name, .gap = gap_name(b, y->sym), .given = y->sym->kind == SYM_LATENT, .n = (int64_t)x->n_missing, .latent = y->latent, .at = at};
     add_data(p, arena_printf(b->a, "%s.at", y->sym->name), at);
     const bool whole = y->sym->type->kind != TY_REAL;
     p->missing[p->nmissing - 1].discrete = whole;

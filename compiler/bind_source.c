@@ -131,7 +131,12 @@ typedef struct literal {
   bind_num *cells;
   size_t n, cap;
   bool real, all_bool;
+  uint8_t *gone;    /* [n] `null`: a value that is missing */
+  size_t n_gone, cap_gone;
 } literal;
+
+/* `null` in an array, as JSON has it. */
+static bool is_null(const ast_expr *e, int depth) { return depth > 0 && e->kind == EXPR_NAME && strcmp(e->name.name, "null") == 0; }
 
 static bool read_literal(literal *l, const ast_expr *e, int depth) {
   binder *b = l->b;
@@ -158,9 +163,10 @@ static bool read_literal(literal *l, const ast_expr *e, int depth) {
       if (!read_literal(l, e->array.elems.items[k], depth + 1)) return false;
     return true;
   }
-  bind_num x;
+  bind_num x = {.kind = DATA_BOOL};
   span at = e->at;
-  const char *why = bind_eval(b, e, &x, &at);
+  const bool gone = is_null(e, depth);
+  const char *why = gone ? NULL : bind_eval(b, e, &x, &at);
   if (why) {
     diag *d = bind_error(b, "E0782", at, "%s", why);
     bind_help(b, d, "a binding is a name of the data, a number, an array of numbers or `columns(a, b)`; compute in the model with `let`");
@@ -173,7 +179,10 @@ static bool read_literal(literal *l, const ast_expr *e, int depth) {
   }
   l->real |= x.kind == DATA_REAL;
   l->all_bool &= x.kind == DATA_BOOL;
+  size_t n = l->n;
+  ARENA_PUSH(b->a, l->gone, n, l->cap_gone, gone);
   ARENA_PUSH(b->a, l->cells, l->n, l->cap, x);
+  l->n_gone += gone;
   return true;
 }
 
@@ -188,7 +197,9 @@ static bool bind_literal(binder *b, bound *y, const ast_expr *e) {
   memcpy(dims, l.dims, sizeof l.dims);
   x->dims = dims;
   x->cells = l.n;
-  x->kind = l.real ? DATA_REAL : l.all_bool && l.n ? DATA_BOOL : DATA_INT;
+  x->kind = l.real ? DATA_REAL : l.all_bool && l.n > l.n_gone ? DATA_BOOL : DATA_INT;
+  x->missing = l.n_gone ? l.gone : NULL;
+  x->n_missing = l.n_gone;
   if (l.real) {
     double *f = ARENA_ARRAY(b->a, double, l.n);
     for (size_t k = 0; k < l.n; k++) f[k] = bind_num_real(l.cells[k]);

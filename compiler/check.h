@@ -104,6 +104,9 @@ typedef struct check_site {
   bool counted;          /* IR_OBSERVED: data decide whether an element is observed twice */
 } check_site;
 
+/* What the draws of an unknown are, apart from its type. */
+static inline const ty_info *check_drawn_on(const check_site *s) { return s->event ? s->event : s->sym->type; }
+
 typedef struct check_model {
   ast_decl *decl;
   symbol *sym;

@@ -7,6 +7,8 @@
 
 #include "compiler/check.h"
 
+#include <string.h>
+
 /* Moves what depends on data alone out of the model into @prepare: the r-th result of @prepare is the parameter "frame.<r>" of the
  * model and of everything derived from it.  NULL when there is nothing to move. */
 ir_fn *derive_prepare(ir_module *m, ir_fn *model);
@@ -26,6 +28,8 @@ ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model, bool
 ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir_site **why);
 /* A site of a finite type under Flat(): each of its values has the weight 1, and a draw is any of them. */
 bool derive_alike(const ir_tilde *t);
+/* An instance of Flat(), whose names end in what they draw. */
+static inline bool derive_is_flat(const ir_dist *d) { return strncmp(d->name, "Flat.", 5) == 0; }
 /* @outputs(latents, key) -> what the model tracks, predicted sites among it, in order.  NULL if there is nothing.  Of a recovery
  * (sum_out.h) it is @recover. */
 ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model, const char *name);

@@ -69,7 +69,7 @@ static ir_val draw_alike(derivation *d, ir_builder *b, const ir_tilde *t, ir_val
 }
 
 bool derive_alike(const ir_tilde *t) {
-  return t->site->support == IR_SUP_FINITE && t->lo && t->hi && strncmp(t->dist->name, "Flat", 4) == 0;
+  return t->site->support == IR_SUP_FINITE && t->lo && t->hi && derive_is_flat(t->dist);
 }
 
 static ir_val draw_one(derivation *d, ir_builder *b, const ir_tilde *t, ir_val index, uint32_t n, const ir_val *args) {

@@ -8,16 +8,18 @@
 
 #include "compiler/check.h"
 
-/* Observed data of which some values are missing: a fact that the code is made for.  For data y
+/* Observed data of which some values are missing, or an unknown of which some elements are given: a fact that the code is made for.  For y
  *   y.at     int[n, rank]: their places, each index from 0, in row-major order
  *   y.seen   bool, of the shape of y: the others
  *   y.slot   int, of the shape of y: the number of a missing one, from 0; of others 0
  *   y_mis    [n]: the missing ones themselves
  * y has any values in their places.  If they are unknowns of the model (latent), y_mis is a site with density 1, what the model reads as y is y with
  * y_mis in its places, and the density of y_mis comes from the statements that observe y.  Else these statements count what was seen only, and
- * y_mis is a prediction. */
+ * y_mis is a prediction.  Of an unknown that is given in part they are called y_free, are latent, and y as a whole is reported. */
 typedef struct lower_missing {
   const char *name;
+  const char *gap;     /* the name of the missing ones: y_mis, or y_free */
+  bool given;          /* y is an unknown that is given in part */
   int64_t n;           /* at least 1 */
   bool latent, discrete;
   const int64_t *at;   /* [n * rank], as y.at */

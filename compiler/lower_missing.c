@@ -36,6 +36,8 @@ static ir_val bound_at(lower *l, const ast_expr *declared, const ast_expr *own, 
   return v ? ir_op2(&l->b, lower_side ? IR_MAX_OP : IR_MIN_OP, v, w) : w;
 }
 
+static const ty_info *drawn_on(const check_site *s) { return s->role == IR_LATENT ? check_drawn_on(s) : s->on; }
+
 /* The support of the missing values: what is finite has a least and a greatest value. */
 static ir_support support_of(const ty_info *t, const ty_info *on) {
   if (t->kind == TY_REAL) {
@@ -45,24 +47,27 @@ static ir_support support_of(const ty_info *t, const ty_info *on) {
   return t->support == IR_SUP_FINITE || on->kind == TY_BOOL ? IR_SUP_FINITE : IR_SUP_INT;
 }
 
-static ir_val integer_bound(lower *l, const ty_info *t, const ty_info *on, bool lower_side, const ir_axes *axes) {
+static ir_val integer_bound(lower *l, const check_site *s, bool lower_side, const ir_axes *axes) {
+  const ty_info *t = s->sym->type, *on = drawn_on(s);
   if (t->spin) return ir_int(&l->b, lower_side ? -1 : 1);
   if (t->kind == TY_BOOL || on->kind == TY_BOOL) return ir_int(&l->b, lower_side ? 0 : 1);
+  if (s->role == IR_LATENT && !t->lo && !t->hi && on->support == IR_SUP_FINITE && on->count != IR_SIZE_NONE)
+    return lower_side ? ir_int(&l->b, 1) : ir_size_val(&l->b, lower_size(l, on->count)); /* its counts are the model's */
   const ast_expr *own = lower_side ? on->lo : on->hi; /* one in parameters is left to the density */
   ir_val v = bound_at(l, lower_side ? t->lo : t->hi, own && own->kind == EXPR_INT ? own : NULL, lower_side, axes, IR_INT);
   return v || !lower_side || t->support != IR_SUP_FINITE ? v : ir_int(&l->b, 1);
 }
 
 static ir_val draw_all(lower *l, const check_site *s, lower_gap *g, ir_elem elem) {
-  const ty_info *t = s->sym->type;
+  const ty_info *t = s->sym->type, *on = drawn_on(s);
   const check_dist *flat = check_dist_of(l->p, check_library(l->p, "Flat"));
   ir_dist *d = lower_dist_instance(l, flat, NULL, ir_scalar(elem));
   if (t->lo) lower_prepare(l, t->lo);
   if (t->hi) lower_prepare(l, t->hi);
   lower_box box = lower_box_begin(l, 1, &g->n);
   ir_axes at = {.n = 1, .at = {box.idx[0]}}, axes = place(l, g, box.idx[0], t->rank);
-  ir_val lo = elem == IR_REAL ? bound_at(l, t->lo, s->on->lo, true, &axes, elem) : integer_bound(l, t, s->on, true, &axes);
-  ir_val hi = elem == IR_REAL ? bound_at(l, t->hi, s->on->hi, false, &axes, elem) : integer_bound(l, t, s->on, false, &axes);
+  ir_val lo = elem == IR_REAL ? bound_at(l, t->lo, on->lo, true, &axes, elem) : integer_bound(l, s, true, &axes);
+  ir_val hi = elem == IR_REAL ? bound_at(l, t->hi, on->hi, false, &axes, elem) : integer_bound(l, s, false, &axes);
   ir_val v = ir_sample(&l->b, g->site, d, at, lo, hi, 0, NULL);
   lower_box_end(l, &box);
   return ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
@@ -73,7 +78,7 @@ static void make_latent(lower *l, const check_site *s, lower_gap *g, const char 
   const ty_info *t = s->sym->type;
   const ir_val data = lower_find(l, s->sym)->v;
   const ir_elem elem = lower_elem_kind(t);
-  g->site = ir_site_new(l->fn, name, IR_LATENT, support_of(t, s->on), ir_array(elem, 1, &g->n), 0);
+  g->site = ir_site_new(l->fn, name, IR_LATENT, support_of(t, drawn_on(s)), ir_array(elem, 1, &g->n), 0);
   g->site->where = s->at;
   ir_val all = draw_all(l, s, g, elem), whole;
   if (elem == IR_REAL) {
@@ -103,11 +108,11 @@ static void make_latent(lower *l, const check_site *s, lower_gap *g, const char 
 void lower_gaps_begin(lower *l) {
   for (size_t k = 0; k < l->model->nsites; k++) {
     const check_site *s = &l->model->sites[k];
-    const lower_missing *what = s->role == IR_OBSERVED ? missing_of(l, s->sym) : NULL;
+    const lower_missing *what = s->role == IR_OBSERVED || l->given[k] ? missing_of(l, s->sym) : NULL;
     if (!what) continue;
     lower_gap *g = &l->gap[k];
     size_table *t = l->m->sizes;
-    const char *name = arena_printf(l->mem, "%s_mis", s->sym->name);
+    const char *name = what->gap;
     *g = (lower_gap){.what = what, .n = size_const(t, what->n)};
     l->b.where = s->at;
     ir_size dim[2] = {g->n, size_const(t, s->sym->type->rank)};
@@ -231,6 +236,10 @@ static bool all_observed(lower *l, const ir_site *site, const lower_missing *wha
 void lower_gaps_end(lower *l) {
   for (size_t k = 0; k < l->model->nsites; k++) {
     const lower_gap *g = &l->gap[k];
+    if (g->what && g->what->given) {
+      l->b.where = l->site[k]->where;
+      ir_track(&l->b, l->site[k]->name, lower_read_all(l, l->model->sites[k].sym));
+    }
     if (!g->what || !all_observed(l, l->site[k], g->what) || !g->drawn) continue;
     l->b.where = g->site->where;
     ir_val all = lower_read_all(l, g->drawn);

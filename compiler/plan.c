@@ -311,10 +311,19 @@ static const lower_missing *first_missing(const program *p) {
   return NULL;
 }
 
-void plan_bound(program *p, plan *pl) {
-  if (p->sums != SUMS_NONE || !first_missing(p)) return;
-  if (pl->automatic && pl->method == PLAN_PRIOR) pl->method = PLAN_NUTS;
+bool plan_keeps(const char *const *save, size_t n, const char *name, bool part) {
+  bool hit = n == 0 && !part;
+  for (size_t k = 0; k < n && !hit; k++) hit = strcmp(save[k], name) == 0;
+  return hit;
+}
+
+bool plan_bound(program *p, plan *pl) {
+  if (pl->method == PLAN_CYCLE && !plan_cycle_bound(p, pl)) return false;
+  for (size_t k = 0; k < p->nmissing; k++)
+    if (p->missing[k].latent && pl->automatic && pl->method == PLAN_PRIOR) pl->method = PLAN_NUTS;
+  if (p->sums != SUMS_NONE || !first_missing(p)) return true;
   if (method_is(pl->method, METHOD_REAL)) p->sums = pl->automatic && !pl->nsum_out ? SUMS_TRY : SUMS_MUST;
+  return true;
 }
 
 plan *plan_all(program *p, const char *only, size_t *n) {
@@ -416,7 +425,7 @@ void plan_not_summed(program *p, plan *pl) {
   const lower_missing *gap = first_missing(p);
   pl->method = PLAN_GIBBS;
   p->sums = SUMS_NONE;
-  const char *name = k ? k->sym->name : gap ? arena_printf(p->mem, "%s_mis", gap->name) : "an unknown";
+  const char *name = k ? k->sym->name : gap ? gap->gap : "an unknown";
   span at = k ? k->at : pl->model->sym->at;
   for (size_t i = 0; gap && !k && i < pl->model->ndata; i++)
     if (strcmp(pl->model->data[i]->name, gap->name) == 0) at = pl->model->data[i]->at;

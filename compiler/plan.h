@@ -88,8 +88,9 @@ bool plan_override(program *p, plan *pl, const char *key, const char *value);
  * a run, and the only one that must not be left out. */
 bool plan_check(program *p, plan *pl);
 
-/* Once data are bound: missing values may be unknowns that have to be summed out. */
-void plan_bound(program *p, plan *pl);
+/* Once data are bound: missing values, and what is given in part, may be unknowns that have to be summed out, or moved by a part of a cycle.  False
+ * after a diagnostic. */
+bool plan_bound(program *p, plan *pl);
 
 /* After a build that said p->unsummed: the plan becomes one of mh, with a note.  The program is to be built again for that. */
 void plan_not_summed(program *p, plan *pl);
@@ -97,8 +98,12 @@ void plan_not_summed(program *p, plan *pl);
 /* plan_cycle.c: reads one part of a cycle, and compares its parts with the model's unknowns.  False after a diagnostic. */
 bool plan_part_read(program *p, const ast_expr *e, plan_part *out);
 bool plan_cycle_check(program *p, const plan *pl);
+bool plan_cycle_bound(program *p, const plan *pl);
 /* A latent that the statement does not give. */
 bool plan_is_unknown(const plan *pl, const check_site *s);
+
+/* Whether an array is among what is kept; part: of one that is kept as a whole, so that it is if it is named. */
+bool plan_keeps(const char *const *save, size_t n, const char *name, bool part);
 
 const char *plan_metric_name(plan_metric m);
 

@@ -46,10 +46,11 @@ bool plan_part_read(program *p, const ast_expr *e, plan_part *out) {
   return true;
 }
 
+/* What a part may name: an unknown, or an array of which some elements may be unknown, which only data can tell. */
 static const check_site *site_of(const plan *pl, const char *name) {
   for (size_t k = 0; k < pl->model->nsites; k++) {
     const check_site *s = &pl->model->sites[k];
-    if (strcmp(s->sym->name, name) == 0) return plan_is_unknown(pl, s) ? s : NULL;
+    if (strcmp(s->sym->name, name) == 0) return s->role != IR_PREDICTED && (plan_is_unknown(pl, s) || s->sym->type->rank) ? s : NULL;
   }
   return NULL;
 }
@@ -59,6 +60,22 @@ static size_t count(const plan *pl, const char *name) {
   for (size_t k = 0; k < pl->nparts; k++)
     for (size_t i = 0; i < pl->part[k].n; i++) n += strcmp(pl->part[k].name[i], name) == 0;
   return n;
+}
+
+/* Once data are bound: what is missing, or given in part, stands in one part, and what has no unknown elements in none. */
+bool plan_cycle_bound(program *p, const plan *pl) {
+  const span whole = pl->run ? pl->run->at : pl->model->sym->at;
+  for (size_t k = 0; k < p->nmissing; k++)
+    if (p->missing[k].latent && count(pl, p->missing[k].name) == 0)
+      return wrong(p, whole, arena_printf(p->mem, "write `%s` into one of its parts", p->missing[k].name),
+                   arena_printf(p->mem, "no part of the cycle moves the elements of `%s` that are unknown", p->missing[k].name));
+  for (size_t k = 0; k < pl->nparts; k++)
+    for (size_t i = 0; i < pl->part[k].n; i++) {
+      bool unknown = plan_is_unknown(pl, site_of(pl, pl->part[k].name[i]));
+      for (size_t m = 0; m < p->nmissing && !unknown; m++) unknown = p->missing[m].latent && strcmp(p->missing[m].name, pl->part[k].name[i]) == 0;
+      if (!unknown) return wrong(p, pl->part[k].at, NULL, arena_printf(p->mem, "`%s` is no unknown of this run", pl->part[k].name[i]));
+    }
+  return true;
 }
 
 bool plan_cycle_check(program *p, const plan *pl) {

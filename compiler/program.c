@@ -5,6 +5,7 @@
 #include "compiler/derive.h"
 #include "compiler/frame.h"
 #include "compiler/grad.h"
+#include "compiler/ir_uses.h"
 #include "compiler/lower.h"
 #include "compiler/memo.h"
 #include "compiler/passes.h"
@@ -89,7 +90,7 @@ static void count_states(void *user, ir_op *op) {
   alike *a = user;
   if (op->code != IR_SAMPLE_OP || op->u.tilde->site != a->x->site) return;
   if (!derive_alike(op->u.tilde)) {
-    a->x->improper = strncmp(op->u.tilde->dist->name, "Flat", 4) == 0;
+    a->x->improper = derive_is_flat(op->u.tilde->dist);
     return;
   }
   int64_t lo, hi;
@@ -102,7 +103,34 @@ static void count_states(void *user, ir_op *op) {
   a->x->log_count = known && values >= 1 ? (double)a->x->batch * log(values) : NAN;
 }
 
-static void see_weight(void *user, ir_op *op) { *(bool *)user |= op->code == IR_OBSERVE_OP || op->code == IR_FACTOR_OP; }
+typedef struct weighing {
+  const ir_fn *fn;
+  bool *moves; /* [fn->nvals] what depends on latents */
+  bool found;
+} weighing;
+
+static void see_drawn(void *user, ir_op *op) {
+  const weighing *x = user;
+  if (op->code == IR_SAMPLE_OP) x->moves[op->res[0]] = true;
+}
+
+/* Of what is given the term is a constant where nothing in it moves, or 0. */
+static void see_weight(void *user, ir_op *op) {
+  weighing *x = user;
+  if (op->code != IR_OBSERVE_OP && op->code != IR_FACTOR_OP) return;
+  bool moves = op->code == IR_FACTOR_OP || !op->u.tilde->site->given;
+  for (uint32_t k = 0; k < op->nargs; k++) moves = moves || x->moves[op->args[k]];
+  x->found = x->found || (moves && !(op->code == IR_OBSERVE_OP && derive_is_flat(op->u.tilde->dist)));
+}
+
+/* Anything that a model adds to its density besides energies and priors. */
+static bool has_weights(program *p) {
+  weighing x = {.fn = p->ir, .moves = ARENA_ARRAY(p->mem, bool, p->ir->nvals)};
+  ir_visit_ops(&p->ir->body, see_drawn, &x);
+  ir_spread(x.moves, p->ir);
+  ir_visit_ops(&p->ir->body, see_weight, &x);
+  return x.found;
+}
 
 static bool describe_sites(program *p) {
   p->site = ARENA_ARRAY(p->mem, program_site, p->ir->nsites);
@@ -111,7 +139,9 @@ static bool describe_sites(program *p) {
     if (s->role != IR_LATENT) continue;
     program_site *x = &p->site[p->nsites++];
     x->site = s;
-    x->name = s->name;
+    x->name = x->of = s->name;
+    for (size_t i = 0; i < p->nmissing; i++)
+      if (strcmp(p->missing[i].gap, s->name) == 0) x->of = p->missing[i].name, x->part_given = p->missing[i].given;
     x->discrete = derive_is_discrete(s);
     x->rank = s->type.rank;
     x->batch_rank = s->type.rank - s->event_rank;
@@ -238,7 +268,7 @@ static void hold_others(program *p) {
   for (size_t k = 0; k < p->nsites; k++) {
     program_site *x = &p->site[k];
     bool in = false;
-    for (size_t i = 0; i < p->nblock; i++) in = in || strcmp(p->block[i], x->name) == 0;
+    for (size_t i = 0; i < p->nblock; i++) in = in || program_names(p->block[i], x);
     for (uint32_t i = 0; i < p->ir->nsites; i++)
       if (p->ir->site[i] == x->site) p->ir->site[i]->held = !in;
     x->in_block = in;
@@ -291,9 +321,7 @@ static bool build_model(building *b) {
   b->prepare = derived(ir_fn_find(m, "prepare"));
   if (!ir_verify_after(p->ir, "prepared")) return verify(p);
   if (!describe_sites(p)) return false;
-  bool weights = false;
-  ir_visit_ops(&p->ir->body, see_weight, &weights);
-  p->weights_beside_energy = weights && derive_has_energy(p->ir);
+  p->weights_beside_energy = derive_has_energy(p->ir) && has_weights(p);
   if (!program_collapse(p, b->prepare, (b->need & NEED_MODE) != 0, &b->continuous, &b->recovery)) return m->fault ? verify(p) : false;
   if (b->need & NEED_BLOCK) hold_others(p);
   const bool standard = (b->need & NEED_GRAD && !(b->need & (NEED_MODE | NEED_BLOCK))) || p->centring.nnoncentred;

@@ -17,6 +17,8 @@
 #include "compiler/lower.h"
 #include "compiler/stages.h"
 
+#include <string.h>
+
 /* Which functions to derive. */
 typedef enum program_need {
   NEED_DENSITY = 1,  /* @density */
@@ -43,6 +45,8 @@ typedef enum program_sums { SUMS_NONE, SUMS_TRY, SUMS_MUST } program_sums;
 typedef struct program_site {
   const ir_site *site;
   const char *name;
+  const char *of;                 /* the array that it is a part of: of y_mis and y_free it is y; else its own name */
+  bool part_given;                /* it is a y_free: y as a whole is an output */
   bool discrete;
   bool summed;                    /* summed out: @recover draws it, given the others */
   uint32_t rank, batch_rank;      /* of the array; of its batch */
@@ -66,6 +70,9 @@ typedef struct program_site {
   size_t states;                  /* the same: of an element, where there is @weights.s; else 0 */
   int64_t first_state, state_step; /* the least of them, and what lies between one and the next */
 } program_site;
+
+/* A name in a statement that means the site. */
+static inline bool program_names(const char *name, const program_site *x) { return strcmp(name, x->name) == 0 || strcmp(name, x->of) == 0; }
 
 /* An array that @outputs returns. */
 typedef struct program_output {

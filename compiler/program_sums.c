@@ -9,9 +9,9 @@
 #define SUMS_CHEAP 5e6
 #define SUMS_MOST 2e9
 
-static bool may_be_summed(const program *p, const char *name) {
+static bool may_be_summed(const program *p, const program_site *x) {
   bool named = p->nsum_out == 0;
-  for (size_t k = 0; k < p->nsum_out; k++) named = named || strcmp(p->sum_out[k], name) == 0;
+  for (size_t k = 0; k < p->nsum_out; k++) named = named || program_names(p->sum_out[k], x);
   return named;
 }
 
@@ -19,7 +19,7 @@ static bool check_sum_out(program *p) {
   for (size_t k = 0; k < p->nsum_out; k++) {
     const program_site *s = NULL;
     for (size_t i = 0; i < p->nsites; i++)
-      if (strcmp(p->site[i].name, p->sum_out[k]) == 0) s = &p->site[i];
+      if (program_names(p->sum_out[k], &p->site[i])) s = &p->site[i];
     if (s && sum_out_finite(p->ir, s->site)) continue;
     diag *d = diag_add(&p->diags, DIAG_ERROR, "E0834", s ? s->site->where : p->model->decl->name.at, "`sum_out` names `%s`, which is not a finite unknown", p->sum_out[k]);
     diag_help(&p->diags, d, "what has a least and a largest integer value can be summed out");
@@ -41,7 +41,7 @@ bool program_collapse(program *p, ir_fn *prepare, bool most_likely, ir_fn **mode
     if (!p->site[k].discrete) continue;
     any = p->site[k].summed = summed[s->number] = true;
     if (!sum_out_finite(p->ir, s)) plan.why = arena_printf(p->mem, "`%s` has no largest or no smallest value", s->name);
-    else if (!may_be_summed(p, s->name)) plan.why = arena_printf(p->mem, "`%s` is not named by `sum_out`", s->name);
+    else if (!may_be_summed(p, &p->site[k])) plan.why = arena_printf(p->mem, "`%s` is not named by `sum_out`", p->site[k].of);
     plan.where = s->where;
   }
   if (!any) return true;

@@ -203,12 +203,6 @@ static bool choose_seed(plan *p) {
   return true;
 }
 
-static bool is_saved(const plan *pl, const char *name) {
-  bool hit = pl->nsave == 0;
-  for (size_t k = 0; k < pl->nsave && !hit; k++) hit = strcmp(pl->save[k], name) == 0;
-  return hit;
-}
-
 /* Refuses, before any of it is taken, a run whose draws cannot fit, and names the largest array.  Draws of mh that share memory are left to their own
  * bound (run_store.c). */
 static aim_status check_memory(aim_task *t) {
@@ -226,7 +220,7 @@ static aim_status check_memory(aim_task *t) {
     const char *s = latent ? p->site[k].name : p->output[k - p->nsites].name;
     size_t n = latent ? p->site[k].cells : p->output[k - p->nsites].cells;
     cells += (double)n;
-    if (is_saved(pl, s)) kept += (double)n;
+    if (plan_keeps(pl->save, pl->nsave, s, latent && p->site[k].part_given)) kept += (double)n;
     if (n <= most) continue;
     most = n;
     name = s;
@@ -381,7 +375,7 @@ static aim_status bind(aim_task *t, unsigned more) {
   if (st != AIM_OK) return st;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   if (!program_bind(&t->p, t->plan.model, t->plan.run, &t->data)) return AIM_E_PROGRAM;
-  plan_bound(&t->p, &t->plan);
+  if (!plan_bound(&t->p, &t->plan)) return AIM_E_PROGRAM;
   if (t->simulation && !exchange_observed(t)) return AIM_E_USAGE;
   return load_for_method(t, more);
 }

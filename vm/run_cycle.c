@@ -160,7 +160,7 @@ run_status run_cycle(run *r) {
     n.moves[k] = ARENA_ARRAY(r->mem, bool, p->nsites);
     if (r->o.part[k].method == PLAN_NUTS) n.nuts = k;
     for (size_t s = 0; s < p->nsites; s++)
-      for (size_t i = 0; i < r->o.part[k].n; i++) n.moves[k][s] |= strcmp(r->o.part[k].name[i], p->site[s].name) == 0;
+      for (size_t i = 0; i < r->o.part[k].n; i++) n.moves[k][s] |= program_names(r->o.part[k].name[i], &p->site[s]);
   }
   if (n.nuts < r->o.nparts && p->block_dim == 0) n.nuts = r->o.nparts; /* its unknowns are arrays without elements */
   const size_t threads = run_threads(r, (size_t)r->o.chains);

@@ -105,7 +105,7 @@ static const size_t *order_of_blocks(run *r) {
   bool *named = ARENA_ARRAY(r->mem, bool, p->nsites);
   for (size_t k = 0; k < r->o.nblocks; k++)
     for (size_t s = 0; s < p->nsites; s++)
-      if (!named[s] && strcmp(r->o.blocks[k], p->site[s].name) == 0) visits[n++] = s, named[s] = true;
+      if (!named[s] && program_names(r->o.blocks[k], &p->site[s])) visits[n++] = s, named[s] = true;
   for (size_t s = 0; s < p->nsites; s++)
     if (!named[s]) visits[n++] = s;
   return visits;

@@ -19,11 +19,7 @@
 
 #include <string.h>
 
-static bool saved(const run_options *o, const char *name) {
-  bool hit = o->nsave == 0;
-  for (size_t k = 0; k < o->nsave && !hit; k++) hit = strcmp(o->save[k], name) == 0;
-  return hit;
-}
+static bool saved(const run_options *o, const char *name, bool part) { return plan_keeps(o->save, o->nsave, name, part); }
 
 /* The cells that change from draw to draw at most: those of the elements of so many steps.  0 if that may be any cell. */
 static size_t window_of(const run *r) {
@@ -55,7 +51,7 @@ run_status run_store_make(run *r) {
   bool *kept = ARENA_ARRAY(r->mem, bool, most);
   for (size_t k = 0; k < p->nsites; k++) {
     const program_site *s = &p->site[k];
-    if (!(kept[k] = saved(&r->o, s->name))) continue;
+    if (!(kept[k] = saved(&r->o, s->name, s->part_given))) continue;
     place[n] = (draws_place){s->at, s->site->type.elem != IR_REAL};
     q[n++] = (draws_quantity){s->name, (int)s->rank, s->dim};
     r->latent_cells += s->cells;
@@ -64,7 +60,7 @@ run_status run_store_make(run *r) {
   r->cells = r->latent_cells;
   for (size_t k = 0; k < p->noutputs; k++) {
     const program_output *o = &p->output[k];
-    if (!(kept[p->nsites + k] = saved(&r->o, o->name))) continue;
+    if (!(kept[p->nsites + k] = saved(&r->o, o->name, false))) continue;
     q[n++] = (draws_quantity){o->name, (int)o->rank, o->dim};
     r->cells += o->cells;
     r->outputs = true;
