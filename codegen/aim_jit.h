@@ -42,10 +42,10 @@ typedef struct aim_jit_config {
   uint64_t cache_most; /* bytes that the cache may take; 0: 256 MiB */
   int seconds;         /* a compilation may take; 0: 60 */
   /* 0: a model runs at once, on the interpreter; when that has taken `patience` seconds aim-cc is started beside it, and the run changes over when the object is there.
-   * 1: binding a task waits for the object. */
+   * 1: aim-cc is started when a task is bound, and a run waits for the object before its first transition, an evaluator before its first value. */
   int wait;
   double patience;     /* default 0.02 */
-  /* Told in one line, in the thread that binds a task, why there is no machine code (only with `wait`; aim_execution has it in any case) or why the
+  /* Told in one line, in the thread that binds or runs a task, why there is no machine code (only with `wait`; aim_execution has it in any case) or why the
    * cache is not used.  The model runs all the same.  Default: none. */
   void (*notice)(void *user, const char *why);
   void *user;

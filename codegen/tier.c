@@ -56,6 +56,7 @@ struct exec_program {
   uint32_t nfns;
   _Atomic uint64_t interpreted, compiled;
   _Atomic unsigned declined; /* functions that workers found faster interpreted */
+  bool told;                 /* why an object is not to be had */
 };
 
 typedef enum stand {
@@ -137,16 +138,18 @@ static void want_code(unit *u) {
   if (!start_helper(u)) atomic_store(&u->state, CODE_OFF);
 }
 
-static void end_helper(unit *u) {
+static void end_helper(unit *u, bool cancel) {
   if (!u->helped) return;
-  close(u->cancel[1]);
+  if (cancel) close(u->cancel[1]);
   pthread_join(u->helper, NULL);
+  if (!cancel) close(u->cancel[1]);
   close(u->cancel[0]);
+  u->helped = false;
 }
 
 /* ---- loading */
 
-/* Load waits for this unit's object, and what is in it runs without a trial. */
+/* This unit's object is waited for, by `ready`, and what is in it runs without a trial. */
 static bool waits(const tier_config *c, tier_unit which) { return c->wait && (which == TIER_STEP || c->patience <= 0); }
 
 static void see_memo(void *user, ir_op *op) { *(bool *)user |= op->code == IR_MEMO_FIND_OP; }
@@ -177,12 +180,12 @@ static exec_status find_code(exec_program *p, tier_unit which, const ir_module *
   jit_stats stats;
   jit_stats_of(u->code, &stats);
   if (which == TIER_STEP && stats.cache_off && c->cacheless) c->cacheless(c->user, stats.cache_off, stats.distrusted);
-  if (s == EXEC_REFUSED && !waits(c, which)) {
+  if (s == EXEC_REFUSED) {
     atomic_store(&u->state, CODE_WANTED);
-    if (c->patience <= 0) want_code(u);
-    return EXEC_OK;
+    if (c->patience <= 0 || waits(c, which)) want_code(u);
+    if (!waits(c, which) || u->helped) return EXEC_OK;
+    s = jit_compile(u->code, -1); /* a host without threads to give */
   }
-  if (s == EXEC_REFUSED) s = jit_compile(u->code, -1);
   if (s == EXEC_OK) atomic_store(&u->state, CODE_THERE);
   return s;
 }
@@ -191,7 +194,7 @@ static void unload(exec_program *p) {
   if (!p) return;
   aim_alloc alloc = p->alloc;
   for (int k = 0; k < TIER_UNITS; k++) {
-    end_helper(&p->unit[k]);
+    end_helper(&p->unit[k], true);
     if (p->unit[k].code) p->jit.unload(p->unit[k].code);
   }
   if (p->sure) p->interpreter->unload(p->sure);
@@ -199,8 +202,11 @@ static void unload(exec_program *p) {
   alloc_put(&alloc, p, sizeof *p);
 }
 
-static void tell(const exec_program *p, tier_unit which, exec_status s, const char *why) {
+/* Once: what hinders one unit is likely to hinder the other. */
+static void tell(exec_program *p, tier_unit which, exec_status s, const char *why) {
   jit_stats stats = {.seconds = 0};
+  if (p->told || !p->config->notice) return;
+  p->told = true;
   if (p->unit[which].code) jit_stats_of(p->unit[which].code, &stats);
   p->config->notice(p->config->user, stats.why[0] ? stats.why : why ? why : s == EXEC_MEMORY ? "there is no memory for its code" : "it was refused");
 }
@@ -231,16 +237,22 @@ static exec_status load(const ir_module *m, size_t ndata, const exec_data *data,
     return s;
   }
   o.user = c->jit;
-  bool noticed = false;
   for (tier_unit k = 0; k < TIER_UNITS; k++) {
     const char *why = NULL;
     s = find_code(p, k, m, ndata, data, &o, &why);
-    if (s == EXEC_OK || noticed || !c->notice) continue;
-    tell(p, k, s, why);
-    noticed = true;
+    if (s != EXEC_OK) tell(p, k, s, why);
   }
   *out = p;
   return EXEC_OK;
+}
+
+static void ready(exec_program *p) {
+  for (tier_unit k = 0; k < TIER_UNITS; k++) {
+    unit *u = &p->unit[k];
+    if (!u->helped || !waits(p->config, k)) continue;
+    end_helper(u, false);
+    if (atomic_load(&u->state) == CODE_OFF) tell(p, k, EXEC_REFUSED, NULL);
+  }
 }
 
 static int find(const exec_program *p, const char *name) { return p->interpreter->find(p->sure, name); }
@@ -362,5 +374,5 @@ static void account(const exec_program *p, exec_account *out) {
 static bool memo(const exec_program *p, exec_memo *out) { return p->interpreter->memo && p->interpreter->memo(p->sure, out); }
 
 exec_engine tier_engine(const tier_config *config) {
-  return (exec_engine){config->wait ? "jit" : "auto", load, unload, find, worker_new, worker_free, call, find_nan, config, frame, account, memo};
+  return (exec_engine){config->wait ? "jit" : "auto", load, unload, find, worker_new, worker_free, call, find_nan, config, frame, account, memo, ready};
 }

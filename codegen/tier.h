@@ -22,8 +22,8 @@ typedef struct tier_config {
   const jit_config *jit;
   const exec_engine *sure;  /* the interpreter; has `frame`.  NULL: that of exec_options */
   double patience;          /* seconds; 0: aim-cc is started by load */
-  bool wait;                /* load waits for the object of what is called again and again; and without patience, for both */
-  /* Where not NULL, told, in the thread that calls load, why an object is not to be had.  Only load with `wait` knows. */
+  bool wait;                /* load starts aim-cc and `ready` waits for the object of what is called again and again; and without patience, of both */
+  /* Where not NULL, told, in the thread that calls load or ready, why an object is not to be had.  Only who waits knows. */
   void (*notice)(void *user, const char *why);
   /* Where not NULL, told by load why there is no cache although the config names one. */
   void (*cacheless)(void *user, const char *why, bool distrusted);

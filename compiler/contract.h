@@ -100,6 +100,9 @@ struct exec_engine {
   void (*account)(const exec_program *p, exec_account *out);
   /* Of the workers that were freed; false where the program keeps no results.  May be NULL. */
   bool (*memo)(const exec_program *p, exec_memo *out);
+  /* Returns when nothing that load began beside its caller is left which the engine was told to wait for.  Calls before are as good, but may be
+   * slower: a driver does first what is short.  May be NULL. */
+  void (*ready)(exec_program *p);
 };
 
 #endif

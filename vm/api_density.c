@@ -19,6 +19,7 @@ aim_status aim_evaluator_new(aim_task *t, aim_evaluator **out) {
   unsigned more = NEED_PRIOR | NEED_DENSITY | (t->plan.model && continuous(t->plan.model) ? NEED_GRAD : 0);
   aim_status st = api_bind(t, more);
   if (st != AIM_OK) return st;
+  eval_model_ready(&t->model);
   aim_evaluator *e = alloc_get(&t->vm->alloc, 1, sizeof *e);
   if (!e) return AIM_E_MEMORY;
   memset(e, 0, sizeof *e);

@@ -86,6 +86,10 @@ void eval_model_unload(eval_model *m) {
   m->loaded = NULL;
 }
 
+void eval_model_ready(const eval_model *m) {
+  if (m->engine->ready) m->engine->ready(m->loaded);
+}
+
 /* ---- workers */
 
 bool eval_worker_init(eval_worker *w, const eval_model *m, size_t helpers, const aim_alloc *alloc) {

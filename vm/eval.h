@@ -70,6 +70,8 @@ typedef struct eval_worker {
 exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *engine, int isa, size_t memory,
                             const aim_alloc *alloc, const char **message);
 void eval_model_unload(eval_model *m); /* a zeroed struct is fine */
+/* Before work that is worth waiting for what the engine still prepares (contract.h). */
+void eval_model_ready(const eval_model *m);
 
 /* helpers: threads that share gradients with the caller, where the model was cut for that.  False if memory fails; w is then empty and
  * eval_worker_free may still be called. */

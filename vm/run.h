@@ -201,6 +201,8 @@ size_t run_threads(const run *r, size_t jobs);
 /* Runs job 0 .. jobs - 1 on run_threads(r, jobs) threads while the calling thread watches.  RUN_OK, or RUN_E_MEMORY before any
  * job has run.  Statuses of jobs are the driver's affair. */
 run_status run_jobs(run *r, size_t jobs, run_job *job, void *ctx);
+/* The same without waiting for what the engine still prepares (contract.h): what is short enough to be done meanwhile. */
+run_status run_jobs_early(run *r, size_t jobs, run_job *job, void *ctx);
 
 /* ---- chains that rest between transitions: run_rest.c.  They can be resumed from a checkpoint (checkpoint.h) and wait for each other, to the same bits.
  *

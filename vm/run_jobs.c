@@ -99,6 +99,11 @@ static bool crew_init(crew *c) {
 }
 
 run_status run_jobs(run *r, size_t jobs, run_job *job, void *ctx) {
+  eval_model_ready(r->m);
+  return run_jobs_early(r, jobs, job, ctx);
+}
+
+run_status run_jobs_early(run *r, size_t jobs, run_job *job, void *ctx) {
   size_t n = run_threads(r, jobs);
   crew c = {.r = r, .jobs = jobs, .job = job, .ctx = ctx};
   hand *hands = alloc_get(r->alloc, n, sizeof *hands);

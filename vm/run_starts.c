@@ -101,10 +101,10 @@ run_status run_starts_find(run *r, run_starts **starts) {
   run_starts *s = ARENA_ARRAY(r->mem, run_starts, 1);
   *s = (run_starts){.r = r, .dim = dim, .work = ARENA_ARRAY(r->mem, double *, threads)};
   for (size_t k = 0; k < threads; k++) s->work[k] = ARENA_ARRAY(r->mem, double, pathing > climbing ? pathing : climbing);
-  run_status st = run_jobs(r, TRIALS, climb, s);
+  run_status st = run_jobs_early(r, TRIALS, climb, s);
   if (st != RUN_OK || run_stopping(r) || agree(s)) return st;
   for (size_t k = 0; k < TRIALS; k++) s->trial[k].keep = ARENA_ARRAY(r->mem, double, pathfinder_normal_doubles(dim));
-  st = run_jobs(r, TRIALS, approximate, s);
+  st = run_jobs_early(r, TRIALS, approximate, s);
   if (st != RUN_OK || run_stopping(r)) return st;
   pick(s);
   r->starts_tried = TRIALS;

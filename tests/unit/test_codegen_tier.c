@@ -126,10 +126,16 @@ static void set_up(bool wait, double patience) {
   notices = distrusts = 0;
 }
 
-static exec_program *load(world *w, int isa) {
+static exec_program *load_early(world *w, int isa) {
   exec_program *p = NULL;
   const char *message = NULL;
   assert_int_equal(engine.load(w->m, 2, w->data, &(exec_options){.isa = isa, .user = engine.user}, &heap, &p, &message), EXEC_OK);
+  return p;
+}
+
+static exec_program *load(world *w, int isa) {
+  exec_program *p = load_early(w, isa);
+  engine.ready(p);
   return p;
 }
 
@@ -173,6 +179,30 @@ static void test_wait(void **state) {
   assert_true(a.made == 1 && !a.cached && !a.refused);
   assert_true(a.compiled == CALLS && a.interpreted == CALLS);
   assert_int_equal(notices, 0);
+  assert_int_equal(live, 0);
+  no_child_left();
+}
+
+/* A worker that began before the objects were there has them once somebody waited. */
+static void test_early(void **state) {
+  (void)state;
+  set_up(true, 0);
+  static world w;
+  world_open(&w, 100, 1);
+  make_wanted(&w, 0);
+  exec_program *p = load_early(&w, 0);
+  exec_worker *x = engine.worker_new(p);
+  check(&engine, p, x, want, CALLS);
+  engine.ready(p);
+  engine.ready(p); /* again is nothing */
+  check(&engine, p, x, want, CALLS);
+  engine.worker_free(x);
+  exec_account a = account(p);
+  assert_true(a.made == 2 && !a.refused && a.compiled >= 2 * CALLS && a.compiled + a.interpreted == 4 * CALLS);
+  engine.unload(p);
+  p = load_early(&w, 0); /* and nobody has to */
+  engine.unload(p);
+  world_close(&w);
   assert_int_equal(live, 0);
   no_child_left();
 }
@@ -438,7 +468,7 @@ static void test_no_llvm(void **state) {
 int main(void) {
   if (host_open()) return 1;
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_wait),    cmocka_unit_test(test_same_facts),   cmocka_unit_test(test_change),               cmocka_unit_test(test_decline),
+      cmocka_unit_test(test_wait),    cmocka_unit_test(test_early), cmocka_unit_test(test_same_facts),   cmocka_unit_test(test_change),               cmocka_unit_test(test_decline),
       cmocka_unit_test(test_patience),
       cmocka_unit_test(test_unload),  cmocka_unit_test(test_without_code), cmocka_unit_test(test_no_executable_memory), cmocka_unit_test(test_damaged),
       cmocka_unit_test(test_no_llvm),
