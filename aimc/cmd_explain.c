@@ -182,7 +182,9 @@ static void print_kernel(aim_task *t) {
   putchar('\n');
   spin_form f;
   const char *why = NULL;
-  if (spin_form_find(&t->model, t->p.mem, &f, &why)) {
+  if (k->floor > 0 && pl->method == PLAN_TEMPERING) {
+    printf("  single elements move, since the least acceptance differs from rung to rung\n");
+  } else if (spin_form_find(&t->model, t->p.mem, &f, &why)) {
     if (f.q)
       printf("  the energy counts equal pairs of %zu sites of %zu values: %zu couplings, %s; sweeps keep lists of neighbours\n", f.n, f.q, f.couplings, f.H ? "with fields" : "no fields");
     else printf("  the energy is a quadratic form of %zu spins: %zu couplings, %s%s, %s; sweeps keep their local fields (%s)\n", f.n, f.couplings,

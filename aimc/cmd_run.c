@@ -112,6 +112,7 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
   aim_plan p;
   aim_approximation x;
   aim_plan_get(t, &p);
+  const char *biased = plan_is_biased(&t->plan) ? ", biased" : "";
   printf("%s: ", p.name);
   if (unknowns == 0 && aim_quantity_count(t) == 0) {
     printf("nothing to infer and nothing to predict\n");
@@ -123,9 +124,9 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
            (unsigned long long)a.reached, (unsigned long long)a.replicas, a.mean_energy);
   } else if (strcmp(p.method, "importance") == 0 || strcmp(p.method, "ais") == 0) {
     aim_evidence e;
-    aim_evidence_get(t, &e);
-    printf("%s, %llu particles, seed %llu, %.2f s\n", p.method, (unsigned long long)p.particles, (unsigned long long)p.seed, seconds);
-    printf("log evidence %.4f (standard error %.2g), effective particles %.1f\n\n", e.log_evidence, e.standard_error, e.ess);
+    printf("%s, %llu particles, seed %llu%s, %.2f s\n", p.method, (unsigned long long)p.particles, (unsigned long long)p.seed, biased, seconds);
+    if (aim_evidence_get(t, &e) == AIM_OK) printf("log evidence %.4f (standard error %.2g), effective particles %.1f\n", e.log_evidence, e.standard_error, e.ess);
+    putchar('\n');
   } else if (aim_approximation_get(t, &x) == AIM_OK) {
     print_approximation(t, &p, &x, seconds);
   } else if (unknowns == 0 && aim_quantity_count(t)) {
@@ -136,7 +137,7 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
     size_t least = aim_draw_count(t, 0);
     for (int c = 1; c < aim_chain_count(t); c++)
       if (aim_draw_count(t, c) < least) least = aim_draw_count(t, c);
-    printf("%s, %d chains of %u + %zu, seed %llu", p.method, aim_chain_count(t), p.warmup, least, (unsigned long long)p.seed);
+    printf("%s, %d chains of %u + %zu, seed %llu%s", p.method, aim_chain_count(t), p.warmup, least, (unsigned long long)p.seed, biased);
     if (t->plan.metric == PLAN_METRIC_AUTO) print_metric(t);
     printf(", %.2f s\n", seconds);
     if (t->run.o.until.n) printf("until %s: %s\n", t->run.until_text, t->run.until_met ? "holds" : "does not hold");

@@ -67,6 +67,7 @@ static void put_result_facts(report *r) {
   aim_evidence e;
   aim_approximation x;
   aim_annealing a;
+  if (plan_is_biased(&r->t->plan)) fact(r, "biased", "acceptance is at least %g / (1 + beta)", r->t->plan.kernel.floor);
   if (aim_annealing_get(r->t, &a) == AIM_OK)
     fact(r, "lowest energy", "%.10g, of draw %llu, reached by %llu of %llu replicas in %llu sweeps", a.best_energy, (unsigned long long)a.best + 1,
          (unsigned long long)a.reached, (unsigned long long)a.replicas, (unsigned long long)a.sweeps);

@@ -418,9 +418,8 @@ static void warn_unobserved(ctx *c, const ast_run *r, const check_model *m, cons
 
 /* `using` says how sweeps move: where there are sweeps. */
 static void check_kernel(ctx *c, const ast_run *r, const char *method) {
-  bool sweeps = r->verb == VERB_ANNEAL;
-  static const char *const takes_kernel[] = {"tempering", "population", "ais"};
-  for (size_t k = 0; k < 3 && method; k++) sweeps = sweeps || strcmp(takes_kernel[k], method) == 0;
+  const plan_method known = method ? method_find(method) : METHOD_COUNT;
+  const bool sweeps = r->verb == VERB_ANNEAL || (known < METHOD_COUNT && method_is(known, METHOD_SWEEPS));
   kernel read;
   if (r->using_ && !sweeps) {
     diag *d = cx_error(c, "E0845", r->using_->at, "`using` names the kernel of annealing and tempering");

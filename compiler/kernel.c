@@ -6,7 +6,7 @@
 static const char *const rules[] = {"gibbs", "glauber", "metropolis"};
 static const char *const orders[] = {"sequential", "random", "coloured"};
 static const char *const precisions[] = {"f64", "f32", "mixed"};
-static const char *const options[] = {"replicas", "order", "proposals", "floor", "precision"};
+static const char *const options[] = {"replicas", "order", "proposals", "floor", "precision", "allow_biased"};
 
 const char *kernel_rule_name(kernel_rule r) { return rules[r]; }
 const char *kernel_order_name(kernel_order o) { return orders[o]; }
@@ -66,16 +66,20 @@ static bool option(diag_list *l, const ast_arg *a, bool anneals, kernel *out) {
   }
   if (strcmp(name, "floor") == 0) {
     const ast_expr *e = a->value;
-    if (!anneals) return wrong(l, a->at, "a floor under the acceptance draws from no distribution: it is for `anneal` alone", NULL);
     if (out->rule != KERNEL_METROPOLIS) return wrong(l, a->at, "`floor` belongs to metropolis", NULL);
     if (e->kind != EXPR_REAL || !(e->real.value > 0 && e->real.value < 1)) return wrong(l, e->at, "`floor` must lie strictly between 0 and 1", NULL);
     out->floor = e->real.value;
     return true;
   }
+  if (strcmp(name, "allow_biased") == 0 && !anneals) {
+    if (a->value->kind != EXPR_BOOL) return wrong(l, a->value->at, "`allow_biased` is true or false", NULL);
+    out->allow_biased = a->value->boolean;
+    return true;
+  }
   diag *d = diag_add(l, DIAG_ERROR, "E0845", a->name.at, "`%s` has no option called `%s`", rules[out->rule], name);
-  const char *near = diag_nearest(name, options + !anneals, 5 - (size_t)!anneals);
+  const char *near = diag_nearest(name, options + !anneals, 5);
   if (near) diag_help(l, d, "did you mean `%s`?", near);
-  else diag_help(l, d, anneals ? "its options are replicas, order, proposals, floor and precision" : "its options are order, proposals and precision");
+  else diag_help(l, d, anneals ? "its options are replicas, order, proposals, floor and precision" : "its options are order, proposals, precision, and of metropolis floor and allow_biased");
   return false;
 }
 
@@ -98,6 +102,8 @@ bool kernel_read(diag_list *l, const ast_expr *e, bool anneals, kernel *out) {
   if (out->rule == KERNEL_GLAUBER) out->order = KERNEL_RANDOM;
   bool ok = true;
   for (size_t i = 0; e->kind == EXPR_CALL && i < e->call.args.n; i++) ok &= option(l, &e->call.args.items[i], anneals, out);
+  if (ok && !anneals && out->floor > 0 && !out->allow_biased)
+    return wrong(l, e->at, "a floor under the acceptance draws from no distribution: it is for `anneal`", "`allow_biased = true` runs it all the same, and what comes of it is marked as biased");
   if (ok && out->proposals && out->order != KERNEL_RANDOM)
     return wrong(l, e->at, "`proposals` counts visits at random: other orders visit every site once", "add `order = random`");
   return ok;

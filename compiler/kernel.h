@@ -15,6 +15,7 @@ typedef struct kernel {
   uint32_t replicas;          /* anneal */
   uint64_t proposals;         /* visits of a sweep in random order; 0: as many as there are sites */
   double floor;               /* metropolis: acceptance is at least floor / (1 + beta), which is a search and draws from nothing */
+  bool allow_biased;          /* of an inference: with a floor nevertheless */
 } kernel;
 
 /* Reads `gibbs`, `metropolis(replicas = 64, order = random)`, ...; NULL is the default.  False after a diagnostic (E0845). */

@@ -19,9 +19,9 @@
   METHOD(MAP, "map", METHOD_RUNS | METHOD_ALONE | METHOD_REAL)               \
   METHOD(LAPLACE, "laplace", METHOD_RUNS | METHOD_ALONE | METHOD_REAL)       \
   METHOD(PATHFINDER, "pathfinder", METHOD_RUNS | METHOD_ALONE | METHOD_REAL) \
-  METHOD(TEMPERING, "tempering", METHOD_RUNS | METHOD_MARKOV)                \
-  METHOD(POPULATION, "population", METHOD_RUNS)                              \
-  METHOD(AIS, "ais", METHOD_RUNS | METHOD_ALONE)                             \
+  METHOD(TEMPERING, "tempering", METHOD_RUNS | METHOD_MARKOV | METHOD_SWEEPS) \
+  METHOD(POPULATION, "population", METHOD_RUNS | METHOD_SWEEPS)              \
+  METHOD(AIS, "ais", METHOD_RUNS | METHOD_ALONE | METHOD_SWEEPS)             \
   METHOD(HMC, "hmc", METHOD_MARKOV | METHOD_REAL)                            \
   METHOD(SMC, "smc", METHOD_ALONE)                                           \
   METHOD(PMMH, "pmmh", METHOD_MARKOV)                                        \
@@ -36,6 +36,7 @@ enum {
   METHOD_ALONE = 4,  /* one set of draws that need no chains */
   METHOD_REAL = 8,   /* moves real numbers only, along gradients */
   METHOD_VERB = 16,  /* what a verb does: no method that a statement could name */
+  METHOD_SWEEPS = 64, /* by a kernel that `using` names */
   METHOD_RESTS = 32  /* its chains rest between transitions: they can be resumed, and wait for each other (`until`) */
 };
 

@@ -297,6 +297,8 @@ bool plan_is_unknown(const plan *pl, const check_site *s) {
   return s->role == IR_LATENT && !(pl->run && ast_args_find(&pl->run->run->given, s->sym->name));
 }
 
+bool plan_is_biased(const plan *pl) { return pl->kernel.floor > 0 && method_is(pl->method, METHOD_SWEEPS); }
+
 static const check_site *first_discrete(const plan *pl) {
   const check_model *m = pl->model;
   for (size_t k = 0; k < m->nsites; k++)

@@ -99,6 +99,8 @@ void plan_not_summed(program *p, plan *pl);
 bool plan_part_read(program *p, const ast_expr *e, plan_part *out);
 bool plan_cycle_check(program *p, const plan *pl);
 bool plan_cycle_bound(program *p, const plan *pl);
+/* Its draws are of no distribution that the model tells: a floor lies under the acceptance. */
+bool plan_is_biased(const plan *pl);
 /* A latent that the statement does not give. */
 bool plan_is_unknown(const plan *pl, const check_site *s);
 

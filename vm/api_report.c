@@ -188,6 +188,11 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
     strbuf_printf(b, "%llu evaluation%s%s gave NaN%s%s; such points have density 0. Something there is computed outside its domain.\n",
                   (unsigned long long)f->nans, f->nans == 1 ? "" : "s", markov ? " after warm-up" : "", *at ? ", first at " : "", at);
   }
+  if (plan_is_biased(&t->plan)) {
+    n++;
+    strbuf_printf(b, "These draws are biased: with the acceptance kept at %g / (1 + beta) or more they are of no distribution that the model tells, and there is no evidence. A `floor` is for search; leave it out to draw.\n",
+                  t->plan.kernel.floor);
+  }
   aim_approximation x;
   if (api_approximation(t, &x)) n += advise_approximation(t, &x, b);
   if ((t->plan.method == PLAN_IMPORTANCE || t->plan.method == PLAN_AIS) && t->run.weight_ess < 100) {

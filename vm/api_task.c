@@ -451,6 +451,7 @@ static run_status run_task(aim_task *t) {
   }
   if (st == RUN_OK) {
     drive(r);
+    if (plan_is_biased(&t->plan)) r->has_evidence = false; /* the weights are not those of the kernels' limits */
     run_end(r);
     st = r->status;
     if (t->output && (st == RUN_OK || st == RUN_STOPPED)) {

@@ -129,6 +129,7 @@ static void put_header(csv_writer *w, const csv_info *info) {
   comment(w, "stan_version_patch = ", "0");
   comment(w, "aim_version = ", info->version);
   comment(w, "model = ", info->model);
+  if (info->biased) comment_int(w, "biased = ", 1);
   comment(w, "method = ", "sample");
   comment_int(w, "  num_samples = ", info->samples);
   comment_int(w, "  num_warmup = ", info->warmup);

@@ -39,6 +39,7 @@ typedef struct csv_info {
   int64_t warmup, samples;
   int64_t thin;          /* 0 means 1 */
   bool save_warmup;
+  bool biased;           /* the draws are of no distribution that the model tells, and a line says so */
   double delta;          /* target of the acceptance statistic */
   int max_depth;
   const char *metric;    /* "diagonal", "fisher", "dense", "lowrank" or "auto"; NULL is diagonal */

@@ -345,7 +345,7 @@ static bool write_groups(writer *w, aim_status *st) {
   for (size_t k = 0; k < p->nsites + p->noutputs; k++) names[n++] = k < p->nsites ? p->site[k].name : p->output[k - p->nsites].name;
   if (!begin_group(w, &g, prior ? "prior" : "posterior", names, n) || !text_attribute(w, g.id, NETCDF_GLOBAL, "model", p->model->decl->name.name) ||
       !text_attribute(w, g.id, NETCDF_GLOBAL, "method", method_name(t->plan.method)) || !int_attribute(w, g.id, "seed", (long long)t->plan.seed) ||
-      !int_attribute(w, g.id, "tuning_steps", (long long)t->run.o.warmup) || !write_quantities(w, &g, false))
+      !int_attribute(w, g.id, "tuning_steps", (long long)t->run.o.warmup) || (plan_is_biased(&t->plan) && !int_attribute(w, g.id, "biased", 1)) || !write_quantities(w, &g, false))
     return false;
   if (!begin_group(w, &g, prior ? "sample_stats_prior" : "sample_stats", NULL, 0) || !write_stats(w, &g)) return false;
   if (has_predictions(w) && (!begin_group(w, &g, prior ? "prior_predictive" : "posterior_predictive", names, n) || !write_quantities(w, &g, true))) return false;

@@ -48,6 +48,8 @@ static bool find_spins(replicas_kit *kit, const char **why) {
   rt_spin_problem plane;
   const rt_spin_problem *problem = &kit->form.problem;
   if (!spin_form_find(r->m, r->mem, &kit->form, why)) return false;
+  *why = "the least acceptance differs from rung to rung";
+  if (r->o.kernel.floor > 0 && !kit->one_beta) return false;
   *why = "it is too large";
   if (r->o.kernel.order == KERNEL_COLOURED) {
     kit->sites = spin_order_coloured(problem, r->mem);

@@ -171,7 +171,7 @@ static run_status open_chain(aim_task *t, int64_t c) {
   int e;
   if (x->from) e = csv_reopen(&x->csv, &t->vm->alloc, path, r->store, x->from->offset);
   else {
-    csv_info info = {.model = t->plan.model->decl->name.name, .method = method_name(r->o.method), .version = AIM_VERSION, .data = data_name(t), .seed = r->o.seed,
+    csv_info info = {.model = t->plan.model->decl->name.name, .method = method_name(r->o.method), .version = AIM_VERSION, .data = data_name(t), .seed = r->o.seed, .biased = plan_is_biased(&t->plan),
                      .chain = (int)c + 1, .warmup = r->o.warmup, .samples = r->o.draws * r->o.thin, .thin = r->o.thin,
                      .delta = r->o.target_accept, .max_depth = (int)r->o.max_depth, .metric = plan_metric_name(r->o.metric), .stepsize = r->o.step_size};
     /* A checkpoint is never older than the draws beside it. */
@@ -264,7 +264,7 @@ run_status run_files_end(aim_task *t, double seconds) {
                    .version = AIM_VERSION, .build = !engine->account ? engine->name : account.compiled ? "machine code" : "interpreter", .data = &data, .n_data = *data ? 1 : 0, .seed = r->o.seed,
                    .warmup = r->o.warmup, .draws = r->o.draws, .thin = r->o.thin, .steps = r->o.steps, .draws_bytes = draws_bytes(r->store), .target_accept = r->o.target_accept,
                    .max_depth = (int)r->o.max_depth, .metric = plan_metric_name(r->o.metric), .chain = chains_of(t), .n_chains = (size_t)r->o.chains, .total_seconds = seconds,
-                   .interrupted = r->status == RUN_STOPPED, .weighted = r->o.method == PLAN_IMPORTANCE || r->o.method == PLAN_AIS, .evidence = r->has_evidence,
+                   .interrupted = r->status == RUN_STOPPED, .biased = plan_is_biased(&t->plan), .weighted = r->o.method == PLAN_IMPORTANCE || r->o.method == PLAN_AIS, .evidence = r->has_evidence,
                    .annealed = r->o.method == PLAN_ANNEAL ? &r->annealed : NULL, .particles = (uint64_t)r->o.particles,
                    .log_evidence = r->has_evidence ? r->log_evidence : NAN, .log_evidence_se = r->has_evidence ? r->log_evidence_se : NAN,
                    .effective_particles = r->moments ? r->weight_ess : NAN, .levels = t->p.levels, .n_levels = t->p.nlevels};

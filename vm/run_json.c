@@ -169,6 +169,7 @@ char *run_json_text(const run_info *info, arena *a) {
   if (info->memo) put_memo(o, info->memo);
   if (info->started) put_text(o, "started", info->started);
   put_bool(o, "interrupted", info->interrupted);
+  if (info->biased) put_bool(o, "biased", true);
   member(o, "seed");
   strbuf_printf(&o->b, "%llu", (unsigned long long)info->seed);
   put_int(o, "chains", (int64_t)info->n_chains);

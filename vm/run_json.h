@@ -48,6 +48,7 @@ typedef struct run_info {
   double total_seconds;
   const char *started;     /* UTC, ISO 8601, or NULL: the library reads no clock for it */
   bool interrupted;
+  bool biased;             /* plan_is_biased */
   double max_rhat, min_ess_bulk, min_ess_tail; /* NaN where undefined */
   const char *worst;       /* name of the quantity with the largest R-hat, or NULL */
   const anneal_result *annealed; /* anneal, or NULL */

@@ -203,8 +203,68 @@ static void test_others(void **state) {
   free(r.draws);
 }
 
+/* A floor under the acceptance, which an inference has to allow: a ladder of two rungs of two spins is a chain on 16 states, of which the limit is known: sweeps in order, each rung
+ * with a floor of its own, and exchanges at every second one.  E = -0.5 s1 s2 - 0.3 s1 + 0.1 s2. */
+static double pair_energy(int s) { return -0.5 * (s & 1 ? 1 : -1) * (s & 2 ? 1 : -1) - 0.3 * (s & 1 ? 1 : -1) + 0.1 * (s & 2 ? 1 : -1); }
+
+static double flip(int s, int bit, double beta, double floor) {
+  const double p = exp(-beta * (pair_energy(s ^ bit) - pair_energy(s)));
+  return p >= 1 ? 1 : p < floor ? floor : p;
+}
+
+/* The mean of s1 s2 on the upper rung; floors: of the two rungs. */
+static double biased_limit(const double beta[2], const double floor[2]) {
+  double now[16], next[16], mean = 0;
+  for (int k = 0; k < 16; k++) now[k] = 1.0 / 16;
+  for (int t = 0; t < 402; t++) {
+    for (int rung = 0; rung < 2; rung++)
+      for (int bit = 1; bit <= 2; bit *= 2) {
+        memset(next, 0, sizeof next);
+        for (int k = 0; k < 16; k++) {
+          const int shift = 2 * rung, s = k >> shift & 3, other = k & ~(3 << shift);
+          const double p = flip(s, bit, beta[rung], floor[rung]);
+          next[other | (s ^ bit) << shift] += now[k] * p;
+          next[k] += now[k] * (1 - p);
+        }
+        memcpy(now, next, sizeof now);
+      }
+    if (t % 2 == 0) {
+      memset(next, 0, sizeof next);
+      for (int k = 0; k < 16; k++) {
+        const double r = (beta[1] - beta[0]) * (pair_energy(k >> 2) - pair_energy(k & 3)), p = r >= 0 ? 1 : exp(r);
+        next[k >> 2 | (k & 3) << 2] += now[k] * p;
+        next[k] += now[k] * (1 - p);
+      }
+      memcpy(now, next, sizeof now);
+    }
+    for (int k = 0; k < 16 && t >= 400; k++) mean += 0.5 * now[k] * ((k >> 2 & 1) == (k >> 3) ? 1 : -1);
+  }
+  return mean;
+}
+
+static void test_biased(void **state) {
+  (void)state;
+  static const char model[] = "model pair(h: real) { s: spin[2] ~ Flat(); energy -0.5 * s[1] * s[2] - h * s[1] + 0.1 * s[2]; track e = s[1] * s[2] }\n";
+  const double beta[2] = {0.4, 3.0}, floor[2] = {0.6 / 1.4, 0.6 / 4.0}, wrong[2] = {0.6 / 1.4, 0.6 / 1.4}, none[2] = {0, 0};
+  static const char with[] = "tempering(beta = linear(0.4 -> 3, rungs = 2), chains = 4, draws = 20000) using metropolis(floor = 0.6, allow_biased = true)";
+  char text[600];
+  snprintf(text, sizeof text, "%sinfer pair on h = 0.3 with %s\n", model, with);
+  mean_energy = biased_limit(beta, floor);
+  result r = run_text(text, NULL, 2);
+  printf("biased: %.2f errors\n", r.z_energy);
+  assert_true(right_energy(&r) && isnan(r.log_z)); /* and no log Z, which it is not */
+  free(r.draws);
+  const double other[] = {biased_limit(beta, wrong), biased_limit(beta, none)};
+  for (int k = 0; k < 2; k++) {
+    mean_energy = other[k];
+    r = run_text(text, NULL, 2);
+    assert_false(right_energy(&r));
+    free(r.draws);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact), cmocka_unit_test(test_wrong), cmocka_unit_test(test_anneal), cmocka_unit_test(test_threads),
-                                     cmocka_unit_test(test_others)};
+                                     cmocka_unit_test(test_others), cmocka_unit_test(test_biased)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
