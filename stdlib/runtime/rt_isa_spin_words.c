@@ -19,7 +19,8 @@ RT_INLINE rt_vw gather(const uint64_t *word, const uint32_t *at)
 RT_INLINE void put(uint64_t *word, const uint32_t *at, rt_vw s)
 {
   typedef uint64_t pair __attribute__((vector_size(16), may_alias));
-  union { rt_vw all[2]; pair of[8]; } x = {{__builtin_shuffle(s, ~s, (rt_vw){0, 8, 2, 10, 4, 12, 6, 14}), __builtin_shuffle(s, ~s, (rt_vw){1, 9, 3, 11, 5, 13, 7, 15})}};
+  union { rt_vw all[2]; pair of[8]; } x = {
+      {__builtin_shufflevector(s, ~s, 0, 8, 2, 10, 4, 12, 6, 14), __builtin_shufflevector(s, ~s, 1, 9, 3, 11, 5, 13, 7, 15)}};
   for (int l = 0; l < 4; l++) {
     *(pair *)(word + at[2 * l]) = x.of[l];
     *(pair *)(word + at[2 * l + 1]) = x.of[4 + l];
@@ -64,12 +65,13 @@ static size_t in_block(const rt_spin_run *run, size_t b)
 static void read_lanes(rt_vw *slice, uint64_t to[64])
 {
   rt_vw moved[RT_WIDE];
-  static const uint64_t steps[3] = {4, 2, 1};
-  for (int q = 0; q < 3; q++) {
-    rt_vw from = ((rt_vw){0, 1, 2, 3, 4, 5, 6, 7} + rt_vw_all(steps[q])) & rt_vw_all(7);
-    for (int k = 0; k < RT_WIDE; k++) moved[k] = __builtin_shuffle(slice[k], from);
-    rt_add_slices(slice, RT_WIDE, moved, RT_WIDE, 0);
-  }
+#define ADD_TURNED(...)                                                                                     \
+  for (int k = 0; k < RT_WIDE; k++) moved[k] = __builtin_shufflevector(slice[k], slice[k], __VA_ARGS__); \
+  rt_add_slices(slice, RT_WIDE, moved, RT_WIDE, 0)
+  ADD_TURNED(4, 5, 6, 7, 0, 1, 2, 3);
+  ADD_TURNED(2, 3, 4, 5, 6, 7, 0, 1);
+  ADD_TURNED(1, 2, 3, 4, 5, 6, 7, 0);
+#undef ADD_TURNED
   rt_read_slices(slice, RT_WIDE, to, 64);
 }
 
