@@ -8,7 +8,7 @@
 #   posteriordb  draws for the reference posteriors, each checked; and that engines, levels and threads agree (minutes)
 #   gset         maximum cuts of the Gset graphs in GSET=dir (../shared/ising/gset) against the best known (minutes)
 #   bench        every benchmark into $B/bench.json; BENCH=pattern for a part
-#   kills        kill -9 at 20 random points and --resume, for nuts, gibbs and mh: the draws are those of runs that nothing interrupted
+#   kills        kill -9 at 20 random points and --resume, for every method that can be resumed: the draws are those of runs that nothing interrupted
 #   fuzz         every target of tests/fuzz for FUZZ_SECONDS (60), with clang-19
 #   docs         docs/stdlib.md from the comments of the library
 #   lint         rules of the house that a grep or nm can check

@@ -17,7 +17,7 @@ enum { N_STATEMENT_OPTIONS = sizeof statement_option / sizeof statement_option[0
 static const struct argp_option options[] = {
     {"data", 'd', "FILE | NAME=VALUE", 0, "data: a file, of the kind that its ending says, or one binding; may be repeated", 1},
     {"out", KEY_OUT, "DIR", 0, "write the draws of each chain as CSV (CmdStan's format), and run.json", 1},
-    {"resume", KEY_RESUME, NULL, 0, "go on with the run in the directory of --out that was interrupted: its draws become those of the whole run; nuts, mh, gibbs, slice, tempering, population", 1},
+    {"resume", KEY_RESUME, NULL, 0, "go on with the run in the directory of --out that was interrupted: its draws become those of the whole run; nuts, mh, gibbs, slice, cycle, tempering, population, anneal", 1},
     {"only", KEY_ONLY, "NAME", 0, "run this statement of the file, by the name of its result", 1},
     {"method", KEY_OPTION + 9, "METHOD", 0, "nuts, mh, gibbs, slice, importance, prior, map, laplace, pathfinder or auto; those with arguments of their own in the statement", 2},
     {"seed", KEY_OPTION + 0, "N", 0, "default 1; 0 chooses one", 2},

@@ -437,7 +437,7 @@ static void check_until(ctx *c, const ast_run *r, const char *method) {
     cx_help(c, d, "write `with geometric(beta = 0.1 -> 10, sweeps = 200) until stable(window = 20)`");
   } else if (until_read(c->p->diags, r->until, &read) && method && strcmp(method, "auto") != 0 && !method_is(method_find(method), METHOD_RESTS) && method_is(method_find(method), METHOD_RUNS)) {
     diag *d = cx_error(c, "E0810", r->until->at, "`until` looks at chains, and %s has none that could stop", method);
-    cx_help(c, d, "it is for nuts, mh, gibbs and slice");
+    cx_help(c, d, "it is for nuts, mh, gibbs, slice and cycle");
   }
 }
 

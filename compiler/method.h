@@ -27,7 +27,7 @@
   METHOD(PMMH, "pmmh", METHOD_MARKOV)                                        \
   METHOD(PGAS, "pgas", METHOD_MARKOV)                                        \
   METHOD(VI, "vi", METHOD_ALONE)                                             \
-  METHOD(CYCLE, "cycle", METHOD_RUNS | METHOD_MARKOV)                                      \
+  METHOD(CYCLE, "cycle", METHOD_RUNS | METHOD_MARKOV | METHOD_RESTS)         \
   METHOD(ANNEAL, "anneal", METHOD_VERB | METHOD_ALONE)
 
 enum {

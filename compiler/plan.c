@@ -455,7 +455,7 @@ bool plan_check(program *p, plan *pl) {
   if (!method_is(pl->method, METHOD_RESTS) && !pl->until_set) pl->until.n = 0;
   if (pl->until.n && !method_is(pl->method, METHOD_RESTS)) {
     diag *d = error(p, "E0810", (span){0}, arena_printf(p->mem, "`until` looks at chains, and %s has none that could stop", method_name(pl->method)));
-    diag_help(&p->diags, d, "it is for nuts, mh, gibbs and slice");
+    diag_help(&p->diags, d, "it is for nuts, mh, gibbs, slice and cycle");
     return false;
   }
   if (!default_ladder(p, pl)) return false;

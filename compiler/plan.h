@@ -58,7 +58,7 @@ typedef struct plan {
   uint64_t particles;       /* importance, population, ais: 1..10^9; 10000 */
   const schedule *schedule; /* of annealing, or the ladder of tempering and its kin */
   kernel kernel;            /* of these */
-  until until;              /* nuts, mh, gibbs, slice: when the chains may stop before `draws` */
+  until until;              /* nuts, mh, gibbs, slice, cycle: when the chains may stop before `draws` */
   bool until_set;           /* by plan_override: a method whose chains cannot stop says so */
   bool plain_sums;          /* `statistics = off`: sums over data are not taken from statistics of them */
   plan_part *part;          /* [nparts] of a cycle, in their order: each unknown stands in one, and at most one is nuts */

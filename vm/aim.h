@@ -218,11 +218,11 @@ AIM_API aim_status aim_data_anywhere(aim_task *t);
  *     "init_radius"   initial points are uniform on (-r, r) of the unconstrained space  2
  *     "scale"         mh: of the first proposals; gibbs, slice: of the first slices; on the unconstrained scale  1
  *     "order"         gibbs, slice: sequential or random                          sequential
- *     "until"         text: nuts, mh, gibbs, slice: "ess(400) and rhat(1.01)": chains stop early, when it holds      never
+ *     "until"         text: nuts, mh, gibbs, slice, cycle: "ess(400) and rhat(1.01)": chains stop early, when it holds      never
  *     "particles"     importance                                                  10000
  *     "output"        text: a directory for a CSV file of each chain and run.json, made if absent; none by default.  It holds the
  *                     files of one result: older ones of the same result are removed, draws of another are AIM_E_IO
- *     "resume"        text: on or off: the run that is in "output" goes on from its checkpoints, to the same draws; nuts, mh, gibbs, slice, tempering, population  off
+ *     "resume"        text: on or off: the run that is in "output" goes on from its checkpoints, to the same draws; nuts, mh, gibbs, slice, cycle, tempering, population, anneal  off
  *     "pointwise"     text: on or off, before the task is bound: the log likelihood of each observation can be asked for after the run  off
  *     "replicate"     text: on or off, before the task is bound: y.rep, drawn as y is, is predicted for every observed y: with the method prior each
  *                     draw simulates latents and data.  AIM_E_PROGRAM from aim_bind, with a diagnostic about a site, where that is not possible  off

@@ -13,7 +13,8 @@
 typedef struct checkpoint {
   char magic[8];
   uint64_t fingerprint;
-  uint64_t bytes;        /* of the chain behind the record; 0: it is over */
+  uint64_t bytes;        /* of the chain behind the record; 0: it is over, and its rows are all there is to tell */
+  uint64_t over;         /* it has ended */
   uint64_t chain, done;  /* its number; transitions */
   uint64_t rows, offset; /* complete rows, and the bytes of the CSV file up to there */
   uint64_t divergent, work[2], n_max_depth, n_nan;

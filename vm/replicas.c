@@ -335,20 +335,10 @@ typedef struct spins_rest {
   uint32_t site[64];
 } spins_rest;
 
-typedef struct bytes_at {
-  char *to;         /* written, or */
-  const char *from; /* read */
-} bytes_at;
-
-static void piece(bytes_at *b, void *x, size_t n) {
-  if (b->to) memcpy(b->to, x, n), b->to += n;
-  else memcpy(x, b->from, n), b->from += n;
-}
-
-static void piece_of_spins(replicas *x, bytes_at *b) {
+static void piece_of_spins(replicas *x, rest_bytes *b) {
   spins_rest s;
-  piece(b, x->flips, x->n * sizeof *x->flips);
-  piece(b, x->memory, x->bytes);
+  rest_piece(b, x->flips, x->n * sizeof *x->flips);
+  rest_piece(b, x->memory, x->bytes);
   if (x->kit->form.q) {
     s = (spins_rest){.visit = x->potts.visit, .sweep = x->potts.sweep, .chunk = x->potts.chunk};
     memcpy(s.site, x->potts.site, sizeof s.site);
@@ -356,8 +346,8 @@ static void piece_of_spins(replicas *x, bytes_at *b) {
     s = (spins_rest){.visit = x->spin.visit, .sweep = x->spin.sweep, .chunk = x->spin.chunk};
     memcpy(s.site, x->spin.site, sizeof s.site);
   }
-  piece(b, &s, sizeof s);
-  if (b->to) return;
+  rest_piece(b, &s, sizeof s);
+  if (!b->from) return;
   if (x->kit->form.q) {
     x->potts.visit = s.visit, x->potts.sweep = s.sweep, x->potts.chunk = s.chunk;
     memcpy(x->potts.site, s.site, sizeof s.site);
@@ -367,30 +357,26 @@ static void piece_of_spins(replicas *x, bytes_at *b) {
   }
 }
 
-static void pieces(replicas *x, bytes_at *b) {
-  piece(b, x->energy, x->n * sizeof *x->energy);
-  piece(b, x->best, x->n * sizeof *x->best);
+static void pieces(replicas *x, rest_bytes *b) {
+  rest_piece(b, x->energy, x->n * sizeof *x->energy);
+  rest_piece(b, x->best, x->n * sizeof *x->best);
+  rest_piece(b, &x->visits, sizeof x->visits);
+  rest_piece(b, &x->accepted, sizeof x->accepted);
   if (x->kit->spins) {
     piece_of_spins(x, b);
     return;
   }
-  if (x->record) piece(b, x->record, x->n * x->kit->r->m->p->cells * sizeof *x->record);
+  if (x->record) rest_piece(b, x->record, x->n * x->kit->r->m->p->cells * sizeof *x->record);
   const size_t each = mh_walk_bytes(&x->kit->tables, 0);
+  b->n += x->n * each;
   for (size_t k = 0; k < x->n; k++) {
     if (b->to) mh_walk_save(&x->walk[k], b->to), b->to += each;
-    else mh_walk_restore(&x->walk[k], b->from), b->from += each;
+    else if (b->from) mh_walk_restore(&x->walk[k], b->from), b->from += each;
   }
 }
 
-size_t replicas_rest_bytes(const replicas *x) {
-  const size_t energies = 2 * x->n * sizeof(double);
-  if (x->kit->spins) return energies + x->n * sizeof *x->flips + x->bytes + sizeof(spins_rest);
-  return energies + (x->record ? x->n * x->kit->r->m->p->cells * sizeof *x->record : 0) + x->n * mh_walk_bytes(&x->kit->tables, 0);
-}
-
-void replicas_save(const replicas *x, void *bytes) { pieces((replicas *)x, &(bytes_at){.to = bytes}); }
-
-void replicas_restore(replicas *x, uint64_t key, uint64_t first, const void *bytes) {
+/* What replicas_start sets beside the state. */
+static void place(replicas *x, uint64_t key, uint64_t first) {
   x->plan.key = key;
   x->plan.first_replica = first;
   x->plan.replicas = x->n;
@@ -401,5 +387,9 @@ void replicas_restore(replicas *x, uint64_t key, uint64_t first, const void *byt
     x->walk[k].status = RUN_OK;
     x->walk[k].exact = x->exact;
   }
-  pieces(x, &(bytes_at){.from = bytes});
+}
+
+void replicas_rest(replicas *x, uint64_t key, uint64_t first, rest_bytes *b) {
+  if (b->from) place(x, key, first);
+  pieces(x, b);
 }

@@ -7,6 +7,7 @@
 #define AIM_VM_REPLICAS_H
 
 #include "vm/mh_walk.h"
+#include "vm/rest_piece.h"
 #include "vm/spin_form.h"
 
 #include "stdlib/runtime/rt_potts.h"
@@ -91,11 +92,9 @@ void replicas_look(replicas *x);
 void replicas_anneal(replicas *x, replicas_steps *steps);
 /* The state of replica k, or the best it has met. */
 void replicas_state(const replicas *x, size_t k, bool best, exec_cell *frame /* OUT */);
-/* All replicas at rest between two sweeps, as bytes that mean something to the same build and the same run: so many of them; written; and read in the place
- * of replicas_start. */
-size_t replicas_rest_bytes(const replicas *x);
-void replicas_save(const replicas *x, void *bytes /* OUT */);
-void replicas_restore(replicas *x, uint64_t key, uint64_t first, const void *bytes);
+/* All replicas at rest between two sweeps, as bytes that mean something to the same build and the same run: counted, written, or read in the place
+ * of replicas_start, whose key and first number they then are given. */
+void replicas_rest(replicas *x, uint64_t key, uint64_t first, rest_bytes *b);
 /* Replica k becomes what parent[k] is, which has itself as parent; random numbers stay those of the place. */
 void replicas_resample(replicas *x, const uint32_t *parent);
 

@@ -210,7 +210,9 @@ run_status run_jobs_early(run *r, size_t jobs, run_job *job, void *ctx);
 void run_rest_make(run *r);
 /* Runs chain 0 .. chains - 1 as jobs: once, or until they meet the condition, again and again from where they rest.  Returns r->status. */
 run_status run_chains(run *r, run_job *job, void *ctx);
-/* Takes over what was counted up to x->from, if anything, and the time.  Transitions that were made. */
+/* The time of the parts up to x->from, if anything. */
+void run_rest_clock(run *r, int c);
+/* That, and what was counted up to there.  Transitions that were made. */
 uint64_t run_rest_begin(run *r, int c, eval_worker *w);
 /* After transition number `done`, what x->status becomes: whether the chain ends here. */
 run_status run_rest_status(const run *r, uint64_t done);
@@ -218,6 +220,10 @@ run_status run_rest_status(const run *r, uint64_t done);
  * unless the chain is over (x->rest->bytes is 0), and calls run_rest_put. */
 bool run_rest_due(run *r, int c, uint64_t done);
 void run_rest_put(run *r, int c, const eval_worker *w);
+/* For drivers whose chains are made of several jobs, in the place of run_rest_due: whether a checkpoint of that tick is old (after every second or, where chains are large, every 16 MiB of
+ * them); and the head of a new one, with that many bytes behind it. */
+bool run_rest_old(const run *r, int saved);
+void run_rest_head(run *r, int c, uint64_t done, size_t bytes, bool over);
 /* The chain ends, or pauses: seconds. */
 void run_rest_end(run *r, int c);
 /* Whether the condition of `until` holds of the first r->pause draws of each chain: run_until.c.  RUN_OK, or RUN_E_MEMORY. */

@@ -7,6 +7,7 @@
 
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_philox.h"
+#include "vm/checkpoint.h"
 #include "vm/nuts_chain.h"
 
 #include <string.h>
@@ -20,6 +21,7 @@ typedef struct cycle_run {
   exec_cell **spare;   /* [threads] */
   bool **moves;        /* [nparts] */
   size_t nuts;         /* the part; nparts: there is none */
+  size_t walk_bytes;   /* of a walker at rest; the chain of nuts stands behind it */
   adapt_kind kind;
 } cycle_run;
 
@@ -100,8 +102,32 @@ static int on_draw(void *user, uint32_t index, bool warmup, const double *q, con
   return j->x->status != RUN_OK;
 }
 
+/* What the chain of nuts tells of itself. */
+static void take_over(cycle_job *j) {
+  const nuts_result *a = &j->result;
+  j->x->step_size = a->step_size;
+  j->x->form = a->form;
+  j->x->n_max_depth = a->n_max_depth[1];
+  j->x->n_nan = a->n_nan;
+}
+
+/* The cycle at rest: the walker, and behind it the chain of nuts, if there is one. */
+static void rest(cycle_job *j, const nuts_chain *nuts, uint64_t done) {
+  if (!run_rest_due(j->n->r, j->chain, done)) return;
+  char *to = (char *)(j->x->rest + 1);
+  if (nuts) take_over(j);
+  if (j->x->rest->bytes) {
+    mh_walk_save(&j->c, to);
+    if (nuts) nuts_chain_save(nuts, to + j->n->walk_bytes);
+  }
+  run_rest_put(j->n->r, j->chain, j->c.w);
+}
+
+static void on_rest(void *user, const nuts_chain *c, uint32_t done) { rest(user, c, done); }
+
 static run_status run_with_nuts(cycle_job *j) {
   const run_options *o = &j->n->r->o;
+  const checkpoint *from = j->x->from;
   nuts_options n;
   nuts_options_init(&n, j->c.key);
   n.warmup = (uint32_t)o->warmup;
@@ -111,20 +137,31 @@ static run_status run_with_nuts(cycle_job *j) {
   n.delta = o->target_accept;
   n.step_size = o->step_size;
   n.init_radius = o->init_radius;
-  const nuts_target t = {.dim = j->n->r->m->p->block_dim, .density = density, .density_user = j, .on_draw = on_draw, .draw_user = j, .moves = true};
+  const nuts_target t = {.dim = j->n->r->m->p->block_dim, .density = density, .density_user = j, .on_draw = on_draw, .draw_user = j, .on_rest = on_rest, .moves = true,
+                         .from = from ? (const char *)(from + 1) + j->n->walk_bytes : NULL};
   const nuts_status st = nuts_chain_run(&n, &t, j->n->work[j->thread], &j->result);
-  j->x->step_size = j->result.step_size;
-  j->x->form = j->result.form;
-  j->x->n_max_depth = j->result.n_max_depth[1];
-  j->x->n_nan = j->result.n_nan;
+  take_over(j);
   return st == NUTS_OK ? RUN_OK : st == NUTS_STOPPED ? j->x->status : st == NUTS_E_DENSITY ? RUN_E_BOUND : st == NUTS_E_INIT ? RUN_E_INIT : RUN_E_INTERNAL;
 }
 
-static run_status run_without(cycle_job *j) {
+static run_status run_without(cycle_job *j, uint64_t done) {
   const run_options *o = &j->n->r->o;
   run_status st = RUN_OK;
-  for (int64_t t = 0; t < o->warmup + o->draws * o->thin && st == RUN_OK; t++) st = complete(j, t, NULL);
+  for (int64_t t = (int64_t)done; t < o->warmup + o->draws * o->thin && st == RUN_OK; t++) {
+    st = j->x->status = complete(j, t, NULL);
+    rest(j, NULL, (uint64_t)t + 1);
+  }
   return st;
+}
+
+/* From where it stands to its end. */
+static run_status run_on(cycle_job *j, uint64_t done) {
+  const run *r = j->n->r;
+  if (done && run_rest_status(r, done) == RUN_PAUSED) return RUN_PAUSED;
+  if (j->x->from && j->x->from->bytes == 0) return RUN_OK;
+  if (j->x->from) mh_walk_restore(&j->c, j->x->from + 1);
+  else if (!mh_walk_start(&j->c, r->o.scale)) return j->c.status;
+  return j->n->nuts < r->o.nparts ? run_with_nuts(j) : run_without(j, done);
 }
 
 static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
@@ -132,14 +169,13 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   run *r = n->r;
   chain_state *x = &r->chain[job];
   cycle_job j = {.n = n, .x = x, .c = n->walk[thread], .chain = (int)job, .thread = thread};
-  run_rest_begin(r, (int)job, w);
+  const uint64_t done = run_rest_begin(r, (int)job, w);
   j.c.w = w;
   j.c.s = &n->scratch[thread];
   j.c.frame = x->frame;
   j.c.init_radius = r->o.init_radius;
   j.c.key = rt_key_fold(r->o.seed, job);
-  if (!mh_walk_start(&j.c, r->o.scale)) x->status = j.c.status;
-  else x->status = n->nuts < r->o.nparts ? run_with_nuts(&j) : run_without(&j);
+  x->status = run_on(&j, done);
   run_chain_over(r, x);
   run_rest_end(r, (int)job);
   x->faults = w->faults;
@@ -177,6 +213,9 @@ run_status run_cycle(run *r) {
     n.work[k] = ARENA_ARRAY(r->mem, double, doubles);
     n.spare[k] = ARENA_ARRAY(r->mem, exec_cell, p->cells);
   }
+  n.walk_bytes = mh_walk_bytes(&n.tables, 0);
+  r->rest_bytes = n.walk_bytes + (n.nuts < r->o.nparts ? nuts_chain_bytes(p->block_dim, (uint32_t)r->o.max_depth, n.kind) : 0);
+  run_rest_make(r);
   /* From here on nothing is taken from the arena, whose jump would lose the logs. */
   for (size_t k = 0; k < threads && st == RUN_OK; k++)
     if (!mh_scratch_reserve(&n.scratch[k], &n.tables)) st = RUN_E_MEMORY;

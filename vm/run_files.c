@@ -137,7 +137,7 @@ static run_status resume(aim_task *t) {
   const size_t bytes = run_rest_bytes(r);
   size_t over = 0, absent = 0;
   if (bytes == 0) {
-    r->why = arena_printf(&t->mem, "%s cannot be resumed: only chains of nuts, with something continuous to move, mh, gibbs, slice, tempering and population keep checkpoints", method_name(r->o.method));
+    r->why = arena_printf(&t->mem, "%s cannot be resumed: only chains of nuts, with something continuous to move, mh, gibbs, slice, cycle, tempering, population and anneal keep checkpoints", method_name(r->o.method));
     return RUN_E_METHOD;
   }
   const char **anew = ARENA_ARRAY(&t->mem, const char *, (size_t)r->o.chains);
@@ -153,7 +153,7 @@ static run_status resume(aim_task *t) {
     bool fits = k && k->chain == (uint64_t)c && (k->bytes == 0 || k->bytes == bytes || bytes == RUN_REST_LATER) && checkpoint_rows(csv_path(t, c), k->offset, k->rows, r->store, (int)c, frame_of(t, k), &t->mem);
     if (fits) r->chain[c].from = k;
     else anew[c] = st == CHECKPOINT_ABSENT ? "is not there" : k ? "and its draws do not fit together" : "is damaged";
-    over += fits && k->bytes == 0;
+    over += fits && k->over;
     absent += st == CHECKPOINT_ABSENT;
   }
   const bool none = absent == (size_t)r->o.chains;

@@ -76,27 +76,11 @@ static void step_to(run *r, population *p, double d, double u) {
 
 /* ---- at rest */
 
-static size_t rest_bytes(const population *p) {
-  return sizeof p->now + sizeof p->s.at + p->s.s->registers * sizeof *p->s.r + (p->s.s->slots + 1) * sizeof *p->s.slot + replicas_rest_bytes(&p->x);
-}
-
-static void save(const population *p, char *to) {
-  const size_t registers = p->s.s->registers * sizeof *p->s.r, slots = (p->s.s->slots + 1) * sizeof *p->s.slot;
-  memcpy(to, &p->now, sizeof p->now), to += sizeof p->now;
-  memcpy(to, &p->s.at, sizeof p->s.at), to += sizeof p->s.at;
-  memcpy(to, p->s.r, registers), to += registers;
-  memcpy(to, p->s.slot, slots), to += slots;
-  replicas_save(&p->x, to);
-}
-
-static void restore(population *p, uint64_t key, const char *from) {
-  const size_t registers = p->s.s->registers * sizeof *p->s.r, slots = (p->s.s->slots + 1) * sizeof *p->s.slot;
-  memcpy(&p->now, from, sizeof p->now), from += sizeof p->now;
-  memcpy(&p->s.at, from, sizeof p->s.at), from += sizeof p->s.at;
-  memcpy(p->s.r, from, registers), from += registers;
-  memcpy(p->s.slot, from, slots), from += slots;
+static void rest(population *p, uint64_t key, rest_bytes *b) {
+  rest_piece(b, &p->now, sizeof p->now);
   p->now.stats.energies = p->x.energy;
-  replicas_restore(&p->x, key, 0, from);
+  schedule_rest(&p->s, b);
+  replicas_rest(&p->x, key, 0, b);
 }
 
 /* ---- a population */
@@ -114,10 +98,10 @@ static void measure(population *p) {
   s->best = best;
 }
 
-static void put(run *r, size_t job, const population *p, eval_worker *w) {
+static void put(run *r, size_t job, population *p, eval_worker *w) {
   chain_state *c = &r->chain[job];
   if (!run_rest_due(r, (int)job, atomic_load_explicit(&c->done, memory_order_relaxed))) return;
-  if (c->rest->bytes) save(p, (char *)(c->rest + 1));
+  if (c->rest->bytes) rest(p, 0, &(rest_bytes){.to = (char *)(c->rest + 1)});
   run_rest_put(r, (int)job, w);
 }
 
@@ -180,7 +164,7 @@ static run_status run_one(populations *m, size_t job, size_t thread, eval_worker
   const uint64_t key = rt_key_fold(r->o.seed, job);
   run_rest_begin(r, (int)job, w);
   if (c->from && c->from->bytes == 0) return RUN_OK;
-  if (c->from) restore(p, key, (const char *)(c->from + 1));
+  if (c->from) rest(p, key, &(rest_bytes){.from = (const char *)(c->from + 1)});
   else {
     if (!replicas_start(&p->x, w, thread, key, 0)) return p->x.status;
     p->now = (progress){.stats = {.best = INFINITY, .acceptance = 1.0, .ess = 1.0, .energies = p->x.energy, .n = p->x.n}};
@@ -223,7 +207,9 @@ run_status run_population(run *r) {
     p->copies = ARENA_ARRAY(r->mem, uint32_t, p->x.n);
     p->parent = ARENA_ARRAY(r->mem, uint32_t, p->x.n);
   }
-  r->rest_bytes = rest_bytes(&m.of[0]);
+  rest_bytes b = {0};
+  rest(&m.of[0], 0, &b);
+  r->rest_bytes = b.n;
   run_rest_make(r);
   run_status st = replicas_kit_reserve(&m.kit) ? run_jobs(r, chains, population_job, &m) : RUN_E_MEMORY;
   replicas_kit_free(&m.kit);

@@ -12,6 +12,8 @@ size_t run_rest_bytes(const run *r) {
   case PLAN_MH:
   case PLAN_GIBBS:
   case PLAN_SLICE: return run_mh_rest_bytes(r);
+  case PLAN_ANNEAL:
+  case PLAN_CYCLE:
   case PLAN_TEMPERING:
   case PLAN_POPULATION: return r->rest_bytes ? r->rest_bytes : RUN_REST_LATER;
   default: return 0;
@@ -26,12 +28,17 @@ void run_rest_make(run *r) {
 
 static uint64_t transitions(const run *r, int64_t draws) { return (uint64_t)(r->o.warmup + draws * r->o.thin); }
 
+void run_rest_clock(run *r, int c) {
+  chain_state *x = &r->chain[c];
+  x->began = run_now(r) - (x->from ? x->from->seconds[0] + x->from->seconds[1] : 0.0);
+  x->warmed = 0;
+}
+
 uint64_t run_rest_begin(run *r, int c, eval_worker *w) {
   chain_state *x = &r->chain[c];
   const checkpoint *k = x->from;
   x->status = RUN_OK;
-  x->began = run_now(r);
-  x->warmed = 0;
+  run_rest_clock(r, c);
   if (!k) return 0;
   const bool warm = k->done > (uint64_t)r->o.warmup;
   atomic_store(&x->done, k->done);
@@ -45,7 +52,6 @@ uint64_t run_rest_begin(run *r, int c, eval_worker *w) {
   x->n_max_depth = k->n_max_depth;
   x->n_nan = k->n_nan;
   w->faults = k->faults;
-  x->began -= k->seconds[0] + k->seconds[1];
   if (warm) x->warmed = x->began + k->seconds[0];
   return k->done;
 }
@@ -61,20 +67,29 @@ static void seconds(const run *r, const chain_state *x, double out[2]) {
   out[1] = x->warmed > 0 ? now - x->warmed : 0;
 }
 
-/* After every second or, where chains are large, every 16 MiB of them, at the end of warm-up, and when the chain ends, pauses or is stopped. */
+bool run_rest_old(const run *r, int saved) {
+  const int wait = 1 + (int)(run_rest_bytes(r) >> 24);
+  return atomic_load_explicit(&r->tick, memory_order_relaxed) >= saved + wait;
+}
+
+/* When the one before is old, at the end of warm-up, and when the chain ends, pauses or is stopped. */
 bool run_rest_due(run *r, int c, uint64_t done) {
   chain_state *x = &r->chain[c];
   if (!x->rest || (x->status != RUN_OK && x->status != RUN_STOPPED && x->status != RUN_PAUSED)) return false;
   /* Populations have as many sweeps as their schedule asks for. */
   const bool over = r->o.method == PLAN_POPULATION ? x->over : done == transitions(r, r->o.draws);
-  const size_t bytes = run_rest_bytes(r);
-  const int tick = atomic_load_explicit(&r->tick, memory_order_relaxed), wait = 1 + (int)(bytes >> 24);
-  if (!over && x->status == RUN_OK && (!x->save[0] || (done != (uint64_t)r->o.warmup && tick < x->saved + wait))) return false;
-  x->saved = tick;
+  if (!over && x->status == RUN_OK && (!x->save[0] || (done != (uint64_t)r->o.warmup && !run_rest_old(r, x->saved)))) return false;
+  run_rest_head(r, c, done, over ? 0 : run_rest_bytes(r), over);
+  return true;
+}
+
+void run_rest_head(run *r, int c, uint64_t done, size_t bytes, bool over) {
+  chain_state *x = &r->chain[c];
+  x->saved = atomic_load_explicit(&r->tick, memory_order_relaxed);
   memset(x->rest, 0, sizeof *x->rest);
   x->rest->done = done;
-  x->rest->bytes = over ? 0 : bytes;
-  return true;
+  x->rest->bytes = bytes;
+  x->rest->over = over;
 }
 
 /* A checkpoint that cannot be written leaves the one before: a full disk is the affair of the draws. */

@@ -111,39 +111,17 @@ static void gather(tempering *m, ladder *l) {
 
 /* ---- at rest */
 
-enum { LADDER_PIECES = 8 };
-typedef struct ladder_piece {
-  void *at;
-  size_t n;
-} ladder_piece;
-
-static void ladder_pieces(ladder *l, size_t rungs, ladder_piece p[LADDER_PIECES]) {
+static void ladder_rest(ladder *l, size_t rungs, uint64_t key, rest_bytes *b) {
   const size_t pairs = rungs - 1;
-  const ladder_piece all[LADDER_PIECES] = {{&l->round, sizeof l->round}, {l->beta, rungs * sizeof *l->beta}, {l->of, rungs * sizeof *l->of}, {l->at, rungs * sizeof *l->at},
-                                           {l->rejected, pairs * sizeof *l->rejected}, {l->tried, pairs * sizeof *l->tried}, {l->up, pairs * sizeof *l->up}, {l->down, pairs * sizeof *l->down}};
-  memcpy(p, all, sizeof all);
-}
-
-static size_t ladder_bytes(ladder *l, size_t rungs) {
-  ladder_piece p[LADDER_PIECES];
-  size_t n = replicas_rest_bytes(&l->x);
-  ladder_pieces(l, rungs, p);
-  for (int k = 0; k < LADDER_PIECES; k++) n += p[k].n;
-  return n;
-}
-
-static void ladder_save(ladder *l, size_t rungs, char *to) {
-  ladder_piece p[LADDER_PIECES];
-  ladder_pieces(l, rungs, p);
-  for (int k = 0; k < LADDER_PIECES; to += p[k++].n) memcpy(to, p[k].at, p[k].n);
-  replicas_save(&l->x, to);
-}
-
-static void ladder_restore(ladder *l, size_t rungs, uint64_t key, const char *from) {
-  ladder_piece p[LADDER_PIECES];
-  ladder_pieces(l, rungs, p);
-  for (int k = 0; k < LADDER_PIECES; from += p[k++].n) memcpy(p[k].at, from, p[k].n);
-  replicas_restore(&l->x, key, 0, from);
+  rest_piece(b, &l->round, sizeof l->round);
+  rest_piece(b, l->beta, rungs * sizeof *l->beta);
+  rest_piece(b, l->of, rungs * sizeof *l->of);
+  rest_piece(b, l->at, rungs * sizeof *l->at);
+  rest_piece(b, l->rejected, pairs * sizeof *l->rejected);
+  rest_piece(b, l->tried, pairs * sizeof *l->tried);
+  rest_piece(b, l->up, pairs * sizeof *l->up);
+  rest_piece(b, l->down, pairs * sizeof *l->down);
+  replicas_rest(&l->x, key, 0, b);
 }
 
 /* ---- a chain */
@@ -170,7 +148,7 @@ static run_status begin(tempering *m, size_t job, size_t thread, eval_worker *w,
   const chain_state *c = &m->r->chain[job];
   ladder *l = &m->of[job];
   if (c->from) {
-    if (c->from->bytes) ladder_restore(l, m->rungs, key, (const char *)(c->from + 1));
+    if (c->from->bytes) ladder_rest(l, m->rungs, key, &(rest_bytes){.from = (const char *)(c->from + 1)});
     return RUN_OK;
   }
   if (!replicas_start(&l->x, w, thread, key, 0)) return l->x.status;
@@ -212,7 +190,7 @@ static run_status temper(tempering *m, size_t job, size_t thread, eval_worker *w
     atomic_fetch_add_explicit(&c->done, 1, memory_order_relaxed);
     st = c->status = run_rest_status(r, (uint64_t)t + 1);
     if (!run_rest_due(r, (int)job, (uint64_t)t + 1)) continue;
-    if (c->rest->bytes) ladder_save(l, m->rungs, (char *)(c->rest + 1));
+    if (c->rest->bytes) ladder_rest(l, m->rungs, key, &(rest_bytes){.to = (char *)(c->rest + 1)});
     run_rest_put(r, (int)job, w);
   }
   return st;
@@ -295,7 +273,9 @@ run_status run_tempering(run *r) {
     l->up = ARENA_ARRAY(r->mem, log_mean, pairs + 1);
     l->down = ARENA_ARRAY(r->mem, log_mean, pairs + 1);
   }
-  r->rest_bytes = ladder_bytes(&m.of[0], m.rungs);
+  rest_bytes b = {0};
+  ladder_rest(&m.of[0], m.rungs, 0, &b);
+  r->rest_bytes = b.n;
   run_rest_make(r);
   run_status st = replicas_kit_reserve(&m.kit) ? run_chains(r, temper_job, &m) : (r->status = RUN_E_MEMORY);
   replicas_kit_free(&m.kit);

@@ -37,6 +37,12 @@ void schedule_begin(schedule_run *x, const double *inputs) {
   x->why = NULL;
 }
 
+void schedule_rest(schedule_run *x, rest_bytes *b) {
+  rest_piece(b, &x->at, sizeof x->at);
+  rest_piece(b, x->r, x->s->registers * sizeof *x->r);
+  rest_piece(b, x->slot, x->s->slots * sizeof *x->slot);
+}
+
 double schedule_ess(const double *energy, size_t n, double d) {
   double least = INFINITY, sum = 0.0, squares = 0.0;
   for (size_t k = 0; k < n; k++)

@@ -9,6 +9,7 @@
 
 #include "compiler/program.h"
 #include "compiler/schedule.h"
+#include "vm/rest_piece.h"
 
 /* What a driver has measured when it asks for the next step. */
 typedef struct schedule_stats {
@@ -46,6 +47,8 @@ const char *schedule_inputs(const schedule *s, const program *p, double *r);
 /* inputs: [s->registers] as schedule_inputs filled them; copied to x->r. */
 void schedule_begin(schedule_run *x, const double *inputs);
 schedule_state schedule_next(schedule_run *x, const schedule_stats *stats, schedule_step *step /* OUT */);
+/* Where it stands, between two steps. */
+void schedule_rest(schedule_run *x, rest_bytes *b);
 
 /* (sum w)^2 / (n sum w^2) of n weights exp(-d energy): what part of them draws at an inverse temperature d higher are worth. */
 double schedule_ess(const double *energy, size_t n, double d);

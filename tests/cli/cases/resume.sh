@@ -5,9 +5,10 @@ lengths='--warmup 40000 --thin 300 --draws 300 --quiet'
 long() { "$aimc" run eight_schools.aim $lengths "$@" > out 2> err; }
 # same DIR DIR NAME: the same rows.
 same() {
-  for c in 1 2 3 4; do
-    grep -v '^#' "$1/$3-$c.csv" > rows.1
-    grep -v '^#' "$2/$3-$c.csv" | cmp -s - rows.1 || fail "chain $c of $2 differs from $1"
+  for file in "$1/$3"-*.csv; do
+    file=${file##*/}
+    grep -v '^#' "$1/$file" > rows.1 || fail "$1/$file has no rows"
+    grep -v '^#' "$2/$file" | cmp -s - rows.1 || fail "$file of $2 differs from $1"
   done
 }
 # killed FILE RESULT FLAG...: kills a run at random points, AIM_RESUME_KILLS times (`make kills`: 20); it goes on each time, and in the end to its end.
@@ -26,7 +27,7 @@ killed() {
   done
   "$aimc" run $file "$@" --quiet --out part --resume > out 2> err || fail "status $? after kills at $delays"
   same whole part $result
-  for c in 1 2 3 4; do whole part/$result-$c.csv || fail "chain $c has broken rows"; done
+  for csv in part/$result-*.csv; do whole $csv || fail "$csv has broken rows"; done
   says part/run.json '"interrupted": false'
   [ -z "$(find part -name '*.part')" ] || fail "a temporary file is left"
 }
@@ -39,6 +40,19 @@ test_resume_after_kill_9_of_mh() {
   killed many.aim many
 }
 test_resume_after_kill_9_of_nuts_from_pathfinder() { killed eight_schools.aim eight_schools $lengths --set init=pathfinder; }
+labels() {
+  printf 'model labels(x: real[N], u: real[N]) {\n  a ~ Normal(0, 2)\n  b ~ Normal(0, 2)\n  p ~ Beta(2, 2)\n' > labels.aim
+  printf '  plate i in 1..N { k[i] ~ Bernoulli(p);  x[i] ~ StudentT(4, a + b * u[i] * k[i], 1) }\n}\n' >> labels.aim
+  printf 'infer labels on x = [0.3, 2.1, 0.4, 3.8, -0.2, 5.1], u = [0.5, 1, 1.5, 2, 2.5, 3] with cycle(%s), warmup = 20000, draws = 300, thin = 300\n' "$1" >> labels.aim
+}
+test_resume_after_kill_9_of_cycle() {
+  labels 'nuts([a, b]), gibbs([p, k])'
+  killed labels.aim labels
+}
+test_resume_after_kill_9_of_cycle_without_nuts() {
+  labels 'mh([a, b]), gibbs([p, k])'
+  killed labels.aim labels --thin 800
+}
 # Replicas as spins, and moved one element at a time; the ladder moves its rungs in warm-up.
 ring() {
   printf 'model ring(n: int) {\n  s: spin[n] ~ Flat()\n  energy -sum(s[i] * s[i %% n + 1] for i in 1..n)\n}\ninfer ring on n = 64 with %s\n' "$1" > ring.aim
@@ -57,6 +71,48 @@ test_resume_after_kill_9_of_population() {
   killed ring.aim ring
   sed -n '/log_evidence/p' whole/run.json > evidence
   [ -s evidence ] && grep log_evidence part/run.json | cmp -s - evidence || fail "the evidence has changed"
+}
+# Annealed replicas in several blocks: a schedule that reads nothing, one that does, colours, and a model that is moved one element at a time.  The trace and
+# the result are those of the whole run as well.
+annealed() {
+  killed "$@"
+  cmp -s whole/trace.tsv part/trace.tsv || fail "the trace differs"
+}
+glass() {
+  printf 'model glass(n: int) {\n  let J = [sin(1.7 * i * j) for i in 1..n, j in 1..n]\n  s: spin[n] ~ Flat()\n' > glass.aim
+  printf '  energy sum(J[i, j] * s[i] * s[j] for i in 1..n, j in 1..n if i < j)\n}\nanneal glass on n = 60 with %s\n' "$1" >> glass.aim
+}
+test_resume_after_kill_9_of_anneal() {
+  glass 'geometric(beta = 0.01 -> 3, sweeps = 60000) using metropolis(replicas = 100)'
+  annealed glass.aim glass
+}
+test_resume_after_kill_9_of_anneal_that_watches() {
+  glass 'linear(beta = 0 -> 2, sweeps = 20000) then hold(beta = 2, sweeps = 20000) until stable(window = 10000) using gibbs(replicas = 100, order = random)'
+  annealed glass.aim glass
+}
+test_resume_after_kill_9_of_anneal_of_colours() {
+  printf 'model potts(n: int) {\n  s: index(3)[n, n] ~ Flat()\n' > potts.aim
+  printf '  energy -sum((s[i, j] == s[i %% n + 1, j]) + (s[i, j] == s[i, j %% n + 1]) for i in 1..n, j in 1..n)\n}\n' >> potts.aim
+  printf 'anneal potts on n = 20 with geometric(beta = 0.1 -> 3, sweeps = 4000) using gibbs(replicas = 130)\n' >> potts.aim
+  annealed potts.aim potts
+}
+test_resume_after_kill_9_of_anneal_by_elements() {
+  printf 'model wells(n: int) {\n  x: real[n] ~ Normal(0, 2)\n  k: index(3)[n] ~ Flat()\n  energy sum((x[i]^2 - k[i])^2 for i in 1..n)\n}\n' > wells.aim
+  printf 'anneal wells on n = 3 with adaptive(beta = 0.1 -> 20, ess = 0.99) then hold(beta = 20, sweeps = 2000) using metropolis(replicas = 130)\n' >> wells.aim
+  annealed wells.aim wells
+}
+# The rows are made again from the states at rest, and nothing else is done.
+test_resume_of_a_complete_anneal() {
+  glass 'geometric(beta = 0.01 -> 3, sweeps = 100) using metropolis(replicas = 100)'
+  expect 0 "$aimc" run glass.aim --out d --threads 2
+  cp -r d before
+  cp out table
+  expect 0 "$aimc" run glass.aim --out d --resume --threads 1 --engine vm
+  says err 'was complete'
+  same before d glass
+  cmp -s before/trace.tsv d/trace.tsv || fail "the trace has changed"
+  for f in table out; do sed 1d $f > $f.rest; done
+  cmp -s table.rest out.rest || fail "the result has changed"
 }
 test_resume_of_another_ladder() {
   ring 'tempering(warmup = 10, draws = 20, beta = geometric(0.1 -> 1, rungs = 4))'
