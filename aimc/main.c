@@ -2,6 +2,7 @@
 #include "aimc/aimc.h"
 
 #include "aimc/engine.h"
+#include "vm/api.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -48,7 +49,9 @@ aim_program *load(const args *a, aim_vm *vm, const char *path, int *status) {
   aim_status st = aim_load_file(vm, path, &p);
   *status = exit_of(st);
   /* What `check` says is its output where a program reads it. */
-  FILE *to = a->json && strcmp(a->command, "check") == 0 ? stdout : stderr;
+  const bool checks = strcmp(a->command, "check") == 0;
+  FILE *to = a->json && checks ? stdout : stderr;
+  if (p && checks) api_warn_missing(p);
   if (p) aim_program_messages(p, message_flags(a, to), put_text, to);
   say(st, p ? aim_program_errno(p) : 0, path);
   if (st == AIM_OK) return p;

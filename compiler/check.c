@@ -1,8 +1,6 @@
 /* check.c: the entry of the checker, the declarations of a program, and the queries of later phases.
  *
- * What cannot be run yet (agents, worlds) may be declared: a file that only declares it checks with the
- * warning W0690, and the parts of a model around it are checked in full.  A statement that would have to run it, and a
- * construct inside a model that the compiler could only get wrong by leaving it out (ragged arrays), is the error E0690. */
+ * A construct inside a model that the compiler could only get wrong by leaving it out is the error E0690. */
 #include "compiler/check_state.h"
 
 #include "compiler/import.h"
@@ -206,12 +204,6 @@ static void declare(check_state *st, ast_decl *d, bool library) {
   ptr_map_put(map, s->name, s);
 }
 
-static void cannot_run(check_state *st, const ast_decl *d) {
-  diag *w = diag_add(st->p->diags, DIAG_WARNING, "W0690", d->head, "%s `%s` cannot be run yet",
-                     d->kind == DECL_AGENT ? "agent" : "world", d->name.name);
-  diag_note(st->p->diags, w, "it is read, and its contents are not checked");
-}
-
 /* A chain of calls that comes back to where it started.  Functions whose callees are all done are taken away until none is left;
  * what remains is on a cycle or calls one. */
 static void check_recursion(check_state *st) {
@@ -360,7 +352,7 @@ bool check_file(check_program *p) {
         ARENA_PUSH(p->mem, st->queue, st->nqueue, st->cap_queue, s);
       }
       break;
-    case DECL_AGENT: case DECL_WORLD: cannot_run(st, d); break;
+    case DECL_AGENT: case DECL_WORLD: if (s) check_agent_body(st, s); break;
     case DECL_SCHEDULE: schedule_check(p, d); break;
     default: break;
     }

@@ -50,6 +50,10 @@ typedef enum sym_kind {
   SYM_LET,      /* by let, in a block or an expression */
   SYM_INDEX,    /* of a plate, for or comprehension */
   SYM_PARAM,    /* of a fn, dist or member */
+  SYM_ACTION,   /* of an agent or a world: agent.h */
+  SYM_STATE,
+  SYM_OBSERVATION,
+  SYM_TIME,     /* t, the step of the plan, in a preference */
   SYM_FN,       /* a function written in AIM */
   SYM_BUILTIN,  /* a function of the language: compiler/builtin.h */
   SYM_DIST,     /* a distribution written in AIM: one overload */

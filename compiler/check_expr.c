@@ -168,6 +168,7 @@ static const ty_info *check_name(ctx *c, ast_expr *e) {
   }
   e->name.sym = s;
   s->read = true;
+  if (c->reads && !agent_read(c, s, e->at)) return check_error(c, e);
   if (s->stochastic) c->stochastic = true;
   if (s->elementwise) elements_read(c, s, NULL, e->at);
   if (!s->type) {

@@ -13,7 +13,7 @@ void check_fn_body(check_state *st, symbol *fn) {
 }
 
 /* A name of the signature that nothing reads is most often a `~` or a `let` whose name was mistyped. */
-static void warn_unused(ctx *c) {
+void warn_unused(ctx *c) {
   check_model *m = c->model;
   const char **made = ARENA_ARRAY(c->a, const char *, m->nsites);
   size_t n = 0;

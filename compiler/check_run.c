@@ -289,7 +289,7 @@ static const char *check_method(ctx *c, ast_expr *e, const check_model *m) {
 
 /* The value of a binding names columns of the data file, which are not known here.  Only what can be told from the text is
  * checked: calls of unknown functions. */
-static void check_bindings(ctx *c, ast_run *r, const check_model *m) {
+void check_bindings(ctx *c, ast_run *r, const check_model *m) {
   ptr_map seen;
   ptr_map_init(&seen, c->a);
   for (size_t i = 0; i < r->on.n; i++) {
@@ -311,7 +311,8 @@ static void check_bindings(ctx *c, ast_run *r, const check_model *m) {
     for (size_t k = 0; k < m->ndata; k++) known |= m->data[k]->name == a->name.name;
     for (size_t k = 0; k < m->nsize_syms; k++) known |= m->size_syms[k]->name == a->name.name;
     if (known) continue;
-    diag *d = cx_error(c, "E0802", a->name.at, "model `%s` has no data called `%s`", m->sym->name, a->name.name);
+    const char *noun = ast_decl_noun(m->decl->kind);
+    diag *d = cx_error(c, "E0802", a->name.at, "%s `%s` has no data called `%s`", noun, m->sym->name, a->name.name);
     const char **words = ARENA_ARRAY(c->a, const char *, m->ndata + 1);
     for (size_t k = 0; k < m->ndata; k++) words[k] = m->data[k]->name;
     const char *near = nearest_of(a->name.name, words, m->ndata);
@@ -319,7 +320,7 @@ static void check_bindings(ctx *c, ast_run *r, const check_model *m) {
     if (a->value->kind == EXPR_STRING) cx_help(c, d, "a file is named without a word before it: `on \"data.json\"`");
     else if (s) cx_help(c, d, "`%s` is a latent: `given %s = ...` fixes it", s->name, s->name);
     else if (near) cx_help(c, d, "did you mean `%s`?", near);
-    cx_point(c, d, m->sym->at, "the model is declared here");
+    cx_point(c, d, m->sym->at, "the %s is declared here", noun);
   }
 }
 
@@ -355,27 +356,29 @@ static void check_given(ctx *c, ast_run *r, const check_model *m) {
   }
 }
 
-static symbol *find_model(ctx *c, ast_run *r) {
+/* What the statement is about: a model, or of `simulate` an agent. */
+static symbol *find_subject(ctx *c, ast_run *r) {
   check_state *st = c->st;
   if (name_missing(&r->model)) return NULL;
   symbol *s = ptr_map_get(&st->user, r->model.name);
-  bool agent = r->verb == VERB_SIMULATE;
-  const char *noun = agent ? "agent or model" : "model";
-  if (s && (s->kind == SYM_MODEL || (agent && s->kind == SYM_OTHER))) {
+  const decl_kind kind = r->verb == VERB_SIMULATE ? DECL_AGENT : DECL_MODEL;
+  const char *noun = ast_decl_noun(kind), *article = kind == DECL_AGENT ? "an" : "a";
+  if (s && s->decl && s->decl->kind == kind) {
     r->model.sym = s;
     return s;
   }
   if (!s && st->syntax_errors) return NULL; /* maybe what could not be read */
-  diag *d = s ? cx_error(c, "E0809", r->model.at, "`%s` is %s, not a model", s->name, sym_noun(s))
+  diag *d = s ? cx_error(c, "E0809", r->model.at, "`%s` is %s, not %s %s", s->name, sym_noun(s), article, noun)
               : cx_error(c, "E0801", r->model.at, "there is no %s called `%s`", noun, r->model.name);
   if (s) cx_point(c, d, s->at, "declared here");
   const char **words = ARENA_ARRAY(c->a, const char *, st->ndecls + 1);
   size_t n = 0;
   for (size_t i = 0; i < st->ndecls; i++)
-    if (st->decls[i]->kind == SYM_MODEL || (agent && st->decls[i]->kind == SYM_OTHER)) words[n++] = st->decls[i]->name;
+    if (st->decls[i]->decl && st->decls[i]->decl->kind == kind) words[n++] = st->decls[i]->name;
   const char *near = nearest_of(r->model.name, words, n);
   if (near) cx_help(c, d, "did you mean `%s`?", near);
   else if (n == 1) cx_help(c, d, "this file has `%s`", words[0]);
+  else if (s && s->kind == SYM_MODEL) cx_help(c, d, "`infer %s with prior` draws unknowns and predictions from a model", s->name);
   return NULL;
 }
 
@@ -445,8 +448,9 @@ void check_run_decl(check_state *st, ast_decl *decl) {
   ast_run *r = decl->run;
   ctx c;
   ctx_init(&c, st, CTX_RUN, NULL);
-  symbol *s = find_model(&c, r);
+  symbol *s = find_subject(&c, r);
   if (!s) return;
+  if (r->verb == VERB_SIMULATE) check_simulate(&c, r, s);
   if (r->verb != VERB_INFER && r->verb != VERB_ANNEAL) {
     add_result(&c, decl, ast_verb_text(r->verb));
     return;

@@ -71,6 +71,10 @@ const char *sym_noun(const symbol *s) {
   case SYM_LET: return "a `let`";
   case SYM_INDEX: return "an index";
   case SYM_PARAM: return "a parameter";
+  case SYM_ACTION: return "an action";
+  case SYM_STATE: return "a state";
+  case SYM_OBSERVATION: return "an observation";
+  case SYM_TIME: return "the step of the plan";
   case SYM_FN: case SYM_BUILTIN: return "a function";
   case SYM_DIST: return "a distribution";
   case SYM_MODEL: return "a model";
@@ -172,7 +176,8 @@ void unknown_value(ctx *c, const char *name, span at) {
   if (module) cx_help(c, d, "%s", module);
   else if (f) cx_help(c, d, "%s of that name is called with parentheses: `%s(...)`", sym_noun(f), name);
   else if (c->in_subscript) cx_help(c, d, "an index is known inside its loop: `plate %s in 1..N { ... }`, or `sum(... for %s in 1..N)`", name, name);
-  else if (c->kind == CTX_MODEL && !c->auto_sizes) cx_help(c, d, "if it is data, add it to the signature of the model");
+  else if ((c->kind == CTX_MODEL || c->kind == CTX_AGENT) && !c->auto_sizes)
+    cx_help(c, d, "if it is data, add it to the signature of the %s", ast_decl_noun(c->owner->decl->kind));
 }
 
 void unknown_callable(ctx *c, const char *name, span at, const char *noun) {

@@ -12,8 +12,8 @@
 #ifndef AIM_COMPILER_CHECK_STATE_H
 #define AIM_COMPILER_CHECK_STATE_H
 
+#include "compiler/agent.h"
 #include "compiler/builtin.h"
-#include "compiler/check.h"
 #include "compiler/ptr_map.h"
 
 typedef struct ctx ctx;
@@ -58,6 +58,7 @@ typedef struct sym_info {
   struct observation *observations; /* of its elements, the last one first: check_twice.c */
   check_dist *dist;
   check_model *model;
+  check_agent *agent;     /* SYM_OTHER: of an agent or a world */
   ptr_map tracks;         /* SYM_MODEL: what it tracks and predicts */
   bool queued;            /* its body is checked, or will be */
   struct special *specials; /* SYM_DIST over distributions: what was made of it (check_over.c) */
@@ -93,7 +94,16 @@ typedef struct check_state {
   const char *flat, *upper, *lower; /* interned words */
 } check_state;
 
-typedef enum ctx_kind { CTX_MODEL, CTX_FN, CTX_DIST, CTX_RUN } ctx_kind;
+typedef enum ctx_kind { CTX_MODEL, CTX_AGENT, CTX_FN, CTX_DIST, CTX_RUN } ctx_kind;
+
+/* What an expression of an agent may read, and what it has read. */
+typedef struct agent_reads {
+  const char *what;    /* "the step of `place`" */
+  unsigned may;        /* 1 << SYM_STATE and so on */
+  const char *why;     /* what it is to read */
+  const symbol **seen; /* [n], each once: its own variables, and the signature's */
+  size_t n, cap;
+} agent_reads;
 
 typedef struct undo_entry {
   const char *name;
@@ -118,6 +128,7 @@ struct ctx {
   size_t nall, cap_all;
   loop *loops;
   check_model *model;
+  agent_reads *reads; /* of an agent: around the expression that is checked */
   size_t cap_sites, cap_data, cap_sizes;
   bool auto_sizes;    /* unknown names in extents become sizes */
   bool stochastic;    /* something read since this was cleared depends on a latent */
@@ -391,6 +402,27 @@ void check_fn_body(check_state *st, symbol *fn);
 /* A body that ends in a value of c->result: an expression or a block with `return`. */
 void check_returning(ctx *c, ast_expr *value, ast_block *body, const char *name);
 void check_run_decl(check_state *st, ast_decl *d);
+/* Data of the signature that nothing uses. */
+void warn_unused(ctx *c);
+/* Inline bindings behind `on`, against the data of a model or an agent. */
+void check_bindings(ctx *c, ast_run *r, const check_model *m);
+
+/* ---- check_agent.c, check_agent_parts.c, check_agent_options.c, check_simulate.c */
+
+void check_agent_body(check_state *st, symbol *agent);
+/* Notes that an expression of an agent reads s.  False after a report: it may not. */
+bool agent_read(ctx *c, symbol *s, span at);
+/* Puts what was read into the part, in the order of a's declarations. */
+void agent_part_close(ctx *c, const check_agent *a, agent_part *p, const agent_reads *r);
+/* e, which reads data alone: p is then its part.  NULL after a report. */
+const ty_info *agent_data_part(ctx *c, const check_agent *a, ast_expr *e, const char *what, agent_part *p);
+void check_agent_parts(ctx *c, check_agent *a, agent_part *lets, size_t nlets);
+void check_beliefs(ctx *c, check_agent *a, ast_stmt *s);
+void check_plan(ctx *c, check_agent *a, ast_stmt *s);
+void check_learn_options(ctx *c, const ast_args *args, agent_learn *l);
+void check_simulate(ctx *c, ast_run *r, symbol *s);
+/* Reads the options of a `simulate`; c NULL: they have been checked. */
+void check_simulation_options(ctx *c, const ast_args *args, agent_simulation *out);
 /* The nearest of n names, or NULL. */
 const char *nearest_of(const char *name, const char *const *words, size_t n);
 

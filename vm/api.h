@@ -76,6 +76,8 @@ struct aim_evaluator {
 };
 
 aim_status api_status(run_status st);
+/* Warns of statements that this version does not run: for who checks a program.  Who runs one is told by the statement. */
+void api_warn_missing(aim_program *p);
 /* Binds with further needs; see aim_bind. */
 aim_status api_bind(aim_task *t, unsigned more);
 /* Binds, checks the plan, and makes t->run, which nobody has begun. */

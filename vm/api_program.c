@@ -70,9 +70,14 @@ static void collect(aim_program *p) {
   if (p->n_runs == 0 && p->n_models) ARENA_PUSH(&p->mem, p->run, p->n_runs, cap_runs, NULL);
   for (size_t k = 0; k < p->n_runs; k++) {
     plan one = {0};
-    if (plan_make(&p->p, p->run[k], NULL, &one)) plan_warn_missing(&p->p, &one);
+    plan_make(&p->p, p->run[k], NULL, &one);
     ARENA_PUSH(&p->mem, p->plans, n, cap_plans, one);
   }
+}
+
+void api_warn_missing(aim_program *p) {
+  if (p->p.diags.errors || ARENA_TRY(&p->mem)) return;
+  for (size_t k = 0; k < p->n_runs; k++) plan_warn_missing(&p->p, &p->plans[k]);
 }
 
 static aim_status read_program(aim_program *p, const char *name, const char *text, size_t length) {

@@ -213,7 +213,7 @@ static void test_json(void **state) {
   diag_point(&s.diags, d, (span){(uint32_t)id, 0, 1}, "there");
   diag_help(&s.diags, d, "one");
   diag_help(&s.diags, d, "two");
-  diag_add(&s.diags, DIAG_WARNING, "W0690", (span){0}, "no place");
+  diag_add(&s.diags, DIAG_WARNING, "W0650", (span){0}, "no place");
   strbuf b;
   strbuf_init(&b, &s.a);
   render_json_list(&b, &s.map, &s.diags);
@@ -222,7 +222,7 @@ static void test_json(void **state) {
                       "\"end_line\":1,\"end_column\":10,\"offset\":2,\"length\":1,\"label\":\"here\",\"related\":[{\"label\":\"there\",\"file\":"
                       "\"a\\ufffd\\\"b.aim\",\"line\":1,\"column\":1,\"end_line\":1,\"end_column\":2,\"offset\":0,\"length\":1}],\"notes\":[],"
                       "\"help\":[\"one\",\"two\"]}\n"
-                      "{\"severity\":\"warning\",\"code\":\"W0690\",\"message\":\"no place\",\"label\":null,\"related\":[],\"notes\":[],\"help\":[]}\n");
+                      "{\"severity\":\"warning\",\"code\":\"W0650\",\"message\":\"no place\",\"label\":null,\"related\":[],\"notes\":[],\"help\":[]}\n");
   arena_free(&s.a);
 }
 

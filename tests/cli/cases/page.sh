@@ -19,7 +19,11 @@ test_page_checks_and_lowers() {
 test_missing_methods() {
   cat > ahead.aim <<'END'
 model m(y: real) { mu ~ Normal(0, 1); y ~ Normal(mu, 1) }
-agent a() { action move: 1..4 }
+agent a() {
+  action move: 1..2
+  state s: 1..2 start [0.5, 0.5] step onehot(move, 2)
+  observe o: 1..2 ~ Categorical(onehot(s, 2))
+}
 infer m on y = 1 with smc(over = mu, particles = 100) as filter
 infer m on y = 1 with nuts(draws = 100) as joint
 simulate a with steps = 100 as walks
