@@ -192,7 +192,7 @@ static ir_val reference(outliner *o, ir_builder *b, const ir_site *site, const i
   /* Nothing stands there, so a condition keeps the model from looking; else it is an error when the program runs. */
   if (outside && o->regions) return factor_value(b, &o->g->var[r.var], ir_int(b, 0));
   if (gather) {
-    bool again = o->gather.n > 0 && memcmp(&o->gather, axes, sizeof *axes) == 0;
+    bool again = o->gather.n > 0 && f->ref[0].var == r.var && memcmp(&o->gather, axes, sizeof *axes) == 0;
     if (again) return f->ref[0].state;
     if (!visible(f->fn, axes)) factors_refuse(o->g, o->op->where, "`%s` is read at a position that is not a loop's index plus a number", site->name);
     if (f->nrefs) factors_refuse(o->g, o->op->where, "`%s` is read at a position from data, beside other finite unknowns", site->name);

@@ -705,6 +705,9 @@ static void refused(void **state) {
       {"model counts(y: real[N]) {\n  z: bool[N] ~ Bernoulli(0.5)\n  let c[1] = 0\n  for t in 2..N { let c[t] = c[t - 1] + z[t] }\n"
        "  u ~ Normal(0, 1)\n  y ~ Normal(c + u, 1)\n}\n",
        "{\"y\": [1.0, 2.0]}", "`z` is read at a position"},
+      {"model labels(g: index(J)[N]) {\n  u ~ Normal(0, 1)\n  a: bool[J] ~ Bernoulli(0.3)\n  b: bool[J] ~ Bernoulli(0.6)\n"
+       "  plate n in 1..N { factor sin(u * a[g[n]] - 0.6 * b[g[n]]) }\n}\n",
+       "{\"g\": [3, 2, 2, 3], \"J\": 3}", "at a position from data, beside other finite unknowns"},
   };
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     model_run r;
