@@ -459,6 +459,11 @@ bool plan_check(program *p, plan *pl) {
     return false;
   }
   if (!default_ladder(p, pl)) return false;
+  if (pl->schedule && pl->schedule->restarts && method_is(pl->method, METHOD_SWEEPS)) {
+    diag *d = error(p, "E0847", pl->run ? pl->run->at : pl->model->sym->at, "a restart is part of a search: states that go back are no draws");
+    diag_help(&p->diags, d, "it is for `anneal`");
+    return false;
+  }
   if (pl->schedule && pl->schedule->feedback && (pl->method == PLAN_TEMPERING || pl->method == PLAN_AIS)) {
     diag *d = error(p, "E0847", pl->run ? pl->run->at : pl->model->sym->at, arena_printf(p->mem, "%s needs a ladder that does not depend on what it meets", method_name(pl->method)));
     diag_help(&p->diags, d, "adaptive ladders are for population; here write `beta = geometric(0.1 -> 1, rungs = 12)`");

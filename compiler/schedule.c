@@ -62,6 +62,7 @@ static diag *unknown_schedule(sched_ctx *c, const ast_name *n) {
   const ast_file *f = c->p->file;
   const char **words = ARENA_ARRAY(c->a, const char *, f->n + aim_prelude_count + 1);
   size_t count = 0;
+  words[count++] = "restart";
   for (size_t k = 0; k < f->n; k++)
     if (f->items[k]->kind == DECL_SCHEDULE) words[count++] = f->items[k]->name.name;
   for (size_t k = 0; k < aim_prelude_count; k++)
@@ -69,7 +70,7 @@ static diag *unknown_schedule(sched_ctx *c, const ast_name *n) {
   const char *near = diag_nearest(n->name, words, count);
   if (strcmp(n->name, "cosine") == 0 || strcmp(n->name, "exponential") == 0) near = "geometric";
   if (near) diag_help(c->p->diags, d, "did you mean `%s`?", near);
-  else diag_help(c->p->diags, d, "the library has linear, geometric, power, logarithmic, piecewise, hold and adaptive");
+  else diag_help(c->p->diags, d, "the library has linear, geometric, power, logarithmic, piecewise, hold and adaptive, and there is `restart`");
   return d;
 }
 
@@ -229,6 +230,12 @@ static void block(sched_ctx *c, const ast_block *b);
 
 static void call(sched_ctx *c, const ast_name *name, const ast_args *args, span at) {
   const symbol *s = schedule_find(c->p->state, name->name);
+  if (!s && strcmp(name->name, "restart") == 0) {
+    if (args->n) sched_error(c, "E0841", at, "`restart` takes nothing: every replica goes back to its best state");
+    sched_emit(c, SCHED_RESTART, 0, 0, 0, at);
+    c->out->restarts = c->out->feedback = true;
+    return;
+  }
   if (!s) {
     unknown_schedule(c, name);
     return;

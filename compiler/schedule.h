@@ -34,6 +34,7 @@ typedef enum schedule_code {
   SCHED_NEXT,    /* dst = the inverse temperature above r[beta], at most r[b], at which the replicas' weights are worth r[a] of their number */
   SCHED_JUMP,    /* to n */
   SCHED_UNLESS,  /* to n if r[a] is 0 */
+  SCHED_RESTART, /* before the next sweep every replica goes back to the best state that it has met */
   SCHED_SWEEP    /* r[a] sweeps */
 } schedule_code;
 
@@ -58,6 +59,7 @@ typedef struct schedule {
   size_t ninputs, cap_inputs;
   bool feedback; /* it reads what the driver measures, */
   bool weighs;   /* and ess, which is a weighing of all replicas */
+  bool restarts; /* it has a restart, which counts as feedback */
 } schedule;
 
 /* Compiles a schedule expression of a run statement over the model.  NULL after a diagnostic (E0840 to E0846). */

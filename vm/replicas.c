@@ -105,6 +105,8 @@ void replicas_kit_free(replicas_kit *kit) {
   for (size_t k = 0; k < kit->threads; k++) mh_scratch_free(&kit->scratch[k]);
 }
 
+static size_t way_back(const replicas_kit *kit) { return kit->r->m->p->dim + kit->tables.elements; }
+
 void replicas_make(replicas *x, const replicas_kit *kit, size_t n, bool keep_best) {
   arena *a = kit->r->mem;
   const size_t cells = kit->r->m->p->cells;
@@ -123,6 +125,7 @@ void replicas_make(replicas *x, const replicas_kit *kit, size_t n, bool keep_bes
   x->walk = ARENA_ARRAY(a, mh_walk, n);
   x->frame = ARENA_ARRAY(a, exec_cell, n * cells);
   if (keep_best) x->record = ARENA_ARRAY(a, exec_cell, n * cells);
+  if (keep_best && kit->r->o.schedule && kit->r->o.schedule->restarts) x->way_back = ARENA_ARRAY(a, double, n * way_back(kit) + 1);
   static const mh_rule rules[] = {[KERNEL_GIBBS] = MH_GIBBS, [KERNEL_GLAUBER] = MH_GIBBS, [KERNEL_METROPOLIS] = MH_METROPOLIS};
   const run_options *o = &kit->r->o;
   for (size_t k = 0; k < n; k++) {
@@ -150,7 +153,12 @@ bool replicas_exact_start(run *r) {
 
 static void record(replicas *x, size_t k) {
   x->best[k] = x->energy[k];
-  if (x->record) memcpy(x->record + k * x->kit->r->m->p->cells, x->walk[k].frame, x->kit->r->m->p->cells * sizeof(exec_cell));
+  const program *p = x->kit->r->m->p;
+  if (x->record) memcpy(x->record + k * p->cells, x->walk[k].frame, p->cells * sizeof(exec_cell));
+  if (!x->way_back) return;
+  double *to = x->way_back + k * way_back(x->kit);
+  memcpy(to, x->walk[k].u, p->dim * sizeof *to);
+  memcpy(to + p->dim, x->walk[k].jacobian, x->kit->tables.elements * sizeof *to);
 }
 
 /* What the kernels' energies are for the model. */
@@ -291,6 +299,42 @@ void replicas_state(const replicas *x, size_t k, bool best, exec_cell *frame) {
   memcpy(frame, best ? x->record + k * cells : x->walk[k].frame, cells * sizeof *frame);
 }
 
+static void restart_spins(replicas *x) {
+  const size_t cells = x->kit->form.n;
+  replicas_look(x);
+  if (x->kit->form.q) {
+    for (size_t k = 0; k < x->n; k++) x->kit->colours->store(&x->potts, k, 1, x->colour + k * cells);
+    x->kit->colours->load(&x->potts, x->colour);
+  } else {
+    for (size_t k = 0; k < x->n; k++) x->kit->kernels->store(&x->spin, k, 1, x->state + k * cells);
+    x->kit->kernels->load(&x->spin, x->state);
+  }
+  read_energies(x, false);
+}
+
+bool replicas_restart(replicas *x, eval_worker *w) {
+  if (x->kit->spins) {
+    restart_spins(x);
+    return true;
+  }
+  const program *p = x->kit->r->m->p;
+  for (size_t k = 0; k < x->n; k++) {
+    mh_walk *c = &x->walk[k];
+    const double *from = x->way_back + k * way_back(x->kit);
+    memcpy(c->frame, x->record + k * p->cells, p->cells * sizeof *c->frame);
+    memcpy(c->u, from, p->dim * sizeof *c->u);
+    memcpy(c->jacobian, from + p->dim, x->kit->tables.elements * sizeof *c->jacobian);
+    c->w = w;
+    c->stale = true;
+    if (!mh_walk_refresh(c)) {
+      x->status = c->status;
+      return false;
+    }
+    x->energy[k] = -c->hot;
+  }
+  return true;
+}
+
 static void copy(replicas *x, size_t to, size_t from) {
   mh_walk *t = &x->walk[to], *f = &x->walk[from];
   const mh_tables *tables = &x->kit->tables;
@@ -367,6 +411,7 @@ static void pieces(replicas *x, rest_bytes *b) {
     return;
   }
   if (x->record) rest_piece(b, x->record, x->n * x->kit->r->m->p->cells * sizeof *x->record);
+  if (x->way_back) rest_piece(b, x->way_back, x->n * way_back(x->kit) * sizeof *x->way_back);
   const size_t each = mh_walk_bytes(&x->kit->tables, 0);
   b->n += x->n * each;
   for (size_t k = 0; k < x->n; k++) {

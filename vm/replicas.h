@@ -50,6 +50,7 @@ typedef struct replicas {
   bool sparing;      /* where kit->spins: replicas_sweep computes energies after every replicas_every sweeps alone, and replicas_look at the end */
   bool exact;        /* replicas start as draws from the prior, whatever their energy */
   exec_cell *record; /* [n][cells] states of `best`; NULL: not kept */
+  double *way_back;  /* [n][dim + elements] what walkers keep beside a frame, for those states; NULL: nothing restarts */
   run_status status;
 } replicas;
 
@@ -90,6 +91,8 @@ void replicas_look(replicas *x);
 /* Where kit->spins and the best are kept: sweeps without a look at what they do.  The tally is written after each sweep whose number since the start is a
  * multiple of replicas_every, and after the last. */
 void replicas_anneal(replicas *x, replicas_steps *steps);
+/* Every replica goes back to the best state that it has met: what is kept of it, where the schedule has restarts.  False with x->status when it cannot go on. */
+bool replicas_restart(replicas *x, eval_worker *w);
 /* The state of replica k, or the best it has met. */
 void replicas_state(const replicas *x, size_t k, bool best, exec_cell *frame /* OUT */);
 /* All replicas at rest between two sweeps, as bytes that mean something to the same build and the same run: counted, written, or read in the place

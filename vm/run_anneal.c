@@ -207,6 +207,8 @@ static run_status anneal_watched(anneal *m, block *b, size_t thread, eval_worker
       if (state != SCHEDULE_STEP) return state == SCHEDULE_DONE ? RUN_OK : RUN_E_SCHEDULE;
       if (r->o.schedule->weighs && now->step.beta != now->beta) stats->ess = schedule_ess(x->energy, x->n, now->step.beta - now->beta);
       now->beta = now->step.beta;
+      if (now->step.restart && !replicas_restart(x, w)) return x->status;
+      if (now->step.restart) stats->since_best = 0;
     }
     const double gain = r->m->p->dim ? 2.0 / pow(1.0 + (double)stats->sweeps, 0.6) : 0.0;
     if (!replicas_sweep(x, w, thread, &now->beta, true, gain)) return x->status;

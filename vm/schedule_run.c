@@ -89,6 +89,7 @@ static schedule_state fail(schedule_run *x, const schedule_instr *i, const char 
 schedule_state schedule_next(schedule_run *x, const schedule_stats *stats, schedule_step *step) {
   const schedule *s = x->s;
   double *r = x->r;
+  bool restart = false;
   r[SCHEDULE_ENERGY] = stats->energy;
   r[SCHEDULE_BEST] = stats->best;
   r[SCHEDULE_ACCEPTANCE] = stats->acceptance;
@@ -135,11 +136,12 @@ schedule_state schedule_next(schedule_run *x, const schedule_stats *stats, sched
     case SCHED_UNLESS:
       if (a == 0) x->at = i->n;
       break;
+    case SCHED_RESTART: restart = true; break;
     case SCHED_SWEEP:
       if (!(a >= 1)) break;
       if (!(r[SCHEDULE_BETA] >= 0 && r[SCHEDULE_BETA] < INFINITY)) return fail(x, i, "sets an inverse temperature that is not a number from 0 up");
       if (a > 1e12) return fail(x, i, "asks for more than 10^12 sweeps");
-      *step = (schedule_step){r[SCHEDULE_BETA], (uint64_t)a};
+      *step = (schedule_step){r[SCHEDULE_BETA], (uint64_t)a, restart};
       return SCHEDULE_STEP;
     }
   }

@@ -23,6 +23,7 @@ typedef struct schedule_stats {
 typedef struct schedule_step {
   double beta;
   uint64_t sweeps;
+  bool restart; /* before them */
 } schedule_step;
 
 typedef enum schedule_state { SCHEDULE_STEP, SCHEDULE_DONE, SCHEDULE_FAILED } schedule_state;

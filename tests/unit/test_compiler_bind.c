@@ -426,6 +426,8 @@ static const char *const bad_runs[] = {
     "infer a on y = 1 with cycle(nuts([mu]), nuts([mu]))",
     "infer a on y = 1 given mu = 1 with cycle(nuts([mu]))",
     "infer b on y = 1 with cycle(nuts([k]))",
+    "infer a on y = 1 with population(beta = hold(5) then restart then hold(5))",
+    "infer a on y = 1 with tempering(beta = adaptive(0 -> 1))",
     "infer a on y = 1 with nuts, chains = 2000",
     "infer a on y = 1 with nuts(chains = 2), chains = 3",
     "infer a on y = 1 with nuts(max_depth = 21)",

@@ -120,7 +120,82 @@ static void test_division(void **state) {
   }
 }
 
+/* Every replica goes back to its best state: where one call at an infinite beta follows, none can end above it, whatever holds the states.  Without the restart most do.  What comes of a
+ * restart is the same for any number of threads. */
+typedef struct last {
+  double mean, best, beta; /* of the replicas at the last look; of their lowest; then */
+} last;
+
+static last anneal_last(const char *model, const char *with, int threads) {
+  static char text[4096];
+  snprintf(text, sizeof text, "%s%s\n", model, with);
+  aim_config config;
+  aim_config_init(&config);
+  aim_vm *vm = aim_vm_new(&config);
+  aim_vm_engine(vm, &interp_engine);
+  aim_program *p;
+  aim_task *t;
+  assert_int_equal(aim_load(vm, "m.aim", text, strlen(text), &p), AIM_OK);
+  assert_int_equal(aim_task_statement(p, 0, &t), AIM_OK);
+  assert_int_equal(aim_set_int(t, "threads", threads), AIM_OK);
+  assert_int_equal(aim_run(t, NULL), AIM_OK);
+  last x = {0};
+  double replicas = 0;
+  for (size_t b = 0; b < t->run.annealed.blocks; b++) {
+    const anneal_trace *trace = &t->run.annealed.trace[b];
+    const double n = (double)(t->run.annealed.blocks == 1 ? t->run.o.draws : b + 1 < t->run.annealed.blocks ? 64 : t->run.o.draws % 64);
+    x.mean += n * trace->point[trace->n - 1].energy;
+    x.beta = trace->point[trace->n - 1].beta;
+    replicas += n;
+  }
+  x.mean /= replicas;
+  x.best = t->run.annealed.mean;
+  aim_task_free(t);
+  aim_program_free(p);
+  aim_vm_free(vm);
+  return x;
+}
+
+static const char *const reals =
+    "model m(a: real[N]) {\n  w: simplex(3)[N] ~ Dirichlet([1.0, 1.0, 1.0])\n  x: real[N] ~ Normal(0, 1)\n  energy sum((w[i, 1] - a[i])^2 + (x[i] - w[i, 2])^2 for i in 1..N)\n}\n"
+    "anneal m on a = [0.1, 0.5, 0.3] with ";
+
+static void test_restart(void **state) {
+  (void)state;
+  static const struct {
+    const char *const *model, *using;
+    bool easy; /* a quench alone ends at the best */
+  } all[] = {{&glass, "gibbs(replicas = 3)"},        {&glass, "metropolis(replicas = 70)"},      {&glass, "gibbs(replicas = 20, precision = f32)"}, {&ring, "gibbs(replicas = 64)"},
+             {&ring, "gibbs(replicas = 512)"},  {&clock_of_three, "gibbs(replicas = 2)", true}, {&clock_of_three, "metropolis(replicas = 40)", true},      {&by_element, "metropolis(replicas = 70)"},
+             {&reals, "metropolis(replicas = 10)"}};
+  for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+    char with[2][200];
+    snprintf(with[0], sizeof with[0], "linear(beta = 3 -> 0.2, sweeps = 400) then restart then hold(beta = 1e12, sweeps = 8) using %s", all[k].using);
+    snprintf(with[1], sizeof with[1], "linear(beta = 3 -> 0.2, sweeps = 400) then hold(beta = 1e12, sweeps = 8) using %s", all[k].using);
+    const last back = anneal_last(*all[k].model, with[0], 1), on = anneal_last(*all[k].model, with[1], 1), threads = anneal_last(*all[k].model, with[0], 3);
+    if (!(fabs(back.mean - back.best) < 1e-5)) fail_msg("%s: the replicas end at %g, their best is %g\n%s", all[k].using, back.mean, back.best, *all[k].model);
+    if (!all[k].easy && !(on.mean > on.best + 1e-5)) fail_msg("%s: without a restart all replicas end at their best\n%s", all[k].using, *all[k].model);
+    assert_true(back.mean == threads.mean && back.best == threads.best);
+  }
+}
+
+/* `stalled` counts anew from a restart: of 40 sweeps some four restart, as beta tells, which counts them.  A restart calls no allocator. */
+static void test_restart_counts(void **state) {
+  (void)state;
+  const char *const of[] = {glass, ring, clock_of_three, by_element};
+  for (size_t k = 0; k < 4; k++) {
+    static char model[1000];
+    snprintf(model, sizeof model, "schedule s(n: int) {\n  beta = 1\n  for k in 1..n { if stalled(10) { restart; beta = beta + 1 }; sweep }\n}\n%s", of[k]);
+    const last x = anneal_last(model, "s(40) using gibbs(replicas = 64)", 2);
+    assert_true(x.beta >= 3 && x.beta <= 5);
+    outcome few = anneal(model, "s(40) using gibbs(replicas = 64)"), many = anneal(model, "s(160) using gibbs(replicas = 64)");
+    assert_int_equal(few.calls, many.calls);
+    free(few.draws);
+    free(many.draws);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_allocations), cmocka_unit_test(test_division)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_allocations), cmocka_unit_test(test_division), cmocka_unit_test(test_restart), cmocka_unit_test(test_restart_counts)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
