@@ -46,7 +46,7 @@ static ir_val loop_index(const eliminator *e, ir_builder *b, const factor_loop *
 /* The table of a gathered factor: its term for each state, added up by the element that it reads. */
 static ir_val gathered(eliminator *e, ir_builder *b, const factor *f) {
   const factor *t = f->from;
-  const factor_var *v = &e->g->var[t->ref[0].var];
+  const factor_var *v = &e->g->var[f->ref[0].var]; /* the term's own reference has the number of before positions were taken apart */
   ir_val zero = ir_new_array(b, ir_type_of(f->fn, f->table)), extent[FACTOR_MAX_LOOPS], n;
   ir_op *loop = NULL;
   ir_builder in = *b;

@@ -468,6 +468,10 @@ static void conditioned(void **state) {
 
 static void gathered(void **state) {
   (void)state;
+  /* Beside a ring whose ends are taken apart, so that unknowns get other numbers; the values of both begin with other integers. */
+  check("model ring(g: index(J)[N], y: real[T]) {\n  a ~ Normal(0, 1)\n  z: int<lower = 0, upper = 1>[T] ~ Flat()\n  k: index(2)[J] ~ Categorical([0.4, 0.6])\n"
+        "  plate i in 1..N { factor sin(a * k[g[i]]) }\n  plate t in 1..T { factor cos(a - 1.1 * z[t] * z[t % T + 1]); y[t] ~ Normal(z[t], 1) }\n}\n",
+        "{\"y\": [0.2, 0.4, -0.3], \"g\": [1, 2, 1], \"J\": 2}", "z 0 2; k 1 2", true);
   check("model groups(y: real[N], g: index(J)[N]) {\n"
         "  w ~ Dirichlet([1.0, 2.0, 1.0])\n  mu: real[3] ~ Normal(0, 2)\n  s ~ HalfNormal(1)\n"
         "  k: index(3)[J] ~ Categorical(w)\n  plate n in 1..N { y[n] ~ Normal(mu[k[g[n]]], s) }\n}\n",
