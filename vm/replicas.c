@@ -57,7 +57,7 @@ static bool find_spins(replicas_kit *kit, const char **why) {
   }
   if (kit->form.q) {
     const rt_potts_problem p = {.graph = kit->form.problem, .q = kit->form.q, .H = kit->form.H};
-    size_t room = rt_potts_model_size(&kit->potts, &p);
+    size_t room = rt_potts_model_size(&kit->potts, &p, precisions[r->o.kernel.precision]);
     if (!room) return false;
     rt_potts_model_make(&kit->potts, aligned(r->mem, room));
     kit->colours = rt_potts_kernels_for(0);

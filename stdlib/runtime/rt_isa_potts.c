@@ -29,6 +29,7 @@ typedef struct visits {
   rt_vf factor;        /* beta, in units */
   float floor;
   rt_spin_rule rule;
+  const rt_potts_run *wide; /* sums are f64, from its weights and fields; or NULL */
   int counted;         /* all weights are `sign`, there are no fields and fewer than 16 neighbours, and all lanes have one factor: */
   rt_vf table;         /* lane d: exp of factor times -d */
 } visits;
@@ -112,15 +113,116 @@ RT_INLINE rt_vi heat_bath(const visits *v, size_t q, rt_vu word, float *sum)
   return s;
 }
 
-RT_INLINE rt_vi metropolis(const visits *v, rt_vi old, rt_vu word, rt_vu proposal)
+RT_INLINE rt_vi proposed(const visits *v, rt_vi old, rt_vu proposal)
 {
   rt_vi new;
   for (int l = 0; l < 16; l++) {
     uint32_t c = (uint32_t)old[l] + 1 + (uint32_t)((uint64_t)proposal[l] * (v->q - 1) >> 32);
     new[l] = (int32_t)(c >= v->q ? c - v->q : c);
   }
+  return new;
+}
+
+RT_INLINE rt_vi metropolis(const visits *v, rt_vi old, rt_vu word, rt_vu proposal)
+{
+  rt_vi new = proposed(v, old, proposal);
   rt_vf x = rt_exponential(word), rise = (attraction(v, old) - attraction(v, new)) * v->factor;
   rt_vi take = (rt_vi)(rise <= x);
+  if (v->rule == RT_SPIN_FLOORED) take |= (rt_vi)(x >= v->floor);
+  return (new & take) | (old & ~take);
+}
+
+/* ---- the same with sums in f64: lanes 0 to 7 and 8 to 15 */
+
+typedef double vd8 __attribute__((vector_size(64), may_alias));
+typedef int64_t vl8 __attribute__((vector_size(64), may_alias));
+typedef int32_t vi8 __attribute__((vector_size(32), may_alias));
+typedef float vf8 __attribute__((vector_size(32), may_alias));
+
+/* In the run's memory: sums [q], fields [q], weights [degree] and colours [degree] of 16 lanes, each two vectors. */
+static vd8 *sums_of(const rt_potts_run *run) { return (vd8 *)run->wide; }
+static vd8 *fields_of(const rt_potts_run *run) { return sums_of(run) + 2 * run->model->p.q; }
+static vd8 *weights_of(const rt_potts_run *run) { return fields_of(run) + 2 * run->model->p.q; }
+static vl8 *colours_of(const rt_potts_run *run) { return (vl8 *)(weights_of(run) + 2 * run->model->graph.degree); }
+
+/* Lanes first to first + n - 1 look at site i. */
+static void widen(const rt_potts_run *run, size_t i, size_t first, size_t n)
+{
+  const rt_potts_problem *p = &run->model->p;
+  const rt_spin_model *g = &run->model->graph;
+  double *weight = (double *)weights_of(run), *field = (double *)fields_of(run);
+  for (uint32_t e = g->row[i]; e < g->row[i + 1]; e++, weight += 16) {
+    double x = !g->exact && p->graph.weight ? p->graph.weight[e] : g->weight ? (double)((const float *)g->weight)[e] : (double)g->sign;
+    for (size_t l = first; l < first + n; l++) weight[l] = x;
+  }
+  for (size_t c = 0; c < p->q && p->H; c++) {
+    double x = p->H[i * p->q + c] / g->unit;
+    for (size_t l = first; l < first + n; l++) field[16 * c + l] = x;
+  }
+}
+
+RT_INLINE vl8 half_of(rt_vi x, int half)
+{
+  union { rt_vi all; vi8 of[2]; } u = {x};
+  return __builtin_convertvector(u.of[half], vl8);
+}
+
+RT_INLINE rt_vf narrow(vd8 low, vd8 high)
+{
+  union { vf8 of[2]; rt_vf all; } u = {{__builtin_convertvector(low, vf8), __builtin_convertvector(high, vf8)}};
+  return u.all;
+}
+
+/* a_c for one colour of each lane.  A lane without a further neighbour meets no colour there. */
+RT_INLINE vd8 attraction_wide(const visits *v, vl8 c, int half)
+{
+  const vd8 *weight = weights_of(v->wide) + half;
+  const double *field = (const double *)fields_of(v->wide) + 8 * half;
+  vd8 a = {0};
+  for (size_t k = 0; k < v->degree; k++) a += (vd8)((vl8)weight[2 * k] & (half_of(v->colour[k], half) == c));
+  for (size_t l = 0; l < 8 && v->wide->model->H; l++) a[l] += field[16 * (size_t)c[l] + l];
+  return a;
+}
+
+static rt_vi heat_bath_wide(const visits *v, rt_vu word, float *sum)
+{
+  vd8 *a = sums_of(v->wide), most[2];
+  const vd8 *field = fields_of(v->wide);
+  vl8 *colours = colours_of(v->wide);
+  const int fields = v->wide->model->H != NULL;
+  for (size_t k = 0; k < v->degree; k++)
+    for (int half = 0; half < 2; half++) colours[2 * k + (size_t)half] = half_of(v->colour[k], half);
+  for (int half = 0; half < 2; half++) {
+    const vd8 *weight = weights_of(v->wide) + half;
+    const vl8 *of = colours + half;
+    for (size_t c = 0; c < v->q; c++) {
+      vl8 colour = (vl8){0} + (int64_t)c;
+      vd8 x = {0};
+      for (size_t k = 0; k < v->degree; k++) x += (vd8)((vl8)weight[2 * k] & (of[2 * k] == colour));
+      if (fields) x += field[2 * c + (size_t)half];
+      a[2 * c + (size_t)half] = x;
+      vl8 more = c ? (vl8)(x > most[half]) : (vl8){-1, -1, -1, -1, -1, -1, -1, -1};
+      most[half] = (vd8)(((vl8)x & more) | ((vl8)(c ? most[half] : x) & ~more));
+    }
+  }
+  rt_vf total = rt_vf_all(0.0f);
+  for (size_t c = 0; c < v->q; c++) {
+    total += exp16(narrow(a[2 * c] - most[0], a[2 * c + 1] - most[1]) * v->factor);
+    RT_VF_AT(sum + 16 * c) = total;
+  }
+  rt_vf t = share(word, total);
+  rt_vi s = rt_vi_all(0);
+  for (size_t c = 0; c + 1 < v->q; c++) s -= (rt_vi)(RT_VF(sum + 16 * c) <= t);
+  return s;
+}
+
+static rt_vi metropolis_wide(const visits *v, rt_vi old, rt_vu word, rt_vu proposal)
+{
+  rt_vi new = proposed(v, old, proposal);
+  vd8 rise[2];
+  for (int half = 0; half < 2; half++) rise[half] = attraction_wide(v, half_of(old, half), half) - attraction_wide(v, half_of(new, half), half);
+  rt_vf x = rt_exponential(word);
+  rt_vi take = (rt_vi)(narrow(rise[0], rise[1]) * v->factor <= x);
   if (v->rule == RT_SPIN_FLOORED) take |= (rt_vi)(x >= v->floor);
   return (new & take) | (old & ~take);
 }
@@ -128,6 +230,7 @@ RT_INLINE rt_vi metropolis(const visits *v, rt_vi old, rt_vu word, rt_vu proposa
 /* New colours.  Small q unrolls. */
 RT_INLINE rt_vi visit(const visits *v, rt_vi old, rt_vu word, const uint32_t *proposal, float *sum)
 {
+  if (v->wide) return v->rule != RT_SPIN_HEAT_BATH ? metropolis_wide(v, old, word, *(const rt_vu *)proposal) : heat_bath_wide(v, word, sum);
   if (v->rule != RT_SPIN_HEAT_BATH) return metropolis(v, old, word, *(const rt_vu *)proposal);
   if (v->counted) switch (v->q) {
     case 2: return heat_bath_counted(v, 2, word);
@@ -162,7 +265,7 @@ static void count_colours(visits *v, const rt_potts_run *run)
 
 static visits visits_of(const rt_potts_run *run, const piece *p)
 {
-  return (visits){.q = run->model->p.q, .sign = run->model->graph.sign, .floor = p->floor, .rule = run->plan.rule};
+  return (visits){.q = run->model->p.q, .sign = run->model->graph.sign, .floor = p->floor, .rule = run->plan.rule, .wide = run->model->wide ? run : NULL};
 }
 
 static void visit_lanes(rt_potts_run *run, const piece *p)
@@ -185,6 +288,7 @@ static void visit_lanes(rt_potts_run *run, const piece *p)
       v.common = g->weight ? (const float *)g->weight + g->row[i] : NULL;
       v.field = m->H ? m->H + i * v.q : NULL;
       for (size_t e = 0; e < degree; e++) colour[e] = state[g->column[g->row[i] + e]];
+      if (v.wide) widen(run, i, 0, 16);
       state[i] = visit(&v, old, *(const rt_vu *)(word + 16 * k), proposal + 16 * k, run->scratch);
       changes -= (rt_vi)(state[i] != old);
     }
@@ -228,6 +332,7 @@ static void visit_sites(rt_potts_run *run, const piece *p)
       for (size_t l = 0; l < size; l++) {
         size_t i = site_of(p, k + l);
         old[l] = state[i];
+        if (v.wide) widen(run, i, l, 1);
         if (v.weight)
           for (size_t e = 0; e < v.degree; e++) weight[16 * e + l] = e < degree[l] ? ((const float *)g->weight)[row[l] + e] : 0.0f;
         if (v.fields)

@@ -14,7 +14,20 @@ static size_t part(size_t *bytes, size_t count, size_t size)
   return at;
 }
 
-size_t rt_potts_model_size(rt_potts_model *m, const rt_potts_problem *p)
+/* Whether sums of couplings and fields in units of the couplings are whole numbers that f32 holds. */
+static int sums_exactly(const rt_potts_model *m)
+{
+  const rt_potts_problem *p = &m->p;
+  double most = 0.0;
+  for (size_t k = 0; p->H && k < p->graph.n * p->q; k++) {
+    double x = rt_abs(p->H[k]) / m->graph.unit;
+    if (x != rt_round(x)) return 0;
+    most = x > most ? x : most;
+  }
+  return m->graph.exact && most < 0x1p23;
+}
+
+size_t rt_potts_model_size(rt_potts_model *m, const rt_potts_problem *p, rt_spin_precision precision)
 {
   *m = (rt_potts_model){.p = *p};
   m->p.graph.h = NULL;
@@ -24,6 +37,7 @@ size_t rt_potts_model_size(rt_potts_model *m, const rt_potts_problem *p)
   m->bytes = round_up(graph, RT_SPIN_ALIGN);
   for (size_t k = 0; p->H && k < p->graph.n * p->q; k++)
     if (!(rt_abs(p->H[k]) <= 1e30)) return 0;
+  m->wide = precision == RT_SPIN_F64 && !sums_exactly(m);
   part(&m->bytes, p->H ? p->graph.n * p->q : 0, sizeof(float));
   return m->bytes;
 }
@@ -73,7 +87,7 @@ void rt_potts_visit(rt_spin_rule rule, size_t q, const double *x, size_t now, do
 /* ---- runs */
 
 typedef struct layout {
-  size_t energy, best_energy, changes, known, state, best, key, factor, word, proposal, group, scratch, place, neighbour, stride, bytes;
+  size_t energy, best_energy, changes, known, state, best, key, factor, word, proposal, group, scratch, wide, place, neighbour, stride, bytes;
 } layout;
 
 static size_t slots_of(const rt_spin_plan *plan)
@@ -106,6 +120,7 @@ static layout lay_out(const rt_potts_model *m, const rt_spin_plan *plan)
   l.place = part(&l.bytes, by_place(m, plan) ? n : 0, sizeof(uint32_t));
   l.neighbour = part(&l.bytes, by_place(m, plan) ? m->graph.degree * l.stride : 0, sizeof(uint32_t));
   l.scratch = part(&l.bytes, 2 * (m->p.q + m->graph.degree) * 16, sizeof(float));
+  l.wide = part(&l.bytes, m->wide ? 2 * (m->p.q + m->graph.degree) * 16 : 0, sizeof(double));
   return l;
 }
 
@@ -181,6 +196,7 @@ void rt_potts_run_init(rt_potts_run *run, const rt_potts_model *m, const rt_spin
                         .place = by_place(m, plan) ? (uint32_t *)(at + l.place) : NULL,
                         .neighbour = (uint32_t *)(at + l.neighbour),
                         .scratch = (float *)(at + l.scratch),
+                        .wide = m->wide ? (double *)(at + l.wide) : NULL,
                         .chunk = UINT64_MAX};
   for (size_t r = 0; r < slots_of(plan); r++) {
     run->energy[r] = run->best_energy[r] = 0.0;

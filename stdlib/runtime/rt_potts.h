@@ -9,8 +9,8 @@
  *   HEAT_BATH (GLAUBER)  draws the colour from probabilities proportional to exp(beta a_c);
  *   METROPOLIS           proposes one of the other q - 1 colours, each alike, and takes it with probability min(1, exp(beta (a_new - a_old)));
  *   FLOORED              the same with max(that, floor): for search only.
- * Couplings and fields are f32, and a_c is added up anew at each visit, in the order of the neighbours (lattice: up, left, right, down), then the
- * field.  Energies come from f64 couplings and cannot drift.
+ * a_c is added up anew at each visit, in the order of the neighbours (lattice: up, left, right, down), then the field: in f64, or with precision F32 and MIXED in f32, and in f32 as well where
+ * that is exact.  The difference of two is then rounded to f32, and what follows is f32 as in rt_spin.h.  Energies come from f64 couplings and cannot drift.
  *
  * Randomness as in rt_spin.h: visit v of replica r has word w of RT_SPIN_SITE_ACCEPT under K_r; a proposal is colour s + 1 + (z (q - 1) >> 32) mod q
  * with z its word of RT_POTTS_SITE_PROPOSE; random states are z q >> 32 with z the site's word of RT_POTTS_SITE_START, counted as a visit.  Heat bath compares
@@ -35,11 +35,12 @@ typedef struct rt_potts_model {
   rt_potts_problem p;
   rt_spin_model graph;
   const float *H; /* packed, in units of the graph's couplings */
+  int wide;       /* a_c are sums in f64 */
   size_t bytes;
 } rt_potts_model;
 
 /* As rt_spin_model_size and _make. */
-size_t rt_potts_model_size(rt_potts_model *m /* OUT */, const rt_potts_problem *p);
+size_t rt_potts_model_size(rt_potts_model *m /* OUT */, const rt_potts_problem *p, rt_spin_precision precision);
 void rt_potts_model_make(rt_potts_model *m, void *memory);
 double rt_potts_energy(const rt_potts_problem *p, const uint16_t *s);
 
@@ -65,6 +66,7 @@ typedef struct rt_potts_run {
   uint64_t chunk;               /* visits 64 chunk to 64 chunk + 63; ~0: of none yet */
   uint8_t *group;               /* SCALAR: how many sites from a place of the order on are no neighbours of each other, at most 16 */
   float *scratch;               /* [2 q + 2 degree][16] */
+  double *wide;                 /* where the model is wide: [2 q + 2 degree][16], sums, fields, weights and colours */
 } rt_potts_run;
 
 /* plan->coding is SCALAR or IN_LANES (AUTO is not resolved here: IN_LANES from RT_POTTS_LANES replicas on is faster). */

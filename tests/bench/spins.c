@@ -259,7 +259,7 @@ static void potts(bench *b, size_t replicas, double bar) {
   rt_potts_model m;
   rt_spin_plan plan = {.rule = RT_SPIN_HEAT_BATH, .order = RT_SPIN_COLOURED, .sites = order, .site_count = N, .key = 1, .replicas = replicas,
                        .coding = replicas >= RT_POTTS_LANES ? RT_SPIN_IN_LANES : RT_SPIN_SCALAR};
-  void *memory[2] = {aligned(rt_potts_model_size(&m, &p))};
+  void *memory[2] = {aligned(rt_potts_model_size(&m, &p, RT_SPIN_F64))};
   rt_potts_model_make(&m, memory[0]);
   double beta = log(1 + sqrt(5));
   colours c = {.k = rt_potts_kernels_for(0), .schedule = {.sweeps = SWEEPS, .beta = &beta}};
