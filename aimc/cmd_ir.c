@@ -46,6 +46,26 @@ static void pretend_data(program *p) {
     if (!p->model->data[k]->param || !p->model->data[k]->param->default_) p->data[p->ndata++].name = p->model->data[k]->name;
 }
 
+/* The functions of an agent: as they are lowered, or as an engine gets them. */
+static bool show_agent(aim_task *t, const char *stage, strbuf *out) {
+  program *p = &t->p;
+  const plan *pl = &t->plan;
+  p->model = agent_data(&p->check, pl->agent, pl->world);
+  pretend_data(p);
+  const bool lowered = strcmp(stage, "model") == 0;
+  if (!program_build_agent(p, pl->agent, pl->world, !lowered)) return false;
+  bool any = false;
+  for (uint32_t k = 0; k < p->module->nfns; k++) {
+    const ir_fn *fn = p->module->fn[k];
+    if (!lowered && strcmp(stage, "all") != 0 && strcmp(stage, fn->name) != 0) continue;
+    any = true;
+    ir_print_fn(fn, out);
+    strbuf_putc(out, '\n');
+  }
+  if (!any) strbuf_printf(out, "# agent %s has no @%s\n", pl->agent->sym->name, stage);
+  return true;
+}
+
 static bool show(aim_task *t, const char *stage, strbuf *out) {
   program *p = &t->p;
   if (strcmp(stage, "ast") == 0) {
@@ -53,6 +73,7 @@ static bool show(aim_task *t, const char *stage, strbuf *out) {
     strbuf_putc(out, '\n');
     return true;
   }
+  if (t->plan.agent) return show_agent(t, stage, out);
   p->model = t->plan.model;
   p->centring = t->plan.centring;
   p->no_statistics = t->plan.plain_sums;
@@ -100,7 +121,7 @@ int cmd_ir(const args *a, aim_vm *vm) {
   if (!p) return status;
   aim_task *t = NULL;
   status = first_task(a, p, &t);
-  if (status == EXIT_FINE) status = t->plan.model ? print_stage(a, t) : report_task(a, t, aim_bind(t));
+  if (status == EXIT_FINE) status = t->plan.model || t->plan.agent ? print_stage(a, t) : report_task(a, t, aim_bind(t));
   aim_task_free(t);
   aim_program_free(p);
   return status;

@@ -158,7 +158,7 @@ void lower_leave(lower *l, const lower_saved *s) {
   l->refused = refused;
 }
 
-static void lower_init(lower *l, check_program *p, ir_module *m, const lower_options *options) {
+void lower_init(lower *l, check_program *p, ir_module *m, const lower_options *options) {
   memset(l, 0, sizeof *l);
   l->p = p;
   l->m = m;
@@ -240,35 +240,29 @@ static void track_predicted(lower *l, const check_model *model) {
   }
 }
 
+void lower_signature(lower *l, const check_model *model) {
+  const lower_options *o = l->options;
+  for (size_t k = 0; k < model->ndata; k++) {
+    symbol *s = model->data[k];
+    if (s->size != IR_SIZE_NONE && s->type->rank == 0) continue; /* a number known once data is bound */
+    const ast_expr *e = s->param ? s->param->default_ : NULL;
+    if (!e || !o || !o->given || o->given(o->user, s->name)) {
+      lower_bind(l, s, ir_param_add(l->fn, IR_ROLE_DATA, s->name, lower_type(l, s->type)));
+      continue;
+    }
+    l->b.where = e->at;
+    lower_bind(l, s, lower_broadcast(l, e, s->type));
+    lower_forget(l, 0);
+  }
+}
+
 ir_fn *lower_model(check_program *p, ir_module *m, const check_model *model, const lower_options *options) {
   lower l;
   lower_init(&l, p, m, options);
   l.fn = ir_fn_new(m, model->sym->name, true);
   l.b = ir_builder_at_end(l.fn, &l.fn->body);
   l.model = model;
-  for (size_t k = 0; k < model->ndata; k++) {
-    symbol *s = model->data[k];
-    if (s->size != IR_SIZE_NONE && s->type->rank == 0) continue; /* a number known once data is bound */
-    bool given = !options || !options->given || options->given(options->user, s->name);
-    if (given || !s->param || !s->param->default_) {
-      lower_bind(&l, s, ir_param_add(l.fn, IR_ROLE_DATA, s->name, lower_type(&l, s->type)));
-      continue;
-    }
-    const ast_expr *e = s->param->default_;
-    ir_type t = lower_type(&l, s->type);
-    l.b.where = e->at;
-    if (t.rank == 0) {
-      lower_bind(&l, s, lower_scalar_as(&l, e, (ir_elem)t.elem));
-    } else {
-      lower_prepare(&l, e);
-      lower_box box = lower_box_begin(&l, t.rank, t.dim);
-      uint32_t r = ty_of(e)->rank;
-      ir_val x = lower_convert(&l, lower_elem(&l, e, r, box.idx + (t.rank - r)), (ir_elem)t.elem);
-      lower_box_end(&l, &box);
-      lower_bind(&l, s, ir_loop_out(l.fn, box.op, IR_STACK, 0, NULL, x));
-      lower_forget(&l, 0);
-    }
-  }
+  lower_signature(&l, model);
   make_sites(&l, model);
   if (options && options->replicate) replicate_all(&l);
   else find_replicas(&l, model->decl->body);

@@ -105,6 +105,9 @@ typedef struct lower {
 } lower;
 
 /* lower.c */
+void lower_init(lower *l, check_program *p, ir_module *m, const lower_options *options);
+/* A function whose text is a model's, or an agent's: the signature's names stand for parameters, and defaults where nothing was given. */
+void lower_signature(lower *l, const check_model *model);
 binding *lower_find(lower *l, const symbol *s);
 void lower_bind(lower *l, symbol *s, ir_val v);
 binding *lower_push(lower *l, symbol *s, bind_kind kind);
@@ -211,6 +214,8 @@ lindex lower_slice_at(lower *l, const lower_slice *c, ir_val idx);
 void lower_define_slice(lower *l, symbol *s, const lower_box *box, uint32_t n, const lindex *idx, ir_val v);
 
 /* lower_stmt.c */
+/* e with the extents of `want`, along whose leading axes it is repeated. */
+ir_val lower_broadcast(lower *l, const ast_expr *e, const ty_info *want);
 void lower_block(lower *l, const ast_block *block);
 
 /* lower_dist.c */

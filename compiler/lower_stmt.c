@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static ir_val broadcast_to(lower *l, const ast_expr *e, const ty_info *want) {
+ir_val lower_broadcast(lower *l, const ast_expr *e, const ty_info *want) {
   ir_elem elem = lower_elem_kind(want);
   uint32_t r = ty_of(e)->rank;
   if (r == want->rank) return r ? lower_array_as(l, e, elem) : lower_scalar_as(l, e, elem);
@@ -21,7 +21,7 @@ static void let(lower *l, const ast_stmt *s) {
   const ast_target *t = &s->let.target;
   symbol *sym = t->name.sym;
   if (t->subs.n == 0) {
-    lower_bind(l, sym, broadcast_to(l, s->let.value, sym->type));
+    lower_bind(l, sym, lower_broadcast(l, s->let.value, sym->type));
     return;
   }
   const ty_info *whole = sym->type;
@@ -45,7 +45,7 @@ static void let(lower *l, const ast_stmt *s) {
   part.rank = (uint8_t)(whole->rank - n);
   memmove(part.dim, part.dim + n, sizeof part.dim - n * sizeof part.dim[0]);
   if (!axes) {
-    lower_define(l, sym, n, idx, broadcast_to(l, s->let.value, &part));
+    lower_define(l, sym, n, idx, lower_broadcast(l, s->let.value, &part));
     return;
   }
   size_t mark = lower_mark(l);

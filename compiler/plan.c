@@ -201,7 +201,7 @@ static const ast_expr *method_expr(const ast_run *r) {
 }
 
 static const char *method_word(const ast_run *r) {
-  if (r->verb == VERB_ANNEAL) return "anneal";
+  if (r->verb != VERB_INFER) return ast_verb_text(r->verb);
   const ast_expr *e = method_expr(r);
   return !e ? "auto" : e->kind == EXPR_CALL ? e->call.fn.name : e->kind == EXPR_NAME ? e->name.name : "auto";
 }
@@ -258,6 +258,12 @@ bool plan_make(program *p, const ast_decl *run, const check_model *model, plan *
     out->name = result_name(p, run, run->run->model.name);
     out->missing = arena_printf(p->mem, "`%s`", ast_verb_text(out->verb));
     out->missing_at = run->at;
+    if (out->verb != VERB_SIMULATE) return true;
+    const symbol *world = run->run->world.sym;
+    out->agent = check_agent_of(&p->check, run->run->model.sym->decl);
+    out->world = world ? check_agent_of(&p->check, world->decl) : NULL;
+    agent_simulation_of(&p->check, run->run, &out->simulation);
+    out->seed = out->simulation.seed;
     return true;
   }
   if (!out->model) {
@@ -341,7 +347,7 @@ plan *plan_all(program *p, const char *only, size_t *n) {
     const ast_decl *run = runs ? f->items[k] : NULL;
     if (run && run->kind != DECL_RUN) continue;
     const check_model *m = program_model(p, run);
-    const char *name = m ? result_name(p, run, m->sym->name) : "";
+    const char *name = run ? result_name(p, run, run->run->model.name) : m ? m->sym->name : "";
     for (size_t i = 0; i < count; i++)
       if (strcmp(names[i], name) == 0) {
         diag *d = error(p, "E0828", run->at, arena_printf(p->mem, "two results are called `%s`", name));

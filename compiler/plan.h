@@ -30,6 +30,8 @@ typedef struct plan {
   ast_verb verb;
   const ast_decl *run;      /* NULL: the file has no statement */
   const check_model *model; /* NULL: the statement is about an agent, and has `missing` */
+  const check_agent *agent, *world; /* of `simulate`; world NULL: the agent's own equations */
+  agent_simulation simulation;
   plan_method method;
   bool automatic;           /* the method was chosen by plan_check */
   const char *name;         /* of the result; a file name without ending */

@@ -56,7 +56,7 @@ bool program_bind(program *p, const check_model *model, const ast_decl *run, dat
 }
 
 /* The names of a signature and of its model's latents are different ones. */
-static bool given(void *user, const char *name) {
+bool program_given(void *user, const char *name) {
   const program *p = user;
   for (size_t k = 0; k < p->ndata; k++)
     if (strcmp(p->data[k].name, name) == 0) return true;
@@ -200,12 +200,12 @@ static ir_fn *derived(ir_fn *fn) {
 }
 
 /* The functions as an engine gets them are checked in every build: what follows believes the rules of the IR. */
-static bool verify(program *p) {
+bool program_verify(program *p) {
   ir_module *m = p->module;
   for (uint32_t k = 0; k < m->nfns && !m->fault; k++)
     if (m->fn[k] != p->ir) ir_verify_after(m->fn[k], "derived and optimised");
   if (!m->fault) return true;
-  diag *d = diag_add(&p->diags, DIAG_ERROR, "E0999", p->model->decl->name.at, "AIM has made a wrong program of model `%s`", p->model->decl->name.name);
+  diag *d = diag_add(&p->diags, DIAG_ERROR, "E0999", p->model->decl->name.at, "AIM has made a wrong program of %s `%s`", ast_decl_noun(p->model->decl->kind), p->model->decl->name.name);
   diag_note(&p->diags, d, "%s", m->fault);
   p->broken = true;
   return false;
@@ -309,20 +309,20 @@ static void add(building *b, ir_fn *fn) { b->run[b->n++] = derived(fn); }
 static bool build_model(building *b) {
   program *p = b->p;
   ir_module *m = b->m;
-  lower_options given_data = {.given = given, .fixed = given, .user = p, .missing = p->missing, .nmissing = p->nmissing, .replicate = p->replicate};
+  lower_options given_data = {.given = program_given, .fixed = program_given, .user = p, .missing = p->missing, .nmissing = p->nmissing, .replicate = p->replicate};
   if (p->replicate && !replicate_sites(p)) return false;
   p->ir = lower_model(&p->check, m, p->model, &given_data);
   if (!p->ir) return false;
-  if (!ir_verify_after(p->ir, "lowered")) return verify(p);
+  if (!ir_verify_after(p->ir, "lowered")) return program_verify(p);
   if (p->replicate && !replicate_reads(p)) return false;
   pass_fold(m, p->ir);
   pass_cse(m, p->ir); /* not dce: what only collects a site is read by the derivations */
   derive_prepare(m, p->ir);
   b->prepare = derived(ir_fn_find(m, "prepare"));
-  if (!ir_verify_after(p->ir, "prepared")) return verify(p);
+  if (!ir_verify_after(p->ir, "prepared")) return program_verify(p);
   if (!describe_sites(p)) return false;
   p->weights_beside_energy = derive_has_energy(p->ir) && has_weights(p);
-  if (!program_collapse(p, b->prepare, (b->need & NEED_MODE) != 0, &b->continuous, &b->recovery)) return m->fault ? verify(p) : false;
+  if (!program_collapse(p, b->prepare, (b->need & NEED_MODE) != 0, &b->continuous, &b->recovery)) return m->fault ? program_verify(p) : false;
   if (b->need & NEED_BLOCK) hold_others(p);
   const bool standard = (b->need & NEED_GRAD && !(b->need & (NEED_MODE | NEED_BLOCK))) || p->centring.nnoncentred;
   return !standard || centre_mark(m, b->continuous, &p->centring, &p->diags);
@@ -446,7 +446,7 @@ static bool optimise(building *b) {
     p->nstages = stages_cut(m, whole, STAGE_LEAST, &p->stage);
     if (p->nstages) p->uncut = whole;
   }
-  return verify(p);
+  return program_verify(p);
 }
 
 bool program_build(program *p, unsigned need) {

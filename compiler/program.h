@@ -8,6 +8,7 @@
 #ifndef AIM_COMPILER_PROGRAM_H
 #define AIM_COMPILER_PROGRAM_H
 
+#include "compiler/agent.h"
 #include "compiler/centre.h"
 #include "compiler/conjugate.h"
 #include "compiler/check.h"
@@ -169,5 +170,14 @@ bool program_bind(program *p, const check_model *model, const ast_decl *run, dat
 /* Lowers and derives; need is a set of program_need.  May be called again, after a change of `centring`.  False after a diagnostic,
  * which is about AIM if p->broken. */
 bool program_build(program *p, unsigned need);
+
+/* The functions of an agent (lower_agent.h), and of the world of the statement, their names with "world." before them; world NULL: the agent's own
+ * equations are the world.  passes: as an engine gets them, with @prepare.  p->model is agent_data(..).  False after a diagnostic. */
+bool program_build_agent(program *p, const check_agent *agent, const check_agent *world, bool passes);
+
+/* For the files of this header: whether p (user) has data for the name; whether every function of the module keeps the rules of the IR, else false after a
+ * diagnostic about AIM. */
+bool program_given(void *user, const char *name);
+bool program_verify(program *p);
 
 #endif
