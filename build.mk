@@ -212,6 +212,7 @@ test-$(1)_%: $B/tests/test_$(1)_%
 endef
 $(foreach p,rt lang compiler vm aim $(if $(JIT),codegen),$(eval $(call test_rules,$p)))
 $(if $(JIT),$(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_codegen_*.c)): | $B/aim-cc)
+$B/tests/test_vm_agents: | $B/aimc
 
 TEST_PROGRAMS := $(patsubst tests/unit/%.c,$B/tests/%,$(filter-out $(if $(JIT),,tests/unit/test_codegen_%),$(wildcard tests/unit/test_*.c)))
 TEST_SCRIPTS  := $(wildcard tests/lint.sh tests/docs.sh tests/install.sh tests/examples.sh tests/ahead/run.sh tests/posteriors/short.sh tests/cli/run.sh)

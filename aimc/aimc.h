@@ -46,6 +46,9 @@ double now(void *unused);
 aim_program *load(const args *a, aim_vm *vm, const char *path, int *status /* OUT */);
 /* Prints the task's messages and, for errors that have none, a sentence; returns the exit status. */
 int report_task(const args *a, aim_task *t, aim_status st);
+/* What a `simulate` statement is about, and its tables; those alone, as a line of JSON, for --json.  The engine that would run it is missing, which is
+ * told last: an exit status. */
+int agent_explain(const args *a, aim_task *t, const char *name);
 /* The energies that `anneal` reached and the state of the lowest: an exit status. */
 int annealed_print(const args *a, const aim_task *t);
 
@@ -54,8 +57,12 @@ int annealed_print(const args *a, const aim_task *t);
 /* Calls visit for the statements that --only picks, which are `picked`; stops at the first status that is not 0. */
 typedef int statement_visit(const args *a, aim_program *p, size_t statement, size_t picked, void *user);
 int each_statement(const args *a, aim_program *p, statement_visit *visit, void *user);
-/* Binds the task of each with the data and options of the command, tells its messages, and calls visit with the name of its result. */
+/* Calls visit for the task of each, with the data and options of the command and the name of its result. */
 typedef int task_visit(const args *a, aim_task *t, const char *name);
+int each_task(const args *a, aim_program *p, task_visit *visit);
+/* Binds a task and tells its messages. */
+int bind_task(const args *a, aim_task *t);
+/* The same of each, before visit. */
 int each_bound_task(const args *a, aim_program *p, task_visit *visit);
 /* The task of a statement, which the caller frees; of the first that --only picks. */
 int statement_task(aim_program *p, size_t statement, aim_task **t /* OUT */, aim_statement *s /* OUT */);

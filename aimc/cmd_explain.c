@@ -235,7 +235,9 @@ static void explain(aim_task *t, const char *name) {
 }
 
 static int explain_task(const args *a, aim_task *t, const char *name) {
-  (void)a;
+  if (t->plan.agent) return agent_explain(a, t, name);
+  const int status = bind_task(a, t);
+  if (status != EXIT_FINE) return status;
   /* Costs are polynomials in the arena of the task. */
   if (ARENA_TRY(&t->mem)) {
     fputs("aimc: memory is exhausted\n", stderr);
@@ -249,7 +251,7 @@ int cmd_explain(const args *a, aim_vm *vm) {
   int status;
   aim_program *p = load(a, vm, a->file[0], &status);
   if (!p) return status;
-  status = each_bound_task(a, p, explain_task);
+  status = each_task(a, p, explain_task);
   aim_program_free(p);
   return status;
 }

@@ -56,20 +56,25 @@ int prepare_task(const args *a, aim_task *t) {
   return st == AIM_OK ? EXIT_FINE : report_task(a, t, st);
 }
 
-static int visit_bound(const args *a, aim_program *p, size_t k, size_t picked, void *user) {
+/* What each_task and each_bound_task visit with. */
+typedef struct visiting {
+  task_visit *visit;
+  bool bound;
+} visiting;
+
+static int visit_task(const args *a, aim_program *p, size_t k, size_t picked, void *user) {
   (void)picked;
-  task_visit *const *visit = user;
+  const visiting *v = user;
   aim_task *t = NULL;
   aim_statement s;
   int status = statement_task(p, k, &t, &s);
   if (status == EXIT_FINE) status = prepare_task(a, t);
-  if (status == EXIT_FINE) {
-    aim_status st = aim_bind(t);
-    status = report_task(a, t, st);
-    if (st == AIM_OK) status = (*visit)(a, t, s.name);
-  }
+  if (status == EXIT_FINE) status = v->bound ? bind_task(a, t) : EXIT_FINE;
+  if (status == EXIT_FINE) status = v->visit(a, t, s.name);
   aim_task_free(t);
   return status;
 }
 
-int each_bound_task(const args *a, aim_program *p, task_visit *visit) { return each_statement(a, p, visit_bound, &visit); }
+int bind_task(const args *a, aim_task *t) { return report_task(a, t, aim_bind(t)); }
+int each_task(const args *a, aim_program *p, task_visit *visit) { return each_statement(a, p, visit_task, &(visiting){visit, false}); }
+int each_bound_task(const args *a, aim_program *p, task_visit *visit) { return each_statement(a, p, visit_task, &(visiting){visit, true}); }

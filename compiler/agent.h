@@ -15,6 +15,9 @@
 
 #include "compiler/check.h"
 
+/* How far probabilities of an agent may be from a sum of 1: tables are often printed to six digits. */
+#define AGENT_SUM_TOLERANCE 1e-6
+
 /* An expression of an agent.  value NULL: there is none. */
 typedef struct agent_part {
   ast_expr *value;    /* of what was written, in a form that gives a vector; a scalar bool of a goal */

@@ -112,7 +112,7 @@ static bool refuse_unknown_overrides(binder *b) {
     bool known = false;
     for (size_t i = 0; i < b->n; i++) words[i] = b->of[i].sym->name, known |= b->of[i].sym->name == a->name.name;
     if (known) continue;
-    diag *d = bind_error(b, "E0786", a->at, "model `%s` has no data called `%s`", b->model->sym->name, a->name.name);
+    diag *d = bind_error(b, "E0786", a->at, "%s `%s` has no data called `%s`", ast_decl_noun(b->model->decl->kind), b->model->sym->name, a->name.name);
     const char *near = diag_nearest(a->name.name, words, b->n);
     if (near) bind_help(b, d, "did you mean `%s`?", near);
     ok = false;
@@ -137,7 +137,8 @@ bool bind_absent(binder *b, const bound *y) {
 }
 
 bool bind_data(program *p, const check_model *model, const ast_decl *run, data_set *data) {
-  binder b = {.p = p, .a = p->mem, .model = model, .run = run ? run->run : NULL, .given = data};
+  binder b = {.p = p, .a = p->mem, .model = model, .run = run ? run->run : NULL, .given = data,
+              .sum_tolerance = model->decl->kind == DECL_MODEL ? BIND_SUM_TOLERANCE : AGENT_SUM_TOLERANCE};
   p->data = NULL;
   p->ndata = 0;
   p->nlevels = 0;

@@ -54,7 +54,7 @@ typedef struct bind_local {
 } bind_local;
 enum { BIND_MAX_LOCALS = 48 };
 
-/* How far the sum of probabilities may be from 1; the prelude's valid() has the same. */
+/* How far the sum of probabilities may be from 1 in a model; the prelude's valid() has the same. */
 #define BIND_SUM_TOLERANCE 1e-8
 
 typedef struct binder {
@@ -71,6 +71,7 @@ typedef struct binder {
   size_t norigins, cap_origins;
   size_guess *guess;
   size_t nguesses, cap_guesses;
+  double sum_tolerance; /* of the elements of a simplex */
   size_t fuel;          /* steps of evaluation left */
   bind_local local[BIND_MAX_LOCALS];
   size_t nlocals;

@@ -116,7 +116,7 @@ static const char *check_simplex(binder *b, const double *x, size_t n, size_t *c
     }
     sum += x[k];
   }
-  if (fabs(sum - 1) <= BIND_SUM_TOLERANCE) return NULL;
+  if (fabs(sum - 1) <= b->sum_tolerance) return NULL;
   return arena_printf(b->a, "the elements sum to %s, and those of a simplex to 1", bind_real_text(b, sum));
 }
 

@@ -26,7 +26,7 @@ static void check_written(ctx *c, const ast_expr *e) {
     }
     sum += x;
   }
-  if (fabs(sum - 1) <= 1e-8) return;
+  if (fabs(sum - 1) <= AGENT_SUM_TOLERANCE) return;
   diag *d = cx_error(c, "E0653", e->at, "these probabilities sum to %.10g, not to 1", sum);
   if (sum > 0) cx_help(c, d, "to give weights, divide them by their sum: `let w = [...]`, and then `w / sum(w)`");
 }

@@ -217,11 +217,28 @@ static void check_finite(ctx *c, const subscript *x, ir_size count) {
   point_shape(c, e, x->base);
 }
 
+/* A state or an action of an agent as an index: there is an element for each of its values, and no other. */
+static void check_values(ctx *c, const subscript *x, const symbol *s) {
+  const ir_size count = s->type->count;
+  if (count == x->extent) return;
+  const char *n = size_text(c->st, count), *extent = size_text(c->st, x->extent);
+  diag *e = cx_error(c, "E0528", x->sub->at, "`%s` is one of 1..%s, and %s has %s elements for it", s->name, n, x->array, extent);
+  cx_say(c, e, "%s against %s%s", n, extent, x->axis > 0 ? arena_printf(c->a, ", subscript %u", x->axis + 1) : "");
+  point_shape(c, e, x->base);
+  cx_point(c, e, s->at, "%s", sym_noun(s));
+  int64_t k;
+  if (size_is_const(c->p->sizes, count, &k) && !size_is_const(c->p->sizes, x->extent, &k)) cx_help(c, e, "a size that the data tell is named where it is meant: `%s: 1..%s`", s->name, extent);
+}
+
 void check_bounds(ctx *c, const ast_expr *sub, const ty_info *t, ir_size extent, const ast_expr *base, unsigned axis) {
   const char *name = base_text(base);
   subscript x = {sub, base, axis, extent, name, name ? arena_printf(c->a, "`%s`", name) : "this array"};
   affine a;
-  if (t->rank == 0 && affine_of_expr(c, sub, &a)) check_affine(c, &x, &a);
+  const symbol *s = sub->kind == EXPR_NAME ? sub->name.sym : NULL;
+  int64_t steps;
+  if (s && s->kind == SYM_TIME && !size_is_const(c->p->sizes, extent, &steps)) return; /* how many steps there are is a matter of the data */
+  if (s && (s->kind == SYM_STATE || s->kind == SYM_ACTION) && !ty_is_error(s->type)) check_values(c, &x, s);
+  else if (t->rank == 0 && affine_of_expr(c, sub, &a)) check_affine(c, &x, &a);
   else if (t->kind == TY_INT && t->support == IR_SUP_FINITE && t->count != IR_SIZE_NONE) check_finite(c, &x, t->count);
 }
 
