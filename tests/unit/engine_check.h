@@ -11,6 +11,7 @@
 #include "tests/gen_ir.c"
 #include "tests/ref_eval.c"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -300,6 +301,30 @@ static void test_operations(void **state) {
       }
     }
   }
+}
+
+/* ---- extremes: of 0 and -0 the last counts, and NaN whatever stands around it */
+
+static void test_extremes(void **state) {
+  (void)state;
+  static const int64_t sizes[] = {1, 2, 7, 8, 9, 31, 40, 300, 5000};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+    for (int pattern = 0; pattern < 8; pattern++) {
+      world w;
+      world_open(&w);
+      bind(&w, "N", sizes[s]);
+      parse(&w, "func @f(%x: real[N] data) -> (real, real) {\n %n = size N\n %hi, %lo = plate %i < %n -> max, min {\n  %v = at %x, %i\n  yield %v, %v\n }\n return %hi, %lo\n}\n");
+      invent(&w, 1);
+      ref_cell *x = w.in[0].cell;
+      const size_t n = (size_t)sizes[s];
+      for (size_t k = 0; k < n; k++) {
+        const double sign = pattern & 2 ? -1 : 1, zero = mix(k + (uint64_t)pattern) & 1 ? 0.0 : -0.0;
+        x[k].real = pattern & 1 ? zero : sign * (mix(k) & 1 ? zero : fabs((double)x[k].real)); /* an extreme that is a zero */
+      }
+      if (pattern >= 4) x[mix((uint64_t)pattern) % n].real = NAN;
+      agree(&w);
+      world_close(&w);
+    }
 }
 
 /* ---- programs, over extents at the edges of blocks and sums */

@@ -359,7 +359,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_unsuited), cmocka_unit_test(test_nan), cmocka_unit_test(test_values), cmocka_unit_test(test_frame),
       cmocka_unit_test(test_memory), cmocka_unit_test(test_random_alone), cmocka_unit_test(test_random_batches), cmocka_unit_test(test_programs),
-      cmocka_unit_test(test_guard_places), cmocka_unit_test(test_long), cmocka_unit_test(test_native), cmocka_unit_test(test_compile_time),
+      cmocka_unit_test(test_guard_places), cmocka_unit_test(test_extremes), cmocka_unit_test(test_long), cmocka_unit_test(test_native), cmocka_unit_test(test_compile_time),
   };
   const struct CMUnitTest slow[] = {cmocka_unit_test(test_operations)};
   if (!few_extents && cmocka_run_group_tests(slow, NULL, NULL)) return 1;

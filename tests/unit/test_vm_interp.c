@@ -200,6 +200,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_values),
       cmocka_unit_test(test_operations),
       cmocka_unit_test(test_programs),
+      cmocka_unit_test(test_extremes),
       cmocka_unit_test(test_ways),
       cmocka_unit_test(test_frame),
       cmocka_unit_test(test_memory),
