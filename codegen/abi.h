@@ -35,7 +35,8 @@ typedef int64_t cg_fn(cg_ctx *c);
 
 /* Services of the host: X(result, name, parameters).  What is no loop of the model's own is compiled once, with the host, and not in
  * every object.  A service reads and writes nothing but its arguments and what they point to, so that one without pointers is pure. */
-#define CG_SERVICES(X) CG_DENSE_SERVICES(X) CG_DRAW_SERVICES(X) CG_CHECK_SERVICES(X) CG_SUM_SERVICES(X) CG_COLUMN_SERVICES(X) CG_LAW_SERVICES(X) CG_MATH_SERVICES(X)
+#define CG_SERVICES(X) CG_PLAIN_SERVICES(X) CG_MATH_SERVICES(X)
+#define CG_PLAIN_SERVICES(X) CG_DENSE_SERVICES(X) CG_DRAW_SERVICES(X) CG_CHECK_SERVICES(X) CG_SUM_SERVICES(X) CG_COLUMN_SERVICES(X) CG_LAW_SERVICES(X)
 
 #define CG_DENSE_SERVICES(X)                                                                                                    \
   X(double, dot, (const double *a, const double *b, int64_t n))                                                                 \
@@ -96,7 +97,13 @@ typedef int64_t cg_fn(cg_ctx *c);
   X(void, special_of_law, (double *d, int64_t ld, const int64_t *op, int64_t count, const double *a, int64_t sa,                \
                            const double *b, int64_t sb, const double *c, int64_t sc, int64_t n))
 
-/* Of one element.  On lanes support.c's stand inline. */
+/* Of one element.  On lanes support.c's stand inline.  The host's are called by a convention in which xmm6 to xmm15 survive: what a scan
+ * has in registers stays there, and the compiler need not look for places to keep it. */
+#ifdef CG_AHEAD
+#define CG_MATH_CALL
+#else
+#define CG_MATH_CALL __attribute__((ms_abi))
+#endif
 #define CG_MATH_SERVICES(X) CG_MATH1(CG_MATH1_SERVICE, X) X(double, pow, (double a, double b)) X(double, atan2, (double a, double b))
 #define CG_MATH1(Y, X)                                                                                                          \
   Y(X, exp) Y(X, log) Y(X, log1p) Y(X, expm1) Y(X, sin) Y(X, cos) Y(X, tan) Y(X, asin) Y(X, acos) Y(X, atan) Y(X, sinh)         \
@@ -106,7 +113,10 @@ typedef int64_t cg_fn(cg_ctx *c);
 
 struct cg_host {
 #define X(result, name, parameters) result(*name) parameters;
-  CG_SERVICES(X)
+  CG_PLAIN_SERVICES(X)
+#undef X
+#define X(result, name, parameters) result(CG_MATH_CALL *name) parameters;
+  CG_MATH_SERVICES(X)
 #undef X
   rt_special_fn *special[RT_SPECIAL_COUNT]; /* columns */
 };

@@ -123,11 +123,15 @@ LV cg_call(E *e, const char *name, unsigned n, LV *args) {
 typedef struct service {
   const char *name; /* where there is no host it is in the object */
   enum { GIVES_double, GIVES_int64_t, GIVES_void } gives;
+  bool math; /* called as CG_MATH_CALL says */
 } service;
 
 static const service services[] = {
-#define X(result, name, parameters) {"cg_host_" #name, GIVES_##result},
-    CG_SERVICES(X)
+#define X(result, name, parameters) {"cg_host_" #name, GIVES_##result, false},
+    CG_PLAIN_SERVICES(X)
+#undef X
+#define X(result, name, parameters) {"cg_host_" #name, GIVES_##result, true},
+    CG_MATH_SERVICES(X)
 #undef X
 };
 _Static_assert(sizeof services / sizeof *services == CG_SERVICE_COUNT && offsetof(cg_host, special) == sizeof(void *) * CG_SERVICE_COUNT, "the order of cg_host");
@@ -173,7 +177,9 @@ void cg_special(E *e, int code, LV d, LV *from, LV *stride, LV n) {
 LV cg_service(E *e, cg_service_code code, unsigned n, LV *args) {
   const service *s = &services[code];
   if (e->ahead) return cg_call(e, s->name, n, args);
-  return call_host(e, code, s->gives == GIVES_double ? e->f64 : s->gives == GIVES_int64_t ? e->i64 : e->vd, n, args);
+  LV call = call_host(e, code, s->gives == GIVES_double ? e->f64 : s->gives == GIVES_int64_t ? e->i64 : e->vd, n, args);
+  if (s->math) LLVMSetInstructionCallConv(call, LLVMWin64CallConv);
+  return call;
 }
 
 void cg_copy_cells(E *e, LV d, LV s, LV n) {
@@ -413,6 +419,7 @@ void cg_emit_fn(E *e, const ir_fn *fn, uint32_t number) {
   e->once = runs_once(fn->name);
   e->long_bodies = strcmp(fn->name, "outputs") == 0;
   number_ops(e);
+  e->in_cells = cg_cells_plan(e);
   strbuf_printf(&e->meta, "fn %s\n", fn->name);
   char *name = arena_printf(e->mem, "aim_fn_%u", number);
   e->func = LLVMAddFunction(e->mod, name, LLVMFunctionType(e->i64, &e->ptr, 1, 0));

@@ -263,7 +263,7 @@ void cg_put(E *e, const ir_op *op) {
   ir_val r = op->res[0], a = op->args[0], x = op->args[1];
   ir_type t = ir_type_of(e->fn, r), yt = ir_type_of(e->fn, x);
   cg_value *to = &e->v[r];
-  if (e->unrolled || e->v[a].cell) {
+  if (e->unrolled || e->in_cells[r]) {
     to->root = 0;
     to->stride = NULL;
     to->cell = cg_cells_put(e, t, cg_cells_of(e, a), &op->u.axes, cg_cells_of(e, x), CG_STORE);
@@ -281,7 +281,7 @@ void cg_put(E *e, const ir_op *op) {
 void cg_new(E *e, const ir_op *op) {
   ir_val r = op->res[0];
   ir_type t = ir_type_of(e->fn, r);
-  if (!e->unrolled) {
+  if (!e->unrolled && !e->in_cells[r]) {
     cg_service(e, CG_HOST_fill, 3, (LV[]){cg_memory(e, r), cg_int(e, 0), cg_cells(e, t)});
     return;
   }

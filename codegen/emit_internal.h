@@ -62,6 +62,7 @@ typedef struct cg_emit_state {
   strbuf meta;        /* the whole description */
   uint32_t nslots, nsizes; /* of this function */
   uint32_t *number;   /* of operations: see cg_op_number */
+  bool *in_cells;     /* [fn->nvals] results of `new` and `put` that are cells wherever they stand */
   int lanes;          /* doubles in a vector of the target */
   bool masks;         /* the target loads and stores parts of vectors */
   cg_tiles *tiles;    /* of the plate at hand, which goes by tiles; else NULL */
@@ -161,6 +162,8 @@ bool cg_takes(E *e, const ir_op *op, ir_val init);
 LV *cg_cells_put(E *e, ir_type t, LV *old, const ir_axes *axes, const LV *y, cg_place_mode mode);
 int64_t cg_slice_offset(E *e, ir_type t, const ir_axes *axes, int64_t element); /* free axes' part, of a known shape */
 bool cg_small_matmul(E *e, const ir_op *op, int64_t *work);
+/* emit_cells.c */
+bool *cg_cells_plan(E *e); /* e->in_cells of the function at hand, whose operations are numbered */
 /* emit_small.c */
 int64_t cg_known_extent(E *e, ir_val v);   /* -1: not known while compiling */
 int64_t cg_iterations(E *e, const ir_op *op); /* the same for a loop */

@@ -12,14 +12,15 @@
 
 #include "compiler/ir_uses.h"
 
-enum { GROUP = CG_FEW, BLOCK = 4096, BODY_OPS = 1000, LONG_OPS = 16000, CHEAP_OPS = 24, MEDIUM_OPS = 64 };
+enum { GROUP = CG_FEW, BLOCK = 4096, BODY_OPS = 1000, LONG_OPS = 16000, CHEAP_OPS = 24, MEDIUM_OPS = 64, HANDFUL = 4 };
 
 static bool by_tile(E *e, const ir_out *o) { return e->v[o->yield].by_tile && o->mode == IR_SUM && ir_type_of(e->fn, o->yield).rank; }
 
 static bool suits(E *e, const ir_op *op) {
   const ir_loop *loop = op->u.loop;
   int64_t budget = e->long_bodies ? LONG_OPS : BODY_OPS, known = cg_iterations(e, op);
-  if (op->code != IR_PLATE_OP || known == 0 || !cg_straight(e, &loop->body, 1, &budget)) return false;
+  /* A handful gains less than the code of its mathematics on lanes takes to compile. */
+  if (op->code != IR_PLATE_OP || (known >= 0 && known <= HANDFUL) || !cg_straight(e, &loop->body, 1, &budget)) return false;
   for (uint32_t k = 0; k < loop->nout; k++) {
     const ir_out *o = &loop->out[k];
     if (by_tile(e, o)) continue;
@@ -344,7 +345,9 @@ static void one_axis(E *e, const ir_op *op, LV n, int64_t known, cg_tiles *tiles
   for (uint32_t k = 0; k < loop->nout && x.cheap; k++)
     if (line_sum(e, &x, k)) x.r[k].rest = column(e, IR_REAL, x.r[k].cells * GROUP);
   if (x.few || (!x.groups && !tiles)) {
-    group(e, &x, cg_int(e, 0), n, x.few && known % e->lanes, x.few, false);
+    const int64_t vectors = (known + e->lanes - 1) / e->lanes;
+    const bool unroll = x.few && (vectors == 1 || vectors * ops_of(e, &loop->body) <= MEDIUM_OPS);
+    group(e, &x, cg_int(e, 0), n, x.few && known % e->lanes, unroll, false);
   } else if (!x.blocks) {
     block(e, &x, cg_int(e, 0), n);
   } else {

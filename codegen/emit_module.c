@@ -109,8 +109,9 @@ static void make_groups(E *e);
 #define CLEAN "sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm<allowspeculation>)"
 static const char passes[] = "always-inline,globaldce,function(" CLEAN ",loop-simplify,lcssa,loop-vectorize<vectorize-forced-only;interleave-forced-only>,simplifycfg,loop(loop-unroll-full)," CLEAN ",simplifycfg)";
 
-/* Of the code generator: addresses in these loops are a base and an index as they stand. */
-static const char *const options[] = {"aim-cc", "-disable-lsr"};
+/* Of the code generator: addresses in these loops are a base and an index as they stand, invariants are outside, and common subexpressions
+ * and the order of operations have been seen to before. */
+static const char *const options[] = {"aim-cc", "-disable-lsr", "-disable-machine-licm", "-disable-machine-cse", "-enable-misched=false"};
 
 /* Functions are read when they are linked, and linked when something calls them. */
 static LLVMModuleRef bitcode(E *e, const void *bytes, size_t n, const char *triple, LLVMTargetDataRef layout) {

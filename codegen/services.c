@@ -355,11 +355,11 @@ SERVICE void cg_host_special_of_law(double *d, int64_t ld, const int64_t *op, in
   RT_LV(rt_k_special_of_law)(d, ld, op, count, a, (int)sa, b, (int)sb, c, (int)sc, n);
 }
 
-#define X(unused, name) SERVICE double cg_host_##name(double a) { return rt_##name(a); }
+#define X(unused, name) SERVICE CG_MATH_CALL double cg_host_##name(double a) { return rt_##name(a); }
 CG_MATH1(X, )
 #undef X
-SERVICE double cg_host_pow(double a, double b) { return rt_pow(a, b); }
-SERVICE double cg_host_atan2(double a, double b) { return rt_atan2(a, b); }
+SERVICE CG_MATH_CALL double cg_host_pow(double a, double b) { return rt_pow(a, b); }
+SERVICE CG_MATH_CALL double cg_host_atan2(double a, double b) { return rt_atan2(a, b); }
 
 #ifdef CG_AHEAD
 #define X(CODE, name, meaning)                                                                                                         \
