@@ -25,7 +25,7 @@ typedef struct weigher {
   ir_val param;                /* of local */
   ir_val index[IR_MAX_RANK];   /* of local */
   ir_val state;                /* of the function being made */
-  bool *dep;                   /* by value of local: depends on the site */
+  bool *dep;                   /* by value of local, or of the function that counts: depends on the site */
   bool whole;                  /* the site is read otherwise than by elements */
   bool apart;                  /* no element reads another */
 } weigher;
@@ -284,6 +284,7 @@ static ir_val count_op(weigher *w, ir_fn *fn, ir_builder *b, ir_op *op, bool *kn
     if (op->args[0] != ir_map_get(&w->c.map, w->param)) return 0;
     ir_val here = 0, v = op->res[0];
     for (uint32_t a = 0; a < w->rank; a++) {
+      if (w->dep[op->u.axes.at[a]]) *known = false; /* marks are no positions */
       ir_val same = ir_op2(b, IR_EQ_OP, op->u.axes.at[a], ir_map_get(&w->c.map, w->index[a]));
       here = here ? ir_op2(b, IR_AND_OP, here, same) : same;
     }
@@ -299,6 +300,7 @@ static ir_val count_op(weigher *w, ir_fn *fn, ir_builder *b, ir_op *op, bool *kn
   case IR_IF_OP: {
     ir_val x = count_marks(w, fn, &op->u.branch->then_, known), y = count_marks(w, fn, &op->u.branch->else_, known);
     if (!x && !y) return 0;
+    if (w->dep[op->args[0]]) *known = false; /* marks do not say which side is read */
     ir_builder then_ = ir_builder_in(b, &op->u.branch->then_), else_ = ir_builder_in(b, &op->u.branch->else_);
     return ir_if_out(fn, op, x ? x : ir_real(&then_, 0.0), y ? y : ir_real(&else_, 0.0));
   }
@@ -340,6 +342,9 @@ ir_fn *derive_conflicts(ir_module *m, const ir_fn *model, const ir_fn *local, co
   copy_params(&w, fn, true);
   ir_builder b = ir_builder_at_end(fn, &fn->body);
   ir_clone_block(&w.c, &b, &local->body);
+  w.dep = ARENA_ARRAY(m->mem, bool, fn->nvals);
+  w.dep[ir_map_get(&w.c.map, w.param)] = true;
+  ir_spread(w.dep, fn);
   latent_use r = {&w, fn, true};
   ir_val total = count_marks(&w, fn, &fn->body, &r.known);
   if (!total) total = ir_real(&b, 0.0);

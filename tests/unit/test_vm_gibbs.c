@@ -48,6 +48,9 @@ static const char *const finite_models[] = {
     "h = [0.1, 0, -0.3, 0.2, 0, 0.5, 0, 0, -0.2, 0.3] with gibbs\n",
     "model ring(L: int) {\n  s: index(2)[L] ~ Flat()\n  factor 0.6 * sum((s[i] == s[i % L + 1]) + 0.2 * (s[i] == 1) for i in 1..L)\n}\n"
     "infer ring on L = 9 with gibbs\n",
+    /* Which elements are read depends on others. */
+    "model sides(J: real, N: int) {\n  s: spin[N] ~ Flat()\n  plate i in 1..N { if s[if i == 1 { N } else { i - 1 }] == 1 { factor J + J * s[1] } else { factor 0.1 * i } }\n}\n"
+    "infer sides on J = 0.6, N = 5 with gibbs\n",
     "model rows(P: simplex(2)[2], b: bool[3]) {\n  z: bool[3, 2] ~ Bernoulli(0.4)\n  plate i in 1..3 { b[i] ~ Bernoulli(if z[i, 1] == z[i, 2] { 0.9 } else { 0.2 }) }\n}\n"
     "infer rows on P = [[0.5, 0.5], [0.5, 0.5]], b = [1, 0, 1] with gibbs\n"};
 
