@@ -37,7 +37,7 @@ static void print_structure(const agent_table *x) {
   }
   fputs(x->part->nparents ? ", " : ": ", stdout);
   if (x->points == 1) printf("one value %s, by a formula", x->part->nparents ? "each" : "for certain");
-  else if (x->points) printf("%zu values%s, by a formula", x->points, x->part->nparents ? " each" : "");
+  else if (x->points) printf("at most %zu values%s, by a formula", x->points, x->part->nparents ? " each" : "");
   else if (!x->seen) printf("%zu numbers, too many to look at", x->n * x->columns);
   else if (x->certain) printf("one value %s", x->part->nparents ? "each" : "for certain");
   else printf("%zu of %zu numbers are not 0", x->nonzero, x->n * x->columns);

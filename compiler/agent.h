@@ -44,6 +44,7 @@ typedef struct agent_state {
 typedef struct agent_observation {
   symbol *sym;
   ir_size size;
+  const ast_type *declared;
   agent_part likelihood, prefer;
 } agent_observation;
 

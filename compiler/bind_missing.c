@@ -58,6 +58,10 @@ static const char *why_not(const binder *b, const symbol *s, bool *latent, const
   const check_site *site = s->kind == SYM_DATA && s->observed && s->site ? &b->model->sites[s->site - 1] : NULL;
   *help = "leave such rows out of the data";
   *latent = false;
+  if (b->model->decl->kind != DECL_MODEL) {
+    *help = "what is not known of a world is a state; what is to be learnt begins with counts: `learn A ~ Dirichlet(counts)`";
+    return "the tables of an agent are known";
+  }
   if (!site || !site->on) {
     *help = arena_printf(b->a, "give it a distribution, `%s ~ ...`, or leave such rows out of the data", s->name);
     return "no statement gives it a distribution";

@@ -26,23 +26,24 @@ bool agent_read(ctx *c, symbol *s, span at) {
   return true;
 }
 
-static bool was_read(const agent_reads *r, const symbol *s) {
-  for (size_t k = 0; k < r->n; k++)
-    if (r->seen[k] == s) return true;
-  return false;
+/* States before actions, each in the order of their declarations, and the step of the plan last. */
+static bool comes_before(symbol *a, symbol *b) {
+  const int x = a->kind == SYM_STATE ? 0 : a->kind == SYM_ACTION ? 1 : 2, y = b->kind == SYM_STATE ? 0 : b->kind == SYM_ACTION ? 1 : 2;
+  return x != y ? x < y : sym_of(a)->mark < sym_of(b)->mark;
 }
 
-void agent_part_close(ctx *c, const check_agent *a, agent_part *p, const agent_reads *r) {
+void agent_part_close(ctx *c, agent_part *p, const agent_reads *r) {
   p->parent = ARENA_ARRAY(c->a, symbol *, r->n);
   p->reads = ARENA_ARRAY(c->a, symbol *, r->n);
-  for (size_t k = 0; k < a->nstates; k++)
-    if (was_read(r, a->state[k].sym)) p->parent[p->nparents++] = a->state[k].sym;
-  for (size_t k = 0; k < a->nactions; k++)
-    if (was_read(r, a->action[k].sym)) p->parent[p->nparents++] = a->action[k].sym;
   for (size_t k = 0; k < r->n; k++) {
     symbol *s = (symbol *)r->seen[k];
-    if (s->kind == SYM_TIME) p->parent[p->nparents++] = s;
-    if (s->kind == SYM_DATA) p->reads[p->nreads++] = s;
+    if (s->kind == SYM_DATA) {
+      p->reads[p->nreads++] = s;
+      continue;
+    }
+    size_t at = p->nparents++;
+    for (; at > 0 && comes_before(s, p->parent[at - 1]); at--) p->parent[at] = p->parent[at - 1];
+    p->parent[at] = s;
   }
 }
 
@@ -80,13 +81,15 @@ static ir_size check_range(ctx *c, const ast_stmt *s, const char *noun, const ty
   return x->count;
 }
 
-static symbol *new_variable(ctx *c, sym_kind kind, ast_stmt *s, ir_size *size) {
+/* number: which of its kind it is. */
+static symbol *new_variable(ctx *c, sym_kind kind, ast_stmt *s, size_t number, ir_size *size) {
   static const char *const nouns[] = {[SYM_ACTION] = "action", [SYM_STATE] = "state", [SYM_OBSERVATION] = "observation"};
   ast_name *name = &s->variable.name;
   symbol *v = sym_new(c->st, kind, name->name, name->at);
   *size = check_range(c, s, nouns[kind], &v->type);
   if (*size == IR_SIZE_NONE) v->type = ty_scalar(c->st, TY_ERROR);
   v->stochastic = true;
+  sym_of(v)->mark = number;
   name->sym = v;
   if (!name_missing(name)) value_add(c, v);
   return v;
@@ -126,6 +129,7 @@ static void enter_owner(ctx *c, check_agent *a) {
     symbol *v = sym_new(c->st, SYM_ACTION, of->action[k].sym->name, of->action[k].sym->at);
     v->type = of->action[k].sym->type;
     v->stochastic = true;
+    sym_of(v)->mark = k;
     a->action[a->nactions++] = (agent_action){v, of->action[k].size};
     value_add(c, v);
   }
@@ -138,14 +142,14 @@ static size_t count_kind(const ast_block *b, stmt_kind kind) {
 }
 
 /* A `let` reads data alone, since there is no time at which it would be computed. */
-static void check_agent_let(ctx *c, ast_stmt *s, agent_part *p, const check_agent *a) {
+static void check_agent_let(ctx *c, ast_stmt *s, agent_part *p) {
   agent_reads r = {.what = "a `let`", .why = "a `let` of an agent is made of data: write this where it is read, or make it a function of its arguments"};
   c->reads = &r;
   check_stmt(c, s);
   c->reads = NULL;
   p->value = s->let.value;
   p->at = s->at;
-  agent_part_close(c, a, p, &r);
+  agent_part_close(c, p, &r);
 }
 
 /* An action that the agent has and the world declares again. */
@@ -169,21 +173,22 @@ static void enter_variables(ctx *c, check_agent *a, agent_part *lets) {
   for (size_t i = 0; i < b->n; i++) {
     ast_stmt *s = b->items[i];
     switch (s->kind) {
-    case STMT_LET: check_agent_let(c, s, &lets[nlets++], a); break;
+    case STMT_LET: check_agent_let(c, s, &lets[nlets++]); break;
     case STMT_ACTION:
       if (is_owners(c, a, s)) break;
-      a->action[a->nactions].sym = new_variable(c, SYM_ACTION, s, &a->action[a->nactions].size);
+      a->action[a->nactions].sym = new_variable(c, SYM_ACTION, s, a->nactions, &a->action[a->nactions].size);
       a->nactions++;
       break;
     case STMT_STATE: {
-      agent_state *x = &a->state[a->nstates++];
-      x->sym = new_variable(c, SYM_STATE, s, &x->size);
+      agent_state *x = &a->state[a->nstates];
+      x->sym = new_variable(c, SYM_STATE, s, a->nstates++, &x->size);
       x->every = check_every(c, s);
       break;
     }
     case STMT_OBSERVE: {
-      agent_observation *x = &a->observation[a->nobservations++];
-      x->sym = new_variable(c, SYM_OBSERVATION, s, &x->size);
+      agent_observation *x = &a->observation[a->nobservations];
+      x->sym = new_variable(c, SYM_OBSERVATION, s, a->nobservations++, &x->size);
+      x->declared = s->variable.type;
       break;
     }
     default: break;
@@ -207,30 +212,27 @@ static void check_whole(ctx *c, const check_agent *a) {
   }
 }
 
-static bool part_reads(const agent_part *p, const symbol *s) {
+static void note_parents(ptr_map *map, const agent_part *p, const symbol *but) {
   for (size_t k = 0; k < p->nparents; k++)
-    if (p->parent[k] == s) return true;
-  return false;
+    if (p->parent[k] != but) ptr_map_put(map, p->parent[k], p->parent[k]);
 }
 
-/* Whether anything but its own step depends on s. */
-static bool matters(const check_agent *a, const symbol *s) {
-  bool any = part_reads(&a->plan.goal, s);
-  for (size_t k = 0; k < a->nobservations && !any; k++) any = part_reads(&a->observation[k].likelihood, s);
-  for (size_t k = 0; k < a->nstates && !any; k++) any = a->state[k].sym != s && part_reads(&a->state[k].step, s);
-  return any;
-}
-
+/* What nothing depends on but its own step. */
 static void warn_idle(ctx *c, const check_agent *a) {
+  ptr_map matters;
+  ptr_map_init(&matters, c->a);
+  note_parents(&matters, &a->plan.goal, NULL);
+  for (size_t k = 0; k < a->nobservations; k++) note_parents(&matters, &a->observation[k].likelihood, NULL);
+  for (size_t k = 0; k < a->nstates; k++) note_parents(&matters, &a->state[k].step, a->state[k].sym);
   for (size_t k = 0; k < a->nstates; k++) {
     const symbol *s = a->state[k].sym;
-    if (!s->name[0] || matters(a, s)) continue;
+    if (!s->name[0] || ptr_map_get(&matters, s)) continue;
     diag *d = diag_add(c->p->diags, DIAG_WARNING, "W0650", s->at, "nothing depends on the state `%s`", s->name);
     cx_help(c, d, "an observation shows it: `observe o: 1..n ~ Categorical(A[%s])`", s->name);
   }
   for (size_t k = 0; k < a->nactions && !a->owner; k++) {
     const symbol *s = a->action[k].sym;
-    if (!s->name[0] || matters(a, s)) continue;
+    if (!s->name[0] || ptr_map_get(&matters, s)) continue;
     diag *d = diag_add(c->p->diags, DIAG_WARNING, "W0650", s->at, "the action `%s` changes nothing", s->name);
     cx_help(c, d, "the step of a state reads it: `step onehot(%s, n)`", s->name);
   }
@@ -261,7 +263,7 @@ void check_agent_body(check_state *st, symbol *agent) {
   enter_owner(&c, a);
   enter_variables(&c, a, lets);
   check_agent_parts(&c, a, lets, nlets);
-  check_whole(&c, a);
+  if (!st->syntax_errors) check_whole(&c, a);
   a->wrong = st->p->diags->errors != errors;
   if (a->wrong || st->syntax_errors) return;
   warn_unused(&c);

@@ -74,7 +74,6 @@ enum { NOPTIONS = sizeof options / sizeof options[0] };
 /* What a list of options sets. */
 typedef struct reading {
   ctx *c;
-  check_agent *a;    /* of OPT_PART */
   const char *owner; /* "vmp" */
   unsigned of;
   char *into;
@@ -176,7 +175,7 @@ static bool read_search(const reading *r, ast_expr *e) {
   size_t k = find_method(r->c, name, "search", search_names, SEARCH_COUNT);
   if (k == SEARCH_COUNT) return false;
   p->search = (plan_search)k;
-  const reading own = {r->c, r->a, search_names[k], 256u << k, r->into};
+  const reading own = {r->c, search_names[k], 256u << k, r->into};
   return e->kind != EXPR_CALL || read_options(&own, &e->call.args);
 }
 
@@ -191,14 +190,14 @@ static bool read_part(const reading *r, const agent_option *o, ast_expr *e) {
     c->reads = NULL;
     p->at = e->at;
     if (!ok) return false;
-    agent_part_close(c, r->a, p, &reads);
+    agent_part_close(c, p, &reads);
     p->value = e;
     if (p->nparents) return true;
     diag *d = cx_error(c, "E0808", e->at, "a goal says something about a state");
     cx_help(c, d, "such as `goal = place == 4`");
     return false;
   }
-  const ty_info *t = agent_data_part(c, r->a, e, arena_printf(c->a, "`%s`", o->name), p);
+  const ty_info *t = agent_data_part(c, e, arena_printf(c->a, "`%s`", o->name), p);
   return t != NULL;
 }
 
@@ -258,7 +257,7 @@ void check_beliefs(ctx *c, check_agent *a, ast_stmt *s) {
   const size_t k = find_method(c, name, "method of beliefs", beliefs_names, BELIEFS_COUNT);
   if (k == BELIEFS_COUNT) return;
   b->method = (beliefs_method)k;
-  const reading r = {c, a, beliefs_names[k], 1u << k, (char *)b};
+  const reading r = {c, beliefs_names[k], 1u << k, (char *)b};
   if (s->value->kind == EXPR_CALL) read_options(&r, &s->value->call.args);
 }
 
@@ -327,18 +326,18 @@ void check_plan(ctx *c, check_agent *a, ast_stmt *s) {
   p->at = s->at;
   static const char *const methods[] = {"efe"};
   if (find_method(c, name, "method of planning", methods, 1)) return;
-  const reading r = {c, a, "efe", O_EFE, (char *)p};
+  const reading r = {c, "efe", O_EFE, (char *)p};
   if (s->value->kind == EXPR_CALL && !read_options(&r, &s->value->call.args)) return;
   check_habit(c, a);
   check_policies(c, a);
 }
 
 void check_learn_options(ctx *c, const ast_args *args, agent_learn *l) {
-  const reading r = {c, NULL, "learn", O_LEARN, (char *)l};
+  const reading r = {c, "learn", O_LEARN, (char *)l};
   read_options(&r, args);
 }
 
 void check_simulation_options(ctx *c, const ast_args *args, agent_simulation *out) {
-  const reading r = {c, NULL, "simulate", O_SIMULATE, (char *)out};
+  const reading r = {c, "simulate", O_SIMULATE, (char *)out};
   read_options(&r, args);
 }

@@ -45,7 +45,7 @@ static const symbol *row_of(const ast_expr *e) {
 }
 
 /* e is a vector with an element for each value of `of`, which was declared at `declared`. */
-static void check_vector(ctx *c, const check_agent *a, ast_expr *e, const symbol *of, const ast_type *declared, agent_reads *r, agent_part *p, bool simplex) {
+static void check_vector(ctx *c, ast_expr *e, const symbol *of, const ast_type *declared, agent_reads *r, agent_part *p, bool simplex) {
   c->reads = r;
   const ty_info *t = check_expr(c, e);
   c->reads = NULL;
@@ -65,10 +65,10 @@ static void check_vector(ctx *c, const check_agent *a, ast_expr *e, const symbol
   if (simplex) check_written(c, e);
   p->value = e;
   p->row = row_of(e);
-  agent_part_close(c, a, p, r);
+  agent_part_close(c, p, r);
 }
 
-const ty_info *agent_data_part(ctx *c, const check_agent *a, ast_expr *e, const char *what, agent_part *p) {
+const ty_info *agent_data_part(ctx *c, ast_expr *e, const char *what, agent_part *p) {
   agent_reads r = {.what = what, .why = "it is made of data alone"};
   c->reads = &r;
   const ty_info *t = check_expr(c, e);
@@ -77,19 +77,19 @@ const ty_info *agent_data_part(ctx *c, const check_agent *a, ast_expr *e, const 
   if (ty_is_error(t) || !value_expected(c, e, t, what)) return NULL;
   p->value = e;
   p->row = row_of(e);
-  agent_part_close(c, a, p, &r);
+  agent_part_close(c, p, &r);
   return t;
 }
 
 /* ---- states */
 
-static void check_state_parts(ctx *c, const check_agent *a, agent_state *x, const ast_stmt *s) {
+static void check_state_parts(ctx *c, agent_state *x, const ast_stmt *s) {
   const char *name = x->sym->name;
   agent_reads start = {.what = arena_printf(c->a, "the start of `%s`", name), .why = "the start is before anything has happened: it is made of data alone"};
   agent_reads step = {.what = arena_printf(c->a, "the step of `%s`", name), .may = STATES | ACTIONS,
                       .why = "a step reads the states and actions of the step before; what is observed follows from states, by `observe`"};
-  check_vector(c, a, s->variable.start, x->sym, s->variable.type, &start, &x->start, true);
-  check_vector(c, a, s->variable.step, x->sym, s->variable.type, &step, &x->step, true);
+  check_vector(c, s->variable.start, x->sym, s->variable.type, &start, &x->start, true);
+  check_vector(c, s->variable.step, x->sym, s->variable.type, &step, &x->step, true);
 }
 
 /* ---- observations */
@@ -130,7 +130,7 @@ static bool draws_integers(ctx *c, const agent_observation *x, ast_expr *e) {
   return false;
 }
 
-static void check_likelihood(ctx *c, const check_agent *a, agent_observation *x, const ast_stmt *s) {
+static void check_likelihood(ctx *c, agent_observation *x, const ast_stmt *s) {
   agent_part *p = &x->likelihood;
   ast_expr *e = s->variable.dist;
   ast_copier copier = {.mem = c->a};
@@ -158,7 +158,7 @@ static void check_likelihood(ctx *c, const check_agent *a, agent_observation *x,
     if (ty_is_error(check_expr(c, p->value))) return;
   }
   p->row = row_of(p->value);
-  agent_part_close(c, a, p, &r);
+  agent_part_close(c, p, &r);
 }
 
 /* ---- preferences */
@@ -179,13 +179,6 @@ static void unknown_observation(ctx *c, const check_agent *a, const ast_name *n)
   const char *near = nearest_of(n->name, words, a->nobservations);
   if (near) cx_help(c, d, "did you mean `%s`?", near);
   else if (s && s->kind == SYM_STATE) cx_help(c, d, "a state to be reached is a goal: `plan efe(goal = %s == 1)`", n->name);
-}
-
-static const ast_type *declared_type(const check_agent *a, const symbol *s) {
-  const ast_block *b = a->decl->body;
-  for (size_t i = 0; i < b->n; i++)
-    if (b->items[i]->kind == STMT_OBSERVE && b->items[i]->variable.name.sym == s) return b->items[i]->variable.type;
-  return NULL;
 }
 
 /* log(C): the preference of outcomes by their probabilities, which can be learnt. */
@@ -227,7 +220,7 @@ static void check_prefer(ctx *c, check_agent *a, ast_stmt *s) {
     time->stochastic = true;
     value_add(c, time);
   }
-  check_vector(c, a, s->prefer.value, x->sym, declared_type(a, x->sym), &r, &x->prefer, false);
+  check_vector(c, s->prefer.value, x->sym, x->declared, &r, &x->prefer, false);
   scope_leave(c, mark);
   if (!x->prefer.row && x->prefer.value) x->prefer.row = log_row_of(x->prefer.value);
 }
@@ -299,7 +292,7 @@ static void check_learn(ctx *c, check_agent *a, ast_stmt *s) {
   }
   x->counts.value = d.args[0];
   x->counts.at = e->at;
-  agent_part_close(c, a, &x->counts, &r);
+  agent_part_close(c, &x->counts, &r);
 }
 
 /* Counts go to rows: what is learnt is read as rows of its array, and nowhere else. */
@@ -365,8 +358,8 @@ void check_agent_parts(ctx *c, check_agent *a, agent_part *lets, size_t nlets) {
   size_t states = 0, observations = 0;
   for (size_t i = 0; i < b->n; i++) {
     ast_stmt *s = b->items[i];
-    if (s->kind == STMT_STATE) check_state_parts(c, a, &a->state[states++], s);
-    if (s->kind == STMT_OBSERVE) check_likelihood(c, a, &a->observation[observations++], s);
+    if (s->kind == STMT_STATE) check_state_parts(c, &a->state[states++], s);
+    if (s->kind == STMT_OBSERVE) check_likelihood(c, &a->observation[observations++], s);
     if (s->kind == STMT_PREFER) check_prefer(c, a, s);
     if (s->kind == STMT_LEARN) check_learn(c, a, s);
   }

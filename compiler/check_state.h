@@ -71,7 +71,7 @@ typedef struct sym_info {
   size_t ncallees, cap_callees;
   span *call_at;
   size_t cap_call_at;
-  size_t mark;            /* of the search for recursion */
+  size_t mark;            /* of the search for recursion; of an agent's variables: which of its kind it is */
 } sym_info;
 
 typedef struct check_state {
@@ -412,10 +412,10 @@ void check_bindings(ctx *c, ast_run *r, const check_model *m);
 void check_agent_body(check_state *st, symbol *agent);
 /* Notes that an expression of an agent reads s.  False after a report: it may not. */
 bool agent_read(ctx *c, symbol *s, span at);
-/* Puts what was read into the part, in the order of a's declarations. */
-void agent_part_close(ctx *c, const check_agent *a, agent_part *p, const agent_reads *r);
+/* Puts what was read into the part, in the order of the declarations. */
+void agent_part_close(ctx *c, agent_part *p, const agent_reads *r);
 /* e, which reads data alone: p is then its part.  NULL after a report. */
-const ty_info *agent_data_part(ctx *c, const check_agent *a, ast_expr *e, const char *what, agent_part *p);
+const ty_info *agent_data_part(ctx *c, ast_expr *e, const char *what, agent_part *p);
 void check_agent_parts(ctx *c, check_agent *a, agent_part *lets, size_t nlets);
 void check_beliefs(ctx *c, check_agent *a, ast_stmt *s);
 void check_plan(ctx *c, check_agent *a, ast_stmt *s);

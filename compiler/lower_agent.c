@@ -7,7 +7,7 @@
 #include "compiler/builtin.h"
 #include "compiler/lower_internal.h"
 
-enum { MOST_POINTS = 16 };
+enum { MOST_POINTS = 16, MOST_NODES = 1000 };
 
 typedef struct lowering {
   lower l;
@@ -31,21 +31,34 @@ static bool is_onehot(const ast_expr *e) {
   return f && f->kind == SYM_BUILTIN && f->builtin == BUILTIN_ONEHOT;
 }
 
-/* How many weighted values e is made of; 0: it is not made of such. */
-static size_t count_points(const ast_expr *e) {
+/* A function whose value is an expression: the call is that expression. */
+static const ast_decl *written_out(lower *l, const ast_expr *e) {
+  const check_call *c = e->kind == EXPR_CALL ? check_call_of(l->p, e) : NULL;
+  const ast_decl *d = c && c->callee->kind == SYM_FN && !c->lifted ? c->callee->decl : NULL;
+  return d && d->value && !d->memo_size ? d : NULL;
+}
+
+/* How many weighted values e is made of; 0: it is not made of such.  Functions of functions may be large when they are written out, so this gives up
+ * when fuel is gone. */
+static size_t count_points(lower *l, const ast_expr *e, int *fuel) {
+  if (--*fuel < 0) return 0;
   if (is_onehot(e)) return 1;
   switch (e->kind) {
-  case EXPR_LET: return count_points(e->let.body);
+  case EXPR_CALL: {
+    const ast_decl *d = written_out(l, e);
+    return d ? count_points(l, d->value, fuel) : 0;
+  }
+  case EXPR_LET: return count_points(l, e->let.body, fuel);
   case EXPR_IF: {
-    size_t a = count_points(e->if_.then);
-    return a && count_points(e->if_.else_) == a ? a : 0;
+    const size_t a = count_points(l, e->if_.then, fuel), b = a ? count_points(l, e->if_.else_, fuel) : 0;
+    return !b ? 0 : a > b ? a : b;
   }
   case EXPR_BINARY: {
     const ast_expr *x = e->binary.lhs, *y = e->binary.rhs;
-    if (e->binary.op == OP_MUL) return ty_of(x)->rank == 0 ? count_points(y) : ty_of(y)->rank == 0 ? count_points(x) : 0;
-    if (e->binary.op == OP_DIV) return ty_of(y)->rank == 0 ? count_points(x) : 0;
+    if (e->binary.op == OP_MUL) return ty_of(x)->rank == 0 ? count_points(l, y, fuel) : ty_of(y)->rank == 0 ? count_points(l, x, fuel) : 0;
+    if (e->binary.op == OP_DIV) return ty_of(y)->rank == 0 ? count_points(l, x, fuel) : 0;
     if (e->binary.op != OP_ADD) return 0;
-    size_t a = count_points(x), b = a ? count_points(y) : 0;
+    const size_t a = count_points(l, x, fuel), b = a ? count_points(l, y, fuel) : 0;
     return a && b && a + b <= MOST_POINTS ? a + b : 0;
   }
   default: return 0;
@@ -74,6 +87,14 @@ static void add_choice(lower *l, const ast_expr *e, points *p) {
     lower_forget(l, mark);
     l->nbind = binds;
   }
+  /* The shorter one has values without weight behind. */
+  for (int k = 0; k < 2; k++) {
+    l->b = ir_builder_in(&outer, k == 0 ? &branch->u.branch->then_ : &branch->u.branch->else_);
+    for (points *w = &way[k]; w->n < way[1 - k].n; w->n++) {
+      w->place[w->n] = ir_int(&l->b, 0);
+      w->weight[w->n] = ir_real(&l->b, 0.0);
+    }
+  }
   l->b = outer;
   for (size_t i = 0; i < way[0].n; i++, p->n++) {
     double a, b;
@@ -96,6 +117,15 @@ static void add_points(lower *l, const ast_expr *e, points *p) {
     lower_bind(l, e->let.var.sym, ty_of(v)->rank ? lower_array(l, v) : lower_scalar(l, v));
     add_points(l, e->let.body, p);
     l->nbind = binds;
+  } else if (e->kind == EXPR_CALL) {
+    const ast_decl *d = written_out(l, e);
+    ir_size *sizes;
+    const ir_val *args = lower_call_args(l, check_call_of(l->p, e), &sizes);
+    const lower_fn_scope was = lower_fn_begin(l, d, args, sizes);
+    const size_t mark = lower_mark(l);
+    add_points(l, d->value, p);
+    lower_forget(l, mark);
+    lower_fn_end(l, &was);
   } else if (e->kind == EXPR_IF) {
     add_choice(l, e, p);
   } else {
@@ -152,7 +182,8 @@ static bool finish(lowering *x) {
 static bool distribution(lowering *x, const char *name, const agent_part *part) {
   lower *l = begin(x, name, part);
   const ast_expr *e = part->value;
-  if (count_points(e)) {
+  int fuel = MOST_NODES;
+  if (count_points(l, e, &fuel)) {
     points p = {0};
     add_points(l, e, &p);
     return_points(l, &p);

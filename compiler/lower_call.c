@@ -43,9 +43,8 @@ static ir_val body_value(lower *l, const ast_decl *d, ir_elem elem) {
 }
 
 /* Functions are first order and not recursive, so a call is the body with the parameters bound to values. */
-ir_val lower_fn_call(lower *l, const ast_decl *d, ir_elem elem, const ir_val *args, const ir_size *sizes) {
-  size_frame was = l->sizes;
-  size_t binds = l->nbind;
+lower_fn_scope lower_fn_begin(lower *l, const ast_decl *d, const ir_val *args, const ir_size *sizes) {
+  const lower_fn_scope was = {l->sizes, l->nbind};
   memset(&l->sizes, 0, sizeof l->sizes);
   for (size_t k = 0; k < d->params.n; k++) {
     symbol *f = d->params.items[k].name.sym;
@@ -56,10 +55,19 @@ ir_val lower_fn_call(lower *l, const ast_decl *d, ir_elem elem, const ir_val *ar
     symbol *f = d->params.items[k].name.sym;
     lower_bind(l, f, lower_convert(l, args[k], lower_elem_kind(f->type)));
   }
+  return was;
+}
+
+void lower_fn_end(lower *l, const lower_fn_scope *was) {
+  l->nbind = was->binds;
+  l->sizes = was->sizes;
+}
+
+ir_val lower_fn_call(lower *l, const ast_decl *d, ir_elem elem, const ir_val *args, const ir_size *sizes) {
+  const lower_fn_scope was = lower_fn_begin(l, d, args, sizes);
   if (d->type && d->type->info) elem = lower_elem_kind(d->type->info);
   ir_val v = body_value(l, d, elem);
-  l->nbind = binds;
-  l->sizes = was;
+  lower_fn_end(l, &was);
   return v;
 }
 
@@ -342,6 +350,17 @@ static ir_val shape_call(lower *l, const ast_expr *e, const check_call *c) {
   }
 }
 
+ir_val *lower_call_args(lower *l, const check_call *c, ir_size **sizes) {
+  ir_val *args = ARENA_ARRAY(l->mem, ir_val, c->nargs);
+  *sizes = ARENA_ARRAY(l->mem, ir_size, c->nargs);
+  for (size_t k = 0; k < c->nargs; k++) {
+    const ast_expr *a = c->args[k];
+    args[k] = ty_of(a)->rank ? lower_array(l, a) : lower_scalar(l, a);
+    if (!lower_expr_size(l, a, &(*sizes)[k])) (*sizes)[k] = IR_SIZE_NONE;
+  }
+  return args;
+}
+
 ir_val lower_call_value(lower *l, const ast_expr *e) {
   const check_call *c = check_call_of(l->p, e);
   if (c->callee->kind == SYM_BUILTIN) switch (builtins[c->callee->builtin].kind) {
@@ -354,12 +373,7 @@ ir_val lower_call_value(lower *l, const ast_expr *e) {
     lower_refuse(l, e->at, "this call");
     return ir_real(&l->b, 0.0);
   }
-  ir_val *args = ARENA_ARRAY(l->mem, ir_val, c->nargs);
-  ir_size *sizes = ARENA_ARRAY(l->mem, ir_size, c->nargs);
-  for (size_t k = 0; k < c->nargs; k++) {
-    const ast_expr *a = c->args[k];
-    args[k] = ty_of(a)->rank ? lower_array(l, a) : lower_scalar(l, a);
-    if (!lower_expr_size(l, a, &sizes[k])) sizes[k] = IR_SIZE_NONE;
-  }
+  ir_size *sizes;
+  const ir_val *args = lower_call_args(l, c, &sizes);
   return inline_fn(l, e, c, args, sizes);
 }

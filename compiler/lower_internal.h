@@ -157,6 +157,14 @@ ir_val lower_reduce_expr(lower *l, const ast_expr *e); /* sum(e for ...) */
 /* The value of a function at args, one a parameter, of elements `elem` where its declaration does not say; sizes: of arguments that are
  * sizes, or NULL. */
 ir_val lower_fn_call(lower *l, const ast_decl *d, ir_elem elem, const ir_val *args, const ir_size *sizes);
+/* The same in steps, for who lowers the body: arguments, and those that are sizes; its parameters are bound from begin to end. */
+typedef struct lower_fn_scope {
+  size_frame sizes;
+  size_t binds;
+} lower_fn_scope;
+ir_val *lower_call_args(lower *l, const check_call *c, ir_size **sizes /* OUT */);
+lower_fn_scope lower_fn_begin(lower *l, const ast_decl *d, const ir_val *args, const ir_size *sizes);
+void lower_fn_end(lower *l, const lower_fn_scope *was);
 
 /* lower_ode.c */
 ir_val lower_ode(lower *l, const ast_expr *e);

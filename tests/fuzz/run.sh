@@ -25,6 +25,7 @@ for name in "$@"; do
     arrays | netcdf) seeds="tests/data_bad tests/arrays" ;;
     ir*) seeds=tests/ir ;;
     loader) seeds=$corpus/loader-objects && make_objects "$seeds" "$(dirname "$corpus")/aim-cc" ;;
+    check) seeds="tests/parse tests/diag/parse tests/diag/check tests/check tests/agents" ;;
     *) seeds="tests/parse tests/diag/parse" ;;
   esac
   if [ "$name" = parse ] || [ "$name" = lex ] || [ "$name" = check ]; then dict=-dict=tests/fuzz/aim.dict; else dict=; fi

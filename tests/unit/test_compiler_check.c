@@ -171,6 +171,44 @@ static void dump_block(dump *d, const ast_block *b) {
   }
 }
 
+static void dump_part(dump *d, const char *word, const agent_part *p) {
+  strbuf_printf(&d->out, "    %s", word);
+  for (size_t k = 0; k < p->nparents; k++) strbuf_printf(&d->out, "%s%s", k ? ", " : " given ", p->parent[k]->name);
+  for (size_t k = 0; k < p->nreads; k++) strbuf_printf(&d->out, "%s%s", k ? ", " : ", of ", p->reads[k]->name);
+  strbuf_printf(&d->out, "%s\n", p->row ? ", a row" : "");
+  if (p->value) dump_expr(d, p->value, 6);
+}
+
+static void dump_agent(dump *d, const check_agent *a) {
+  strbuf_printf(&d->out, "%s %s\n", ast_decl_noun(a->decl->kind), a->sym->name);
+  for (size_t k = 0; k < a->data->nsize_syms; k++) strbuf_printf(&d->out, "  size %s\n", a->data->size_syms[k]->name);
+  for (size_t k = 0; k < a->data->ndata; k++) strbuf_printf(&d->out, "  data %s: %s\n", a->data->data[k]->name, ty_print(&d->s->program, a->data->data[k]->type));
+  for (size_t k = 0; k < a->nactions; k++) strbuf_printf(&d->out, "  action %s: %s\n", a->action[k].sym->name, ty_print(&d->s->program, a->action[k].sym->type));
+  for (size_t k = 0; k < a->nstates; k++) {
+    strbuf_printf(&d->out, "  state %s: %s, every %d\n", a->state[k].sym->name, ty_print(&d->s->program, a->state[k].sym->type), (int)a->state[k].every);
+    dump_part(d, "start", &a->state[k].start);
+    dump_part(d, "step", &a->state[k].step);
+  }
+  for (size_t k = 0; k < a->nobservations; k++) {
+    strbuf_printf(&d->out, "  observation %s: %s\n", a->observation[k].sym->name, ty_print(&d->s->program, a->observation[k].sym->type));
+    dump_part(d, "likelihood", &a->observation[k].likelihood);
+    if (a->observation[k].prefer.value) dump_part(d, "prefer", &a->observation[k].prefer);
+  }
+  for (size_t k = 0; k < a->nlearn; k++) {
+    strbuf_printf(&d->out, "  learn %s, rate %g, forget %g\n", a->learn[k].data->name, a->learn[k].rate, a->learn[k].forget);
+    dump_part(d, "counts", &a->learn[k].counts);
+  }
+  if (a->world) return;
+  const agent_beliefs *b = &a->beliefs;
+  const agent_plan *p = &a->plan;
+  strbuf_printf(&d->out, "  beliefs %s %u %g %u, %u %u %u\n", beliefs_names[b->method], b->iterations, b->tol, b->window, b->samples, b->warmup, b->thin);
+  strbuf_printf(&d->out, "  plan %u %s %u %g %u, %g %u %u %u, %u %u %g\n", p->horizon, search_names[p->search], p->beam, p->prune, p->samples, p->precision, p->utility, p->state_gain,
+                p->parameter_gain, p->selection, p->choose, p->action_precision);
+  if (p->habit.value) dump_part(d, "habit", &p->habit);
+  if (p->policies.value) dump_part(d, "policies", &p->policies);
+  if (p->goal.value) dump_part(d, "goal", &p->goal);
+}
+
 static char *dump_program(check_session *s) {
   static const char *const roles[] = {"latent", "observed", "predicted"};
   dump d = {.s = s};
@@ -179,6 +217,8 @@ static char *dump_program(check_session *s) {
   for (size_t i = 0; i < f->n; i++) {
     const ast_decl *x = f->items[i];
     check_model *m = check_model_of(&s->program, x);
+    const check_agent *a = check_agent_of(&s->program, x);
+    if (a) dump_agent(&d, a);
     if (!m && x->kind != DECL_FN) continue;
     strbuf_printf(&d.out, "%s %s\n", ast_decl_noun(x->kind), x->name.name);
     for (size_t k = 0; m && k < m->nsize_syms; k++) strbuf_printf(&d.out, "  size %s\n", m->size_syms[k]->name);
@@ -215,7 +255,7 @@ static void test_correct(void **state) {
   golden_list_free(names, n);
   /* Those of the language's page that run today. */
   static const char *const pages[] = {"page_hierarchical.aim", "page_regression.aim", "page_mixture.aim", "page_chains.aim",
-                                      "page_own_distribution.aim"};
+                                      "page_own_distribution.aim", "page_agent.aim"};
   for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) check_correct("tests/parse", pages[i], "tests/check", &bad);
   assert_int_equal(bad, 0);
 }
@@ -322,7 +362,17 @@ static const char *const sample_text =
     "  predict { for t in T + 1..T + 3 { h[t] ~ Normal(h[t - 1], 1) } }\n"
     "}\n"
     "model w(y: real[N], x: real[J]) { let a = b + 1; mu ~ Norml(x, 1); y ~ Normal(x + y, muu) }\n"
-    "infer m on \"a.json\" with nuts(drws = 10)\n";
+    "infer m on \"a.json\" with nuts(drws = 10)\n"
+    "agent a(A: simplex(2)[2], E: real[4]) {\n"
+    "  action go: 1..2\n"
+    "  state s: 1..2 every 2 start [0.5, 0.5] step onehot(go, 2)\n"
+    "  observe o: 1..2 ~ Categorical(A[s])\n"
+    "  observe p: 1..9 ~ Poisson(s)\n"
+    "  prefer o = [0, 1]; beliefs vmp(iterations = 4); plan efe(horizon = 2, habit = E, search = tree(beam = 4), goal = s == 2)\n"
+    "  learn A ~ Dirichlet(4 * A), rate = 2\n"
+    "}\n"
+    "world w() for a { state s: 1..2 start [0.5, 0.5] step onehot(go, 2); observe o: 1..2 ~ Categorical(onehot(s, 2)) }\n"
+    "simulate a in w with steps = 10\n";
 
 static void test_memory(void **state) {
   (void)state;
@@ -384,6 +434,7 @@ static void test_linear(void **state) {
       {"", "fn f%zu(x: real): real = f%zu(x)\n", "fn f0(x: real): real = x\n"},
       {"", "fn f%zu(x: real): real = g%zu(x)\n", ""},
       {"model m(y: real) {\ny ~ Normal(0, 1)\n", "track a%zu = y + %zu\n", "}\n"},
+      {"agent a(P: simplex(2)[2]) {\nstate s0: 1..2 start P[1] step P[s0]\nobserve o: 1..2 ~ Categorical(P[s1])\n", "state s%zu: 1..2 start P[1] step P[s%zu]\n", "}\n"},
   };
   for (size_t k = 0; k < sizeof shape / sizeof shape[0]; k++) {
     double small = 1e9, large = 1e9;

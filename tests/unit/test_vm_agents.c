@@ -491,6 +491,8 @@ static void test_data(void **state) {
       {"agent a(x: real) { state s: 1..2 start uniform(2) step onehot(s, 2)\nobserve o: 1..2 ~ Categorical([x / x, 1 - x / x]) }", "{\"x\": 0}", "the observation `o` is NaN"},
       {"agent a(A: simplex(2)[2]) { state s: 1..2 start uniform(2) step onehot(s, 2)\nobserve o: 1..2 ~ Categorical(A[s]) }", "{\"A\": [[1, 0], [0.5, 0.25]]}",
        "element [2]: the elements sum to 0.75, and those of a simplex to 1"},
+      {"agent a(A: simplex(2)[2]) { state s: 1..2 start uniform(2) step onehot(s, 2)\nobserve o: 1..2 ~ Categorical(A[s]) }", "{\"A\": [[1, 0], [0.5, null]]}",
+       "a value of `A` is missing, and the tables of an agent are known"},
       {"agent a(r: real<lower = 0>[2]) { state s: 1..2 start uniform(2) step onehot(s, 2)\nobserve o: 1..40 ~ Poisson(r[s]) }", "{\"r\": [1, 4]}", NULL},
   };
   char path[MOST_PATH + 64];
