@@ -27,7 +27,7 @@ typedef struct outliner {
   ir_map scratch; /* of clones in progress */
   bool *ready;    /* by value of the model: what a region that is cloned reads and `scratch` has already */
   ir_axes gather; /* the position from data, where there is one */
-  int regions;    /* that are being cloned around what is looked at */
+  int regions;    /* that stand around what is looked at, in the term */
   /* A piece that has to be cut leaves by this. */
   jmp_buf cut;
   uint32_t cut_loop;
@@ -174,7 +174,8 @@ static bool beyond(outliner *o, const factor_pos *p, ir_size extent) {
 static ir_val reference(outliner *o, ir_builder *b, const ir_site *site, const ir_axes *axes) {
   factor *f = o->f;
   factor_ref r = {.var = var_of(o->g, site)};
-  bool gather = false, outside = false;
+  bool gather = false;
+  ir_val outside = 0;
   for (uint32_t k = 0; k < axes->n; k++) {
     factor_pos *p = &r.pos[k];
     *p = position(o, f->fn, axes->at[k]);
@@ -183,14 +184,14 @@ static ir_val reference(outliner *o, ir_builder *b, const ir_site *site, const i
       gather = true;
       continue;
     }
-    outside = outside || beyond(o, p, site->type.dim[k]);
+    if (!outside && beyond(o, p, site->type.dim[k])) outside = axes->at[k];
     int64_t one;
     const factor_loop *l = p->loop >= 0 ? &f->loop[p->loop] : NULL;
     if (l && l->cut && size_is_const(o->g->m->sizes, l->extent, &one) && one == 1)
       *p = (factor_pos){-1, 0, p->down ? size_sub(o->g->m->sizes, p->at, l->first) : size_add(o->g->m->sizes, p->at, l->first)};
   }
-  /* Nothing stands there, so a condition keeps the model from looking; else it is an error when the program runs. */
-  if (outside && o->regions) return factor_value(b, &o->g->var[r.var], ir_int(b, 0));
+  /* Nothing stands there, so a condition keeps the model from looking; where it does not, the check of the position says so when the program runs. */
+  if (outside && o->regions) return factor_value(b, &o->g->var[r.var], ir_op2(b, IR_MIN_OP, ir_op2(b, IR_MAX_OP, outside, ir_int(b, 0)), ir_int(b, 0)));
   if (gather) {
     bool again = o->gather.n > 0 && f->ref[0].var == r.var && memcmp(&o->gather, axes, sizeof *axes) == 0;
     if (again) return f->ref[0].state;
@@ -427,6 +428,7 @@ static ir_val branch_term(outliner *o, ir_builder *b, scope *s, const ir_op *op)
   }
   ir_op *to = ir_if_begin(b, condition);
   ir_val v[2];
+  o->regions++;
   for (int k = 0; k < 2; k++) {
     scope inner = *s;
     inner.map = map_copy(&s->map);
@@ -434,6 +436,7 @@ static ir_val branch_term(outliner *o, ir_builder *b, scope *s, const ir_op *op)
     v[k] = block_term(o, &in, &inner, k == 0 ? &op->u.branch->then_ : &op->u.branch->else_);
     if (!v[k]) v[k] = ir_real(&in, 0.0);
   }
+  o->regions--;
   return ir_if_out(b->fn, to, v[0], v[1]);
 }
 
