@@ -22,6 +22,7 @@ typedef struct path {
   pathfinder_normal a[2];  /* of this iterate, and the best so far */
   int best;
   uint32_t oldest, pairs;  /* of the iterate before */
+  uint32_t next, seen;     /* the iterate to be looked at next, and the last that was */
   uint64_t evaluations;
   ascent_status failed;    /* ASCENT_CONVERGED: nothing has */
 } path;
@@ -204,6 +205,16 @@ static double elbo_of(path *x, const pathfinder_normal *a, uint64_t key) {
   return isfinite(sum) ? sum / x->o->elbo_draws : -INFINITY;
 }
 
+/* Approximates at this iterate, and keeps that if it is the best so far. */
+static void look(path *x, const rt_lbfgs *s) {
+  x->seen = s->iterations;
+  x->next = s->iterations + 1 + (x->o->sparse ? s->iterations / 4 : 0);
+  pathfinder_normal *a = &x->a[!x->best];
+  if (!approximate(x, s, a)) return;
+  a->elbo = elbo_of(x, a, rt_key_fold(x->o->ascent.key, s->iterations));
+  if (a->elbo > x->a[x->best].elbo) x->best = !x->best;
+}
+
 static int on_step(void *user, const rt_lbfgs *s) {
   path *x = user;
   /* A pair that was added is the newest; one that bent the wrong way was not. */
@@ -213,10 +224,7 @@ static int on_step(void *user, const rt_lbfgs *s) {
   if (s->pairs == 0) return 0;
   const uint32_t newest = rt_lbfgs_pair(s, s->pairs - 1);
   if (fresh) update_diagonal(x, s->step + newest * x->dim, s->change + newest * x->dim);
-  pathfinder_normal *a = &x->a[!x->best];
-  if (!approximate(x, s, a)) return 0;
-  a->elbo = elbo_of(x, a, rt_key_fold(x->o->ascent.key, s->iterations));
-  if (a->elbo > x->a[x->best].elbo) x->best = !x->best;
+  if (s->iterations >= x->next) look(x, s);
   return x->failed != ASCENT_CONVERGED;
 }
 
@@ -238,6 +246,7 @@ void pathfinder_run(const pathfinder_options *o, size_t dim, nuts_density densit
   ascent_target t = {.dim = dim, .density = density, .density_user = user, .on_step = on_step, .step_user = &x};
   rt_lbfgs s;
   r->status = ascend(&o->ascent, &t, x.start + PATHFINDER_RANK * dim, &s);
+  if (o->sparse && x.failed == ASCENT_CONVERGED && s.pairs && s.iterations > x.seen) look(&x, &s);
   if (x.failed != ASCENT_CONVERGED) r->status = x.failed;
   r->iterations = s.iterations;
   r->evaluations = x.evaluations + s.evaluations;

@@ -6,7 +6,8 @@
  *     N(x + S g, S),    S = D (I + Q (L L' - I) Q') D
  *
  * with D diagonal, Q [dim][rank] of orthonormal columns, L [rank][rank] lower triangular.  The one of largest ELBO, estimated with a few draws,
- * is the result.  Memory is the caller's; nothing allocates. */
+ * is the result.  Of a long path that is most of the work; who only wants to know which of several paths are any good looks at fewer of its
+ * iterates.  Memory is the caller's; nothing allocates. */
 #ifndef AIM_VM_PATHFINDER_H
 #define AIM_VM_PATHFINDER_H
 
@@ -27,6 +28,7 @@ typedef struct pathfinder_normal {
 typedef struct pathfinder_options {
   ascent_options ascent;
   uint32_t elbo_draws;  /* for each estimate of the ELBO; 5 is usual */
+  bool sparse;          /* of a long path, only iterates 1, 2, 3, 4, 6, 8, 11 and so on, by a quarter further each time, and the last */
   bool values;          /* the density takes a gradient of NULL where only its value is wanted, as for those draws */
 } pathfinder_options;
 

@@ -69,7 +69,7 @@ static void approximate(void *ctx, size_t job, size_t thread, eval_worker *w) {
   run_starts *s = ctx;
   trial *x = &s->trial[job];
   asking a = {s->r, w};
-  const pathfinder_options o = {.ascent = ascent_of(s->r, job), .elbo_draws = ELBO_DRAWS};
+  const pathfinder_options o = {.ascent = ascent_of(s->r, job), .elbo_draws = ELBO_DRAWS, .sparse = true};
   pathfinder_result found;
   pathfinder_run(&o, s->dim, density, &a, s->work[thread], x->keep, &found);
   x->a = found.best;
