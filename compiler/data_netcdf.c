@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_VARIABLES = 10000, RUN = 1024, MOST_WIDTH = 1 << 20 };
+enum { MOST_VARIABLES = 10000, RUN = 1024, MOST_WIDTH = 1 << 20, MOST_NAME = 1024 };
 
 typedef struct netcdf_job {
   const data_input *in;
@@ -56,6 +56,19 @@ static bool is_truth(netcdf_job *job, const variable *v) {
   char text[8] = "";
   return v->type == NETCDF_BYTE && job->lib.inq_att(v->group, v->id, "dtype", &type, &n) == 0 && type == NETCDF_CHAR && n == 4 &&
          job->lib.get_att_text(v->group, v->id, "dtype", text) == 0 && memcmp(text, "bool", 4) == 0;
+}
+
+/* The name that a variable of ours has in its program; else NULL. */
+static const char *own_name(netcdf_job *job, const variable *v) {
+  int type;
+  size_t n;
+  uint32_t cp;
+  if (job->lib.inq_att(v->group, v->id, NETCDF_NAME_ATTRIBUTE, &type, &n) || type != NETCDF_CHAR || n == 0 || n > MOST_NAME) return NULL;
+  char *name = arena_alloc(job->in->ds->a, n + 1, 1);
+  if (job->lib.get_att_text(v->group, v->id, NETCDF_NAME_ATTRIBUTE, name) || strlen(name) != n) return NULL;
+  for (size_t k = 0, m; k < n; k += m)
+    if ((m = (size_t)utf8_decode(name + k, n - k, &cp)) == 0) return NULL;
+  return name;
 }
 
 static void mark_missing(netcdf_job *job, data_array *x, size_t k, uint8_t **missing) {
@@ -186,6 +199,8 @@ static int read_variable(netcdf_job *job, int group, int id, bool nested) {
   data_array *x = v.x = ARENA_NEW(ds->a, data_array);
   x->name = arena_strndup(ds->a, name, strlen(name));
   x->origin = (data_origin){.source = DATA_FROM_NETCDF, .file = job->in->file};
+  const char *own = status ? NULL : own_name(job, &v);
+  if (own) x->name = own;
   v.where = data_array_where(x, ds->a);
   if (status) return failed(job, v.where, status);
   const bool chars = v.type == NETCDF_CHAR && rank > 0;

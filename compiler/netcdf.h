@@ -10,7 +10,10 @@
 
 enum { NETCDF_BYTE = 1, NETCDF_CHAR, NETCDF_SHORT, NETCDF_INT, NETCDF_FLOAT, NETCDF_DOUBLE, NETCDF_UBYTE, NETCDF_USHORT, NETCDF_UINT, NETCDF_INT64, NETCDF_UINT64, NETCDF_STRING };
 enum { NETCDF_GLOBAL = -1, NETCDF_NOWRITE = 0, NETCDF_CLOBBER = 0, NETCDF_NETCDF4 = 0x1000, NETCDF_MAX_NAME = 256, NETCDF_MAX_DIMS = 1024 };
-enum { NETCDF_E_RANGE = -60, NETCDF_E_NO_MEMORY = -61 };
+enum { NETCDF_E_NAME_IN_USE = -42, NETCDF_E_RANGE = -60, NETCDF_E_NO_MEMORY = -61 };
+
+/* The attribute of a variable of ours whose name NetCDF does not take: that name. */
+#define NETCDF_NAME_ATTRIBUTE "aim_name"
 
 /* Functions return 0, a negative number of the library, or a positive errno value. */
 #define NETCDF_FUNCTIONS(X)                                                                    \

@@ -126,8 +126,13 @@ static bool dimensions(writer *w, group *g, const char *name, bool drawn, ir_typ
 }
 
 static bool new_variable(writer *w, group *g, const char *name, ir_elem elem, int rank, const int *dims, int *id) {
-  int type = elem == IR_REAL ? NETCDF_DOUBLE : elem == IR_BOOL ? NETCDF_BYTE : NETCDF_INT64;
-  return ok(w, w->lib.def_var(g->id, legal_name(w, name), type, rank, dims, id)) && (elem != IR_BOOL || text_attribute(w, g->id, *id, "dtype", "bool"));
+  enum { MOST_ALIKE = 100 };
+  const int type = elem == IR_REAL ? NETCDF_DOUBLE : elem == IR_BOOL ? NETCDF_BYTE : NETCDF_INT64;
+  const char *legal = legal_name(w, name);
+  int status = w->lib.def_var(g->id, legal, type, rank, dims, id);
+  for (int k = 0; k < MOST_ALIKE && status == NETCDF_E_NAME_IN_USE; k++) status = w->lib.def_var(g->id, legal = arena_printf(&w->mem, "%s_", legal), type, rank, dims, id);
+  return ok(w, status) && (strcmp(legal, name) == 0 || text_attribute(w, g->id, *id, NETCDF_NAME_ATTRIBUTE, name)) &&
+         (elem != IR_BOOL || text_attribute(w, g->id, *id, "dtype", "bool"));
 }
 
 /* ---- draws */

@@ -20,11 +20,15 @@ test_netcdf() {
   expect 0 python3 "$root/tests/output/open_netcdf.py" radon.nc
 }
 test_netcdf_of_odd_names() {
-  printf '%s\n' 'model m(`y/1`: real[N]) {' '  `(Intercept)`: real[2] ~ Normal(0, 1)' '  `y/1` ~ Normal(`(Intercept)`[1], 1)' '  track `a b/c ` = 2 * `(Intercept)`' '}' \
-    'infer m on `y/1` = [1, 2, 3] with nuts(draws = 20, warmup = 20)' > odd.aim
-  "$aimc" run odd.aim -o odd.nc -q >out 2>err || fail "names that NetCDF does not take: $(cat err)"
+  printf '%s\n' 'model m(`y/1`: real[N], y_1: real[N]) {' '  `(Intercept)`: real[2] ~ Normal(0, 1)' '  `y/1` ~ Normal(`(Intercept)`[1], 1); y_1 ~ Normal(`(Intercept)`[2], 2)' '  track `a b/c ` = 2 * `(Intercept)`' '}' \
+    'infer m on `y/1` = [1, 2, 3], y_1 = [4, 5, 6] with nuts(draws = 20, warmup = 20)' > odd.aim
+  "$aimc" run odd.aim -o odd.nc >first 2>err || fail "names that NetCDF does not take: $(cat err)"
   if grep -q 'no netCDF library' err; then skip; return; fi
-  for name in _Intercept\) a\ b_c_ y_1; do grep -aq "$name" odd.nc || fail "no variable $name"; done
+  for name in _Intercept\) a\ b_c_ y_1 y_1_; do grep -aq "$name" odd.nc || fail "no variable $name"; done
+  # Read back, each goes by its own name.
+  sed -i '/^infer/s/ on .* with/ on "odd.nc" with/' odd.aim
+  expect 0 "$aimc" run odd.aim
+  tail -n +2 first > want && tail -n +2 out | cmp -s - want || fail 'data from the file give other draws'
 }
 test_netcdf_usage() {
   expect 1 "$aimc" run coin.aim -o coin.csv
