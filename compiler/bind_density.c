@@ -15,7 +15,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_VISITS = 200000, MAX_COUNTED = 20000000 };
+enum { MAX_VISITS = 200000, MAX_COUNTED = 20000000, MAX_LITERAL = 64 };
 
 typedef struct walk {
   binder *b;
@@ -131,6 +131,55 @@ static void check_probabilities(walk *w, const check_dist *d, const symbol *para
     if (y) bind_point_binding(w->b, g, y);
     w->found = true;
   }
+}
+
+/* A matrix that is written out, or is one of the data, or a part of an array of them. */
+static const double *matrix_of(walk *w, const ast_expr *e, size_t *n, const bound **data) {
+  const ast_expr *base = e->kind == EXPR_INDEX ? e->index.base : e;
+  const bound *y = *data = base->kind == EXPR_NAME && base->name.sym ? bind_of(w->b, base->name.sym) : NULL;
+  if (e->kind == EXPR_ARRAY && e->array.elems.n && e->array.elems.n <= MAX_LITERAL) {
+    double *x = ARENA_ARRAY(w->b->a, double, e->array.elems.n * e->array.elems.n);
+    *n = e->array.elems.n;
+    for (size_t i = 0; i < *n; i++) {
+      const ast_expr *row = e->array.elems.items[i];
+      if (row->kind != EXPR_ARRAY || row->array.elems.n != *n) return NULL;
+      for (size_t j = 0; j < *n; j++) {
+        bind_num v;
+        if (!evaluate(w, row->array.elems.items[j], &v)) return NULL;
+        x[i * *n + j] = number(v);
+      }
+    }
+    return x;
+  }
+  if (!y || !y->cells || !y->x || y->missing || y->fill || y->sym->type->kind != TY_REAL || y->sym->type->rank < 2) return NULL;
+  const size_t rank = y->sym->type->rank, subs = e->kind == EXPR_INDEX ? e->index.subs.n : 0;
+  if (rank != subs + 2 || y->x->rank != (int)rank) return NULL;
+  size_t at = 0;
+  for (size_t k = 0; k < subs; k++) {
+    bind_num i;
+    const ast_expr *sub = e->index.subs.items[k];
+    if (sub->kind == EXPR_RANGE || sub->kind == EXPR_ALL || !evaluate(w, sub, &i) || i.kind == DATA_REAL || i.i < 1 || i.i > y->x->dims[k]) return NULL;
+    at = at * (size_t)y->x->dims[k] + (size_t)(i.i - 1);
+  }
+  *n = (size_t)y->x->dims[rank - 1];
+  return &y->cells[at * *n * *n].real;
+}
+
+/* A parameter that is a covariance matrix, or the factor of one. */
+static void check_matrix(walk *w, const check_dist *d, const symbol *param, const ast_expr *e) {
+  binder *b = w->b;
+  const bound *y;
+  size_t n, cell;
+  const double *x = matrix_of(w, e, &n, &y);
+  if (!x || w->visits > MAX_VISITS || n * n > MAX_VISITS - w->visits) return;
+  w->visits += n * n;
+  const ir_support support = (ir_support)param->type->support;
+  const char *why = bind_matrix_fault(b, support, x, n, &cell);
+  if (!why) return;
+  diag *g = bind_error(b, "E0788", e->at, "`%s` of `%s`%s: %s", param->name, d->sym->name, cell < n * n ? arena_printf(b->a, ", element [%zu, %zu]", cell / n + 1, cell % n + 1) : "", why);
+  if (y) bind_point_binding(b, g, y);
+  if (support == IR_SUP_CHOLESKY_COV && !bind_matrix_fault(b, IR_SUP_COV, x, n, &cell)) bind_help(b, g, "this is a covariance matrix: `cov = ...`");
+  w->found = true;
 }
 
 /* ---- observed values */
@@ -323,6 +372,26 @@ static void count(walk *w, const ast_target *t) {
 
 /* ---- statements */
 
+/* The bounds of an unknown, which data may set the wrong way round, or outside of what its distribution draws. */
+static void check_bounds(walk *w, const ast_stmt *s, const check_dist *d, const check_call *call) {
+  binder *b = w->b;
+  const ast_target *target = &s->sample.target;
+  const ty_info *t = target->name.sym ? target->name.sym->type : NULL;
+  if (!target->type || !t || t->count != IR_SIZE_NONE || (!t->lo && !t->hi)) return;
+  const range own = strcmp(d->sym->name, "Flat") == 0 ? (range){0} : support_of(w, d, call);
+  bind_num lo, hi;
+  const bool low = t->lo && evaluate(w, t->lo, &lo), high = t->hi && evaluate(w, t->hi, &hi), both = low && high;
+  if (!low && own.lower) lo = own.lo;
+  if (!high && own.upper) hi = own.hi;
+  if (!(low || own.lower) || !(high || own.upper) || (!low && !high)) return;
+  if (number(lo) < number(hi) || (t->kind != TY_REAL && number(lo) == number(hi))) return;
+  diag *g = both ? bind_error(b, "E0613", target->type->at, "no value lies between the bounds %s and %s", bind_num_text(b, lo), bind_num_text(b, hi))
+                 : bind_error(b, "E0605", target->type->at, "`%s` draws nothing within these bounds", d->sym->name);
+  for (int side = 0; side < 2; side++)
+    if (side == 0 ? low : high) bind_point(b, g, (side == 0 ? t->lo : t->hi)->at, "%s here", bind_num_text(b, side == 0 ? lo : hi));
+  w->found = true;
+}
+
 static void walk_draw(walk *w, const ast_stmt *s) {
   binder *b = w->b;
   const check_call *call = check_call_of(&b->p->check, s->sample.dist);
@@ -337,9 +406,11 @@ static void walk_draw(walk *w, const ast_stmt *s) {
   for (size_t k = 0; k < call->nargs && k < 16; k++)
     if (known[k] && !push(b, d->params[k], value[k])) break;
   check_parameters(w, s->sample.dist, d);
+  if (!w->found) check_bounds(w, s, d, call);
   for (size_t k = 0; k < call->nargs && !w->found; k++) {
     const ast_expr *e = call->args[k];
     if (d->params[k]->type && d->params[k]->type->support == IR_SUP_SIMPLEX) check_probabilities(w, d, d->params[k], e);
+    if (d->params[k]->type && d->params[k]->type->event_rank == 2 && !w->found) check_matrix(w, d, d->params[k], e);
     const bound *y = e->kind == EXPR_NAME && e->name.sym && d->params[k]->type && d->params[k]->type->rank == 0 ? bind_of(b, e->name.sym) : NULL;
     if (y && y->x && !y->fill && y->sym->type->rank && y->x->kind != DATA_TEXT) check_array_parameter(w, s->sample.dist, d, d->params[k], y);
   }

@@ -156,6 +156,8 @@ bool bind_convert(binder *b, bound *y);
 /* The integer of a scalar of an int type: false after a report. */
 bool bind_int(binder *b, const bound *y, int64_t *n);
 bool bind_support(binder *b, const bound *y);
+/* What is wrong with a matrix x [n * n] as one of this support, in words; NULL: nothing, or the support is none of matrices.  *cell (OUT): where, or (size_t)-1. */
+const char *bind_matrix_fault(binder *b, ir_support support, const double *x, size_t n, size_t *cell);
 
 /* ---- bind_density.c */
 

@@ -192,6 +192,17 @@ static const char *check_factor(binder *b, const double *x, size_t n, bool corre
   return NULL;
 }
 
+const char *bind_matrix_fault(binder *b, ir_support support, const double *x, size_t n, size_t *cell) {
+  *cell = (size_t)WHOLE;
+  switch (support) {
+  case IR_SUP_COV: return check_matrix(b, x, n, false, cell);
+  case IR_SUP_CORR: return check_matrix(b, x, n, true, cell);
+  case IR_SUP_CHOLESKY_COV: return check_factor(b, x, n, false, cell);
+  case IR_SUP_CHOLESKY_CORR: return check_factor(b, x, n, true, cell);
+  default: return NULL;
+  }
+}
+
 static bool events(binder *b, const bound *y) {
   const ty_info *t = y->type;
   if (y->x->cells == 0) return true;
@@ -214,11 +225,7 @@ static bool events(binder *b, const bound *y) {
       case IR_SUP_ORDERED: why = check_ordered(b, e, n, &cell); break;
       case IR_SUP_UNIT_VECTOR: why = check_unit(b, e, n); break;
       case IR_SUP_SUM_TO_ZERO: why = check_zero_sum(b, e, n); break;
-      case IR_SUP_COV: why = check_matrix(b, e, n, false, &cell); break;
-      case IR_SUP_CORR: why = check_matrix(b, e, n, true, &cell); break;
-      case IR_SUP_CHOLESKY_COV: why = check_factor(b, e, n, false, &cell); break;
-      case IR_SUP_CHOLESKY_CORR: why = check_factor(b, e, n, true, &cell); break;
-      default: break;
+      default: why = bind_matrix_fault(b, (ir_support)t->support, e, n, &cell);
       }
     }
     if (!why) continue;

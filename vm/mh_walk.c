@@ -348,6 +348,7 @@ bool mh_walk_start(mh_walk *c, double scale) {
         if (c->status != RUN_OK) return false;
       }
     }
+    c->again = t > 0 || !fit;
     if (!fit) continue;
     c->stale = true;
     if (!mh_walk_refresh(c)) return false;

@@ -65,7 +65,8 @@ typedef struct mh_walk {
   double *jacobian;  /* [elements] of these, at u */
   uint64_t key;      /* of the chain */
   double init_radius;
-  bool exact;        /* starts as the first draw from the prior, whatever the second part of @tempered makes of it */
+  bool exact;        /* starts as the first draw from the prior that lies within its bounds, whatever the second part of @tempered makes of it */
+  bool again;        /* exact: it was not the first draw */
   mh_rule rule;
   bool random;       /* elements are visited at random, else in order */
   size_t *order;     /* [elements]: each sweep in an order of its own, in which every element stands once; NULL: it is that of the model */

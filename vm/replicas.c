@@ -259,6 +259,8 @@ bool replicas_start(replicas *x, eval_worker *w, size_t thread, uint64_t key, ui
   return true;
 }
 
+bool replicas_possible(const replicas *x, size_t k) { return x->kit->spins || (!x->walk[k].again && x->walk[k].lp > -INFINITY); }
+
 bool replicas_sweep(replicas *x, eval_worker *w, size_t thread, const double *beta, bool same, double gain) {
   if (x->kit->spins) return sweep_spins(x, beta, same);
   const kernel *o = &x->kit->r->o.kernel;

@@ -75,6 +75,9 @@ enum { TEMPER_MOST_RUNGS = 100000 };
  *
  * Draws every replica anew, from the prior where it can be drawn.  Replica k has the number first + k in everything that is random. */
 bool replicas_start(replicas *x, eval_worker *w, size_t thread, uint64_t key, uint64_t first);
+/* At an exact start: whether what was drawn for replica k from the prior has a density above 0, which it has not where bounds that depend on other unknowns
+ * leave nothing. */
+bool replicas_possible(const replicas *x, size_t k);
 /* One sweep; beta [n], or one number for all where `same`.  gain > 0: scales of proposals adapt. */
 bool replicas_sweep(replicas *x, eval_worker *w, size_t thread, const double *beta, bool same, double gain);
 /* A call of replicas_anneal: betas for all replicas, and what comes of the sweeps; floor is its own. */

@@ -3,7 +3,8 @@
  * Annealed particles (Neal 2001) start as draws from the prior and climb a ladder of inverse temperatures: a step from beta to beta' adds
  * -(beta' - beta) E to the log weight, and then the particle is swept at beta'.  Where they end up is kept; what follows is the same for both.
  *
- * Particle i is drawn from the prior under its own key and weighted by its likelihood and factors.  Only the weights are kept: a
+ * Particle i is drawn from the prior under its own key and weighted by its likelihood and factors; where its prior density is 0, as where bounds that depend
+ * on other unknowns leave nothing, its weight is 0.  Only the weights are kept: a
  * particle that resampling chooses is drawn again from its key, so memory does not grow with the size of the model.
  *
  *     log Z   = log mean w                                          unbiased in Z, not in log Z
@@ -57,7 +58,7 @@ static void weigh(void *ctx, size_t job, size_t thread, eval_worker *w) {
     double part[3];
     if (run_stopping(r)) m->status[job] = RUN_STOPPED;
     else if (!eval_prior(w, rt_key_fold(m->key, i), m->frame[thread]) || !eval_density(w, m->frame[thread], part)) m->status[job] = RUN_E_BOUND;
-    else m->logw[i] = isnan(part[1] + part[2]) || part[1] + part[2] == INFINITY ? -INFINITY : part[1] + part[2];
+    else m->logw[i] = !(part[0] > -INFINITY) || isnan(part[1] + part[2]) || part[1] + part[2] == INFINITY ? -INFINITY : part[1] + part[2];
   }
   m->faults[job] = w->faults;
   atomic_fetch_add_explicit(&r->chain[0].done, end - job * BLOCK, memory_order_relaxed);
@@ -70,7 +71,7 @@ static run_status climb(importance *m, size_t job, size_t thread, eval_worker *w
   x->n = m->n - first < BLOCK ? m->n - first : BLOCK;
   double *logw = m->logw + first, beta = 0.0;
   if (!replicas_start(x, w, thread, rt_key_fold(m->key, job), 0)) return x->status;
-  for (size_t k = 0; k < x->n; k++) logw[k] = 0.0;
+  for (size_t k = 0; k < x->n; k++) logw[k] = replicas_possible(x, k) ? 0.0 : -INFINITY;
   for (size_t i = 0; i < m->rungs; beta = m->beta[i++]) {
     for (size_t k = 0; k < x->n && m->beta[i] != beta; k++) logw[k] += r->rules->weight(m->beta[i] - beta, x->energy[k]);
     for (uint64_t s = 0; s < m->sweeps; s++) {

@@ -62,6 +62,16 @@ static void resample(population *p, double sum, double u) {
   replicas_resample(&p->x, p->parent);
 }
 
+/* Draws of density 0 are none of the prior's, which is what it would be without them. */
+static bool begin(population *p, double u) {
+  const size_t n = p->x.n;
+  double possible = 0.0;
+  for (size_t k = 0; k < n; k++) possible += p->weight[k] = replicas_possible(&p->x, k);
+  if (possible < (double)n && possible > 0.0) resample(p, possible, u);
+  p->now.log_z = rt_log(possible / (double)n);
+  return possible > 0.0;
+}
+
 static void step_to(run *r, population *p, double d, double u) {
   const size_t n = p->x.n;
   double top = -INFINITY, sum = 0.0;
@@ -168,6 +178,7 @@ static run_status run_one(populations *m, size_t job, size_t thread, eval_worker
   else {
     if (!replicas_start(&p->x, w, thread, key, 0)) return p->x.status;
     p->now = (progress){.stats = {.best = INFINITY, .acceptance = 1.0, .ess = 1.0, .energies = p->x.energy, .n = p->x.n}};
+    if (!begin(p, rt_draw_uniform((rt_draw_addr){rt_key_fold(key, RUN_KEY_RESAMPLE), 1, 0}))) return RUN_E_INIT;
     schedule_begin(&p->s, m->inputs);
   }
   const run_status st = anneal(m, job, thread, w, key);

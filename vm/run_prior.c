@@ -3,6 +3,20 @@
 
 #include "stdlib/runtime/rt_philox.h"
 
+#include <math.h>
+
+enum { MOST_TRIES = 10000 };
+
+/* Draws of density 0, as where bounds that depend on other unknowns leave nothing, are none: the next is taken. */
+static run_status draw(run *r, uint64_t key, eval_worker *w, exec_cell *frame, double part[3]) {
+  for (uint64_t k = 0; k < MOST_TRIES; k++) {
+    if (!eval_prior(w, k ? rt_key_fold(key, k) : key, frame) || !eval_density(w, frame, part)) return RUN_E_BOUND;
+    if (part[0] > -INFINITY) return RUN_OK;
+    if (run_stopping(r)) return RUN_STOPPED;
+  }
+  return RUN_E_INIT;
+}
+
 static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   (void)thread;
   run *r = ctx;
@@ -12,10 +26,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   atomic_store(&x->warm, 1);
   for (int64_t k = 0; k < r->o.draws; k++) {
     double part[3];
-    if (!eval_prior(w, rt_key_fold(key, (uint64_t)k), x->frame) || !eval_density(w, x->frame, part)) {
-      x->status = RUN_E_BOUND;
-      break;
-    }
+    if ((x->status = draw(r, rt_key_fold(key, (uint64_t)k), w, x->frame, part)) != RUN_OK) break;
     /* lp__ is the log density of what was drawn, the prior: the data have no part in it. */
     const double stats[DRAWS_N_STATS] = {part[0], 1.0, 0.0, 0.0, 0.0, 0.0, -part[0]};
     if ((x->status = run_keep(r, (int)job, w, x->frame, stats)) != RUN_OK) break;

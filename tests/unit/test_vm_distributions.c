@@ -727,6 +727,18 @@ static void test_multi_normal(void **state) {
              NULL, NEED_DENSITY);
   assert_true(model_density(&r, bad, part) == -INFINITY && r.report.guards > 0);
   model_close(&r);
+  /* A covariance in the place of its factor. */
+  static const char *const factors[] = {"MultiNormal([0.0, 0.0], cholesky = [[a, c], [c, b]])", "MultiStudentT(3, [0.0, 0.0], cholesky = [[a, c], [c, b]])"};
+  for (size_t k = 0; k < sizeof factors / sizeof *factors; k++) {
+    char text[256];
+    snprintf(text, sizeof text, "model m() { a ~ Flat()\n b ~ Flat()\n c ~ Flat()\n x: real[2] ~ Flat()\n factor logpdf(%s, x) }", factors[k]);
+    model_open(&r, text, NULL, NEED_DENSITY);
+    double at[5] = {1.0, 2.0, 0.0, 0.5, 0.5};
+    assert_true(isfinite(model_density(&r, at, part)) && r.report.guards == 0);
+    at[2] = 0.5;
+    assert_true(model_density(&r, at, part) == -INFINITY && r.report.guards > 0);
+    model_close(&r);
+  }
 }
 
 /* Probabilities that do not sum to 1 within 1e-8, or are negative, are no probabilities: density 0, told as a failed guard. */
