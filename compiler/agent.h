@@ -22,6 +22,7 @@
 typedef struct agent_part {
   ast_expr *value;    /* of what was written, in a form that gives a vector; a scalar bool of a goal */
   span at;
+  bool logs;          /* of a likelihood: log weights, whose softmax it is */
   symbol **parent;    /* [nparents] states and then actions, in the order of their declarations; of a preference the step t of the plan */
   size_t nparents;
   symbol **reads;     /* [nreads] of the signature, those that it names */

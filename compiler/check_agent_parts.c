@@ -94,7 +94,7 @@ static void check_state_parts(ctx *c, agent_state *x, const ast_stmt *s) {
 
 /* ---- observations */
 
-/* softmax([logpdf(D, k) for k in 1..n]): the likelihood of any distribution, within 1..n. */
+/* [logpdf(D, k) for k in 1..n]: log weights of any distribution, within 1..n. */
 static ast_expr *weighed(ctx *c, ast_expr *dist, const ast_type *type, const char *name) {
   ast_copier copy = {.mem = c->a};
   intern_table *names = c->p->names;
@@ -107,9 +107,7 @@ static ast_expr *weighed(ctx *c, ast_expr *dist, const ast_type *type, const cha
   ARENA_PUSH(c->a, all->comprehension.iter.items, all->comprehension.iter.n, all->comprehension.iter.cap, r);
   all->comprehension.iter.at = at;
   all->comprehension.body = density;
-  ast_expr *e = ast_new_call(c->a, intern(names, "softmax"), at);
-  ast_add_arg(c->a, e, all);
-  return e;
+  return all;
 }
 
 static bool is_probabilities(ctx *c, const drawn *d) {
@@ -155,6 +153,7 @@ static void check_likelihood(ctx *c, agent_observation *x, const ast_stmt *s) {
     check_written(c, p->value);
   } else {
     p->value = weighed(c, copy, s->variable.type, x->sym->name);
+    p->logs = true;
     if (ty_is_error(check_expr(c, p->value))) return;
   }
   p->row = row_of(p->value);

@@ -189,6 +189,7 @@ static bool distribution(lowering *x, const char *name, const agent_part *part) 
     return_points(l, &p);
   } else {
     ir_val v = lower_array_as(l, e, IR_REAL);
+    if (part->logs) v = lower_fn_call(l, check_library(x->p, "softmax")->decl, IR_REAL, &v, NULL);
     ir_return(l->fn, 1, &v);
   }
   return finish(x);
