@@ -43,16 +43,18 @@ ir_fn *derive_loglik(check_program *p, ir_module *m, const ir_fn *model, const i
  * the structural passes, before fma is formed.  Index lists of gathers become frame values: *prepare is extended, or made.  *local tells
  * whether no loop over the whole model is left. */
 ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool together, bool *local);
-/* @weights.<site>(latents, list, first, n) -> real[states, DERIVE_WEIGHED]: the log weight of each state of the elements list[first] .. list[first + n - 1] given
- * everything else, up to a constant for each element; n is at most DERIVE_WEIGHED, and behind it stands nothing of use.  Elements are numbered in row-major order.  states->apart: none
- * reads another, and there is no list: the elements are first .. first + n - 1.  A scalar site has neither, and its result is real[states].
+/* @weights.<site>(latents, list, first, n) -> real[states, piece]: the log weight of each state of the elements list[first] .. list[first + n - 1] given
+ * everything else, up to a constant for each element; n is at most `piece`, and behind it stands nothing of use.  Elements are numbered in row-major order.  states->apart: none
+ * reads another; then there is no list, unless they are asked for in any order (scattered): the elements are first .. first + n - 1.  The piece is DERIVE_WEIGHED, but 1 where elements read each other and no
+ * classes of them are made that do not (coloured).  A scalar site has no list, first and n, and its result is real[states].
  * local: @local.<site>.  NULL where its states are not known, or not the same for all elements. */
 enum { DERIVE_WEIGHED = 256 };
 typedef struct derive_states {
-  bool apart;
+  bool apart, listed;
+  uint32_t piece;
   int64_t first, step; /* the k-th state is first + k step */
 } derive_states;
-ir_fn *derive_weights(ir_module *m, const ir_fn *model, const ir_fn *local, const ir_site *site, derive_states *states /* OUT */);
+ir_fn *derive_weights(ir_module *m, const ir_fn *model, const ir_fn *local, const ir_site *site, bool scattered, bool coloured, derive_states *states /* OUT */);
 /* @conflicts.<site>(latents, index...) -> above 0 if the element's weights depend on others that are marked: the site's own array holds 1 for these and 0 for the
  * rest.  NULL where that depends on latents. */
 ir_fn *derive_conflicts(ir_module *m, const ir_fn *model, const ir_fn *local, const ir_site *site);

@@ -227,26 +227,26 @@ static void set_index(weigher *w, ir_builder *b, ir_val flat) {
   ir_map_set(&w->c.map, w->index[0], flat);
 }
 
-ir_fn *derive_weights(ir_module *m, const ir_fn *model, const ir_fn *local, const ir_site *site, derive_states *found) {
+ir_fn *derive_weights(ir_module *m, const ir_fn *model, const ir_fn *local, const ir_site *site, bool scattered, bool coloured, derive_states *found) {
   states s = {.site = site, .model = model, .sizes = m->sizes, .known = true, .n = IR_SIZE_NONE};
   if ((site->support != IR_SUP_FINITE && site->support != IR_SUP_INT) || local->nret != 1) return NULL;
   ir_visit_ops((ir_block *)&model->body, see_states, &s);
   weigher w = study(m, model, local, site);
   if (!s.known || s.n == IR_SIZE_NONE || w.whole) return NULL;
-  *found = (derive_states){w.apart, s.lo, s.spin ? 2 : 1};
+  *found = (derive_states){w.apart, w.rank && (!w.apart || scattered), w.rank && (w.apart || coloured) ? DERIVE_WEIGHED : 1, s.lo, s.spin ? 2 : 1};
   ir_fn *fn = ir_fn_new(m, arena_printf(m->mem, "weights.%s", site->name), false);
   copy_params(&w, fn, false);
   ir_val list = 0, first = 0, n = 0;
   if (w.rank) {
     ir_size elements = size_const(m->sizes, 1);
     for (uint32_t a = 0; a < w.rank; a++) elements = size_mul(m->sizes, elements, site->type.dim[a]);
-    if (!w.apart) list = ir_param_add(fn, IR_ROLE_INDEX, "list", ir_array(IR_INT, 1, &elements));
+    if (found->listed) list = ir_param_add(fn, IR_ROLE_INDEX, "list", ir_array(IR_INT, 1, &elements));
     first = ir_param_add(fn, IR_ROLE_INDEX, "first", ir_scalar(IR_INT));
     n = ir_param_add(fn, IR_ROLE_INDEX, "n", ir_scalar(IR_INT));
   }
   ir_builder b = ir_builder_at_end(fn, &fn->body);
   const ir_val extent = ir_size_val(&b, s.n);
-  const ir_size most = size_const(m->sizes, DERIVE_WEIGHED);
+  const ir_size most = size_const(m->sizes, found->piece);
   const ir_val none = w.rank ? ir_new_array(&b, ir_array(IR_REAL, 1, &most)) : 0;
   ir_op *over = ir_loop_begin(&b, IR_PLATE_OP, 1, &extent);
   ir_builder in = ir_builder_in(&b, &over->u.loop->body);

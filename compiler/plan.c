@@ -444,6 +444,8 @@ void plan_not_summed(program *p, plan *pl) {
 bool plan_check(program *p, plan *pl) {
   if (!is_there(p, pl)) return false;
   p->no_statistics = pl->plain_sums;
+  p->scattered = pl->order == KERNEL_RANDOM;
+  p->coloured = pl->order == KERNEL_COLOURED;
   p->sums = SUMS_NONE;
   const bool discrete = first_discrete(pl) != NULL;
   if (pl->automatic) {

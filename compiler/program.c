@@ -282,9 +282,11 @@ static void weigh(program *p, program_site *x, const ir_fn *local) {
   ir_module *m = p->module;
   derive_states states;
   if (x->batch_rank && !x->local) return;
-  ir_fn *weights = derived(derive_weights(m, p->ir, local, x->site, &states));
+  ir_fn *weights = derived(derive_weights(m, p->ir, local, x->site, p->scattered, p->coloured, &states));
   if (!weights) return;
   x->apart = states.apart;
+  x->listed = states.listed;
+  x->piece = states.piece;
   x->first_state = states.first;
   x->state_step = states.step;
   x->states = (size_t)size_eval(p->sizes, ir_type_of(weights, weights->ret[0]).dim[0]);

@@ -68,6 +68,8 @@ typedef struct program_site {
   size_t at_block;                /* its place in the block's unconstrained point */
   bool local;                     /* @local.s does not go through the whole model */
   bool apart;                     /* of a finite site, where NEED_WEIGHTS asked: its elements are independent given everything else */
+  bool listed;                    /* the same: @weights.s takes a list of elements */
+  size_t piece;                   /* the same: so many of them at once at most, which is the length of a row */
   size_t states;                  /* the same: of an element, where there is @weights.s; else 0 */
   int64_t first_state, state_step; /* the least of them, and what lies between one and the next */
 } program_site;
@@ -133,6 +135,7 @@ typedef struct program {
 
   const char *const *block;       /* [nblock] for NEED_BLOCK: names of continuous sites */
   size_t nblock;
+  bool scattered, coloured;       /* for NEED_WEIGHTS: sweeps visit elements in an order of their own; by classes of such as do not depend on each other */
   program_sums sums;              /* for program_build */
   const char *const *sum_out;     /* [nsum_out] names of what may be summed out; anything where nsum_out is 0 */
   size_t nsum_out;

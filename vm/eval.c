@@ -393,7 +393,7 @@ bool eval_weights(eval_worker *w, size_t s, const int64_t *list, size_t first, s
   const program_site *x = &w->m->p->site[s];
   exec_arg *in = w->in + w->m->p->nsites;
   if (x->batch_rank) {
-    if (!x->apart) *in++ = (exec_arg){(exec_cell *)(void *)list, 1};
+    if (x->listed) *in++ = (exec_arg){(exec_cell *)(void *)list, 1};
     w->index[0].integer = (int64_t)first;
     w->index[1].integer = (int64_t)n;
     *in++ = (exec_arg){&w->index[0], 1};

@@ -118,8 +118,8 @@ bool eval_local_tempered(eval_worker *w, size_t s, const int64_t *at, double par
 bool eval_natural(eval_worker *w, size_t s, const int64_t *at, size_t n, double *c);
 /* The same of all elements of a site, where they do not depend on each other: the first ones [batch], then the second; of a dirichlet [batch][event]. */
 bool eval_naturals(eval_worker *w, size_t s, double *c);
-/* Log weights of all states of n elements of a finite site, lw [states][DERIVE_WEIGHED] (of a scalar site [states]): list[first] and on, or without
- * a list, where none reads another, first and on (derive.h, @weights). */
+/* Log weights of all states of n elements of a finite site, lw [states][piece] (of a scalar site [states]): list[first] and on, or where
+ * the site is not listed first and on (derive.h, @weights). */
 bool eval_weights(eval_worker *w, size_t s, const int64_t *list, size_t first, size_t n, double *lw);
 /* One of them is NaN: counted, and its place looked for.  The arguments are those of the call before. */
 void eval_weights_nan(eval_worker *w, size_t s);

@@ -23,8 +23,8 @@ void finite_order_make(finite_order *x, const eval_model *m, size_t site, arena 
     start[1] = p->batch;
     x->start = start;
     x->classes = 1;
-    return;
   }
+  if (!p->listed) return;
   int64_t *list = ARENA_ARRAY(mem, int64_t, p->batch);
   for (size_t e = 0; e < p->batch; e++) list[e] = (int64_t)e;
   x->list = list;
@@ -83,7 +83,7 @@ static bool draw_alone(mh_walk *c, size_t site, size_t e, double *lw, size_t ld,
 
 static bool draw_piece(mh_walk *c, size_t site, const int64_t *list, size_t first, size_t n) {
   const program_site *p = &c->t->m->p->site[site];
-  const size_t ld = p->batch_rank == 0 ? 1 : DERIVE_WEIGHED;
+  const size_t ld = p->piece;
   const rt_choices how = {(ptrdiff_t)p->states, (ptrdiff_t)ld, c->sweep_key, (uint32_t)(3 * site), list ? list + first : NULL, (int64_t)first, p->first_state, p->state_step};
   double *lw = c->s->weight;
   int64_t *value = &c->frame[p->at].integer, before[DERIVE_WEIGHED];
@@ -116,8 +116,17 @@ bool finite_sweep(mh_walk *c, size_t site, size_t first, size_t n) {
   for (size_t end = first + n, to; first < end; first = to) {
     to = class_end(x, first);
     if (to > end) to = end;
-    if (to - first > DERIVE_WEIGHED) to = first + DERIVE_WEIGHED;
+    if (to - first > c->t->m->p->site[site].piece) to = first + c->t->m->p->site[site].piece;
     if (!draw_piece(c, site, x->list, first, to - first)) return false;
+  }
+  return true;
+}
+
+bool finite_draw(mh_walk *c, size_t site, const int64_t *list, size_t n) {
+  c->accept += (double)n;
+  for (size_t first = 0, to; first < n; first = to) {
+    to = n - first > DERIVE_WEIGHED ? first + DERIVE_WEIGHED : n;
+    if (!draw_piece(c, site, list, first, to - first)) return false;
   }
   return true;
 }

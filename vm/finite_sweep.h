@@ -1,6 +1,6 @@
 /* finite_sweep.h: finite sites drawn from their conditionals by @weights.<site> (derive.h): as many elements at once as are independent given everything else.
  *
- * Elements of one class do not depend on each other: they are weighed together and drawn together, in pieces of DERIVE_WEIGHED.  Classes follow each other, each
+ * Elements of one class do not depend on each other: they are weighed together and drawn together, in pieces (program_site.piece).  Classes follow each other, each
  * given what the ones before drew.  Where no element depends on another there is one class; else every element is one, or, in coloured order, the
  * classes are the colours of the graph of dependence, found greedily by asking @conflicts.<site>.
  *
@@ -27,6 +27,8 @@ void finite_order_make(finite_order *x, const eval_model *m, size_t site, arena 
 enum { FINITE_MOST_COLOURS = 64 };
 bool finite_order_colour(finite_order *x, eval_worker *w, size_t site, arena *mem);
 
+/* Draws elements of a site whose elements are apart and listed: list [n], in whatever order.  False with c->status. */
+bool finite_draw(struct mh_walk *c, size_t site, const int64_t *list, size_t n);
 /* Draws the elements at places first .. first + n - 1 of the site's order.  False with c->status. */
 bool finite_sweep(struct mh_walk *c, size_t site, size_t first, size_t n);
 

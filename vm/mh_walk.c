@@ -246,9 +246,16 @@ static bool scan_random(mh_walk *c, size_t n) {
   return true;
 }
 
+/* Elements of a site that are drawn together with those next to them, whatever their order. */
+static bool joins(const mh_walk *c, size_t site) {
+  const program_site *p = &c->t->m->p->site[site];
+  return c->rule == MH_SLICE && (!c->moves || c->moves[site]) && c->t->finite[site].weighed && p->apart && p->listed;
+}
+
 /* One sweep in an order of its own: a permutation that is drawn as it is used (Fisher and Yates), and does not look at the state. */
 static bool scan_permuted(mh_walk *c) {
   const mh_tables *t = c->t;
+  size_t n = 0, of = 0; /* elements of site `of` that wait */
   c->sweep_key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_SWEEP), c->sweep);
   for (size_t k = 0; k < t->elements; k++) c->order[k] = k;
   for (size_t k = t->elements; k-- > 0;) {
@@ -256,8 +263,16 @@ static bool scan_permuted(mh_walk *c) {
     c->order[j] = c->order[k];
     size_t site = t->m->p->nsites - 1;
     while (t->first[site] > number) site--;
-    if (!visit(c, site, number - t->first[site], 1)) return false;
+    const bool waits = joins(c, site);
+    if (n && (!waits || site != of || n == DERIVE_WEIGHED)) {
+      if (!finite_draw(c, of, c->s->together, n)) return false;
+      n = 0;
+    }
+    of = site;
+    if (waits) c->s->together[n++] = (int64_t)(number - t->first[site]);
+    else if (!visit(c, site, number - t->first[site], 1)) return false;
   }
+  if (n && !finite_draw(c, of, c->s->together, n)) return false;
   c->sweep++;
   c->stale = true;
   return true;

@@ -23,6 +23,7 @@
 #ifndef AIM_VM_MH_WALK_H
 #define AIM_VM_MH_WALK_H
 
+#include "compiler/derive.h"
 #include "stdlib/runtime/rt_kernels.h"
 #include "vm/finite_sweep.h"
 #include "vm/run.h"
@@ -51,6 +52,7 @@ typedef struct mh_scratch {
   exec_cell *given; /* statistics of what stands still while the site at hand moves */
   double *natural; /* parameters of all elements of a site */
   double *joint;  /* of the largest site that is drawn together */
+  int64_t together[DERIVE_WEIGHED]; /* finite elements that follow each other in an order of its own, and are drawn together where they are apart */
   undo_log undo;
 } mh_scratch;
 

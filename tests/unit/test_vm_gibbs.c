@@ -81,7 +81,7 @@ static void put_state(finite_model *f, size_t s) {
 /* Probabilities of the states of element e given the rest of the state that was put, as the driver draws them. */
 static void conditional(finite_model *f, const finite_order *order, size_t e, double *p) {
   const mh_element *x = &f->element[e];
-  const size_t ld = x->p->batch_rank ? DERIVE_WEIGHED : 1;
+  const size_t ld = x->p->piece;
   double *lw = f->c.s->weight, top = -INFINITY, total = 0;
   size_t place = 0;
   while (order->list && (size_t)order->list[place] != x->e) place++;
