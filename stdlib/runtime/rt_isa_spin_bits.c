@@ -16,7 +16,7 @@ typedef struct classes {
   int low;     /* K <= low are accepted for sure */
   int high[2]; /* K > high[K % 2] never */
   uint32_t threshold[2 * MOST + 1]; /* of K + MOST */
-  uint64_t digit[2][RT_SPIN_BITS_FIRST][WORDS]; /* by parity of K and digit (of the highest, the lowest first): classes whose thresholds have it */
+  uint64_t digit[2][RT_SPIN_BITS_FIRST][WORDS]; /* by parity of K and digit, the first ones: classes whose thresholds have it */
 } classes;
 
 static void make_classes(classes *c, const rt_spin_run *run, int most, double beta, double floor)
@@ -32,7 +32,7 @@ static void make_classes(classes *c, const rt_spin_run *run, int most, double be
     int odd = K & 1, at = class_of(K, most);
     c->threshold[K + MOST] = t;
     if (t) c->high[odd] = K;
-    for (int j = 0; j < RT_SPIN_BITS_FIRST; j++) c->digit[odd][j][at / 64] |= (uint64_t)(t >> (RT_SPIN_BITS - RT_SPIN_BITS_FIRST + j) & 1) << at % 64;
+    for (int j = 0; j < RT_SPIN_BITS_FIRST; j++) c->digit[odd][j][at / 64] |= (uint64_t)(t >> (RT_SPIN_BITS - 1 - j) & 1) << at % 64;
   }
 }
 
@@ -110,19 +110,23 @@ RT_INLINE rt_vw visit_slices(const rt_spin_model *m, block *b, size_t site, int 
     int from = first > 64 * w ? first - 64 * w : 0, to = last < 64 * w + 63 ? last - 64 * w : 63;
     within[w] = from > 63 || to < 0 ? 0 : ~(uint64_t)0 >> (63 - to) & ~(uint64_t)0 << from;
   }
-  rt_vw less = rt_vw_all(0), equal = some;
-  for (int j = 0; j < RT_SPIN_BITS_FIRST; j++) {
-    rt_vw u = rt_streams_next(&b->random), t = digits_of(c->digit[odd][j], within, words, mask);
-    less = rt_less(u, t, less);
-    equal = rt_still_equal(equal, u, t);
-  }
-  if (rt_any(equal)) less |= rt_last_digits(equal, plane, planes, c->threshold + W + MOST, -2, &b->random);
-  b->random.visit++;
+  rt_vw less = rt_vw_all(0), open = some;
+#define DIGIT(j) digits_of(c->digit[odd][j], within, words, mask)
+  RT_FIRST_DIGITS(DIGIT, less, open, &b->random);
+#undef DIGIT
+  RT_LAST_DIGITS(less, open, plane, planes, c->threshold + W + MOST, -2, &b->random);
   return less | ~(some | never);
 }
 
+/* Decisions by counts of bonds of weight 1, one function for each number of planes. */
+typedef rt_vw decide(const rt_levels *levels, rt_streams *random, const rt_vw *plane, int even);
+static __attribute__((noinline)) rt_vw decide_3(const rt_levels *levels, rt_streams *random, const rt_vw *plane, int even) { return rt_decide(levels, random, plane, 3, even); }
+static __attribute__((noinline)) rt_vw decide_4(const rt_levels *levels, rt_streams *random, const rt_vw *plane, int even) { return rt_decide(levels, random, plane, 4, even); }
+static __attribute__((noinline)) rt_vw decide_5(const rt_levels *levels, rt_streams *random, const rt_vw *plane, int even) { return rt_decide(levels, random, plane, 5, even); }
+static __attribute__((noinline)) rt_vw decide_6(const rt_levels *levels, rt_streams *random, const rt_vw *plane, int even) { return rt_decide(levels, random, plane, 6, even); }
+
 /* The same where all bonds have weight 1; alike: and one sign. */
-RT_INLINE rt_vw visit_units(const rt_spin_model *m, block *b, size_t site, int planes, int alike)
+RT_INLINE rt_vw visit_units(const rt_spin_model *m, block *b, size_t site, int planes, int alike, decide *which_flip)
 {
   int W = m->slice_weight[site], even = !(W & 1), c = ((1 << planes) - 1 - W - even) / 2;
   const uint32_t *row = m->slice_row + site * RT_SPIN_SLICES, *entry = m->slice + row[0];
@@ -135,7 +139,7 @@ RT_INLINE rt_vw visit_units(const rt_spin_model *m, block *b, size_t site, int p
 #undef WORD
   if (even) rt_add_at(plane, 0, planes, s);
   for (int k = 0; k < planes; k++) plane[k] ^= s;
-  return rt_decide(b->levels, &b->random, plane, planes, even, c, c + W);
+  return which_flip(b->levels, &b->random, plane, even);
 }
 
 /* unit: all bonds have weight 1. */
@@ -145,10 +149,10 @@ RT_INLINE rt_vw visit(const rt_spin_model *m, block *b, size_t site, int unit, i
   rt_vw flip;
   if (W > MANY) flip = visit_slices(m, b, site, PLANES);
   else if (!unit || W > RT_LEVELS) flip = visit_slices(m, b, site, 8);
-  else if (W < 8) flip = visit_units(m, b, site, 3, alike);
-  else if (W < 16) flip = visit_units(m, b, site, 4, alike);
-  else if (W < 32) flip = visit_units(m, b, site, 5, alike);
-  else flip = visit_units(m, b, site, 6, alike);
+  else if (W < 8) flip = visit_units(m, b, site, 3, alike, decide_3);
+  else if (W < 16) flip = visit_units(m, b, site, 4, alike, decide_4);
+  else if (W < 32) flip = visit_units(m, b, site, 5, alike, decide_5);
+  else flip = visit_units(m, b, site, 6, alike, decide_6);
   b->spin[site] ^= flip;
   return flip;
 }
@@ -164,7 +168,7 @@ RT_INLINE void sweep_block(rt_spin_run *run, size_t index, const rt_levels *leve
   const rt_spin_model *m = run->model;
   block b = {.spin = rt_spins_bits(run, index), .levels = levels, .many = &of[0], .most = &of[1], .sign = rt_vw_all(m->slice_sign < 0 ? ~(uint64_t)0 : 0)};
   rt_vw flips[RT_WIDE], last[4];
-  b.random = rt_streams_start(run->plan.key, run->plan.first_replica / RT_SPIN_BLOCK + index, run->sweep, run->visit);
+  b.random = rt_streams_start(run->plan.key, run->plan.first_replica / RT_SPIN_BLOCK + index, run->sweep);
   for (int k = 0; k < RT_WIDE; k++) flips[k] = rt_vw_all(0);
   for (size_t v = 0; v < visits;) {
     size_t end = v + 15 < visits ? v + 15 : visits;

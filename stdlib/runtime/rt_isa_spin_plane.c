@@ -60,7 +60,7 @@ RT_INLINE void unsatisfied(const plane *p, int colour, size_t row, size_t word, 
 }
 
 typedef struct digits {
-  uint8_t pattern[RT_SPIN_BITS]; /* bit 0: digit of the threshold of K = 4, bit 1: of K = 2 */
+  uint8_t pattern[RT_SPIN_BITS_FIRST]; /* from the highest digit down; bit 0: digit of the threshold of K = 4, bit 1: of K = 2 */
   uint32_t threshold[9];         /* of K + 4 */
   int metropolis;
 } digits;
@@ -115,20 +115,26 @@ static uint64_t half_sweep_full(const plane *p, int colour, const digits *d, rt_
       odd ^= x[3];
       rt_vw t[4] = {rt_vw_all(0), ~(rt_or3(x[0], x[1], x[2]) | x[3]), odd & ~two};
       t[3] = t[1] | t[2];
-      rt_vw less = rt_vw_all(0), equal = t[3];
-      for (int j = RT_SPIN_BITS - RT_SPIN_BITS_FIRST; j < RT_SPIN_BITS; j++) {
-        rt_vw u = rt_streams_next(&q), digit = t[d->pattern[j]];
-        less = rt_less(u, digit, less);
-        equal = rt_still_equal(equal, u, digit);
-      }
-      if (rt_any(equal)) less |= rt_last_digits(equal, &odd, 1, d->threshold + 8, -2, &q);
-      q.visit++;
+      rt_vw less = rt_vw_all(0), open = t[3];
+#define DIGIT(j) t[d->pattern[j]]
+      RT_FIRST_DIGITS(DIGIT, less, open, &q);
+#undef DIGIT
+      RT_LAST_DIGITS(less, open, &odd, 1, d->threshold + 8, -2, &q);
       rt_vw flip = less | ~t[3];
       *s ^= flip;
       count_mask(&flips, flip);
     }
   *random = q;
   return counted(&flips);
+}
+
+/* Digit j of the thresholds, 0 the highest, by masks of K + 4. */
+RT_INLINE rt_vw digit_of(const digits *d, const rt_vw mask[9], int j)
+{
+  rt_vw digit = rt_vw_all(0);
+  for (int v = d->metropolis ? 5 : 0; v < 9; v++)
+    if (d->threshold[v] >> (RT_SPIN_BITS - 1 - j) & 1) digit |= mask[v];
+  return digit;
 }
 
 /* Any rule and any bonds: K + 4 is the number of satisfied bonds twice and missing ones once. */
@@ -156,16 +162,11 @@ static uint64_t half_sweep_any(const plane *p, int colour, const digits *d, rt_s
         if (d->metropolis && v <= 4) sure |= mask[v];
         else some |= mask[v];
       }
-      rt_vw less = rt_vw_all(0), equal = some;
-      for (int j = RT_SPIN_BITS - RT_SPIN_BITS_FIRST; j < RT_SPIN_BITS; j++) {
-        rt_vw u = rt_streams_next(random), digit = rt_vw_all(0);
-        for (int v = d->metropolis ? 5 : 0; v < 9; v++)
-          if (d->threshold[v] >> j & 1) digit |= mask[v];
-        less = rt_less(u, digit, less);
-        equal = rt_still_equal(equal, u, digit);
-      }
-      if (rt_any(equal)) less |= rt_last_digits(equal, count, 4, d->threshold, 1, random);
-      random->visit++;
+      rt_vw less = rt_vw_all(0), open = some;
+#define DIGIT(j) digit_of(d, mask, j)
+      RT_FIRST_DIGITS(DIGIT, less, open, random);
+#undef DIGIT
+      RT_LAST_DIGITS(less, open, count, 4, d->threshold, 1, random);
       rt_vw flip = less | sure;
       p->spin[at] ^= flip;
       flips += ones(flip);
@@ -178,10 +179,11 @@ void RT_LV(rt_spin_sweep_plane)(rt_spin_run *run, double beta, double floor)
   digits d = {.metropolis = run->plan.rule != RT_SPIN_HEAT_BATH};
   for (int v = 0; v < 9; v++)
     d.threshold[v] = rt_threshold(rt_spin_acceptance(run->plan.rule, v == 4 ? 0.0 : 2.0 * beta * run->model->unit * (v - 4), floor));
-  for (int j = 0; j < RT_SPIN_BITS; j++) d.pattern[j] = (uint8_t)((d.threshold[8] >> j & 1) | (d.threshold[6] >> j & 1) << 1);
+  for (int j = 0; j < RT_SPIN_BITS_FIRST; j++)
+    d.pattern[j] = (uint8_t)((d.threshold[8] >> (RT_SPIN_BITS - 1 - j) & 1) | (d.threshold[6] >> (RT_SPIN_BITS - 1 - j) & 1) << 1);
   for (size_t r = 0; r < run->plan.replicas; r++) {
     plane p = plane_of(run, r);
-    rt_streams q = rt_streams_start(run->plan.key, run->plan.first_replica + r, run->sweep, run->sweep * (run->model->p.n / 512));
+    rt_streams q = rt_streams_start(run->plan.key, run->plan.first_replica + r, run->sweep);
     for (int colour = 0; colour < 2; colour++)
       run->flips[r] += d.metropolis && !p.missing ? half_sweep_full(&p, colour, &d, &q) : half_sweep_any(&p, colour, &d, &q);
   }

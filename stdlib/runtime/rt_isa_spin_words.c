@@ -49,7 +49,7 @@ RT_INLINE rt_vw visit(uint64_t *word, const rt_spin_group *g, const uint32_t *bo
 {
   rt_vw plane[6], s = gather(word, g->at);
   count(word, g, bond, s, planes, plane);
-  rt_vw flip = rt_decide(levels, random, plane, planes, g->even, g->pad, g->pad + g->bonds);
+  rt_vw flip = rt_decide(levels, random, plane, planes, g->even);
   put(word, g->at, s ^ flip);
   if (g->lanes != 255) flip &= lanes_of(g->lanes);
   return flip;
@@ -79,7 +79,7 @@ static void sweep_block(rt_spin_run *run, size_t b, const rt_levels *levels)
 {
   const rt_spin_groups *groups = run->plan.groups;
   uint64_t *word = rt_spins_words(run, b);
-  rt_streams random = rt_streams_start(run->plan.key, run->plan.first_replica / 64 + b, run->sweep, run->sweep * groups->count);
+  rt_streams random = rt_streams_start(run->plan.key, run->plan.first_replica / 64 + b, run->sweep);
   rt_vw flips[RT_WIDE], last[4];
   const uint32_t *bond = groups->bond;
   for (int k = 0; k < RT_WIDE; k++) flips[k] = rt_vw_all(0);

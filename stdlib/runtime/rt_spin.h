@@ -20,9 +20,10 @@
  * are divided over calls.  IN_BITS keeps replica r as bit r % 64 of word (r/64) % 8 of block r/512 (a last block is filled up with replicas that nobody
  * reads); IN_WORDS keeps it as bit r % 64 of word r/64 of each site; PLANE has a block for each replica, laid out as rt_isa_spin_plane.c draws it.  Their random bits are those of xoroshiro128+ (Blackman and Vigna 2021, rotations 24, 16, 37)
  * in streams of 64-bit words, one for each word of a block, whose state at the start of sweep t is rt_philox4x32(K_b, l, RT_SPIN_SITE_STREAM, t low, t high)
- * for word l and K_b = rt_key_fold(plan.key, 2^63 + b) of block b, counted from first_replica (/512, or /64), the lowest bit of the last word set.  512 decisions take RT_SPIN_BITS_FIRST rows of words, the highest
- * bits of 512 numbers, lowest first; where a decision still hangs on the others, they are the highest of word 0 of rt_philox4x32(K_b, number of the decision in its vector,
- * RT_SPIN_SITE_LAST, v low, v high), v counting the vectors of decisions of the run. */
+ * for word l and K_b = rt_key_fold(plan.key, 2^63 + b) of block b, counted from first_replica (/512, or /64), the lowest bit of the last word set.  512 decisions take
+ * RT_SPIN_BITS_SUMS steps of the streams (a, b).  The highest digits of their 512 uniform numbers are the sums a + b, highest first, then the words a of the last of
+ * these states, in the order of time, RT_SPIN_BITS_FIRST in all.  Where a decision still hangs on the others, they are the numbers of xoroshiro128** of the states
+ * that follow; those of the next decisions follow on the sums all the same. */
 #ifndef RT_SPIN_H
 #define RT_SPIN_H
 
@@ -33,9 +34,9 @@ enum {
   RT_SPIN_ALIGN = 64,
   RT_SPIN_LANES = 16,  /* replicas side by side in the coding IN_LANES */
   RT_SPIN_BLOCK = 512, /* replicas in a block of the coding BITS */
-  RT_SPIN_BITS = 32, RT_SPIN_BITS_FIRST = 12,
+  RT_SPIN_BITS = 32, RT_SPIN_BITS_FIRST = 16, RT_SPIN_BITS_SUMS = 10,
   RT_SPIN_SLICES = 11, /* of counts below 1024, and their end */
-  RT_SPIN_SITE_ACCEPT = 0x53500001, RT_SPIN_SITE_ORDER, RT_SPIN_SITE_START, RT_SPIN_SITE_STREAM, RT_SPIN_SITE_LAST
+  RT_SPIN_SITE_ACCEPT = 0x53500001, RT_SPIN_SITE_ORDER, RT_SPIN_SITE_START, RT_SPIN_SITE_STREAM
 };
 
 /* ---- what a visit does: flip with probability rt_spin_acceptance(rule, beta dE, floor) */

@@ -263,8 +263,18 @@ static uint64_t draw(uint64_t q[2])
   return out;
 }
 
-/* Words as rt_spin.h defines them, a spin at a time.  `late`: with the wrong last digits, which a run of this length must tell. */
-static void plain_words(const rt_spin_problem *p, const rt_spin_plan *plan, const rt_spin_groups *g, double beta, double floor, uint64_t sweep, int late, int8_t *s)
+/* The number of xoroshiro128** at the same state. */
+static uint64_t number_beside(const uint64_t q[2])
+{
+  uint64_t x = 5 * q[0];
+  return 9 * (x << 7 | x >> 57);
+}
+
+/* Digits of decisions that come out wrong. */
+enum { NO_TWIN, TWIN_WORDS, TWIN_LAST, TWINS };
+
+/* Words as rt_spin.h defines them, a spin at a time. */
+static void plain_words(const rt_spin_problem *p, const rt_spin_plan *plan, const rt_spin_groups *g, double beta, double floor, uint64_t sweep, int twin, int8_t *s)
 {
   size_t n = p->n;
   for (size_t b = 0; 64 * b < plan->replicas; b++) {
@@ -276,15 +286,24 @@ static void plain_words(const rt_spin_problem *p, const rt_spin_plan *plan, cons
     }
     for (size_t k = 0; k < g->count; k++)
       for (size_t l = 0; l < 8; l++) {
-        uint64_t word[RT_SPIN_BITS_FIRST], visit = sweep * g->count + k;
+        uint64_t first[RT_SPIN_BITS_SUMS], digit[RT_SPIN_BITS], after[2];
         size_t i = g->group[k].at[l] / 2;
-        for (int j = 0; j < RT_SPIN_BITS_FIRST; j++) word[j] = draw(q[l]);
+        for (int j = 0; j < RT_SPIN_BITS_SUMS; j++) first[j] = q[l][0], digit[j] = draw(q[l]);
+        memcpy(after, q[l], sizeof after);
+        for (int j = RT_SPIN_BITS_SUMS; j < RT_SPIN_BITS_FIRST; j++) {
+          digit[j] = first[RT_SPIN_BITS_SUMS - RT_SPIN_BITS_FIRST + j];
+          if (twin == TWIN_WORDS) digit[j] = ~digit[j];
+        }
+        for (int j = RT_SPIN_BITS_FIRST; j < RT_SPIN_BITS; j++) {
+          digit[j] = number_beside(after);
+          if (twin == TWIN_LAST) digit[j] = ~digit[j];
+          draw(after);
+        }
         for (size_t r = 0; i < n && r < 64 && 64 * b + r < plan->replicas; r++) {
           int8_t *x = s + (64 * b + r) * n;
           double a = rt_spin_acceptance(plan->rule, beta * (energy_with(p, x, i, -x[i]) - rt_spin_energy(p, 0, x)), floor);
-          uint64_t u = rt_philox4x32(key, (uint32_t)(64 * l + r), RT_SPIN_SITE_LAST, (uint32_t)visit, (uint32_t)(visit >> 32)).w[0] >> RT_SPIN_BITS_FIRST;
-          if (late) u ^= (1u << (RT_SPIN_BITS - RT_SPIN_BITS_FIRST)) - 1;
-          for (int j = 0; j < RT_SPIN_BITS_FIRST; j++) u |= (word[j] >> r & 1) << (RT_SPIN_BITS - RT_SPIN_BITS_FIRST + j);
+          uint32_t u = 0;
+          for (int j = 0; j < RT_SPIN_BITS; j++) u = 2 * u + (uint32_t)(digit[j] >> r & 1);
           if (a >= 1 || u < (a >= 1.0 - 0x1p-33 ? UINT32_MAX : (uint32_t)(a * 0x1p32))) x[i] = (int8_t)-x[i];
         }
       }
@@ -296,7 +315,7 @@ static void test_words(void **unused)
   (void)unused;
   enum { SWEEPS = 5, R = 100 };
   for (int level = 2; level <= rt_isa_best(); level++) {
-    int told = 0; /* runs that the wrong digits change: about two decisions of each hang on them */
+    int told[TWINS] = {0}; /* runs that the wrong digits change: those of the words a some ten decisions of each hang on, on the last half of one */
     for (int kind = 0; kind < 4; kind++) {
       rt_spin_problem p = kind == 0 ? units(60, 0.1) : kind == 1 ? units(64, 0.7) : kind == 2 ? units(70, 0.4) : lattice(16, 8, 1, 0, 1, -0.5);
       size_t n = p.n;
@@ -304,30 +323,33 @@ static void test_words(void **unused)
       for (int rule = 0; rule < RT_SPIN_RULES; rule++) {
         rt_spin_plan plan = {.rule = (rt_spin_rule)rule, .coding = RT_SPIN_IN_WORDS, .key = 40 + (uint64_t)kind, .replicas = R, .first_replica = 64, .keep_best = 1, .groups = &t.groups};
         start(&t, &plan, NULL);
-        int8_t *s = room(R * n), *wrong = room(R * n), *got = room(n);
+        int8_t *s = room(R * n), *wrong[TWINS] = {NULL, room(R * n), room(R * n)}, *got = room(n);
         for (size_t r = 0; r < R; r++) t.k->store(&t.run, r, 0, s + r * n);
-        memcpy(wrong, s, R * n);
+        for (int twin = 1; twin < TWINS; twin++) memcpy(wrong[twin], s, R * n);
         double beta[SWEEPS] = {0, 0.2, 0.4, 0.7, 1.5}, floor[SWEEPS] = {0.3, 0.2, 0.1, 0.05, 0.01};
         t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = 2, .beta = beta, .by_sweep = 1, .floor = floor});
         t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = SWEEPS - 2, .beta = beta + 2, .by_sweep = 1, .floor = floor + 2});
         for (uint64_t q = 0; q < SWEEPS; q++) {
-          plain_words(&p, &plan, &t.groups, beta[q], floor[q], q, 0, s);
-          plain_words(&p, &plan, &t.groups, beta[q], floor[q], q, 1, wrong);
+          plain_words(&p, &plan, &t.groups, beta[q], floor[q], q, NO_TWIN, s);
+          for (int twin = 1; twin < TWINS && level == rt_isa_best(); twin++) plain_words(&p, &plan, &t.groups, beta[q], floor[q], q, twin, wrong[twin]);
         }
         for (size_t r = 0; r < R; r++) {
           t.k->store(&t.run, r, 0, got);
           assert_memory_equal(got, s + r * n, n);
           assert_true(t.run.energy[r] == rt_spin_energy(&p, 0, got));
         }
-        told += memcmp(wrong, s, R * n) != 0;
-        free(s), free(wrong), free(got);
+        for (int twin = 1; twin < TWINS; twin++) {
+          told[twin] += memcmp(wrong[twin], s, R * n) != 0;
+          free(wrong[twin]);
+        }
+        free(s), free(got);
         free(t.run_memory);
         t.run_memory = NULL;
       }
       end(&t);
       drop(&p);
     }
-    assert_true(told > 0);
+    if (level == rt_isa_best()) assert_true(told[TWIN_WORDS] > 10 && told[TWIN_LAST] > 0);
   }
 }
 
