@@ -3,6 +3,7 @@
 #include "codegen/abi.h"
 #include "codegen/host.h"
 #include "compiler/ir.h"
+#include "stdlib/runtime/rt_extreme.h"
 #include "stdlib/runtime/rt_isa.h"
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_philox.h"
@@ -294,16 +295,8 @@ static inline __attribute__((always_inline)) double fold(double m, const double 
   return best == 0.0 ? last_zero(m, v, n) : best;
 }
 
-SERVICE double cg_host_fold_max(double m, const double *v, int64_t n) {
-  if (n >= FOLD) return fold(m, v, n, false);
-  for (int64_t l = 0; l < n; l++) m = rt_max(m, v[l]);
-  return m;
-}
-SERVICE double cg_host_fold_min(double m, const double *v, int64_t n) {
-  if (n >= FOLD) return fold(m, v, n, true);
-  for (int64_t l = 0; l < n; l++) m = rt_min(m, v[l]);
-  return m;
-}
+SERVICE double cg_host_fold_max(double m, const double *v, int64_t n) { return rt_fold_max(m, v, n); }
+SERVICE double cg_host_fold_min(double m, const double *v, int64_t n) { return rt_fold_min(m, v, n); }
 SERVICE int64_t cg_host_fold_isum(int64_t m, const int64_t *v, int64_t n) {
   for (int64_t l = 0; l < n; l++) m = (int64_t)((uint64_t)m + (uint64_t)v[l]);
   return m;

@@ -443,7 +443,8 @@ static ir_val branch_term(outliner *o, ir_builder *b, scope *s, const ir_op *op)
 /* A loop below a condition. */
 static ir_val loop_term(outliner *o, ir_builder *b, scope *s, const ir_op *op) {
   const ir_loop *from = op->u.loop;
-  if (op->code != IR_PLATE_OP) factors_refuse(o->g, op->where, "observations in a recursion under a condition");
+  for (uint32_t k = 0; k < from->nout; k++)
+    if (from->out[k].state) factors_refuse(o->g, op->where, "observations in a recursion under a condition");
   ir_val extent[IR_MAX_RANK];
   for (uint32_t k = 0; k < from->rank; k++) extent[k] = get(o, b, s, from->extent[k]);
   ir_op *to = ir_loop_begin(b, IR_PLATE_OP, from->rank, extent);

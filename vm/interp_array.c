@@ -2,7 +2,6 @@
  * columns, slices, contributions by key, products of lane arrays, draws for many lanes, inverses of index arrays. */
 #include "vm/interp_code.h"
 
-#include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_sample.h"
 
 #include <string.h>
@@ -242,35 +241,6 @@ void interp_draw_lanes(const interp_draw *s, rt_draws_fn *draws, cell *const *p,
     d[l] = interp_draw_one(s->code, s->site, k, i, param);
   }
 }
-
-/* ---- extremes
- *
- * The fold m = max(m, v[l]) in order of l.  Taken in eight strands it gives the same but where the extreme is a zero, whose
- * sign is that of the last one in order; then the fold runs as it is written. */
-
-static double fold_max(double m, const double *v, int64_t n) {
-  for (int64_t l = 0; l < n; l++) m = rt_max(m, v[l]);
-  return m;
-}
-static double fold_min(double m, const double *v, int64_t n) {
-  for (int64_t l = 0; l < n; l++) m = rt_min(m, v[l]);
-  return m;
-}
-
-#define EXTREME(name, op, fold)                                                             \
-  double name(double m, const double *v, int64_t n) {                                       \
-    if (n < 16) return fold(m, v, n);                                                       \
-    double s[8];                                                                            \
-    int64_t l = 8;                                                                          \
-    for (int k = 0; k < 8; k++) s[k] = v[k];                                                \
-    for (; l + 8 <= n; l += 8)                                                              \
-      for (int k = 0; k < 8; k++) s[k] = op(s[k], v[l + k]);                                \
-    double r = fold(fold(m, s, 8), v + l, n - l);                                           \
-    return r == 0.0 ? fold(m, v, n) : r;                                                    \
-  }
-EXTREME(interp_lanes_max, rt_max, fold_max)
-EXTREME(interp_lanes_min, rt_min, fold_min)
-#undef EXTREME
 
 /* ---- inverse of an index array: counting sort; an index outside 0 .. buckets - 1 is in no bucket */
 

@@ -319,8 +319,6 @@ void interp_keys_add(const interp_keys *s, cell *const *p, cell *d, const cell *
 void interp_matmul_lanes(const interp_vmat *m, const rt_kernels *k, cell *const *p, cell *d, const cell *a, const cell *b, int64_t vn);
 void interp_draw_lanes(const interp_draw *s, rt_draws_fn *draws, cell *const *p, cell *d, const int64_t *key, int ks, const int64_t *index, int is, int64_t vn);
 cell interp_draw_one(int code, int64_t site, int64_t key, int64_t index, const cell *param);
-double interp_lanes_max(double m, const double *v, int64_t n);
-double interp_lanes_min(double m, const double *v, int64_t n);
 void interp_inverse(cell *ptr, cell *list, const cell *k, int64_t n, int64_t buckets);
 int64_t interp_memo_find(const interp_memo *s, memo_table *t, cell *const *p, cell *value);
 bool interp_watch_nan(const interp_watch *w, const cell *c, cell *const *p);

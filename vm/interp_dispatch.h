@@ -185,8 +185,8 @@ INTERP_RUN(interp_run *r) {
     GO;
   }
   OP(LSUMC) D.real = k->sum(&PA->real, vn); GO;
-  OP(LMAX) for (uint32_t j = 0; j < in->x; j++) PD[j].real = interp_lanes_max(PD[j].real, &PA[(int64_t)j * in->u.i].real, in->s ? vn : 1); GO;
-  OP(LMIN) for (uint32_t j = 0; j < in->x; j++) PD[j].real = interp_lanes_min(PD[j].real, &PA[(int64_t)j * in->u.i].real, in->s ? vn : 1); GO;
+  OP(LMAX) for (uint32_t j = 0; j < in->x; j++) PD[j].real = rt_fold_max(PD[j].real, &PA[(int64_t)j * in->u.i].real, in->s ? vn : 1); GO;
+  OP(LMIN) for (uint32_t j = 0; j < in->x; j++) PD[j].real = rt_fold_min(PD[j].real, &PA[(int64_t)j * in->u.i].real, in->s ? vn : 1); GO;
 
   OP(DOT) D.real = k->dot(&PA->real, 1, &PB->real, 1, in->u.i); GO;
   OP(GEMV) {

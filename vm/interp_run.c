@@ -2,6 +2,7 @@
  * instruction. */
 #include "vm/interp_code.h"
 
+#include "stdlib/runtime/rt_extreme.h"
 #include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_sample.h"
 

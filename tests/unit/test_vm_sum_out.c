@@ -414,6 +414,9 @@ static void pieces(void **state) {
         "  for t in 1..T { z[t] ~ Categorical(if t == 1 { [0.3, 0.7] } else { P[z[t - 1]] }) }\n  y ~ Normal(m[z], 1)\n}\n",
         "{\"y\": [-1.2, 0.4, 0.1, 2.0]}", "z 1 2", false);
   /* Elements that conditions on data keep from being read. */
+  check("model loops(y: real[T], N: int) {\n  a ~ Normal(0, 1)\n  f: bool[N] ~ Bernoulli(0.4)\n"
+        "  plate i in 1..N { if f[i] { for t in 1..T { factor 0.1 * y[t] * a * i } } else { for t in T..1 by -1 { factor sin(a * t) } } }\n}\n",
+        "{\"y\": [0.1, 0.2, 0.3, 0.2], \"N\": 3}", "f 0 2", false);
   check("model statements(y: real[T], on: bool[T]) {\n  a ~ Normal(0, 1)\n  for t in 1..T { z[t]: bool ~ Bernoulli(if t == 1 { 0.3 } else { if z[t - 1] { 0.8 } else { 0.4 } }) }\n"
         "  plate t in 1..T { if on[t] { y[t] ~ Normal(if z[t - 1] { a } else { 0.65 * z[t] }, 1) } }\n}\n",
         "{\"y\": [0.1, 0.2, 0.3, 0.2], \"on\": [0, 1, 1, 0]}", "z 0 2", true);
