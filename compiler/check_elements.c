@@ -98,6 +98,7 @@ static void collect_block(collector *k, const ast_block *b) {
   for (size_t i = 0; i < b->n; i++) {
     ast_stmt *s = b->items[i];
     submodel_expand(k->c, s);
+    loops_turn(k->c, s);
     switch (s->kind) {
     case STMT_GROUP: {
       submodel *outer = k->c->expanding;
@@ -175,7 +176,7 @@ static bool piece_affine(ctx *c, const piece *p, const ast_expr *e, const ast_ra
 static diag *cannot_tell(ctx *c, const elements *e, span at, const char *why) {
   diag *d = cx_error(c, "E0523", at, "it cannot be told that every element of `%s` is set exactly once", e->name);
   cx_say(c, d, "%s", why);
-  cx_help(c, d, "elements are set at `[i]` or `[i + 1]` with i in a range of sizes; a comprehension `[... for i in 1..N]` builds an array at once");
+  cx_help(c, d, "elements are set at `[i]` or `[i + 1]`, or all of a loop at `[N - i]`, with i in a range of sizes; a comprehension `[... for i in 1..N]` builds an array at once");
   return d;
 }
 

@@ -389,6 +389,8 @@ check_site *site_add(ctx *c, symbol *s, ir_site_role role, const ty_info *type, 
 
 /* Where s draws from a model, it becomes a group of that model's statements. */
 void submodel_expand(ctx *c, ast_stmt *s);
+/* check_backwards.c: writes a loop that builds arrays from their end with the position as its index. */
+void loops_turn(ctx *c, ast_stmt *s);
 void check_submodel(ctx *c, ast_stmt *group);
 /* "hs.beta" of these fields, interned; NULL when e is something else. */
 const char *field_path(ctx *c, const ast_expr *e);

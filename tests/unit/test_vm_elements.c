@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -138,7 +139,40 @@ static void test_slices(void **state) {
   }
 }
 
+/* Arrays that are built from their end, against the same written with the position as the index: the same bits. */
+static void test_backwards(void **state) {
+  (void)state;
+  static const char *const pairs[][2] = {
+      {"x[T] ~ Normal(0, 1)\n  for t in 1..T - 1 { x[T - t] ~ Normal(0.5 * x[T - t + 1] + y[t], t) }\n  factor -sum(x * y)^2",
+       "x[T] ~ Normal(0, 1)\n  for t in T - 1..1 by -1 { x[t] ~ Normal(0.5 * x[t + 1] + y[T - t], T - t) }\n  factor -sum(x * y)^2"},
+      {"for t in T..1 by -1 { x[1 + (T - t)] ~ Normal(if t == T { 0.0 } else { x[T - t] }, 1) }\n  factor -sum(x * y)^2",
+       "for t in 1..T { x[t] ~ Normal(if t == 1 { 0.0 } else { x[t - 1] }, 1) }\n  factor -sum(x * y)^2"},
+      {"plate t in 0..T - 1 { x[-t + T] ~ Normal(y[T - t] * t, 1 + t) }\n  factor -x[2] * x[T]", "plate t in 1..T { x[t] ~ Normal(y[t] * (T - t), 1 + (T - t)) }\n  factor -x[2] * x[T]"},
+      {"x[T + 1 - t] ~ Normal(y[t], 2) for t in 1..T\n  factor -x[1]^2", "x[t] ~ Normal(y[T + 1 - t], 2) for t in 1..T\n  factor -x[1]^2"},
+      {"x: real[T] ~ Normal(0, 1)\n  let b[T + 1] = 0.0\n  for t in 0..T - 1 { let v = x[T - t] * y[T - t]; let b[T - t] = v + 0.9 * b[T - t + 1] }\n  factor b[1]",
+       "x: real[T] ~ Normal(0, 1)\n  let b[T + 1] = 0.0\n  for t in T..1 by -1 { let v = x[t] * y[t]; let b[t] = v + 0.9 * b[t + 1] }\n  factor b[1]"},
+      {"x: real[T] ~ Normal(0, 1)\n  plate i in 1..2 { let b[i, T + 1] = 0.0; for t in 1..T { let b[i, T - t + 1] = x[t] * i + b[i, T - t + 2] } }\n  factor sum(b[1] * b[2])",
+       "x: real[T] ~ Normal(0, 1)\n  plate i in 1..2 { let b[i, T + 1] = 0.0; for t in T..1 by -1 { let b[i, t] = x[T - t + 1] * i + b[i, t + 1] } }\n  factor sum(b[1] * b[2])"},
+      {"x: real[T] ~ Normal(0, 1)\n  factor sum(tail_sums(x) * y)", "x: real[T] ~ Normal(0, 1)\n  factor sum(tail_plain(x) * y)"}};
+  static const char functions[] =
+      "fn tail_sums(x: real[M]): real[M] {\n  let r[M] = x[M]\n  for k in 1..M - 1 { let r[M - k] = x[M - k] + r[M - k + 1] }\n  return r\n}\n"
+      "fn tail_plain(x: real[M]): real[M] {\n  let r[M] = x[M]\n  for k in M - 1..1 by -1 { let r[k] = x[k] + r[k + 1] }\n  return r\n}\n";
+  for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++) {
+    double lp[2], of[2][4], at[4] = {0.3, -1.1, 0.7, 1.9};
+    for (int i = 0; i < 2; i++) {
+      char text[1500];
+      model_run r;
+      snprintf(text, sizeof text, "%smodel m(y: real[T]) {\n  %s\n}\n", functions, pairs[k][i]);
+      model_open(&r, text, "{\"y\": [0.5, -0.2, 1.5, 0.9]}", NEED_GRAD | NEED_DENSITY);
+      assert_int_equal(r.dim, 4);
+      lp[i] = model_grad(&r, at, of[i]);
+      model_close(&r);
+    }
+    if (memcmp(&lp[0], &lp[1], sizeof lp[0]) || memcmp(of[0], of[1], sizeof of[0])) fail_msg("%s: %.17g against %.17g", pairs[k][0], lp[0], lp[1]);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_slices), cmocka_unit_test(test_data_in_a_function)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_slices), cmocka_unit_test(test_backwards), cmocka_unit_test(test_data_in_a_function)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
