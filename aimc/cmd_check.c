@@ -58,8 +58,22 @@ static int check_task(const args *a, aim_task *t, const char *name) {
   return EXIT_BUG;
 }
 
+/* Agents and worlds, with what they have of each kind. */
+static void print_agents(aim_program *p) {
+  if (ARENA_TRY(&p->mem)) return;
+  check_program *c = &p->p.check;
+  for (size_t i = 0; i < c->file->n; i++) {
+    const check_agent *a = check_agent_of(c, c->file->items[i]);
+    if (!a) continue;
+    printf("  %s %s(", ast_decl_noun(a->decl->kind), a->sym->name);
+    for (size_t k = 0; k < a->data->ndata; k++)
+      printf("%s%s: %s%s", k ? ", " : "", a->data->data[k]->name, ty_print_full(c, a->data->data[k]->type), a->data->data[k]->param->default_ ? " = ..." : "");
+    printf(") -> %zu action%s, %zu state%s, %zu observation%s\n", a->nactions, plural(a->nactions), a->nstates, plural(a->nstates), a->nobservations, plural(a->nobservations));
+  }
+}
+
 /* A file has statements by its models and those it writes, which alone have a line. */
-static void print_contents(const aim_program *p, const char *path) {
+static void print_contents(aim_program *p, const char *path) {
   size_t models = aim_model_count(p), statements = 0;
   aim_statement s;
   for (size_t i = 0; i < aim_statement_count(p); i++) statements += aim_statement_get(p, i, &s) == AIM_OK && s.line > 0;
@@ -74,6 +88,7 @@ static void print_contents(const aim_program *p, const char *path) {
     for (size_t i = 0; aim_latent_get(p, m, i, &l) == AIM_OK; i++) printf("%s %s: %s", i ? "," : " ->", l.name, l.type);
     printf("\n");
   }
+  print_agents(p);
 }
 
 int cmd_check(const args *a, aim_vm *vm) {

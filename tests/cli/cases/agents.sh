@@ -46,6 +46,7 @@ test_agent_refused_once() {
   expect 0 "$aimc" check agent.aim
   [ "$(grep -c 'is not available yet' err)" -eq 1 ] || fail "said more than once"
   says err 'warning[W0820]'
+  says out "agent forager(A_rew: simplex(3)[4, 2], A_cue: simplex(3)[4, 2], turn: simplex(2)[2]) -> 1 action, 2 states, 3 observations"
   rm forager.json
   expect 1 "$aimc" run agent.aim
   says err 'error[E0820]'
