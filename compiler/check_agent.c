@@ -5,8 +5,6 @@
  * ago, an observation what is. */
 #include "compiler/check_state.h"
 
-#include <string.h>
-
 /* ---- what an expression reads */
 
 bool agent_read(ctx *c, symbol *s, span at) {
@@ -284,8 +282,9 @@ const check_model *agent_data(check_program *p, const check_agent *agent, const 
   *m = *a;
   m->data = ARENA_ARRAY(p->mem, symbol *, a->ndata + w->ndata);
   m->size_syms = ARENA_ARRAY(p->mem, symbol *, a->nsize_syms + w->nsize_syms);
-  memcpy(m->data, a->data, a->ndata * sizeof *m->data);
-  memcpy(m->size_syms, a->size_syms, a->nsize_syms * sizeof *m->size_syms);
+  m->ndata = m->nsize_syms = 0;
+  for (size_t k = 0; k < a->ndata; k++) m->data[m->ndata++] = a->data[k];
+  for (size_t k = 0; k < a->nsize_syms; k++) m->size_syms[m->nsize_syms++] = a->size_syms[k];
   for (size_t k = 0; k < w->ndata; k++) m->data[m->ndata++] = w->data[k];
   for (size_t k = 0; k < w->nsize_syms; k++) m->size_syms[m->nsize_syms++] = w->size_syms[k];
   return m;

@@ -5,6 +5,9 @@
  * well.  tests/agents/invalid.json are models that are wrong.
  *
  * Twins: a table with two entries exchanged is told from the right one. */
+#include "tests/unit/task_fixture.h"
+#include "vm/agent_tables.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -101,9 +104,9 @@ static json_t *element(json_t *x, size_t n, const size_t *at) {
 static json_t *turned(json_t *x) {
   size_t dim[MOST_AXES], at[MOST_AXES] = {0}, rank = 0;
   for (json_t *y = x; json_is_array(y); y = json_array_get(y, 0)) dim[rank++] = json_array_size(y);
+  if (rank == 1) return json_deep_copy(x);
   json_t *stack[MOST_AXES], *out = json_array();
   stack[1] = out;
-  if (rank == 1) return json_deep_copy(x);
   for (size_t axis = 1; axis < rank;) {
     if (axis + 1 < rank && at[axis] < dim[axis]) {
       json_t *inner = json_array();
@@ -344,7 +347,7 @@ static bool spoil(json_t *x) {
   return json_array_size(x) && json_is_array(json_array_get(x, json_array_size(x) - 1)) && spoil(json_array_get(x, json_array_size(x) - 1));
 }
 
-static void check_program(const char *program, json_t *x, bool generated, const char *name) {
+static void look_at(const char *program, json_t *x, bool generated, const char *name) {
   answer a = explain(program);
   if (!a.tables) fprintf(stderr, "%s: %s\n", name, a.messages);
   assert_non_null(a.tables);
@@ -380,11 +383,11 @@ static void test_cases(void **state) {
       *dot = '\0';
       write_program(x);
       snprintf(path, sizeof path, "%s/agent.aim", folder);
-      check_program(path, x, true, list[k]->d_name);
+      look_at(path, x, true, list[k]->d_name);
       cases++;
       snprintf(path, sizeof path, "tests/agents/%s.aim", list[k]->d_name);
       if (access(path, R_OK) == 0) {
-        check_program(path, x, false, list[k]->d_name);
+        look_at(path, x, false, list[k]->d_name);
         written++;
       }
       json_decref(x);
@@ -530,7 +533,34 @@ static void test_density(void **state) {
   answer_free(&a);
 }
 
+/* Each allocation fails in turn: the tables are made or are not, and all memory comes back. */
+static void test_memory(void **state) {
+  (void)state;
+  static const char text[] = "agent a(A: simplex(2)[2], E: real[4]) {\n  let w = E / sum(E)\n  action go: 1..2\n  state s: 1..2 start uniform(2) step 0.5 * onehot(go, 2) + 0.5 * onehot(s, 2)\n"
+                             "  observe o: 1..2 ~ Categorical(A[s])\n  observe p: 1..2 ~ Categorical(logit = [w[1], s])\n  prefer o = [0, 1]\n"
+                             "  plan efe(horizon = 2, habit = w)\n  learn A ~ Dirichlet(4 * A)\n}\nsimulate a on A = [[1, 0], [0.5, 0.5]], E = [1, 2, 3, 4]\n";
+  size_t most = 0, made = 0;
+  for (size_t at = 0; at == 0 || at <= most; at++) {
+    host h = {0};
+    fixture f = open_task(text, (opening){.memory = &h});
+    const size_t before = h.calls;
+    h.fail_at = at ? before + at : 0;
+    agent_tables tables;
+    const aim_status st = api_agent_tables(f.t, &tables);
+    if (at == 0) {
+      expect_ok(&f, st);
+      most = h.calls - before;
+    } else assert_true(st == AIM_OK || st == AIM_E_MEMORY);
+    made += st == AIM_OK;
+    if (st == AIM_OK) assert_int_equal(tables.n, 7);
+    close_fixture(&f);
+    assert_int_equal(h.bytes, 0);
+  }
+  assert_true(most > 20);
+  printf("%zu allocations, %zu runs made the tables\n", most, made);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases), cmocka_unit_test(test_invalid), cmocka_unit_test(test_data), cmocka_unit_test(test_density)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases), cmocka_unit_test(test_invalid), cmocka_unit_test(test_data), cmocka_unit_test(test_density), cmocka_unit_test(test_memory)};
   return cmocka_run_group_tests(tests, find_aimc, NULL);
 }
