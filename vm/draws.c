@@ -7,9 +7,13 @@
 #include <stdatomic.h>
 #include <string.h>
 
+/* Rows go to columns so many together, since those lie far apart: a line of memory takes as many draws of a column. */
+enum { TOGETHER = 8 };
+
 /* One per chain, a cache line apart, since different threads write them. */
 typedef struct chain_rows {
-  _Alignas(64) atomic_size_t count;
+  _Alignas(64) atomic_size_t count; /* rows in the columns */
+  size_t added;                     /* and those that wait: less than TOGETHER */
 } chain_rows;
 
 /* What stands in frames. */
@@ -34,11 +38,15 @@ struct draws {
   size_t *cell_of;   /* [columns] inverse: row-major cell in its quantity */
   size_t *quantity;  /* [columns] */
   double *cells;     /* [chains][columns - in_frames + DRAWS_N_STATS][capacity] */
+  double *waiting;   /* [chains][TOGETHER][columns - in_frames + DRAWS_N_STATS] */
   chain_rows *rows;  /* [chains] */
   frame_part *f;     /* NULL: all is flat */
   size_t in_frames;  /* f->columns, or 0 */
   size_t taken;
 };
+
+/* Of a row outside frames. */
+static size_t width(const draws *d) { return d->columns - d->in_frames + DRAWS_N_STATS; }
 
 const char *draws_stat_name(draws_stat stat) {
   static const char *const names[] = {"lp__", "accept_stat__", "stepsize__", "treedepth__", "n_leapfrog__", "divergent__", "energy__"};
@@ -93,8 +101,9 @@ static void build(draws *d, const draws_quantity *q, size_t n) {
   /* The arena aligns to 16; a line of slack lets the counters begin on a line of their own. */
   char *raw = arena_alloc(a, (size_t)d->chains + 1, sizeof(chain_rows));
   d->rows = (chain_rows *)(raw + (64 - (uintptr_t)raw % 64) % 64);
-  for (int c = 0; c < d->chains; c++) atomic_init(&d->rows[c].count, 0);
-  size_t series = alloc_bytes((size_t)d->chains, d->columns - d->in_frames + DRAWS_N_STATS);
+  for (int c = 0; c < d->chains; c++) draws_forget(d, c);
+  size_t series = alloc_bytes((size_t)d->chains, width(d));
+  d->waiting = arena_alloc(a, series ? series : (size_t)-1, TOGETHER * sizeof(double));
   d->cells = arena_alloc(a, series ? series : (size_t)-1, alloc_bytes(d->capacity ? d->capacity : 1, sizeof(double)));
 }
 
@@ -163,6 +172,7 @@ size_t draws_frames_bound(const aim_alloc *alloc, const draws_frames *f, int cha
 }
 
 void draws_settle(draws *d) {
+  for (int c = 0; c < d->chains; c++) draws_flush(d, c);
   for (size_t c = 0; d->f && c < d->f->made; c++) trace_history_trim(&d->f->history[c]);
 }
 
@@ -197,9 +207,7 @@ size_t draws_column(const draws *d, size_t q, size_t cell) { return d->column_of
 size_t draws_quantity_of(const draws *d, size_t column) { return d->quantity[column]; }
 size_t draws_cell_of(const draws *d, size_t column) { return d->cell_of[column]; }
 size_t draws_place_of(const draws *d, size_t column) { return d->first[d->quantity[column]] + d->cell_of[column]; }
-size_t draws_chain_stride(const draws *d) {
-  return (d->columns - d->in_frames + DRAWS_N_STATS) * (d->capacity ? d->capacity : 1);
-}
+size_t draws_chain_stride(const draws *d) { return width(d) * (d->capacity ? d->capacity : 1); }
 
 /* --- names --------------------------------------------------------------------------------------------------------- */
 
@@ -277,53 +285,71 @@ static double *series(const draws *d, int chain, size_t column) {
   return d->cells + (size_t)chain * draws_chain_stride(d) + (column - d->in_frames) * (d->capacity ? d->capacity : 1);
 }
 
+void draws_flush(draws *d, int chain) {
+  chain_rows *x = &d->rows[chain];
+  const size_t first = atomic_load_explicit(&x->count, memory_order_relaxed), w = width(d), n = x->added - first;
+  const double *from = d->waiting + ((size_t)chain * TOGETHER + first % TOGETHER) * w;
+  double *to = series(d, chain, d->in_frames) + first;
+  if (n == TOGETHER)
+    for (size_t k = 0; k < w; k++)
+      for (size_t i = 0; i < TOGETHER; i++) to[k * d->capacity + i] = from[i * w + k];
+  else
+    for (size_t i = 0; i < n; i++)
+      for (size_t k = 0; k < w; k++) to[k * d->capacity + i] = from[i * w + k];
+  atomic_store_explicit(&x->count, x->added, memory_order_release);
+}
+
 /* The columns outside frames, and the row is complete. */
-static void put_rest(draws *d, int chain, size_t row, const double *values, const size_t *column_of, const double *stats) {
-  double *at = series(d, chain, d->in_frames) + row;
-  for (size_t k = d->in_frames; k < d->columns; k++)
-    at[((column_of ? column_of[k] : k) - d->in_frames) * d->capacity] = values[k - d->in_frames];
-  at += (d->columns - d->in_frames) * d->capacity;
-  for (size_t k = 0; k < DRAWS_N_STATS; k++) at[k * d->capacity] = stats[k];
-  atomic_store_explicit(&d->rows[chain].count, row + 1, memory_order_release);
+static void put_rest(draws *d, int chain, const double *values, const size_t *column_of, const double *stats) {
+  chain_rows *x = &d->rows[chain];
+  const size_t n = d->columns - d->in_frames;
+  double *row = d->waiting + ((size_t)chain * TOGETHER + x->added % TOGETHER) * width(d);
+  if (column_of) for (size_t k = 0; k < n; k++) row[column_of[d->in_frames + k] - d->in_frames] = values[k];
+  else if (n) memcpy(row, values, n * sizeof *row);
+  memcpy(row + n, stats, DRAWS_N_STATS * sizeof *row);
+  x->added++;
+  if (x->added % TOGETHER == 0 || x->added == d->capacity) draws_flush(d, chain);
 }
 
 static int add(draws *d, int chain, const double *values, const size_t *column_of, const double *stats) {
-  size_t row = atomic_load_explicit(&d->rows[chain].count, memory_order_relaxed); /* this thread alone writes it */
-  if (row >= d->capacity || d->f) return -1;
-  put_rest(d, chain, row, values, column_of, stats);
+  if (d->rows[chain].added >= d->capacity || d->f) return -1;
+  put_rest(d, chain, values, column_of, stats);
   return 0;
 }
 
 int draws_add(draws *d, int chain, const double *values, const double *stats) { return add(d, chain, values, NULL, stats); }
 int draws_add_cells(draws *d, int chain, const double *cells, const double *stats) { return add(d, chain, cells, d->column_of, stats); }
 
-void draws_forget(draws *d, int chain) { atomic_store_explicit(&d->rows[chain].count, 0, memory_order_release); }
+void draws_forget(draws *d, int chain) {
+  d->rows[chain].added = 0;
+  atomic_store_explicit(&d->rows[chain].count, 0, memory_order_release);
+}
 
 int draws_add_frame(draws *d, int chain, const void *frame, const size_t *changed, size_t n, const double *rest, const double *stats) {
-  size_t row = atomic_load_explicit(&d->rows[chain].count, memory_order_relaxed);
+  const size_t row = d->rows[chain].added;
   if (row >= d->capacity || !d->f) return -1;
   trace_history *h = &d->f->history[chain];
   if (!(changed && row ? trace_history_append(h, frame, changed, n) : trace_history_append_frame(h, frame))) return 1;
-  put_rest(d, chain, row, rest, d->column_of, stats);
+  put_rest(d, chain, rest, d->column_of, stats);
   return 0;
 }
 
 int draws_add_row(draws *d, int chain, const double *values, void *frame, const double *stats) {
   if (!d->f) return draws_add(d, chain, values, stats);
-  size_t row = atomic_load_explicit(&d->rows[chain].count, memory_order_relaxed);
-  if (row >= d->capacity) return -1;
+  if (d->rows[chain].added >= d->capacity) return -1;
   for (size_t k = 0; k < d->in_frames; k++) {
     const draws_place *p = &d->f->place[d->quantity[k]];
     const int64_t whole = p->integer ? (int64_t)values[k] : 0;
     memcpy((char *)frame + 8 * (p->at + d->cell_of[k]), p->integer ? (const void *)&whole : (const void *)&values[k], 8);
   }
   if (!trace_history_append_frame(&d->f->history[chain], frame)) return 1;
-  put_rest(d, chain, row, values + d->in_frames, NULL, stats);
+  put_rest(d, chain, values + d->in_frames, NULL, stats);
   return 0;
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------- */
 
+size_t draws_added(const draws *d, int chain) { return d->rows[chain].added; }
 size_t draws_count(const draws *d, int chain) { return atomic_load_explicit(&d->rows[chain].count, memory_order_acquire); }
 const double *draws_stat_of(const draws *d, int chain, draws_stat stat) { return series(d, chain, d->columns + (size_t)stat); }
 

@@ -9,7 +9,9 @@
  * A shared store holds some of its quantities, those of a frame of cells, as copy-on-write frames (history.h) instead: for
  * chains that change few cells from draw to draw.  Its reading functions are the same.
  *
- * Threads: one thread writes each chain, and chains may be written at the same time.  The number of complete rows is
+ * Rows reach their columns a few together, since a row touches every column and columns lie far apart.
+ *
+ * Threads: one thread writes each chain, and chains may be written at the same time.  The number of rows in the columns is
  * published with release order, so that any thread may read the rows below draws_count().  Columns of frames are an exception: they
  * are read when their chain is no longer written, and by draws_of in one thread at a time. */
 #ifndef AIM_VM_DRAWS_H
@@ -63,7 +65,7 @@ typedef struct draws_frames {
 draws *draws_create_shared(const aim_alloc *alloc, const draws_quantity *q, size_t n, int chains, size_t capacity, const draws_frames *f);
 /* Bytes of the frames of all chains at most; SIZE_MAX if that does not fit, 0 when memory fails. */
 size_t draws_frames_bound(const aim_alloc *alloc, const draws_frames *f, int chains, size_t capacity);
-/* Gives back what frames did not need.  All chains are done. */
+/* All chains are done: their last rows reach the columns, and what frames did not need is given back. */
 void draws_settle(draws *d);
 void draws_free(draws *d); /* NULL is fine */
 
@@ -104,7 +106,10 @@ void draws_forget(draws *d, int chain);
  * memory fails, which leaves the chain as it was. */
 int draws_add_frame(draws *d, int chain, const void *frame, const size_t *changed, size_t n, const double *rest, const double *stats);
 
-size_t draws_count(const draws *d, int chain); /* complete rows of a chain */
+/* Rows that still wait reach their columns.  In the thread that writes the chain, or while none does. */
+void draws_flush(draws *d, int chain);
+size_t draws_added(const draws *d, int chain); /* rows of a chain, those that wait among them; where draws_flush may be called */
+size_t draws_count(const draws *d, int chain); /* rows in the columns; all that were added, once the chain was flushed or is full */
 /* The draws of one column of one chain, contiguous; borrowed, valid below draws_count.  A column of frames is copied together when it is
  * first asked for, and kept until draws_free; NULL when memory fails. */
 const double *draws_of(const draws *d, int chain, size_t column);

@@ -132,7 +132,7 @@ bool run_row(const run *r, eval_worker *w, const exec_cell *frame, uint64_t key,
 }
 
 static uint64_t draw_key(const run *r, int c) {
-  return rt_key_fold(rt_key_fold(rt_key_fold(r->o.seed, (uint64_t)c), RUN_KEY_OUTPUTS), draws_count(r->store, c));
+  return rt_key_fold(rt_key_fold(rt_key_fold(r->o.seed, (uint64_t)c), RUN_KEY_OUTPUTS), draws_added(r->store, c));
 }
 
 /* Outputs may read what was summed out; else it is drawn where it is kept. */
@@ -163,6 +163,7 @@ run_status run_join(run *r) {
   for (int64_t c = 0; c < r->o.chains; c++) {
     const chain_state *x = &r->chain[c];
     eval_faults_merge(&r->faults, &x->faults);
+    draws_flush(r->store, (int)c);
     if (x->status == RUN_OK) continue;
     if (st == RUN_OK || (st == RUN_STOPPED && x->status != RUN_STOPPED)) st = x->status;
   }

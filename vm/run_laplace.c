@@ -135,6 +135,6 @@ run_status run_laplace(run *r) {
   if (st == RUN_OK) st = factorise(&l);
   if (st == RUN_OK) st = run_jobs(r, 1, draw, &l);
   if (st != RUN_OK) return r->status = st;
-  run_weights(r, l.logw, draws_count(r->store, 0));
+  run_weights(r, l.logw, draws_added(r->store, 0));
   return run_join(r);
 }

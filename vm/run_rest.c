@@ -98,7 +98,7 @@ void run_rest_put(run *r, int c, const eval_worker *w) {
   checkpoint *k = x->rest;
   k->fingerprint = r->fingerprint;
   k->chain = (uint64_t)c;
-  k->rows = draws_count(r->store, c);
+  k->rows = draws_added(r->store, c);
   k->divergent = atomic_load_explicit(&x->divergent, memory_order_relaxed);
   for (int i = 0; i < 2; i++) k->work[i] = x->work[i];
   k->n_max_depth = x->n_max_depth;
@@ -134,6 +134,7 @@ static run_status rounds(run *r, run_job *job, void *ctx) {
     if (st != RUN_OK) return st;
     for (int64_t c = 0; c < r->o.chains; c++)
       if (r->chain[c].status != RUN_OK && r->chain[c].status != RUN_PAUSED) return RUN_OK;
+    for (int64_t c = 0; c < r->o.chains; c++) draws_flush(r->store, (int)c);
     if ((st = run_until(r, &r->until_met)) != RUN_OK) return st;
     if (r->until_met || r->pause == r->o.draws) break;
     /* A chain that came from a checkpoint behind this pause has not moved. */

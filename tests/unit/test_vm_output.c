@@ -145,7 +145,7 @@ static void test_draws(void **state) {
   double row[COLUMNS];
   for (int r = 0; r < 5; r++) {
     for (int k = 0; k < COLUMNS; k++) row[k] = 100 * r + k;
-    assert_int_equal(draws_count(d, 1), r);
+    assert_int_equal(draws_added(d, 1), r);
     assert_int_equal(r % 2 ? draws_add(d, 1, row, stats_row) : draws_add_cells(d, 1, row, stats_row), 0);
   }
   assert_int_equal(draws_add(d, 1, row, stats_row), -1);
@@ -201,6 +201,31 @@ static void test_draws_refuses(void **state) {
     assert_int_equal(h.bytes, 0);
   }
   assert_true(h.calls >= 2);
+  draws_free(d);
+}
+
+/* Rows that are handed on before they are many stay in their order. */
+static void test_draws_wait(void **state) {
+  (void)state;
+  static const size_t flushed_at[] = {3, 10, 18};
+  host h = {0};
+  aim_alloc alloc = {host_fn, &h};
+  draws *d = draws_create(&alloc, quantities, 4, 2, 21);
+  for (size_t r = 0, f = 0; r < 21; r++) {
+    double row[COLUMNS];
+    for (int k = 0; k < COLUMNS; k++) row[k] = (double)(100 * r) + k;
+    assert_int_equal(draws_add(d, 1, row, stats_row), 0);
+    assert_int_equal(draws_added(d, 1), r + 1);
+    if (f < 3 && r + 1 == flushed_at[f]) {
+      f++;
+      draws_flush(d, 1);
+      assert_int_equal(draws_count(d, 1), r + 1);
+    }
+    for (size_t n = 0; n < draws_count(d, 1); n++)
+      for (size_t k = 0; k < COLUMNS; k++) assert_true(draws_of(d, 1, k)[n] == (double)(100 * n + k));
+  }
+  assert_int_equal(draws_count(d, 1), 21);
+  assert_int_equal(draws_count(d, 0), 0);
   draws_free(d);
 }
 
@@ -270,6 +295,7 @@ static draws *filled(const aim_alloc *alloc, int rows) {
     for (int k = 0; k < COLUMNS; k++) row[k] = cell_value(r, k);
     draws_add(d, 0, row, stats_row);
   }
+  draws_flush(d, 0);
   return d;
 }
 
@@ -739,7 +765,7 @@ int main(void) {
       cmocka_unit_test(test_draws),
       cmocka_unit_test(test_csv_names),
       cmocka_unit_test(test_draws_refuses),
-      cmocka_unit_test(test_draws_threads),
+      cmocka_unit_test(test_draws_wait), cmocka_unit_test(test_draws_threads),
       cmocka_unit_test(test_csv),
       cmocka_unit_test(test_csv_rows_arrive),
       cmocka_unit_test(test_csv_hostile_names),
