@@ -144,6 +144,7 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   p->nlevels = 0;
   p->nmissing = 0;
   data_init(&b.files, p->mem, &p->diags);
+  data_init(&b.tables, p->mem, &p->diags);
   if (data) b.files.max_file = data->max_file, b.files.max_stream = data->max_stream;
   size_t ngiven = b.run ? b.run->given.n : 0, signature = model->ndata + model->nsize_syms;
   b.of = ARENA_ARRAY(b.a, bound, signature + ngiven);
@@ -160,11 +161,11 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
 
   bool ok = refuse_unknown_overrides(&b);
   ok &= bind_read_files(&b);
-  if (!ok) return false;
+  if (!ok || !bind_tables(&b)) return false;
 
   bool *found_of = ARENA_ARRAY(b.a, bool, b.n);
   for (size_t k = 0; k < b.n; k++) ok &= found_of[k] = bind_find(&b, &b.of[k]);
-  if (ok && !bind_ragged(&b)) return false;
+  if (ok && (!bind_levels(&b) || !bind_ragged(&b))) return false;
   for (size_t k = 0; k < b.n; k++) {
     bound *y = &b.of[k];
     bool found = found_of[k];
@@ -182,6 +183,7 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
   if (!ok || !bind_possible(&b)) return false;
 
   bind_say_guesses(&b);
+  bind_say_order(&b);
   bind_say_empty(&b);
   size_t nmissing = 0;
   for (size_t k = 0; k < b.n; k++) nmissing += b.of[k].missing != NULL;

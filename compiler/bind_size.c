@@ -129,39 +129,8 @@ static bool number_extents(binder *b, bool *progress) {
   return true;
 }
 
-/* Two columns of texts that share an index would number different texts alike. */
-static bool same_levels(binder *b, const bound *x, const bound *y) {
-  bool same = x->x->n_levels == y->x->n_levels;
-  for (size_t k = 0; same && k < x->x->n_levels; k++) {
-    const char *a = x->x->levels[k], *c = y->x->levels[k];
-    while (*a && *a == *c) a++, c++;
-    same = *a == *c;
-  }
-  if (same) return true;
-  diag *d = bind_error(b, "E0784", bind_type_span(y->sym), "the texts of `%s` and `%s` are not the same, so they would be numbered differently",
-                       x->sym->name, y->sym->name);
-  bind_say(b, d, "%zu level%s in %s", y->x->n_levels, plural((int64_t)y->x->n_levels), bind_where(b, y, (size_t)-1));
-  bind_point(b, d, bind_type_span(x->sym), "%zu level%s in %s", x->x->n_levels, plural((int64_t)x->x->n_levels), bind_where(b, x, (size_t)-1));
-  bind_help(b, d, "number them yourself in the data, or declare the two with different sizes");
-  return false;
-}
-
 static bool is_index(const bound *y) {
   return y->x && y->sym->type && y->sym->type->support == IR_SUP_FINITE && y->sym->type->count != IR_SIZE_NONE;
-}
-
-static bool compare_levels(binder *b) {
-  for (size_t k = 0; k < b->model->ndata; k++) {
-    const bound *y = &b->of[k];
-    if (!is_index(y) || y->x->kind != DATA_TEXT) continue;
-    for (size_t i = 0; i < k; i++) {
-      const bound *x = &b->of[i];
-      if (!is_index(x) || x->x->kind != DATA_TEXT || x->sym->type->count != y->sym->type->count) continue;
-      if (!same_levels(b, x, y)) return false;
-      break;
-    }
-  }
-  return true;
 }
 
 /* How many of 1..top stand in the arrays that index(count) describes. */
@@ -327,7 +296,7 @@ bool bind_sizes(binder *b) {
     if (!number_defaults(b, &progress) || !number_extents(b, &progress)) return false;
     if (!progress) number_indices(b, &progress);
   }
-  bool ok = compare_levels(b) && compare_extents(b);
+  bool ok = compare_extents(b);
   /* A default that waits for another size is blamed only if nothing else is. */
   for (int defaults = 0; defaults < 2 && ok; defaults++)
     for (size_t k = 0; k < b->n; k++) {

@@ -81,7 +81,8 @@ bool bind_read_files(binder *b) {
 
 /* Files of the statement give way to those of the flags. */
 const data_array *bind_array(const binder *b, const char *name) {
-  const data_array *x = b->given ? data_find(b->given, name) : NULL;
+  const data_array *x = data_find(&b->tables, name);
+  if (!x && b->given) x = data_find(b->given, name);
   return x ? x : data_find(&b->files, name);
 }
 
@@ -270,7 +271,7 @@ static bool add_range(binder *b, column_list *l, const ast_expr *e) {
     for (size_t k = 0; sets[s] && k < sets[s]->n; k++) {
       const data_array *c = sets[s]->arrays[k];
       if (c->origin.source != DATA_FROM_CSV || c->origin.column < x[0]->origin.column || c->origin.column > x[1]->origin.column) continue;
-      if (strcmp(c->origin.file, x[0]->origin.file) == 0 && !add_column(b, l, c, e->at)) return false;
+      if (strcmp(c->origin.file, x[0]->origin.file) == 0 && !add_column(b, l, bind_array(b, c->name), e->at)) return false;
     }
   return true;
 }

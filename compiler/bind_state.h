@@ -1,6 +1,6 @@
 /* bind_state.h: what the files of binding share.  Private to compiler/bind*.c.
  *
- * bind.c finds the data of each name and runs the steps; bind_source.c reads bindings and files; bind_ragged.c lays rows one after the other; bind_size.c gives sizes their
+ * bind.c finds the data of each name and runs the steps; bind_source.c reads bindings and files; bind_tables.c matches tables and texts; bind_ragged.c lays rows one after the other; bind_size.c gives sizes their
  * numbers and compares extents; bind_missing.c finds a place for values that are missing; bind_eval.c evaluates what may stand in a bound, a default or a binding; bind_value.c converts
  * cells; bind_support.c compares them with their declarations, bind_density.c with their distributions.  A step reports all it finds, and the next is not
  * taken after an error, so that one mistake is not told twice. */
@@ -64,6 +64,7 @@ typedef struct binder {
   const ast_run *run;   /* may be NULL */
   const data_set *given; /* by the host and by flags; may be NULL */
   data_set files;       /* of the statement */
+  data_set tables;      /* columns of both that stand for those of their names: rows in the order of a key, texts numbered as in a key */
   data_set *own;        /* [n] of the file behind a name: `given v = "digit.json"` */
   bound *of;            /* [n]: the signature's in its order, sizes that stand in types only, latents that are given */
   size_t n;
@@ -138,6 +139,15 @@ void bind_say_empty(binder *b);
 /* The extents of latents and predictions, once every size has its number. */
 bool bind_check_sites(binder *b);
 
+/* ---- bind_tables.c */
+
+/* Matches tables that have a column of texts in common.  False after a report. */
+bool bind_tables(binder *b);
+/* Gives columns of texts that share an index(K) the levels of all of them.  False after a report. */
+bool bind_levels(binder *b);
+/* A note where the order of an array's elements has to be that of levels, and nothing shows that it is. */
+void bind_say_order(binder *b);
+
 /* ---- bind_ragged.c */
 
 /* Lays the rows of ragged arrays one after the other, and makes what goes with them.  False after a report. */
@@ -153,6 +163,8 @@ void bind_say_missing(binder *b);
 /* ---- bind_value.c, bind_support.c */
 
 bool bind_convert(binder *b, bound *y);
+/* ` ("abc")` for one short word, so that no message repeats more of a file than that; else "". */
+const char *bind_word_shown(binder *b, const char *s);
 /* The integer of a scalar of an int type: false after a report. */
 bool bind_int(binder *b, const bound *y, int64_t *n);
 bool bind_support(binder *b, const bound *y);

@@ -41,8 +41,7 @@ static bool numeric(const char *s, bool *comma) {
   return digits && points <= 1 && !*s;
 }
 
-/* ` ("abc")` for one short word, so that no message repeats more of a file than that; else "". */
-static const char *word_shown(binder *b, const char *s) {
+const char *bind_word_shown(binder *b, const char *s) {
   size_t n = 0;
   for (; s[n]; n++)
     if (n == 16 || !((s[n] >= '0' && s[n] <= '9') || (s[n] >= 'a' && s[n] <= 'z') || (s[n] >= 'A' && s[n] <= 'Z') || strchr("_.,+-", s[n]))) return "";
@@ -60,7 +59,7 @@ static bool stray_text(binder *b, const bound *y) {
     const char *text = x->levels[x->i64[k] - 1];
     bool number = numeric(text, &comma);
     if (number && !comma) continue;
-    wrong(b, y, k, arena_printf(b->a, "a text that is not a number%s", word_shown(b, text)),
+    wrong(b, y, k, arena_printf(b->a, "a text that is not a number%s", bind_word_shown(b, text)),
           comma && number ? "decimals are written with a point: 1.5" : "leave such rows out of the data; a missing value is an empty cell or NA");
     return true;
   }

@@ -89,6 +89,13 @@ static void index_grow(data_set *ds) {
   for (size_t i = 0; i < ds->n; i++) *slot(ds, ds->arrays[i]->name) = (uint32_t)i + 1;
 }
 
+/* Columns of one name in two files, by which rows of these may be matched. */
+static bool may_match(const data_array *x, const data_array *y) {
+  const bool table = x->origin.source == DATA_FROM_CSV || y->origin.source == DATA_FROM_CSV;
+  return table && x->origin.file && y->origin.file && strcmp(x->origin.file, y->origin.file) != 0 && x->rank == 1 && y->rank == 1 && x->kind == y->kind &&
+         (x->kind == DATA_TEXT || x->kind == DATA_INT);
+}
+
 int data_enter(data_set *ds, data_array *x) {
   const char *file = x->origin.file;
   if (ds->n >= DATA_MAX_ARRAYS)
@@ -98,6 +105,10 @@ int data_enter(data_set *ds, data_array *x) {
     return data_fail(ds, "E0756", file, data_array_where(x, ds->a), NULL,
                      length ? "this name is longer than %d bytes" : "this name is empty; names have 1 to %d bytes", DATA_MAX_NAME);
   const data_array *first = find(ds, x->name);
+  if (first && may_match(first, x)) {
+    ARENA_PUSH(ds->a, ds->again, ds->n_again, ds->cap_again, x);
+    return 0;
+  }
   if (first) {
     const char *name = data_name_shown(x->name, ds->a);
     const char *earlier = data_array_where(first, ds->a);

@@ -77,6 +77,8 @@ typedef struct data_set {
   arena *a;              /* owns all that the set holds; borrowed, outlives it */
   data_array **arrays;   /* in the order of arrival */
   size_t n, cap;
+  data_array **again;    /* columns by which tables may be matched, whose name another file has given to an array of this set */
+  size_t n_again, cap_again;
   uint32_t *index;       /* hash table of places in `arrays` plus one, open addressing; 0 is free */
   size_t index_size;     /* a power of two, more than twice n */
   diag_list *diags;      /* where errors go; borrowed, outlives the set's filling */
@@ -88,7 +90,8 @@ typedef struct data_set {
 void data_init(data_set *ds, arena *a, diag_list *diags);
 
 /* Reads a file by its ending (any case): .json, .csv, .tsv, .npy, .npz, .safetensors, .nc, .gset, .rud, .mc, .ising, .qubo, .coo.  Names of several files merge; a name that is there
- * already is an error that names both places, since silently preferring one would hide a mistake. */
+ * already is an error that names both places, since silently preferring one would hide a mistake; but texts or integers of two tables wait
+ * in `again` for whoever knows what they are for. */
 int data_read_file(data_set *ds, const char *path);
 /* What an errno means, in memory of a. */
 const char *data_error_text(int code, arena *a);

@@ -249,6 +249,27 @@ static void test_right(void **state) {
   assert_int_equal(size_of(&f, "n"), 7);
   is_ints(&f, "t", 1, (int64_t[]){0});
 
+  expect(&f, "matched");
+  is_ints(&f, "county", 3, (int64_t[]){1, 3, 1});
+  is_reals(&f, "uranium", 1, (double[]){0.9}); /* Alpha, Mid, which is missing, Zeta */
+  assert_true(cells_of(&f, "uranium")[2].real == 0.1);
+  assert_int_equal(size_of(&f, "J"), 3);
+  assert_int_equal(f.p.nmissing, 1);
+  expect(&f, "matched_twice");
+  is_ints(&f, "county", 3, (int64_t[]){1, 3, 1});
+  assert_true(cells_of(&f, "uranium")[2].real == 0.1);
+  is_reals(&f, "income", 3, (double[]){1, 2, 3});
+  assert_int_equal(f.p.diags.n, 1); /* of the missing value alone */
+  expect(&f, "matched_by_number");
+  is_ints(&f, "id", 2, (int64_t[]){2, 2});
+  is_reals(&f, "age", 3, (double[]){31, 32, 33});
+  expect(&f, "one_index"); /* bonn, lyon, rome, though no column has them all */
+  is_ints(&f, "home", 2, (int64_t[]){3, 2});
+  is_ints(&f, "away", 2, (int64_t[]){2, 1});
+  assert_int_equal(size_of(&f, "T"), 3);
+  expect(&f, "no_key");
+  assert_string_equal(f.p.diags.items[0]->code, "N0784");
+
   expect(&f, "supports");
   is_reals(&f, "w", 4, (double[]){0.5, 0.5, 0.25, 0.75});
   end(&f);

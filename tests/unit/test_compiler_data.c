@@ -172,19 +172,24 @@ static void test_many_names_and_merging(void **state) {
   for (int i = 0; i < N; i++) strbuf_printf(&b, "%s\"v%d\": %d", i ? ", " : "", i, i);
   strbuf_putc(&b, '}');
   assert_int_equal(json(&f, b.s), 0);
-  assert_int_equal(csv(&f, "w,z\n1,2\n"), 0);
+  assert_int_equal(csv(&f, "w,z,g\n1,2.5,a\n"), 0);
   for (int i = 0; i < N; i++) {
     char name[16];
     snprintf(name, sizeof name, "v%d", i);
     assert_int_equal(get(&f, name, DATA_INT, 0, 1)->i64[0], i);
   }
-  assert_int_equal(f.ds.n, N + 2);
+  assert_int_equal(f.ds.n, N + 3);
   /* A name that two files give is an error that names both; the others of the second file are there. */
-  assert_int_equal(data_read_csv(&f.ds, "second.csv", "z,new\n5,6\n", 10), -1);
+  assert_int_equal(data_read_csv(&f.ds, "second.csv", "z,new\n5.5,6\n", 12), -1);
   assert_string_equal(f.diags.items[0]->code, "E0757");
   assert_string_equal(f.diags.items[0]->message, "second.csv, column 1 (\"z\"): the name \"z\" is taken already, by column 2 (\"z\") of t.csv");
-  same_ints(get(&f, "z", DATA_INT, 1, 1), (int64_t[]){2});
+  same_reals(get(&f, "z", DATA_REAL, 1, 1), (double[]){2.5});
   get(&f, "new", DATA_INT, 1, 1);
+  /* Columns by which tables may be matched wait. */
+  assert_int_equal(data_read_csv(&f.ds, "third.csv", "g\nb\n", 4), 0);
+  assert_int_equal(f.ds.n_again, 1);
+  assert_string_equal(f.ds.again[0]->levels[0], "b");
+  assert_string_equal(get(&f, "g", DATA_TEXT, 1, 1)->levels[0], "a");
   end(&f);
 }
 
