@@ -238,7 +238,7 @@ static double energy_f32(const rt_spin_run *run, size_t r)
 {
   const float *s = rt_spins_f32(run, r), *g = rt_fields_f32(run, r);
   rt_vd acc = {0};
-  for (size_t i = 0; i < run->model->ld; i += 8) {
+  for (size_t i = 0; i < run->model->p.n; i += 8) {
     vf8_any x = *(const vf8_any *)(s + i) * *(const vf8_any *)(g + i);
     acc += __builtin_convertvector(x, rt_vd);
   }

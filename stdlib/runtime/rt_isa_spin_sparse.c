@@ -4,17 +4,28 @@
  * group behind them is looked at again. */
 #include "stdlib/runtime/rt_isa_spin.h"
 
-RT_INLINE void flip(const rt_spin_model *m, size_t i, float *s, float *g)
+/* g[column[e]] += to weight[e], or += to where there are no weights, for `step` edges at a time. */
+RT_INLINE void add_edges(const uint32_t *column, const float *weight, size_t from, size_t end, size_t step, float to, float *g)
+{
+  const uint32_t *c = column + from, *stop = column + end;
+  if (weight)
+    for (weight += from; c < stop; c += step, weight += step)
+#pragma GCC unroll 8
+      for (size_t e = 0; e < step; e++) g[c[e]] += to * weight[e];
+  else
+    for (; c < stop; c += step)
+#pragma GCC unroll 8
+      for (size_t e = 0; e < step; e++) g[c[e]] += to;
+}
+
+/* By itself, or a compiler keeps the pointers of the loop in memory. */
+static __attribute__((noinline)) void flip(const rt_spin_model *m, size_t i, float *s, float *g)
 {
   float to = -s[i];
   s[i] = to;
-  const float *weight = m->weight;
-  if (weight)
-    for (uint32_t e = m->row[i]; e < m->row[i + 1]; e++) g[m->column[e]] += to * weight[e];
-  else {
-    to *= m->sign;
-    for (uint32_t e = m->row[i]; e < m->row[i + 1]; e++) g[m->column[e]] += to;
-  }
+  if (!m->edge_weight) to *= m->sign;
+  if (m->step == 8) add_edges(m->edge_column, m->edge_weight, m->edge_row[i], m->edge_row[i + 1], 8, to, g);
+  else add_edges(m->edge_column, m->edge_weight, m->edge_row[i], m->edge_row[i + 1], 4, to, g);
 }
 
 static void visit_groups(rt_spin_run *run, const rt_spin_piece *piece)

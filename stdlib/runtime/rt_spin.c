@@ -131,6 +131,8 @@ static size_t element_size(rt_spin_element e)
 
 /* Narrow elements pay where rows come from beyond the nearest caches. */
 enum { NARROW_FROM = 257 };
+/* From so many neighbours of a site on, in the mean, its edges go eight at a time. */
+enum { STEPS_OF_EIGHT = 12 };
 /* The largest count of bit slices. */
 enum { SLICE_MOST = (1 << (RT_SPIN_SLICES - 1)) - 1 };
 
@@ -242,7 +244,7 @@ size_t rt_spin_model_size(rt_spin_model *m, const rt_spin_problem *p, rt_spin_pr
   m->exact = c.whole && c.row < 0x1p23;
   m->unit = m->exact ? c.unit : 1.0;
   m->ld = round_up(p->n, 16);
-  size_t edges = 0;
+  size_t edges = 0, filled = 0;
   if (p->form == RT_SPIN_DENSE) {
     m->element = m->exact || precision != RT_SPIN_F64 ? RT_SPIN_EL_F32 : RT_SPIN_EL_F64;
     if (m->exact && p->n >= NARROW_FROM && systems_of(p) == 1 && c.most <= 32767)
@@ -257,12 +259,20 @@ size_t rt_spin_model_size(rt_spin_model *m, const rt_spin_problem *p, rt_spin_pr
     edges += d;
     if (d > m->degree) m->degree = d;
   }
-  if (edges >= UINT32_MAX) return 0;
+  m->step = edges >= STEPS_OF_EIGHT * p->n ? 8 : 4;
+  for (size_t i = 0; i < p->n; i++) filled += round_up(degree_of(p, i), m->step);
+  if (filled >= UINT32_MAX) return 0;
   m->element = m->exact || precision != RT_SPIN_F64 ? RT_SPIN_EL_F32 : RT_SPIN_EL_F64;
   part(&m->bytes, p->n + 1, sizeof(uint32_t));
   part(&m->bytes, edges + 1, sizeof(uint32_t));
   part(&m->bytes, edges + 1, element_size(m->element));
   part(&m->bytes, p->n, 1);
+  if (m->element == RT_SPIN_EL_F32) {
+    m->ld += 16;
+    part(&m->bytes, p->n + 1, sizeof(uint32_t));
+    part(&m->bytes, filled, sizeof(uint32_t));
+    part(&m->bytes, filled, sizeof(float));
+  }
   if (m->exact && c.row <= SLICE_MOST && p->n < (size_t)1 << 25) {
     m->slices = c.most > 1 ? RT_SPIN_SLICES - 1 : 1;
     part(&m->bytes, p->n * RT_SPIN_SLICES, sizeof(uint32_t));
@@ -311,6 +321,27 @@ static void pack_dense(rt_spin_model *m, unsigned char *memory)
     }
 }
 
+/* Rows for flips, after those that the caller's are packed into. */
+static void pack_edges(rt_spin_model *m, uint32_t *row, uint32_t *column, float *weight)
+{
+  size_t at = 0, behind = round_up(m->p.n, 16);
+  for (size_t i = 0; i < m->p.n; i++) {
+    row[i] = (uint32_t)at;
+    for (uint32_t e = m->row[i]; e < m->row[i + 1]; e++, at++) {
+      column[at] = m->column[e];
+      weight[at] = m->weight ? ((const float *)m->weight)[e] : m->sign;
+    }
+    for (; at % m->step; at++) {
+      column[at] = (uint32_t)(behind + at % m->step);
+      weight[at] = 0.0f;
+    }
+  }
+  row[m->p.n] = (uint32_t)at;
+  m->edge_row = row;
+  m->edge_column = column;
+  m->edge_weight = m->weight ? weight : NULL;
+}
+
 static void pack_sparse(rt_spin_model *m, unsigned char *memory)
 {
   const rt_spin_problem *p = &m->p;
@@ -345,6 +376,13 @@ static void pack_sparse(rt_spin_model *m, unsigned char *memory)
   m->weight = m->exact && (plus || minus) ? NULL : weight;
   m->sign = minus ? -1.0f : 1.0f;
   m->clash = clash;
+  if (m->element == RT_SPIN_EL_F32) {
+    size_t filled = 0;
+    for (size_t i = 0; i < n; i++) filled += round_up(row[i + 1] - row[i], m->step);
+    uint32_t *edge_row = (uint32_t *)(memory + part(&bytes, n + 1, sizeof *edge_row));
+    uint32_t *edge_column = (uint32_t *)(memory + part(&bytes, filled, sizeof *edge_column));
+    pack_edges(m, edge_row, edge_column, (float *)(memory + part(&bytes, filled, sizeof(float))));
+  }
   if (m->slices) {
     uint32_t *rows = (uint32_t *)(memory + part(&bytes, n * RT_SPIN_SLICES, sizeof *rows));
     uint16_t *weights = (uint16_t *)(memory + part(&bytes, n, sizeof *weights));

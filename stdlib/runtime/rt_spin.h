@@ -107,7 +107,7 @@ typedef struct rt_spin_model {
   rt_spin_element element;
   double unit;    /* fields are kept in this unit; couplings and fields are integer multiples of it where `exact` */
   int exact;      /* and small enough that no sum rounds */
-  size_t ld;      /* DENSE: elements of a row, n rounded up to 16 */
+  size_t ld;      /* numbers of a replica's spins and of its fields, and elements of a DENSE row: n rounded up to 16, and 16 more where edges end there */
   size_t degree;  /* SPARSE, LATTICE: most neighbours of a site */
   size_t bytes;   /* of memory */
   /* packed; NULL where the form has none */
@@ -116,6 +116,11 @@ typedef struct rt_spin_model {
   const uint32_t *row, *column; /* SPARSE, and LATTICE as such */
   const void *weight;           /* of type `element`, in units; NULL: all are +1 or all -1, which `sign` says */
   float sign;
+  /* The same where `element` is f32, for flips: each row has a multiple of `step` edges, which spares a processor guessing how many.  Those too many go to
+   * columns behind the spins, each to another one, whose fields nobody reads. */
+  const uint32_t *edge_row, *edge_column;
+  const float *edge_weight; /* NULL as `weight` */
+  size_t step;
   const uint8_t *clash;    /* [n]: a neighbour of the site is in its group of 16 sites behind it */
   /* For IN_BITS, where `exact` and no site has more than 1023 units of couplings and field; else slices is 0.  1: all couplings and
    * fields are one unit. */
