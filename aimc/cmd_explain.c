@@ -165,7 +165,7 @@ static void print_updates(aim_task *t) {
     const program_site *s = &p->site[k];
     const plan_method m = mover(pl, s->name);
     printf("  line %-4u %-12s %s: ", source_locate(&p->sources, s->site->where.file, s->site->where.off).line, method_name(m), s->name);
-    if (m == PLAN_NUTS) printf("along gradients, with %zu unconstrained coordinates in all", p->block_dim);
+    if (m == PLAN_NUTS) printf("along gradients, with %zu unconstrained coordinates in all", s->block ? p->block[s->block - 1].dim : 0);
     else if (m == PLAN_MH) printf("proposals");
     else print_update(s, &tables.finite[k], m == PLAN_GIBBS);
     putchar('\n');

@@ -141,7 +141,7 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
     if (t->plan.metric == PLAN_METRIC_AUTO) print_metric(t);
     printf(", %.2f s\n", seconds);
     if (t->run.o.until.n) printf("until %s: %s\n", t->run.until_text, t->run.until_met ? "holds" : "does not hold");
-    if (strcmp(p.method, "nuts") == 0) print_noncentred(&t->p), print_starts(&t->run);
+    if (strcmp(p.method, "nuts") == 0 || strcmp(p.method, "cycle") == 0) print_noncentred(&t->p), print_starts(&t->run);
     aim_evidence e;
     if (aim_evidence_get(t, &e) == AIM_OK) printf("log evidence %.4f (standard error %.2g)\n", e.log_evidence, e.standard_error);
     putchar('\n');

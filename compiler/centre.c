@@ -135,6 +135,7 @@ bool centre_mark(ir_module *m, ir_fn *model, const centre_names *names, diag_lis
     candidate *x = &c.of[k];
     const char *name = x->site->name;
     if (!x->ndraws || is_in(names->centred, names->ncentred, name) || is_in(names->measured, names->nmeasured, name)) continue;
+    if (names->named_only && !is_in(names->noncentred, names->nnoncentred, name)) continue;
     x->site->standard = true;
     for (size_t i = 0; i < x->ndraws; i++) x->draw[i]->u.tilde->standard = true;
   }

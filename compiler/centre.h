@@ -22,6 +22,7 @@ typedef struct centre_names {
   size_t ncentred, nnoncentred;
   const char *const *measured; /* to stay centred */
   size_t nmeasured;
+  bool named_only;             /* what is not named by noncentred stays centred */
 } centre_names;
 
 /* Marks the draws and sites of `model` that become standard variates (ir_tilde.standard, ir_site.standard): all that can be, but those

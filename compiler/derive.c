@@ -213,7 +213,7 @@ static void sample(derivation *d, ir_builder *b, const ir_op *op) {
     ir_axes axes = t->axes;
     axes.n = ir_type_of(d->fn, d->site_param[site->number]).rank;
     ir_val u = param_part(d, b, site, &axes), jacobian = 0;
-    if (t->standard && (d->form == FORM_LOGDENS || d->form == FORM_CONSTRAIN)) {
+    if (t->standard && !held(d, site) && (d->form == FORM_LOGDENS || d->form == FORM_BLOCK || d->form == FORM_CONSTRAIN)) {
       ir_map_set(&d->c.map, op->res[0], constrain_standard(d, b, op, u));
       return;
     }
@@ -433,8 +433,8 @@ static void return_latents(derivation *d) {
   ir_return(d->fn, n, ret);
 }
 
-ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model, bool block) {
-  derivation *d = block ? derive_begin(p, m, model, "constrain.block", FORM_BLOCK) : derive_begin(p, m, model, "constrain", FORM_CONSTRAIN);
+ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model, const char *block) {
+  derivation *d = block ? derive_begin(p, m, model, block, FORM_BLOCK) : derive_begin(p, m, model, "constrain", FORM_CONSTRAIN);
   derive_walk(d);
   return_latents(d);
   return d->fn;

@@ -22,8 +22,8 @@ bool derive_has_energy(const ir_fn *model);
 /* @logdens(unconstrained latents) -> log density of the unconstrained point, Jacobian included; with `mode` without it, so that its
  * maximum is that of the density of the latents themselves.  Sites that are held (ir_site) are given on their own support. */
 ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model, bool mode);
-/* @constrain(unconstrained latents) -> latents.  block: @constrain.block, where sites that are held (ir_site) are given as they are. */
-ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model, bool block);
+/* @constrain(unconstrained latents) -> latents.  block: a function of that name, where sites that are held (ir_site) are given as they are. */
+ir_fn *derive_constrain(check_program *p, ir_module *m, const ir_fn *model, const char *block /* its name, or NULL */);
 /* @prior(key) -> latents drawn from the prior.  NULL with *why (a site that cannot be drawn) if there is none. */
 ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir_site **why);
 /* A site of a finite type under Flat(): each of its values has the weight 1, and a draw is any of them. */

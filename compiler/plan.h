@@ -63,7 +63,7 @@ typedef struct plan {
   until until;              /* nuts, mh, gibbs, slice, cycle: when the chains may stop before `draws` */
   bool until_set;           /* by plan_override: a method whose chains cannot stop says so */
   bool plain_sums;          /* `statistics = off`: sums over data are not taken from statistics of them */
-  plan_part *part;          /* [nparts] of a cycle, in their order: each unknown stands in one, and at most one is nuts */
+  plan_part *part;          /* [nparts] of a cycle, in their order: each unknown stands in one */
   size_t nparts;
   const char *const *blocks; /* [nblocks] gibbs: unknowns in the order in which a sweep visits them; the others come behind */
   size_t nblocks;

@@ -1,7 +1,6 @@
 /* plan_cycle.c: cycles of methods (plan.h): `cycle(nuts([mu, tau]), gibbs([k]))` moves some unknowns by one method, given the others, and these by the next.
  *
- * Every unknown has to stand in one part, so that the cycle is the posterior's own.  There may be one part of nuts: its chain is the frame in which the others
- * move between two transitions, and what it learns in warm-up is about its unknowns given whatever the others are. */
+ * Every unknown has to stand in one part, so that the cycle is the posterior's own.  What a part of nuts learns in warm-up is about its unknowns given whatever the others are. */
 #include "compiler/plan.h"
 
 #include <string.h>
@@ -80,11 +79,9 @@ bool plan_cycle_bound(program *p, const plan *pl) {
 
 bool plan_cycle_check(program *p, const plan *pl) {
   const span whole = pl->run ? pl->run->at : pl->model->sym->at;
-  size_t nuts = 0;
   if (pl->nparts == 0) return wrong(p, whole, "such as `with cycle(nuts([mu, tau]), gibbs([k]))`", "a cycle needs parts");
   for (size_t k = 0; k < pl->nparts; k++) {
     const plan_part *x = &pl->part[k];
-    if (x->method == PLAN_NUTS && nuts++) return wrong(p, x->at, "put all that nuts moves into one part", "a cycle has at most one part of nuts");
     for (size_t i = 0; i < x->n; i++) {
       const check_site *s = site_of(pl, x->name[i]);
       if (!s) return wrong(p, x->at, NULL, arena_printf(p->mem, "`%s` is no unknown of this run", x->name[i]));

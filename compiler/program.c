@@ -262,19 +262,66 @@ static void gather_given(program *p, program_site *x, const ir_fn *density) {
   }
 }
 
-/* Marks what the gradient's block does not have, and numbers the coordinates of what it has. */
-static void hold_others(program *p) {
-  p->block_dim = 0;
+/* The blocks of sites, and the coordinates of each. */
+static void find_blocks(program *p) {
+  for (size_t b = 0; b < p->nblocks; b++) p->block[b].dim = 0;
   for (size_t k = 0; k < p->nsites; k++) {
     program_site *x = &p->site[k];
-    bool in = false;
-    for (size_t i = 0; i < p->nblock; i++) in = in || program_names(p->block[i], x);
-    for (uint32_t i = 0; i < p->ir->nsites; i++)
-      if (p->ir->site[i] == x->site) p->ir->site[i]->held = !in;
-    x->in_block = in;
-    x->at_block = p->block_dim;
-    if (in) p->block_dim += x->batch * x->free;
+    x->block = 0;
+    for (size_t b = 0; b < p->nblocks; b++)
+      for (size_t i = 0; i < p->block[b].n; i++)
+        if (program_names(p->block[b].name[i], x)) x->block = b + 1;
+    if (!x->block) continue;
+    x->at_block = p->block[x->block - 1].dim;
+    p->block[x->block - 1].dim += x->batch * x->free;
   }
+}
+
+/* Marks what the gradient of block b, from 1, does not have. */
+static void hold_others(program *p, size_t b) {
+  for (size_t k = 0; k < p->nsites; k++)
+    for (uint32_t i = 0; i < p->ir->nsites; i++)
+      if (p->ir->site[i] == p->site[k].site) p->ir->site[i]->held = p->site[k].block != b;
+}
+
+static size_t block_of(const program *p, const ir_site *site) {
+  for (size_t k = 0; k < p->nsites; k++)
+    if (p->site[k].site == site) return p->site[k].block;
+  return 0;
+}
+
+typedef struct outsiders {
+  program *p;
+  size_t block;
+  bool *moves; /* [nvals] what depends on sites that others move */
+  bool ok;
+} outsiders;
+
+static void see_outsider(void *user, ir_op *op) {
+  const outsiders *x = user;
+  if (op->code == IR_SAMPLE_OP && block_of(x->p, op->u.tilde->site) != x->block) x->moves[op->res[0]] = true;
+}
+
+/* An unconstrained coordinate means the same value only as long as nobody else moves what its map reads. */
+static void see_map(void *user, ir_op *op) {
+  outsiders *x = user;
+  const ir_tilde *t = op->code == IR_SAMPLE_OP ? op->u.tilde : NULL;
+  if (!t || !x->ok || block_of(x->p, t->site) != x->block) return;
+  bool bounds = (t->lo && x->moves[t->lo]) || (t->hi && x->moves[t->hi]), scale = false;
+  for (uint32_t k = 0; k < op->nargs; k++) scale = scale || (t->standard && x->moves[op->args[k]]);
+  if (!bounds && !scale) return;
+  x->ok = false;
+  diag *d = diag_add(&x->p->diags, DIAG_ERROR, bounds ? "E0848" : "E0832", t->site->where, bounds ? "`%s` has bounds that another part of the cycle moves" : "`%s` cannot be non-centred here", t->site->name);
+  diag_say(&x->p->diags, d, bounds ? "nuts moves it between its bounds, which have to stand still" : "another part of the cycle moves a parameter of its distribution");
+  diag_help(&x->p->diags, d, bounds ? "give `%s` to gibbs, or to the part that moves what its bounds depend on" : "put `%s` and these parameters into one part, or leave it out of `noncentred`", t->site->name);
+}
+
+static bool check_block(program *p, size_t b) {
+  outsiders x = {.p = p, .block = b, .moves = ARENA_ARRAY(p->mem, bool, p->ir->nvals), .ok = true};
+  ir_visit_ops(&p->ir->body, see_outsider, &x);
+  ir_spread(x.moves, p->ir);
+  ir_visit_ops(&p->ir->body, see_map, &x);
+  return x.ok;
 }
 
 /* The weights of a finite site from its local density, which has been optimised: what its elements share is found by the same passes in the loops around it. */
@@ -302,11 +349,11 @@ typedef struct building {
   ir_module *m;
   unsigned need;
   ir_fn *prepare, *continuous, *recovery; /* the model without its sums, and what draws what was summed out (program_sums.h) */
-  ir_fn *run[16];                         /* [n] functions that all passes run over at the end */
-  size_t n;
+  ir_fn **run;                            /* [n] functions that all passes run over at the end */
+  size_t n, cap;
 } building;
 
-static void add(building *b, ir_fn *fn) { b->run[b->n++] = derived(fn); }
+static void add(building *b, ir_fn *fn) { ARENA_PUSH(b->m->mem, b->run, b->n, b->cap, derived(fn)); }
 
 static bool build_model(building *b) {
   program *p = b->p;
@@ -325,9 +372,13 @@ static bool build_model(building *b) {
   if (!describe_sites(p)) return false;
   p->weights_beside_energy = derive_has_energy(p->ir) && has_weights(p);
   if (!program_collapse(p, b->prepare, (b->need & NEED_MODE) != 0, &b->continuous, &b->recovery)) return m->fault ? program_verify(p) : false;
-  if (b->need & NEED_BLOCK) hold_others(p);
+  if (b->need & NEED_BLOCK) find_blocks(p);
+  p->centring.named_only = (b->need & NEED_BLOCK) != 0; /* what others move cannot be measured beforehand */
   const bool standard = (b->need & NEED_GRAD && !(b->need & (NEED_MODE | NEED_BLOCK))) || p->centring.nnoncentred;
-  return !standard || centre_mark(m, b->continuous, &p->centring, &p->diags);
+  if (standard && !centre_mark(m, b->continuous, &p->centring, &p->diags)) return false;
+  for (size_t k = 1; k <= p->nblocks && b->need & NEED_BLOCK; k++)
+    if (!check_block(p, k)) return false;
+  return true;
 }
 
 static void use_statistics(building *b, ir_fn *fn) {
@@ -336,8 +387,8 @@ static void use_statistics(building *b, ir_fn *fn) {
   ir_verify_step(fn, "pass statistics");
 }
 
-/* The density on the unconstrained space, its gradient, and the way back. */
-static bool build_unconstrained(building *b) {
+/* The density on the unconstrained space, and its gradient under that name. */
+static bool build_gradient(building *b, const char *name) {
   program *p = b->p;
   ir_module *m = b->m;
   ir_fn *f = derived(derive_logdens(&p->check, m, b->continuous, (b->need & NEED_MODE) != 0));
@@ -347,17 +398,31 @@ static bool build_unconstrained(building *b) {
   if (b->need & NEED_GRAD) {
     passes_before_grad(m, f);
     grad_options options = {0};
-    ir_fn *g = grad_derive_with(m, f, "grad", &options);
+    ir_fn *g = grad_derive_with(m, f, name, &options);
     if (!g) {
       diag_add(&p->diags, DIAG_ERROR, "E0902", options.where, "there is no gradient of this model: %s", options.message);
       return false;
     }
     add(b, g);
   }
-  if (b->need & NEED_LOGDENS) b->run[b->n++] = f;
+  if (b->need & NEED_LOGDENS) add(b, f);
   else ir_fn_remove(m, f); /* what the gradient was made from */
-  add(b, derive_constrain(&p->check, m, b->continuous, false));
-  if (b->need & NEED_BLOCK) add(b, derive_constrain(&p->check, m, b->continuous, true));
+  return true;
+}
+
+const char *program_block_fn(const program *p, const char *name, size_t k) { return k == 0 ? name : arena_printf(p->mem, "%s.%zu", name, k + 1); }
+
+static bool build_unconstrained(building *b) {
+  program *p = b->p;
+  ir_module *m = b->m;
+  const size_t blocks = b->need & NEED_BLOCK ? p->nblocks : 0;
+  if (!(b->need & NEED_BLOCK) && !build_gradient(b, "grad")) return false;
+  for (size_t k = 0; k < blocks; k++) {
+    hold_others(p, k + 1);
+    if (!build_gradient(b, program_block_fn(p, "grad", k))) return false;
+    add(b, derive_constrain(&p->check, m, b->continuous, program_block_fn(p, "constrain.block", k)));
+  }
+  add(b, derive_constrain(&p->check, m, b->continuous, NULL));
   return true;
 }
 
@@ -365,7 +430,7 @@ static bool build_prior(building *b) {
   program *p = b->p;
   const ir_site *why = NULL;
   ir_fn *f = derived(derive_prior(&p->check, b->m, p->ir, &why));
-  if (f) b->run[b->n++] = f;
+  if (f) add(b, f);
   if (f || !p->replicate || b->m->fault) return true;
   replicate_improper(p, why);
   return false;
@@ -382,7 +447,7 @@ static bool build_outputs(building *b) {
   passes_data(b->m, f, false);
   passes_structural(b->m, f);
   passes_data(b->m, f, false);
-  b->run[b->n++] = f;
+  add(b, f);
   return true;
 }
 
@@ -393,7 +458,7 @@ static bool build_loglik(building *b) {
   ir_fn *f = derived(derive_loglik(&p->check, b->m, p->ir, site, &observed));
   if (!f) return true;
   if (!describe_loglik(p, f, site, observed)) return false;
-  b->run[b->n++] = f;
+  add(b, f);
   return true;
 }
 
@@ -429,8 +494,8 @@ static void build_densities(building *b) {
   if (b->need & NEED_LOCAL) build_elements(b, tempered ? tempered : density, !tempered);
   if (density && !p->no_statistics) passes_structural(b->m, density);
   if (density) use_statistics(b, density);
-  if (density) b->run[b->n++] = density;
-  if (tempered) b->run[b->n++] = tempered;
+  if (density) add(b, density);
+  if (tempered) add(b, tempered);
 }
 
 static bool optimise(building *b) {

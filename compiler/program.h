@@ -33,7 +33,7 @@ typedef enum program_need {
   NEED_MODE = 256,   /* with NEED_GRAD: its maximum is the mode: no Jacobian, and no site is a standard variate */
   NEED_TEMPERED = 512, /* @tempered, and @local.s in its two parts */
   NEED_NATURAL = 1024, /* with NEED_LOCAL: @natural.s where the conditional of s is of a known family, @joint.s where all of it is a multivariate normal */
-  NEED_BLOCK = 4096,   /* with NEED_GRAD: its gradient is that of program.block, given the other sites; @constrain.block too */
+  NEED_BLOCK = 4096,   /* with NEED_GRAD: instead of it one gradient and @constrain.block for each of program.block, given the other sites: the k-th from 1 are @grad.<k> and @constrain.block.<k>, the first without a number */
   NEED_WEIGHTS = 2048  /* with NEED_LOCAL: @weights.s of finite sites, and @conflicts.s where their elements are not independent */
 } program_need;
 
@@ -64,8 +64,8 @@ typedef struct program_site {
   size_t given;                   /* cells of what @given.s returns, which @slim.s reads; 0: they are not there */
   size_t ngiven, *given_cells;    /* how many arrays; of each */
   bool joint;                     /* @joint.s is there: its elements depend on each other, and are drawn together */
-  bool in_block;                  /* where NEED_BLOCK asked: the gradient moves it; */
-  size_t at_block;                /* its place in the block's unconstrained point */
+  size_t block;                   /* where NEED_BLOCK asked: the block, from 1, whose gradient moves it; 0: none; */
+  size_t at_block;                /* its place in that block's unconstrained point */
   bool local;                     /* @local.s does not go through the whole model */
   bool apart;                     /* of a finite site, where NEED_WEIGHTS asked: its elements are independent given everything else */
   bool listed;                    /* the same: @weights.s takes a list of elements */
@@ -73,6 +73,13 @@ typedef struct program_site {
   size_t states;                  /* the same: of an element, where there is @weights.s; else 0 */
   int64_t first_state, state_step; /* the least of them, and what lies between one and the next */
 } program_site;
+
+/* Continuous sites that a gradient moves given all others. */
+typedef struct program_block {
+  const char *const *name;        /* [n] */
+  size_t n;
+  size_t dim;                     /* program_build: of its unconstrained point */
+} program_block;
 
 /* A name in a statement that means the site. */
 static inline bool program_names(const char *name, const program_site *x) { return strcmp(name, x->name) == 0 || strcmp(name, x->of) == 0; }
@@ -133,8 +140,8 @@ typedef struct program {
   /* For program_build, where NEED_GRAD is among its needs: what is known of sites that could be non-centred. */
   centre_names centring;
 
-  const char *const *block;       /* [nblock] for NEED_BLOCK: names of continuous sites */
-  size_t nblock;
+  program_block *block;           /* [nblocks] for NEED_BLOCK */
+  size_t nblocks;
   bool scattered, coloured;       /* for NEED_WEIGHTS: sweeps visit elements in an order of their own; by classes of such as do not depend on each other */
   program_sums sums;              /* for program_build */
   const char *const *sum_out;     /* [nsum_out] names of what may be summed out; anything where nsum_out is 0 */
@@ -148,7 +155,6 @@ typedef struct program {
   size_t nsites;
   bool weights_beside_energy;     /* it has an energy, and observations or factors as well */
   size_t cells, dim;              /* of the frame of latents; of the unconstrained point */
-  size_t block_dim;               /* of the block's */
   stage *stage;                   /* of @grad */
   size_t nstages;
   ir_fn *uncut;                   /* @grad before it was cut, where it was */
@@ -169,6 +175,9 @@ const check_model *program_model(program *p, const ast_decl *run);
 
 /* Binds data to the signature of the model: see bind.h.  `run` may be NULL (no statement).  False after a diagnostic. */
 bool program_bind(program *p, const check_model *model, const ast_decl *run, data_set *data);
+
+/* The function of block k, from 0. */
+const char *program_block_fn(const program *p, const char *name, size_t k);
 
 /* Lowers and derives; need is a set of program_need.  May be called again, after a change of `centring`.  False after a diagnostic,
  * which is about AIM if p->broken. */

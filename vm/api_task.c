@@ -274,8 +274,10 @@ static aim_status choose_forms(aim_task *t) {
 static aim_status load(aim_task *t, unsigned needs, bool to_run) {
   t->needs = needs;
   t->p.centring = t->plan.centring;
+  t->p.block = ARENA_ARRAY(&t->mem, program_block, t->plan.nparts);
+  t->p.nblocks = 0;
   for (size_t k = 0; k < t->plan.nparts; k++)
-    if (t->plan.part[k].method == PLAN_NUTS) t->p.block = t->plan.part[k].name, t->p.nblock = t->plan.part[k].n;
+    if (t->plan.part[k].method == PLAN_NUTS) t->p.block[t->p.nblocks++] = (program_block){.name = t->plan.part[k].name, .n = t->plan.part[k].n};
   aim_status st = build(t);
   if (st != AIM_OK) return st;
   if (to_run && check_memory(t) != AIM_OK) return AIM_E_MEMORY;

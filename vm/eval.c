@@ -49,7 +49,9 @@ exec_status eval_model_load(eval_model *m, const program *p, const exec_engine *
   }
   m->grad = engine->find(m->loaded, "grad");
   m->constrain = engine->find(m->loaded, "constrain");
-  m->constrain_block = engine->find(m->loaded, "constrain.block");
+  m->block = ARENA_ARRAY(p->mem, eval_block, p->nblocks + 1);
+  for (size_t k = 0; k < p->nblocks; k++)
+    m->block[k] = (eval_block){engine->find(m->loaded, program_block_fn(p, "grad", k)), engine->find(m->loaded, program_block_fn(p, "constrain.block", k))};
   m->prior = engine->find(m->loaded, "prior");
   m->density = engine->find(m->loaded, "density");
   m->logdens = engine->find(m->loaded, "logdens");
@@ -267,31 +269,31 @@ bool eval_constrain(eval_worker *w, const double *q, exec_cell *frame) {
   return call(w, w->m->constrain, 1);
 }
 
-static void set_block_point(eval_worker *w, const double *q, const exec_cell *frame) {
+static void set_block_point(eval_worker *w, size_t b, const double *q, const exec_cell *frame) {
   const program *p = w->m->p;
   for (size_t k = 0; k < p->nsites; k++) {
     const program_site *s = &p->site[k];
-    w->in[k] = (exec_arg){s->in_block ? (exec_cell *)(void *)(q + s->at_block) : (exec_cell *)frame + s->at, 1};
+    w->in[k] = (exec_arg){s->block == b + 1 ? (exec_cell *)(void *)(q + s->at_block) : (exec_cell *)frame + s->at, 1};
   }
 }
 
-bool eval_block_grad(eval_worker *w, const exec_cell *frame, const double *q, double *lp, double *grad) {
+bool eval_block_grad(eval_worker *w, size_t b, const exec_cell *frame, const double *q, double *lp, double *grad) {
   const program *p = w->m->p;
   size_t n = 0;
-  set_block_point(w, q, frame);
+  set_block_point(w, b, q, frame);
   w->out[n++] = (exec_arg){(exec_cell *)(void *)lp, 1};
   for (size_t k = 0; k < p->nsites; k++)
-    if (p->site[k].in_block) w->out[n++] = (exec_arg){(exec_cell *)(void *)(grad + p->site[k].at_block), 1};
-  if (!call(w, w->m->grad, 1)) return false;
-  if (isnan(*lp)) met_nan(w, w->m->grad, 1, lp);
+    if (p->site[k].block == b + 1) w->out[n++] = (exec_arg){(exec_cell *)(void *)(grad + p->site[k].at_block), 1};
+  if (!call(w, w->m->block[b].grad, 1)) return false;
+  if (isnan(*lp)) met_nan(w, w->m->block[b].grad, 1, lp);
   return true;
 }
 
-bool eval_block_constrain(eval_worker *w, const double *q, exec_cell *frame, exec_cell *spare) {
+bool eval_block_constrain(eval_worker *w, size_t b, const double *q, exec_cell *frame, exec_cell *spare) {
   const program *p = w->m->p;
-  set_block_point(w, q, frame);
-  for (size_t k = 0; k < p->nsites; k++) w->out[k] = (exec_arg){(p->site[k].in_block ? frame : spare) + p->site[k].at, 1};
-  return call(w, w->m->constrain_block, 1);
+  set_block_point(w, b, q, frame);
+  for (size_t k = 0; k < p->nsites; k++) w->out[k] = (exec_arg){(p->site[k].block == b + 1 ? frame : spare) + p->site[k].at, 1};
+  return call(w, w->m->block[b].constrain, 1);
 }
 
 bool eval_recover(eval_worker *w, uint64_t key, exec_cell *frame) {

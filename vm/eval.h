@@ -23,6 +23,11 @@ typedef struct eval_site {
   bool bounds_vary;            /* or on the element */
 } eval_site;
 
+/* A block of sites: numbers of its functions. */
+typedef struct eval_block {
+  int grad, constrain;
+} eval_block;
+
 /* A stage of @grad: numbers of its functions. */
 typedef struct eval_stage {
   int before, part;
@@ -34,7 +39,8 @@ typedef struct eval_model {
   const program *p;
   const exec_engine *engine;
   exec_program *loaded;
-  int grad, logdens, constrain, constrain_block, prior, density, tempered, outputs, loglik, recover; /* numbers of functions; -1: not derived, or the model has none */
+  int grad, logdens, constrain, prior, density, tempered, outputs, loglik, recover; /* numbers of functions; -1: not derived, or the model has none */
+  eval_block *block;           /* [p->nblocks] */
   eval_site *site;             /* [p->nsites] */
   eval_stage *stage;           /* [p->nstages] */
   size_t output_cells;
@@ -91,10 +97,10 @@ bool eval_grad(eval_worker *w, size_t lanes, size_t stride, const double *q, dou
 /* The log density alone (NEED_LOGDENS), at one point. */
 bool eval_logdens(eval_worker *w, const double *q, double *lp);
 bool eval_constrain(eval_worker *w, const double *q, exec_cell *frame);
-/* Of a block of sites (NEED_BLOCK), given the others as they stand in the frame: log density and gradient at q [block_dim]; and the block's values, put into the frame.
+/* Of block b, from 0 (NEED_BLOCK), given the other sites as they stand in the frame: log density and gradient at q [its dim]; and the block's values, put into the frame.
  * spare [cells] is written to. */
-bool eval_block_grad(eval_worker *w, const exec_cell *frame, const double *q, double *lp, double *grad);
-bool eval_block_constrain(eval_worker *w, const double *q, exec_cell *frame, exec_cell *spare);
+bool eval_block_grad(eval_worker *w, size_t b, const exec_cell *frame, const double *q, double *lp, double *grad);
+bool eval_block_constrain(eval_worker *w, size_t b, const double *q, exec_cell *frame, exec_cell *spare);
 /* Draws what was summed out, given the other latents of the frame, into the frame. */
 bool eval_recover(eval_worker *w, uint64_t key, exec_cell *frame);
 bool eval_prior(eval_worker *w, uint64_t key, exec_cell *frame);

@@ -30,12 +30,18 @@ void nuts_options_init(nuts_options *o, uint64_t key) {
 }
 
 /* The kernel's workspace, gradient, point, diagonal metric, and what adaptation keeps. */
-size_t nuts_chain_doubles(size_t dim, uint32_t max_depth, adapt_kind kind) {
+static size_t doubles_of(size_t dim, uint32_t max_depth, adapt_kind kind) {
   size_t kernel = rt_nuts_doubles(dim, max_depth);
   size_t adapted = adapt_metric_doubles(dim, kind);
   const size_t most = SIZE_MAX / sizeof(double) / 8;
   if (kernel == 0 || adapted == 0 || dim > most || kernel > most || adapted > most) return 0;
   return kernel + 3 * dim + adapted;
+}
+
+/* And the chain itself behind them. */
+size_t nuts_chain_doubles(size_t dim, uint32_t max_depth, adapt_kind kind) {
+  const size_t n = doubles_of(dim, max_depth, kind);
+  return n ? n + (sizeof(chain) + sizeof(double) - 1) / sizeof(double) : 0;
 }
 
 static bool options_valid(const nuts_options *o, const nuts_target *t) {
@@ -95,7 +101,7 @@ static nuts_status point_again(chain *c) {
 
 /* Transition `at`, counted from the start of warm-up. */
 static nuts_status transition(chain *c, uint64_t at, bool warmup) {
-  nuts_status st = c->t->moves && at ? point_again(c) : NUTS_OK;
+  nuts_status st = c->t->moves ? point_again(c) : NUTS_OK;
   if (st) return st;
   st = drive(c, rt_nuts_start(&c->nuts, at));
   if (st) return st;
@@ -151,25 +157,27 @@ static nuts_status begin(chain *c) {
   return st || c->o->warmup == 0 ? st : step_search(c);
 }
 
-/* Goes on from c->done. */
-static nuts_status run(chain *c) {
-  const nuts_options *o = c->o;
+/* Warm-up is over. */
+static void settle(chain *c) {
+  if (c->o->warmup > 0) c->nuts.step_size = adapt_step_final(&c->step);
+  c->r->step_size = c->nuts.step_size;
+}
+
+nuts_status nuts_chain_step(nuts_chain *c) {
+  const uint32_t warmup = c->o->warmup, i = c->done;
   nuts_status st;
-  for (uint32_t i = c->done; i < o->warmup; i++) {
+  if (i < warmup) {
     if ((st = transition(c, i, true))) return st;
     c->nuts.step_size = adapt_step_update(&c->step, c->nuts.stats.accept_stat);
     if ((st = metric_adapt(c))) return st;
-    if ((st = hand_out(c, i, true))) return st;
+    return hand_out(c, i, true);
   }
-  if (o->warmup > 0) c->nuts.step_size = adapt_step_final(&c->step);
-  c->r->step_size = c->nuts.step_size;
-
-  for (uint32_t i = c->done - o->warmup; i < o->draws; i++) {
-    if ((st = transition(c, (uint64_t)o->warmup + i, false))) return st;
-    if ((st = hand_out(c, i, false))) return st;
-  }
-  return NUTS_OK;
+  if (i == warmup) settle(c);
+  if ((st = transition(c, i, false))) return st;
+  return hand_out(c, i - warmup, false);
 }
+
+const double *nuts_chain_point(const nuts_chain *c) { return c->nuts.q; }
 
 /* ---- a chain as bytes: the structs, then the workspace.  Pointers into that become offsets plus one, since kernel and adaptation exchange
  * vectors by their pointers; all others are those of the process. */
@@ -220,7 +228,7 @@ static places places_of(rest *x) {
 }
 
 size_t nuts_chain_bytes(size_t dim, uint32_t max_depth, adapt_kind kind) {
-  size_t n = nuts_chain_doubles(dim, max_depth, kind);
+  size_t n = doubles_of(dim, max_depth, kind);
   return n && n < SIZE_MAX / sizeof(double) - sizeof(rest) ? sizeof(rest) + n * sizeof(double) : 0;
 }
 
@@ -271,25 +279,33 @@ static bool restore(chain *c, const void *bytes) {
   return true;
 }
 
-nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *work, nuts_result *r) {
+nuts_status nuts_chain_open(const nuts_options *o, const nuts_target *t, double *work, nuts_result *r, nuts_chain **out) {
   *r = (nuts_result){.status = NUTS_E_OPTIONS};
   if (!options_valid(o, t)) return r->status;
-  chain c = {.o = o, .t = t, .r = r, .work = work, .doubles = nuts_chain_doubles(t->dim, o->max_depth, o->kind)};
-  size_t dim = t->dim;
-  rt_nuts_init(&c.nuts, dim, o->max_depth, rt_key_fold(o->key, FOLD_TRANSITIONS), work);
+  const size_t dim = t->dim, doubles = doubles_of(dim, o->max_depth, o->kind);
+  chain *c = *out = (chain *)(void *)(work + doubles);
+  *c = (chain){.o = o, .t = t, .r = r, .work = work, .doubles = doubles};
+  rt_nuts_init(&c->nuts, dim, o->max_depth, rt_key_fold(o->key, FOLD_TRANSITIONS), work);
   work += rt_nuts_doubles(dim, o->max_depth);
-  c.gradient = work;
-  c.point = work + dim;
-  c.learnt.inv_metric = work + 2 * dim;
-  adapt_metric_init(&c.metric, o->kind, dim, o->warmup, work + 3 * dim);
-  c.metric.gradient_flops = o->gradient_flops;
-  adapt_step_init(&c.step, o->delta);
-  for (size_t i = 0; i < dim; i++) c.learnt.inv_metric[i] = o->metric ? o->metric[i] : 1.0;
-  r->metric = c.learnt.inv_metric;
-  c.nuts.step_size = o->step_size;
-  if (o->metric && rt_nuts_metric_set(&c.nuts, c.learnt.inv_metric)) return r->status;
+  c->gradient = work;
+  c->point = work + dim;
+  c->learnt.inv_metric = work + 2 * dim;
+  adapt_metric_init(&c->metric, o->kind, dim, o->warmup, work + 3 * dim);
+  c->metric.gradient_flops = o->gradient_flops;
+  adapt_step_init(&c->step, o->delta);
+  for (size_t i = 0; i < dim; i++) c->learnt.inv_metric[i] = o->metric ? o->metric[i] : 1.0;
+  r->metric = c->learnt.inv_metric;
+  c->nuts.step_size = o->step_size;
+  if (o->metric && rt_nuts_metric_set(&c->nuts, c->learnt.inv_metric)) return r->status;
   r->step_size = o->step_size;
-  if (t->from) return restore(&c, t->from) ? (r->status = run(&c)) : r->status;
-  nuts_status st = begin(&c);
-  return r->status = st ? st : run(&c);
+  if (t->from) return restore(c, t->from) ? r->status = NUTS_OK : r->status;
+  return r->status = begin(c);
+}
+
+nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *work, nuts_result *r) {
+  nuts_chain *c;
+  nuts_status st = nuts_chain_open(o, t, work, r, &c);
+  while (st == NUTS_OK && c->done < (uint64_t)o->warmup + o->draws) st = nuts_chain_step(c);
+  if (st == NUTS_OK && o->draws == 0) settle(c);
+  return r->status = st;
 }

@@ -54,7 +54,7 @@ typedef struct nuts_target {
   nuts_on_draw on_draw; /* may be NULL */
   void *draw_user;
   void (*on_rest)(void *user, const nuts_chain *c, uint32_t done); /* behind on_draw, the last included; may be NULL; done: transitions, warm-up's too.  Called with draw_user */
-  bool moves;           /* on_draw changes the density: it is asked again at the chain's point before the next transition */
+  bool moves;           /* the density changes between transitions: it is asked again at the chain's point before each */
   const void *from;     /* NULL: begin; else what nuts_chain_save wrote of this chain, in this build: it goes on from there, to the same bits */
   double *draws;        /* NULL, or [options.draws * dim]: draw by draw, warm-up left out */
   rt_nuts_stats *stats; /* NULL, or [options.draws] */
@@ -86,5 +86,11 @@ void nuts_chain_save(const nuts_chain *c, void *bytes);
 /* Runs the chain.  work: nuts_chain_doubles(t->dim, o->max_depth, o->kind) doubles, borrowed; it may be used again afterwards,
  * but r->metric and r->factor point into it. */
 nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *work, nuts_result *r);
+/* The same by steps, for chains that take turns with others: a chain at its initial point, or where t->from left it, which stands in `work`; o, t and r are borrowed as long as it
+ * lives.  Then warmup + draws transitions, each with what warm-up learns from it. */
+nuts_status nuts_chain_open(const nuts_options *o, const nuts_target *t, double *work, nuts_result *r, nuts_chain **c /* OUT */);
+nuts_status nuts_chain_step(nuts_chain *c);
+/* [dim] where it is. */
+const double *nuts_chain_point(const nuts_chain *c);
 
 #endif

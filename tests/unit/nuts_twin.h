@@ -20,12 +20,18 @@
 #define nuts_chain_run twin_chain_run
 #define nuts_chain_bytes twin_chain_bytes
 #define nuts_chain_save twin_chain_save
+#define nuts_chain_open twin_chain_open
+#define nuts_chain_step twin_chain_step
+#define nuts_chain_point twin_chain_point
 #include "vm/nuts_chain.c"
 #undef nuts_options_init
 #undef nuts_chain_doubles
 #undef nuts_chain_run
 #undef nuts_chain_bytes
 #undef nuts_chain_save
+#undef nuts_chain_open
+#undef nuts_chain_step
+#undef nuts_chain_point
 #endif
 #undef rt_nuts_doubles
 #undef rt_nuts_init

@@ -198,7 +198,122 @@ static void test_places(void **state) {
   for (int i = 0; i < 4; i++) assert_true(fabs(grad[0][i] - grad[1][i]) <= 1e-12 * (1 + fabs(grad[0][i])));
 }
 
+/* Several parts of nuts, each given the others.
+ *
+ * Labels, a mean and a precision: labels are summed out by hand and the other two integrated on a grid.  A hierarchy of normals, mu ~ N(0, 1), theta_j ~ N(mu, 1), y_j ~ N(theta_j, 1): theta_j given mu
+ * has mean (mu + y_j) / 2 and variance 1/2; marginally y_j ~ N(mu, 2), so mu has precision 1 + J / 2 and mean sum(y) / 2 over that. */
+#define PARTS_LABELS "model labels(x: real[N]) {\n  mu ~ Normal(0, 2)\n  tau ~ Gamma(2, 1)\n  plate i in 1..N { k[i] ~ Bernoulli(0.4); x[i] ~ Normal(mu * k[i], 1 / sqrt(tau)) }\n}\n" \
+  "infer labels on x = [0.3, 2.1, 1.8, -0.4, 2.5] with cycle(%s), draws = 8000\n"
+#define PARTS_NORMALS "model normals(y: real[J]) {\n  mu ~ Normal(0, 1)\n  theta: real[J] ~ Normal(mu, 1)\n  y ~ Normal(theta, 1)\n  track mm = mu^2, tt = theta^2\n}\n" \
+  "infer normals on y = [0.5, 1.5, -0.3] with cycle(%s), draws = 8000\n"
+
+static void exact_labels(double mean[7]) {
+  static const double x[5] = {0.3, 2.1, 1.8, -0.4, 2.5};
+  double total = 0;
+  memset(mean, 0, 7 * sizeof *mean);
+  for (int a = 0; a < 1200; a++)
+    for (int b = 0; b < 1200; b++) {
+      const double mu = -10 + 20 * (a + 0.5) / 1200, tau = 30 * (b + 0.5) / 1200;
+      double w = exp(-mu * mu / 8 - tau) * tau, on[5];
+      for (int i = 0; i < 5; i++) {
+        const double one = 0.4 * exp(-0.5 * tau * (x[i] - mu) * (x[i] - mu)), none = 0.6 * exp(-0.5 * tau * x[i] * x[i]);
+        w *= sqrt(tau) * (one + none);
+        on[i] = one / (one + none);
+      }
+      total += w;
+      mean[0] += w * mu;
+      mean[1] += w * tau;
+      for (int i = 0; i < 5; i++) mean[2 + i] += w * on[i];
+    }
+  for (int i = 0; i < 7; i++) mean[i] /= total;
+}
+
+static void exact_normals(double mean[8]) {
+  static const double y[3] = {0.5, 1.5, -0.3};
+  mean[0] = 0.5 * (y[0] + y[1] + y[2]) / 2.5;
+  for (int j = 0; j < 3; j++) mean[1 + j] = (mean[0] + y[j]) / 2;
+  for (int k = 0; k < 4; k++) mean[4 + k] = mean[k] * mean[k] + (k ? 0.5 + 0.25 / 2.5 : 1 / 2.5);
+}
+
+static double worst_of_parts(const char *text, const char *parts, const double *mean, const exec_engine *engine) {
+  char whole[1000];
+  snprintf(whole, sizeof whole, text, parts);
+  fixture f = open_statement(whole, 0, engine);
+  double most = 0;
+  size_t at = 0;
+  assert_int_equal(aim_run(f.t, NULL), AIM_OK);
+  for (size_t q = 0; q < aim_quantity_count(f.t); q++) {
+    aim_quantity of;
+    assert_int_equal(aim_quantity_get(f.t, q, &of), AIM_OK);
+    for (size_t e = 0; e < of.cells; e++, at++) {
+      aim_summary s;
+      assert_int_equal(aim_summarise(f.t, q, e, &s), AIM_OK);
+      const double z = fabs(s.mean - mean[at]) / s.mcse;
+      if (!(z <= most)) most = z;
+    }
+  }
+  close_fixture(&f);
+  return most;
+}
+
+static void tilted(const exec_arg *in, double *value) { *value += in[0].p->real; }
+
+static void test_several(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *parts;
+  } all[] = {{PARTS_LABELS, "nuts([mu]), nuts([tau]), gibbs([k])"},
+             {PARTS_LABELS, "gibbs([k], order = random), nuts([tau], metric = diagonal), nuts([mu])"},
+             {PARTS_LABELS, "nuts([tau]), slice([mu]), gibbs([k])"},
+             {PARTS_NORMALS, "nuts([mu]), nuts([theta])"},
+             {PARTS_NORMALS, "nuts([mu, theta], noncentred = [theta])"},
+             {PARTS_NORMALS, "nuts([theta]), gibbs([mu])"}};
+  double labels[7], normals[8];
+  exact_labels(labels);
+  exact_normals(normals);
+  for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+    const double z = worst_of_parts(all[k].text, all[k].parts, k < 3 ? labels : normals, NULL);
+    if (!(z < 4.9)) fail_msg("cycle(%s): z = %g", all[k].parts, z);
+  }
+  static const struct {
+    int of;
+    const char *name;
+    void (*falsify)(const exec_arg *in, double *value);
+  } twin[] = {{0, "grad", flatter}, {0, "grad.2", flatter}, {3, "grad.2", flatter}, {4, "grad", tilted}};
+  for (size_t k = 0; k < sizeof twin / sizeof *twin; k++) {
+    exec_engine e = false_engine(twin[k].name, twin[k].falsify);
+    const double z = worst_of_parts(all[twin[k].of].text, all[twin[k].of].parts, twin[k].of < 3 ? labels : normals, &e);
+    if (z < 4.9) fail_msg("a false %s was not caught in cycle(%s)", twin[k].name, all[twin[k].of].parts);
+    assert_int_not_equal(target, -1);
+  }
+}
+
+static void keep_text(void *user, const char *text, size_t n) {
+  char *to = user;
+  const size_t at = strlen(to);
+  snprintf(to + at, 2000 - at, "%.*s", (int)n, text);
+}
+
+/* A coordinate whose map reads what another part moves would change its meaning. */
+static void test_refused(void **state) {
+  (void)state;
+  static const char *const wrong[][2] = {
+      {"model m(y: real) { a ~ Uniform(0, 1); b: real<lower = 0, upper = 1 - a> ~ Flat(); y ~ Normal(a + b, 0.3) }\ninfer m on y = 0.5 with cycle(nuts([b]), gibbs([a]))\n", "E0848"},
+      {"model m(y: real[J]) { mu ~ Normal(0, 1); t: real[J] ~ Normal(mu, 1); y ~ Normal(t, 1) }\ninfer m on y = [1, 2] with cycle(nuts([t], noncentred = [t]), nuts([mu]))\n", "E0832"}};
+  for (size_t k = 0; k < 2; k++) {
+    char said[2000] = "";
+    fixture f = open_task(wrong[k][0], (opening){0});
+    assert_int_equal(aim_bind(f.t), AIM_E_PROGRAM);
+    aim_task_messages(f.t, 0, keep_text, said);
+    assert_non_null(strstr(said, wrong[k][1]));
+    close_fixture(&f);
+  }
+  fixture f = open_statement("model m(y: real) { a ~ Uniform(0, 1); b: real<lower = 0, upper = 1 - a> ~ Flat(); y ~ Normal(a + b, 0.3) }\ninfer m on y = 0.5 with cycle(nuts([a]), gibbs([b]))\n", 0, NULL);
+  close_fixture(&f);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_agreement), cmocka_unit_test(test_twins), cmocka_unit_test(test_threads), cmocka_unit_test(test_places)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_agreement), cmocka_unit_test(test_twins), cmocka_unit_test(test_threads), cmocka_unit_test(test_places), cmocka_unit_test(test_several),
+                                     cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,10 @@ test_resume_after_kill_9_of_cycle() {
   labels 'nuts([a, b]), gibbs([p, k])'
   killed labels.aim labels
 }
+test_resume_after_kill_9_of_cycle_with_two_nuts() {
+  labels 'nuts([a]), gibbs([p, k]), nuts([b])'
+  killed labels.aim labels
+}
 test_resume_after_kill_9_of_cycle_without_nuts() {
   labels 'mh([a, b]), gibbs([p, k])'
   killed labels.aim labels --thin 800
