@@ -16,12 +16,15 @@ const ir_fn *ahead_fn(const ahead_spec *s, const char *name) { return ir_fn_find
 /* ---- names */
 
 static bool reserved(const char *s) {
+  /* Keywords of C and C++, and macros that compilers and the usual headers define in lower case or for numbers. */
   static const char *const words[] = {
-      "alignas", "alignof", "asm", "auto", "bool", "break", "case", "catch", "char", "class", "const", "constexpr", "continue", "default",
-      "delete", "do", "double", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int",
-      "long", "mutable", "namespace", "new", "noexcept", "nullptr", "operator", "private", "protected", "public", "register", "restrict",
-      "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw", "true", "try", "typedef", "typeid",
-      "typename", "typeof", "union", "unsigned", "using", "virtual", "void", "volatile", "while"};
+      "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "char16_t", "char32_t", "char8_t", "class", "co_await",
+      "co_return", "co_yield", "compl", "concept", "const", "const_cast", "consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete", "do", "double",
+      "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new",
+      "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return",
+      "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid",
+      "typename", "typeof", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
+      "EOF", "HUGE_VAL", "INFINITY", "NAN", "NULL", "assert", "complex", "errno", "i386", "linux", "offsetof", "stderr", "stdin", "stdout", "unix"};
   for (size_t k = 0; k < sizeof words / sizeof *words; k++)
     if (strcmp(words[k], s) == 0) return true;
   return false;
@@ -35,12 +38,22 @@ const char *ahead_c_name(arena *mem, const char *name) {
   return s;
 }
 
+const char *ahead_member(arena *mem, const char *const *taken, size_t n, const char *name) {
+  const char *plain = ahead_c_name(mem, name), *s = plain;
+  for (size_t k = 0, suffix = n; k < n; k++) {
+    if (strcmp(taken[k], s) != 0) continue;
+    s = arena_printf(mem, "%s_%zu", plain, ++suffix);
+    k = (size_t)-1;
+  }
+  return s;
+}
+
 /* ---- the fields */
 
 static void add_field(ahead_spec *s, size_t *cap, ahead_field f) {
-  f.c_name = ahead_c_name(s->mem, f.name);
-  for (size_t k = 0; k < s->nfields; k++)
-    if (strcmp(s->field[k].c_name, f.c_name) == 0) f.c_name = arena_printf(s->mem, "%s_%zu", f.c_name, s->nfields + 1);
+  const char **taken = ARENA_ARRAY(s->mem, const char *, s->nfields + 1);
+  for (size_t k = 0; k < s->nfields; k++) taken[k] = s->field[k].c_name;
+  f.c_name = ahead_member(s->mem, taken, s->nfields, f.name);
   ARENA_PUSH(s->mem, s->field, s->nfields, *cap, f);
 }
 

@@ -35,6 +35,8 @@ typedef struct ahead_spec {
 
 /* A C identifier like name, in the arena: other bytes become `_`, and reserved words get one at their end. */
 const char *ahead_c_name(arena *mem, const char *name);
+/* The same beside n members that there are: another one. */
+const char *ahead_member(arena *mem, const char *const *taken, size_t n, const char *name);
 /* Fills in the fields.  NULL, or why this model has no object, as one line. */
 const char *ahead_describe(ahead_spec *s);
 /* Runs the compiler (aim-cc) for at most so many seconds.  NULL, or why not, as one line in the arena.  The object is in the arena. */

@@ -42,6 +42,14 @@ static void say_fixed(const ahead_spec *s, strbuf *out) {
   if (any) strbuf_puts(out, ".\n *\n");
 }
 
+/* Text of others in a comment does not end it. */
+static const char *harmless(const ahead_spec *s, const char *text) {
+  char *copy = arena_strndup(s->mem, text, strlen(text));
+  for (char *c = copy; *c; c++)
+    if (c[0] == '*' && c[1] == '/') c[1] = ' ';
+  return copy;
+}
+
 static void opening(const ahead_spec *s, strbuf *out) {
   const char *p = s->prefix;
   strbuf_printf(out,
@@ -49,7 +57,7 @@ static void opening(const ahead_spec *s, strbuf *out) {
                 " * The object allocates nothing, keeps nothing between calls and calls nothing but memcpy and memset.  Functions may be called by\n"
                 " * any number of threads at once: data, frame and latents are only read (%s_prepare writes the frame), scratch is one for each\n"
                 " * thread.  Arrays are row-major, indices count from 1, logarithms are natural, sizes of memory are in bytes.\n *\n",
-                s->p->model->decl->name.name, s->source, AIM_VERSION, s->level, p);
+                harmless(s, s->p->model->decl->name.name), harmless(s, s->source), AIM_VERSION, s->level, p);
   say_fixed(s, out);
   strbuf_printf(out,
                 " *     %s_data d = {...};\n"
@@ -76,38 +84,41 @@ static void data_struct(const ahead_spec *s, strbuf *out) {
   strbuf_printf(out, "} %s_data;\n\n", s->prefix);
 }
 
-static void pointer_struct(const ahead_spec *s, const char *what, size_t n, const char *const *name, const ir_type *type, strbuf *out) {
+/* member [n]: their names in C. */
+static void pointer_struct(const ahead_spec *s, const char *what, size_t n, const char *const *member, const ir_type *type, strbuf *out) {
   strbuf_printf(out, "typedef struct %s_%s {\n", s->prefix, what);
   for (size_t k = 0; k < n; k++) {
-    const char *c = ahead_c_name(s->mem, name[k]);
-    for (size_t i = 0; i < k; i++)
-      if (strcmp(c, ahead_c_name(s->mem, name[i])) == 0) c = arena_printf(s->mem, "%s_%zu", c, k + 1);
-    strbuf_printf(out, "  %s *%s; /* ", c_type(type[k]), c);
+    strbuf_printf(out, "  %s *%s; /* ", c_type(type[k]), member[k]);
     shape(s, type[k], IR_SIZE_NONE, out);
     strbuf_puts(out, " */\n");
   }
   strbuf_printf(out, "} %s_%s;\n\n", s->prefix, what);
 }
 
+static const char **latents(const ahead_spec *s) {
+  const char **member = ARENA_ARRAY(s->mem, const char *, s->p->nsites + 1);
+  for (size_t k = 0; k < s->p->nsites; k++) member[k] = ahead_member(s->mem, member, k, s->p->site[k].name);
+  return member;
+}
+
 static void latents_struct(const ahead_spec *s, strbuf *out) {
   const program *p = s->p;
-  const char **name = ARENA_ARRAY(s->mem, const char *, p->nsites + 1);
   ir_type *type = ARENA_ARRAY(s->mem, ir_type, p->nsites + 1);
-  for (size_t k = 0; k < p->nsites; k++) name[k] = p->site[k].name, type[k] = p->site[k].site->type;
+  for (size_t k = 0; k < p->nsites; k++) type[k] = p->site[k].site->type;
   if (p->nsites == 0) return;
   strbuf_puts(out, "/* Where the model's unknowns stand: every pointer is set by the host. */\n");
-  pointer_struct(s, "latents", p->nsites, name, type, out);
+  pointer_struct(s, "latents", p->nsites, latents(s), type, out);
 }
 
 static void outputs_struct(const ahead_spec *s, strbuf *out) {
   const program *p = s->p;
   const ir_fn *fn = ahead_fn(s, "outputs");
   if (!fn) return;
-  const char **name = ARENA_ARRAY(s->mem, const char *, p->noutputs + 1);
+  const char **member = ARENA_ARRAY(s->mem, const char *, p->noutputs + 1);
   ir_type *type = ARENA_ARRAY(s->mem, ir_type, p->noutputs + 1);
-  for (size_t k = 0; k < p->noutputs; k++) name[k] = p->output[k].name, type[k] = ir_type_of(fn, fn->ret[k]);
+  for (size_t k = 0; k < p->noutputs; k++) member[k] = ahead_member(s->mem, member, k, p->output[k].name), type[k] = ir_type_of(fn, fn->ret[k]);
   strbuf_puts(out, "/* What the model tracks and predicts: every pointer is set by the host. */\n");
-  pointer_struct(s, "outputs", p->noutputs, name, type, out);
+  pointer_struct(s, "outputs", p->noutputs, member, type, out);
 }
 
 static void coordinates(const ahead_spec *s, strbuf *out) {
@@ -115,10 +126,11 @@ static void coordinates(const ahead_spec *s, strbuf *out) {
   bool noncentred = false;
   for (size_t k = 0; k < p->nsites; k++) noncentred = noncentred || p->site[k].site->standard;
   strbuf_puts(out, "/* A point q of the unconstrained space has the coordinates of");
+  const char **member = latents(s);
   bool first = true;
   for (size_t k = 0; k < p->nsites; k++) {
     if (p->site[k].summed) continue;
-    strbuf_printf(out, "%s %s (", first ? "" : ",", p->site[k].name);
+    strbuf_printf(out, "%s %s (", first ? "" : ",", member[k]);
     first = false;
     ir_print_type(p->module, derive_uncon_type(p->module, p->site[k].site), out);
     strbuf_puts(out, p->site[k].site->standard ? ", non-centred" : "");
@@ -131,10 +143,10 @@ static void coordinates(const ahead_spec *s, strbuf *out) {
 }
 
 static void recover(const ahead_spec *s, strbuf *out) {
-  const char *p = s->prefix;
+  const char *p = s->prefix, **member = latents(s);
   strbuf_puts(out, "/* The log density is the sum over all values of");
   for (size_t k = 0, n = 0; k < s->p->nsites; k++)
-    if (s->p->site[k].summed) strbuf_printf(out, "%s %s", n++ ? "," : "", s->p->site[k].name);
+    if (s->p->site[k].summed) strbuf_printf(out, "%s %s", n++ ? "," : "", member[k]);
   strbuf_printf(out,
                 ".  Draws them, exactly, given the other unknowns that stand in `latents`, as a pure function of seed,\n"
                 " * chain and draw. */\n"

@@ -113,6 +113,22 @@ else
   bad "the header is wrong about non-centring"
 fi
 
+# Names that are keywords, macros, the same in C, or would end a comment.
+cat >"$out/names.aim" <<'AIM'
+model names(y: real[N], linux: real) {
+  NULL ~ Normal(0, 1);  concept ~ Normal(0, 1);  `for` ~ Normal(0, 1);  `a */ b` ~ Normal(0, 1)
+  `a.b` ~ Normal(0, 1);  a_b ~ Normal(0, 1);  a_b_6 ~ Normal(0, 1);  a_b_7 ~ Normal(0, 1);  s ~ Bernoulli(0.3)
+  y ~ Normal(NULL + concept + `for` + `a */ b` + `a.b` + a_b + a_b_6 + a_b_7 + linux + s, 1)
+}
+AIM
+printf '#include <stdio.h>\n#include <errno.h>\n#include "names.h"\nint main(void) { return sizeof(names_latents) == 9 * sizeof(void *) ? 0 : 1; }\n' >"$out/names.c"
+if "$B/aimc" build "$out/names.aim" --data 'y = [1, 2]' --data 'linux = 1' -o "$out/names" >"$out/log" 2>&1 && $CC -Wall -Wextra -Werror -I"$out" "$out/names.c" -o "$out/name-host" >>"$out/log" 2>&1 && "$out/name-host"; then
+  ok
+else
+  bad "a header has names that C does not take"
+  cat "$out/log"
+fi
+
 # What cannot be built says so.
 refuse() {
   status=$1 text=$2
