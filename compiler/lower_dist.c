@@ -28,6 +28,7 @@ static ir_fn *member(lower *l, const check_dist *d, const ast_stmt *s, const cha
   ir_fn *fn = ir_fn_new(l->m, name, false);
   lower_saved saved;
   lower_enter(l, fn, &saved);
+  l->b.where = (span){0}; /* what is made of no expression of the member stands at each call, when that is inlined */
   bool sampler = s == d->sample;
   for (size_t k = 0; k < d->nparams; k++) lower_unify(l, d->params[k]->type, params[k]);
   if (x && d->on->rank == x->rank) lower_unify(l, d->on, *x);

@@ -185,7 +185,7 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
   if (f->nans) {
     n++;
     const char *at = api_place(&t->p.sources, f->nan_where, b->a);
-    strbuf_printf(b, "%llu evaluation%s%s gave NaN%s%s; such points have density 0. Something there is computed outside its domain.\n",
+    strbuf_printf(b, "%llu evaluation%s%s gave NaN%s%s; such points have density 0. Something there is computed outside its domain, such as the root or the logarithm of a negative number.\n",
                   (unsigned long long)f->nans, f->nans == 1 ? "" : "s", markov ? " after warm-up" : "", *at ? ", first at " : "", at);
   }
   if (plan_is_biased(&t->plan)) {
@@ -216,6 +216,14 @@ size_t api_advice(aim_task *t, strbuf *b) {
   size_t chains = (size_t)r->o.chains;
   diagnose_run d = {.chains = chains, .draws = draws_count(r->store, 0), .max_depth = (uint32_t)r->o.max_depth, .delta = r->o.target_accept,
                     .may_search = t->plan.method == PLAN_NUTS && r->o.init != PLAN_INIT_PATHFINDER};
+  d.n_invalid = (method_is(t->plan.method, METHOD_MARKOV) && t->plan.method != PLAN_GIBBS && t->plan.method != PLAN_SLICE ? r->faults.guards : 0) + r->faults.nans;
+  if (t->plan.method == PLAN_TEMPERING) d.slow = "take more rungs, between which replicas pass more often, or begin at a lower beta";
+  const centre_names *names_of = &t->p.centring;
+  const char **centred = ARENA_ARRAY(mem, const char *, names_of->ncentred + names_of->nmeasured);
+  for (size_t k = 0; k < names_of->ncentred; k++) centred[d.n_centred++] = names_of->centred[k];
+  for (size_t k = 0; k < names_of->nmeasured; k++) centred[d.n_centred++] = names_of->measured[k];
+  d.centred = centred;
+  for (size_t k = 0; k < t->p.nsites; k++) d.noncentred |= t->p.site[k].site->standard;
   double *ebfmi = ARENA_ARRAY(mem, double, chains);
   for (size_t c = 0; c < chains; c++) {
     const chain_state *x = &r->chain[c];

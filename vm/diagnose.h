@@ -66,6 +66,11 @@ typedef struct diagnose_run {
   uint64_t n_divergent, n_max_depth, n_nan;
   uint32_t max_depth;
   double delta;                 /* target acceptance that was used */
+  uint64_t n_invalid;           /* points outside a support, with an invalid parameter, or where something was NaN, as the caller has told already */
+  const char *const *centred;   /* [n_centred] unknowns that could be sampled through their standard variates and are not */
+  size_t n_centred;
+  bool noncentred;              /* some unknown is sampled so */
+  const char *slow;             /* what helps where draws are of little worth; NULL: to reparametrise */
   bool may_search;              /* chains began at random, and Pathfinder could have found them a beginning */
   const double *ebfmi;          /* [chains] */
   size_t n_names;               /* quantities */

@@ -1,12 +1,14 @@
 /* diagnose_advise.c: the findings of a run in plain sentences; diagnose.h declares diagnose_advise.
  *
  * Thresholds are those in general use: R-hat 1.01 and 100 effective draws per chain (Vehtari et al. 2021, section 4.3), E-BFMI 0.3, and
- * any divergence at all. */
+ * any divergence at all.  R-hat is an estimate: of many quantities and few draws some are above 1.01 although all is well, so by itself this is
+ * worth a mild sentence up to 1.05, and a strong one above or where the effective draws are few, too. */
 #include "vm/diagnose.h"
 
 #include <math.h>
 
 #define RHAT_MOST 1.01
+#define RHAT_BAD 1.05
 #define ESS_PER_CHAIN 100.0
 #define EBFMI_LEAST 0.3
 
@@ -27,6 +29,11 @@ static double ess_least(const diagnose_summary *s) {
 static double ess_badness(const diagnose_run *r, const diagnose_summary *s) {
   double ess = ess_least(s);
   return ess < ESS_PER_CHAIN * (double)r->chains ? -ess : -INFINITY;
+}
+
+/* The chains have not met, or there is little to say that they have. */
+static double apart_badness(const diagnose_run *r, const diagnose_summary *s) {
+  return rhat_badness(r, s) == -INFINITY || (s->rhat <= RHAT_BAD && ess_badness(r, s) == -INFINITY) ? -INFINITY : s->rhat;
 }
 
 static double nonfinite_badness(const diagnose_run *r, const diagnose_summary *s) {
@@ -82,6 +89,25 @@ static const char *plural(uint64_t n) {
   return n == 1 ? "" : "s";
 }
 
+static void advise_divergent(const diagnose_run *r, double total, strbuf *b) {
+  strbuf_printf(b, "%llu of %.0f transitions diverged (%.2g %%)", (unsigned long long)r->n_divergent, total, 100.0 * (double)r->n_divergent / total);
+  if (2 * r->n_invalid >= r->n_divergent) {
+    strbuf_puts(b, ", where they met the impossible points above: the draws may miss what lies near.  See to those first.\n");
+    return;
+  }
+  strbuf_puts(b, ": the sampler could not follow the posterior into some region, and the draws may miss it.  ");
+  if (r->delta < 0.95) strbuf_puts(b, "Raise the target acceptance to 0.95; if divergences stay, ");
+  else strbuf_puts(b, "The target acceptance is already high, so ");
+  if (r->n_centred) {
+    strbuf_puts(b, "sample the effects of a hierarchy through their standard variates, by `noncentred = [");
+    for (size_t k = 0; k < r->n_centred && k < NAMES_SHOWN; k++) strbuf_printf(b, "%s%s", k ? ", " : "", r->centred[k]);
+    strbuf_puts(b, "]`, or give their scale a prior that keeps it from 0.\n");
+  } else {
+    strbuf_printf(b, "look for a scale that may go to 0%s, and give it a prior that keeps it from there; or for unknowns that determine each other almost.\n",
+                  r->noncentred ? " (effects are non-centred already)" : "");
+  }
+}
+
 size_t diagnose_advise(const diagnose_run *r, strbuf *b) {
   size_t findings = 0, worst[NAMES_SHOWN] = {0}, n;
   double total = (double)r->chains * (double)r->draws;
@@ -109,20 +135,19 @@ size_t diagnose_advise(const diagnose_run *r, strbuf *b) {
     strbuf_printf(b, "The log density was not a number at %llu point%s, which were treated as impossible: look for a negative scale, 0 * "
                      "infinity or infinity - infinity in the model.\n", (unsigned long long)r->n_nan, plural(r->n_nan));
   }
+  const bool apart = worst_find(r, apart_badness, worst) > 0, improper = worst_find(r, improper_badness, worst) > 0;
   if (r->n_divergent > 0) {
     findings++;
-    strbuf_printf(b, "%llu of %.0f transitions diverged (%.2g %%): the sampler could not follow the posterior into some region, and the "
-                     "draws may miss it.  ", (unsigned long long)r->n_divergent, total, 100.0 * (double)r->n_divergent / total);
-    if (r->delta < 0.95) strbuf_puts(b, "Raise the target acceptance to 0.95; if divergences stay, ");
-    else strbuf_puts(b, "The target acceptance is already high, so ");
-    strbuf_puts(b, "write the scale and the effects of a hierarchy as scale * standard effects (non-centred), or give the scale a prior "
-                   "that keeps it from 0.\n");
+    advise_divergent(r, total, b);
   }
   if (r->n_max_depth > 0) {
     findings++;
-    strbuf_printf(b, "%llu of %.0f transitions were cut off at tree depth %u: results are valid but slow, since the trajectories were too "
-                     "short.  Put parameters on similar scales, or raise the maximal depth to %u.\n",
-                  (unsigned long long)r->n_max_depth, total, r->max_depth, r->max_depth + 2);
+    strbuf_printf(b, "%llu of %.0f transitions were cut off at tree depth %u, since the trajectories were too short", (unsigned long long)r->n_max_depth, total, r->max_depth);
+    if (apart || improper)
+      strbuf_puts(b, ", and the chains have not met: the posterior is long in some direction, or has no end there.  See that each unknown is held by a prior or by data, "
+                     "and put unknowns on similar scales.\n");
+    else
+      strbuf_printf(b, ": this costs time, and does not make the draws wrong.  Put parameters on similar scales, or raise the maximal depth to %u.\n", r->max_depth + 2);
   }
   size_t low = 0, lowest = 0;
   for (size_t c = 0; r->ebfmi && c < r->chains; c++)
@@ -139,8 +164,12 @@ size_t diagnose_advise(const diagnose_run *r, strbuf *b) {
     findings++;
     strbuf_puts(b, "R-hat is above 1.01 for ");
     names_put(r, b, worst, n, rhat_figure, " (%.2f)");
-    strbuf_printf(b, ": the chains do not agree yet, so do not use these draws.  Run longer; if it stays, look for several modes%s, or for "
-                     "parameters that the data cannot tell apart.\n", r->may_search ? " (`init = pathfinder` seldom begins in one of little mass)" : "");
+    if (apart)
+      strbuf_printf(b, ": the chains do not agree yet, so do not use these draws.  Run longer; if it stays, look for several modes%s, or for "
+                       "parameters that the data cannot tell apart.\n", r->may_search ? " (`init = pathfinder` seldom begins in one of little mass)" : "");
+    else
+      strbuf_printf(b, ", and below 1.05, with effective draws enough: of %zu quantities some may be by chance.  Before %s relied on run longer, and see whether it goes.\n",
+                    r->n_names, n == 1 ? "it is" : "they are");
   }
   if ((n = worst_find(r, ess_badness, worst))) {
     findings++;
@@ -149,7 +178,7 @@ size_t diagnose_advise(const diagnose_run *r, strbuf *b) {
     double least = ess_least(&r->summaries[worst[0]]);
     double factor = least > 0.0 ? ceil(ESS_PER_CHAIN * (double)r->chains / least) : INFINITY;
     if (factor <= 20.0) strbuf_printf(b, ": means and quantiles are noisy.  Draw about %.0f times as many.\n", factor);
-    else strbuf_puts(b, ": means and quantiles are noisy.  More draws alone would take too long, so reparametrise first.\n");
+    else strbuf_printf(b, ": means and quantiles are noisy.  More draws alone would take too long, so %s first.\n", r->slow ? r->slow : "reparametrise");
   }
   return findings;
 }

@@ -135,6 +135,7 @@ void eval_faults_clear(eval_worker *w) {
 void eval_faults_settle(eval_worker *w) {
   w->faults.guards = w->faults.nans = 0;
   w->faults.guard_where = w->faults.nan_where = (span){0};
+  w->nan_sought = false; /* the next one is told with its place */
 }
 
 void eval_faults_merge(eval_faults *into, const eval_faults *from) {
@@ -163,7 +164,7 @@ static bool stopped(eval_worker *w, exec_status st, const exec_report *r) {
 static inline bool called(eval_worker *w, exec_status st, const exec_report *r) {
   if (__builtin_expect(r->guards != 0, 0)) {
     if (w->faults.guards == 0) w->faults.guard_where = r->guard_where;
-    w->faults.guards += r->guards;
+    w->faults.guards++; /* a point, however many of its terms fail */
   }
   return __builtin_expect(st == EXEC_OK, 1) || stopped(w, st, r);
 }
@@ -190,7 +191,7 @@ static void met_nan(eval_worker *w, int fn, size_t n, double *lp) {
   }
   w->nan_sought = true;
   w->faults.nans++;
-  if (found) w->faults.nan_where = r.where;
+  if (found && w->faults.nan_where.file == 0) w->faults.nan_where = r.where;
 }
 
 static void set_point(eval_worker *w, size_t stride, const double *q) {
@@ -208,15 +209,17 @@ void eval_frame_set(eval_worker *w, const exec_cell *frame) {
 
 /* A failed guard is a fault of a point whose density it made 0.  Where finite unknowns are summed out it may be one of their values only that is
  * impossible, and where the density is finite that is all it was. */
-static bool impossible(size_t lanes, const double *lp) {
-  for (size_t l = 0; l < lanes; l++)
-    if (!isfinite(lp[l])) return true;
-  return false;
+static size_t impossible(size_t lanes, const double *lp) {
+  size_t n = 0;
+  for (size_t l = 0; l < lanes; l++) n += !isfinite(lp[l]);
+  return n;
 }
 
 static bool density_called(eval_worker *w, int fn, exec_status st, exec_report *r, size_t lanes, double *lp) {
-  if (__builtin_expect(r->guards != 0, 0) && st == EXEC_OK && !impossible(lanes, lp)) r->guards = 0;
+  const size_t points = __builtin_expect(r->guards != 0, 0) && st == EXEC_OK ? impossible(lanes, lp) : 1;
+  if (points == 0) r->guards = 0;
   if (!called(w, st, r)) return false;
+  if (points > 1) w->faults.guards += points - 1;
   if (lanes == 1 && isnan(*lp)) met_nan(w, fn, 1, lp);
   return true;
 }

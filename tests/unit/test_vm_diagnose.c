@@ -222,13 +222,53 @@ static void test_advice(void **state) {
   assert_non_null(strstr(b.s, "13 of 4000 transitions diverged"));
   assert_non_null(strstr(b.s, "target acceptance to 0.95"));
   assert_non_null(strstr(b.s, "at 1 point,"));
-  assert_non_null(strstr(b.s, "raise the maximal depth to 12"));
+  assert_non_null(strstr(b.s, "cut off at tree depth 10"));
   assert_non_null(strstr(b.s, "(lowest 0.12, chain 3)"));
   assert_non_null(strstr(b.s, "tau (1.30), theta[1] (1.05), theta[2] (1.04) and 1 other:"));
   assert_non_null(strstr(b.s, "for theta[2] (130): means and quantiles are noisy.  Draw about 4 times as many."));
   size_t lines = 0;
   for (const char *p = b.s; *p; p++) lines += *p == '\n';
   assert_int_equal(lines, 7);
+
+  /* R-hat alone is a mild note up to 1.05. */
+  strbuf_init(&b, &a);
+  diagnose_summary mild[2] = {{.rhat = 1.02, .ess_bulk = 2400, .ess_tail = 2000}, {.rhat = 1.0, .ess_bulk = 2400, .ess_tail = 2000}};
+  diagnose_run m = {.chains = 4, .draws = 1000, .max_depth = 10, .delta = 0.8, .n_names = 2, .names = names, .summaries = mild};
+  assert_int_equal(diagnose_advise(&m, &b), 1);
+  assert_non_null(strstr(b.s, "mu (1.02), and below 1.05"));
+  assert_null(strstr(b.s, "do not use"));
+  strbuf_init(&b, &a);
+  mild[0].ess_bulk = 399;
+  diagnose_advise(&m, &b);
+  assert_non_null(strstr(b.s, "do not use"));
+  /* Cut-off trajectories are harmless only where the chains agree. */
+  strbuf_init(&b, &a);
+  mild[0] = mild[1];
+  m.n_max_depth = 5;
+  diagnose_advise(&m, &b);
+  assert_non_null(strstr(b.s, "does not make the draws wrong"));
+  strbuf_init(&b, &a);
+  mild[0].rhat = 2;
+  diagnose_advise(&m, &b);
+  assert_non_null(strstr(b.s, "no end there"));
+  assert_null(strstr(b.s, "does not make the draws wrong"));
+  /* Divergences: what to do depends on what could be done, and on what was met. */
+  mild[0] = mild[1];
+  m.n_max_depth = 0;
+  m.n_divergent = 9;
+  strbuf_init(&b, &a);
+  diagnose_advise(&m, &b);
+  assert_null(strstr(b.s, "noncentred"));
+  m.centred = (const char *const[]){"theta"};
+  m.n_centred = 1;
+  strbuf_init(&b, &a);
+  diagnose_advise(&m, &b);
+  assert_non_null(strstr(b.s, "`noncentred = [theta]`"));
+  m.n_invalid = 9;
+  strbuf_init(&b, &a);
+  diagnose_advise(&m, &b);
+  assert_non_null(strstr(b.s, "See to those first"));
+  assert_null(strstr(b.s, "theta"));
 
   /* A label that differs from chain to chain is named, behind what is continuous. */
   strbuf_init(&b, &a);

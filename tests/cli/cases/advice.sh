@@ -1,0 +1,41 @@
+# What a run says of itself: places, counts, and no advice against what was done already.
+
+test_first_place_of_a_nan() {
+  cat >m.aim <<'E'
+model m(x: real[N], y: real[N]) {
+  b ~ Normal(0, 5)
+  plate i in 1..N { y[i] ~ Normal(sqrt(b) * x[i], 1) }
+}
+infer m on x = [1, -2, 3], y = [1, 2, 3] with nuts(draws = 200, warmup = 200)
+E
+  expect 0 $aimc run m.aim
+  says out 'gave NaN, first at m.aim:3:35'
+  says out 'See to those first.'
+}
+
+test_first_place_outside_a_support() {
+  cat >m.aim <<'E'
+model r(n: int) {
+  a ~ Uniform(0, 1)
+  b ~ Uniform(0, 1 - a)
+  track t = n * b
+}
+infer r on n = 2 with mh(draws = 1000, warmup = 1000)
+E
+  expect 0 $aimc run m.aim
+  says out 'first at m.aim:3:3'
+}
+
+test_points_are_counted_once() {
+  cat >m.aim <<'E'
+model m(n: int) {
+  p ~ Normal(0, 1)
+  plate i in 1..n { z[i] ~ Bernoulli(p) }
+}
+infer m on n = 3 with nuts(draws = 200, warmup = 200)
+E
+  expect 0 $aimc run m.aim
+  told=$(sed -n 's/^\([0-9]*\) times after warm-up a value was outside.*/\1/p' out)
+  diverged=$(sed -n 's/^\([0-9]*\) of 800 transitions diverged.*/\1/p' out)
+  [ -n "$told" ] && [ "$told" = "$diverged" ] || fail "$told points, $diverged divergences"
+}
