@@ -360,6 +360,36 @@ void baseline_label_sweeps(baseline_labels *l, long sweeps) {
   }
 }
 
+/* Marsaglia and Tsang 2000, for shapes of 1 and more. */
+static double gamma_of(uint64_t *state, double shape) {
+  const double d = shape - 1.0 / 3.0, c = 1 / sqrt(9 * d);
+  for (;;) {
+    const double z = normal(state), v = 1 + c * z;
+    if (v <= 0) continue;
+    const double w = v * v * v;
+    if (log(uniform(state)) < 0.5 * z * z + d - d * w + d * log(w)) return d * w;
+  }
+}
+
+void baseline_mixture_sweeps(baseline_mixture *m, long sweeps) {
+  for (long k = 0; k < sweeps; k++) {
+    double count[3] = {0}, sum[3] = {0}, square[3] = {0}, total = 0, sd[3];
+    for (size_t i = 0; i < m->n; i++) count[m->label[i]]++, sum[m->label[i]] += m->x[i];
+    for (int j = 0; j < 3; j++) total += m->weight[j] = gamma_of(&m->random, 1 + count[j]);
+    for (int j = 0; j < 3; j++) {
+      const double precision = 100 + m->tau[j] * count[j];
+      m->weight[j] /= total;
+      m->mean[j] = (100 * m->centre[j] + m->tau[j] * sum[j]) / precision + normal(&m->random) / sqrt(precision);
+    }
+    for (size_t i = 0; i < m->n; i++) square[m->label[i]] += (m->x[i] - m->mean[m->label[i]]) * (m->x[i] - m->mean[m->label[i]]);
+    for (int j = 0; j < 3; j++) m->tau[j] = gamma_of(&m->random, 2 + 0.5 * count[j]) / (1 + 0.5 * square[j]), sd[j] = 1 / sqrt(m->tau[j]);
+    baseline_labels l = {m->n, m->x, m->weight, m->mean, sd, m->label, m->random};
+    baseline_label_sweeps(&l, 1);
+    m->random = l.random;
+    for (int j = 0; j < 3; j++) m->sums[j] += m->weight[j], m->sums[3 + j] += m->mean[j], m->sums[6 + j] += m->tau[j];
+  }
+}
+
 void baseline_schools_draws(baseline_draws *d, long n) {
   for (long k = 0; k < n; k++) {
     double *x = d->ring + 10 * ((size_t)k % d->room), lw = 0;

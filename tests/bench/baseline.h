@@ -94,6 +94,17 @@ typedef struct baseline_labels {
 } baseline_labels;
 void baseline_label_sweeps(baseline_labels *l, long n);
 
+/* Whole sweeps over a mixture of three: weights ~ Dirichlet(1, 1, 1), mean[j] ~ N(centre[j], 0.1), tau[j] ~ Gamma(2, 1), and the labels of x [n] ~ N(mean, 1 / sqrt(tau)), each from its conditional.
+ * sums [9]: of weights, means and precisions over the sweeps. */
+typedef struct baseline_mixture {
+  size_t n;
+  const double *x;
+  double centre[3], weight[3], mean[3], tau[3], sums[9];
+  int *label;
+  uint64_t random;
+} baseline_mixture;
+void baseline_mixture_sweeps(baseline_mixture *m, long n);
+
 /* n draws of the centred eight schools from the prior, [10] each, kept in a ring of `room` draws; with weights [room] unless NULL.
  */
 typedef struct baseline_draws {

@@ -219,6 +219,61 @@ static void labels(bench *b, bench_engine engine, size_t n, const char *model) {
   bench_record(b, &(bench_row){.name = name, .unit = "ns/label", .measure = BENCH_TIME, .scale = 1, .baseline = "C by hand", .check = bench_text("means within %.1f standard errors", z), .most = 2}, v, w, RUNS);
 }
 
+/* ---- whole sweeps of a mixture: weights, means, precisions and labels, each from its conditional */
+
+static const char mixture_text[] = "model mixture(x: real[N], c: real[K]) {\n  w ~ Dirichlet(rep(1.0, K))\n  mu: real[K] ~ Normal(c, 0.1)\n  tau: real[K] ~ Gamma(2, 1)\n"
+                                   "  plate i in 1..N { k[i] ~ Categorical(w);  x[i] ~ Normal(mu[k[i]], 1 / sqrt(tau[k[i]])) }\n}\n";
+static const double mixture_centre[] = {1.8, 3.0, 4.5};
+
+static void mixture_hand(void *ctx, long n) { baseline_mixture_sweeps(ctx, n); }
+
+/* The largest difference of a mean of weights, means or precisions from the C's, whose `sweeps` are four times as many, in Monte Carlo errors. */
+static double mixture_error(bench_model *m, const baseline_mixture *hand, double sweeps) {
+  static const char *const names[] = {"w", "mu", "tau"};
+  double worst = 0;
+  for (size_t q = 0; q < 3; q++)
+    for (size_t j = 0; j < 3; j++) {
+      aim_summary s;
+      if (aim_summarise(m->task, aim_quantity_find(m->task, names[q]), j, &s) != AIM_OK || !(s.mcse > 0)) return INFINITY;
+      worst = fmax(worst, fabs(s.mean - hand->sums[3 * q + j] / sweeps) / (s.mcse * sqrt(1.25)));
+    }
+  return worst;
+}
+
+static void mixture(bench *b, bench_engine engine, size_t n, const char *model) {
+  const char *name = bench_row_name(model, engine);
+  if (!bench_wanted(b, name)) return;
+  bench_random r = {74};
+  double *x = bench_alloc(n, sizeof *x);
+  for (size_t i = 0; i < n; i++) x[i] = mixture_centre[i % 3] + 0.35 * bench_normal(&r);
+  bench_data data[] = {{"x", x, NULL, 1, {(int64_t)n}}, {"c", mixture_centre, NULL, 1, {3}}, {NULL}};
+  baseline_mixture hand = {.n = n, .x = x, .centre = {1.8, 3.0, 4.5}, .mean = {1.8, 3.0, 4.5}, .tau = {4, 4, 4}, .label = bench_alloc(n, sizeof(int)), .random = 1};
+  for (size_t i = 0; i < n; i++) hand.label[i] = (int)(i % 3);
+  const int64_t draws = n > 1000 ? 2000 : 8000;
+  job j = {engine, mixture_text, "gibbs", "draws", data, {"chains", "warmup"}, {1, 500}};
+  bench_model m;
+  const double t = job_seconds(&j, draws, &m);
+  baseline_mixture_sweeps(&hand, 500);
+  for (int k = 0; k < 9; k++) hand.sums[k] = 0;
+  baseline_mixture_sweeps(&hand, 4 * (long)draws);
+  const double z = t < 0 ? INFINITY : mixture_error(&m, &hand, 4.0 * (double)draws);
+  bench_model_close(&m);
+  if (!(z < 5.5)) {
+    bench_wrong(b, name, "a posterior mean is off by %.1f standard errors", z);
+    return;
+  }
+  job timing = {engine, mixture_text, "gibbs", "thin", data, {"chains", "warmup", "draws"}, {1, 1, 1}};
+  double v[RUNS], w[RUNS];
+  const int64_t more = n > 1000 ? 200 : 2000;
+  if (!differences(&timing, 100, 100 + more, (bench_side){mixture_hand, &hand}, (long)more, v, w, RUNS)) {
+    bench_wrong(b, name, "the run failed");
+    return;
+  }
+  scale(v, RUNS, 1e6);
+  scale(w, RUNS, 1e6);
+  bench_record(b, &(bench_row){.name = name, .unit = "us/sweep", .measure = BENCH_TIME, .scale = 1, .baseline = "C by hand", .check = bench_text("means within %.1f standard errors", z)}, v, w, RUNS);
+}
+
 /* ---- draws a few steps apart share what did not change */
 
 /* A run of 1e5 sites with 50 steps to a draw, in the store that is named. */
@@ -351,6 +406,8 @@ void bench_sampling(bench *b) {
     hier(b, e, 50, "mh_hier50", 800);
     labels(b, e, 272, "gibbs_labels_272");
     labels(b, e, 10000, "gibbs_labels_1e4");
+    mixture(b, e, 272, "gibbs_mixture_272");
+    mixture(b, e, 10000, "gibbs_mixture_1e4");
     local(b, e, 100, "mh_local_1e2", RUNS);
     local(b, e, 1000, "mh_local_1e3", RUNS);
     local(b, e, 10000, "mh_local_1e4", RUNS);
