@@ -467,69 +467,98 @@ static const char *event_text(ctx *c, const drawn *d) {
   return d->event.rank == 0 ? "reals" : ty_print(c->p, &d->event);
 }
 
-bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, const drawn *d, const ast_expr *dist, bool observed) {
-  if (ty_is_error(t)) return false;
-  const char *name = d->dist->name;
-  const char *special = support_text(t);
-  bool discrete = d->parts->discrete;
-  if (d->flat) {
-    if (observed) return true;
-    if (t->kind == TY_INT && t->support == IR_SUP_INT && !(t->lo && t->hi)) {
-      diag *g = cx_error(c, "E0606", dist->at, "`Flat()` over all integers cannot be normalised or drawn");
-      if (type) cx_point(c, g, type->at, "the support");
-      cx_help(c, g, "give a finite type, such as `index(K)`, `bool` or `int<lower = a, upper = b>`");
-      return false;
-    }
-    return true;
-  }
+/* What is declared, t, beside what `d` draws; `at` is the statement's place. */
+typedef struct meeting {
+  ctx *c;
+  span at;
+  const ty_info *t;
+  const ast_type *type; /* NULL: nothing is declared */
+  const drawn *d;
+  const ast_expr *dist;
+} meeting;
+
+static diag *mismatch(const meeting *m, const char *draws) {
+  ctx *c = m->c;
+  diag *g = cx_error(c, "E0601", m->at, "`%s` draws %s, but this is declared %s", m->d->dist->name, draws, ty_print(c->p, m->t));
+  cx_point(c, g, m->dist->at, "draws %s", draws);
+  if (m->type) cx_point(c, g, m->type->at, "declared here");
+  return g;
+}
+
+/* `Flat()`: any support that is finite, or not of integers. */
+static bool flat_fits(const meeting *m) {
+  ctx *c = m->c;
+  if (m->t->kind != TY_INT || m->t->support != IR_SUP_INT || (m->t->lo && m->t->hi)) return true;
+  diag *g = cx_error(c, "E0606", m->dist->at, "`Flat()` over all integers cannot be normalised or drawn");
+  if (m->type) cx_point(c, g, m->type->at, "the support");
+  cx_help(c, g, "give a finite type, such as `index(K)`, `bool` or `int<lower = a, upper = b>`");
+  return false;
+}
+
+/* Reals, integers and truth values. */
+static bool kind_fits(const meeting *m, bool observed) {
+  ctx *c = m->c;
+  const ty_info *t = m->t;
+  const drawn *d = m->d;
+  const bool discrete = d->parts->discrete;
   if (discrete && (t->kind == TY_REAL || (t->kind == TY_INT && d->event.kind == TY_BOOL && !t->spin))) {
-    diag *g = cx_error(c, "E0601", at, "`%s` draws %s, but this is declared %s", name, event_text(c, d), ty_print(c->p, t));
-    cx_point(c, g, dist->at, "draws %s", event_text(c, d));
-    if (type) cx_point(c, g, type->at, "declared here");
-    cx_help(c, g, "declare it as `%s`", d->event.kind == TY_BOOL ? "bool" : "int");
+    cx_help(c, mismatch(m, event_text(c, d)), "declare it as `%s`", d->event.kind == TY_BOOL ? "bool" : "int");
     return false;
   }
   if (!discrete && (t->kind == TY_BOOL || (t->kind == TY_INT && !observed))) {
-    diag *g = cx_error(c, "E0601", at, "`%s` draws %s, but this is declared %s", name, event_text(c, d), ty_print(c->p, t));
-    cx_point(c, g, dist->at, "draws %s", event_text(c, d));
-    if (type) cx_point(c, g, type->at, "declared here");
-    cx_help(c, g, t->kind == TY_BOOL ? "`Bernoulli` draws truth values" : "declare it as `real`, or draw it from a distribution of integers");
+    cx_help(c, mismatch(m, event_text(c, d)), t->kind == TY_BOOL ? "`Bernoulli` draws truth values" : "declare it as `real`, or draw it from a distribution of integers");
     return false;
   }
   /* Integers of another kind: counts for a truth value, 0 and 1 for a spin, 1..J for 1..K. */
   bool ranges = t->count != IR_SIZE_NONE && d->event.count != IR_SIZE_NONE && t->count != d->event.count;
-  if (discrete && (ranges || (t->kind == TY_BOOL && d->event.kind != TY_BOOL) || (t->spin && !d->event.spin))) {
-    const char *draws = d->event.count != IR_SIZE_NONE ? arena_printf(c->a, "1..%s", size_text(c->st, d->event.count)) : event_text(c, d);
-    diag *g = cx_error(c, "E0601", at, "`%s` draws %s, but this is declared %s", name, draws, ty_print(c->p, t));
-    cx_point(c, g, dist->at, "draws %s", draws);
-    if (type) cx_point(c, g, type->at, "declared here");
-    for (size_t i = 0; ranges && i < d->parts->nparams; i++) point_shape(c, g, d->args[i]);
-    if (t->spin) cx_help(c, g, "`Flat()` draws a spin; `2 * b - 1` is -1 or 1 for a truth value b");
-    return false;
+  if (!discrete || (!ranges && (t->kind != TY_BOOL || d->event.kind == TY_BOOL) && (!t->spin || d->event.spin))) return true;
+  diag *g = mismatch(m, d->event.count != IR_SIZE_NONE ? arena_printf(c->a, "1..%s", size_text(c->st, d->event.count)) : event_text(c, d));
+  for (size_t i = 0; ranges && i < d->parts->nparams; i++) point_shape(c, g, d->args[i]);
+  if (t->spin) cx_help(c, g, "`Flat()` draws a spin; `2 * b - 1` is -1 or 1 for a truth value b");
+  return false;
+}
+
+static const char *own_distribution(int support) {
+  switch (support) {
+  case IR_SUP_SIMPLEX: return "Dirichlet(alpha)";
+  case IR_SUP_SUM_TO_ZERO: return "ZeroSumNormal(sigma)";
+  case IR_SUP_CORR: return "LKJ(eta)";
+  case IR_SUP_CHOLESKY_CORR: return "LKJCholesky(eta)";
+  case IR_SUP_COV: return "Wishart(nu, V)";
+  default: return NULL;
   }
-  if (observed) return true;
-  /* Structured supports: the same structure, or a density of the elements that the structure conditions. */
-  bool structured_event = support_text(&d->event) != NULL;
+}
+
+/* Structured supports: the same structure, or a density of the elements that the structure conditions. */
+static bool structure_fits(const meeting *m) {
+  ctx *c = m->c;
+  const ty_info *t = m->t;
+  const drawn *d = m->d;
+  const char *special = support_text(t), *drawn_special = support_text(&d->event), *name = d->dist->name;
   if (special && t->support != IR_SUP_ORDERED) {
-    if (!structured_event || d->event.support != t->support) {
-      diag *g = cx_error(c, "E0614", at, "a `%s` cannot be drawn from `%s`, which draws %s", special, name, event_text(c, d));
-      if (type) cx_point(c, g, type->at, "declared here");
-      const char *own = t->support == IR_SUP_SIMPLEX ? "Dirichlet(alpha)" : t->support == IR_SUP_SUM_TO_ZERO ? "ZeroSumNormal(sigma)"
-                        : t->support == IR_SUP_CORR ? "LKJ(eta)" : t->support == IR_SUP_CHOLESKY_CORR ? "LKJCholesky(eta)"
-                        : t->support == IR_SUP_COV ? "Wishart(nu, V)" : NULL;
-      if (own) cx_help(c, g, "`%s` draws a %s; `Flat()` with `factor` gives any density", own, special);
-      else cx_help(c, g, "`Flat()` with `factor` gives it any density");
-      return false;
-    }
-    return true;
-  }
-  if (structured_event && d->event.support != t->support && !(t->support == IR_SUP_REAL && !type)) {
-    diag *g = cx_error(c, "E0614", at, "`%s` draws a `%s`, but this is declared %s", name, support_text(&d->event), ty_print(c->p, t));
-    if (type) cx_point(c, g, type->at, "declared here");
-    cx_help(c, g, "declare it as `%s(K)`", support_text(&d->event));
+    if (drawn_special && d->event.support == t->support) return true;
+    diag *g = cx_error(c, "E0614", m->at, "a `%s` cannot be drawn from `%s`, which draws %s", special, name, event_text(c, d));
+    if (m->type) cx_point(c, g, m->type->at, "declared here");
+    const char *own = own_distribution(t->support);
+    if (own) cx_help(c, g, "`%s` draws a %s; `Flat()` with `factor` gives any density", own, special);
+    else cx_help(c, g, "`Flat()` with `factor` gives it any density");
     return false;
   }
-  /* Truncation: the mass of what is left must be known, or not depend on a latent. */
+  if (!drawn_special || d->event.support == t->support || (t->support == IR_SUP_REAL && !m->type)) return true;
+  diag *g = cx_error(c, "E0614", m->at, "`%s` draws a `%s`, but this is declared %s", name, drawn_special, ty_print(c->p, t));
+  if (m->type) cx_point(c, g, m->type->at, "declared here");
+  cx_help(c, g, "declare it as `%s(K)`", drawn_special);
+  return false;
+}
+
+/* Truncation: the mass of what is left must be known, or not depend on a latent. */
+static bool bounds_fit(const meeting *m) {
+  ctx *c = m->c;
+  const span at = m->at;
+  const ty_info *t = m->t;
+  const ast_type *type = m->type;
+  const drawn *d = m->d;
+  const char *name = d->dist->name;
   const ast_expr *lo = drawn_bound(c, d, d->event.lo), *hi = drawn_bound(c, d, d->event.hi);
   bool cut_lo = cuts(t->lo, lo, true), cut_hi = t->count == IR_SIZE_NONE && cuts(t->hi, hi, false);
   double a, b;
@@ -549,7 +578,7 @@ bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, cons
   if ((cut_lo || cut_hi) && latent && !d->parts->cdf) {
     diag *g = cx_error(c, "E0605", at, "the bounds cut `%s`, and what is left of it depends on a latent", name);
     if (type) cx_point(c, g, type->at, "these bounds");
-    cx_point(c, g, dist->at, "`%s` has no `cdf` to normalise with", name);
+    cx_point(c, g, m->dist->at, "`%s` has no `cdf` to normalise with", name);
     cx_help(c, g, "draw it from `Flat()` and add the density with `factor logpdf(%s(...), x)`, which has no normaliser", name);
     return false;
   }
@@ -560,4 +589,14 @@ bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, cons
     return false;
   }
   return true;
+}
+
+bool check_support(ctx *c, span at, const ty_info *t, const ast_type *type, const drawn *d, const ast_expr *dist, bool observed) {
+  const meeting m = {c, at, t, type, d, dist};
+  if (ty_is_error(t)) return false;
+  if (d->flat) return observed || flat_fits(&m);
+  if (!kind_fits(&m, observed)) return false;
+  if (observed) return true;
+  if (!structure_fits(&m)) return false;
+  return (support_text(t) && t->support != IR_SUP_ORDERED) || bounds_fit(&m);
 }

@@ -140,6 +140,30 @@ static void check_bounds_of(ctx *c, ast_type *t, ty_info *out, const type_word *
 
 static const ty_info *fail(ctx *c, ast_type *t) { return t->info = (ty_info *)ty_scalar(c->st, TY_ERROR); }
 
+/* There is no type of that name. */
+static void unknown_type(ctx *c, const ast_type *t) {
+  static const struct { const char *other, *ours; } habits[] = {
+      {"vector", "real[N]"}, {"matrix", "real[N, M]"}, {"row_vector", "real[N]"}, {"float", "real"}, {"double", "real"},
+      {"integer", "int"}, {"boolean", "bool"}, {"cov_matrix", "cov(K)"}, {"corr_matrix", "corr(K)"}, {"array", "real[N]"},
+      {"categorical", "index(K)"}, {"factor", "index(K)"}, {"positive", "real<lower = 0>"}, {"string", "index(K)"},
+      {"cholesky_factor_corr", "cholesky_corr(K)"}, {"cholesky_factor_cov", "cholesky_cov(K)"},
+      {"sum_to_zero_vector", "sum_to_zero(K)"}, {"zero_sum", "sum_to_zero(K)"}};
+  const char *names[NWORDS], *name = t->name.name, *habit = NULL;
+  if (strcmp(name, "dist") == 0) {
+    diag *d = cx_error(c, "E0410", t->name.at, "only a `dist` has parameters that are distributions");
+    cx_help(c, d, "write it as a distribution over distributions: `dist %s(d: dist) on d { ... }`", c->owner ? c->owner->name : "over");
+    return;
+  }
+  diag *d = cx_error(c, "E0410", t->name.at, "there is no type called `%s`", name);
+  for (int i = 0; i < NWORDS; i++) names[i] = words[i].name;
+  for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
+    if (strcmp(habits[i].other, name) == 0) habit = habits[i].ours;
+  const char *near = nearest_of(name, names, NWORDS);
+  if (habit) cx_help(c, d, "write `%s`", habit);
+  else if (near) cx_help(c, d, "did you mean `%s`?", near);
+  else cx_help(c, d, "types are real, int, bool, spin, index(K), simplex(K), ordered(K), unit_vector(K), cov(K), corr(K), ...");
+}
+
 const ty_info *check_type(ctx *c, ast_type *t) {
   if (t->kind == TYPE_ERROR) return fail(c, t);
   ty_info *out = ARENA_NEW(c->a, ty_info);
@@ -162,28 +186,7 @@ const ty_info *check_type(ctx *c, ast_type *t) {
     for (int i = 0; i < NWORDS && !w; i++)
       if (strcmp(words[i].name, t->name.name) == 0) w = &words[i];
     if (!w) {
-      const char *names[NWORDS + 4];
-      size_t n = 0;
-      for (int i = 0; i < NWORDS; i++) names[n++] = words[i].name;
-      if (strcmp(t->name.name, "dist") == 0) {
-        diag *d = cx_error(c, "E0410", t->name.at, "only a `dist` has parameters that are distributions");
-        cx_help(c, d, "write it as a distribution over distributions: `dist %s(d: dist) on d { ... }`", c->owner ? c->owner->name : "over");
-        return fail(c, t);
-      }
-      diag *d = cx_error(c, "E0410", t->name.at, "there is no type called `%s`", t->name.name);
-      const char *near = nearest_of(t->name.name, names, n);
-      static const struct { const char *other, *ours; } habits[] = {
-          {"vector", "real[N]"}, {"matrix", "real[N, M]"}, {"row_vector", "real[N]"}, {"float", "real"}, {"double", "real"},
-          {"integer", "int"}, {"boolean", "bool"}, {"cov_matrix", "cov(K)"}, {"corr_matrix", "corr(K)"}, {"array", "real[N]"},
-          {"categorical", "index(K)"}, {"factor", "index(K)"}, {"positive", "real<lower = 0>"}, {"string", "index(K)"},
-          {"cholesky_factor_corr", "cholesky_corr(K)"}, {"cholesky_factor_cov", "cholesky_cov(K)"},
-          {"sum_to_zero_vector", "sum_to_zero(K)"}, {"zero_sum", "sum_to_zero(K)"}};
-      const char *habit = NULL;
-      for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
-        if (strcmp(habits[i].other, t->name.name) == 0) habit = habits[i].ours;
-      if (habit) cx_help(c, d, "write `%s`", habit);
-      else if (near) cx_help(c, d, "did you mean `%s`?", near);
-      else cx_help(c, d, "types are real, int, bool, spin, index(K), simplex(K), ordered(K), unit_vector(K), cov(K), corr(K), ...");
+      unknown_type(c, t);
       return fail(c, t);
     }
     *out = *ty_scalar(c->st, w->kind);

@@ -236,6 +236,25 @@ static ir_op *parse_memo(parser *ps, ir_builder *b, ir_code code) {
 
 static bool is_draw(ir_code code) { return code >= IR_UNIFORM_OP && code <= IR_CATEGORICAL_OP; }
 
+/* A draw, or an operation on scalars, whose operands the table counts. */
+static ir_val parse_plain(parser *ps, ir_builder *b, ir_code code) {
+  int64_t site = 0;
+  value_list args = {0};
+  if (is_draw(code)) {
+    site = ir_scan_integer(&ps->s);
+    ir_scan_expect(&ps->s, ",");
+  }
+  do push_value(ps, &args, ir_scan_value(&ps->s));
+  while (ir_scan_accept(&ps->s, ","));
+  if (is_draw(code)) {
+    if (args.n < 2) ir_scan_fail(&ps->s, "a draw has a key and an index");
+    return ir_draw(b, code, site, args.v[0], args.v[1], (uint32_t)args.n - 2, args.v + 2);
+  }
+  size_t want = (size_t)(strchr(ir_op_table[code].signature, ':') - ir_op_table[code].signature);
+  if (args.n != want) ir_scan_fail(&ps->s, arena_printf(ps->s.mem, "`%s` has %zu operands", ir_op_table[code].name, want));
+  return want == 1 ? ir_op1(b, code, args.v[0]) : want == 2 ? ir_op2(b, code, args.v[0], args.v[1]) : ir_op3(b, code, args.v[0], args.v[1], args.v[2]);
+}
+
 static ir_op *parse_op(parser *ps, ir_builder *b, int depth) {
   const char *w = ir_scan_word(&ps->s);
   if (!w) ir_scan_fail(&ps->s, "expected an operation");
@@ -305,27 +324,7 @@ static ir_op *parse_op(parser *ps, ir_builder *b, int depth) {
     const char *label = ir_scan_quoted(&ps->s);
     return ir_track(b, label, ir_scan_value(&ps->s));
   }
-  default: {
-    int64_t site = 0;
-    value_list args = {0};
-    if (is_draw((ir_code)code)) {
-      site = ir_scan_integer(&ps->s);
-      ir_scan_expect(&ps->s, ",");
-    }
-    do push_value(ps, &args, ir_scan_value(&ps->s));
-    while (ir_scan_accept(&ps->s, ","));
-    if (is_draw((ir_code)code)) {
-      if (args.n < 2) ir_scan_fail(&ps->s, "a draw has a key and an index");
-      res = ir_draw(b, (ir_code)code, site, args.v[0], args.v[1], (uint32_t)args.n - 2, args.v + 2);
-    } else {
-      size_t want = (size_t)(strchr(ir_op_table[code].signature, ':') - ir_op_table[code].signature);
-      if (args.n != want) ir_scan_fail(&ps->s, arena_printf(ps->s.mem, "`%s` has %zu operands", ir_op_table[code].name, want));
-      res = want == 1 ? ir_op1(b, (ir_code)code, args.v[0])
-          : want == 2 ? ir_op2(b, (ir_code)code, args.v[0], args.v[1])
-                      : ir_op3(b, (ir_code)code, args.v[0], args.v[1], args.v[2]);
-    }
-    break;
-  }
+  default: res = parse_plain(ps, b, (ir_code)code); break;
   }
   return ir_def_op(fn, res);
 }

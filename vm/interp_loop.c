@@ -447,6 +447,36 @@ static void lanes_out(icomp *c, const ir_op *op, uint32_t k, building *b, uint32
   }
 }
 
+/* Indices of a block that begins at iteration `first`: of a row that of its axis, of a box in one sequence all of them; columns where something reads them so. */
+static void index_columns(icomp *c, const ir_loop *loop, bool flat, uint32_t first, const uint32_t *extent, int64_t block) {
+  if (flat) {
+    bool any = false;
+    for (uint32_t k = 0; k < loop->rank; k++) any |= c->v[loop->index[k]].column;
+    uint32_t slot[IR_MAX_RANK];
+    for (uint32_t k = 0; k < loop->rank; k++) {
+      ival *x = &c->v[loop->index[k]];
+      define_index(c, loop->index[k], 0);
+      x->kind = K_COL;
+      if (any) slot[k] = interp_temp(c, block), x->at = slot[k];
+    }
+    if (any) {
+      uint32_t e = interp_cells(c, loop->rank);
+      for (uint32_t k = 0; k < loop->rank; k++) interp_put(c, I_MOV, e + k, extent[k], 0);
+      interp_put(c, I_V_UNFLAT, slot[0], first, e)->x = loop->rank;
+    }
+  } else {
+    ir_val v = loop->index[loop->rank - 1];
+    ival *x = &c->v[v];
+    define_index(c, v, 0);
+    x->kind = K_COL;
+    x->first = first;
+    if (x->column) {
+      x->at = interp_temp(c, block);
+      interp_put(c, I_V_IOTA, x->at, first, 0)->u.i = 1;
+    }
+  }
+}
+
 static void loop_lanes(icomp *c, const ir_op *op, uint32_t number, const lane_plan *plan) {
   const ir_loop *loop = op->u.loop;
   building *b = ARENA_ARRAY(c->tmp, building, loop->nout);
@@ -478,32 +508,7 @@ static void loop_lanes(icomp *c, const ir_op *op, uint32_t number, const lane_pl
   c->lane = (region){.on = true, .block = block, .plate = (ir_op *)(uintptr_t)op, .flat = plan->flat, .first = first};
   c->depth++;
   size_t mark = c->ntemp;
-  if (plan->flat) {
-    bool any = false;
-    for (uint32_t k = 0; k < loop->rank; k++) any |= c->v[loop->index[k]].column;
-    uint32_t slot[IR_MAX_RANK];
-    for (uint32_t k = 0; k < loop->rank; k++) {
-      ival *x = &c->v[loop->index[k]];
-      define_index(c, loop->index[k], 0);
-      x->kind = K_COL;
-      if (any) slot[k] = interp_temp(c, block), x->at = slot[k];
-    }
-    if (any) {
-      uint32_t e = interp_cells(c, loop->rank);
-      for (uint32_t k = 0; k < loop->rank; k++) interp_put(c, I_MOV, e + k, extent[k], 0);
-      interp_put(c, I_V_UNFLAT, slot[0], first, e)->x = loop->rank;
-    }
-  } else {
-    ir_val v = loop->index[loop->rank - 1];
-    ival *x = &c->v[v];
-    define_index(c, v, 0);
-    x->kind = K_COL;
-    x->first = first;
-    if (x->column) {
-      x->at = interp_temp(c, block);
-      interp_put(c, I_V_IOTA, x->at, first, 0)->u.i = 1;
-    }
-  }
+  index_columns(c, loop, plan->flat, first, extent, block);
   uint32_t place = first;
   if (before) {
     place = interp_cell(c);
