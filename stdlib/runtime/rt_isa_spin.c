@@ -111,7 +111,7 @@ static void keep_best(rt_spin_run *run)
 
 static void refresh(rt_spin_run *run)
 {
-  if (run->model->exact || run->model->element == RT_SPIN_EL_F64) return;
+  if (run->model->exact || run->model->rounded || run->model->element == RT_SPIN_EL_F64) return;
   for (size_t r = 0; r < run->plan.replicas; r++)
     if (run->flips[r] - run->fresh[r] >= FRESH_FLIPS * (uint64_t)run->model->p.n) {
       RT_LV(rt_spin_fields)(run, r);

@@ -1,6 +1,8 @@
 /* rt_isa_spin_field.c: states in and out of their layouts, fields from scratch, and energies from fields. */
 #include "stdlib/runtime/rt_isa_spin.h"
 
+#include "stdlib/runtime/rt_math.h"
+
 typedef double vd_any __attribute__((vector_size(64), may_alias, aligned(8)));
 typedef float vf8_any __attribute__((vector_size(32), may_alias, aligned(4)));
 
@@ -159,6 +161,15 @@ RT_INLINE double coupled(const rt_spin_run *run, const spins *x, size_t r, size_
   return f;
 }
 
+/* The same of couplings that are rounded to 16 bits, which no sum rounds. */
+static double coupled_rounded(const rt_spin_model *m, const float *s, size_t i)
+{
+  const int16_t *J = (const int16_t *)m->J + i * m->ld;
+  int32_t f = 0;
+  for (size_t j = 0; j < m->p.n; j++) f += s[j] > 0.0f ? J[j] : -J[j];
+  return f;
+}
+
 RT_INLINE void put_field(rt_spin_run *run, size_t r, size_t i, double f)
 {
   spins x = spins_of(run, r, 0);
@@ -174,8 +185,9 @@ void RT_LV(rt_spin_fields)(rt_spin_run *run, size_t r)
   size_t n = m->p.n;
   spins x = spins_of(run, r, 0);
   for (size_t i = 0; i < m->ld; i++) {
-    double f = i < n ? coupled(run, &x, r, i) : 0.0;
-    if (i < n && m->p.h) f += m->p.h[rt_system_of(run, r) * n + i] / m->unit;
+    double f = i >= n ? 0.0 : m->rounded ? coupled_rounded(m, x.narrow, i) : coupled(run, &x, r, i);
+    double h = i < n && m->p.h ? m->p.h[rt_system_of(run, r) * n + i] / m->unit : 0.0;
+    f += m->rounded ? rt_round(h) : h;
     put_field(run, r, i, 0.5 * f);
   }
 }

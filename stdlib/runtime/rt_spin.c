@@ -232,6 +232,34 @@ static void pack_plane(const rt_spin_model *m, uint64_t *negative, uint64_t *mis
   }
 }
 
+/* MIXED: the unit that couplings and fields of a dense problem are rounded to, or 0 where it would tell.  c: a scan with a unit. */
+static double unit_to_round(const rt_spin_problem *p, const scan *c)
+{
+  enum { MOST = 32767 };
+  double unit = c->unit * c->row / (0x1p23 - (double)p->n), most = 0.0;
+  for (size_t i = 0; i < p->n; i++) {
+    size_t from, to;
+    window(p, i, &from, &to);
+    for (size_t j = from; j < to; j++)
+      if (j != i && rt_abs(p->J[i * p->n + j]) > most) most = rt_abs(p->J[i * p->n + j]);
+  }
+  if (most / MOST > unit) unit = most / MOST;
+  for (size_t i = 0; i < p->n; i++) {
+    const double *J = p->J + i * p->n;
+    size_t from, to;
+    double moved = 0.0, norm = 0.0;
+    window(p, i, &from, &to);
+    for (size_t j = from; j <= to; j++) { /* the last: the field */
+      if (j < to ? j == i : !p->h) continue;
+      double x = j < to ? J[j] : p->h[i], d = rt_round(x / unit) * unit - x;
+      moved += d * d;
+      norm += x * x;
+    }
+    if (!(moved <= 0x1p-26 * norm)) return 0.0;
+  }
+  return unit;
+}
+
 size_t rt_spin_model_size(rt_spin_model *m, const rt_spin_problem *p, rt_spin_precision precision)
 {
   *m = (rt_spin_model){.p = *p, .precision = precision};
@@ -249,6 +277,8 @@ size_t rt_spin_model_size(rt_spin_model *m, const rt_spin_problem *p, rt_spin_pr
     m->element = m->exact || precision != RT_SPIN_F64 ? RT_SPIN_EL_F32 : RT_SPIN_EL_F64;
     if (m->exact && p->n >= NARROW_FROM && systems_of(p) == 1 && c.most <= 32767)
       m->element = c.most <= 127 ? RT_SPIN_EL_I8 : RT_SPIN_EL_I16;
+    double unit = !m->exact && precision == RT_SPIN_MIXED && p->n >= NARROW_FROM && systems_of(p) == 1 ? unit_to_round(p, &c) : 0.0;
+    if (unit > 0.0) m->element = RT_SPIN_EL_I16, m->unit = unit, m->rounded = 1;
     m->degree = p->n - 1;
     part(&m->bytes, systems_of(p) * p->n * m->ld, element_size(m->element));
     if (systems_of(p) > 1) part(&m->bytes, round_up(systems_of(p), RT_SPIN_LANES) * p->n * p->n, element_size(m->element));

@@ -59,7 +59,10 @@ typedef enum rt_spin_order {
 typedef enum rt_spin_precision {
   RT_SPIN_F64,
   RT_SPIN_F32,   /* fields in f32, refreshed every 128 n flips; energies from these fields */
-  RT_SPIN_MIXED  /* the same, but the energies and best energies left by a call that no more follow are computed from f64 couplings */
+  RT_SPIN_MIXED  /* the same, but the energies and best energies left by a call that no more follow are computed from f64 couplings.  Dense couplings that leave the
+                    nearest caches are rounded to 16 bits, to multiples of one unit, where that moves no site's couplings and field by more than 2^-13 of their
+                    Euclidean norm.  The chain is then that of the rounded problem, in sums without any rounding, so nothing needs refreshing; it stays symmetric, and
+                    detailed balance is kept.  Energies after the sweeps of a call, and which state is best, are by these, and what the call leaves is exact. */
 } rt_spin_precision;
 
 /* How replicas lie in memory. */
@@ -107,6 +110,7 @@ typedef struct rt_spin_model {
   rt_spin_element element;
   double unit;    /* fields are kept in this unit; couplings and fields are integer multiples of it where `exact` */
   int exact;      /* and small enough that no sum rounds */
+  int rounded;    /* MIXED: so are J as packed, and fields, but not as the caller gave them */
   size_t ld;      /* numbers of a replica's spins and of its fields, and elements of a DENSE row: n rounded up to 16, and 16 more where edges end there */
   size_t degree;  /* SPARSE, LATTICE: most neighbours of a site */
   size_t bytes;   /* of memory */

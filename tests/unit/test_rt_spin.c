@@ -643,9 +643,87 @@ static void test_drift(void **unused)
   }
 }
 
+/* Visits that end otherwise than with f64 couplings: sweeps of one step each are compared, from the same states and with the same random numbers.  `bits`: a
+ * problem whose couplings are rounded to so many beforehand. */
+static double unlike(const rt_spin_problem *p, rt_spin_precision precision, int bits, size_t sweeps)
+{
+  size_t n = p->n, differ = 0;
+  rt_spin_problem coarse = *p;
+  double *J = room(n * n * sizeof *J), most = 0;
+  for (size_t k = 0; k < n * n; k++) most = fmax(most, fabs(p->J[k]));
+  for (size_t k = 0; k < n * n; k++) J[k] = bits ? round(p->J[k] / most * (1 << bits)) * most / (1 << bits) : p->J[k];
+  coarse.J = J;
+  rt_spin_plan plan = {.coding = RT_SPIN_SCALAR, .key = 9, .replicas = 1};
+  tried t = set_up(p, RT_SPIN_F64, 0), other = set_up(&coarse, precision, 0);
+  assert_int_equal(other.model.rounded, precision == RT_SPIN_MIXED);
+  start(&t, &plan, NULL);
+  start(&other, &plan, NULL);
+  int8_t *s = room(n), *a = room(n), *b = room(n);
+  for (size_t k = 0; k < sweeps; k++) {
+    double beta = 0.1 * pow(30, (double)k / (double)sweeps);
+    t.k->store(&t.run, 0, 0, s);
+    other.k->load(&other.run, s);
+    t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = 1, .beta = &beta});
+    other.k->sweep(&other.run, &(rt_spin_schedule){.sweeps = 1, .beta = &beta});
+    t.k->store(&t.run, 0, 0, a);
+    other.k->store(&other.run, 0, 0, b);
+    differ += memcmp(a, b, n) != 0;
+  }
+  free(s), free(a), free(b), free(J);
+  end(&t);
+  end(&other);
+  return (double)differ / (double)(sweeps * n);
+}
+
+/* Mixed precision beyond the nearest caches: at most one decision of 10,000 is another than with f64; seven bits would be told.  The same bits at every level, replica
+ * by replica or several together, and whatever calls a schedule is divided over; energies that are left are exact; couplings that differ too much stay f32. */
+static void test_rounded(void **unused)
+{
+  (void)unused;
+  enum { N = 300, R = 3, SWEEPS = 20 };
+  rt_spin_problem p = dense(N, 0, 1);
+  double rate = unlike(&p, RT_SPIN_MIXED, 0, 400), twin = unlike(&p, RT_SPIN_F64, 7, 400);
+  /* 120,000 decisions: 12 expected of a kernel that just meets the bar, 4.9 standard errors above them 29. */
+  if (!(rate <= 29 / 120000.0)) fail_msg("%g of the decisions differ", rate);
+  if (!(twin > 29 / 120000.0)) fail_msg("only %g of the decisions differ with seven bits", twin);
+  int8_t first[2][N], got[N];
+  double energy[R], beta[SWEEPS];
+  for (int t = 0; t < SWEEPS; t++) beta[t] = 0.3 + 0.1 * t;
+  for (int level = 2; level <= rt_isa_best(); level++)
+    for (size_t replicas = 1; replicas <= R; replicas += R - 1) {
+      rt_spin_plan plan = {.coding = RT_SPIN_SCALAR, .key = 5, .replicas = replicas, .keep_best = 1};
+      tried t = set_up(&p, RT_SPIN_MIXED, level);
+      assert_true(t.model.rounded && !t.model.exact && t.model.element == RT_SPIN_EL_I16);
+      start(&t, &plan, NULL);
+      t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = (size_t)level, .beta = beta, .by_sweep = 1});
+      t.k->sweep(&t.run, &(rt_spin_schedule){.sweeps = SWEEPS - (size_t)level, .beta = beta + level, .by_sweep = 1});
+      for (int best = 0; best < 2; best++) {
+        t.k->store(&t.run, 0, best, got);
+        if (level > 2 || replicas > 1) assert_memory_equal(got, first[best], N);
+        memcpy(first[best], got, N);
+        for (size_t r = 0; r < replicas; r++) {
+          t.k->store(&t.run, r, best, got);
+          double e = rt_spin_energy(&p, 0, got), kept = best ? t.run.best_energy[r] : t.run.energy[r];
+          if (!(fabs(kept - e) <= 1e-9 * fabs(e))) fail_msg("replica %zu: %.12g, not %.12g", r, kept, e);
+        }
+      }
+      if (replicas == R) {
+        if (level > 2) assert_memory_equal(energy, t.run.energy, sizeof energy);
+        memcpy(energy, t.run.energy, sizeof energy);
+      }
+      end(&t);
+    }
+  ((double *)p.J)[1] = ((double *)p.J)[N] = 1e4;
+  tried t = set_up(&p, RT_SPIN_MIXED, 0);
+  assert_true(!t.model.rounded && t.model.element == RT_SPIN_EL_F32);
+  end(&t);
+  drop(&p);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_rounded),
       cmocka_unit_test(test_acceptance),
       cmocka_unit_test(test_balance),
       cmocka_unit_test(test_plain),
