@@ -276,6 +276,15 @@ static bool vanishes_at_0(binder *b, const check_dist *d) {
   return false;
 }
 
+/* `Beta` at an end of its support, where the density is 0 or infinite unless that parameter is 1, and the parameters are unknowns. */
+static bool at_end_of_beta(walk *w, const check_dist *d, double x) {
+  binder *b = w->b;
+  if ((x != 0 && x != 1) || strcmp(d->sym->name, "Beta") != 0 || check_library(&b->p->check, "Beta") != d->sym) return false;
+  for (size_t i = 0; i < b->nlocals; i++)
+    if (b->local[i].sym == d->params[x == 1]) return false;
+  return true;
+}
+
 static void check_cell(walk *w, const ast_stmt *s, const check_dist *d, const bound *y, const region *g, const range *r) {
   binder *b = w->b;
   if (y->missing && y->missing->missing[g->cell]) return;
@@ -283,12 +292,23 @@ static void check_cell(walk *w, const ast_stmt *s, const check_dist *d, const bo
                                              : (bind_num){.kind = DATA_INT, .i = y->cells[g->cell].integer};
   double v = number(x);
   const bool never = v == 0 && vanishes_at_0(b, d);
+  if (at_end_of_beta(w, d, v)) {
+    diag *e = bind_error(b, "E0787", s->sample.dist->at, "%s = %s, where the density of `Beta` is 0 or infinite", cell_name(w, y->sym->name, g), bind_num_text(b, x));
+    if (!y->written) bind_note(b, e, "%s", bind_where(b, y, y->fill ? 0 : g->cell));
+    bind_point_binding(b, e, y);
+    bind_help(b, e, "shares of exactly 0 and 1 need a model of their own, or data moved off the ends: `let z = (y * (N - 1) + 0.5) / N`");
+    w->found = true;
+    return;
+  }
   if (!never && !(r->lower && v < number(r->lo)) && !(r->upper && v > number(r->hi))) return;
   diag *e = never ? bind_error(b, "E0787", s->sample.dist->at, "%s = 0, and the density of `%s` is 0 there whatever its parameters", cell_name(w, y->sym->name, g), d->sym->name)
                   : bind_error(b, "E0787", s->sample.dist->at, "%s = %s is outside the support of `%s` (%s)", cell_name(w, y->sym->name, g), bind_num_text(b, x), d->sym->name,
                                range_words(w, d, r));
   if (!y->written) bind_note(b, e, "%s", bind_where(b, y, y->fill ? 0 : g->cell));
   bind_point_binding(b, e, y);
+  const bool whole = !never && x.kind != DATA_REAL && r->lower && v < number(r->lo);
+  if (whole && v == 0 && number(r->lo) == 1) bind_help(b, e, "counting starts at 1: add 1 to each in the data");
+  else if (whole && v < 0) bind_help(b, e, "if it stands for a value that is missing, write `null` in JSON, `NA` or nothing in CSV");
   w->found = true;
 }
 

@@ -77,9 +77,8 @@ static const char *as_index(binder *b, const symbol *s) {
 
 static bool no_texts(binder *b, const bound *y) {
   const ty_info *t = y->sym->type;
-  if (t->kind != TY_BOOL && stray_text(b, y)) return false;
-  const char *help = t->kind == TY_BOOL ? "texts that read as bool are no and yes, or false and true"
-                     : !t->spin && t->event_rank == 0 ? as_index(b, y->sym) : NULL;
+  if (stray_text(b, y)) return false;
+  const char *help = !t->spin && t->event_rank == 0 ? as_index(b, y->sym) : NULL;
   return wrong(b, y, (size_t)-1, "texts were found", help);
 }
 
@@ -123,6 +122,14 @@ static int truth(const char *text) {
   return -1;
 }
 
+/* The first text that is none of them. */
+static bool no_truth(binder *b, const bound *y) {
+  size_t cell = 0;
+  while (y->x->i64[cell] < 1 || truth(y->x->levels[y->x->i64[cell] - 1]) >= 0) cell++;
+  return wrong(b, y, cell, arena_printf(b->a, "a text%s that reads neither as false nor as true", bind_word_shown(b, y->x->levels[y->x->i64[cell] - 1])),
+               "texts that read as bool are no and yes, or false and true");
+}
+
 static bool to_bools(binder *b, bound *y) {
   const data_array *x = y->x;
   if (x->kind == DATA_BOOL) {
@@ -131,7 +138,7 @@ static bool to_bools(binder *b, bound *y) {
   }
   if (x->kind == DATA_TEXT) {
     for (size_t k = 0; k < x->n_levels; k++)
-      if (truth(x->levels[k]) < 0) return no_texts(b, y);
+      if (truth(x->levels[k]) < 0) return no_truth(b, y);
     int64_t *cells = ARENA_ARRAY(b->a, int64_t, x->cells);
     for (size_t k = 0; k < x->cells; k++) cells[k] = truth(x->levels[x->i64[k] - 1]);
     y->cells = (const exec_cell *)cells;

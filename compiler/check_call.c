@@ -162,14 +162,19 @@ void solve_event(check_state *st, const ty_info *event, const ty_info *actual, s
 
 static const char *kind_word(ty_kind k) { return k == TY_REAL ? "real" : k == TY_INT ? "int" : "bool"; }
 
-static void wrong_argument(ctx *c, const ast_expr *arg, symbol *callee, const symbol *param, const size_solution *sol) {
+static void wrong_argument(ctx *c, const ast_expr *arg, symbol *callee, const signature *sig, const symbol *param, const size_solution *sol) {
   const ty_info *t = ty_of(arg);
   diag *d = cx_error(c, "E0511", arg->at, "argument `%s` of `%s` must be %s, not %s", param->name, callee->name,
                      ty_print(c->p, ty_substitute(c->st, param->type, sol)), ty_print(c->p, t));
   point_shape(c, d, arg);
   if (param->at.file && !sym_of(callee)->library) cx_point(c, d, param->at, "declared here");
   if (param->type->kind == TY_BOOL && t->kind == TY_INT) cx_help(c, d, "compare it: `... != 0`");
-  if (param->type->kind == TY_INT && t->kind == TY_REAL) cx_help(c, d, "`int(x)` converts a real that is whole");
+  /* An unknown real is never whole: another argument was meant here. */
+  const bool drawn = arg->kind == EXPR_NAME && arg->name.sym && arg->name.sym->kind == SYM_LATENT;
+  if (param->type->kind == TY_INT && t->kind == TY_REAL && drawn && sig->n > 1) cx_help(c, d, "it is %s, in this order", call_form(c, callee, sig));
+  else if (param->type->kind == TY_INT && t->kind == TY_REAL) cx_help(c, d, "`int(x)` converts a real that is whole");
+  if (param->type->rank == 2 && t->rank == 1 && t->kind == TY_REAL)
+    cx_help(c, d, "a diagonal matrix is `diag(v)`, `diag(s^2)` of standard deviations s; independent elements are drawn by `Normal(mu, s)`");
   if (param->type->rank == 2 && t->rank == 0) cx_help(c, d, "a diagonal matrix is `diag(rep(x, K))`; independent elements are drawn by `x: real[K] ~ Normal(mu, sigma)`");
   if (param->type->rank == 1 && t->rank == 0) cx_help(c, d, "`rep(x, K)` is a vector of K copies");
 }
@@ -195,7 +200,7 @@ bool unify_args(ctx *c, const ast_expr *call, symbol *callee, const signature *s
       if (ty_join(want, t->kind) == TY_REAL && p->type->rank == 0 && t->rank > 0) {
         diag *d = cx_error(c, "E0511", args[i]->at, "argument `%s` of `%s` must be %s, not real", p->name, callee->name, kind_word(want));
         point_shape(c, d, args[i]);
-      } else wrong_argument(c, args[i], callee, p, sol);
+      } else wrong_argument(c, args[i], callee, sig, p, sol);
       ok = false;
       continue;
     }
@@ -221,7 +226,7 @@ bool unify_args(ctx *c, const ast_expr *call, symbol *callee, const signature *s
     const symbol *p = sig->params[i];
     const ty_info *t = ty_of(args[i]);
     if (t->rank < p->type->rank) {
-      wrong_argument(c, args[i], callee, p, sol);
+      wrong_argument(c, args[i], callee, sig, p, sol);
       ok = false;
       continue;
     }
@@ -232,7 +237,7 @@ bool unify_args(ctx *c, const ast_expr *call, symbol *callee, const signature *s
       fits = known(st, p->type->dim[k], sol, true) == t->dim[front + k];
     }
     if (!fits) {
-      wrong_argument(c, args[i], callee, p, sol);
+      wrong_argument(c, args[i], callee, sig, p, sol);
       ok = false;
       continue;
     }

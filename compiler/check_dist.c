@@ -194,6 +194,16 @@ static void warn_sign(ctx *c, const ast_expr *dist, const signature *sig, ast_ex
     sym_of(s)->sign_told = true;
     diag *d = diag_add(c->p->diags, DIAG_WARNING, "W0601", args[k]->at, "`%s` of `%s` cannot be negative, and `%s` may be", sig->params[k]->name, dist->call.fn.name, s->name);
     cx_point(c, d, site->at, "drawn here");
+    const ast_expr *hi = sig->params[k]->type->hi;
+    double top;
+    if (hi && const_of_expr(hi, &top) && top == 1) {
+      const char *name = dist->call.fn.name;
+      d->message = arena_printf(c->a, "`%s` of `%s` lies between 0 and 1, and `%s` may lie anywhere", sig->params[k]->name, name, s->name);
+      const bool logit = strcmp(name, "Bernoulli") == 0 || strcmp(name, "Binomial") == 0;
+      cx_help(c, d, "give it a prior on probabilities, such as `%s ~ Beta(1, 1)`%s", s->name,
+              logit ? arena_printf(c->a, ", or take it as a log odds: `%s(%slogit = %s)`", name, name[1] == 'i' ? "n, " : "", s->name) : "");
+      continue;
+    }
     cx_help(c, d, "give it a prior on what is above 0, such as `%s ~ HalfNormal(1)`, or a type that is: `%s: real<lower = 0> ~ ...`", s->name, s->name);
   }
 }

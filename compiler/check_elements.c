@@ -274,7 +274,7 @@ static bool set_once(ctx *c, const elements *e, piece *const *list, size_t n) {
   if (n == 1 && !list[0]->conditional) return true;
   if (n == 1) {
     diag *d = cx_error(c, "E0523", piece_at(e, list[0]), "this element of `%s` is set under a condition only", e->name);
-    cx_help(c, d, "set it in both branches of the `if`, or choose the value: `if c { a } else { b }`");
+    cx_help(c, d, "set it in both branches of the `if`, or choose the value: `if c { a } else { b }`; unknowns are drawn for the whole range, and chosen among where they are read");
     return false;
   }
   diag *d = cx_error(c, "E0522", piece_at(e, list[1]), "`%s` is set twice here", e->name);

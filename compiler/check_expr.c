@@ -51,7 +51,7 @@ static void loop_bounds(ctx *c, ast_range *r, loop *l) {
   bool lo = check_int(c, r->lo, "the start of a range"), hi = check_int(c, r->hi, "the end of a range");
   if (c->stochastic) {
     diag *d = cx_error(c, "E0530", span_join(r->lo->at, r->hi->at), "how often a loop runs may not depend on a %s", c->kind == CTX_AGENT ? "state or an action" : "latent");
-    cx_help(c, d, "run over the largest range and choose with `if`: `for i in 1..N if i <= k`");
+    cx_help(c, d, "run over the largest range, in which everything is drawn, and choose by values: `if i <= k { a } else { b }`");
   }
   c->stochastic = outer;
   double by = 1;

@@ -14,7 +14,8 @@ static const char recipe[] = "write it as a `dist`, or its density with `factor`
 
 /* The distributions that are missing share a help, by which they are told. */
 static const habit dists[] = {
-    {" Gaussian gaussian normal norm dnorm ", "it is `Normal(mu, sigma)`, sigma being the standard deviation"},
+    {" Gaussian gaussian normal norm ", "it is `Normal(mu, sigma)`, sigma being the standard deviation"},
+    {" dnorm ", "it is `Normal(mu, sigma)`, sigma being the standard deviation; with a precision tau, as JAGS has it, `Normal(mu, 1 / sqrt(tau))`"},
     {" std_normal StandardNormal ", "it is `Normal(0, 1)`"},
     {" half_normal halfnorm HalfGaussian ", "it is `HalfNormal(sigma)`"},
     {" Exp exp exponential expon dexp ", "it is `Exponential(rate)`, whose mean is 1 / rate"},
@@ -34,7 +35,8 @@ static const habit dists[] = {
     {" categorical dcat ", "it is `Categorical(p)`, over 1..K"},
     {" categorical_logit CategoricalLogit ", "it is `Categorical(logit = x)`, over 1..K"},
     {" dirichlet ", "it is `Dirichlet(alpha)`"},
-    {" multi_normal MvNormal MultivariateNormal multivariate_normal mvnormal dmnorm ", "it is `MultiNormal(mu, cov)` or `MultiNormal(mu, cholesky = L)`"},
+    {" multi_normal MvNormal MultivariateNormal multivariate_normal mvnormal ", "it is `MultiNormal(mu, cov)` or `MultiNormal(mu, cholesky = L)`"},
+    {" dmnorm ", "it is `MultiNormal(mu, precision = P)`, whose matrix is a precision as that of JAGS is"},
     {" multi_normal_cholesky ", "it is `MultiNormal(mu, cholesky = L)`"},
     {" chi_square ChiSquare Chi2 ", "it is `ChiSquared(nu)`"},
     {" inv_chi_square InverseChiSquared ", "it is `InvChiSquared(nu)`"},
@@ -107,7 +109,18 @@ static const habit functions[] = {
     {" log1m ", "it is `log1p(-x)`"},
     {" logaddexp log_sum_exp2 ", "it is `log_add_exp(a, b)`"},
     {" log1p_exp softplus log1pexp ", "it is `log1p_exp(x)`"},
-    {" dot_product inner ", "it is `dot(x, y)`"},
+    {" dot_product inner inprod ", "it is `dot(x, y)`"},
+    {" det determinant log_determinant logdet log_determinant_spd slogdet ", "of a covariance matrix A the log determinant is `2 * sum(log(L[i, i]) for i in 1..K)` with `let L = cholesky(A)`"},
+    {" trace diagonal ", "the diagonal of a matrix is `[A[i, i] for i in 1..K]`, its trace `sum(A[i, i] for i in 1..K)`"},
+    {" segment head tail sub_row sub_col block ", "a slice is written `x[a..b]`, of a matrix `X[a..b, c..d]`"},
+    {" step int_step Heaviside heaviside equals ", "it is a comparison: `x >= 0`, which counts as 0 and 1"},
+    {" log_inv_logit log_sigmoid ", "it is `-log1p_exp(-x)`"},
+    {" log1m_inv_logit ", "it is `-log1p_exp(x)`"},
+    {" quad_form_diag ", "it is `diag(s) @ R @ diag(s)`"},
+    {" diag_pre_multiply ", "it is `diag(s) @ L`"},
+    {" diag_post_multiply ", "it is `L @ diag(s)`"},
+    {" quad_form ", "it is `B' @ A @ B`, of a vector `dot(b, A @ b)`"},
+    {" pow_int power ", "it is `x^n`"},
     {" dot_self ", "it is `dot(x, x)`"},
     {" range seq seq_len arange ", "a range is written `1..N`"},
     {" matmul mm ", "it is `A @ B`"},
@@ -176,7 +189,7 @@ const char *habit_function(const char *name) {
   return NULL;
 }
 
-static const habit modules[] = {{" np numpy jnp math torch tf scipy stats jax tt pt ", "functions stand by themselves: `exp(x)`, `sum(x)`; docs/language.md, section 10, has a table"}};
+static const habit modules[] = {{" np numpy jnp math torch tf scipy stats jax tt pt ", "functions stand by themselves: `exp(x)`, `sum(x)`; docs/language.md, section 8, lists them"}};
 
 const char *habit_module(const char *name) { return find(modules, 1, name); }
 

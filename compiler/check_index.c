@@ -318,6 +318,8 @@ static bool has_axes(ctx *c, const ast_expr *e, const ty_info *t) {
     d = cx_error(c, "E0506", e->at, "%s has no elements: it is one %s", base_text(base) ? arena_printf(c->a, "`%s`", base_text(base)) : "this", ty_print(c->p, t));
   if (base->kind == EXPR_NAME && base->name.sym && base->name.sym->at.file == base->at.file)
     cx_point(c, d, base->name.sym->at, "`%s` is %s", base->name.name, ty_print(c->p, t));
+  if (t->rank == 0 && base->kind == EXPR_NAME && base->name.sym && base->name.sym->kind == SYM_LATENT)
+    cx_help(c, d, "a type says how many there are: `%s: real[J] ~ ...`", base->name.name);
   return false;
 }
 

@@ -69,6 +69,13 @@ static ast_expr *first_call(ctx *c, const ast_expr *e, const ode_call *o) {
     cx_help(c, d, "declare it: `fn f(t: real, u: real[D], ...): real[D] = ...`, the derivative of the state u at the time t");
     return NULL;
   }
+  const ast_decl *decl = s->decl;
+  if (decl && decl->params.n && decl->params.items[0].type && decl->params.items[0].type->dims.n) {
+    diag *d = cx_error(c, "E0511", f->at, "`ode` calls `%s` with the time first, and its first parameter is a vector", s->name);
+    cx_point(c, d, s->at, "declared here");
+    cx_help(c, d, "declare it `fn %s(t: real, u: real[D], ...): real[D]`, also where the derivative does not depend on the time", s->name);
+    return NULL;
+  }
   ast_expr *call = ARENA_NEW(c->a, ast_expr);
   *call = (ast_expr){.kind = EXPR_CALL, .id = f->id, .at = e->at, .depth = e->depth};
   call->call.fn = f->name;

@@ -412,11 +412,15 @@ static bool has_factor(const ast_block *b) {
 
 /* Data that no statement compares with the unknowns leave the prior as it was. */
 static void warn_unobserved(ctx *c, const ast_run *r, const check_model *m, const char *method) {
-  if (r->on.n == 0 || (method && strcmp(method, "prior") == 0) || has_factor(m->decl->body)) return;
+  if (c->p->diags->errors || r->on.n == 0 || (method && strcmp(method, "prior") == 0) || has_factor(m->decl->body)) return;
   for (size_t i = 0; i < m->nsites; i++)
     if (m->sites[i].role == IR_OBSERVED) return;
   diag *d = diag_add(c->p->diags, DIAG_WARNING, "W0801", r->model.at, "nothing is observed: model `%s` draws from its prior", m->sym->name);
-  if (m->ndata) cx_help(c, d, "an observation is written `%s ~ ...`", m->data[0]->name);
+  for (size_t i = 0; i < m->ndata; i++)
+    if (m->data[i]->size == IR_SIZE_NONE && m->data[i]->type && m->data[i]->type->rank) {
+      cx_help(c, d, "an observation is written `%s ~ ...`", m->data[i]->name);
+      break;
+    }
 }
 
 /* `using` says how sweeps move: where there are sweeps. */

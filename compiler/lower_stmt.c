@@ -132,7 +132,8 @@ static ir_val sum_all(lower *l, const ast_expr *e) {
 
 static void track(lower *l, const ast_stmt *s) {
   if (l->b.block->owner) {
-    lower_refuse(l, s->at, "`track` inside a loop");
+    if (lower_refuse(l, s->at, "`track` inside a loop") || l->p->diags->n == 0) return;
+    diag_help(l->p->diags, l->p->diags->items[l->p->diags->n - 1], "define it by elements and save the array behind the loop: `let mu[i] = ...` in it, `track mu` below");
     return;
   }
   for (size_t k = 0; k < s->track.items.n; k++) {

@@ -54,6 +54,12 @@ bool program_collapse(program *p, ir_fn *prepare, bool most_likely, ir_fn **mode
   if (p->sums == SUMS_TRY) return false;
   diag *d = diag_add(&p->diags, DIAG_ERROR, "E0833", plan.where, "the finite unknowns of this model cannot be summed out, which nuts needs");
   diag_note(&p->diags, d, "%s", plan.why);
+  for (size_t k = 0; k < p->nmissing; k++) {
+    const lower_missing *x = &p->missing[k];
+    if (!x->latent || x->given) continue;
+    diag_note(&p->diags, d, "`%s` has %lld missing value%s, which the model reads elsewhere: %s unknown%s as well", x->name, (long long)x->n, x->n == 1 ? "" : "s", x->n == 1 ? "it is" : "they are",
+              x->n == 1 ? "" : "s");
+  }
   diag_help(&p->diags, d, "`with gibbs` draws them one by one, each given everything else");
   return false;
 }

@@ -52,6 +52,8 @@ static const char *target_text(parser *p, const ast_target *t) {
   return b.s;
 }
 
+static bool is_name(const ast_expr *e, const char *name) { return e->kind == EXPR_NAME && strcmp(e->name.name, name) == 0; }
+
 static void misplaced_assignment(parser *p, const ast_stmt *s, body_kind in) {
   const ast_target *t = &s->assign.target;
   span at = span_join(t->at, s->assign.value->at);
@@ -65,6 +67,12 @@ static void misplaced_assignment(parser *p, const ast_stmt *s, body_kind in) {
     diag_help(p->diags, d, "write `%s ~ %s`", name, b.s);
   } else {
     diag *d = diag_add(p->diags, DIAG_ERROR, "E0302", at, "%s has no mutable variables", bodies[in]);
+    const ast_expr *v = s->assign.value;
+    if (v->kind == EXPR_BINARY && v->binary.op == OP_ADD && (is_name(v->binary.lhs, t->name.name) || is_name(v->binary.rhs, t->name.name))) {
+      diag_help(p->diags, d, "a running sum is `sum(e for i in 1..N)`, and its steps are `cumsum(x)`, or by elements: `let %s[t] = %s[t - 1] + e` behind `let %s[1] = ...`", t->name.name,
+                t->name.name, t->name.name);
+      return;
+    }
     diag_help(p->diags, d, "write `let %s = ...` for a definition%s", name,
               in == IN_FN ? "" : arena_printf(p->a, t->subs.n ? ", `%s ~ ...` for a random variable" : ", `%s ~ ...` for a random variable, `track %s = ...` to save it with the draws", name, name));
   }

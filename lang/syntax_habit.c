@@ -162,6 +162,20 @@ static bool extent_slip(parser *p, token t) {
   return false;
 }
 
+/* `x[i, j]`, as it stands left of a `~` behind t; NULL: nowhere. */
+static const char *drawn_below(const parser *p, token t, const char *name) {
+  const char *text = source_get(p->map, p->file)->text;
+  const size_t n = strlen(name);
+  for (const char *at = text + t.off; (at = strstr(at, name)) != NULL; at += n) {
+    if (at[n] != '[' || (at > text && (at[-1] == '_' || (at[-1] >= '0' && at[-1] <= '9') || (at[-1] | 32) >= 'a'))) continue;
+    const char *end = at + n;
+    while (*end && *end != ']' && *end != '\n') end++;
+    if (*end != ']' || end - at > 60) continue;
+    if (*skip_blanks(end + 1) == '~') return arena_printf(p->a, "%.*s", (int)(end + 1 - at), at);
+  }
+  return NULL;
+}
+
 /* A model without a name; an unknown without a distribution. */
 static bool half_declaration(parser *p, token t) {
   token first = syntax_first_word(p, t);
@@ -177,6 +191,13 @@ static bool half_declaration(parser *p, token t) {
     bool real = strncmp(text, "real", 4) == 0, lower = strstr(text, "lower") != NULL, upper = strstr(text, "upper") != NULL;
     diag *d = syntax_report(p, first, "E0203", "an unknown needs a distribution");
     d->at = span_join(d->at, build_span(p, p->before));
+    /* The same name with subscripts, further down: it is drawn by elements. */
+    const char *below = strchr(text, '[') ? drawn_below(p, t, first.name) : NULL;
+    if (below) {
+      const char *extents = strchr(text, '[');
+      diag_help(p->diags, d, "what is drawn by elements needs no declaration; a type may stand where they are drawn: `%s: %.*s ~ ...`", below, (int)(extents - text), text);
+      return true;
+    }
     diag_help(p->diags, d, "write `%s: %s ~ %s`%s; data stand in the model's signature", first.name, text,
               !real || (lower && upper) ? "Flat()" : lower ? "HalfNormal(1)" : upper ? "Flat()" : "Normal(0, 1)",
               real && !upper ? ", or `~ Flat()` for none" : "");
@@ -220,7 +241,8 @@ static bool assignment(parser *p, token t) {
   token next = tokens_peek(&p->tokens, 0);
   if (t.kind == T_LT && next.kind == T_MINUS && next.off == t.off + 1) {
     t.len = 2;
-    return syntax_slip(p, t, "E0203", "`<-` does not assign", "write `let x = e` for a definition, `x ~ D` for a random variable");
+    const char *name = p->nwords == 1 && first.name ? first.name : "mu";
+    return syntax_slip(p, t, "E0203", "`<-` does not assign", "write `let %s = e` for a definition, `%s ~ D` for a random variable", name, name);
   }
   return false;
 }

@@ -1,4 +1,5 @@
 /* api_task.c: tasks of aim.h: data, options, binding and the run. */
+#include "compiler/prelude.h"
 #include "vm/api.h"
 
 #include "vm/interp.h"
@@ -467,14 +468,24 @@ static run_status run_task(aim_task *t) {
   return st;
 }
 
+static bool of_library(const aim_task *t, span at) {
+  const source_file *f = source_get(&t->p.sources, at.file);
+  for (size_t k = 0; f && k < aim_prelude_count; k++)
+    if (strcmp(f->name, aim_prelude[k].file) == 0 && f->len == aim_prelude[k].len) return true;
+  return false;
+}
+
 static void report(aim_task *t, run_status st) {
   if (ARENA_TRY(&t->mem)) return;
   run *r = &t->run;
   if (st == RUN_E_BOUND) api_report_stop(t, &r->faults);
   if (st == RUN_E_INIT) api_report_init(t);
   if (st == RUN_E_SCHEDULE) {
-    diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0913", r->where, "the schedule %s", r->why);
-    if (t->plan.run) diag_point(&t->p.diags, d, t->plan.run->at, "in this run");
+    /* A line of the library is none that a user can mend: the statement is. */
+    const bool library = t->plan.run && of_library(t, r->where);
+    diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0913", library ? t->plan.run->at : r->where, "the schedule %s", r->why);
+    if (library) diag_help(&t->p.diags, d, "look at the values it is given: `geometric` multiplies, so it begins above 0, as in `beta = 0.01 -> 5`; `linear` may begin at 0");
+    else if (t->plan.run) diag_point(&t->p.diags, d, t->plan.run->at, "in this run");
   }
   if (st == RUN_E_METHOD) diag_add(&t->p.diags, DIAG_ERROR, "E0912", t->plan.model->decl->name.at, "%s", r->why);
   if (st == RUN_E_IO && t->output && t->io_errno == 0) {
