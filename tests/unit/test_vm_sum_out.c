@@ -621,7 +621,7 @@ static void random_graphs(void **state) {
 
 /* ---- random plates and chains */
 
-/* Sites of five shapes, and terms that read them at random lags.  Some tie every element of one to every element of another, or arrays of
+/* Sites of five shapes, and terms that read them at random lags and at positions from data.  Some tie every element of one to every element of another, or arrays of
  * different lengths, and are refused. */
 static void random_structures(void **state) {
   (void)state;
@@ -677,19 +677,23 @@ static void random_structures(void **state) {
       if (time) n += (size_t)snprintf(body + n, sizeof body - n, "t in %d..%d", 1 + lag, last);
       n += (size_t)snprintf(body + n, sizeof body - n, "%sfactor (1 + x) * sin(%s)%s\n", group || time ? " { " : "  ", term, group || time ? " }" : "");
     }
+    /* At positions from data; beside `a` it is refused. */
+    if (in[1] && below(&seed, 2))
+      n += (size_t)snprintf(body + n, sizeof body - n, "  plate n in 1..4 { factor (1 + x) * sin(%.2f * k[g[n]]%s) }\n", uniform(&seed), in[0] && below(&seed, 4) == 0 ? " + a" : "");
     char text[4608];
-    snprintf(text, sizeof text, "model shapes(y: real) {\n  x ~ Normal(y, 1)\n%s}\n", body);
+    snprintf(text, sizeof text, "model shapes(y: real, g: index(2)[4]) {\n  x ~ Normal(y, 1)\n%s}\n", body);
+    static const char data[] = "{\"y\": 0.3, \"g\": [1, 2, 1, 1]}";
     static both b;
     const char *messages;
     tried++;
-    if (!model_try_summed(&b.sum, text, "{\"y\": 0.3}", NEED_LOGDENS | NEED_GRAD | NEED_OUTPUTS, &messages)) {
+    if (!model_try_summed(&b.sum, text, data, NEED_LOGDENS | NEED_GRAD | NEED_OUTPUTS, &messages)) {
       if (!strstr(messages, "cannot be summed out")) fail_msg("%s\n%s", messages, text);
       model_close(&b.sum);
       continue;
     }
     accepted++;
     model_close(&b.sum);
-    open_both(&b, text, "{\"y\": 0.3}", range);
+    open_both(&b, text, data, range);
     check_open(&b, false);
   }
   if (accepted * 2 < tried) fail_msg("%d of %d models accepted", accepted, tried);
