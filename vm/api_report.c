@@ -1,5 +1,6 @@
 /* api_report.c: diagnostics of programs and tasks as records and as text, and what a run has to say about itself. */
 #include "vm/api.h"
+#include "vm/interp.h"
 
 #include "lang/render.h"
 #include "vm/diagnose.h"
@@ -113,6 +114,7 @@ static bool at_ode(const aim_task *t, span at) {
 }
 
 static const char *guard_words(const aim_task *t, const eval_faults *f) {
+  if (f->factor) return "a matrix without a Cholesky factor";
   return at_ode(t, f->guard_where) ? "a solve that failed" : "a value outside the support or an invalid parameter";
 }
 
@@ -120,7 +122,8 @@ static const char *guard_words(const aim_task *t, const eval_faults *f) {
 static const char *any_real(const aim_task *t, span at) {
   static const struct { const char *call, *help; } table[] = {
       {"Bernoulli(", "`Bernoulli(logit = x)` takes any real x. "}, {"Binomial(", "`Binomial(n, logit = x)` takes any real x. "},
-      {"Categorical(", "`Categorical(logit = x)` takes any vector x. "}, {"Poisson(", "`Poisson(log = x)` takes any real x. "}};
+      {"Categorical(", "`Categorical(logit = x)` takes any vector x. "}, {"Poisson(", "`Poisson(log = x)` takes any real x. "},
+      {"MultiNormal(", "A covariance that is singular, as of points that are equal, has no density: add to its diagonal, `K + diag(rep(1e-6, N))`. "}};
   const source_file *f = at.file ? source_get(&t->p.sources, at.file) : NULL;
   for (size_t k = 0; f && k < sizeof table / sizeof table[0]; k++) {
     size_t n = strlen(table[k].call);
@@ -131,9 +134,38 @@ static const char *any_real(const aim_task *t, span at) {
   return "";
 }
 
+static const char no_factor[] = "covariances of points that are equal, or nearly so, are singular up to rounding: add to the diagonal, `K + diag(rep(1e-6, N))`";
+
+/* What is made of data alone is made before anything else; where some of it is NaN no value of the unknowns helps.  True after a report. */
+static bool blame_data(aim_task *t) {
+  diag_list *l = &t->p.diags;
+  eval_model m;
+  eval_worker w;
+  const char *message;
+  exec_report r = {0};
+  bool found = false;
+  if (eval_model_load(&m, &t->p, &interp_engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message) == EXEC_OK) {
+    const int prepare = interp_engine.find(m.loaded, "prepare");
+    if (prepare >= 0 && eval_worker_init(&w, &m, 0, &t->vm->alloc)) {
+      found = interp_engine.find_nan(w.w, prepare, w.in, &r);
+      eval_worker_free(&w);
+    }
+  }
+  eval_model_unload(&m);
+  if (!found || !r.where.file) return false;
+  diag *d = diag_add(l, DIAG_ERROR, "E0788", r.where, r.factor ? "this has a covariance matrix, made of data alone, without a Cholesky factor" : "this is NaN whatever the unknowns are, since it is made of data alone");
+  strbuf at;
+  strbuf_init(&at, l->a);
+  for (uint32_t k = 0; k < r.naxes; k++) strbuf_printf(&at, "%s%lld", k ? ", " : "element [", (long long)r.at[k] + 1);
+  if (r.naxes) diag_say(l, d, "%s]", at.s);
+  diag_help(l, d, "%s", r.factor ? no_factor : "look at the data behind it: a logarithm or a root of a negative number, 0 / 0, or a difference of infinities");
+  return true;
+}
+
 void api_report_init(aim_task *t) {
   const eval_faults *f = &t->run.faults;
   diag_list *l = &t->p.diags;
+  if (blame_data(t)) return;
   span at = f->nan_where.file ? f->nan_where : f->guard_where.file ? f->guard_where : t->p.model->decl->name.at;
   const char *what = t->plan.method == PLAN_IMPORTANCE || t->plan.method == PLAN_AIS ? "every particle has weight 0" : "no initial point has a finite log density";
   diag *d = diag_add(l, DIAG_ERROR, "E0911", at, "%s", what);
@@ -143,7 +175,8 @@ void api_report_init(aim_task *t) {
     diag_point(l, d, f->guard_where, "%s (%llu times)", guard_words(t, f), (unsigned long long)f->guards);
   blame(t, d);
   const char *other = f->nan_where.file ? "" : any_real(t, f->guard_where);
-  if (*other) diag_help(l, d, "%sOtherwise declare the bounds, so that no such point is tried", other);
+  if (f->factor && !f->nan_where.file) diag_help(l, d, "%s", no_factor);
+  else if (*other) diag_help(l, d, "%sOtherwise declare the bounds, so that no such point is tried", other);
   else diag_help(l, d, "check that the data can arise under the model's supports, or give narrower priors or a smaller init_radius");
 }
 
@@ -176,10 +209,11 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
   const bool weighs = t->plan.method == PLAN_GIBBS || t->plan.method == PLAN_SLICE;
   if (f->guards && !weighs) {
     n++;
-    bool ode = at_ode(t, f->guard_where);
+    const bool ode = at_ode(t, f->guard_where), factor = f->factor;
     strbuf_printf(b, "%llu time%s%s %s, first at %s; such points have density 0. ", (unsigned long long)f->guards, f->guards == 1 ? "" : "s", markov ? " after warm-up" : "",
-                  ode ? "a solve failed" : "a value was outside its support or a parameter was invalid", api_place(&t->p.sources, f->guard_where, b->a));
+                  ode ? "a solve failed" : factor ? "a matrix had no Cholesky factor" : "a value was outside its support or a parameter was invalid", api_place(&t->p.sources, f->guard_where, b->a));
     strbuf_puts(b, ode ? "Steps became too small, or more than `max_steps`: look at the solution near such parameters.\n"
+                   : factor ? "Add to the diagonal of a covariance that may be singular up to rounding: `K + diag(rep(1e-6, N))`.\n"
                        : arena_printf(b->a, "%sDeclare the bounds, so that no such point is tried.\n", any_real(t, f->guard_where)));
   }
   if (f->nans) {

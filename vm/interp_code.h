@@ -190,6 +190,7 @@ typedef struct interp_draw {
 typedef struct interp_watch {
   uint32_t nres, nargs;
   bool factor; /* of a Cholesky factorisation */
+  uint32_t naxes, axis[IR_MAX_RANK]; /* cells with the indices of the plate around it */
   struct { bool array; uint32_t slot; int64_t n; } *v; /* results, then operands */
 } interp_watch;
 

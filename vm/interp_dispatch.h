@@ -333,7 +333,10 @@ INTERP_RUN(interp_run *r) {
   OP(NANCHECK) {
     if (interp_watch_nan(in->u.shape, c, p)) {
       r->nan = true;
-      r->report.factor = ((const interp_watch *)in->u.shape)->factor;
+      const interp_watch *watch = in->u.shape;
+      r->report.factor = watch->factor;
+      r->report.naxes = watch->naxes;
+      for (uint32_t k = 0; k < watch->naxes; k++) r->report.at[k] = c[watch->axis[k]].integer;
       r->report.where = r->fn->where[in - code];
       return EXEC_OK;
     }

@@ -420,6 +420,11 @@ static void emit_watch(icomp *c, const ir_op *op) {
     ir_visit_ops(&o->u.branch->else_, watch_uses, &w);
   }
   interp_watch s = {.nres = (uint32_t)nres, .nargs = (uint32_t)(w.n - nres), .factor = op->code == IR_CHOLESKY_OP};
+  const ir_op *around = op->block->owner;
+  for (uint32_t k = 0; around && around->code == IR_PLATE_OP && k < around->u.loop->rank; k++) {
+    const ival *i = &c->v[around->u.loop->index[k]];
+    if (i->kind == K_CELL) s.axis[s.naxes++] = i->at;
+  }
   s.v = arena_alloc(&c->program->mem, w.n, sizeof *s.v);
   for (size_t k = 0; k < w.n; k++) {
     const ival *x = &c->v[w.v[k]];

@@ -39,3 +39,33 @@ E
   diverged=$(sed -n 's/^\([0-9]*\) of 800 transitions diverged.*/\1/p' out)
   [ -n "$told" ] && [ "$told" = "$diverged" ] || fail "$told points, $diverged divergences"
 }
+
+test_nan_of_data_alone() {
+  cat >m.aim <<'E'
+model m(x: real[N], y: real[N]) {
+  b ~ Normal(0, 5)
+  let z = 2 + log(x)
+  y ~ Normal(b * z, 1)
+}
+infer m on x = [1, -2, 3], y = [1, 2, 3]
+E
+  for engine in vm auto; do
+    expect 1 $aimc run --engine $engine m.aim
+    says err 'error[E0788]'
+    says err 'm.aim:3:15'
+    says err '^^^^^^ element [2]'
+  done
+}
+
+test_covariance_of_data_without_a_factor() {
+  cat >m.aim <<'E'
+model gp(x: real[N], y: real[N]) {
+  f ~ MultiNormal(rep(0.0, N), gp_exp_quad(distances(x, x), 1.0, 2.0))
+  y ~ Normal(f, 0.1)
+}
+infer gp on x = [1, 1, 2, 2, 3], y = [1, 1, 2, 2, 3]
+E
+  expect 1 $aimc run m.aim
+  says err 'without a Cholesky factor'
+  says err 'add to the diagonal'
+}
