@@ -9,11 +9,11 @@ RT_INLINE rt_vf exp16(rt_vf x)
 {
   rt_vi far = (rt_vi)(x < -87.0f);
   rt_vf k = x * 1.44269502f + 12582912.0f; /* 1.5 2^23: the sum is rounded to an integer */
-  rt_vi whole = (rt_vi)k - 0x4B400000;
+  rt_vu whole = (rt_vu)k - 0x4B400000u; /* far below, where it is of no use, it wraps */
   k -= 12582912.0f;
   rt_vf r = (x - k * 0.693145752f) - k * 1.42860682e-06f, r2 = r * r, r4 = r2 * r2;
   rt_vf p = ((1.0f + r) + r2 * (0.5f + r * 0.166666672f)) + r4 * ((0.0416666679f + r * 0.00833333377f) + r2 * (0.00138888892f + r * 0.000198412701f));
-  return (rt_vf)(((rt_vi)p + (whole << 23)) & ~far);
+  return (rt_vf)((rt_vi)((rt_vu)p + (whole << 23)) & ~far);
 }
 
 /* What 16 visits look at: neighbours k < degree in 16 lanes. */
