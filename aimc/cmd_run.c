@@ -144,6 +144,7 @@ static void print_title(aim_task *t, size_t unknowns, double seconds) {
     if (strcmp(p.method, "nuts") == 0 || strcmp(p.method, "cycle") == 0) print_noncentred(&t->p), print_starts(&t->run);
     aim_evidence e;
     if (aim_evidence_get(t, &e) == AIM_OK) printf("log evidence %.4f (standard error %.2g)\n", e.log_evidence, e.standard_error);
+    else if (t->plan.method == PLAN_TEMPERING && !plan_is_biased(&t->plan)) printf("no log evidence: the lowest beta of the ladder is not 0\n");
     putchar('\n');
   }
 }

@@ -364,6 +364,7 @@ static bool build_model(building *b) {
   if (!p->ir) return false;
   if (!ir_verify_after(p->ir, "lowered")) return program_verify(p);
   if (p->replicate && !replicate_reads(p)) return false;
+  if (!p->replicate) replicate_say_lags(p);
   pass_fold(m, p->ir);
   pass_cse(m, p->ir); /* not dce: what only collects a site is read by the derivations */
   derive_prepare(m, p->ir);

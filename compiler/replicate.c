@@ -76,17 +76,47 @@ static const ir_op *first_reader(const ir_block *block, const bool *reads, bool 
   return hit;
 }
 
+/* The first statement that depends on observed values of y otherwise than by observing them, or NULL. */
+static const ir_op *reader_of(const program *p, const ir_site *y) {
+  const ir_fn *fn = p->ir;
+  bool *reads = ARENA_ARRAY(p->mem, bool, fn->nvals);
+  memset(reads, 0, fn->nvals * sizeof *reads);
+  for (uint32_t i = 0; i < fn->nparams; i++)
+    if (fn->param[i].role == IR_ROLE_DATA && strcmp(fn->param[i].name, y->name) == 0) reads[fn->param[i].val] = true;
+  ir_spread(reads, fn);
+  return first_reader(&fn->body, reads, false);
+}
+
+/* y_rep stands beside y, whose name it has. */
+static bool is_replica(const ir_site *r, const ir_site *y) {
+  const size_t n = strlen(y->name);
+  return r->role == IR_PREDICTED && strncmp(r->name, y->name, n) == 0 && strcmp(r->name + n, "_rep") == 0;
+}
+
+void replicate_say_lags(program *p) {
+  for (size_t k = 0; k < p->diags.n; k++)
+    if (strcmp(p->diags.items[k]->code, "N0914") == 0) return; /* a model may be built twice */
+  for (uint32_t k = 0; k < p->ir->nsites; k++) {
+    const ir_site *y = p->ir->site[k];
+    bool told = y->role != IR_OBSERVED;
+    for (uint32_t i = 0; i < p->ir->nsites && !told; i++) {
+      if (!is_replica(p->ir->site[i], y)) continue;
+      const ir_op *op = reader_of(p, y);
+      told = true;
+      if (!op) continue;
+      diag *d = diag_add(&p->diags, DIAG_NOTE, "N0914", op->where, "`%s` is drawn one step ahead", p->ir->site[i]->name);
+      diag_say(&p->diags, d, "this depends on observed values of `%s`", y->name);
+      diag_help(&p->diags, d, "each element is drawn given the observed ones that it depends on, not given those drawn before it; a path of its own is written out: `predict { ... }` with an array of another name");
+    }
+  }
+}
+
 bool replicate_reads(program *p) {
   const ir_fn *fn = p->ir;
   for (uint32_t k = 0; k < fn->nsites; k++) {
     const ir_site *y = fn->site[k];
     if (y->role != IR_OBSERVED) continue;
-    bool *reads = ARENA_ARRAY(p->mem, bool, fn->nvals);
-    memset(reads, 0, fn->nvals * sizeof *reads);
-    for (uint32_t i = 0; i < fn->nparams; i++)
-      if (fn->param[i].role == IR_ROLE_DATA && strcmp(fn->param[i].name, y->name) == 0) reads[fn->param[i].val] = true;
-    ir_spread(reads, fn);
-    const ir_op *op = first_reader(&fn->body, reads, false);
+    const ir_op *op = reader_of(p, y);
     if (!op) continue;
     diag *d = refuse(p, op->where, y->name);
     diag_say(&p->diags, d, "this depends on observed values of `%s`", y->name);

@@ -13,6 +13,8 @@ bool replicate_sites(program *p);
 /* What p->ir, as it was lowered, tells.  The same. */
 bool replicate_reads(program *p);
 /* `site` is a latent without a prior that can be drawn. */
+/* Notes of `predict y` where y depends on its own observed values: y_rep does not go its own way. */
+void replicate_say_lags(program *p);
 void replicate_improper(program *p, const ir_site *site);
 
 #endif

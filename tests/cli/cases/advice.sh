@@ -69,3 +69,33 @@ E
   says err 'without a Cholesky factor'
   says err 'add to the diagonal'
 }
+
+test_replicas_of_what_reads_its_own_past() {
+  cat >m.aim <<'E'
+model ar(y: real[T]) {
+  phi ~ Uniform(-1, 1)
+  y[1] ~ Normal(0, 1)
+  for t in 2..T { y[t] ~ Normal(phi * y[t - 1], 0.1) }
+  predict y
+}
+infer ar on y = [1, 0.9, 0.8] with nuts(draws = 100, warmup = 100)
+E
+  expect 0 $aimc run m.aim
+  says err 'note[N0914]: `y_rep` is drawn one step ahead'
+  [ "$(grep -c N0914 err)" = 1 ] || fail "told more than once"
+  sed 's/phi \* y\[t - 1\]/phi/' m.aim >n.aim
+  expect 0 $aimc run n.aim
+  ! grep -q N0914 err || fail "told where nothing reads"
+}
+
+test_no_evidence_says_why() {
+  cat >m.aim <<'E'
+model m(h: real[N]) {
+  s: spin[N] ~ Flat()
+  energy -sum(h[i] * s[i] for i in 1..N)
+}
+infer m on h = [1, 2] with tempering(beta = linear(0.1 -> 1, rungs = 3), warmup = 50, draws = 50)
+E
+  expect 0 $aimc run m.aim
+  says out 'no log evidence: the lowest beta of the ladder is not 0'
+}
