@@ -23,6 +23,7 @@ static void *aligned(size_t bytes) {
 
 typedef struct anneal {
   rt_spin_problem problem;
+  rt_spin_precision precision;
   rt_spin_model model;
   rt_spin_run run;
   const rt_spin_kernels *k;
@@ -40,7 +41,7 @@ static void run_anneal(void *ctx, long n) {
 /* beta from b0 to b1 in equal ratios. */
 static void anneal_open(anneal *a, rt_spin_plan plan, double b0, double b1, size_t sweeps) {
   a->k = rt_spin_kernels_for(0);
-  a->memory[0] = aligned(rt_spin_model_size(&a->model, &a->problem, RT_SPIN_F32));
+  a->memory[0] = aligned(rt_spin_model_size(&a->model, &a->problem, a->precision));
   rt_spin_model_make(&a->model, a->memory[0]);
   size_t room = rt_spin_groups_size(&a->model, a->problem.n);
   a->memory[2] = room ? aligned(room) : NULL;
@@ -135,10 +136,10 @@ static void hand_close(by_hand *h) {
   free((float *)h->spins.J);
 }
 
-static void dense(bench *b, size_t n, bool hot, size_t replicas, double bar) {
-  const char *name = bench_text("spins_sk_%zu_%s%s", n, hot ? "hot" : "cold", replicas > 1 ? bench_text("_x%zu", replicas) : "");
+static void dense(bench *b, size_t n, bool hot, size_t replicas, rt_spin_precision precision, double bar) {
+  const char *name = bench_text("spins_sk_%zu_%s%s%s", n, hot ? "hot" : "cold", precision == RT_SPIN_MIXED ? "_mixed" : "", replicas > 1 ? bench_text("_x%zu", replicas) : "");
   if (!bench_wanted(b, name)) return;
-  anneal a = {.problem = {.form = RT_SPIN_DENSE, .n = n, .J = glass(n, 1, n)}};
+  anneal a = {.problem = {.form = RT_SPIN_DENSE, .n = n, .J = glass(n, 1, n)}, .precision = precision};
   anneal_open(&a, (rt_spin_plan){.key = 1, .replicas = replicas}, hot ? 0.1 : 1, hot ? 3 : 5, n > 256 ? 100 : 400);
   by_hand h = hand_of(&a, baseline_spins_dense);
   row(b, name, &a, (bench_side){run_by_hand, &h}, bar, false);
@@ -151,7 +152,7 @@ static void dense(bench *b, size_t n, bool hot, size_t replicas, double bar) {
 static void empathy(bench *b, size_t replicas, double bar) {
   const char *name = bench_text("spins_anneal_20_x%zu", replicas);
   if (!bench_wanted(b, name)) return;
-  anneal a = {.problem = {.form = RT_SPIN_DENSE, .n = 20, .J = glass(20, replicas, 20), .systems = replicas}};
+  anneal a = {.problem = {.form = RT_SPIN_DENSE, .n = 20, .J = glass(20, replicas, 20), .systems = replicas}, .precision = RT_SPIN_F32};
   anneal_open(&a, (rt_spin_plan){.key = 1, .replicas = replicas, .order = RT_SPIN_RANDOM, .proposals = 10}, 0.1, 0.1 * exp(9.9), 100);
   row(b, name, &a, (bench_side){0}, bar, true);
   anneal_close(&a);
@@ -189,7 +190,7 @@ static rt_spin_problem random_graph(size_t n, size_t edges) {
 static void sparse(bench *b, size_t replicas, double bar) {
   const char *name = bench_text("spins_graph_2000_20_x%zu", replicas);
   if (!bench_wanted(b, name)) return;
-  anneal a = {.problem = random_graph(2000, 19990)};
+  anneal a = {.problem = random_graph(2000, 19990), .precision = RT_SPIN_F32};
   anneal_open(&a, (rt_spin_plan){.key = 1, .replicas = replicas}, 0.05, 3, 200);
   by_hand h = hand_of(&a, baseline_spins_sparse);
   row(b, name, &a, (bench_side){run_by_hand, &h}, bar, false);
@@ -217,7 +218,7 @@ static void plane(bench *b, size_t side, double bar) {
     down[i] = bench_uniform(&r) < 0.5 ? 1 : -1;
     s[i] = bench_uniform(&r) < 0.5 ? 1 : -1;
   }
-  anneal a = {.problem = {.form = RT_SPIN_LATTICE, .n = n, .width = side, .height = side, .wrap_x = 1, .wrap_y = 1, .right = right, .down = down, .coupling = 1}};
+  anneal a = {.problem = {.form = RT_SPIN_LATTICE, .n = n, .width = side, .height = side, .wrap_x = 1, .wrap_y = 1, .right = right, .down = down, .coupling = 1}, .precision = RT_SPIN_F32};
   anneal_open(&a, (rt_spin_plan){.key = 1, .replicas = 1, .order = RT_SPIN_COLOURED}, 0.8, 0.8, 20);
   baseline_torus h = {side, side, 20, right, down, s, 0.8, 88172645463325252u};
   row(b, name, &a, (bench_side){run_torus, &h}, bar, false);
@@ -328,10 +329,14 @@ void bench_spins(bench *b) {
   const size_t n[] = {20, 64, 256, 1024, 2048};
   const double hot[] = {0, 0, 120, 0, 15}, cold[] = {0, 0, 300, 0, 0};
   for (int k = 0; k < 5; k++) {
-    dense(b, n[k], true, 1, hot[k]);
-    dense(b, n[k], false, 1, cold[k]);
+    dense(b, n[k], true, 1, RT_SPIN_F32, hot[k]);
+    dense(b, n[k], false, 1, RT_SPIN_F32, cold[k]);
   }
-  for (int k = 0; k < 5; k++) dense(b, n[k], true, 16, hot[k]);
+  for (int k = 3; k < 5; k++) {
+    dense(b, n[k], true, 1, RT_SPIN_MIXED, hot[k]);
+    dense(b, n[k], false, 1, RT_SPIN_MIXED, 0);
+  }
+  for (int k = 0; k < 5; k++) dense(b, n[k], true, 16, RT_SPIN_F32, hot[k]);
   empathy(b, 1, 12);
   empathy(b, 16, 2);
   sparse(b, 1, 150);
