@@ -1,6 +1,8 @@
 /* bind_source.c: where data come from: the files of a statement, its bindings, and overrides of a command line. */
 #include "compiler/bind_state.h"
 
+#include "compiler/data_texts.h"
+
 #include "lang/parse.h"
 
 #include <stdio.h>
@@ -132,6 +134,8 @@ typedef struct literal {
   bind_num *cells;
   size_t n, cap;
   bool real, all_bool;
+  data_texts texts; /* whose numbers are the cells, where n_texts is not 0 */
+  size_t n_texts;
   uint8_t *gone;    /* [n] `null`: a value that is missing */
   size_t n_gone, cap_gone;
 } literal;
@@ -166,11 +170,17 @@ static bool read_literal(literal *l, const ast_expr *e, int depth) {
   }
   bind_num x = {.kind = DATA_BOOL};
   span at = e->at;
-  const bool gone = is_null(e, depth);
-  const char *why = gone ? NULL : bind_eval(b, e, &x, &at);
+  const bool gone = is_null(e, depth), text = depth > 0 && e->kind == EXPR_STRING;
+  const char *why = gone || text ? NULL : bind_eval(b, e, &x, &at);
+  if (text) {
+    x = (bind_num){.kind = DATA_INT, .i = (int64_t)data_texts_add(&l->texts, e->string.bytes, strlen(e->string.bytes))};
+    l->n_texts++;
+  }
+  if (!gone && !text == (l->n_texts > 0)) why = "this stands among texts", at = e->at;
+  else if (text && l->n_texts + l->n_gone <= l->n) why = "this text stands among numbers", at = e->at;
   if (why) {
     diag *d = bind_error(b, "E0782", at, "%s", why);
-    bind_help(b, d, "a binding is a name of the data, a number, an array of numbers or `columns(a, b)`; compute in the model with `let`");
+    bind_help(b, d, "a binding is a name of the data, a number, an array of numbers or of texts, or `columns(a, b)`, and `null` is a missing value; compute in the model with `let`");
     return false;
   }
   if (l->rank < 0) l->rank = depth;
@@ -188,7 +198,7 @@ static bool read_literal(literal *l, const ast_expr *e, int depth) {
 }
 
 static bool bind_literal(binder *b, bound *y, const ast_expr *e) {
-  literal l = {.b = b, .rank = -1, .all_bool = true};
+  literal l = {.b = b, .rank = -1, .all_bool = true, .texts = {.a = b->a}};
   for (int k = 0; k < DATA_MAX_RANK; k++) l.dims[k] = -1;
   if (!read_literal(&l, e, 0)) return false;
   data_array *x = ARENA_NEW(b->a, data_array);
@@ -201,7 +211,11 @@ static bool bind_literal(binder *b, bound *y, const ast_expr *e) {
   x->kind = l.real ? DATA_REAL : l.all_bool && l.n > l.n_gone ? DATA_BOOL : DATA_INT;
   x->missing = l.n_gone ? l.gone : NULL;
   x->n_missing = l.n_gone;
-  if (l.real) {
+  if (l.n_texts) {
+    int64_t *codes = ARENA_ARRAY(b->a, int64_t, l.n);
+    for (size_t k = 0; k < l.n; k++) codes[k] = l.gone[k] ? 0 : l.cells[k].i;
+    data_texts_levels(&l.texts, b->a, x, codes);
+  } else if (l.real) {
     double *f = ARENA_ARRAY(b->a, double, l.n);
     for (size_t k = 0; k < l.n; k++) f[k] = bind_num_real(l.cells[k]);
     x->f64 = f;

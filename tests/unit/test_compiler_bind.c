@@ -267,6 +267,14 @@ static void test_right(void **state) {
   is_ints(&f, "home", 2, (int64_t[]){3, 2});
   is_ints(&f, "away", 2, (int64_t[]){2, 1});
   assert_int_equal(size_of(&f, "T"), 3);
+  expect(&f, "texts_inline");
+  is_ints(&f, "home", 2, (int64_t[]){3, 2});
+  is_ints(&f, "away", 2, (int64_t[]){2, 1});
+  expect(&f, "texts_missing");
+  assert_int_equal(size_of(&f, "A"), 2);
+  assert_int_equal(cells_of(&f, "arm")[2].integer, 2);
+  assert_int_equal(cells_of(&f, "ok")[0].integer, 1);
+  assert_int_equal(f.p.nmissing, 2);
   expect(&f, "no_key");
   assert_string_equal(f.p.diags.items[0]->code, "N0784");
 
