@@ -221,3 +221,8 @@ END
   expect 0 "$aimc" explain kept.aim
   says out '`unhappy` keeps 64 results, by a key of 8 numbers'
 }
+test_prior_of_missing_values_that_are_read() {
+  printf 'model m(y: index(3)[T]) {\n  p: simplex(3)[3] ~ Dirichlet([2.0, 1.0, 1.0])\n  for t in 2..T { y[t] ~ Categorical(p[y[t - 1]]) }\n}\ninfer m on y = [1, 2, null, 3, 1] with prior\n' > gaps.aim
+  expect 1 "$aimc" run gaps.aim
+  says err 'values of `y` are missing and read elsewhere'
+}
