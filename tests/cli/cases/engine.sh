@@ -187,3 +187,12 @@ test_engine_symbols() {
   says gdb.out 'aim_fn_0'
   grep -q '^aim_fn_0 in section' gdb.out || { fail "gdb does not stop in compiled code"; tail -20 gdb.out; }
 }
+test_engines_agree_on_bounds_and_reversed_loops() { # bounds between which nothing lies, matrices that are no factors, arrays built from their end
+  has_jit || return 0
+  printf 'model m(y: real[T]) {\n  a ~ Normal(0, 1)\n  b ~ Normal(0, 1)\n  c: real<lower = a, upper = b> ~ Normal(0, 1)\n  x[T] ~ Normal(c, 1)\n' > forms.aim
+  printf '  for t in 1..T - 1 { x[T - t] ~ Normal(0.5 * x[T - t + 1], 1) }\n  let L = [[exp(a), max(0.0, a - 1.5)], [b, 1.0]]\n' >> forms.aim
+  printf '  z: real[2] ~ MultiNormal([0.0, 0.0], cholesky = L)\n  y ~ Normal(x + z[1], 1)\n}\ninfer m on y = [1, 2, 3, 4] with nuts(draws = 100, warmup = 100)\n' >> forms.aim
+  for e in vm jit; do expect 0 "$aimc" run forms.aim --engine $e --cache off --seed 3 --out $e -q; done
+  same vm jit
+  says jit/run.json '"build": "machine code"'
+}
