@@ -53,6 +53,14 @@ static bool need_rank(ctx *c, const ast_expr *e, const ast_expr *x, unsigned ran
   return false;
 }
 
+/* A number that is written out, of which the function is NaN. */
+static void warn_domain(ctx *c, const ast_expr *e, int builtin) {
+  double x;
+  if (!const_of_expr(arg(e, 0), &x)) return;
+  const bool nan = ((builtin == BUILTIN_LOG || builtin == BUILTIN_SQRT) && x < 0) || (builtin == BUILTIN_LOG1P && x < -1);
+  if (nan) diag_add(c->p->diags, DIAG_WARNING, "W0503", e->at, "`%s` of %g is not a number", e->call.fn.name, x);
+}
+
 static const ty_info *check_elementwise(ctx *c, ast_expr *e, symbol *callee, size_t n) {
   static const char *const forms[] = {"%s(x)", "%s(a, b)", "%s(a, b, c)"};
   strbuf form;
@@ -60,6 +68,7 @@ static const ty_info *check_elementwise(ctx *c, ast_expr *e, symbol *callee, siz
   if (callee->builtin == BUILTIN_SELECT) strbuf_puts(&form, "select(c, a, b)");
   else strbuf_puts(&form, arena_printf(c->a, n == 1 ? forms[0] : n == 2 ? forms[1] : forms[2], e->call.fn.name));
   if (!count_args(c, e, form.s, n, n)) return check_error(c, e);
+  if (n == 1) warn_domain(c, e, callee->builtin);
   ty_info shape = *ty_of(arg(e, 0));
   for (size_t i = 1; i < n; i++) {
     ty_info both = {0};
