@@ -26,15 +26,27 @@ static symbol *find_world(ctx *c, ast_run *r) {
   return NULL;
 }
 
-static const agent_observation *seen_in(const check_agent *w, const char *name) {
-  for (size_t k = 0; k < w->nobservations; k++)
-    if (w->observation[k].sym->name == name) return &w->observation[k];
-  return NULL;
+/* What one of the two has and the other must have too: observations of the agent, actions of the world. */
+typedef struct side {
+  const symbol **sym;
+  size_t n;
+} side;
+
+static side observations(ctx *c, const check_agent *a) {
+  side s = {ARENA_ARRAY(c->a, const symbol *, a->nobservations + 1), a->nobservations};
+  for (size_t k = 0; k < s.n; k++) s.sym[k] = a->observation[k].sym;
+  return s;
 }
 
-static const agent_action *action_in(const check_agent *a, const char *name) {
-  for (size_t k = 0; k < a->nactions; k++)
-    if (a->action[k].sym->name == name) return &a->action[k];
+static side actions(ctx *c, const check_agent *a) {
+  side s = {ARENA_ARRAY(c->a, const symbol *, a->nactions + 1), a->nactions};
+  for (size_t k = 0; k < s.n; k++) s.sym[k] = a->action[k].sym;
+  return s;
+}
+
+static const symbol *of_name(const side *s, const char *name) {
+  for (size_t k = 0; k < s->n; k++)
+    if (s->sym[k]->name == name) return s->sym[k];
   return NULL;
 }
 
@@ -45,6 +57,13 @@ static void report_sizes(ctx *c, span at, const char *what, const symbol *a, con
   cx_point(c, d, w->at, "the world's");
 }
 
+static void help_nearest(ctx *c, diag *d, const side *s, const char *name, const char *verb) {
+  const char **words = ARENA_ARRAY(c->a, const char *, s->n + 1);
+  for (size_t k = 0; k < s->n; k++) words[k] = s->sym[k]->name;
+  const char *near = nearest_of(name, words, s->n);
+  if (near) cx_help(c, d, "did you mean `%s`, which it %s?", near, verb);
+}
+
 static void check_match(ctx *c, const check_agent *a, const check_agent *w, const ast_run *r) {
   const span at = r->world.at;
   if (w->owner && w->owner != a->sym) {
@@ -52,31 +71,24 @@ static void check_match(ctx *c, const check_agent *a, const check_agent *w, cons
     cx_point(c, d, w->decl->owner.at, "declared here");
     return;
   }
-  for (size_t k = 0; k < a->nobservations; k++) {
-    const symbol *o = a->observation[k].sym;
-    const agent_observation *x = seen_in(w, o->name);
-    if (x && x->size != a->observation[k].size) report_sizes(c, at, "observation", o, x->sym);
+  const side seen = observations(c, a), shown = observations(c, w), taken = actions(c, w), chosen = actions(c, a);
+  for (size_t k = 0; k < seen.n; k++) {
+    const symbol *o = seen.sym[k], *x = of_name(&shown, o->name);
+    if (x && x->type->count != o->type->count) report_sizes(c, at, "observation", o, x);
     if (x) continue;
     diag *d = cx_error(c, "E0658", at, "the agent observes `%s`, which world `%s` does not show", o->name, w->sym->name);
     cx_point(c, d, o->at, "the agent's observation");
     cx_point(c, d, w->sym->at, "the world");
-    const char **words = ARENA_ARRAY(c->a, const char *, w->nobservations + 1);
-    for (size_t i = 0; i < w->nobservations; i++) words[i] = w->observation[i].sym->name;
-    const char *near = nearest_of(o->name, words, w->nobservations);
-    if (near) cx_help(c, d, "did you mean `%s`, which it shows?", near);
+    help_nearest(c, d, &shown, o->name, "shows");
   }
-  for (size_t k = 0; k < w->nactions && !w->owner; k++) {
-    const symbol *v = w->action[k].sym;
-    const agent_action *x = action_in(a, v->name);
-    if (x && x->size != w->action[k].size) report_sizes(c, at, "action", x->sym, v);
+  for (size_t k = 0; k < taken.n && !w->owner; k++) {
+    const symbol *v = taken.sym[k], *x = of_name(&chosen, v->name);
+    if (x && x->type->count != v->type->count) report_sizes(c, at, "action", x, v);
     if (x) continue;
     diag *d = cx_error(c, "E0658", at, "world `%s` waits for the action `%s`, which agent `%s` does not have", w->sym->name, v->name, a->sym->name);
     cx_point(c, d, v->at, "the world's action");
     cx_point(c, d, a->sym->at, "the agent");
-    const char **words = ARENA_ARRAY(c->a, const char *, a->nactions + 1);
-    for (size_t i = 0; i < a->nactions; i++) words[i] = a->action[i].sym->name;
-    const char *near = nearest_of(v->name, words, a->nactions);
-    if (near) cx_help(c, d, "did you mean `%s`, which it has?", near);
+    help_nearest(c, d, &chosen, v->name, "has");
   }
 }
 

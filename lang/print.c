@@ -323,6 +323,38 @@ static void put_leading_name(strbuf *out, const ast_name *n) {
   else put_name(out, n);
 }
 
+/* A word and its expression, which may be missing. */
+static void put_clause(strbuf *out, const char *word, const ast_expr *e) {
+  if (!e) return;
+  strbuf_puts(out, word);
+  put_expr(out, e, L_EXPR);
+}
+
+static void put_definition(strbuf *out, const char *word, const ast_target *t, const ast_expr *value) {
+  strbuf_puts(out, word);
+  put_target(out, t);
+  put_clause(out, " = ", value);
+}
+
+static void put_loop(strbuf *out, const char *word, const ast_iter *iter, const ast_expr *until, const ast_block *body, int depth) {
+  strbuf_puts(out, word);
+  put_iter(out, iter);
+  put_clause(out, " until ", until);
+  strbuf_putc(out, ' ');
+  put_block(out, body, depth);
+}
+
+static void put_variable(strbuf *out, const char *word, const ast_stmt *s) {
+  strbuf_puts(out, word);
+  put_name(out, &s->variable.name);
+  strbuf_puts(out, ": ");
+  ast_print_type(out, s->variable.type);
+  put_clause(out, " every ", s->variable.every);
+  put_clause(out, " start ", s->variable.start);
+  put_clause(out, " step ", s->variable.step);
+  put_clause(out, " ~ ", s->variable.dist);
+}
+
 static void put_stmt(strbuf *out, const ast_stmt *s, int depth) {
   switch (s->kind) {
   case STMT_ERROR:
@@ -331,34 +363,14 @@ static void put_stmt(strbuf *out, const ast_stmt *s, int depth) {
     break;
   case STMT_SAMPLE:
     put_target(out, &s->sample.target);
-    strbuf_puts(out, " ~ ");
-    put_expr(out, s->sample.dist, L_EXPR);
+    put_clause(out, " ~ ", s->sample.dist);
     if (s->sample.iter.n) strbuf_puts(out, " for "), put_iter(out, &s->sample.iter);
     break;
-  case STMT_LET:
-    strbuf_puts(out, "let ");
-    put_target(out, &s->let.target);
-    strbuf_puts(out, " = ");
-    put_expr(out, s->let.value, L_EXPR);
-    break;
-  case STMT_ASSIGN:
-    put_target(out, &s->assign.target);
-    strbuf_puts(out, " = ");
-    put_expr(out, s->assign.value, L_EXPR);
-    break;
-  case STMT_PLATE:
-    strbuf_puts(out, "plate ");
-    put_iter(out, &s->plate.iter);
-    strbuf_putc(out, ' ');
-    put_block(out, s->plate.body, depth);
-    break;
-  case STMT_FOR:
-    strbuf_puts(out, "for ");
-    put_iter(out, &s->for_.iter);
-    if (s->for_.until) strbuf_puts(out, " until "), put_expr(out, s->for_.until, L_EXPR);
-    strbuf_putc(out, ' ');
-    put_block(out, s->for_.body, depth);
-    break;
+  case STMT_LET: put_definition(out, "let ", &s->let.target, s->let.value); break;
+  case STMT_ASSIGN: put_definition(out, "", &s->assign.target, s->assign.value); break;
+  case STMT_PREFER: put_definition(out, "prefer ", &s->prefer.target, s->prefer.value); break;
+  case STMT_PLATE: put_loop(out, "plate ", &s->plate.iter, NULL, s->plate.body, depth); break;
+  case STMT_FOR: put_loop(out, "for ", &s->for_.iter, s->for_.until, s->for_.body, depth); break;
   case STMT_IF: put_if(out, s, depth); break;
   case STMT_TRACK:
     strbuf_puts(out, "track ");
@@ -373,13 +385,11 @@ static void put_stmt(strbuf *out, const ast_stmt *s, int depth) {
     strbuf_puts(out, "predict ");
     put_name(out, &s->replicate);
     break;
-  case STMT_ENERGY: case STMT_FACTOR: case STMT_RETURN: case STMT_BELIEFS: case STMT_PLAN: {
-    static const char *const words[] = {
-        [STMT_ENERGY] = "energy ", [STMT_FACTOR] = "factor ", [STMT_RETURN] = "return ", [STMT_BELIEFS] = "beliefs ", [STMT_PLAN] = "plan "};
-    strbuf_puts(out, words[s->kind]);
-    put_expr(out, s->value, L_EXPR);
-    break;
-  }
+  case STMT_ENERGY: put_clause(out, "energy ", s->value); break;
+  case STMT_FACTOR: put_clause(out, "factor ", s->value); break;
+  case STMT_RETURN: put_clause(out, "return ", s->value); break;
+  case STMT_BELIEFS: put_clause(out, "beliefs ", s->value); break;
+  case STMT_PLAN: put_clause(out, "plan ", s->value); break;
   case STMT_COMMAND:
     put_leading_name(out, &s->value->call.fn);
     if (s->value->call.args.n) {
@@ -388,27 +398,13 @@ static void put_stmt(strbuf *out, const ast_stmt *s, int depth) {
       strbuf_putc(out, ')');
     }
     break;
-  case STMT_ACTION: case STMT_STATE: case STMT_OBSERVE:
-    strbuf_puts(out, s->kind == STMT_ACTION ? "action " : s->kind == STMT_STATE ? "state " : "observe ");
-    put_name(out, &s->variable.name);
-    strbuf_puts(out, ": ");
-    ast_print_type(out, s->variable.type);
-    if (s->variable.every) strbuf_puts(out, " every "), put_expr(out, s->variable.every, L_EXPR);
-    if (s->variable.start) strbuf_puts(out, " start "), put_expr(out, s->variable.start, L_EXPR);
-    if (s->variable.step) strbuf_puts(out, " step "), put_expr(out, s->variable.step, L_EXPR);
-    if (s->variable.dist) strbuf_puts(out, " ~ "), put_expr(out, s->variable.dist, L_EXPR);
-    break;
-  case STMT_PREFER:
-    strbuf_puts(out, "prefer ");
-    put_target(out, &s->prefer.target);
-    strbuf_puts(out, " = ");
-    put_expr(out, s->prefer.value, L_EXPR);
-    break;
+  case STMT_ACTION: put_variable(out, "action ", s); break;
+  case STMT_STATE: put_variable(out, "state ", s); break;
+  case STMT_OBSERVE: put_variable(out, "observe ", s); break;
   case STMT_LEARN:
     strbuf_puts(out, "learn ");
     put_name(out, &s->learn.name);
-    strbuf_puts(out, " ~ ");
-    put_expr(out, s->learn.dist, L_EXPR);
+    put_clause(out, " ~ ", s->learn.dist);
     if (s->learn.options.n) strbuf_puts(out, ", "), put_args(out, &s->learn.options, L_EXPR);
     break;
   case STMT_MEMBER:

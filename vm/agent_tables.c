@@ -300,26 +300,12 @@ static aim_status tables_make(aim_task *t, agent_tables *out) {
   return t->p.diags.errors == errors ? AIM_OK : AIM_E_PROGRAM;
 }
 
-static aim_status load(aim_task *t) {
-  const char *message = NULL;
-  switch (eval_model_load(&t->model, &t->p, &interp_engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message)) {
-  case EXEC_OK: return AIM_OK;
-  case EXEC_MEMORY: return AIM_E_MEMORY;
-  case EXEC_BOUND:
-    api_report_bound(t, t->model.prepared.where, t->model.prepared.index, t->model.prepared.extent, "with these data");
-    return AIM_E_PROGRAM;
-  default:
-    diag_add(&t->p.diags, DIAG_ERROR, "E0901", t->plan.agent->sym->at, "this agent cannot be run: %s", message ? message : "the engine gave no reason");
-    return AIM_E_PROGRAM;
-  }
-}
-
 static aim_status make(aim_task *t, agent_tables *out) {
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
   const plan *pl = &t->plan;
   if (!program_bind(&t->p, agent_data(&t->p.check, pl->agent, pl->world), pl->run, &t->data)) return AIM_E_PROGRAM;
   if (!program_build_agent(&t->p, pl->agent, pl->world, true)) return t->p.broken ? AIM_E_INTERNAL : AIM_E_PROGRAM;
-  const aim_status st = load(t);
+  const aim_status st = api_load(t, &interp_engine, pl->agent->sym->at, "agent");
   return st == AIM_OK ? tables_make(t, out) : st;
 }
 

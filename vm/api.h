@@ -82,6 +82,8 @@ void api_warn_missing(aim_program *p);
 aim_status api_bind(aim_task *t, unsigned more);
 /* Binds, checks the plan, and makes t->run, which nobody has begun. */
 aim_status api_begin(aim_task *t);
+/* Loads what was built into the engine and prepares it.  at, noun: what a report is of, a "model" or an "agent". */
+aim_status api_load(aim_task *t, const exec_engine *engine, span at, const char *noun);
 /* What ended or hurt a run, as diagnostics of the task. */
 void api_report_stop(aim_task *t, const eval_faults *f);
 /* An index that left its array, from 0; when: "in this run". */

@@ -50,7 +50,7 @@ int aim_chain_count(const aim_task *t) { return done(t) ? (int)t->run.o.chains :
 
 const char *aim_chain_metric(const aim_task *t, int chain) {
   bool there = chain >= 0 && chain < aim_chain_count(t) && t->plan.method == PLAN_NUTS && t->p.dim;
-  return there ? metric_form_name(t->run.chain[chain].form) : NULL;
+  return there ? metric_form_name(t->run.chain[chain].tally.form) : NULL;
 }
 
 size_t aim_draw_count(const aim_task *t, int chain) {

@@ -263,7 +263,7 @@ size_t api_advice(aim_task *t, strbuf *b) {
     const chain_state *x = &r->chain[c];
     if (draws_count(r->store, (int)c) < d.draws) d.draws = draws_count(r->store, (int)c);
     d.n_divergent += atomic_load(&x->divergent);
-    d.n_max_depth += x->n_max_depth;
+    d.n_max_depth += x->tally.n_max_depth;
     ebfmi[c] = t->plan.method == PLAN_NUTS && t->p.dim ? diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), draws_count(r->store, (int)c), 1) : NAN;
   }
   d.ebfmi = ebfmi;

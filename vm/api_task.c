@@ -238,7 +238,7 @@ static aim_status check_memory(aim_task *t) {
 
 static aim_status build(aim_task *t) { return program_build(&t->p, t->needs) ? AIM_OK : t->p.broken ? AIM_E_INTERNAL : AIM_E_PROGRAM; }
 
-static aim_status load_into(aim_task *t, const exec_engine *engine) {
+aim_status api_load(aim_task *t, const exec_engine *engine, span at, const char *noun) {
   const char *message = NULL;
   switch (eval_model_load(&t->model, &t->p, engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message)) {
   case EXEC_OK: return AIM_OK;
@@ -247,11 +247,12 @@ static aim_status load_into(aim_task *t, const exec_engine *engine) {
     api_report_bound(t, t->model.prepared.where, t->model.prepared.index, t->model.prepared.extent, "with these data");
     return AIM_E_PROGRAM;
   default:
-    diag_add(&t->p.diags, DIAG_ERROR, "E0901", t->plan.model->decl->name.at, "this model cannot be run: %s",
-             message ? message : "the engine gave no reason");
+    diag_add(&t->p.diags, DIAG_ERROR, "E0901", at, "this %s cannot be run: %s", noun, message ? message : "the engine gave no reason");
     return AIM_E_PROGRAM;
   }
 }
+
+static aim_status load_into(aim_task *t, const exec_engine *engine) { return api_load(t, engine, t->plan.model->decl->name.at, "model"); }
 
 /* A model of which some site could be sampled in two forms is built in one of them, tried out on the interpreter, and built again if the
  * other is better.  How it is tried depends on model and data alone, so every engine gets the same functions. */

@@ -17,10 +17,10 @@ typedef struct checkpoint {
   uint64_t over;         /* it has ended */
   uint64_t chain, done;  /* its number; transitions */
   uint64_t rows, offset; /* complete rows, and the bytes of the CSV file up to there */
-  uint64_t divergent, work[2], n_max_depth, n_nan;
-  double accept_sum, step_size, log_z, seconds[2];
+  uint64_t divergent;
+  double seconds[2];
+  run_tally tally;
   eval_faults faults;
-  metric_form form;
   uint64_t sum;          /* of the rest of the record and the chain */
 } checkpoint;
 

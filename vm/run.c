@@ -158,6 +158,15 @@ run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const
   return x->csv ? csv_put(r, c, stats) : RUN_OK;
 }
 
+run_status run_keep_alone(run *r, int c, eval_worker *w, const double *stats) {
+  chain_state *x = &r->chain[c];
+  const run_status st = run_keep(r, c, w, x->frame, stats);
+  if (st != RUN_OK) return st;
+  x->tally.accept_sum += 1.0;
+  atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
+  return run_stopping(r) ? RUN_STOPPED : RUN_OK;
+}
+
 run_status run_join(run *r) {
   run_status st = RUN_OK;
   for (int64_t c = 0; c < r->o.chains; c++) {

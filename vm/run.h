@@ -77,18 +77,23 @@ typedef enum run_status {
  * run_store.c decides. */
 typedef enum run_keeping { RUN_KEEP_AUTO, RUN_KEEP_FLAT, RUN_KEEP_SHARED } run_keeping;
 
+/* What a chain has to tell besides its draws, as it stands in a checkpoint too. */
+typedef struct run_tally {
+  uint64_t work[2];   /* gradients or densities, in warm-up and after it */
+  uint64_t n_max_depth, n_nan;
+  double accept_sum;  /* over kept transitions */
+  double step_size;
+  double log_z;       /* of tempering and population, when the chain is over */
+  metric_form form;   /* of nuts: the metric that warm-up ended with */
+} run_tally;
+
 /* One chain.  The atomic fields are read by the thread that watches; the rest is written by the chain's thread and read after it. */
 typedef struct chain_state {
   _Atomic uint64_t done;      /* transitions */
   _Atomic uint64_t divergent; /* after warm-up */
   _Atomic int warm;           /* warm-up is over */
   run_status status;
-  double step_size;
-  metric_form form;           /* of nuts: the metric that warm-up ended with */
-  uint64_t work[2];           /* gradients or densities, in warm-up and after it */
-  uint64_t n_max_depth, n_nan;
-  double accept_sum;          /* over kept transitions */
-  double log_z;               /* of tempering and population, when the chain is over */
+  run_tally tally;
   bool over;                  /* population: nothing but draws is left to keep */
   eval_faults faults;
   double seconds[2];
@@ -239,6 +244,8 @@ bool run_recover(run *r, int c, eval_worker *w, exec_cell *frame);
 bool run_frame(run *r, int c, eval_worker *w, const double *q, exec_cell *frame);
 /* Keeps the draw in `frame` as the next of chain c.  Makes the outputs, adds the row, writes it.  stats [DRAWS_N_STATS]. */
 run_status run_keep(run *r, int c, eval_worker *w, const exec_cell *frame, const double *stats);
+/* The same for the chain's frame, a draw that owes nothing to those before it, after which the chain may be told to stop. */
+run_status run_keep_alone(run *r, int c, eval_worker *w, const double *stats);
 /* The cells of all kept quantities at `frame`, row-major, to row [cells]; key is for what outputs draw.  False after an index out of range. */
 bool run_row(const run *r, eval_worker *w, const exec_cell *frame, uint64_t key, double *row);
 /* The log of the total weight of the prior: finite sites under Flat() have weight 1 in each state.  NAN where it is not known. */

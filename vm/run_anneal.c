@@ -271,7 +271,7 @@ static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
       const double accept = block->visits ? block->accepted / (double)block->visits : 1.0;
       const double stats[DRAWS_N_STATS] = {part[0] + part[1] + part[2], accept, 0.0, 0.0, (double)m->trace[b].sweeps, 0.0, block->best[k]};
       if ((x->status = run_keep(r, 0, w, x->frame, stats)) != RUN_OK) return;
-      x->accept_sum += accept;
+      x->tally.accept_sum += accept;
     }
 }
 

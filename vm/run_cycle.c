@@ -100,14 +100,14 @@ static run_status open_nuts(cycle_job *j, size_t block) {
 
 /* What the chains of nuts tell of themselves: the first its step size and metric. */
 static void take_over(cycle_job *j) {
-  j->x->n_max_depth = j->x->n_nan = 0;
+  j->x->tally.n_max_depth = j->x->tally.n_nan = 0;
   for (size_t b = j->n->nblocks; b-- > 0;) {
     const nuts_result *a = &j->nuts[b].result;
     if (!j->nuts[b].chain) continue;
-    j->x->step_size = a->step_size;
-    j->x->form = a->form;
-    j->x->n_max_depth += a->n_max_depth[1];
-    j->x->n_nan += a->n_nan;
+    j->x->tally.step_size = a->step_size;
+    j->x->tally.form = a->form;
+    j->x->tally.n_max_depth += a->n_max_depth[1];
+    j->x->tally.n_nan += a->n_nan;
   }
 }
 
@@ -159,13 +159,13 @@ static run_status cycle(cycle_job *j, int64_t t) {
     if (nuts) leapfrogs += j->nuts[block++].stats.n_leapfrog;
     else accept += c->accept, scores += (double)c->scores;
   }
-  x->work[warm] += (uint64_t)(scores + leapfrogs);
+  x->tally.work[warm] += (uint64_t)(scores + leapfrogs);
   if (warm) {
     const bool kept = (t - r->o.warmup + 1) % r->o.thin == 0;
     if (kept && !mh_walk_refresh(c)) return c->status;
     tell(j, scores, stats);
     if (stats[DRAWS_DIVERGENT] > 0) atomic_fetch_add_explicit(&x->divergent, 1, memory_order_relaxed);
-    x->accept_sum += j->n->nblocks ? stats[DRAWS_ACCEPT_STAT] : accept / (double)(c->t->elements ? c->t->elements : 1);
+    x->tally.accept_sum += j->n->nblocks ? stats[DRAWS_ACCEPT_STAT] : accept / (double)(c->t->elements ? c->t->elements : 1);
     if (kept) {
       const run_status st = run_keep(r, j->chain, c->w, c->frame, stats);
       if (st != RUN_OK) return st;

@@ -207,8 +207,8 @@ static run_chain *chains_of(aim_task *t) {
     const double *accept = draws_stat_of(r->store, (int)c, DRAWS_ACCEPT_STAT);
     double sum = 0.0;
     for (size_t k = 0; k < n; k++) sum += accept[k];
-    out[c] = (run_chain){.chain = (int)c + 1, .stepsize = x->step_size, .metric = metric_form_name(x->form), .draws = (int64_t)n, .divergent = (int64_t)atomic_load(&x->divergent),
-                         .max_treedepth_hits = (int64_t)x->n_max_depth, .leapfrogs = (int64_t)(x->work[0] + x->work[1]),
+    out[c] = (run_chain){.chain = (int)c + 1, .stepsize = x->tally.step_size, .metric = metric_form_name(x->tally.form), .draws = (int64_t)n, .divergent = (int64_t)atomic_load(&x->divergent),
+                         .max_treedepth_hits = (int64_t)x->tally.n_max_depth, .leapfrogs = (int64_t)(x->tally.work[0] + x->tally.work[1]),
                          .accept_stat = n ? sum / (double)n : NAN, .ebfmi = NAN, .warmup_seconds = x->seconds[0],
                          .sampling_seconds = x->seconds[1], .file = csv_path(t, c)};
     if (r->o.method == PLAN_NUTS && t->p.dim) out[c].ebfmi = diagnose_ebfmi(draws_stat_of(r->store, (int)c, DRAWS_ENERGY), n, 1);

@@ -155,13 +155,7 @@ static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
     }
     const double lp = part[0] + part[1] + part[2];
     const double stats[DRAWS_N_STATS] = {lp, 1.0, 0.0, 0.0, 0.0, 0.0, -lp};
-    if ((x->status = run_keep(r, (int)job, w, x->frame, stats)) != RUN_OK) break;
-    x->accept_sum += 1.0;
-    atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
-    if (run_stopping(r)) {
-      x->status = RUN_STOPPED;
-      break;
-    }
+    if ((x->status = run_keep_alone(r, (int)job, w, stats)) != RUN_OK) break;
   }
   run_chain_over(r, x);
 }

@@ -76,7 +76,7 @@ run_status run_modes(run *r, double **best) {
     eval_faults_merge(&r->faults, &p->faults);
     if (p->status == ASCENT_E_DENSITY) return RUN_E_BOUND;
     if (p->lp > -INFINITY && (!top || p->lp > top->lp)) top = p;
-    r->chain[0].work[0] += p->evaluations;
+    r->chain[0].tally.work[0] += p->evaluations;
     r->chain[0].seconds[0] += p->seconds;
   }
   if (!top) return RUN_E_INIT;
@@ -108,7 +108,7 @@ static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
   atomic_store(&x->warm, 1);
   const double stats[DRAWS_N_STATS] = {r->modes.lp, 1.0, 0.0, 0.0, 0.0, 0.0, -r->modes.lp};
   x->status = run_frame(r, 0, w, k->q, x->frame) ? run_keep(r, 0, w, x->frame, stats) : RUN_E_BOUND;
-  x->accept_sum = 1.0;
+  x->tally.accept_sum = 1.0;
   x->faults = w->faults;
   if (x->csv) csv_elapsed(x->csv, x->seconds[0], 0.0);
 }

@@ -60,9 +60,9 @@ static void run_chain_of(run *r, chain_state *x, mh_walk *c, int chain) {
     c->changed = warm ? x->changed : NULL;
     c->gain = warm ? 0.0 : 2.0 / rt_pow(1.0 + (double)t, 0.6);
     if (!mh_walk_scan(c, steps)) return;
-    x->work[warm] += c->scores;
+    x->tally.work[warm] += c->scores;
     if (warm) {
-      x->accept_sum += steps ? c->accept / (double)steps : 1.0;
+      x->tally.accept_sum += steps ? c->accept / (double)steps : 1.0;
       if ((t - warmup + 1) % r->o.thin == 0 && !keep_draw(r, x, c, chain, steps)) return;
     }
     atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);

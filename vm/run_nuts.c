@@ -68,7 +68,7 @@ static int on_draw(void *user, uint32_t index, bool warmup, const double *q, con
   if (!warmup) {
     if (index == 0 && (x->status = warm_up_over(j)) != RUN_OK) return 1;
     if (s->divergent) atomic_fetch_add_explicit(&x->divergent, 1, memory_order_relaxed);
-    x->accept_sum += s->accept_stat;
+    x->tally.accept_sum += s->accept_stat;
     if ((index + 1) % (uint32_t)r->o.thin == 0) {
       const double stats[DRAWS_N_STATS] = {s->log_density, s->accept_stat, s->step_size, s->depth,
                                            s->n_leapfrog,  s->divergent,   s->energy};
@@ -86,11 +86,11 @@ static int on_draw(void *user, uint32_t index, bool warmup, const double *q, con
 static void take_over(nuts_job *j) {
   const nuts_result *a = &j->result;
   chain_state *x = j->x;
-  x->step_size = a->step_size;
-  x->form = a->form;
-  for (int k = 0; k < 2; k++) x->work[k] = a->n_leapfrog[k];
-  x->n_max_depth = a->n_max_depth[1];
-  x->n_nan = a->n_nan;
+  x->tally.step_size = a->step_size;
+  x->tally.form = a->form;
+  for (int k = 0; k < 2; k++) x->tally.work[k] = a->n_leapfrog[k];
+  x->tally.n_max_depth = a->n_max_depth[1];
+  x->tally.n_nan = a->n_nan;
 }
 
 static void on_rest(void *user, const nuts_chain *c, uint32_t done) {

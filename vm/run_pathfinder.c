@@ -100,7 +100,7 @@ run_status run_pathfinder(run *r) {
   for (size_t k = 0; k < paths; k++) {
     eval_faults_merge(&r->faults, &s.faults[k]);
     if (s.path[k].status == ASCENT_E_DENSITY) return r->status = RUN_E_BOUND;
-    r->chain[0].work[0] += s.path[k].evaluations;
+    r->chain[0].tally.work[0] += s.path[k].evaluations;
     r->chain[0].seconds[0] += s.seconds[k];
     found += isfinite(s.path[k].best.elbo);
   }

@@ -159,9 +159,9 @@ static run_status keep_all(populations *m, size_t job, eval_worker *w) {
     const double stat[DRAWS_N_STATS] = {part[0] + part[1] + part[2], p->now.stats.acceptance, 0.0, 0.0, (double)p->now.stats.sweeps, 0.0, p->x.energy[k]};
     run_status st = run_keep(r, (int)job, w, c->frame, stat);
     if (st != RUN_OK) return st;
-    c->accept_sum += p->now.stats.acceptance;
+    c->tally.accept_sum += p->now.stats.acceptance;
   }
-  c->log_z = p->now.log_z;
+  c->tally.log_z = p->now.log_z;
   c->over = true;
   put(r, job, p, w);
   return RUN_OK;
@@ -233,9 +233,9 @@ run_status run_population(run *r) {
   if (st != RUN_OK) return st;
   double top = -INFINITY, sum = 0.0, squares = 0.0, n = (double)chains;
   for (size_t c = 0; c < chains; c++)
-    if (r->chain[c].log_z > top) top = r->chain[c].log_z;
+    if (r->chain[c].tally.log_z > top) top = r->chain[c].tally.log_z;
   for (size_t c = 0; c < chains; c++) {
-    double z = rt_exp(r->chain[c].log_z - top);
+    double z = rt_exp(r->chain[c].tally.log_z - top);
     sum += z;
     squares += z * z;
   }

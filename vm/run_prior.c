@@ -29,13 +29,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
     if ((x->status = draw(r, rt_key_fold(key, (uint64_t)k), w, x->frame, part)) != RUN_OK) break;
     /* lp__ is the log density of what was drawn, the prior: the data have no part in it. */
     const double stats[DRAWS_N_STATS] = {part[0], 1.0, 0.0, 0.0, 0.0, 0.0, -part[0]};
-    if ((x->status = run_keep(r, (int)job, w, x->frame, stats)) != RUN_OK) break;
-    x->accept_sum += 1.0;
-    atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
-    if (run_stopping(r)) {
-      x->status = RUN_STOPPED;
-      break;
-    }
+    if ((x->status = run_keep_alone(r, (int)job, w, stats)) != RUN_OK) break;
   }
   run_chain_over(r, x);
   x->seconds[1] = run_now(r) - began;

@@ -106,14 +106,14 @@ static bool take_chain(const json_t *c, chain_state *x, uint64_t *draws) {
   if (!json_is_object(c)) return false;
   const char *metric = json_string_value(json_object_get(c, "metric"));
   *draws = count_of(c, "draws");
-  x->step_size = real_of(c, "stepsize");
-  x->work[1] = count_of(c, "leapfrogs");
-  x->n_max_depth = count_of(c, "max_treedepth_hits");
+  x->tally.step_size = real_of(c, "stepsize");
+  x->tally.work[1] = count_of(c, "leapfrogs");
+  x->tally.n_max_depth = count_of(c, "max_treedepth_hits");
   atomic_store(&x->divergent, count_of(c, "divergent"));
   x->seconds[0] = real_of(c, "warmup_seconds");
   x->seconds[1] = real_of(c, "sampling_seconds");
   for (int f = 0; metric && f < METRIC_FORMS; f++)
-    if (strcmp(metric_form_name((metric_form)f), metric) == 0) x->form = (metric_form)f;
+    if (strcmp(metric_form_name((metric_form)f), metric) == 0) x->tally.form = (metric_form)f;
   return true;
 }
 

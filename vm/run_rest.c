@@ -44,13 +44,7 @@ uint64_t run_rest_begin(run *r, int c, eval_worker *w) {
   atomic_store(&x->done, k->done);
   atomic_store(&x->divergent, k->divergent);
   atomic_store(&x->warm, warm);
-  for (int i = 0; i < 2; i++) x->work[i] = k->work[i];
-  x->accept_sum = k->accept_sum;
-  x->log_z = k->log_z;
-  x->step_size = k->step_size;
-  x->form = k->form;
-  x->n_max_depth = k->n_max_depth;
-  x->n_nan = k->n_nan;
+  x->tally = k->tally;
   w->faults = k->faults;
   if (warm) x->warmed = x->began + k->seconds[0];
   return k->done;
@@ -100,13 +94,7 @@ void run_rest_put(run *r, int c, const eval_worker *w) {
   k->chain = (uint64_t)c;
   k->rows = draws_added(r->store, c);
   k->divergent = atomic_load_explicit(&x->divergent, memory_order_relaxed);
-  for (int i = 0; i < 2; i++) k->work[i] = x->work[i];
-  k->n_max_depth = x->n_max_depth;
-  k->n_nan = x->n_nan;
-  k->accept_sum = x->accept_sum;
-  k->log_z = x->log_z;
-  k->step_size = x->step_size;
-  k->form = x->form;
+  k->tally = x->tally;
   k->faults = w->faults;
   seconds(r, x, k->seconds);
   if (!x->save[0] || csv_flush(x->csv)) return; /* the next row tells */

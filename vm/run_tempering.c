@@ -183,10 +183,10 @@ static run_status temper(tempering *m, size_t job, size_t thread, eval_worker *w
     }
     if (warm) {
       gather(m, l);
-      c->accept_sum += x->accepted / (double)(x->visits ? x->visits : 1);
+      c->tally.accept_sum += x->accepted / (double)(x->visits ? x->visits : 1);
       if ((t - warmup + 1) % r->o.thin == 0 && (st = keep_draw(m, job, w)) != RUN_OK) return st;
     }
-    if (t + 1 == total) c->log_z = evidence_of(m, l);
+    if (t + 1 == total) c->tally.log_z = evidence_of(m, l);
     atomic_fetch_add_explicit(&c->done, 1, memory_order_relaxed);
     st = c->status = run_rest_status(r, (uint64_t)t + 1);
     if (!run_rest_due(r, (int)job, (uint64_t)t + 1)) continue;
@@ -281,7 +281,7 @@ run_status run_tempering(run *r) {
   replicas_kit_free(&m.kit);
   if (st != RUN_OK) return st;
   double *log_z = ARENA_ARRAY(r->mem, double, chains);
-  for (size_t c = 0; c < chains; c++) log_z[c] = r->chain[c].log_z;
+  for (size_t c = 0; c < chains; c++) log_z[c] = r->chain[c].tally.log_z;
   if (st == RUN_OK && beta[0] == 0 && replicas_exact_start(r)) join_evidence(r, log_z, chains);
   return st;
 }

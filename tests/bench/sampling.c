@@ -167,6 +167,36 @@ static void local(bench *b, bench_engine engine, size_t n, const char *model, in
 
 /* ---- labels of a mixture, drawn together */
 
+/* n observations around centres that take turns. */
+static double *turns(uint64_t seed, size_t n, const double *centre, size_t centres, double sd) {
+  bench_random r = {seed};
+  double *x = bench_alloc(n, sizeof *x);
+  for (size_t i = 0; i < n; i++) x[i] = centre[i % centres] + sd * bench_normal(&r);
+  return x;
+}
+
+/* Of hundreds of means one is that far off once in 10^5. */
+static bool means_right(bench *b, const char *name, double z) {
+  if (z < 5.5) return true;
+  bench_wrong(b, name, "a mean is off by %.1f standard errors", z);
+  return false;
+}
+
+/* Records the time of a sweep, told from `more` of them behind the first 100, and that of one by hand, in units of 1 / by seconds. */
+static void sweep_times(bench *b, job *j, long more, bench_side hand, double by, bench_row row) {
+  double v[RUNS], w[RUNS];
+  j->length = "thin";
+  j->option[1] = "warmup", j->value[1] = 1;
+  j->option[2] = "draws", j->value[2] = 1;
+  if (!differences(j, 100, 100 + more, hand, more, v, w, RUNS)) {
+    bench_wrong(b, row.name, "the run failed");
+    return;
+  }
+  scale(v, RUNS, by);
+  scale(w, RUNS, by);
+  bench_record(b, &row, v, w, RUNS);
+}
+
 static const char labels_text[] = "model labels(x: real[N]) {\n  let w = [0.3, 0.4, 0.3];  let mu = [2.0, 3.0, 4.3];  let s = [0.3, 0.5, 0.4]\n"
                                   "  plate i in 1..N { k[i] ~ Categorical(w);  x[i] ~ Normal(mu[k[i]], s[k[i]]) }\n}\n";
 static const double labels_weight[] = {0.3, 0.4, 0.3}, labels_mean[] = {2.0, 3.0, 4.3}, labels_sd[] = {0.3, 0.5, 0.4};
@@ -195,28 +225,16 @@ static double labels_error(bench_model *m, const double *x, size_t n) {
 static void labels(bench *b, bench_engine engine, size_t n, const char *model) {
   const char *name = bench_row_name(model, engine);
   if (!bench_wanted(b, name)) return;
-  bench_random r = {73};
-  double *x = bench_alloc(n, sizeof *x);
-  for (size_t i = 0; i < n; i++) x[i] = (i % 3 == 0 ? 2.0 : 4.2) + 0.4 * bench_normal(&r);
+  const double *x = turns(73, n, (const double[]){2.0, 4.2, 4.2}, 3, 0.4);
   bench_data data[] = {{"x", x, NULL, 1, {(int64_t)n}}, {NULL}};
   job j = {engine, labels_text, "gibbs", "draws", data, {"chains", "warmup"}, {1, 0}};
   bench_model m;
   double t = job_seconds(&j, 4000, &m), z = t < 0 ? INFINITY : labels_error(&m, x, n);
   bench_model_close(&m);
-  if (!(z < 5.5)) { /* of hundreds of means, once in 10^5 */
-    bench_wrong(b, name, "the mean of a label is off by %.1f standard errors", z);
-    return;
-  }
-  job timing = {engine, labels_text, "gibbs", "thin", data, {"chains", "warmup", "draws"}, {1, 1, 1}};
+  if (!means_right(b, name, z)) return;
   baseline_labels hand = {n, x, labels_weight, labels_mean, labels_sd, bench_alloc(n, sizeof(int)), 1};
-  double v[RUNS], w[RUNS];
-  if (!differences(&timing, 100, 2100, (bench_side){labels_hand, &hand}, 2000, v, w, RUNS)) {
-    bench_wrong(b, name, "the run failed");
-    return;
-  }
-  scale(v, RUNS, 1e9 / (double)n);
-  scale(w, RUNS, 1e9 / (double)n);
-  bench_record(b, &(bench_row){.name = name, .unit = "ns/label", .measure = BENCH_TIME, .scale = 1, .baseline = "C by hand", .check = bench_text("means within %.1f standard errors", z), .most = 2}, v, w, RUNS);
+  sweep_times(b, &j, 2000, (bench_side){labels_hand, &hand}, 1e9 / (double)n,
+              (bench_row){.name = name, .unit = "ns/label", .measure = BENCH_TIME, .scale = 1, .baseline = "C by hand", .check = bench_text("means within %.1f standard errors", z), .most = 2});
 }
 
 /* ---- whole sweeps of a mixture: weights, means, precisions and labels, each from its conditional */
@@ -243,9 +261,7 @@ static double mixture_error(bench_model *m, const baseline_mixture *hand, double
 static void mixture(bench *b, bench_engine engine, size_t n, const char *model) {
   const char *name = bench_row_name(model, engine);
   if (!bench_wanted(b, name)) return;
-  bench_random r = {74};
-  double *x = bench_alloc(n, sizeof *x);
-  for (size_t i = 0; i < n; i++) x[i] = mixture_centre[i % 3] + 0.35 * bench_normal(&r);
+  const double *x = turns(74, n, mixture_centre, 3, 0.35);
   bench_data data[] = {{"x", x, NULL, 1, {(int64_t)n}}, {"c", mixture_centre, NULL, 1, {3}}, {NULL}};
   baseline_mixture hand = {.n = n, .x = x, .centre = {1.8, 3.0, 4.5}, .mean = {1.8, 3.0, 4.5}, .tau = {4, 4, 4}, .label = bench_alloc(n, sizeof(int)), .random = 1};
   for (size_t i = 0; i < n; i++) hand.label[i] = (int)(i % 3);
@@ -258,20 +274,9 @@ static void mixture(bench *b, bench_engine engine, size_t n, const char *model) 
   baseline_mixture_sweeps(&hand, 4 * (long)draws);
   const double z = t < 0 ? INFINITY : mixture_error(&m, &hand, 4.0 * (double)draws);
   bench_model_close(&m);
-  if (!(z < 5.5)) {
-    bench_wrong(b, name, "a posterior mean is off by %.1f standard errors", z);
-    return;
-  }
-  job timing = {engine, mixture_text, "gibbs", "thin", data, {"chains", "warmup", "draws"}, {1, 1, 1}};
-  double v[RUNS], w[RUNS];
-  const int64_t more = n > 1000 ? 200 : 2000;
-  if (!differences(&timing, 100, 100 + more, (bench_side){mixture_hand, &hand}, (long)more, v, w, RUNS)) {
-    bench_wrong(b, name, "the run failed");
-    return;
-  }
-  scale(v, RUNS, 1e6);
-  scale(w, RUNS, 1e6);
-  bench_record(b, &(bench_row){.name = name, .unit = "us/sweep", .measure = BENCH_TIME, .scale = 1, .baseline = "C by hand", .check = bench_text("means within %.1f standard errors", z)}, v, w, RUNS);
+  if (!means_right(b, name, z)) return;
+  sweep_times(b, &j, n > 1000 ? 200 : 2000, (bench_side){mixture_hand, &hand}, 1e6,
+              (bench_row){.name = name, .unit = "us/sweep", .measure = BENCH_TIME, .scale = 1, .baseline = "C by hand", .check = bench_text("means within %.1f standard errors", z)});
 }
 
 /* ---- draws a few steps apart share what did not change */
