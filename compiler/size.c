@@ -1,9 +1,9 @@
 /* size.c: sizes as hash-consed polynomials.
  *
  * Three tables, each entry stored once: atoms (symbols and opaque quotients), monomials (sorted lists of atoms, with
- * repetition) and sizes (sorted lists of terms).  The order of terms is by degree, then by atom ids, so equal polynomials
- * have equal lists.  Arithmetic on coefficients is checked; a result that does not fit, or is larger than the limits
- * below, is IR_SIZE_NONE, which every further operation hands on.
+ * repetition) and sizes (sorted lists of terms).  The order is by what atoms say, never by when a table met them: equal
+ * polynomials have equal lists, and one size prints alike from every table.  Arithmetic on coefficients is checked; a
+ * result that does not fit, or is larger than the limits below, is IR_SIZE_NONE, which every further operation hands on.
  *
  * `weight` counts the steps that a walk over a size takes with its quotients expanded.  Bounding it, and the depth of
  * nested quotients, bounds every recursion here without caches, so that a const table can be read by many threads. */
@@ -27,7 +27,7 @@ typedef struct size_atom {
 
 typedef struct size_mono {
   uint32_t n;
-  uint32_t *atom; /* ascending */
+  uint32_t *atom; /* ascending by atom_compare */
 } size_mono;
 
 typedef struct size_term {
@@ -224,14 +224,44 @@ ir_size size_symbol(size_table *t, const char *name) {
   return atom_intern(t, (size_atom){.kind = ATOM_SYMBOL, .name = name});
 }
 
+/* ---- order */
+
+static int size_compare(const size_table *t, ir_size x, ir_size y);
+
+/* Symbols by name, then quotients, then remainders by their operands. */
+static int atom_compare(const size_table *t, uint32_t x, uint32_t y) {
+  const size_atom *a = &t->atom[x], *b = &t->atom[y];
+  if (x == y) return 0;
+  if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
+  if (a->kind == ATOM_SYMBOL) return strcmp(a->name, b->name);
+  const int order = size_compare(t, a->a, b->a);
+  return order ? order : size_compare(t, a->b, b->b);
+}
+
 /* Higher degree first, then by atoms: the order in which terms are kept and printed. */
 static int mono_compare(const size_table *t, uint32_t x, uint32_t y) {
   const size_mono *a = &t->mono[x], *b = &t->mono[y];
+  if (x == y) return 0;
   if (a->n != b->n) return a->n > b->n ? -1 : 1;
-  for (uint32_t k = 0; k < a->n; k++)
-    if (a->atom[k] != b->atom[k]) return a->atom[k] < b->atom[k] ? -1 : 1;
+  for (uint32_t k = 0; k < a->n; k++) {
+    const int order = atom_compare(t, a->atom[k], b->atom[k]);
+    if (order) return order;
+  }
   return 0;
 }
+
+static int size_compare(const size_table *t, ir_size x, ir_size y) {
+  const size_poly *a = &t->poly[x], *b = &t->poly[y];
+  if (x == y) return 0;
+  for (uint32_t k = 0; k < a->n && k < b->n; k++) {
+    const int order = mono_compare(t, a->term[k].mono, b->term[k].mono);
+    if (order) return order;
+    if (a->term[k].coef != b->term[k].coef) return a->term[k].coef < b->term[k].coef ? -1 : 1;
+  }
+  return a->n < b->n ? -1 : a->n > b->n;
+}
+
+/* ---- arithmetic */
 
 /* Appends term to a list under construction, merging it where its monomial stands. */
 static bool terms_add(const size_table *t, size_term *list, uint32_t *n, size_term x) {
@@ -273,7 +303,8 @@ static uint32_t mono_mul(size_table *t, uint32_t x, uint32_t y) {
   uint32_t list[MAX_DEGREE], n = 0, i = 0, j = 0;
   const size_mono *a = &t->mono[x], *b = &t->mono[y];
   if (a->n + b->n > MAX_DEGREE) return 0;
-  while (i < a->n || j < b->n) list[n++] = j == b->n || (i < a->n && a->atom[i] <= b->atom[j]) ? a->atom[i++] : b->atom[j++];
+  while (i < a->n || j < b->n)
+    list[n++] = j == b->n || (i < a->n && atom_compare(t, a->atom[i], b->atom[j]) <= 0) ? a->atom[i++] : b->atom[j++];
   return mono_intern(t, list, n);
 }
 

@@ -73,6 +73,30 @@ static void test_print(void **state) {
   assert_int_equal(parse("`n - x"), IR_SIZE_NONE);
 }
 
+/* What one table prints, another prints too, whatever the order in which each of them met the names. */
+static void test_print_order(void **state) {
+  (void)state;
+  static const char *const text[] = {"a*b + 2*b + m",         "b*a + m + 2*b",   "x*y*z - x*x*z + y",        "(m // b)*(a // b) + a // m + m % a",
+                                     "(b + a) // (m + 2*b)*a", "b % (a*m - b) + (m + a) % b", "2*(b // 3) - (b // 2) + (a // 3)"};
+  static const char *const first[] = {"a*b*m*x*y*z", "z*y*x*m*b*a", "m*a*z*b*x*y", "(m % 5) + (m // 5) + (a % b) + b // a + b % 3 + b // 3"};
+  for (size_t k = 0; k < sizeof text / sizeof *text; k++) {
+    const char *expected = NULL;
+    for (size_t j = 0; j < sizeof first / sizeof *first; j++) {
+      t = size_table_new(&mem);
+      assert_int_not_equal(parse(first[j]), IR_SIZE_NONE);
+      ir_size s = parse(text[k]);
+      assert_int_not_equal(s, IR_SIZE_NONE);
+      const char *printed = print(s);
+      if (!expected) expected = printed;
+      assert_string_equal(printed, expected);
+      assert_int_equal(parse(printed), s);
+      t = size_table_new(&mem);
+      assert_string_equal(print(parse(printed)), printed);
+    }
+  }
+  assert_string_equal(print(parse("m + 2*b + b*a")), "a*b + 2*b + m");
+}
+
 static void test_numbers(void **state) {
   (void)state;
   ir_size K = size_symbol(t, "K"), N = size_symbol(t, "N"), s = parse("2*K*N - N // 3 + N % 3");
@@ -167,6 +191,7 @@ static void test_random(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_canonical, setup, teardown), cmocka_unit_test_setup_teardown(test_print, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_print_order, setup, teardown),
       cmocka_unit_test_setup_teardown(test_numbers, setup, teardown),   cmocka_unit_test_setup_teardown(test_solve, setup, teardown),
       cmocka_unit_test_setup_teardown(test_substitute, setup, teardown), cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
       cmocka_unit_test_setup_teardown(test_random, setup, teardown)};
