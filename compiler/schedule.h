@@ -58,7 +58,7 @@ typedef struct schedule {
   schedule_input *input;
   size_t ninputs, cap_inputs;
   bool feedback; /* it reads what the driver measures, */
-  bool weighs;   /* and ess, which is a weighing of all replicas */
+  bool weighs;   /* and has all replicas weighed, for ess or next_beta */
   bool restarts; /* it has a restart, which counts as feedback */
 } schedule;
 

@@ -244,6 +244,7 @@ static sched_value call(sched_ctx *c, const ast_expr *e) {
   schedule_instr *i = sched_emit(c, f->code, r, v[0].reg, f->arity == 2 ? v[1].reg : 0, e->at);
   if (f->code == SCHED_STABLE) i->n = slot_of(c, e);
   if (f->code >= SCHED_STALLED) c->out->feedback = true;
+  if (f->code == SCHED_NEXT) c->out->weighs = true;
   return (sched_value){ints ? SCHED_INT : f->type, r, 1};
 }
 

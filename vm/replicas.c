@@ -178,6 +178,21 @@ static void read_energies(replicas *x, bool fresh) {
   x->accepted = (double)accepted;
 }
 
+/* Energies of the kernels in a tally, as the model's. */
+static void add_constant(const replicas *x, rt_spin_tally *t) {
+  t->energy += (double)x->n * x->kit->form.constant;
+  t->best += x->kit->form.constant;
+}
+
+/* The tally where energies are at hand. */
+static void count(replicas *x) {
+  x->tally = (rt_spin_tally){0.0, INFINITY, 0};
+  for (size_t k = 0; k < x->n; k++) {
+    x->tally.energy += x->energy[k];
+    if (x->best[k] < x->tally.best) x->tally.best = x->best[k];
+  }
+}
+
 static bool start_spins(replicas *x, uint64_t key, uint64_t first) {
   x->plan.key = key;
   x->plan.first_replica = first;
@@ -190,6 +205,7 @@ static bool start_spins(replicas *x, uint64_t key, uint64_t first) {
     x->kit->kernels->load(&x->spin, NULL);
   }
   read_energies(x, true);
+  count(x);
   return true;
 }
 
@@ -203,11 +219,15 @@ static bool sweep_spins(replicas *x, const double *beta, bool same) {
   const kernel *o = &x->kit->r->o.kernel;
   const double floor = o->floor / (1.0 + beta[0]);
   const rt_spin_schedule s = {.sweeps = 1, .beta = beta, .by_replica = same ? 0 : 1, .floor = &floor,
-                              .every = x->sparing ? replicas_every(x) : 1, .more = x->sparing};
+                              .every = x->sparing ? replicas_every(x) : 1, .more = x->sparing, .tally = x->sparing ? &x->tally : NULL};
+  const uint64_t flips = x->tally.flips;
   if (x->kit->form.q) x->kit->colours->sweep(&x->potts, &s);
   else x->kit->kernels->sweep(&x->spin, &s);
   x->visits = x->n * (o->proposals ? (size_t)o->proposals : x->kit->form.n);
-  read_energies(x, false);
+  if (x->sparing) {
+    add_constant(x, &x->tally);
+    x->accepted = (double)(x->tally.flips - flips);
+  } else read_energies(x, false);
   return true;
 }
 
@@ -219,19 +239,20 @@ void replicas_anneal(replicas *x, replicas_steps *t) {
   else x->kit->kernels->sweep(&x->spin, &s);
   x->visits = t->n * x->n * (o->proposals ? (size_t)o->proposals : x->kit->form.n);
   read_energies(x, false);
-  for (size_t k = 0; k < t->n; k++) {
-    t->tally[k].energy += (double)x->n * x->kit->form.constant;
-    t->tally[k].best += x->kit->form.constant;
-  }
+  for (size_t k = 0; k < t->n; k++) add_constant(x, &t->tally[k]);
+}
+
+void replicas_read(replicas *x) {
+  const double accepted = x->accepted;
+  read_energies(x, false);
+  x->accepted = accepted;
 }
 
 void replicas_look(replicas *x) {
   const rt_spin_schedule none = {.sweeps = 0};
-  const double accepted = x->accepted;
   if (x->kit->form.q) x->kit->colours->sweep(&x->potts, &none);
   else x->kit->kernels->sweep(&x->spin, &none);
-  read_energies(x, false);
-  x->accepted = accepted;
+  replicas_read(x);
 }
 
 static void frame_of(const replicas *x, const int8_t *s, exec_cell *frame) {
@@ -256,6 +277,7 @@ bool replicas_start(replicas *x, eval_worker *w, size_t thread, uint64_t key, ui
     x->energy[k] = -c->hot;
     record(x, k);
   }
+  count(x);
   return true;
 }
 
@@ -283,6 +305,7 @@ bool replicas_sweep(replicas *x, eval_worker *w, size_t thread, const double *be
     x->energy[k] = -c->hot;
     if (x->energy[k] < x->best[k]) record(x, k);
   }
+  count(x);
   return true;
 }
 
@@ -408,6 +431,7 @@ static void pieces(replicas *x, rest_bytes *b) {
   rest_piece(b, x->best, x->n * sizeof *x->best);
   rest_piece(b, &x->visits, sizeof x->visits);
   rest_piece(b, &x->accepted, sizeof x->accepted);
+  rest_piece(b, &x->tally, sizeof x->tally);
   if (x->kit->spins) {
     piece_of_spins(x, b);
     return;

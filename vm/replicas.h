@@ -37,6 +37,7 @@ typedef struct replicas {
   double *best;      /* [n] lowest energies met since the start, wherever energies were computed */
   uint64_t visits;   /* of the last sweep of all replicas, or the last replicas_anneal, */
   double accepted;   /* and the accepted among them */
+  rt_spin_tally tally; /* after replicas_start, and a sweep of walkers or a sparing one */
   rt_potts_run potts;
   uint16_t *colour;  /* [n][cells] and again: states on their way */
   rt_spin_run spin;  /* where kit->spins, in memory of */
@@ -47,7 +48,8 @@ typedef struct replicas {
   int8_t *state;     /* [n][cells]: states on their way */
   mh_walk *walk;     /* else: [n] */
   exec_cell *frame;  /* [n][cells] */
-  bool sparing;      /* where kit->spins: replicas_sweep computes energies after every replicas_every sweeps alone, and replicas_look at the end */
+  bool sparing;      /* where kit->spins and the best are kept: replicas_sweep leaves the tally, of energies computed after every replicas_every sweeps alone, and
+                        `energy` and `best` to replicas_read and, at the end, replicas_look */
   bool exact;        /* replicas start as draws from the prior, whatever their energy */
   exec_cell *record; /* [n][cells] states of `best`; NULL: not kept */
   double *way_back;  /* [n][dim + elements] what walkers keep beside a frame, for those states; NULL: nothing restarts */
@@ -89,10 +91,11 @@ typedef struct replicas_steps {
 } replicas_steps;
 /* How many sweeps apart replicas_anneal, and a sparing replicas_sweep, compute energies: each sweep where that costs little next to it, else eight. */
 size_t replicas_every(const replicas *x);
-/* The energies of the states that there are, after sparing sweeps. */
+/* After sparing sweeps: `energy` and `best` as the tally knows them, and for the states that there are. */
+void replicas_read(replicas *x);
 void replicas_look(replicas *x);
-/* Where kit->spins and the best are kept: sweeps without a look at what they do.  The tally is written after each sweep whose number since the start is a
- * multiple of replicas_every, and after the last. */
+/* Where kit->spins and the best are kept: sweeps without a look at what they do.  Energies of a tally are of the last sweep whose number since the start
+ * is a multiple of replicas_every, those of the last tally of the last sweep. */
 void replicas_anneal(replicas *x, replicas_steps *steps);
 /* Every replica goes back to the best state that it has met: what is kept of it, where the schedule has restarts.  False with x->status when it cannot go on. */
 bool replicas_restart(replicas *x, eval_worker *w);

@@ -112,18 +112,10 @@ static void rest_make(anneal *m) {
 
 /* Statistics of a block after a sweep. */
 static void measure(const replicas *x, schedule_stats *s) {
-  enum { APART = 4 }; /* sums and extremes that do not wait for each other */
-  double sum[APART] = {0.0}, best = s->best, lowest[APART] = {best, best, best, best};
-  for (size_t k = 0; k < x->n; k++) {
-    const double b = x->best[k];
-    sum[k % APART] += x->energy[k];
-    lowest[k % APART] = b < lowest[k % APART] ? b : lowest[k % APART];
-  }
-  for (size_t k = 0; k < APART; k++)
-    if (lowest[k] < best) best = lowest[k];
-  s->energy = (sum[0] + sum[1] + sum[2] + sum[3]) / (double)x->n;
+  const double best = x->tally.best;
+  s->energy = x->tally.energy / (double)x->n;
   s->since_best = best < s->best ? 0 : s->since_best + 1;
-  s->best = best;
+  if (best < s->best) s->best = best;
   s->acceptance = x->visits ? x->accepted / (double)x->visits : 1.0;
 }
 
@@ -202,6 +194,7 @@ static run_status anneal_watched(anneal *m, block *b, size_t thread, eval_worker
   for (;;) {
     if (now->k == now->step.sweeps) {
       now->k = 0;
+      if (x->sparing && r->o.schedule->weighs) replicas_read(x);
       const schedule_state state = schedule_next(&b->schedule, stats, &now->step);
       if (m->kit.spins && state != SCHEDULE_STEP) replicas_look(x);
       if (state != SCHEDULE_STEP) return state == SCHEDULE_DONE ? RUN_OK : RUN_E_SCHEDULE;

@@ -555,8 +555,7 @@ static void sweep(rt_potts_run *run, const rt_spin_schedule *q)
     }
     run->sweep++;
     int due = run->best && (!q->every || run->sweep % q->every == 0);
-    if (!due && !q->energy && (q->more || t + 1 < q->sweeps)) continue;
-    look(run);
+    if (due || q->energy || !(q->more || t + 1 < q->sweeps)) look(run);
     if (q->energy)
       for (size_t r = 0; r < replicas; r++) q->energy[t * replicas + r] = run->energy[r];
     if (q->tally) rt_spin_count(run->energy, run->best_energy, run->changes, replicas, &q->tally[t]);

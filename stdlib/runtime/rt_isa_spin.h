@@ -173,14 +173,30 @@ RT_INLINE void rt_draw_sites(const rt_spin_plan *plan, uint64_t chunk, size_t m,
   }
 }
 
-/* A tally of replicas. */
+/* A tally of replicas; the arrays are aligned. */
 static inline void rt_spin_count(const double *energy, const double *best, const uint64_t *flips, size_t replicas, rt_spin_tally *out)
 {
-  *out = (rt_spin_tally){0.0, best[0], 0};
-  for (size_t r = 0; r < replicas; r++) {
-    out->energy += energy[r];
-    out->flips += flips[r];
-    if (best[r] < out->best) out->best = best[r];
+  rt_vd sum = {0}, low = {0};
+  rt_vw count = {0};
+  for (size_t l = 0; l < 8; l++) low[l] = best[0];
+  size_t r = 0;
+  for (; r + 8 <= replicas; r += 8) {
+    rt_vd b = *(const rt_vd *)(best + r);
+    sum += *(const rt_vd *)(energy + r);
+    count += *(const rt_vw *)(flips + r);
+    rt_vll lower = (rt_vll)(b < low);
+    low = (rt_vd)(((rt_vll)b & lower) | ((rt_vll)low & ~lower));
+  }
+  for (size_t l = 0; r < replicas; r++, l++) {
+    sum[l] += energy[r];
+    count[l] += flips[r];
+    if (best[r] < low[l]) low[l] = best[r];
+  }
+  *out = (rt_spin_tally){0.0, low[0], 0};
+  for (size_t l = 0; l < 8; l++) {
+    out->energy += sum[l];
+    out->flips += count[l];
+    if (low[l] < out->best) out->best = low[l];
   }
 }
 

@@ -197,7 +197,8 @@ typedef struct rt_spin_plan {
   int keep_best;         /* where energies are computed (rt_spin_schedule.every) a replica's state is kept if it is its best so far */
 } rt_spin_plan;
 
-/* All replicas after a sweep: the sum of their energies, the lowest that any has met, and the sum of their flips since the start. */
+/* All replicas after a sweep: the sum of their energies where these were last computed (replica r in lane r % 8, then the lanes from 0 on), the lowest that any has
+ * met, and the sum of their flips since the start. */
 typedef struct rt_spin_tally {
   double energy, best;
   uint64_t flips;
@@ -211,7 +212,7 @@ typedef struct rt_spin_schedule {
   size_t every;        /* energies are computed after sweeps whose number in the run, from 1, is a multiple of this, and after the last; 0 is 1 */
   int more;            /* another call follows: the last sweep of this one is not the last.  A call of no sweeps ends a run that was left so */
   double *energy;      /* [sweeps][replicas] OUT, or NULL: energies after each sweep; `every` is then 1 */
-  rt_spin_tally *tally; /* [sweeps] OUT, or NULL; written where energies are computed.  Only for plans that keep the best */
+  rt_spin_tally *tally; /* [sweeps] OUT, or NULL.  Only for plans that keep the best */
 } rt_spin_schedule;
 
 /* Flips of a replica in a group of 16 visits: sites, and minus what the spins were. */
