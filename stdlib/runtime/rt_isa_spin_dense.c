@@ -183,15 +183,27 @@ RT_INLINE void decide_turned(rt_spin_run *run, const void *J, rt_spin_element e,
 
 enum { WINDOW = 2 }; /* vectors */
 
+/* A flip whose row is to be added: to all fields, but those of the window have it already. */
+typedef struct flip {
+  const void *row;
+  float c;
+} flip;
+
 /* g += c row over the columns [from, to), multiples of 16. */
-RT_INLINE void add_row(const void *row, rt_spin_element e, float c, float *g, size_t from, size_t to)
+RT_INLINE void add_row(flip x, rt_spin_element e, float *g, size_t from, size_t to)
 {
-  rt_vf all = rt_vf_all(c);
-  size_t col = from;
-  for (; col + 64 <= to; col += 64)
+  rt_vf all = rt_vf_all(x.c);
 #pragma GCC unroll 4
-    for (size_t v = 0; v < 64; v += 16) RT_VF_AT(g + col + v) = rt_add_signed(RT_VF(g + col + v), all, load_row(row, e, col + v));
-  for (; col < to; col += 16) RT_VF_AT(g + col) = rt_add_signed(RT_VF(g + col), all, load_row(row, e, col));
+  for (size_t col = from; col < to; col += 16) RT_VF_AT(g + col) = rt_add_signed(RT_VF(g + col), all, load_row(x.row, e, col));
+}
+
+/* Two of them, x before y: fields are read and written once for both, and both rows are on their way together. */
+RT_INLINE void add_two_rows(flip x, flip y, rt_spin_element e, float *g, size_t from, size_t to)
+{
+  rt_vf all_x = rt_vf_all(x.c), all_y = rt_vf_all(y.c);
+#pragma GCC unroll 4
+  for (size_t col = from; col < to; col += 16)
+    RT_VF_AT(g + col) = rt_add_signed(rt_add_signed(RT_VF(g + col), all_x, load_row(x.row, e, col)), all_y, load_row(y.row, e, col));
 }
 
 RT_INLINE void visit_alone(rt_spin_run *run, const rt_spin_piece *piece, rt_spin_element e)
@@ -217,6 +229,7 @@ RT_INLINE void visit_alone(rt_spin_run *run, const rt_spin_piece *piece, rt_spin
       hit |= (uint64_t)rt_le_mask(field[v], bound[v]) << 16 * v;
     }
     hit &= todo;
+    flip held = {NULL, 0.0f};
     for (size_t k = (size_t)__builtin_ctzll(hit | (uint64_t)1 << 63); hit;) {
       const char *row = (const char *)m->J + (b + k) * row_bytes;
       uint64_t guess = hit & (hit - 1);
@@ -231,7 +244,9 @@ RT_INLINE void visit_alone(rt_spin_run *run, const rt_spin_piece *piece, rt_spin
         hit |= (uint64_t)rt_le_mask(field[v], bound[v]) << 16 * v;
       }
       hit &= todo;
-      add_row(row, e, c, g, from, to);
+      flip now = {row, c};
+      if (held.row) add_two_rows(held, now, e, g, from, to), held.row = NULL;
+      else held = now;
       flips++;
       k = (size_t)__builtin_ctzll(guess | (uint64_t)1 << 63);
       if (__builtin_expect((hit & -hit) != (guess & -guess), 0)) {
@@ -239,6 +254,7 @@ RT_INLINE void visit_alone(rt_spin_run *run, const rt_spin_piece *piece, rt_spin
         k = (size_t)__builtin_ctzll(hit | (uint64_t)1 << 63);
       }
     }
+    if (held.row) add_row(held, e, g, from, to);
   }
   run->flips[0] += flips;
 }
