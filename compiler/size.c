@@ -493,7 +493,8 @@ static ir_size parse_factor(size_table *t, const char **p, int depth) {
   const char *from = *p += quoted;
   while (quoted ? **p && **p != '`' && **p != '\n' : name_part(**p)) (*p)++;
   size_t n = (size_t)(*p - from);
-  if (quoted && *(*p)++ != '`') return IR_SIZE_NONE;
+  if (quoted && **p != '`') return IR_SIZE_NONE;
+  *p += quoted;
   char small[64];
   if (n >= sizeof small) return size_symbol(t, arena_strndup(t->a, from, n));
   memcpy(small, from, n);

@@ -70,7 +70,10 @@ static void test_print(void **state) {
   assert_string_equal(print(parse("(K + 1) // 2 * 2")), "2*((K + 1) // 2)");
   assert_string_equal(print(size_symbol(t, "n - x")), "`n - x`");
   assert_string_equal(print(size_symbol(t, "n.x")), "n.x");
-  assert_int_equal(parse("`n - x"), IR_SIZE_NONE);
+  /* What is not closed ends with the text, not behind it. */
+  const char *open = "`n - x", *end = open + strlen(open);
+  assert_int_equal(size_parse(t, &open), IR_SIZE_NONE);
+  assert_ptr_equal(open, end);
 }
 
 /* What one table prints, another prints too, whatever the order in which each of them met the names. */
