@@ -60,9 +60,9 @@ aim_program *load(const args *a, aim_vm *vm, const char *path, int *status) {
 }
 
 int report_task(const args *a, aim_task *t, aim_status st) {
-  size_t before = aim_task_diagnostic_count(t);
   aim_task_messages(t, message_flags(a, stderr), put_text, stderr);
-  if ((st != AIM_E_IO && st != AIM_E_MEMORY) || before == 0) say(st, aim_task_errno(t), "run");
+  /* Where a file or memory failed, an error may have told which and why. */
+  if ((st != AIM_E_IO && st != AIM_E_MEMORY) || t->p.diags.errors == 0) say(st, aim_task_errno(t), "run");
   return exit_of(st);
 }
 

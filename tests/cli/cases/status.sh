@@ -97,6 +97,15 @@ test_memory_of_the_machine() {
   expect 2 "$aimc" run m.aim --data N=1000000000000 --method prior
   says err 'the draws would need'
 }
+# A note is no reason to be silent about what ended the run.
+test_memory_that_runs_out_behind_a_note() {
+  bounded() { (ulimit -v 2000000 && exec "$aimc" "$@"); }
+  bounded version >out 2>&1 || { skip "sanitizers want more"; return; }
+  printf 'model m(g: index(J)[N], y: real[N]) {\n  c: real[J] ~ Normal(0, 1)\n  y ~ Normal(c[g], 1)\n}\ninfer m on g = [1, 100000000], y = [0, 1]\n' > m.aim
+  expect 2 bounded run m.aim --draws 1 --chains 1
+  says err 'N0785'
+  says err 'memory is exhausted'
+}
 test_messages_as_json() {
   printf 'model m(y: real[N]) {\n  mu ~ Normal(0, 5)\n  y ~ Normal(mv, 1)\n}\n' > m.aim
   expect 1 "$aimc" check --json m.aim
