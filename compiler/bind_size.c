@@ -308,6 +308,11 @@ bool bind_sizes(binder *b) {
   return ok;
 }
 
+/* Supports of which there is nothing without elements. */
+static bool needs_elements(ir_support s) {
+  return s == IR_SUP_SIMPLEX || s == IR_SUP_UNIT_VECTOR || s == IR_SUP_SUM_TO_ZERO || s == IR_SUP_ORDERED || s == IR_SUP_CORR || s == IR_SUP_CHOLESKY_CORR;
+}
+
 bool bind_check_sites(binder *b) {
   bool ok = true;
   for (size_t k = 0; k < b->model->nsites; k++) {
@@ -323,8 +328,7 @@ bool bind_check_sites(binder *b) {
     }
     const char *what = "an extent of";
     const ir_support support = t->support == IR_SUP_REAL && s->event ? s->event->support : t->support;
-    if (!bad && !empty && (support == IR_SUP_SIMPLEX || support == IR_SUP_UNIT_VECTOR || support == IR_SUP_SUM_TO_ZERO) && t->rank &&
-        size_value(b->p->sizes, t->dim[t->rank - 1], &n) && n == 0)
+    if (!bad && needs_elements(support) && t->rank && size_value(b->p->sizes, t->dim[t->rank - 1], &n) && n == 0)
       bad = t->dim[t->rank - 1], what = "the size of";
     if (!bad && !empty && t->support == IR_SUP_FINITE && t->count != IR_SIZE_NONE && size_value(b->p->sizes, t->count, &n) && n <= 0)
       bad = t->count, what = "the number of values of";

@@ -1,4 +1,4 @@
-/* pass_fold.c: constants and identities.
+/* pass_fold.c: constants, identities, and loops over nothing.
  *
  * Constants are computed by stdlib/runtime's functions, which engines call too: the same bits.  Identities hold for every
  * IEEE value, with these exceptions, which are part of what the operations mean:
@@ -10,6 +10,7 @@
 #include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_math.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct folder {
@@ -393,6 +394,41 @@ static void read_through(folder *f, ir_op *op) {
   }
 }
 
+/* ---- loops over ranges that end before they could begin, as 3..T where T is 1
+ *
+ * They have no iteration, and what they leave stands without them.  Other passes would keep what varies with their index in arrays of
+ * their extents, and there is no array of -1 elements.  A loop that stacks has such an array from the program. */
+
+static bool runs_backwards(const ir_fn *fn, const ir_loop *loop) {
+  for (uint32_t k = 0; k < loop->rank; k++) {
+    int64_t n;
+    if (size_value(fn->module->sizes, ir_size_of(fn, loop->extent[k]), &n) && n < 0) return true;
+  }
+  return false;
+}
+
+/* What an output without an iteration is; 0 where it is an array that nothing has made. */
+static ir_val of_nothing(ir_builder *b, const ir_out *out, ir_type t) {
+  if (out->init) return out->init;
+  if (out->mode == IR_SUM && t.rank) return ir_new_array(b, t);
+  if (out->mode == IR_STACK || t.rank) return 0;
+  if (t.elem == IR_REAL) return ir_real(b, out->mode == IR_SUM ? 0.0 : out->mode == IR_MAX ? -(double)INFINITY : (double)INFINITY);
+  return ir_int(b, out->mode == IR_SUM ? 0 : out->mode == IR_MAX ? INT64_MIN : INT64_MAX);
+}
+
+static void fold_loop(folder *f, ir_op *op) {
+  ir_fn *fn = f->fn;
+  const ir_loop *loop = op->u.loop;
+  if (fn->is_model || !runs_backwards(fn, loop)) return;
+  ir_builder b = {.fn = fn, .block = op->block, .before = op, .where = op->where};
+  ir_val *left = ARENA_ARRAY(fn->module->mem, ir_val, loop->nout);
+  for (uint32_t k = 0; k < loop->nout; k++)
+    if (!(left[k] = of_nothing(&b, &loop->out[k], ir_type_of(fn, op->res[k])))) return;
+  for (uint32_t k = 0; k < loop->nout; k++) ir_map_set(&f->renamed, op->res[k], left[k]);
+  ir_remove(op);
+  f->changed = true;
+}
+
 static void fold_op(void *user, ir_op *op) {
   folder *f = user;
   ir_fn *fn = f->fn;
@@ -457,6 +493,8 @@ static void fold_op(void *user, ir_op *op) {
   case IR_IF_OP:
     if (known) splice(f, op, def->u.integer);
     return;
+  case IR_PLATE_OP:
+  case IR_SCAN_OP: fold_loop(f, op); return;
   default: break;
   }
   if (op->nres != 1 || op->nargs == 0 || !strchr(ir_op_table[op->code].signature, ':')) return;

@@ -12,7 +12,7 @@
 #include "compiler/ir.h"
 
 bool pass_inline(ir_module *m, ir_fn *fn);    /* EXACT  calls become their callee's body */
-bool pass_fold(ir_module *m, ir_fn *fn);      /* ROUND  constants and identities: exact, but that x + 0.0 keeps -0.0 and pow by a small literal is its product or root */
+bool pass_fold(ir_module *m, ir_fn *fn);      /* ROUND  constants, identities, loops over nothing: exact, but that x + 0.0 keeps -0.0 and pow by a small literal is its product or root */
 bool pass_cse(ir_module *m, ir_fn *fn);       /* EXACT  equal operations become one */
 bool pass_dce(ir_module *m, ir_fn *fn);       /* EXACT  operations, loop results and states that nothing reads go */
 bool pass_hoist(ir_module *m, ir_fn *fn);     /* EXACT  what does not vary in a loop moves out of it */

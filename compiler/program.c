@@ -355,6 +355,39 @@ typedef struct building {
 
 static void add(building *b, ir_fn *fn) { ARENA_PUSH(b->m->mem, b->run, b->n, b->cap, derived(fn)); }
 
+typedef struct extents {
+  program *p;
+  const ir_fn *fn;
+  bool wrong;
+} extents;
+
+/* Ranges that end before they could begin are empty to a sum; an array of that many elements there is none. */
+static void check_extents(void *user, ir_op *op) {
+  extents *x = user;
+  program *p = x->p;
+  for (uint32_t k = 0; k < op->nres && !x->wrong; k++) {
+    const ir_type t = ir_type_of(x->fn, op->res[k]);
+    for (uint32_t axis = 0; axis < t.rank; axis++) {
+      int64_t n;
+      if (!size_value(p->sizes, t.dim[axis], &n) || n >= 0) continue;
+      strbuf size;
+      strbuf_init(&size, p->mem);
+      size_print(p->sizes, t.dim[axis], &size);
+      diag *d = diag_add(&p->diags, DIAG_ERROR, "E0775", op->where, "an extent of this array is %lld with these data", (long long)n);
+      diag_say(&p->diags, d, "%s", size.s);
+      diag_help(&p->diags, d, "one without elements would have 0: these data are too few for what the model computes");
+      x->wrong = true;
+      return;
+    }
+  }
+}
+
+static bool has_arrays(program *p, ir_fn *fn) {
+  extents x = {p, fn, false};
+  ir_visit_ops(&fn->body, check_extents, &x);
+  return !x.wrong;
+}
+
 static bool build_model(building *b) {
   program *p = b->p;
   ir_module *m = b->m;
@@ -363,6 +396,7 @@ static bool build_model(building *b) {
   p->ir = lower_model(&p->check, m, p->model, &given_data);
   if (!p->ir) return false;
   if (!ir_verify_after(p->ir, "lowered")) return program_verify(p);
+  if (!has_arrays(p, p->ir)) return false;
   if (p->replicate && !replicate_reads(p)) return false;
   if (!p->replicate) replicate_say_lags(p);
   pass_fold(m, p->ir);
@@ -514,6 +548,8 @@ static bool optimise(building *b) {
     p->nstages = stages_cut(m, whole, STAGE_LEAST, &p->stage);
     if (p->nstages) p->uncut = whole;
   }
+  for (size_t k = 0; k < b->n; k++)
+    if (!has_arrays(p, b->run[k])) return false; /* in a function of the program, now that calls are gone */
   return program_verify(p);
 }
 

@@ -130,3 +130,16 @@ test_data_without_rows() {
   expect 0 "$aimc" run m.aim
   grep -q 'nothing is observed' err && fail "y has an element"
 }
+# A range that ends before it could begin: nothing to a sum or a loop, and no array.
+test_ranges_that_end_before_they_begin() {
+  printf 'model m(y: real[T]) {\n  s ~ HalfNormal(1)\n  for t in 3..T { y[t] ~ Normal(y[t - 1], s) }\n  track a = s + sum(y[t] * y[t - 1] for t in 3..T)\n}\ninfer m on y = [1] with nuts(warmup = 20, draws = 20)\n' > m.aim
+  expect 0 "$aimc" run m.aim
+  expect 0 "$aimc" run m.aim --data 'y = []'
+  for c in '[y[t] - y[t - 2] for t in 3..T]' 'd(y)'; do
+    printf 'fn d(x: real[N]): real[N - 2] = [x[t] - x[t - 2] for t in 3..N]\nmodel m(y: real[T]) {\n  s ~ HalfNormal(1)\n  y ~ Normal(0, s)\n  track c = s * sum(%s)\n}\ninfer m on y = [1]\n' "$c" > m.aim
+    expect 1 "$aimc" run m.aim
+    says err 'E0775'
+    says err 'an extent of this array is -1'
+    says err '^ T - 2'
+  done
+}
