@@ -165,7 +165,7 @@ void bind_say_missing(binder *b) {
     add_data(p, arena_printf(b->a, "%s.at", y->sym->name), at);
     const bool whole = y->sym->type->kind != TY_REAL;
     p->missing[p->nmissing - 1].discrete = whole;
-    if (!y->latent || whole) add_data(p, arena_printf(b->a, "%s.seen", y->sym->name), seen);
-    if (y->latent && whole) add_data(p, arena_printf(b->a, "%s.slot", y->sym->name), slot);
+    add_data(p, arena_printf(b->a, "%s.seen", y->sym->name), seen);
+    add_data(p, arena_printf(b->a, "%s.slot", y->sym->name), slot);
   }
 }

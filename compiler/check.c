@@ -27,6 +27,7 @@ void ctx_init(ctx *c, check_state *st, ctx_kind kind, symbol *owner) {
   ptr_map_init(&c->gone, c->a);
   ptr_map_init(&c->later, c->a);
   ptr_map_init(&c->arrays, c->a);
+  ptr_map_init(&c->draws, c->a);
   ptr_map_init(&c->tracks, c->a);
 }
 

@@ -54,6 +54,7 @@ static void collect_target(collector *k, const ast_target *t, const ast_expr *va
   if (t->type) type_mark_sizes(c, t->type);
   if (name_missing(&t->name)) return;
   if (!ptr_map_get(&c->later, t->name.name)) ptr_map_put(&c->later, t->name.name, (void *)t);
+  if (!value) order_collect(c, t, k->loops);
   if (t->subs.n == 0) return;
   pre_loop *home = k->loops;
   while (home && home->range && target_uses(t, home)) home = home->outer;
@@ -256,6 +257,37 @@ static bool resolve_piece(ctx *c, elements *e, piece *p) {
     p->lo[a] = size_add(t, lo, p->off[a]);
     p->hi[a] = size_add(t, hi, p->off[a]);
   }
+  return true;
+}
+
+bool elements_place(ctx *c, piece *p, size_t a, ir_size extent) {
+  size_table *t = c->p->sizes;
+  const ast_exprs *subs = &p->target->subs;
+  const ast_expr *sub = a < subs->n ? subs->items[a] : NULL;
+  const ast_range *r = NULL;
+  bool is_for;
+  double by = 1;
+  p->range[a] = NULL;
+  p->lo[a] = p->hi[a] = IR_SIZE_NONE;
+  if (!sub || sub->kind == EXPR_ALL) {
+    p->lo[a] = size_const(t, 1), p->hi[a] = extent;
+    return true;
+  }
+  if (sub->kind == EXPR_RANGE) {
+    p->lo[a] = size_of_expr(c, sub->range.lo), p->hi[a] = size_of_expr(c, sub->range.hi);
+    return true;
+  }
+  if (!piece_affine(c, p, sub, &r, &is_for, &p->off[a])) return false;
+  p->lo[a] = p->hi[a] = p->off[a];
+  if (!r) return true;
+  if (r->over || (r->by && (!const_of_expr(r->by, &by) || (by != 1 && by != -1)))) return false;
+  for (size_t b = 0; b < a; b++)
+    if (p->range[b] == r) return false;
+  p->range[a] = r;
+  p->down[a] = by < 0;
+  const ir_size lo = size_of_expr(c, by < 0 ? r->hi : r->lo), hi = size_of_expr(c, by < 0 ? r->lo : r->hi);
+  p->lo[a] = lo == IR_SIZE_NONE ? lo : size_add(t, lo, p->off[a]);
+  p->hi[a] = hi == IR_SIZE_NONE ? hi : size_add(t, hi, p->off[a]);
   return true;
 }
 

@@ -19,6 +19,7 @@ typedef struct piece {
   bool otherwise;            /* in its else */
   bool conditional;          /* an `if` or filter inside the array's scope */
   bool visited;
+  bool untold;               /* check_order.c: where it is cannot be told */
   const ast_range *range[IR_MAX_RANK]; /* the loop that moves along each axis */
   bool down[IR_MAX_RANK];
   ir_size off[IR_MAX_RANK];
@@ -38,5 +39,13 @@ struct elements {
   span element_at;
   bool assumed; /* sym->type is what elements_assume made of it */
 };
+
+/* ---- check_order.c */
+/* Notes what may turn out to observe data. */
+void order_collect(ctx *c, const ast_target *t, pre_loop *loops);
+/* The place of an observation along an axis of that extent; lo and hi stay IR_SIZE_NONE where they are no sizes.  False where it is not a slice, or a loop's index plus a size. */
+bool elements_place(ctx *c, piece *p, size_t a, ir_size extent);
+/* Something of what is read here may be set by p later on. */
+bool elements_ahead(ctx *c, const elements *e, const piece *p, const ast_exprs *subs);
 
 #endif

@@ -161,6 +161,23 @@ static progress progress_of(ctx *c, const elements *e, const reading *r) {
   return x;
 }
 
+static bool apart(ctx *c, ir_size below, ir_size above) {
+  int64_t d;
+  return below != IR_SIZE_NONE && above != IR_SIZE_NONE && size_difference(c->st, above, below, &d) && d > 0;
+}
+
+bool elements_ahead(ctx *c, const elements *e, const piece *p, const ast_exprs *subs) {
+  reading r[IR_MAX_RANK];
+  bool tied[IR_MAX_RANK];
+  size_t axis = 0;
+  for (size_t a = 0; a < e->naxes; a++) r[a] = reading_of(c, e, subs, a);
+  const standing st = compare(c, e, p, r, &axis, tied);
+  if (st == SET || st == EARLIER) return false;
+  for (size_t a = 0; a < e->naxes; a++)
+    if (r[a].known && (apart(c, r[a].hi, p->lo[a]) || apart(c, p->hi[a], r[a].lo))) return false;
+  return true;
+}
+
 static void tell_first(ctx *c, const elements *e, const progress *x, ir_size first, span at) {
   const loop *l = open_loop(c, x->earlier->range[x->axis]);
   diag *d = cx_error(c, "E0524", at, "the first iteration reads `%s[%s%s]`, which is not set yet", e->name, x->axis ? "..., " : "", size_text(c->st, first));

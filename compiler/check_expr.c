@@ -171,6 +171,7 @@ static const ty_info *check_name(ctx *c, ast_expr *e) {
   if (c->reads && !agent_read(c, s, e->at)) return check_error(c, e);
   if (s->stochastic) c->stochastic = true;
   if (s->elementwise) elements_read(c, s, NULL, e->at);
+  if (c->subscripted != e) order_read(c, s, NULL, e);
   if (!s->type) {
     /* Other symbols get their types before anything can name them. */
     diag *d = cx_error(c, "E0505", e->at, "the size of an array must be one integer, and `%s` is an array", name);

@@ -393,12 +393,16 @@ const ty_info *check_index(ctx *c, ast_expr *e) {
   symbol *elementwise;
   const bool within = c->in_subscript;
   c->in_subscript = false;
+  const ast_expr *around = c->subscripted;
+  c->subscripted = base;
   const ty_info *t = check_base(c, base, subs, &elementwise);
+  c->subscripted = around;
   c->in_subscript = within;
   index_axes axes = {.e = e};
   bool ok = !ty_is_error(t) && has_axes(c, e, t);
   ok = check_subscripts(c, t, ok, &axes);
   if (elementwise && elementwise->type && ok && elements_read(c, elementwise, subs, e->at)) ok = false;
+  if (ok && base->kind == EXPR_NAME && base->name.sym) order_read(c, base->name.sym, subs, e);
   if (!ok) return check_error(c, e);
   for (size_t i = 0; i < subs->n; i++) {
     const ast_expr *sub = subs->items[i];

@@ -175,6 +175,7 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
     elements_read(c, sym, t->subs.n ? &subs : NULL, t->at);
   }
   sym->observed = true;
+  order_drawn(c, t);
   check_site *site = site_add(c, sym, IR_OBSERVED, sym->type, t->at);
   if (!ty_is_error(sym->type) && t->subs.n <= sym->type->rank) {
     bool open = check_twice(c, t, sym);

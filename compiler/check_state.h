@@ -146,6 +146,8 @@ struct ctx {
   size_t nreplicas, cap_replicas;
   submodel *expanding; /* around the statements that are collected */
   ptr_map arrays;     /* arrays built by elements: see check_elements.c */
+  ptr_map draws;      /* name -> elements: all that `~` says of it: see check_order.c */
+  const ast_expr *subscripted; /* the base of the subscripts that are checked, which are read of it alone */
   const ty_info *result;  /* of the function, for `return` */
   span result_at;
 };
@@ -364,6 +366,13 @@ void elements_visited(elements *e, const ast_target *t);
 /* Reports a read of elements that may not be set yet, and returns whether it did.  subs may be shorter than the array's rank; NULL: the
  * whole. */
 bool elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at);
+
+/* ---- check_order.c: data that could be drawn in the order of the program */
+
+/* A read of data, of which subs says the elements (NULL: all): into symbol.early, if statements further on observe some of them. */
+void order_read(ctx *c, symbol *s, const ast_exprs *subs, const ast_expr *at);
+/* What stands behind this comes after the observation. */
+void order_drawn(ctx *c, const ast_target *t);
 
 /* ---- check_stmt.c, check_site.c */
 

@@ -321,7 +321,7 @@ static void walk_block(derivation *d, ir_builder *b, const ir_block *block) {
         derive_add_part(d, b, PART_ENERGY, ir_op1(b, IR_NEG_OP, derive_get(d, op->args[0])));
       break;
     case IR_TRACK_OP:
-      if (d->form == FORM_OUTPUTS) ARENA_PUSH(d->m->mem, d->track, d->ntracks, d->cap_tracks, derive_get(d, op->args[0]));
+      if (d->form == FORM_OUTPUTS && !derive_gathers(d->model, op)) ARENA_PUSH(d->m->mem, d->track, d->ntracks, d->cap_tracks, derive_get(d, op->args[0]));
       break;
     case IR_PLATE_OP:
     case IR_SCAN_OP: walk_loop(d, b, op); break;
@@ -367,9 +367,16 @@ void derive_walk(derivation *d) {
   walk_block(d, &b, &d->model->body);
 }
 
+bool derive_gathers(const ir_fn *model, const ir_op *track) {
+  const ir_site *site = ir_site_find(model, track->u.name);
+  return site && site->gathered;
+}
+
 /* The last top-level value that is the whole array is the finished one. */
 ir_val derive_site_value(derivation *d, const ir_site *site) {
   if (given(d, site)) return d->site_param[site->number];
+  for (const ir_op *op = d->model->body.last; op && site->gathered; op = op->prev)
+    if (op->code == IR_TRACK_OP && strcmp(op->u.name, site->name) == 0) return derive_get(d, op->args[0]);
   for (const ir_op *op = d->model->body.last; op; op = op->prev)
     for (uint32_t k = 0; k < op->nres; k++) {
       const site_image *i = &d->image[op->res[k]];
@@ -452,9 +459,36 @@ ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir
   return d->fn;
 }
 
-ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model, const char *name) {
+/* The parameter of fn that has the role and name of q, which is added where there is none. */
+static ir_val param_like(ir_fn *fn, const ir_param *q, ir_type t) {
+  for (uint32_t k = 0; k < fn->nparams; k++)
+    if (fn->param[k].role == q->role && strcmp(fn->param[k].name, q->name) == 0) return fn->param[k].val;
+  return ir_param_add(fn, (ir_role)q->role, q->name, t);
+}
+
+/* Another model's derivation into the same function. */
+static void walk_beside(derivation *d, const ir_fn *model) {
+  derivation *x = ARENA_NEW(d->m->mem, derivation);
+  *x = *d;
+  x->model = model;
+  x->image = derive_images(d->m->mem, model);
+  x->site_param = ARENA_ARRAY(d->m->mem, ir_val, model->nsites + 1);
+  x->c = (ir_cloner){.from = model, .map = ir_map_new(d->m->mem, model)};
+  for (uint32_t k = 0; k < model->nparams; k++) ir_map_set(&x->c.map, model->param[k].val, param_like(d->fn, &model->param[k], ir_type_of(model, model->param[k].val)));
+  for (uint32_t k = 0; k < model->nsites; k++) {
+    const ir_site *s = model->site[k];
+    const ir_param like = {.role = IR_ROLE_LATENT, .name = s->name};
+    if (s->role == IR_LATENT) x->site_param[s->number] = param_like(d->fn, &like, s->type);
+  }
+  derive_walk(x);
+  d->track = x->track;
+  d->ntracks = x->ntracks;
+}
+
+ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model, const ir_fn *more, const char *name) {
   derivation *d = derive_begin(p, m, model, name, FORM_OUTPUTS);
   derive_walk(d);
+  if (more) walk_beside(d, more);
   if (d->ntracks == 0) {
     ir_fn_remove(m, d->fn);
     return NULL;

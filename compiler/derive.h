@@ -30,9 +30,12 @@ ir_fn *derive_prior(check_program *p, ir_module *m, const ir_fn *model, const ir
 bool derive_alike(const ir_tilde *t);
 /* An instance of Flat(), whose names end in what they draw. */
 static inline bool derive_is_flat(const ir_dist *d) { return strncmp(d->name, "Flat.", 5) == 0; }
-/* @outputs(latents, key) -> what the model tracks, predicted sites among it, in order.  NULL if there is nothing.  Of a recovery
- * (sum_out.h) it is @recover. */
-ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model, const char *name);
+/* @outputs(latents, key) -> what the model tracks, predicted sites among it, in order; then what `more` tracks, a model of the same data and latents, or NULL.
+ * NULL if there is nothing.  Of a recovery (sum_out.h) it is @recover. */
+ir_fn *derive_outputs(check_program *p, ir_module *m, const ir_fn *model, const ir_fn *more, const char *name);
+
+/* A track that says what the array of a latent is (ir_site.gathered): no output. */
+bool derive_gathers(const ir_fn *model, const ir_op *track);
 
 /* @loglik(latents) -> for each observed site, in order, the log density of each of its events: an array of the site's axes without those of
  * one event.  Elements that nothing observes are 0.  site [nsites of the model]: which ones, *n of them.  NULL if there is none. */

@@ -62,6 +62,10 @@ bool lower_is_drawn(const lower *l, const symbol *s) {
   return s->kind == SYM_PREDICT || (s->kind == SYM_LATENT && !(s->site && l->given && l->given[s->site - 1]));
 }
 
+bool lower_in_order(const lower *l, const symbol *s) {
+  return l->model && s->site && l->ordered && (l->ordered[s->site - 1] || l->gap[s->site - 1].slot);
+}
+
 /* The size an int expression stands for: built from literals, extents and loop-free arithmetic on them. */
 bool lower_expr_size(lower *l, const ast_expr *e, ir_size *s) {
   size_table *t = l->m->sizes;
@@ -174,6 +178,7 @@ static void make_sites(lower *l, const check_model *model) {
   l->given = ARENA_ARRAY(l->mem, bool, n + 1);
   l->replica = ARENA_ARRAY(l->mem, symbol *, n + 1);
   l->replica_site = ARENA_ARRAY(l->mem, ir_site *, n + 1);
+  l->ordered = ARENA_ARRAY(l->mem, ir_site *, n + 1);
   l->gap = ARENA_ARRAY(l->mem, lower_gap, n + 1);
   for (size_t k = 0; k < n; k++) {
     const check_site *s = &model->sites[k];
@@ -211,29 +216,43 @@ symbol *lower_drawn_like(lower *l, uint32_t number, const char *name, span at, i
   return r;
 }
 
-/* `predict y`: y_rep is a site beside y. */
+/* `predict y`: y_rep is a site beside y.  Where it is drawn in order, the model has it for the number alone, which is that of its draws. */
 static void find_replicas(lower *l, const ast_block *body) {
+  const lower_options *o = l->options;
   for (size_t k = 0; k < body->n; k++) {
     const ast_stmt *s = body->items[k];
     if (s->kind == STMT_GROUP) find_replicas(l, s->group.body);
     if (s->kind != STMT_REPLICATE || !s->replicate.sym || !s->replicate.sym->site) continue;
     uint32_t site = s->replicate.sym->site - 1;
-    if (l->replica[site]) continue;
-    l->replica[site] = lower_drawn_like(l, site, arena_printf(l->mem, "%s_rep", l->site[site]->name), s->at, &l->replica_site[site]);
+    if (l->replica_site[site]) continue;
+    symbol *rep = lower_drawn_like(l, site, arena_printf(l->mem, "%s_rep", l->site[site]->name), s->at, &l->replica_site[site]);
+    const bool in_order = o && o->in_order && o->in_order[site];
+    if (o && o->order == ORDER_REPLICAS) l->ordered[site] = in_order ? l->replica_site[site] : NULL;
+    else if (!in_order) l->replica[site] = rep;
   }
 }
 
 static void replicate_all(lower *l) {
-  for (uint32_t k = 0; k < l->model->nsites; k++)
-    if (l->model->sites[k].role == IR_OBSERVED)
-      l->replica[k] = lower_drawn_like(l, k, arena_printf(l->mem, "%s.rep", l->site[k]->name), l->model->sites[k].at, &l->replica_site[k]);
+  for (uint32_t k = 0; k < l->model->nsites; k++) {
+    if (l->model->sites[k].role != IR_OBSERVED) continue;
+    const char *name = arena_printf(l->mem, "%s.rep", l->site[k]->name);
+    symbol *rep = lower_drawn_like(l, k, name, l->model->sites[k].at, &l->replica_site[k]);
+    if (l->options->order == ORDER_DATA) {
+      l->ordered[k] = l->replica_site[k];
+      l->ordered[k]->role = IR_LATENT;
+      l->ordered[k]->gathered = true;
+    } else {
+      l->replica[k] = rep;
+    }
+  }
 }
 
-/* Predicted arrays are reported like tracked ones, by their sites' names. */
+/* Predicted arrays are reported like tracked ones, by their sites' names; and a latent that stands for observed data has its value so. */
 static void track_predicted(lower *l, const check_model *model) {
   for (size_t k = 0; k < model->nsites; k++) {
-    const symbol *s = model->sites[k].role == IR_PREDICTED ? model->sites[k].sym : l->replica[k];
-    const ir_site *site = model->sites[k].role == IR_PREDICTED ? l->site[k] : l->replica_site[k];
+    const bool predicted = model->sites[k].role == IR_PREDICTED;
+    const ir_site *site = predicted ? l->site[k] : l->replica_site[k];
+    const symbol *s = predicted ? lower_serves_replicas(l) ? NULL : model->sites[k].sym : l->ordered[k] ? model->sites[k].sym : l->replica[k];
     if (!s) continue;
     l->b.where = site->where;
     ir_track(&l->b, site->name, lower_read_all(l, s));
@@ -259,17 +278,17 @@ void lower_signature(lower *l, const check_model *model) {
 ir_fn *lower_model(check_program *p, ir_module *m, const check_model *model, const lower_options *options) {
   lower l;
   lower_init(&l, p, m, options);
-  l.fn = ir_fn_new(m, model->sym->name, true);
+  l.fn = ir_fn_new(m, lower_serves_replicas(&l) ? arena_printf(m->mem, "%s.replicas", model->sym->name) : model->sym->name, true);
   l.b = ir_builder_at_end(l.fn, &l.fn->body);
   l.model = model;
   lower_signature(&l, model);
   make_sites(&l, model);
-  if (options && options->replicate) replicate_all(&l);
+  if (options && (options->replicate || options->order == ORDER_DATA)) replicate_all(&l);
   else find_replicas(&l, model->decl->body);
   lower_gaps_begin(&l);
   lower_block(&l, model->decl->body);
   if (!l.refused) track_predicted(&l, model);
-  if (!l.refused) lower_gaps_end(&l);
+  if (!l.refused && !lower_serves_replicas(&l)) lower_gaps_end(&l);
   return l.refused ? NULL : l.fn;
 }
 

@@ -25,6 +25,15 @@ typedef struct lower_missing {
   const int64_t *at;   /* [n * rank], as y.at */
 } lower_missing;
 
+/* Observed arrays that are drawn as the program is read: a statement that observes elements draws them, and what stands behind it reads what was drawn.  Elements that
+ * nothing observes keep the values of the data.  symbol.early tells where statements do not stand in such an order. */
+typedef enum lower_order {
+  ORDER_NONE,
+  ORDER_MISSING, /* missing values that are unknowns of the model: y_mis is a latent site, drawn from the distribution that its statement says */
+  ORDER_DATA,    /* all that is observed: y.rep, a name that no program can write, is a latent site, and the model draws data and unknowns together */
+  ORDER_REPLICAS /* the y of which in_order is set: y_rep is a predicted site, and what the model tracks; the rest serves these draws */
+} lower_order;
+
 typedef struct lower_options {
   /* True if data was given for this name of the signature; otherwise its default is used.  NULL: all given. */
   bool (*given)(void *user, const char *name);
@@ -33,7 +42,9 @@ typedef struct lower_options {
   void *user;
   const lower_missing *missing; /* [nmissing] */
   size_t nmissing;
-  bool replicate; /* every observed quantity y is replicated, as by `predict y`, under the name y.rep, which no program can write */
+  bool replicate;       /* every observed y is replicated, as by `predict y`, under the name y.rep, given the observed values of what is read */
+  lower_order order;
+  const bool *in_order; /* [sites of the model] y with `predict y` is drawn in order: by ORDER_REPLICAS, and not beside its observations; NULL: none is */
 } lower_options;
 
 /* NULL after a diagnostic.  The module's size table is p->sizes. */

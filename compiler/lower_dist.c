@@ -424,7 +424,7 @@ typedef struct given_to {
 
 static given_to targets(lower *l, symbol *sym) {
   given_to g = {0};
-  if (lower_is_drawn(l, sym)) {
+  if (lower_is_drawn(l, sym) || lower_in_order(l, sym)) {
     g.sym[0] = sym;
   } else {
     g.sym[0] = l->replica[sym->site - 1];
@@ -441,6 +441,24 @@ static ir_val draw_missing(lower *l, const lower_gap *g, ir_val seen, ir_dist *d
   ir_val v = ir_sample(&l->b, g->site, d, axes, 0, 0, n, args);
   l->b = outer;
   return ir_if_out(l->fn, branch, y, v);
+}
+
+/* The same where what was drawn is read by the statements that follow, which find it in the array itself. */
+static ir_val draw_in_order(lower *l, const tilde *t, ir_dist *d, const bounds *b, bool cut, ir_axes axes, const lindex *pos, uint32_t n, const ir_val *args) {
+  const uint32_t number = t->sym->site - 1;
+  const lower_gap *g = &l->gap[number];
+  if (l->ordered[number]) return ir_sample(&l->b, l->ordered[number], d, axes, 0, 0, n, args);
+  ir_op *branch = ir_if_begin(&l->b, ir_at(&l->b, g->seen, axes));
+  ir_builder outer = l->b;
+  l->b = ir_builder_in(&outer, &branch->u.branch->then_);
+  ir_val seen = lower_read(l, t->sym, axes.n, pos);
+  ir_observe(&l->b, t->site, d, axes, seen, n, args);
+  l->b = ir_builder_in(&outer, &branch->u.branch->else_);
+  ir_axes slot = {.n = 1, .at = {ir_at(&l->b, g->slot, axes)}};
+  ir_val drawn = ir_sample(&l->b, g->site, d, slot, b->lo, b->hi, n, args);
+  ir_def_op(l->fn, drawn)->u.tilde->cut = cut;
+  l->b = outer;
+  return ir_if_out(l->fn, branch, seen, drawn);
 }
 
 /* One draw at position idx [n] of the batch: `lead` has what the subscripts make of that, the last `rest` positions pass through. */
@@ -489,9 +507,15 @@ static void one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, ui
     out->v[0] = v;
     return;
   }
-  ir_val y = lower_convert(l, lower_read(l, t->sym, axes.n, pos), (ir_elem)x.elem);
   uint32_t number = t->sym->site - 1;
   const lower_gap *gap = &l->gap[number];
+  if (lower_in_order(l, t->sym)) {
+    const ir_site *site = l->ordered[number] ? l->ordered[number] : gap->site;
+    if (site->type.elem != x.elem) lower_refuse(l, t->s->at, "drawing what has distributions of integers and of reals");
+    else out->v[0] = draw_in_order(l, t, d, &b, (b.cut_lo || b.cut_hi) && d->nparams == cd->nparams, axes, pos, f.n, f.args);
+    return;
+  }
+  ir_val y = lower_convert(l, lower_read(l, t->sym, axes.n, pos), (ir_elem)x.elem);
   ir_val seen = gap->seen ? ir_at(&l->b, gap->seen, axes) : 0;
   f.args[f.n] = seen;
   ir_observe(&l->b, t->site, seen ? lower_seen(l, d) : d, axes, y, f.n + (seen != 0), f.args);

@@ -70,7 +70,8 @@ typedef struct lower_gap {
   const lower_missing *what;
   ir_size n;
   ir_val at;         /* y.at */
-  ir_val seen;       /* y.seen; 0: they are latent */
+  ir_val seen;       /* y.seen; 0: they are latent, and put into y at once */
+  ir_val slot;       /* y.slot where they are latent and drawn in order; else 0 */
   symbol *drawn;     /* the array in which the missing ones are drawn; NULL: they are latent */
   ir_site *site;     /* y_mis */
 } lower_gap;
@@ -98,6 +99,7 @@ typedef struct lower {
   bool *given;        /* a latent that is data of this run */
   symbol **replica;   /* of an observed site with `predict y`: the symbol of y_rep; else NULL */
   ir_site **replica_site;
+  ir_site **ordered;  /* of an observed site: that on which it is drawn whole, in the order of the program; else NULL */
   lower_gap *gap;     /* by check_site number; what = NULL where no value is missing */
   bool predicting;
   ir_val ret;
@@ -119,6 +121,10 @@ ir_val lower_convert(lower *l, ir_val v, ir_elem to);
 bool lower_refuse(lower *l, span at, const char *what);  /* "not available yet"; returns false */
 /* What the model draws: a prediction, or a latent that is not given. */
 bool lower_is_drawn(const lower *l, const symbol *s);
+/* An array of the data that statements draw where they observe it, all of it or what is missing (lower_order): what is read of it is as built so far. */
+bool lower_in_order(const lower *l, const symbol *s);
+/* The model is for draws of replicas alone: nothing else is tracked or predicted. */
+static inline bool lower_serves_replicas(const lower *l) { return l->options && l->options->order == ORDER_REPLICAS; }
 /* A symbol and a site for draws of an observed site's array, by its number. */
 symbol *lower_drawn_like(lower *l, uint32_t number, const char *name, span at, ir_site **site);
 /* Starts a function of its own (a distribution's member, a bijector); lower_leave gives the context back. */

@@ -61,6 +61,7 @@ static build *build_of(lower *l, symbol *s) {
   binding *b = lower_find(l, s);
   if (b && b->kind == BIND_BUILD) return b->b;
   build *fresh = build_new(l, s);
+  if (b && lower_in_order(l, s)) fresh->cur = b->v; /* as the data, or statements before, have it */
   lower_push(l, s, BIND_BUILD)->b = fresh;
   return fresh;
 }
@@ -151,9 +152,9 @@ static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
   case STMT_SAMPLE: {
     symbol *y = s->sample.target.name.sym;
     if (!y) break;
-    bool latent = lower_is_drawn(l, y);
+    bool latent = lower_is_drawn(l, y), in_order = lower_in_order(l, y);
     if (!s->sample.target.subs.n && !(list->whole && !latent)) break;
-    if (latent) add_defined(l, list, y, &s->sample.target);
+    if (latent || in_order) add_defined(l, list, y, &s->sample.target);
     else if (y->site && l->replica && l->replica[y->site - 1]) add_defined(l, list, l->replica[y->site - 1], &s->sample.target);
     if (!latent && y->site && l->gap && l->gap[y->site - 1].drawn) add_defined(l, list, l->gap[y->site - 1].drawn, &s->sample.target);
     break;
@@ -410,6 +411,11 @@ static void ranges_from(lower *l, loop_nest *s, size_t from) {
     if (s->scan) {
       child[k]->out = ir_loop_state(l->fn, loop, IR_INTO, initial(l, parent[k], loop));
       child[k]->state = loop->u.loop->out[child[k]->out].state;
+    }
+    if (lower_in_order(l, child[k]->sym)) {
+      ir_axes axes = {.n = parent[k]->type.rank};
+      for (uint32_t a = 0; a < axes.n; a++) axes.at[a] = child[k]->at[a].v;
+      child[k]->cur = ir_at(&l->b, s->scan ? child[k]->state : parent[k]->cur, axes);
     }
   }
   for (size_t k = 0; k < n; k++) lower_push(l, child[k]->sym, BIND_BUILD)->b = child[k];

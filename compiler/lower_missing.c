@@ -105,6 +105,19 @@ static void make_latent(lower *l, const check_site *s, lower_gap *g, const char 
   lower_forget(l, 0);
 }
 
+/* Drawn by the statements that observe y, in whose array the missing elements are then found. */
+static void draw_later(lower *l, const check_site *s, lower_gap *g, const char *name) {
+  const ty_info *t = s->sym->type;
+  ir_type of = lower_type(l, t);
+  g->site = ir_site_new(l->fn, name, IR_LATENT, support_of(t, drawn_on(s)), ir_array((ir_elem)of.elem, 1, &g->n), 0);
+  g->site->where = s->at;
+  g->site->gathered = true;
+  of.elem = IR_BOOL;
+  g->seen = ir_param_add(l->fn, IR_ROLE_DATA, arena_printf(l->mem, "%s.seen", s->sym->name), of);
+  of.elem = IR_INT;
+  g->slot = ir_param_add(l->fn, IR_ROLE_DATA, arena_printf(l->mem, "%s.slot", s->sym->name), of);
+}
+
 void lower_gaps_begin(lower *l) {
   for (size_t k = 0; k < l->model->nsites; k++) {
     const check_site *s = &l->model->sites[k];
@@ -117,6 +130,10 @@ void lower_gaps_begin(lower *l) {
     l->b.where = s->at;
     ir_size dim[2] = {g->n, size_const(t, s->sym->type->rank)};
     g->at = ir_param_add(l->fn, IR_ROLE_DATA, arena_printf(l->mem, "%s.at", s->sym->name), ir_array(IR_INT, 2, dim));
+    if (what->latent && l->options->order == ORDER_MISSING) {
+      draw_later(l, s, g, name);
+      continue;
+    }
     if (what->latent) {
       make_latent(l, s, g, name);
       continue;
@@ -240,11 +257,11 @@ void lower_gaps_end(lower *l) {
       l->b.where = l->site[k]->where;
       ir_track(&l->b, l->site[k]->name, lower_read_all(l, l->model->sites[k].sym));
     }
-    if (!g->what || !all_observed(l, l->site[k], g->what) || !g->drawn) continue;
+    if (!g->what || !all_observed(l, l->site[k], g->what) || (!g->drawn && !g->slot)) continue;
     l->b.where = g->site->where;
-    ir_val all = lower_read_all(l, g->drawn);
+    ir_val all = lower_read_all(l, g->slot ? l->model->sites[k].sym : g->drawn);
     lower_box box = lower_box_begin(l, 1, &g->n);
-    ir_val v = ir_at(&l->b, all, place(l, g, box.idx[0], g->site->type.rank));
+    ir_val v = ir_at(&l->b, all, place(l, g, box.idx[0], ir_type_of(l->fn, all).rank));
     lower_box_end(l, &box);
     ir_track(&l->b, g->site->name, ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v));
   }

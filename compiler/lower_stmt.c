@@ -74,7 +74,7 @@ static bool draws_nothing(const lower *l, const ast_block *b) {
     case STMT_FACTOR:
     case STMT_LET: break;
     case STMT_SAMPLE:
-      if (lower_is_drawn(l, s->sample.target.name.sym)) return false;
+      if (lower_is_drawn(l, s->sample.target.name.sym)) return false; /* data may be drawn in order: it has a value in either branch */
       break;
     case STMT_GROUP:
       if (!draws_nothing(l, s->group.body)) return false;
@@ -168,8 +168,11 @@ static void statement(lower *l, const ast_stmt *s) {
     break;
   }
   case STMT_IF: branch(l, s); break;
-  case STMT_TRACK: track(l, s); break;
+  case STMT_TRACK:
+    if (!lower_serves_replicas(l)) track(l, s);
+    break;
   case STMT_PREDICT: {
+    if (lower_serves_replicas(l)) break;
     bool was = l->predicting;
     l->predicting = true;
     lower_block(l, s->predict.body);

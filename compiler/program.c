@@ -132,6 +132,12 @@ static bool has_weights(program *p) {
   return x.found;
 }
 
+/* A name that the lowering gives (lower.h: ORDER_DATA). */
+static bool ends_in_rep(const char *name) {
+  const size_t n = strlen(name);
+  return n > 4 && strcmp(name + n - 4, ".rep") == 0;
+}
+
 static bool describe_sites(program *p) {
   p->site = ARENA_ARRAY(p->mem, program_site, p->ir->nsites);
   for (uint32_t k = 0; k < p->ir->nsites; k++) {
@@ -140,6 +146,7 @@ static bool describe_sites(program *p) {
     program_site *x = &p->site[p->nsites++];
     x->site = s;
     x->name = x->of = s->name;
+    x->replica = s->gathered && ends_in_rep(s->name);
     for (size_t i = 0; i < p->nmissing; i++)
       if (strcmp(p->missing[i].gap, s->name) == 0) x->of = p->missing[i].name, x->part_given = p->missing[i].given;
     x->discrete = derive_is_discrete(s);
@@ -163,13 +170,12 @@ static bool describe_sites(program *p) {
 }
 
 
-static bool describe_outputs(program *p, const ir_fn *outputs) {
-  p->output = ARENA_ARRAY(p->mem, program_output, outputs->nret);
-  for (const ir_op *op = p->ir->body.first; op; op = op->next) {
-    if (op->code != IR_TRACK_OP) continue;
+static bool describe_tracks(program *p, const ir_fn *model, const ir_fn *outputs) {
+  for (const ir_op *op = model->body.first; op; op = op->next) {
+    if (op->code != IR_TRACK_OP || derive_gathers(model, op)) continue;
     ir_type t = ir_type_of(outputs, outputs->ret[p->noutputs]);
     program_output *o = &p->output[p->noutputs++];
-    const ir_site *site = ir_site_find(p->ir, op->u.name);
+    const ir_site *site = ir_site_find(model, op->u.name);
     o->name = op->u.name;
     o->tracked = !site || site->role != IR_PREDICTED;
     o->type = t;
@@ -178,6 +184,11 @@ static bool describe_outputs(program *p, const ir_fn *outputs) {
     if (!count_cells(p, o->name, op->where, t, o->dim, &o->cells)) return false;
   }
   return true;
+}
+
+static bool describe_outputs(program *p, const ir_fn *outputs) {
+  p->output = ARENA_ARRAY(p->mem, program_output, outputs->nret);
+  return describe_tracks(p, p->ir, outputs) && (!p->replicas || describe_tracks(p, p->replicas, outputs));
 }
 
 static bool describe_loglik(program *p, const ir_fn *loglik, const ir_site *const *site, uint32_t n) {
@@ -388,17 +399,44 @@ static bool has_arrays(program *p, ir_fn *fn) {
   return !x.wrong;
 }
 
+/* Lowered, or NULL after a diagnostic. */
+static ir_fn *lower_as(program *p, ir_module *m, lower_order order, bool replicate) {
+  const lower_options o = {.given = program_given, .fixed = program_given, .user = p, .missing = p->missing, .nmissing = p->nmissing, .replicate = replicate, .order = order, .in_order = p->in_order};
+  ir_fn *fn = lower_model(&p->check, m, p->model, &o);
+  if (fn && !ir_verify_after(fn, "lowered")) program_verify(p);
+  return fn && !p->broken && has_arrays(p, fn) ? fn : NULL;
+}
+
+/* The model, in the order that the need asks for, and where there are replicas that go their own way, the model of these. */
+static bool lower_all(building *b) {
+  program *p = b->p;
+  const bool drawn = (b->need & NEED_ORDER) != 0;
+  p->in_order = NULL;
+  p->replicas = NULL;
+  if (p->replicate) {
+    if (!replicate_sites(p)) return false;
+    if (!drawn || replicate_is_early(p)) {
+      p->ir = lower_as(p, b->m, ORDER_NONE, !drawn);
+      if (!p->ir || !replicate_reads(p)) return false;
+      if (!drawn) return true;
+      ir_fn_remove(b->m, p->ir);
+    }
+    p->ir = lower_as(p, b->m, ORDER_DATA, false);
+    return p->ir != NULL;
+  }
+  if (drawn && !replicate_missing(p)) return false;
+  p->in_order = replicate_in_order(p);
+  p->ir = lower_as(p, b->m, drawn ? ORDER_MISSING : ORDER_NONE, false);
+  if (!p->ir) return false;
+  replicate_say_lags(p);
+  if (p->in_order) p->replicas = lower_as(p, b->m, ORDER_REPLICAS, false);
+  return !p->in_order || p->replicas;
+}
+
 static bool build_model(building *b) {
   program *p = b->p;
   ir_module *m = b->m;
-  lower_options given_data = {.given = program_given, .fixed = program_given, .user = p, .missing = p->missing, .nmissing = p->nmissing, .replicate = p->replicate};
-  if (p->replicate && !replicate_sites(p)) return false;
-  p->ir = lower_model(&p->check, m, p->model, &given_data);
-  if (!p->ir) return false;
-  if (!ir_verify_after(p->ir, "lowered")) return program_verify(p);
-  if (!has_arrays(p, p->ir)) return false;
-  if (p->replicate && !replicate_reads(p)) return false;
-  if (!p->replicate) replicate_say_lags(p);
+  if (!lower_all(b)) return false;
   pass_fold(m, p->ir);
   pass_cse(m, p->ir); /* not dce: what only collects a site is read by the derivations */
   derive_prepare(m, p->ir);
@@ -473,8 +511,8 @@ static bool build_prior(building *b) {
 
 static bool build_outputs(building *b) {
   program *p = b->p;
-  if (b->recovery) add(b, derive_outputs(&p->check, b->m, b->recovery, "recover"));
-  ir_fn *f = derived(derive_outputs(&p->check, b->m, p->ir, "outputs"));
+  if (b->recovery) add(b, derive_outputs(&p->check, b->m, b->recovery, NULL, "recover"));
+  ir_fn *f = derived(derive_outputs(&p->check, b->m, p->ir, p->replicas, "outputs"));
   if (!f) return true;
   if (!describe_outputs(p, f)) return false;
   if (memo_expand(b->m, f)) derived(f);

@@ -34,6 +34,7 @@ typedef enum program_need {
   NEED_TEMPERED = 512, /* @tempered, and @local.s in its two parts */
   NEED_NATURAL = 1024, /* with NEED_LOCAL: @natural.s where the conditional of s is of a known family, @joint.s where all of it is a multivariate normal */
   NEED_BLOCK = 4096,   /* with NEED_GRAD: instead of it one gradient and @constrain.block for each of program.block, given the other sites: the k-th from 1 are @grad.<k> and @constrain.block.<k>, the first without a number */
+  NEED_ORDER = 8192,   /* with NEED_PRIOR, for draws of the prior alone: what is missing of the data is drawn in the order of the program, and with program.replicate all that is observed */
   NEED_WEIGHTS = 2048  /* with NEED_LOCAL: @weights.s of finite sites, and @conflicts.s where their elements are not independent */
 } program_need;
 
@@ -47,6 +48,7 @@ typedef struct program_site {
   const ir_site *site;
   const char *name;
   const char *of;                 /* the array that it is a part of: of y_mis and y_free it is y; else its own name */
+  bool replica;                   /* it is a y.rep: data that the model has drawn (NEED_ORDER) */
   bool part_given;                /* it is a y_free: y as a whole is an output */
   bool discrete;
   bool summed;                    /* summed out: @recover draws it, given the others */
@@ -151,6 +153,8 @@ typedef struct program {
   const char *unsummed;           /* SUMS_TRY: why it failed; else NULL */
   ir_module *module;
   ir_fn *ir;                      /* the model function */
+  ir_fn *replicas;                /* the model that draws y_rep in order, given latents (lower.h: ORDER_REPLICAS), whose outputs stand behind those of ir; or NULL */
+  const bool *in_order;           /* [sites of the model] by that one */
   program_site *site;             /* latent sites, in order */
   size_t nsites;
   bool weights_beside_energy;     /* it has an energy, and observations or factors as well */

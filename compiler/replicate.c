@@ -27,7 +27,8 @@ bool replicate_sites(program *p) {
     const char *why = s->sym->size != IR_SIZE_NONE ? "a size is observed: arrays would change their extents with the data"
                       : s->undrawn                 ? arena_printf(p->mem, "its distribution `%s` has no `sample`", s->undrawn->name)
                       : s->as_real                 ? "it has integers, and a distribution of reals would draw others"
-                                                   : NULL;
+                       : s->sym->kind == SYM_LET    ? "it is computed from the data, which would have to be drawn"
+                                                  : NULL;
     for (size_t i = 0; i < p->nmissing && !why; i++)
       if (strcmp(p->missing[i].name, name) == 0) why = "some of its values are missing";
     if (!why) continue;
@@ -93,20 +94,25 @@ static bool is_replica(const ir_site *r, const ir_site *y) {
   return r->role == IR_PREDICTED && strncmp(r->name, y->name, n) == 0 && strcmp(r->name + n, "_rep") == 0;
 }
 
+static void say_order(program *p, diag *d, const char *y) {
+  diag_help(&p->diags, d, "values are drawn as the program is read, so what reads `%s` has to stand behind the statement that draws those elements: a `for` in which `%s[t]` is drawn, and read as `%s[t - 1]`", y, y, y);
+}
+
 void replicate_say_lags(program *p) {
   for (size_t k = 0; k < p->diags.n; k++)
     if (strcmp(p->diags.items[k]->code, "N0914") == 0) return; /* a model may be built twice */
   for (uint32_t k = 0; k < p->ir->nsites; k++) {
     const ir_site *y = p->ir->site[k];
     bool told = y->role != IR_OBSERVED;
+    for (size_t i = 0; i < p->model->nsites && p->in_order; i++) told = told || (p->in_order[i] && strcmp(p->model->sites[i].sym->name, y->name) == 0);
     for (uint32_t i = 0; i < p->ir->nsites && !told; i++) {
       if (!is_replica(p->ir->site[i], y)) continue;
       const ir_op *op = reader_of(p, y);
       told = true;
       if (!op) continue;
-      diag *d = diag_add(&p->diags, DIAG_NOTE, "N0914", op->where, "`%s` is drawn one step ahead", p->ir->site[i]->name);
+      diag *d = diag_add(&p->diags, DIAG_NOTE, "N0914", op->where, "`%s` is drawn given the observed `%s`", p->ir->site[i]->name, y->name);
       diag_say(&p->diags, d, "this depends on observed values of `%s`", y->name);
-      diag_help(&p->diags, d, "each element is drawn given the observed ones that it depends on, not given those drawn before it; a path of its own is written out: `predict { ... }` with an array of another name");
+      say_order(p, d, y->name);
     }
   }
 }
@@ -119,11 +125,60 @@ bool replicate_reads(program *p) {
     const ir_op *op = reader_of(p, y);
     if (!op) continue;
     diag *d = refuse(p, op->where, y->name);
-    diag_say(&p->diags, d, "this depends on observed values of `%s`", y->name);
-    diag_note(&p->diags, d, "new values would have to be drawn one after the other, each given those before; they are drawn given the latents alone");
+    diag_say(&p->diags, d, "this depends on values of `%s` that are not drawn yet", y->name);
+    say_order(p, d, y->name);
     return false;
   }
   return true;
+}
+
+bool replicate_is_early(const program *p) {
+  for (size_t k = 0; k < p->model->nsites; k++)
+    if (p->model->sites[k].role == IR_OBSERVED && p->model->sites[k].sym->early) return true;
+  return false;
+}
+
+/* ---- what is missing, under prior */
+
+bool replicate_missing(program *p) {
+  for (size_t k = 0; k < p->nmissing; k++) {
+    const lower_missing *x = &p->missing[k];
+    const check_site *s = NULL;
+    for (size_t i = 0; i < p->model->nsites; i++)
+      if (strcmp(p->model->sites[i].sym->name, x->name) == 0) s = &p->model->sites[i];
+    if (!x->latent || !s) continue;
+    const ty_info *on = s->role == IR_LATENT ? check_drawn_on(s) : s->on;
+    const ast_expr *early = s->sym->early;
+    const char *why = s->undrawn ? arena_printf(p->mem, "its distribution `%s` has no `sample`", s->undrawn->name) : on && on->rank ? "what is missing of a vector is drawn given the rest of it, and prior has no such draws" : NULL;
+    if (!why && !early) continue;
+    diag *d = diag_add(&p->diags, DIAG_ERROR, "E0912", s->undrawn ? s->undrawn_at : early ? early->at : s->at, "missing values of `%s` cannot be drawn from the prior", x->name);
+    if (why) {
+      diag_note(&p->diags, d, "%s", why);
+    } else {
+      diag_say(&p->diags, d, "this reads elements of `%s` that are not drawn yet", x->name);
+      say_order(p, d, x->name);
+    }
+    return false;
+  }
+  return true;
+}
+
+/* ---- replicas that go their own way */
+
+static void mark_replicas(const program *p, const ast_block *body, bool *in_order, bool *any) {
+  for (size_t k = 0; k < body->n; k++) {
+    const ast_stmt *x = body->items[k];
+    if (x->kind == STMT_GROUP) mark_replicas(p, x->group.body, in_order, any);
+    const symbol *y = x->kind == STMT_REPLICATE ? x->replicate.sym : NULL;
+    if (!y || y->kind != SYM_DATA || !y->site || !y->read || y->early || p->model->sites[y->site - 1].as_real) continue;
+    *any = in_order[y->site - 1] = true;
+  }
+}
+
+const bool *replicate_in_order(const program *p) {
+  bool *in_order = ARENA_ARRAY(p->mem, bool, p->model->nsites + 1), any = false;
+  mark_replicas(p, p->model->decl->body, in_order, &any);
+  return any ? in_order : NULL;
 }
 
 void replicate_improper(program *p, const ir_site *site) {

@@ -1,20 +1,28 @@
-/* replicate.h: whether latents drawn from the prior, and data drawn given them, are a draw of the joint distribution that a model names.
+/* replicate.h: whether a model can draw data: all of its own, what is missing of them, and replicas.
  *
- * They are where every latent has a prior that can be drawn, and what the model observes is drawn by `observe` statements alone: no size is one of its
- * values, none is missing, and no statement that draws or observes depends on them in another way.  Factors and energies have no draws, and are no
- * part of that distribution. */
+ * Data are drawn in the order of the program (lower.h: lower_order), together with the latents: what observes elements draws them, and what reads them has to stand
+ * behind that.  Every latent has to have a prior that can be drawn, and what the model observes has to be drawn by `observe` statements alone: no size is one of its
+ * values.  Factors and energies have no draws, and are no part of that distribution. */
 #ifndef AIM_COMPILER_REPLICATE_H
 #define AIM_COMPILER_REPLICATE_H
 
 #include "compiler/program.h"
 
-/* What the data and the checked tree tell: after program_bind, before lowering.  False after a diagnostic (E0914) about the first site that is in the way. */
+/* What the data and the checked tree tell of a model that is to draw all of its data: after program_bind, before lowering.  False after a diagnostic (E0914) about the first
+ * site that is in the way. */
 bool replicate_sites(program *p);
-/* What p->ir, as it was lowered, tells.  The same. */
+/* Some read of observed data may come before these are drawn: then p->ir, lowered with the data as they are, has to tell that nothing that draws depends on it. */
+bool replicate_is_early(const program *p);
 bool replicate_reads(program *p);
 /* `site` is a latent without a prior that can be drawn. */
-/* Notes of `predict y` where y depends on its own observed values: y_rep does not go its own way. */
-void replicate_say_lags(program *p);
 void replicate_improper(program *p, const ir_site *site);
+
+/* Whether the missing values that are unknowns can be drawn from the prior.  False after a diagnostic (E0912). */
+bool replicate_missing(program *p);
+
+/* [sites of the model] The y with `predict y` whose replica is drawn in order; NULL where there are none.  Of the others y is read by nothing, or too early. */
+const bool *replicate_in_order(const program *p);
+/* Notes of those that depend on observed values all the same (N0914). */
+void replicate_say_lags(program *p);
 
 #endif

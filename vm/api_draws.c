@@ -28,7 +28,7 @@ aim_status aim_quantity_get(const aim_task *t, size_t quantity, aim_quantity *ou
   const int64_t *dim;
   if (k < t->p.nsites) {
     const program_site *s = &t->p.site[k];
-    *out = (aim_quantity){s->name, AIM_LATENT, s->discrete, (int)s->rank, {0}, s->cells};
+    *out = (aim_quantity){s->name, s->replica ? AIM_PREDICTED : AIM_LATENT, s->discrete, (int)s->rank, {0}, s->cells};
     dim = s->dim;
   } else {
     const program_output *o = &t->p.output[k - t->p.nsites];

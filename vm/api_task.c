@@ -348,17 +348,17 @@ static size_t cells_of(const aim_task *t, const char *name) {
 static bool exchange_observed(aim_task *t) {
   const aim_task *from = t->simulation;
   program *p = &t->p;
-  for (size_t k = 0; k < from->p.noutputs; k++) {
-    const program_output *o = &from->p.output[k];
+  for (size_t k = 0; k < from->p.nsites; k++) {
+    const program_site *o = &from->p.site[k];
     size_t n = strlen(o->name), number = aim_quantity_find(from, o->name), at = 0;
-    if (o->tracked || n < 5 || strcmp(o->name + n - 4, ".rep") != 0) continue;
+    if (!o->replica) continue;
     while (at < p->ndata && !(strlen(p->data[at].name) == n - 4 && memcmp(p->data[at].name, o->name, n - 4) == 0)) at++;
     if (at == p->ndata || number == (size_t)-1 || cells_of(t, p->data[at].name) != o->cells) return false;
     double *x = ARENA_ARRAY(p->mem, double, o->cells);
     exec_cell *cells = ARENA_ARRAY(p->mem, exec_cell, o->cells + 1);
     if (aim_draw_get(from, 0, t->simulated, number, x) != AIM_OK) return false;
     for (size_t e = 0; e < o->cells; e++) {
-      if (o->elem == IR_REAL) cells[e].real = x[e];
+      if (!o->discrete) cells[e].real = x[e];
       else cells[e].integer = (int64_t)x[e];
     }
     p->data[at].p = cells;

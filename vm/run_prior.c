@@ -42,12 +42,6 @@ run_status run_prior(run *r) {
     r->why = "some latent has no prior that can be drawn (a Flat one, or one bounded without a cdf)";
     return r->status = RUN_E_METHOD;
   }
-  /* They stand for a draw of what observes them, given what that reads; a site of their own has the counting measure, which is another law. */
-  for (size_t k = 0; k < r->m->p->nmissing; k++)
-    if (r->m->p->missing[k].latent) {
-      r->why = arena_printf(r->mem, "values of `%s` are missing and read elsewhere, so they are unknowns whose distribution is known only with the observations", r->m->p->missing[k].name);
-      return r->status = RUN_E_METHOD;
-    }
   r->total = (uint64_t)(r->o.chains * r->o.draws);
   run_status st = run_jobs(r, (size_t)r->o.chains, chain, r);
   return st == RUN_OK ? run_join(r) : (r->status = st);
