@@ -636,26 +636,39 @@ void lower_sample(lower *l, const ast_stmt *s) {
 
 static ir_val log_of(lower *l, ir_val p) { return ir_op1(&l->b, IR_LOG_OP, p); }
 
-/* cdf, logcdf or logccdf at args[0].  A distribution's own formulas hold on its support; outside of it the answer is 0 or 1. */
+/* cdf, logcdf or logccdf at args[0].  A distribution's own formulas hold on its support; outside of it the answer is 0 or 1.
+ *
+ * A continuous one has that answer at the ends of its support too, where derivatives of its formulas often do not exist: of (x / scale)^shape at 0, say.
+ * So there they are asked at a point inside, and nothing flows back from it. */
 static ir_val distribution_function(lower *l, const draw_from *f, const ir_dist *d, int builtin, ir_val *args) {
   ir_type t = ir_type_of(l->fn, args[0]);
   bool upper = builtin == BUILTIN_LOGCCDF, log = builtin != BUILTIN_CDF;
-  ir_val outside[2] = {0, 0};
+  ir_val end[2] = {0, 0}, outside[2] = {0, 0};
   for (int side = 0; side < 2 && t.rank == 0; side++) {
     const ast_expr *bound = side == 0 ? f->d->on->lo : f->d->on->hi;
-    if (!bound || t.elem == IR_BOOL) continue;
-    ir_val b = in_terms_of(l, f, bound, (ir_elem)t.elem);
-    outside[side] = ir_op2(&l->b, IR_LT_OP, side == 0 ? args[0] : b, side == 0 ? b : args[0]);
-    args[0] = ir_op2(&l->b, side == 0 ? IR_MAX_OP : IR_MIN_OP, args[0], b);
+    if (bound && t.elem != IR_BOOL) end[side] = in_terms_of(l, f, bound, (ir_elem)t.elem);
+  }
+  ir_val inside = 0;
+  if (!f->d->discrete && end[0] && end[1]) inside = ir_op2(&l->b, IR_MUL_OP, ir_real(&l->b, 0.5), ir_op2(&l->b, IR_ADD_OP, end[0], end[1]));
+  else if (!f->d->discrete && end[0]) inside = ir_op2(&l->b, IR_ADD_OP, end[0], ir_real(&l->b, 1.0));
+  else if (!f->d->discrete && end[1]) inside = ir_op2(&l->b, IR_SUB_OP, end[1], ir_real(&l->b, 1.0));
+  const ir_val x = args[0];
+  for (int side = 0; side < 2; side++) {
+    if (!end[side]) continue;
+    outside[side] = ir_op2(&l->b, inside ? IR_LE_OP : IR_LT_OP, side == 0 ? x : end[side], side == 0 ? end[side] : x);
+    args[0] = inside ? ir_op3(&l->b, IR_SELECT_OP, outside[side], inside, args[0])
+                     : ir_op2(&l->b, side == 0 ? IR_MAX_OP : IR_MIN_OP, args[0], end[side]);
   }
   ir_fn *own = upper ? log_ccdf_of(l, f->d, d, f->types, t) : builtin == BUILTIN_LOGCDF ? log_cdf_of(l, f->d, d, f->types, t) : NULL;
   if (!own && !d->cdf) return 0;
   ir_val v = ir_call(&l->b, own ? own : d->cdf, f->n + 1, args)->res[0];
-  if (!own && upper) v = ir_op1(&l->b, IR_LOG1P_OP, ir_op1(&l->b, IR_NEG_OP, v));
-  else if (!own && log) v = log_of(l, v);
+  if (!own && log) { /* of a cdf that may be 0 or 1 to the last bit at the point inside */
+    for (int side = 0; side < 2; side++)
+      if (inside && outside[side]) v = ir_op3(&l->b, IR_SELECT_OP, outside[side], ir_real(&l->b, 0.5), v);
+    v = upper ? ir_op1(&l->b, IR_LOG1P_OP, ir_op1(&l->b, IR_NEG_OP, v)) : log_of(l, v);
+  }
   for (int side = 0; side < 2; side++) {
-    /* A continuous distribution is continuous there too, and its formula at the end is this number. */
-    if (!outside[side] || !f->d->discrete) continue;
+    if (!outside[side]) continue;
     bool none = (side == 0) != upper;
     ir_val constant = ir_real(&l->b, none ? (log ? -(double)INFINITY : 0.0) : (log ? 0.0 : 1.0));
     v = ir_op3(&l->b, IR_SELECT_OP, outside[side], constant, v);

@@ -6,6 +6,7 @@
  *   gradients   of the value and the parameters against differences of the formula: 1e-8 of the terms
  *   draws       Kolmogorov-Smirnov against the formula's distribution function, false alarm 1e-6; a density or a sampler that
  *               forgets the bound must fail
+ *   ends        bounds at the ends of a support cut nothing: the density and its gradient are those without them
  *   supports    an unknown that is drawn from one integrates to 1 on its unconstrained space */
 #include "tests/model_run.h"
 
@@ -297,8 +298,42 @@ static void test_supports(void **state) {
   assert_true(fabs(integral("forgetful(Normal(0, 1), lower = 0.5)") - 1) > 0.1);
 }
 
+/* ---- ends of supports */
+
+static void test_ends(void **state) {
+  (void)state;
+  static const char *const family[] = {"HalfNormal(a)",  "HalfCauchy(a)",     "HalfStudentT(4, a)", "LogNormal(a, b)",  "Exponential(a)",  "Gamma(a, b)",
+                                       "InvGamma(a, b)", "ChiSquared(a)",     "InvChiSquared(a)",   "ScaledInvChiSquared(a, b)", "Weibull(a, b)", "Frechet(a, b)",
+                                       "LogLogistic(a, b)", "Rayleigh(a)",    "Beta(a, b)",         "W(a, b)"};
+  /* Pairs of statements with one density. */
+  static const char *const pair[][2] = {{"truncated(%s, lower = 0)", "%s"},
+                                        {"truncated(%s, lower = zero[n], upper = top[n])", "%s"},
+                                        {"truncated(%s, upper = top[n])", "%s"}};
+  for (size_t f = 0; f < sizeof family / sizeof *family; f++)
+    for (size_t k = 0; k < 4; k++) {
+      double lp[2], g[2][2];
+      for (int side = 0; side < 2; side++) {
+        char d[128], text[2048];
+        int n = 0;
+        if (k < 3) snprintf(d, sizeof d, pair[k][side], family[f]);
+        else n = snprintf(d, sizeof d, side ? "factor logcdf(%s, y[n])" : "factor logpdf(interval_censored(%s), [0.0, y[n]])", family[f]);
+        snprintf(text, sizeof text,
+                 "%smodel m(y: real[N], zero: real[N], top: real[N]) {\n a: real<lower = 0> ~ Flat()\n b: real<lower = 0> ~ Flat()\n plate n in 1..N { %s%s }\n}", library,
+                 n ? "" : "y[n] ~ ", d);
+        model_run r;
+        model_open(&r, text, "{\"y\": [0.2, 0.5, 0.9], \"zero\": [0, 0, 0], \"top\": [\"Inf\", \"Inf\", \"Inf\"]}", NEED_GRAD);
+        static const double q[2] = {-0.4, 0.3}; /* a < 1, where powers of 0 are infinite too */
+        lp[side] = model_grad(&r, q, g[side]);
+        model_close(&r);
+      }
+      for (int i = 0; i < 2; i++)
+        if (!(fabs(lp[0] - lp[1]) <= 1e-12 && fabs(g[0][i] - g[1][i]) <= 1e-12 * (1 + fabs(g[1][i]))))
+          fail_msg("%s, pair %zu: %.15g and %.15g, derivative %d %.15g and %.15g", family[f], k, lp[0], lp[1], i, g[0][i], g[1][i]);
+    }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_gradients), cmocka_unit_test(test_draws),
-                                     cmocka_unit_test(test_supports)};
+                                     cmocka_unit_test(test_ends), cmocka_unit_test(test_supports)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
