@@ -74,7 +74,7 @@ static void collect_target(collector *k, const ast_target *t, const ast_expr *va
     ptr_map_put(homes, key, e);
   }
   piece p = {.target = t, .value = value, .loops = k->loops, .branch_of = k->branch_of, .otherwise = k->otherwise,
-             .conditional = k->conds > 0};
+             .conditional = k->conds > (home ? home->conds : 0)};
   ARENA_PUSH(c->a, e->pieces, e->n, e->cap, p);
   ptr_map_put(&c->arrays, t, e);
 }
@@ -85,7 +85,8 @@ static void collect_loop(collector *k, const ast_iter *it, bool is_for, const as
   pre_loop *outer = k->loops;
   for (size_t i = 0; i < it->n; i++) {
     pre_loop *l = ARENA_NEW(k->c->a, pre_loop);
-    *l = (pre_loop){k->loops, &it->items[i], is_for};
+    /* The filter is asked where all of the indices are known. */
+    *l = (pre_loop){k->loops, &it->items[i], is_for, k->conds + (it->cond && i + 1 == it->n)};
     k->loops = l;
   }
   k->conds += it->cond != NULL;
@@ -113,7 +114,7 @@ static void collect_block(collector *k, const ast_block *b) {
     case STMT_PLATE: collect_loop(k, &s->plate.iter, false, s->plate.body, NULL); break;
     case STMT_FOR: collect_loop(k, &s->for_.iter, true, s->for_.body, NULL); break;
     case STMT_PREDICT: {
-      pre_loop l = {k->loops, NULL, false}, *kept = ARENA_NEW(k->c->a, pre_loop);
+      pre_loop l = {k->loops, NULL, false, k->conds}, *kept = ARENA_NEW(k->c->a, pre_loop);
       *kept = l;
       k->loops = kept;
       collect_block(k, s->predict.body);

@@ -9,6 +9,7 @@ struct pre_loop {
   pre_loop *outer;
   const ast_range *range; /* NULL: the block of a `predict`, which arrays do not leave */
   bool is_for;
+  unsigned conds; /* conditions around what stands in it, its own filter's included */
 };
 
 typedef struct piece {

@@ -142,7 +142,57 @@ static void add_defined(lower *l, defined_list *list, symbol *s, const ast_targe
   ARENA_PUSH(l->mem, list->items, list->n, list->cap, d);
 }
 
+static bool mentions(const ast_expr *e, const symbol *s);
+
+static bool mentions_args(const ast_args *a, const symbol *s) {
+  for (size_t k = 0; k < a->n; k++)
+    if (mentions(a->items[k].value, s)) return true;
+  return false;
+}
+
+static bool mentions_all(const ast_exprs *a, const symbol *s) {
+  for (size_t k = 0; k < a->n; k++)
+    if (mentions(a->items[k], s)) return true;
+  return false;
+}
+
+static bool mentions(const ast_expr *e, const symbol *s) {
+  if (!e) return false;
+  switch (e->kind) {
+  case EXPR_NAME: return e->name.sym == s;
+  case EXPR_UNARY: return mentions(e->unary.arg, s);
+  case EXPR_BINARY: return mentions(e->binary.lhs, s) || mentions(e->binary.rhs, s);
+  case EXPR_CALL: return mentions_args(&e->call.args, s);
+  case EXPR_ARRAY: return mentions_all(&e->array.elems, s);
+  case EXPR_INDEX: return mentions(e->index.base, s) || mentions_all(&e->index.subs, s);
+  case EXPR_IF: return mentions(e->if_.cond, s) || mentions(e->if_.then, s) || mentions(e->if_.else_, s);
+  case EXPR_LET: return mentions(e->let.value, s) || mentions(e->let.body, s);
+  case EXPR_RANGE: return mentions(e->range.lo, s) || mentions(e->range.hi, s);
+  case EXPR_REDUCE: return true; /* may use it anywhere; assuming so only splits a box */
+  case EXPR_COMPREHENSION: return true;
+  default: return false;
+  }
+}
+
+/* An array whose subscripts use none of the loop's indices is local to its body. */
+static void keep_outer(defined_list *list, const ast_iter *iter) {
+  size_t n = 0;
+  for (size_t k = 0; k < list->n; k++) {
+    bool uses = false;
+    for (size_t r = 0; r < iter->n; r++) uses = uses || mentions_all(&list->items[k].target->subs, iter->items[r].var.sym);
+    if (uses) list->items[n++] = list->items[k];
+  }
+  list->n = n;
+}
+
 static void find_in_block(lower *l, const ast_block *block, defined_list *list);
+
+static void find_in_loop(lower *l, const ast_iter *iter, const ast_block *body, defined_list *list) {
+  defined_list inner = {.whole = list->whole};
+  find_in_block(l, body, &inner);
+  keep_outer(&inner, iter);
+  for (size_t k = 0; k < inner.n; k++) add_defined(l, list, inner.items[k].sym, inner.items[k].target);
+}
 
 static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
   switch (s->kind) {
@@ -159,8 +209,8 @@ static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
     if (!latent && y->site && l->gap && l->gap[y->site - 1].drawn) add_defined(l, list, l->gap[y->site - 1].drawn, &s->sample.target);
     break;
   }
-  case STMT_PLATE: find_in_block(l, s->plate.body, list); break;
-  case STMT_FOR: find_in_block(l, s->for_.body, list); break;
+  case STMT_PLATE: find_in_loop(l, &s->plate.iter, s->plate.body, list); break;
+  case STMT_FOR: find_in_loop(l, &s->for_.iter, s->for_.body, list); break;
   case STMT_IF:
     find_in_block(l, s->if_.then, list);
     if (s->if_.else_) find_in_block(l, s->if_.else_, list);
@@ -204,38 +254,6 @@ void lower_join_end(lower *l, lower_join *j, ir_op *branch) {
 }
 
 /* ---- ranges */
-
-static bool mentions(const ast_expr *e, const symbol *s);
-
-static bool mentions_args(const ast_args *a, const symbol *s) {
-  for (size_t k = 0; k < a->n; k++)
-    if (mentions(a->items[k].value, s)) return true;
-  return false;
-}
-
-static bool mentions_all(const ast_exprs *a, const symbol *s) {
-  for (size_t k = 0; k < a->n; k++)
-    if (mentions(a->items[k], s)) return true;
-  return false;
-}
-
-static bool mentions(const ast_expr *e, const symbol *s) {
-  if (!e) return false;
-  switch (e->kind) {
-  case EXPR_NAME: return e->name.sym == s;
-  case EXPR_UNARY: return mentions(e->unary.arg, s);
-  case EXPR_BINARY: return mentions(e->binary.lhs, s) || mentions(e->binary.rhs, s);
-  case EXPR_CALL: return mentions_args(&e->call.args, s);
-  case EXPR_ARRAY: return mentions_all(&e->array.elems, s);
-  case EXPR_INDEX: return mentions(e->index.base, s) || mentions_all(&e->index.subs, s);
-  case EXPR_IF: return mentions(e->if_.cond, s) || mentions(e->if_.then, s) || mentions(e->if_.else_, s);
-  case EXPR_LET: return mentions(e->let.value, s) || mentions(e->let.body, s);
-  case EXPR_RANGE: return mentions(e->range.lo, s) || mentions(e->range.hi, s);
-  case EXPR_REDUCE: return true; /* may use it anywhere; assuming so only splits a box */
-  case EXPR_COMPREHENSION: return true;
-  default: return false;
-  }
-}
 
 lower_range lower_range_measure(lower *l, const ast_range *r) {
   size_table *t = l->m->sizes;
@@ -285,17 +303,6 @@ void lower_range_bind(lower *l, const ast_range *r, const lower_range *m, ir_val
 }
 
 /* ---- loops */
-
-/* An array whose subscripts use none of the loop's indices is local to its body. */
-static void keep_outer(defined_list *list, const ast_iter *iter) {
-  size_t n = 0;
-  for (size_t k = 0; k < list->n; k++) {
-    bool uses = false;
-    for (size_t r = 0; r < iter->n; r++) uses = uses || mentions_all(&list->items[k].target->subs, iter->items[r].var.sym);
-    if (uses) list->items[n++] = list->items[k];
-  }
-  list->n = n;
-}
 
 typedef struct loop_nest {
   const ast_iter *iter;

@@ -99,6 +99,11 @@ static void test_slices(void **state) {
        "x: real[N] ~ Normal(0, 1)\n let w[1] = 3.0\n let w[2] = y[1]\n plate i in 3..N { let w[i] = x[i] * 2 }\n y ~ Normal(x + w, 1)"},
       {"u: real[2, N] ~ Normal(0, 1)\n plate i in 1..2 { let w[i, 1..p] = 2.0; let w[i, p + 1..N] = u[i, 1..N - p] }\n factor sum(w[i, j] * y[j] for i in 1..2, j in 1..N)",
        "u: real[2, N] ~ Normal(0, 1)\n plate i in 1..2 { plate j in 1..p { let w[i, j] = 2.0 }; plate j in p + 1..N { let w[i, j] = u[i, j - p] } }\n factor sum(w[i, j] * y[j] for i in 1..2, j in 1..N)"},
+      /* Built in one iteration, under the filter or the `if` around it. */
+      {"u: real[N] ~ Normal(0, 1)\n plate i in 1..N if y[i] > 0 {\n let w[1] = u[i]\n for k in 1..p { let w[k + 1] = w[k] * u[i] + 1 }\n y[i] ~ Normal(w[p + 1], 1) }",
+       "u: real[N] ~ Normal(0, 1)\n plate i in 1..N { let v = [u[i]^(k + 1) + sum(u[i]^j for j in 0..k - 1) for k in 0..p]\n if y[i] > 0 { y[i] ~ Normal(v[p + 1], 1) } }"},
+      {"u: real[N] ~ Normal(0, 1)\n if p > 1 { plate i in 1..N if y[i] > 0 { let w[1] = u[i]\n let w[2] = exp(w[1])\n y[i] ~ Normal(w[2], 1) } } else { factor u[1] }",
+       "u: real[N] ~ Normal(0, 1)\n plate i in 1..N { if y[i] > 0 { y[i] ~ Normal(exp(u[i]), 1) } }"},
       {"m ~ Normal(0, 1)\n let s[1] = m\n for i in 2..N { if y[i] > 0 { let s[i] = s[i - 1] + 1 } else { let v = 0.5; let s[i] = v * s[i - 1] } }\n"
        " plate i in 1..N { if y[i] > 1 { let q[i] = exp(s[i]) } else { let q[i] = 2 * m } }\n y ~ Normal(q, 1)",
        "m ~ Normal(0, 1)\n let s[1] = m\n for i in 2..N { let s[i] = if y[i] > 0 { s[i - 1] + 1 } else { 0.5 * s[i - 1] } }\n"
