@@ -209,6 +209,8 @@ static real cdf_far(real x) { return -expm1l(norm_up(x, 0, 1) - norm_up(9, 0, 1)
 static real cdf_upper(real x) { return expl(norm_down(x, 0, 1) - norm_down(-9, 0, 1)); }
 static real cdf_between(real x) { return expl(minus(norm_up(9, 0, 1), norm_up(x, 0, 1)) - minus(norm_up(9, 0, 1), norm_up(9.5L, 0, 1))); }
 static real cdf_middle(real x) { return (expl(norm_down(x, 0, 1)) - expl(norm_down(-1, 0, 1))) / (expl(norm_down(0.5L, 0, 1)) - expl(norm_down(-1, 0, 1))); }
+static real cdf_farther(real x) { return expl(minus(norm_up(50, 0, 1), norm_up(x, 0, 1)) - minus(norm_up(50, 0, 1), norm_up(51, 0, 1))); }
+static real cdf_whole(real x) { return expl(norm_down(x, 0.2L, 0.7L)); }
 static real cdf_geo(real x) { return -expm1l(geo_up(floorl(x), 0.3L) - geo_up(2, 0.3L)); }
 static real cdf_geo_to(real x) { return -expm1l(geo_up(floorl(x), 0.3L)) / -expm1l(geo_up(4, 0.3L)); }
 static real cdf_geo_in(real x) { return (expl(geo_up(1, 0.3L)) - expl(geo_up(floorl(x), 0.3L))) / (expl(geo_up(1, 0.3L)) - expl(geo_up(5, 0.3L))); }
@@ -228,6 +230,12 @@ static const sampled samplers[] = {
     {"truncated(Normal(0, 1), upper = -9)", false, cdf_upper},
     {"truncated(Normal(0, 1), lower = 9, upper = 9.5)", false, cdf_between},
     {"truncated(Normal(0, 1), lower = -1, upper = 0.5)", false, cdf_middle},
+    {"truncated(Normal(0, 1), lower = 50, upper = 51)", false, cdf_farther},
+    {"truncated(Normal(0.2, 0.7), lower = -1.0 / 0.0)", false, cdf_whole},
+    {"truncated(Normal(0.2, 0.7), upper = 1.0 / 0.0)", false, cdf_whole},
+    {"truncated(Normal(0.2, 0.7), lower = -1.0 / 0.0, upper = 1.0 / 0.0)", false, cdf_whole},
+    {"truncated(Normal(0.2, 0.7), lower = 0.5, upper = 1.0 / 0.0)", false, cdf_lower},
+    {"truncated(Normal(0, 1), lower = -1.0 / 0.0, upper = -9)", false, cdf_upper},
     {"truncated(Geo(0.3), lower = 3)", true, cdf_geo},
     {"truncated(Geo(0.3), upper = 4)", true, cdf_geo_to},
     {"truncated(Geo(0.3), lower = 2, upper = 5)", true, cdf_geo_in},
