@@ -67,8 +67,41 @@ static bool lengths_agree(binder *b, const bound *y, const bound *len, size_t n,
   return !d;
 }
 
+/* The row that an expression of numbers, D and ints of the signature names; bind_sizes finds what is wrong with these. */
+static int64_t row_number(const binder *b, const ast_expr *e, int64_t rows) {
+  if (e->kind == EXPR_INT) return e->integer.value;
+  if (e->kind == EXPR_BINARY) {
+    const int64_t x = row_number(b, e->binary.lhs, rows), y = row_number(b, e->binary.rhs, rows);
+    return e->binary.op == OP_ADD ? (int64_t)((uint64_t)x + (uint64_t)y) : (int64_t)((uint64_t)x - (uint64_t)y);
+  }
+  for (size_t k = 0; k < b->n; k++) {
+    const symbol *s = b->of[k].sym;
+    if (s->name != e->name.name || !s->param || s->type->kind != TY_INT || s->type->rank) continue;
+    if (b->of[k].x) return b->of[k].x->kind == DATA_INT && b->of[k].x->cells == 1 ? b->of[k].x->i64[0] : 0;
+    return s->param->default_ && s->param->default_->kind == EXPR_INT ? s->param->default_->integer.value : 0;
+  }
+  return rows;
+}
+
+/* `len[1]` and `len.start[1]`, of a row that a size names. */
+static bool number_row(binder *b, bound *y, const bound *len, const int64_t *start) {
+  const ast_param *p = y->sym->param;
+  const int64_t rows = (int64_t)len->x->cells, row = row_number(b, p->row, rows);
+  if (row < 1 || row > rows) {
+    diag *d = bind_error(b, "E0774", p->row->at, "there is no row %lld: `%s` has %lld element%s", (long long)row, len->sym->name, (long long)rows, rows == 1 ? "" : "s");
+    bind_point_binding(b, d, len);
+    return false;
+  }
+  int64_t *cell = ARENA_ARRAY(b->a, int64_t, 1);
+  data_array *x = ARENA_NEW(b->a, data_array);
+  *cell = p->rows == ROWS_LENGTH_OF ? len->x->i64[row - 1] : start[row - 1];
+  *x = (data_array){.name = y->sym->name, .kind = DATA_INT, .cells = 1, .i64 = cell, .origin = len->x->origin};
+  y->x = x;
+  return true;
+}
+
 /* len.row, len.col and len.start. */
-static void number_cells(binder *b, const bound *len, int64_t sum) {
+static bool number_cells(binder *b, const bound *len, int64_t sum) {
   bound *row = NULL, *col = NULL, *start = NULL;
   for (size_t k = 0; k < b->n; k++) {
     const ast_param *p = b->of[k].sym->param;
@@ -86,6 +119,11 @@ static void number_cells(binder *b, const bound *len, int64_t sum) {
   row->x = list(b, row->sym->name, (size_t)sum, r, len->x);
   col->x = list(b, col->sym->name, (size_t)sum, c, len->x);
   start->x = list(b, start->sym->name, len->x->cells, s, len->x);
+  for (size_t k = 0; k < b->n; k++) {
+    const ast_param *p = b->of[k].sym->param;
+    if (p && p->row && p->lengths == len->sym->name && !number_row(b, &b->of[k], len, s)) return false;
+  }
+  return true;
 }
 
 bool bind_ragged(binder *b) {
@@ -109,7 +147,7 @@ bool bind_ragged(binder *b) {
       bind_point_binding(b, d, y);
       return false;
     }
-    number_cells(b, len, sum);
+    if (!number_cells(b, len, sum)) return false;
   }
   return true;
 }

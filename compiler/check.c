@@ -156,10 +156,7 @@ void signature_enter(ctx *c, const signature *sig) {
 static void declare(check_state *st, ast_decl *d, bool library) {
   sym_kind kind;
   switch (d->kind) {
-  case DECL_MODEL:
-    kind = SYM_MODEL;
-    if (!library) ragged_write_out(st->p, d);
-    break;
+  case DECL_MODEL: kind = SYM_MODEL; break;
   case DECL_FN: kind = SYM_FN; break;
   case DECL_DIST: kind = SYM_DIST; break;
   case DECL_AGENT: case DECL_WORLD: kind = SYM_OTHER; break;

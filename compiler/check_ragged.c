@@ -8,7 +8,8 @@
  *     }                                               }
  *
  * The rows stand one after the other.  len.row and len.col say which row an element is of and which of its elements it is, len.start how many
- * elements stand before a row; binding makes them (bind_ragged.c).  check_rows.c takes loops apart that have loops over elements inside, check_cells.c
+ * elements stand before a row; binding makes them (bind_ragged.c).  check_row_values.c and check_row_slices.c
+ * write out what works on rows as wholes, check_rows.c takes loops apart that have loops over elements inside, check_cells.c
  * writes loops and elements out.  From there on nothing is special: the loop over all elements is a plate of one axis, whatever the
  * lengths, and what is read by the row is a gather.  An array that such a plate defines by [d, n] is ragged too. */
 #include "compiler/check_ragged.h"
@@ -47,6 +48,13 @@ diag *ragged_refuse(ragged *g, span at, const char *format, ...) {
   return diag_add(g->p->diags, DIAG_ERROR, "E0690", at, "%s", text);
 }
 
+const char *ragged_text(const ragged *g, const ast_expr *e) {
+  strbuf b;
+  strbuf_init(&b, g->a);
+  ast_print_expr(&b, e);
+  return b.s;
+}
+
 static const char *part(ragged *g, const char *len, const char *word) { return intern(g->p->names, arena_printf(g->a, "%s.%s", len, word)); }
 
 void ragged_add_array(ragged *g, ragged_rows *r, const char *name) {
@@ -62,7 +70,7 @@ static ast_type *type_new(ragged *g, const char *name, span at, ast_expr *size, 
   t->name = (ast_name){.name = intern(g->p->names, name), .at = at};
   if (size) ARENA_PUSH(g->a, t->args.items, t->args.n, t->args.cap, size);
   ast_dim d = {.size = extent, .at = at};
-  ARENA_PUSH(g->a, t->dims.items, t->dims.n, t->dims.cap, d);
+  if (extent) ARENA_PUSH(g->a, t->dims.items, t->dims.n, t->dims.cap, d);
   return t;
 }
 
@@ -165,12 +173,21 @@ static void find_block(ragged *g, const ast_block *b, const around *loops) {
   }
 }
 
+void ragged_add_size(ragged *g, const ragged_rows *r, const char *name, ast_rows what, const ast_expr *row) {
+  ast_decl *m = g->model;
+  if (param_find(m, name)) return;
+  add_param(g, m, name, type_new(g, "int", row->at, NULL, NULL), what, r->len);
+  ast_copier plain = {.mem = g->a};
+  m->params.items[m->params.n - 1].row = ast_copy_expr(&plain, row);
+}
+
 void ragged_write_out(check_program *p, ast_decl *m) {
   ragged g = {.p = p, .a = p->mem, .model = m};
   write_signature(&g, m);
   if (g.n == 0) return;
   ast_copier plain = {.mem = p->mem};
   m->body = ast_copy_block(&plain, m->body);
+  find_block(&g, m->body, NULL);
   ragged_write_slices(&g, m->body);
   find_block(&g, m->body, NULL);
   ast_copier sums = {.mem = p->mem, .user = &g, .expr = ragged_write_reduce};

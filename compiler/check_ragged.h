@@ -17,12 +17,32 @@ typedef struct ragged_rows {
 typedef struct ragged {
   check_program *p;
   arena *a;
-  const ast_decl *model;
+  ast_decl *model;
   ragged_rows *of;
   size_t n, cap;
-  unsigned cells, locals; /* loops written out so far; arrays made of local names */
+  unsigned cells, locals; /* loops written out so far; names made */
+  size_t written;         /* bytes of text that took the place of names */
   bool reported;
 } ragged;
+
+/* A name that stands for an expression of rows. */
+typedef struct row_name {
+  const char *name;
+  const ast_expr *value;
+  size_t length; /* of its text */
+  const struct row_name *outer;
+} row_name;
+
+/* Where an expression stands whose rows are written out. */
+typedef struct row_scope {
+  ragged *g;
+  const row_name *names;
+  ast_block *before;    /* statements that are to run before the one at hand; NULL: it is in no block */
+  const ast_range *row; /* `d in 1..D` of the loop whose body that block is, or NULL */
+  unsigned shields;     /* conditions and local names around the expression: nothing goes before the statement then */
+  unsigned fn, depth;   /* of the function whose body is copied; how many are around it */
+  const ast_expr *skip;
+} row_scope;
 
 /* Whether e is the name `name`; the name that e is, or NULL. */
 const char *ragged_name(const ast_expr *e);
@@ -40,7 +60,34 @@ diag *ragged_refuse(ragged *g, span at, const char *format, ...) __attribute__((
 /* Whether ranges k and k + 1 are `d in 1..D, n in a..len[d]` with a literal a; their rows. */
 ragged_rows *ragged_loop_of(const ragged *g, const ast_iter *it, size_t *k);
 
-/* check_row_slices.c: slices of rows, as their elements. */
+/* A size that the signature has, what it is, and the row of which: `len[1]`. */
+void ragged_add_size(ragged *g, const ragged_rows *r, const char *name, ast_rows what, const ast_expr *row);
+const char *ragged_text(const ragged *g, const ast_expr *e);
+
+/* check_row_values.c: expressions of rows.  A copier that writes them out up to what works element by element. */
+ast_copier ragged_value_copier(row_scope *s);
+/* The first row that e has an element for each element of, or NULL; with those whose ends are sizes, or without. */
+const ast_expr *ragged_row_in(ragged *g, const ast_expr *e, bool sized);
+bool ragged_sized(const ast_expr *range);
+/* sum(x) and its like. */
+bool ragged_reduces(const ast_expr *e);
+/* Sums with numbers gathered. */
+ast_expr *ragged_plus(ragged *g, ast_expr *e, int64_t by);
+void ragged_bind(row_scope *s, const char *name, const ast_expr *value);
+/* The row as an array of its own, where there is a place for it, else as it is. */
+const ast_expr *ragged_keep_row(row_scope *s, const char *name, const ast_expr *value);
+/* Sets array[d, index] for all elements of the row, 0 for the first `less`. */
+void ragged_set_row(row_scope *s, const ragged_rows *r, const char *array, const char *index, int64_t less, const ast_expr *value);
+/* Whether what a distribution draws is an array at once. */
+bool ragged_draws_array(const ragged *g, const ast_expr *dist);
+/* `let part = w[a..b]`, `part ~ D(...)` for `w[a..b] ~ D(...)` where D draws an array at once. */
+void ragged_name_slice(row_scope *s, ast_stmt *x);
+/* `let name = value` before the statement; false: it has no place there. */
+bool ragged_let_before(row_scope *s, const char *name, ast_expr *value);
+
+/* check_row_slices.c: slices of rows, as their elements.  The range that subscripts leave open in a row; NULL: they name an element, or the
+ * whole array. */
+const ast_expr *ragged_open_range(ragged *g, const ragged_rows *r, const ast_exprs *subs, span at);
 void ragged_write_slices(ragged *g, ast_block *b);
 
 /* check_rows.c: loops over rows with loops over their elements inside, as loops over both. */

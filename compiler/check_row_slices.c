@@ -16,15 +16,9 @@ typedef struct slices {
   const ragged_rows *rows;
   const ast_expr *row, *range;
   const char *index;
+  row_scope *scope;
   unsigned inside; /* loops over elements of rows around a statement: there x[d] is a slip for x[d, n] */
 } slices;
-
-static const char *text_of(ragged *g, const ast_expr *e) {
-  strbuf b;
-  strbuf_init(&b, g->a);
-  ast_print_expr(&b, e);
-  return b.s;
-}
 
 /* 1..len[d] */
 static ast_expr *whole_row(ragged *g, const ragged_rows *r, const ast_expr *row, span at) {
@@ -39,8 +33,7 @@ static ast_expr *whole_row(ragged *g, const ragged_rows *r, const ast_expr *row,
   return e;
 }
 
-/* The range that subscripts leave open in a row; NULL: they name an element, or the whole array. */
-static const ast_expr *open_range(ragged *g, const ragged_rows *r, const ast_exprs *subs, span at) {
+const ast_expr *ragged_open_range(ragged *g, const ragged_rows *r, const ast_exprs *subs, span at) {
   if (!r || subs->n == 0 || subs->items[0]->kind == EXPR_ALL || subs->items[0]->kind == EXPR_RANGE) return NULL;
   if (subs->n == 1 || subs->items[1]->kind == EXPR_ALL) return whole_row(g, r, subs->items[0], at);
   return subs->items[1]->kind == EXPR_RANGE ? subs->items[1] : NULL;
@@ -89,53 +82,74 @@ static ast_iter over(slices *s, ast_copier *c, const char *index, const ast_expr
   return it;
 }
 
-static bool reduces(const char *fn) {
-  static const char *const names[] = {"sum", "mean", "max", "min", "prod", "all", "any"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (strcmp(fn, names[i]) == 0) return true;
-  return false;
-}
-
 /* Whether `is` is `from` moved by a number: 1..len[d] - 1 is 2..len[d] moved by -1. */
 static bool moved(ragged *g, const ast_expr *is, const ast_expr *from, int64_t *by) {
-  const ast_expr *a = is->range.lo, *b = from->range.lo, *hi = is->range.hi, *was = from->range.hi;
+  const ast_expr *a = is->range.lo, *b = from->range.lo;
   *by = 0;
-  if (strcmp(text_of(g, is), text_of(g, from)) == 0) return true;
-  if (a->kind != EXPR_INT || b->kind != EXPR_INT || (*by = a->integer.value - b->integer.value) == 0) return false;
+  if (strcmp(ragged_text(g, is), ragged_text(g, from)) == 0) return true;
+  if (a->kind != EXPR_INT || b->kind != EXPR_INT) return false;
+  *by = a->integer.value - b->integer.value;
   ast_copier plain = {.mem = g->a};
-  ast_expr *e = ast_new_expr(g->a, EXPR_BINARY, hi->at);
-  e->binary.op = *by < 0 ? OP_SUB : OP_ADD;
-  e->binary.lhs = ast_copy_expr(&plain, was);
-  e->binary.rhs = ast_new_int(g->a, *by < 0 ? -*by : *by, hi->at);
-  return strcmp(text_of(g, e), text_of(g, hi)) == 0;
+  ast_expr *hi = ragged_plus(g, ast_copy_expr(&plain, is->range.hi), 0), *was = ragged_plus(g, ast_copy_expr(&plain, from->range.hi), *by);
+  return strcmp(ragged_text(g, was), ragged_text(g, hi)) == 0;
 }
 
-/* What can be a size: no element of an array, such as a row's length. */
-static bool is_size(const ast_expr *e) {
-  if (e->kind == EXPR_BINARY) return is_size(e->binary.lhs) && is_size(e->binary.rhs);
-  return e->kind == EXPR_INT || e->kind == EXPR_NAME;
+static ast_expr *write_slice(ast_copier *c, const ast_expr *e);
+
+static ast_expr *write_sum(slices *s, const ast_expr *e, const ast_expr *row) {
+  ragged *g = s->g;
+  const ragged_rows *r = ragged_rows_of(g, ragged_name(row->index.base));
+  const ast_expr *range = ragged_open_range(g, r, &row->index.subs, row->at);
+  slices inner = {.g = g, .scope = s->scope, .rows = r, .row = row->index.subs.items[0], .range = range, .index = fresh(s, r)};
+  ast_copier c = {.mem = g->a, .user = &inner, .expr = write_slice};
+  ast_expr *x = ast_new_expr(g->a, EXPR_REDUCE, e->at);
+  x->reduce.fn = e->call.fn;
+  x->reduce.body = ast_copy_expr(&c, e->call.args.items[0].value);
+  x->reduce.iter = over(s, &c, inner.index, range);
+  x->depth = (uint16_t)(2 + x->reduce.body->depth);
+  return x;
+}
+
+/* What every element of a row reads is computed once, before the statement. */
+static ast_expr *once(slices *s, ast_expr *x, const char *word) {
+  if (!s->rows) return x;
+  const char *name = intern(s->g->p->names, arena_printf(s->g->a, "%s.%u", word, ++s->g->locals));
+  return ragged_let_before(s->scope, name, x) ? ast_new_name(s->g->a, name, x->at) : x;
+}
+
+/* A row where only an array can stand. */
+static ast_expr *refused(slices *s, const ast_expr *e) {
+  const char *name = e->index.base->name.name;
+  diag *d = ragged_refuse(s->g, e->at, "a row of `%s` has no fixed length, so it is no array here", name);
+  if (d) {
+    diag_help(s->g->p->diags, d, "`%s[i, k]` is an element; in a loop over rows a row goes with rows as long, element by element, and into `sum`, `dot`, `cumsum` and other functions of a vector", name);
+    diag_help(s->g->p->diags, d, "a row that a number names, as `%s[1]`, is an array like any other", name);
+  }
+  return ast_new_expr(s->g->a, EXPR_ERROR, e->at);
 }
 
 static ast_expr *write_slice(ast_copier *c, const ast_expr *e) {
   slices *s = c->user;
-  const ast_expr *of = e->kind == EXPR_CALL && !e->call.of && e->call.args.n == 1 && reduces(e->call.fn.name) ? e->call.args.items[0].value : e;
-  const char *name = of->kind == EXPR_INDEX ? ragged_name(of->index.base) : NULL;
-  const ragged_rows *r = name ? ragged_rows_of(s->g, name) : NULL;
-  const ast_expr *range = open_range(s->g, r, &of->index.subs, of->at);
-  if (!r || !range) return NULL;
-  if (of != e) {
-    const char *index = fresh(s, r);
-    ast_expr *x = ast_new_expr(s->g->a, EXPR_REDUCE, e->at);
-    x->reduce.fn = e->call.fn;
-    x->reduce.body = read_element(s, c, of, index, 0);
-    x->reduce.iter = over(s, c, index, range);
-    x->depth = (uint16_t)(2 + x->reduce.body->depth);
+  if (e == s->scope->skip) {
+    s->scope->skip = NULL;
+    return NULL;
+  }
+  if (e->kind == EXPR_IF || e->kind == EXPR_LET || e->kind == EXPR_REDUCE || e->kind == EXPR_COMPREHENSION) {
+    s->scope->shields++;
+    s->scope->skip = e;
+    ast_expr *x = ast_copy_expr(c, e);
+    s->scope->shields--;
     return x;
   }
+  const ast_expr *row = ragged_reduces(e) ? ragged_row_in(s->g, e->call.args.items[0].value, true) : NULL;
+  if (row) return once(s, write_sum(s, e, row), e->call.fn.name);
+  const ragged_rows *r = e->kind == EXPR_INDEX ? ragged_rows_of(s->g, ragged_name(e->index.base)) : NULL;
+  const ast_expr *range = ragged_open_range(s->g, r, &e->index.subs, e->at);
+  if (!range) return NULL;
   int64_t by;
-  if (s->rows == r && strcmp(text_of(s->g, e->index.subs.items[0]), text_of(s->g, s->row)) == 0 && moved(s->g, range, s->range, &by))
+  if (s->rows == r && strcmp(ragged_text(s->g, e->index.subs.items[0]), ragged_text(s->g, s->row)) == 0 && moved(s->g, range, s->range, &by))
     return read_element(s, c, e, s->index, by);
-  if (range != e->index.subs.items[1 % e->index.subs.n] || !is_size(range->range.lo) || !is_size(range->range.hi)) return NULL; /* refused later: it has no fixed length */
+  if (!ragged_sized(range)) return s->inside ? NULL : refused(s, e); /* inside it is a slip, which has a message of its own */
   const char *index = fresh(s, r);
   ast_expr *x = ast_new_expr(s->g->a, EXPR_COMPREHENSION, e->at);
   x->comprehension.body = read_element(s, c, e, index, 0);
@@ -162,14 +176,23 @@ static unsigned loops_in_rows(const ragged *g, const ast_iter *it) {
   return n;
 }
 
-static ast_stmt *write_statement(slices *s, const ast_stmt *x) {
+/* The statement for each element of the row that it sets, or as it stands. */
+static ast_stmt *write_elements(slices *s, const ast_stmt *x) {
   ast_copier c = {.mem = s->g->a, .user = s, .expr = write_slice};
   const ast_target *t = x->kind == STMT_SAMPLE ? &x->sample.target : NULL;
   ragged_rows *r = t ? rows_of_target(s, t) : NULL;
-  const ast_expr *range = r ? open_range(s->g, r, &t->subs, t->at) : NULL;
+  const ast_expr *range = r ? ragged_open_range(s->g, r, &t->subs, t->at) : NULL;
   if (!range || (t->subs.n == 1 && s->inside + loops_in_rows(s->g, &x->sample.iter) > 0)) return ast_copy_stmt(&c, x);
+  if (ragged_draws_array(s->g, x->sample.dist)) {
+    diag *d = ragged_refuse(s->g, x->sample.dist->at, "`%s` draws an array at once, and a row of `%s` has no fixed length", x->sample.dist->call.fn.name, t->name.name);
+    if (d) diag_help(s->g->p->diags, d, "a row that a number names, `%s[1] ~ ...`, is an array; else keep each row in a rectangle, with an array of its length", t->name.name);
+    ast_stmt *y = ast_copy_stmt(&c, x);
+    y->sample.dist = ast_new_expr(s->g->a, EXPR_ERROR, x->sample.dist->at);
+    y->sample.target.subs = (ast_exprs){0};
+    return y;
+  }
   ragged_add_array(s->g, r, t->name.name);
-  slices inner = {.g = s->g, .rows = r, .row = t->subs.items[0], .range = range, .index = fresh(s, r)};
+  slices inner = {.g = s->g, .scope = s->scope, .rows = r, .row = t->subs.items[0], .range = range, .index = fresh(s, r)};
   ast_iter last = over(s, &c, inner.index, range);
   c.user = &inner;
   ast_stmt *y = ast_copy_stmt(&c, x);
@@ -179,31 +202,112 @@ static ast_stmt *write_statement(slices *s, const ast_stmt *x) {
   return y;
 }
 
-static void write_block(slices *s, ast_block *b) {
-  ast_copier c = {.mem = s->g->a, .user = s, .expr = write_slice};
+/* `let c = v` and `let r[d] = v` of rows; false: x is something else. */
+static bool write_let(slices *s, const ast_stmt *x) {
+  const ast_target *t = x->kind == STMT_LET ? &x->let.target : NULL;
+  const ast_expr *row = t ? ragged_row_in(s->g, x->let.value, false) : NULL;
+  if (!row) return false;
+  if (t->subs.n == 0) {
+    ragged_bind(s->scope, t->name.name, ragged_keep_row(s->scope, t->name.name, x->let.value));
+    return true;
+  }
+  ragged_rows *r = ragged_rows_of(s->g, ragged_name(row->index.base));
+  const char *d = ragged_name(row->index.subs.items[0]);
+  const ast_expr *range = ragged_open_range(s->g, r, &row->index.subs, row->at);
+  ast_expr *whole = whole_row(s->g, r, row->index.subs.items[0], row->at);
+  if (t->subs.n != 1 || !s->scope->row || d != s->scope->row->var.name || ragged_name(t->subs.items[0]) != d || strcmp(ragged_text(s->g, range), ragged_text(s->g, whole)) != 0) return false;
+  ragged_add_array(s->g, r, t->name.name);
+  ragged_set_row(s->scope, r, t->name.name, fresh(s, r), 0, x->let.value);
+  return true;
+}
+
+static ast_block *block_at(slices *s, span at) {
+  ast_block *b = ARENA_NEW(s->g->a, ast_block);
+  b->at = at;
+  return b;
+}
+
+static void append(slices *s, ast_block *b, const ast_block *more) {
+  for (size_t i = 0; i < more->n; i++) ARENA_PUSH(s->g->a, b->items, b->n, b->cap, more->items[i]);
+}
+
+/* x, and before it what it needs.  Of `x ~ D for d in 1..D` that stands in a plate with it. */
+static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
+  row_scope *scope = s->scope;
+  const ast_range *row = scope->row;
+  ast_block *first = block_at(s, x->at), *then = block_at(s, x->at);
+  ast_copier values = ragged_value_copier(scope);
+  const bool iter = x->kind == STMT_SAMPLE && x->sample.iter.n > 0;
+  if (iter) scope->row = x->sample.iter.n == 1 ? &x->sample.iter.items[0] : NULL;
+  scope->before = first;
+  ast_stmt *y = ast_copy_stmt(&values, x);
+  const bool gone = write_let(s, y);
+  ragged_name_slice(scope, y);
+  scope->before = then;
+  for (size_t i = 0; i < first->n; i++) {
+    ast_stmt *z = first->items[i];
+    if (z->kind == STMT_PLATE || z->kind == STMT_FOR) { /* of one element each: what its row needs is one let of the row */
+      ast_block *b = z->kind == STMT_PLATE ? z->plate.body : z->for_.body;
+      b->items[0] = write_elements(s, b->items[0]);
+    } else {
+      z = write_elements(s, z);
+    }
+    ARENA_PUSH(s->g->a, then->items, then->n, then->cap, z);
+  }
+  if (!gone) y = write_elements(s, y);
+  scope->before = NULL;
+  scope->row = row;
+  if (gone || !iter || then->n == 0) {
+    append(s, out, then);
+    if (!gone) ARENA_PUSH(s->g->a, out->items, out->n, out->cap, y);
+    return;
+  }
+  ast_stmt *plate = ARENA_NEW(s->g->a, ast_stmt);
+  *plate = (ast_stmt){.kind = STMT_PLATE, .id = x->id, .at = x->at, .depth = (uint16_t)(x->depth + 1)};
+  plate->plate.iter = x->sample.iter;
+  plate->plate.body = then;
+  y->sample.iter.items += x->sample.iter.n;
+  y->sample.iter.n -= x->sample.iter.n;
+  y->sample.iter.cap -= x->sample.iter.n;
+  y->sample.iter.cond = NULL;
+  ARENA_PUSH(s->g->a, then->items, then->n, then->cap, y);
+  ARENA_PUSH(s->g->a, out->items, out->n, out->cap, plate);
+}
+
+static void write_block(slices *s, ast_block *b, const ast_range *row) {
+  row_scope *scope = s->scope;
+  ast_copier values = ragged_value_copier(scope), c = {.mem = s->g->a, .user = s, .expr = write_slice};
+  const row_name *names = scope->names;
+  ast_block *out = b ? block_at(s, b->at) : NULL;
   for (size_t i = 0; b && i < b->n; i++) {
     ast_stmt *x = b->items[i];
+    scope->row = row;
     switch (x->kind) {
     case STMT_PLATE:
     case STMT_FOR: {
-      const unsigned here = loops_in_rows(s->g, x->kind == STMT_PLATE ? &x->plate.iter : &x->for_.iter);
+      const ast_iter *it = x->kind == STMT_PLATE ? &x->plate.iter : &x->for_.iter;
+      const unsigned here = loops_in_rows(s->g, it);
       s->inside += here;
-      write_block(s, x->kind == STMT_PLATE ? x->plate.body : x->for_.body);
+      write_block(s, x->kind == STMT_PLATE ? x->plate.body : x->for_.body, it->n == 1 && it->items[0].hi && !it->items[0].by && ragged_is_one(it->items[0].lo) ? &it->items[0] : NULL);
       s->inside -= here;
       break;
     }
     case STMT_IF:
-      x->if_.cond = ast_copy_expr(&c, x->if_.cond);
-      write_block(s, x->if_.then);
-      write_block(s, x->if_.else_);
+      x->if_.cond = ast_copy_expr(&c, ast_copy_expr(&values, x->if_.cond));
+      write_block(s, x->if_.then, NULL);
+      write_block(s, x->if_.else_, NULL);
       break;
-    case STMT_PREDICT: write_block(s, x->predict.body); break;
-    default: b->items[i] = write_statement(s, x); break;
+    case STMT_PREDICT: write_block(s, x->predict.body, NULL); break;
+    default: write_statement(s, x, out); continue;
     }
+    ARENA_PUSH(s->g->a, out->items, out->n, out->cap, x);
   }
+  scope->names = names;
+  if (b) *b = *out;
 }
 
 void ragged_write_slices(ragged *g, ast_block *b) {
-  slices s = {.g = g};
-  write_block(&s, b);
+  row_scope scope = {.g = g};
+  slices s = {.g = g, .scope = &scope};
+  write_block(&s, b, NULL);
 }

@@ -82,8 +82,11 @@ static ast_stmt *copy(outer *o, const ast_stmt *s) {
 /* A loop like the outer one over what waits. */
 static void flush(outer *o) {
   if (!o->rest->n) return;
-  ast_stmt *s = ARENA_NEW(o->g->a, ast_stmt);
-  *s = *o->of;
+  ast_copier plain = {.mem = o->g->a};
+  ast_stmt of = *o->of;
+  ast_block none = {0}, **body = of.kind == STMT_PLATE ? &of.plate.body : &of.for_.body;
+  *body = &none;
+  ast_stmt *s = ast_copy_stmt(&plain, &of);
   *(s->kind == STMT_PLATE ? &s->plate.body : &s->for_.body) = o->rest;
   push(o->g, o->out, s);
   o->rest = ARENA_NEW(o->g->a, ast_block);
@@ -137,7 +140,10 @@ static ast_expr *both(ragged *g, ast_expr *a, ast_expr *b) {
 static void inner(outer *o, ast_stmt *s) {
   ast_iter *it = iter_of(s), pair = {.at = it->at};
   ast_copier plain = {.mem = o->g->a};
-  ARENA_PUSH(o->g->a, pair.items, pair.n, pair.cap, *o->range);
+  ast_range row = *o->range;
+  row.lo = ast_copy_expr(&plain, row.lo);
+  row.hi = ast_copy_expr(&plain, row.hi);
+  ARENA_PUSH(o->g->a, pair.items, pair.n, pair.cap, row);
   for (size_t i = 0; i < it->n; i++) ARENA_PUSH(o->g->a, pair.items, pair.n, pair.cap, it->items[i]);
   pair.cond = both(o->g, ast_copy_expr(&plain, o->cond), it->cond);
   *it = pair;

@@ -150,6 +150,19 @@ static bool observed_shape(ctx *c, const ast_target *t, symbol *s, ty_info *out)
   return ok;
 }
 
+/* Reports a distribution of arrays over a slice: what it draws is the last axes of the data, whole. */
+static bool part_of_draw(ctx *c, const ast_stmt *s, const symbol *sym, const drawn *d) {
+  const ast_target *t = &s->sample.target;
+  if (!ty_is_error(sym->type) && d->event.rank > 0 && t->subs.n + d->event.rank > sym->type->rank) {
+    diag *g = cx_error(c, "E0607", t->at, "`%s` draws an array at once, and this is a part of one of `%s`", d->dist->name, sym->name);
+    cx_point(c, g, sym->at, "%s", ty_print(c->p, sym->type));
+    if (sym->type->rank == 1) cx_help(c, g, "name the part, and observe that: `let part = %s[...]`, `part ~ %s(...)`", sym->name, d->dist->name);
+    else cx_help(c, g, "arrange the data so that each row is one draw, `let rows = %s'`, and observe `rows[k] ~ %s(...)`", sym->name, d->dist->name);
+    return true;
+  }
+  return false;
+}
+
 static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
   ast_target *t = &s->sample.target;
   sym_of(sym)->used = true;
@@ -160,6 +173,7 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
   drawn d;
   ty_info left;
   if (!sym->type) return;
+  while (t->subs.n && t->subs.items[t->subs.n - 1]->kind == EXPR_ALL) t->subs.n--; /* w[k, :] is w[k] */
   if (sym->kind == SYM_LET && sym->stochastic) {
     check_drawn(c, s->sample.dist, &d);
     diag *g = cx_error(c, "E0602", s->sample.tilde, "`%s` depends on a latent, so it cannot be observed", sym->name);
@@ -181,7 +195,7 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
     bool open = check_twice(c, t, sym);
     if (site) site->counted |= open;
   }
-  if (!ok) return;
+  if (!ok || part_of_draw(c, s, sym, &d)) return;
   if (site && !d.parts->sample) {
     site->undrawn = d.dist;
     site->undrawn_at = s->sample.dist->at;

@@ -181,9 +181,23 @@ static const symbol *own_data(const ctx *c, const ast_expr *e) {
   return NULL;
 }
 
+/* `len[1]` of the model around, by the name of its size; NULL: it has none, which is reported. */
+static const char *row_size(ctx *c, const char *of, const ast_expr *row, span at) {
+  strbuf b;
+  strbuf_init(&b, c->a);
+  ast_print_expr(&b, row);
+  const char *name = intern(c->p->names, arena_printf(c->a, "%s[%s]", of, b.s));
+  for (size_t i = 0; i < c->model->ndata; i++)
+    if (c->model->data[i]->name == name) return name;
+  diag *d = cx_error(c, "E0690", at, "this model reads row %s as an array, and must have it from the model around", b.s);
+  cx_point(c, d, row->at, "here");
+  cx_help(c, d, "give it that row by itself: a parameter `x: real[N]`, and `y[%s]` in the call", b.s);
+  return NULL;
+}
+
 /* With a ragged array go the arrays that say how its rows lie (check_ragged.c), which the call does not name. */
 static bool give_rows(ctx *c, ast_expr *call, const check_model *of) {
-  static const char *const words[] = {[ROWS_LENGTHS] = "", [ROWS_ROW] = ".row", [ROWS_COLUMN] = ".col", [ROWS_START] = ".start"};
+  static const char *const words[] = {[ROWS_LENGTHS] = "", [ROWS_ROW] = ".row", [ROWS_COLUMN] = ".col", [ROWS_START] = ".start", [ROWS_LENGTH_OF] = "", [ROWS_START_OF] = ".start"};
   for (size_t i = 0; i < of->ndata; i++) {
     const ast_param *p = of->data[i]->param;
     const ast_expr *arg = p->rows == ROWS_CELLS ? given_for(call, of, i) : NULL;
@@ -200,6 +214,8 @@ static bool give_rows(ctx *c, ast_expr *call, const check_model *of) {
       const ast_param *rows = of->data[k]->param;
       if (rows->rows <= ROWS_CELLS || rows->lengths != p->lengths || given_for(call, of, k)) continue;
       const char *name = intern(c->p->names, arena_printf(c->a, "%s%s", y->param->lengths, words[rows->rows]));
+      if (rows->row) name = row_size(c, name, rows->row, arg->at);
+      if (!name) return false;
       ast_arg a = {.name = {.name = of->data[k]->name, .at = arg->at}, .value = ast_new_name(c->a, name, arg->at), .at = arg->at};
       ARENA_PUSH(c->a, call->call.args.items, call->call.args.n, call->call.args.cap, a);
     }

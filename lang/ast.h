@@ -205,7 +205,7 @@ struct ast_type {
 };
 
 /* What a parameter has to do with rows of different lengths (compiler/check_ragged.c). */
-typedef enum ast_rows { ROWS_NONE, ROWS_CELLS, ROWS_LENGTHS, ROWS_ROW, ROWS_COLUMN, ROWS_START } ast_rows;
+typedef enum ast_rows { ROWS_NONE, ROWS_CELLS, ROWS_LENGTHS, ROWS_ROW, ROWS_COLUMN, ROWS_START, ROWS_LENGTH_OF, ROWS_START_OF } ast_rows;
 
 typedef struct ast_param {
   ast_name name;
@@ -215,6 +215,7 @@ typedef struct ast_param {
   uint32_t id;
   ast_rows rows;
   const char *lengths;  /* all but ROWS_NONE: the array of the rows' lengths */
+  ast_expr *row;        /* ROWS_LENGTH_OF, ROWS_START_OF: which row */
 } ast_param;
 
 typedef struct ast_params {

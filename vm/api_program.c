@@ -225,7 +225,7 @@ static const symbol *input_at(const aim_program *p, size_t model, size_t input) 
   const check_model *m = p && model < p->n_models ? p->model[model] : NULL;
   for (size_t k = 0; m && k < m->ndata; k++) {
     const symbol *s = m->data[k];
-    const bool made = s->param && (s->param->rows == ROWS_ROW || s->param->rows == ROWS_COLUMN || s->param->rows == ROWS_START);
+    const bool made = s->param && s->param->rows > ROWS_LENGTHS;
     if (!made && input-- == 0) return s;
   }
   return NULL;

@@ -129,29 +129,90 @@ static void test_long_form(void **state) {
   }
 }
 
+/* Two texts are one density with one gradient, which is that of finite differences. */
+static void agree(const char *const texts[2], const char *json, size_t dim) {
+  double lp[2], g[2][MOST], q[MOST];
+  for (size_t i = 0; i < dim; i++) q[i] = sin(1.0 + 2.0 * (double)i);
+  for (int k = 0; k < 2; k++) {
+    model_run r;
+    model_open(&r, texts[k], json, NEED_LOGDENS | NEED_GRAD);
+    assert_int_equal(r.dim, dim);
+    lp[k] = model_grad(&r, q, g[k]);
+    if (!isfinite(lp[k])) fail_msg("%g\n%s", lp[k], texts[k]);
+    for (size_t i = 0; i < dim; i++) {
+      const double h = 1e-5, at = q[i];
+      q[i] = at + h;
+      const double up = model_logdens(&r, q);
+      q[i] = at - h;
+      const double down = model_logdens(&r, q);
+      q[i] = at;
+      if (!(fabs((up - down) / (2 * h) - g[k][i]) <= 1e-6 * (1 + fabs(lp[k]) + fabs(g[k][i])))) fail_msg("coordinate %zu: %g, differences %g\n%s", i, g[k][i], (up - down) / (2 * h), texts[k]);
+    }
+    model_close(&r);
+  }
+  if (!(fabs(lp[0] - lp[1]) <= 1e-12 * fabs(lp[0]))) fail_msg("%.17g and %.17g\n%s", lp[0], lp[1], texts[0]);
+  for (size_t i = 0; i < dim; i++) assert_true(fabs(g[0][i] - g[1][i]) <= 1e-11 * (1 + fabs(g[0][i])));
+}
+
 /* Slices of rows against loops over their elements. */
 static void test_slices(void **state) {
   (void)state;
+#define HEAD "model m(w: real[d in 1..D, len[d]], x: real[d in 1..D, len[d]], v: real[d in 1..D, len[d]]) {\n s ~ HalfNormal(1)\n mu: real[D] ~ Normal(0, 1)\n"
   static const char *const texts[2] = {
-      " plate d in 1..D {\n  z[d, 1..len[d]] ~ Normal(mu[d], 2)\n  w[d, 2..len[d]] ~ Normal(x[d, 1..len[d] - 1] + z[d, 2..len[d]], s)\n  w[d, 1..1] ~ Normal(mean(x[d]), 3)\n  v[d] ~ Normal(x[d] * mu[d], s)\n }\n"
-      " factor sum(w[1, 1..2]) * s - dot(w[3, 1..2], x[1, 2..3]) * mu[1] + max(x[3, 2..len[3]]) * s",
-      " plate d in 1..D {\n  plate n in 1..len[d] { z[d, n] ~ Normal(mu[d], 2) }\n  plate n in 2..len[d] { w[d, n] ~ Normal(x[d, n - 1] + z[d, n], s) }\n  w[d, 1] ~ Normal(sum(x[d, n] for n in 1..len[d]) / len[d], 3)\n"
+      HEAD " plate d in 1..D {\n  z[d, 1..len[d]] ~ Normal(mu[d], 2)\n  w[d, 2..len[d]] ~ Normal(x[d, 1..len[d] - 1] + z[d, 2..len[d]], s)\n  w[d, 1..1] ~ Normal(mean(x[d]), 3)\n  v[d] ~ Normal(x[d] * mu[d], s)\n }\n"
+      " factor sum(w[1, 1..2]) * s - dot(w[3, 1..2], x[1, 2..3]) * mu[1] + max(x[3, 2..len[3]]) * s\n}",
+      HEAD " plate d in 1..D {\n  plate n in 1..len[d] { z[d, n] ~ Normal(mu[d], 2) }\n  plate n in 2..len[d] { w[d, n] ~ Normal(x[d, n - 1] + z[d, n], s) }\n  w[d, 1] ~ Normal(sum(x[d, n] for n in 1..len[d]) / len[d], 3)\n"
       "  plate n in 1..len[d] { v[d, n] ~ Normal(x[d, n] * mu[d], s) }\n }\n"
-      " factor (w[1, 1] + w[1, 2]) * s - (w[3, 1] * x[1, 2] + w[3, 2] * x[1, 3]) * mu[1] + max(x[3, n] for n in 2..len[3]) * s"};
-  static const char json[] = "{\"w\": [[1, 2, 3], [4], [2, 1]], \"x\": [[0.3, -1.2, 0.7], [0.1], [2.2, 0.4]], \"v\": [[3, 1, 2.5], [0.5], [1, 1.5]]}";
-  double lp[2], g[2][MOST], q[MOST];
-  for (int k = 0; k < 2; k++) {
-    char text[2048];
-    snprintf(text, sizeof text, "model m(w: real[d in 1..D, len[d]], x: real[d in 1..D, len[d]], v: real[d in 1..D, len[d]]) {\n s ~ HalfNormal(1)\n mu: real[D] ~ Normal(0, 1)\n%s\n}", texts[k]);
-    model_run r;
-    model_open(&r, text, json, NEED_GRAD);
-    assert_int_equal(r.dim, 10);
-    for (size_t i = 0; i < r.dim; i++) q[i] = sin(1.0 + 2.0 * (double)i);
-    lp[k] = model_grad(&r, q, g[k]);
-    model_close(&r);
-  }
-  assert_true(fabs(lp[0] - lp[1]) <= 1e-13 * fabs(lp[0]));
-  for (int i = 0; i < 10; i++) assert_true(fabs(g[0][i] - g[1][i]) <= 1e-12 * (1 + fabs(g[0][i])));
+      " factor (w[1, 1] + w[1, 2]) * s - (w[3, 1] * x[1, 2] + w[3, 2] * x[1, 3]) * mu[1] + max(x[3, n] for n in 2..len[3]) * s\n}"};
+#undef HEAD
+  agree(texts, "{\"w\": [[1, 2, 3], [4], [2, 1]], \"x\": [[0.3, -1.2, 0.7], [0.1], [2.2, 0.4]], \"v\": [[3, 1, 2.5], [0.5], [1, 1.5]]}", 10);
+}
+
+/* Rows as values, against long arrays with the group of each element. */
+static void test_values(void **state) {
+  (void)state;
+#define RAGGED "model m(len: int[D], w: real[d in 1..D, len[d]], x: real[d in 1..D, len[d]], g: index(2)[d in 1..D, len[d]], k: int = 2) {\n s ~ HalfNormal(1)\n mu: real[D] ~ Normal(0, 1)\n b: real[2] ~ Normal(0, 1)\n"
+#define PLAIN "model m(row: index(D)[N], col: int[N], w: real[N], x: real[N], g: index(2)[N]) {\n s ~ HalfNormal(1)\n mu: real[D] ~ Normal(0, 1)\n b: real[2] ~ Normal(0, 1)\n"
+#define UNKNOWN " plate d in 1..D, n in 1..len[d] { z[d, n] ~ Normal(mu[d], 1) }\n"
+#define FLAT " plate i in 1..N { z[i] ~ Normal(mu[row[i]], 1) }\n"
+#define ROWS "for i in 1..N if row[i] == d"
+  static const char *const texts[][2] = {
+      /* Reductions of expressions; products; functions of vectors, of the library and of one's own, with sizes. */
+      {"fn scaled(v: real[M], a: real): real { let m = mean(v); let r = (v - m) * a; return sum(r[i] * i for i in 1..M) / size(v) }\n"
+       RAGGED UNKNOWN " plate d in 1..D { w[d] ~ Normal(z[d] - mean(z[d] * x[d]), s)\n factor dot(w[d], z[d]) + x[d] @ z[d] + max(abs(z[d])) - log_sum_exp(z[d]) + scaled(z[d], s * s) }\n"
+       " plate d in 2..D { factor (if len[d] > 1 { sd(z[d]) } else { 0 }) * mu[d] } }",
+       PLAIN FLAT " let m = [sum(z[i] * x[i] " ROWS ") / sum(1 " ROWS ") for d in 1..D]\n plate i in 1..N { w[i] ~ Normal(z[i] - m[row[i]], s) }\n"
+       " let n = [sum(1 " ROWS ") for d in 1..D]\n let e = [sum(z[i] " ROWS ") / n[d] for d in 1..D]\n"
+       " factor sum((w[i] + x[i]) * z[i] for i in 1..N) + sum(max(abs(z[i]) " ROWS ") - log(sum(exp(z[i]) " ROWS ")) + sum((z[i] - e[d]) * s * s * col[i] " ROWS ") / n[d] for d in 1..D)\n"
+       " factor sum((if n[d] > 1 { sqrt(sum((z[i] - e[d])^2 " ROWS ") / (n[d] - 1)) } else { 0 }) * mu[d] for d in 2..D) }"},
+      /* Rows that are kept: sums of parts of rows from the left, of data and of unknowns; shares; gathers; elements of what was kept. */
+      {RAGGED UNKNOWN " plate d in 1..D { let c = cumsum(z[d] * s); let p = softmax(z[d]); let u = cumsum(w[d, 2..len[d]] - z[d, 1..len[d] - 1])\n let h[d] = c + 2 * p\n"
+       " w[d] ~ Normal(c + p + b[g[d]], 1)\n plate n in 1..len[d] { x[d, n] ~ Normal(p[n] * c[len[d]], 1) }\n factor sum(h[d]) * s + sum(u^2) + (if len[d] > 1 { u[len[d] - 1] } else { 0 }) } }",
+       PLAIN FLAT " for i in 1..N { let c[i] = z[i] * s + (if col[i] == 1 { 0 } else { c[i - 1] }) }\n"
+       " let t = [sum(exp(z[i]) " ROWS ") for d in 1..D]\n let n = [sum(1 " ROWS ") for d in 1..D]\n let p = [exp(z[i]) / t[row[i]] for i in 1..N]\n"
+       " for i in 1..N { let u[i] = if col[i] == 1 { 0 } else { w[i] - z[i - 1] + u[i - 1] } }\n"
+       " let last = [sum(c[i] for i in 1..N if row[i] == d and col[i] == n[d]) for d in 1..D]\n"
+       " plate i in 1..N { w[i] ~ Normal(c[i] + p[i] + b[g[i]], 1); x[i] ~ Normal(p[i] * last[row[i]], 1) }\n"
+       " factor sum(c[i] + 2 * p[i] for i in 1..N) * s + sum(u^2) + sum(u[i] for i in 1..N if col[i] == n[row[i]]) }"},
+      /* Rows that numbers and sizes name are arrays. */
+      {"model part(v: real[M]) { a ~ Normal(0, 1); v ~ Normal(a, 1) }\n"
+       RAGGED UNKNOWN " w[1] ~ MultiNormal(mu[1] * x[1], diag(rep(1 + s^2, len[1])))\n w[k, 1..len[k]] ~ Normal(cumsum(z[k]), s)\n w[D, 2..len[D]] ~ Normal(w[D, 1..len[D] - 1], s)\n r ~ part(x[D])\n"
+       " let q = cumsum(z[1, 2..len[1]])\n factor dot(q, q) + q[len[1] - 1] + w[1][2] * s + sum(b[g[3]]) }",
+       PLAIN FLAT " plate i in 1..3 { w[i] ~ Normal(mu[1] * x[i], sqrt(1 + s^2)) }\n w[4] ~ Normal(z[4], s)\n plate i in 6..8 { w[i] ~ Normal(w[i - 1], s) }\n a ~ Normal(0, 1)\n plate i in 5..8 { x[i] ~ Normal(a, 1) }\n"
+       " factor z[2]^2 + (z[2] + z[3])^2 + z[2] + z[3] + w[2] * s + b[g[5]] + b[g[6]] + b[g[7]] + b[g[8]] }"},
+      /* In a statement of its own, under conditions, and in predictions. */
+      {RAGGED UNKNOWN " w[d] ~ Normal(z[d] - mean(x[d]), s) for d in 1..D\n plate d in 1..D { if len[d] > 1 { factor variance(z[d]) } }\n predict { plate d in 1..D { y[d] ~ Normal(sum(z[d]), 1) } } }",
+       PLAIN FLAT " let n = [sum(1 " ROWS ") for d in 1..D]\n let m = [sum(x[i] " ROWS ") / n[d] for d in 1..D]\n let e = [sum(z[i] " ROWS ") / n[d] for d in 1..D]\n"
+       " plate i in 1..N { w[i] ~ Normal(z[i] - m[row[i]], s) }\n factor sum((if n[d] > 1 { sum((z[i] - e[d])^2 " ROWS ") / (n[d] - 1) } else { 0 }) for d in 1..D) }"},
+  };
+  static const char list[] = "{\"w\": [1, 2, 3, 2, 3, 3.5, 1, 2], \"x\": [0.3, -1.2, 0.7, 0.1, 2.2, 0.4, 0.5, -0.6], \"g\": [1, 2, 1, 1, 2, 2, 1, 2], \"D\": 3, \"row\": [1, 1, 1, 2, 3, 3, 3, 3], \"col\": [1, 2, 3, 1, 1, 2, 3, 4], \"len\": [3, 1, 4], \"k\": 2}";
+  static const size_t dim[] = {14, 14, 15, 14};
+  for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) agree(texts[k], list, dim[k]);
+#undef RAGGED
+#undef PLAIN
+#undef UNKNOWN
+#undef FLAT
+#undef ROWS
 }
 
 /* A part of a model that takes ragged data, two deep, against the same in one model. */
@@ -166,17 +227,7 @@ static void test_parts(void **state) {
       " plate d in 1..D {\n  z[d, 1] ~ Normal(0, 1)\n  for i in 2..len[d] { z[d, i] ~ Normal(z[d, i - 1], 1) }\n  plate i in 1..len[d] { x[d, i] ~ Normal(a[d] + z[d, i], 1) }\n }\n b: real[D] ~ Normal(0, 2)\n"
       " plate d in 1..D {\n  c[d, 1] ~ Normal(0, 1)\n  for i in 2..len[d] { c[d, i] ~ Normal(c[d, i - 1], 1) }\n  plate i in 1..len[d] { v[d, i] ~ Normal(b[d] + c[d, i], 1) }\n }\n"
       " factor sum(x[d, i] * v[d, i] for d in 1..D, i in 1..len[d]) * s * b[2] }"};
-  double lp[2], g[2][MOST], q[MOST];
-  for (int k = 0; k < 2; k++) {
-    model_run r;
-    model_open(&r, texts[k], "{\"x\": [[1, 2, 3], [4], [2, 1]], \"v\": [[0.3, -1.2, 0.7], [0.1], [2.2, 0.4]]}", NEED_GRAD);
-    assert_int_equal(r.dim, 19);
-    for (size_t i = 0; i < r.dim; i++) q[i] = sin(1.0 + 2.0 * (double)i);
-    lp[k] = model_grad(&r, q, g[k]);
-    model_close(&r);
-  }
-  assert_true(fabs(lp[0] - lp[1]) <= 1e-13 * fabs(lp[0]));
-  for (int i = 0; i < 19; i++) assert_true(fabs(g[0][i] - g[1][i]) <= 1e-12 * (1 + fabs(g[0][i])));
+  agree(texts, "{\"x\": [[1, 2, 3], [4], [2, 1]], \"v\": [[0.3, -1.2, 0.7], [0.1], [2.2, 0.4]]}", 19);
 }
 
 /* Rows that happen to be equally long are rows as well; no rows and empty rows are data. */
@@ -197,6 +248,6 @@ static void test_shapes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_parts), cmocka_unit_test(test_shapes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_values), cmocka_unit_test(test_parts), cmocka_unit_test(test_shapes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
