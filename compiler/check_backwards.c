@@ -154,6 +154,7 @@ static bool turn_range(turning *t, const ast_range *from, bool ordered, ast_rang
   form lo = {0}, hi = {0};
   if (!add_sum(&lo, &t->sum, false) || !add_sum(&hi, &t->sum, false) || !add(t, &lo, from->lo, true) || !add(t, &hi, from->hi, true) || lo.times || hi.times) return false;
   *to = *from;
+  to->source = from;
   to->lo = written(t, swap ? &hi : &lo, from->lo->at);
   to->hi = written(t, swap ? &lo : &hi, from->hi->at);
   to->by = NULL;

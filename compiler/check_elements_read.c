@@ -181,7 +181,12 @@ bool elements_ahead(ctx *c, const elements *e, const piece *p, const ast_exprs *
 static void tell_first(ctx *c, const elements *e, const progress *x, ir_size first, span at) {
   const loop *l = open_loop(c, x->earlier->range[x->axis]);
   diag *d = cx_error(c, "E0524", at, "the first iteration reads `%s[%s%s]`, which is not set yet", e->name, x->axis ? "..., " : "", size_text(c->st, first));
-  cx_point(c, d, x->earlier->range[x->axis]->at, "`%s` starts at %s", x->earlier->range[x->axis]->var.name, size_text(c->st, l->down ? l->hi : l->lo));
+  const ast_range *r = x->earlier->range[x->axis];
+  strbuf start;
+  strbuf_init(&start, c->a);
+  if (r->source) ast_print_expr(&start, r->source->lo);
+  else strbuf_puts(&start, size_text(c->st, l->down ? l->hi : l->lo));
+  cx_point(c, d, r->at, "`%s` starts at %s", r->var.name, start.s);
   cx_help(c, d, "set the first elements before the loop, and start it after them");
 }
 
@@ -229,8 +234,9 @@ bool elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
   diag *d = !known ? cx_error(c, "E0524", at, "it cannot be told that this element of `%s` is already set", e->name)
                    : cx_error(c, "E0524", at, "`%s` is read before %s set", e->name, subs ? "this element is" : "all of its elements are");
   if (x.later && x.later->target) cx_point(c, d, x.later->target->at, "set here");
-  if (c->loops && x.later && x.later->loops && open_loop(c, x.later->range[0]))
-    cx_help(c, d, "inside the loop that builds it, read `%s[t - 1]` or another element of an iteration before", e->name);
+  const bool inside = c->loops && x.later && x.later->loops && x.later->range[0] && open_loop(c, x.later->range[0]);
+  if (inside && x.later->range[0]->source) cx_help(c, d, "inside the loop that builds it, read an element of an iteration before: it builds `%s` from its end", e->name);
+  else if (inside) cx_help(c, d, "inside the loop that builds it, read `%s[t - 1]` or another element of an iteration before", e->name);
   else cx_help(c, d, "move the statement that sets it up");
   return true;
 }

@@ -58,6 +58,7 @@ typedef struct ast_range {
   ast_expr *by;      /* may be NULL: 1 */
   ast_expr *over;    /* NULL in the first form */
   span at;
+  const struct ast_range *source; /* what the program says, where a pass wrote this one in its place; else NULL */
 } ast_range;
 
 /* Nested ranges, the first outermost, and their filter: `for i in 1..N, j in 1..i if c`. */
