@@ -98,6 +98,8 @@ static void print_beliefs(const agent_beliefs *b) {
   if (b->method == BELIEFS_VMP || b->method == BELIEFS_FIXED_POINT || b->method == BELIEFS_MMP) printf(", %u iterations, tolerance %g", b->iterations, b->tol);
   if (b->method == BELIEFS_MMP) printf(", window %u", b->window);
   if (b->method == BELIEFS_GIBBS) printf(", %u samples after %u, thin %u", b->samples, b->warmup, b->thin);
+  if (b->sensory_precision != 1) printf(", sensory precision %g", b->sensory_precision);
+  if (b->state_precision != 1) printf(", state precision %g", b->state_precision);
   putchar('\n');
 }
 

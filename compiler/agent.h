@@ -69,6 +69,8 @@ typedef struct agent_beliefs {
   double tol;          /* the same: of the free energy, in nats; 1e-6 */
   uint32_t window;     /* mmp: steps back; 8 */
   uint32_t samples, warmup, thin; /* gibbs: 1000, 100, 1 */
+  double sensory_precision; /* zeta: the likelihood of what is seen counts to this power; 1 */
+  double state_precision;   /* omega: so does a step, whose probabilities are then normalised again; 1 */
 } agent_beliefs;
 
 typedef enum plan_search { SEARCH_ALL, SEARCH_TREE, SEARCH_MCTS, SEARCH_COUNT } plan_search;

@@ -16,6 +16,7 @@ enum {
   B_FIXED = 1u << BELIEFS_FIXED_POINT,
   B_MMP = 1u << BELIEFS_MMP,
   B_GIBBS = 1u << BELIEFS_GIBBS,
+  B_ALL = (1u << BELIEFS_COUNT) - 1,
   S_TREE = 256u << SEARCH_TREE,
   S_MCTS = 256u << SEARCH_MCTS,
   O_EFE = 1u << 16,
@@ -46,6 +47,8 @@ static const agent_option options[] = {
     {"samples", B_GIBBS, OPT_COUNT, BELIEFS(samples), .most = 1e9},
     {"warmup", B_GIBBS, OPT_COUNT, BELIEFS(warmup), .most = 1e9, .least_too = true},
     {"thin", B_GIBBS, OPT_COUNT, BELIEFS(thin), .most = 1e6},
+    {"sensory_precision", B_ALL, OPT_REAL, BELIEFS(sensory_precision), 0, 1e12},
+    {"state_precision", B_ALL, OPT_REAL, BELIEFS(state_precision), 0, 1e12},
     {"horizon", O_EFE, OPT_COUNT, PLAN(horizon), .most = 1000},
     {"search", O_EFE, OPT_SEARCH, PLAN(search)},
     {"precision", O_EFE, OPT_REAL, PLAN(precision), 0, 1e12},
@@ -94,7 +97,7 @@ static void unknown_option(const reading *r, const ast_name *name) {
   diag *d = cx_error(r->c, "E0804", name->at, "`%s` has no option called `%s`", r->owner, name->name);
   static const struct { const char *other, *ours; } habits[] = {
       {"num_iter", "iterations"}, {"n_iter", "iterations"}, {"dF_tol", "tol"}, {"tolerance", "tol"}, {"inference_horizon", "window"}, {"policy_len", "horizon"},
-      {"gamma", "precision"}, {"alpha", "action_precision"}, {"E", "habit"}, {"use_utility", "utility"}, {"use_states_info_gain", "state_gain"},
+      {"gamma", "precision"}, {"alpha", "action_precision"}, {"zeta", "sensory_precision"}, {"precision_A", "sensory_precision"}, {"omega", "state_precision"}, {"precision_B", "state_precision"}, {"E", "habit"}, {"use_utility", "utility"}, {"use_states_info_gain", "state_gain"},
       {"use_param_info_gain", "parameter_gain"}, {"action_selection", "selection"}, {"lr", "rate"}, {"learning_rate", "rate"}, {"n", "samples"}};
   const char *near = NULL;
   for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
@@ -250,7 +253,7 @@ static bool read_options(const reading *r, const ast_args *args) {
 
 void check_beliefs(ctx *c, check_agent *a, ast_stmt *s) {
   agent_beliefs *b = &a->beliefs;
-  *b = (agent_beliefs){.method = BELIEFS_AUTO, .iterations = 16, .tol = 1e-6, .window = 8, .samples = 1000, .warmup = 100, .thin = 1};
+  *b = (agent_beliefs){.method = BELIEFS_AUTO, .iterations = 16, .tol = 1e-6, .window = 8, .samples = 1000, .warmup = 100, .thin = 1, .sensory_precision = 1, .state_precision = 1};
   const ast_name *name = s ? method_of(c, s->value, "beliefs", "vmp(iterations = 16)") : NULL;
   if (!name) return;
   b->at = s->at;

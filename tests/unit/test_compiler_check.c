@@ -201,7 +201,8 @@ static void dump_agent(dump *d, const check_agent *a) {
   if (a->world) return;
   const agent_beliefs *b = &a->beliefs;
   const agent_plan *p = &a->plan;
-  strbuf_printf(&d->out, "  beliefs %s %u %g %u, %u %u %u\n", beliefs_names[b->method], b->iterations, b->tol, b->window, b->samples, b->warmup, b->thin);
+  strbuf_printf(&d->out, "  beliefs %s %u %g %u, %u %u %u, %g %g\n", beliefs_names[b->method], b->iterations, b->tol, b->window, b->samples, b->warmup, b->thin,
+                b->sensory_precision, b->state_precision);
   strbuf_printf(&d->out, "  plan %u %s %u %g %u, %g %u %u %u, %u %u %g\n", p->horizon, search_names[p->search], p->beam, p->prune, p->samples, p->precision, p->utility, p->state_gain,
                 p->parameter_gain, p->selection, p->choose, p->action_precision);
   if (p->habit.value) dump_part(d, "habit", &p->habit);
