@@ -14,7 +14,7 @@ static void variates(rt_spin_run *run, uint64_t chunk)
   uint32_t w[4][16] __attribute__((aligned(64)));
   if (run->plan.coding == RT_SPIN_IN_LANES)
     for (size_t group = 0; 16 * group < run->plan.replicas; group++) {
-      float *x = run->variate + group * RT_SPIN_VARIATES * 16;
+      float *x = run->variate + group * RT_SPIN_PIECE * 16;
       for (size_t v = 0; v < 16; v++) {
         rt_visit_words_lanes(run->key + 16 * group, RT_SPIN_SITE_ACCEPT, 16 * chunk + v, w);
         for (size_t j = 0; j < 4; j++) RT_VF_AT(x + 16 * (16 * j + v)) = rt_variate(rule, *(const rt_vu *)w[j]);
@@ -83,12 +83,13 @@ static void keep_bits(rt_spin_run *run)
 static void keep_lanes(rt_spin_run *run)
 {
   for (size_t r0 = 0; r0 < run->plan.replicas; r0 += 16) {
-    int32_t better[16] __attribute__((aligned(64))) = {0}, any = 0;
-    for (size_t l = 0; l < 16 && r0 + l < run->plan.replicas; l++)
-      if (run->energy[r0 + l] < run->best_energy[r0 + l]) {
-        run->best_energy[r0 + l] = run->energy[r0 + l];
-        better[l] = any = -1;
-      }
+    int32_t better[16] __attribute__((aligned(64))), any = 0;
+    for (size_t l = 0; l < 16; l++) { /* lanes that nobody reads are as good as their best */
+      double *best = run->best_energy + r0 + l, energy = run->energy[r0 + l];
+      better[l] = -(energy < *best);
+      any |= better[l];
+      *best = energy < *best ? energy : *best;
+    }
     if (any) RT_LV(rt_spin_keep_lanes)(run, r0 / 16, better);
   }
 }

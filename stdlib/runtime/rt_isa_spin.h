@@ -84,10 +84,21 @@ RT_INLINE void rt_philox16(const rt_vw key[2], const rt_vw c0[2], uint32_t c1, u
 
 /* ---- variates */
 
+/* w + 1, rounded to 24 bits. */
+RT_INLINE rt_vf rt_after(rt_vu w)
+{
+#if defined(__AVX512F__) && !defined(__clang__)
+  /* The last word becomes the one before it: 2^32 - 1 is rounded to 2^32. */
+  return __builtin_convertvector((rt_vu)__builtin_ia32_pminud512_mask((rt_vi)w, rt_vi_all(-2), rt_vi_all(0), (uint16_t)-1) + 1, rt_vf);
+#else
+  return __builtin_convertvector((rt_vi)(w >> 8), rt_vf) * 256.0f + (__builtin_convertvector((rt_vi)(w & 255), rt_vf) + 1.0f);
+#endif
+}
+
 /* -log((w + 1) / 2^32), within 2^-22 relatively: 0 for the largest words.  (w + 1) / 2^32 is rounded to 24 bits. */
 RT_INLINE rt_vf rt_exponential(rt_vu w)
 {
-  rt_vf u = __builtin_convertvector((rt_vi)(w >> 8), rt_vf) * 256.0f + (__builtin_convertvector((rt_vi)(w & 255), rt_vf) + 1.0f);
+  rt_vf u = rt_after(w);
   /* u = 2^e m, m in [sqrt(1/2), sqrt 2). */
   rt_vi bits = (rt_vi)u, e = (bits - 0x3F3504F3) >> 23;
   rt_vf f = (rt_vf)(bits - (e << 23)) - 1.0f, k = __builtin_convertvector(e - 32, rt_vf);

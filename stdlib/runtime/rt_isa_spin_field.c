@@ -89,30 +89,35 @@ void RT_LV(rt_spin_keep_lanes)(rt_spin_run *run, size_t group, const int32_t bet
   for (size_t i = 0; i < ld; i++) to[i] = (from[i] & mask) | (to[i] & ~mask);
 }
 
-RT_INLINE void put_spin(rt_spin_run *run, size_t r, size_t i, int up)
+RT_INLINE void put_bit(rt_spin_run *run, size_t r, size_t i, int up)
 {
-  if (as_bits(run)) {
-    int bit;
-    uint64_t *w = bit_of(run, run->state, r, i, &bit);
-    *w = (*w & ~((uint64_t)1 << bit)) | (uint64_t)up << bit;
-    if (run->plan.coding == RT_SPIN_IN_WORDS) w[1] = ~w[0];
-    return;
-  }
-  spins x = spins_of(run, r, 0);
-  if (x.wide) x.wide[i * x.step] = up ? 1.0 : -1.0;
-  else x.narrow[i * x.step] = up ? 1.0f : -1.0f;
+  int bit;
+  uint64_t *w = bit_of(run, run->state, r, i, &bit);
+  *w = (*w & ~((uint64_t)1 << bit)) | (uint64_t)up << bit;
+  if (run->plan.coding == RT_SPIN_IN_WORDS) w[1] = ~w[0];
+}
+
+RT_INLINE void put_number(const spins *x, size_t i, int up)
+{
+  if (x->wide) x->wide[i * x->step] = up ? 1.0 : -1.0;
+  else x->narrow[i * x->step] = up ? 1.0f : -1.0f;
 }
 
 /* NULL: random spins.  What is behind the last spin is +1, with a field of 0. */
 void RT_LV(rt_spin_write)(rt_spin_run *run, size_t r, const int8_t *s)
 {
-  size_t n = run->model->p.n, end = as_bits(run) ? n : run->model->ld;
+  size_t n = run->model->p.n;
+  int numbers = !as_bits(run);
+  const spins x = numbers ? spins_of(run, r, 0) : (spins){0};
   uint64_t key = rt_key_fold(run->plan.key, run->plan.first_replica + r);
   rt_philox bits = {{0}};
-  for (size_t i = 0; i < end; i++) {
+  for (size_t i = 0; i < n; i++) {
     if (!s && i % 128 == 0) bits = rt_philox4x32(key, (uint32_t)(i / 128), RT_SPIN_SITE_START, 0, 0);
-    put_spin(run, r, i, i >= n || (s ? s[i] > 0 : (int)(bits.w[i / 32 % 4] >> i % 32 & 1)));
+    int up = s ? s[i] > 0 : (int)(bits.w[i / 32 % 4] >> i % 32 & 1);
+    if (numbers) put_number(&x, i, up);
+    else put_bit(run, r, i, up);
   }
+  for (size_t i = n; numbers && i < run->model->ld; i++) put_number(&x, i, 1);
 }
 
 /* sum_j J_ij s_j over [from, to) without i: eight lanes, then from lane 0 on. */
@@ -211,8 +216,10 @@ void RT_LV(rt_spin_fields_lanes)(rt_spin_run *run, size_t group)
       rt_vd acc[8] = {{0}}, f = {0};
       size_t from = 0, to = 0;
       if (i < p->n) window(p, i, &from, &to);
-      for (size_t j = from; j < to; j++)
-        if (j != i) acc[(j - from) % 8] += p->J[i * p->n + j] * eight(run, s, j, half);
+      for (size_t j = from; j < to; j += 8)
+#pragma GCC unroll 8
+        for (size_t l = 0; l < 8; l++)
+          if (j + l < to && j + l != i) acc[l] += p->J[i * p->n + j + l] * eight(run, s, j + l, half);
       for (int l = 0; l < 8; l++) f += acc[l];
       f /= m->unit;
       if (i < p->n && p->h) f += p->h[i] / m->unit;
@@ -277,7 +284,9 @@ static void energies_lanes(const rt_spin_run *run, size_t group)
   const void *s = x.wide ? (const void *)x.wide : (const void *)x.narrow;
   for (size_t half = 0; half < 2; half++) {
     rt_vd acc[8] = {{0}}, sum = {0}, c = {0};
-    for (size_t i = 0; i < m->ld; i++) acc[i % 8] += eight(run, s, i, half) * eight(run, s, m->ld + i, half);
+    for (size_t i = 0; i < m->p.n; i += 8) /* fields behind the last spin are 0 */
+#pragma GCC unroll 8
+      for (size_t l = 0; l < 8; l++) acc[l] += eight(run, s, i + l, half) * eight(run, s, m->ld + i + l, half);
     for (int l = 0; l < 8; l++) sum += acc[l];
     sum = -m->unit * sum;
     if (m->p.h && m->p.systems <= 1) {

@@ -19,7 +19,7 @@ void RT_LV(rt_spin_visit_lanes)(rt_spin_run *run, const rt_spin_piece *piece)
   size_t n = m->p.n, split = m->p.split, replicas = run->plan.replicas, groups = (replicas + 15) / 16;
   for (size_t group = 0; group < groups; group++) {
     float *s = rt_spins_lanes(run, group, sizeof *s), *g = rt_fields_lanes(run, group, sizeof *g);
-    const float *x = run->variate + group * RT_SPIN_VARIATES * 16 + 16 * piece->at;
+    const float *x = run->variate + group * RT_SPIN_PIECE * 16 + 16 * piece->at;
     rt_vf factor = RT_VF(run->factor + 16 * group), always = rt_vf_all(piece->always), inf = rt_vf_all(__builtin_inff());
     const float *lanes = m->J_lanes ? (const float *)m->J_lanes + (run->plan.first_replica / 16 + group) % ((m->p.systems + 15) / 16) * n * n * 16 : NULL;
     rt_vi flips = {0};
@@ -51,7 +51,7 @@ void RT_LV(rt_spin_visit_lanes_f64)(rt_spin_run *run, const rt_spin_piece *piece
   size_t n = m->p.n, split = m->p.split, replicas = run->plan.replicas, groups = (replicas + 15) / 16;
   for (size_t group = 0; group < groups; group++) {
     vd8 *s = rt_spins_lanes(run, group, sizeof(double)), *g = rt_fields_lanes(run, group, sizeof(double));
-    const float *x = run->variate + group * RT_SPIN_VARIATES * 16 + 16 * piece->at;
+    const float *x = run->variate + group * RT_SPIN_PIECE * 16 + 16 * piece->at;
     rt_vf factor = RT_VF(run->factor + 16 * group), always = rt_vf_all(piece->always), inf = rt_vf_all(__builtin_inff());
     const vd8 *lanes = m->J_lanes ? (const vd8 *)m->J_lanes + (run->plan.first_replica / 16 + group) % ((m->p.systems + 15) / 16) * n * n * 2 : NULL;
     vl8 flips[2] = {{0}};

@@ -535,8 +535,9 @@ static layout lay_out(const rt_spin_model *m, const rt_spin_plan *plan)
   l.known = part(&l.bytes, slots, sizeof(uint64_t));
   l.key = part(&l.bytes, slots, sizeof(uint64_t));
   l.factor = part(&l.bytes, slots, sizeof(float));
-  l.variate = part(&l.bytes, slots * RT_SPIN_VARIATES, sizeof(float));
-  l.flipped = part(&l.bytes, slots, sizeof(rt_spin_flipped));
+  int lanes = plan->coding == RT_SPIN_IN_LANES;
+  l.variate = part(&l.bytes, slots * (size_t)(lanes ? RT_SPIN_PIECE : RT_SPIN_VARIATES), sizeof(float));
+  l.flipped = part(&l.bytes, lanes ? 0 : slots, sizeof(rt_spin_flipped));
   size_t number = m->element == RT_SPIN_EL_F64 ? sizeof(double) : sizeof(float);
   l.state = part(&l.bytes, 2 * m->ld * slots, number);
   l.best = part(&l.bytes, plan->keep_best ? m->ld * slots : 0, number);

@@ -220,7 +220,8 @@ typedef struct rt_spin_flipped {
   uint32_t count, site[16];
   float to[16];
 } rt_spin_flipped;
-enum { RT_SPIN_VARIATES = 16 + 64 + 32 }; /* of 64 visits, with room for a vector before and two behind */
+enum { RT_SPIN_PIECE = 64, RT_SPIN_VARIATES = 16 + RT_SPIN_PIECE + 32 }; /* visits whose variates are drawn together; and, where visits are looked at together, room for
+  a vector before and two behind */
 
 typedef struct rt_spin_run {
   const rt_spin_model *model;
@@ -236,10 +237,10 @@ typedef struct rt_spin_run {
   uint64_t *known; /* and when the energy was */
   uint64_t *key;   /* K_r */
   float *factor;   /* from a variate to a bound, in this sweep */
-  float *variate;  /* of 64 visits, and */
+  float *variate;  /* of 64 visits: [slots][RT_SPIN_VARIATES], in lanes [slots / 16][RT_SPIN_PIECE][16]; and */
   uint32_t site[64]; /* where these go in random order: */
   uint64_t chunk;  /* visits 64 chunk to 64 chunk + 63; ~0: of none yet.  A call goes on with what the last one has drawn */
-  struct rt_spin_flipped *flipped; /* in a group of 16 visits */
+  struct rt_spin_flipped *flipped; /* in a group of 16 visits; SCALAR */
 } rt_spin_run;
 
 /* The coding that a plan with RT_SPIN_AUTO gets, for replicas with one beta (uniform_beta) or several. */
