@@ -29,6 +29,9 @@ typedef struct writer {
   const char *d, *n, *cell;
   int64_t least; /* n is never below it here */
   int64_t exact; /* what n is here; 0: not known */
+  bool chosen;   /* inside a condition that reads n */
+  const ast_block *body; /* of the loop, or the one statement `of`; both NULL in a sum */
+  const ast_stmt *of;
   ast_op only;   /* what is written is evaluated for every n and holds where n `only` since: OP_EQ, OP_GE; OP_NOT: there is no such condition */
   int64_t since;
 } writer;
@@ -93,6 +96,32 @@ static bool is_column(const writer *w, const ast_expr *e, int64_t *by) {
   return true;
 }
 
+static bool sets(const ast_block *b, const char *array) {
+  for (size_t i = 0; b && i < b->n; i++) {
+    const ast_stmt *s = b->items[i];
+    switch (s->kind) {
+    case STMT_SAMPLE: if (s->sample.target.name.name == array) return true; break;
+    case STMT_LET: if (s->let.target.name.name == array) return true; break;
+    case STMT_PLATE: if (sets(s->plate.body, array)) return true; break;
+    case STMT_FOR: if (sets(s->for_.body, array)) return true; break;
+    case STMT_IF: if (sets(s->if_.then, array) || sets(s->if_.else_, array)) return true; break;
+    default: break;
+    }
+  }
+  return false;
+}
+
+/* Whether the loop itself sets elements of the array, so that those behind n are not there yet. */
+static bool sets_here(const writer *w, const char *array) {
+  return sets(w->body, array) || (w->of && w->of->kind == STMT_SAMPLE && w->of->sample.target.name.name == array);
+}
+
+static bool reads(const ast_expr *e, const char *name) {
+  if (e->kind == EXPR_BINARY) return reads(e->binary.lhs, name) || reads(e->binary.rhs, name);
+  if (e->kind == EXPR_UNARY) return reads(e->unary.arg, name);
+  return ragged_name(e) == name;
+}
+
 /* The long array's subscript for the first two of an element's; NULL: there is none, and it was reported. */
 static ast_expr *subscript(ast_copier *c, const ragged_rows *r, const char *array, const ast_exprs *subs, span at) {
   writer *w = c->user;
@@ -103,9 +132,10 @@ static ast_expr *subscript(ast_copier *c, const ragged_rows *r, const char *arra
     ast_expr *cell = ast_new_name(g->a, w->cell, at);
     if (by == 0) return cell;
     if (by < 0 && w->least + by >= 1) return binary(g, OP_SUB, cell, ast_new_int(g->a, -by, at));
-    if (!ragged_is_data(g, array)) {
+    if (!ragged_is_data(g, array) && !(w->chosen && !sets_here(w, array))) {
       diag *e = ragged_refuse(g, at, "it cannot be told that row `%s` of `%s` has such an element", w->d, array);
       if (e && by < 0) diag_help(g->p->diags, e, "start the loop at %lld, or choose: `if %s <= %lld { ... } else { ... }`", 1 - (long long)by, w->n, -(long long)by);
+      else if (e && !sets_here(w, array)) diag_help(g->p->diags, e, "choose: `if %s <= %s[%s] - %lld { ... } else { ... }`", w->n, r->len, w->d, (long long)by);
       else if (e) diag_help(g->p->diags, e, "read elements that earlier iterations have set, `%s[%s, %s - 1]`", array, w->d, w->n);
       return cell;
     }
@@ -167,13 +197,16 @@ static ast_expr *write_expr(ast_copier *c, const ast_expr *e) {
   if (name) return !w->d ? NULL : name == w->d ? at_cell(w, w->r->row, e->at) : name == w->n ? at_cell(w, w->r->col, e->at) : NULL;
   if (e->kind == EXPR_IF) {
     const int64_t least = w->least;
+    const bool chosen = w->chosen;
     ast_expr *cond = ast_copy_expr(c, e->if_.cond);
+    w->chosen = chosen || (w->n && reads(e->if_.cond, w->n));
     w->least = least_where(w, e->if_.cond, true);
     ast_expr *then_ = ast_copy_expr(c, e->if_.then);
     w->least = least;
     w->least = least_where(w, e->if_.cond, false);
     ast_expr *else_ = ast_copy_expr(c, e->if_.else_);
     w->least = least;
+    w->chosen = chosen;
     ast_expr *x = choice(w->g, cond, then_, else_);
     x->at = e->at;
     return x;
@@ -280,14 +313,17 @@ static ast_stmt *copy_stmt(writer *w, const ast_stmt *s) {
   if (s->kind != STMT_IF) return ast_copy_stmt(&c, s);
   ast_stmt *x = ARENA_NEW(w->g->a, ast_stmt);
   const int64_t least = w->least;
+  const bool chosen = w->chosen;
   *x = *s;
   x->if_.cond = ast_copy_expr(&c, s->if_.cond);
+  w->chosen = chosen || (w->n && reads(s->if_.cond, w->n));
   w->least = least_where(w, s->if_.cond, true);
   x->if_.then = copy_block(w, s->if_.then);
   w->least = least;
   w->least = least_where(w, s->if_.cond, false);
   x->if_.else_ = s->if_.else_ ? copy_block(w, s->if_.else_) : NULL;
   w->least = least;
+  w->chosen = chosen;
   return x;
 }
 
@@ -465,6 +501,8 @@ void ragged_write_loops(ragged *g, ast_block *b) {
       writer w = writer_of(g, r, it, k);
       ast_copier c = copier_of(&w);
       ast_stmt *x = ARENA_NEW(g->a, ast_stmt);
+      w.of = s;
+      w.body = s->kind == STMT_PLATE ? s->plate.body : s->kind == STMT_FOR ? s->for_.body : NULL;
       *x = *s;
       if (s->kind == STMT_SAMPLE) {
         x = ast_copy_stmt(&c, s);

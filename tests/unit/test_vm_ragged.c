@@ -200,13 +200,18 @@ static void test_values(void **state) {
        " let q = cumsum(z[1, 2..len[1]])\n factor dot(q, q) + q[len[1] - 1] + w[1][2] * s + sum(b[g[3]]) }",
        PLAIN FLAT " plate i in 1..3 { w[i] ~ Normal(mu[1] * x[i], sqrt(1 + s^2)) }\n w[4] ~ Normal(z[4], s)\n plate i in 6..8 { w[i] ~ Normal(w[i - 1], s) }\n a ~ Normal(0, 1)\n plate i in 5..8 { x[i] ~ Normal(a, 1) }\n"
        " factor z[2]^2 + (z[2] + z[3])^2 + z[2] + z[3] + w[2] * s + b[g[5]] + b[g[6]] + b[g[7]] + b[g[8]] }"},
+      /* Elements behind the loop's own, once the row is set. */
+      {RAGGED UNKNOWN " plate d in 1..D, n in 1..len[d] { w[d, n] ~ Normal(if n < len[d] { z[d, n + 1] - z[d, n] } else { z[d, 1] }, s)\n if n + 1 <= len[d] { x[d, n] ~ Normal(z[d, n + 1], s) } }\n"
+       " factor sum((if n <= len[d] - 2 { z[d, n + 2] } else { 0 }) * n for d in 1..D, n in 1..len[d]) }",
+       PLAIN FLAT " let n = [sum(1 " ROWS ") for d in 1..D]\n plate i in 1..N { w[i] ~ Normal(if col[i] < n[row[i]] { z[i + 1] - z[i] } else { z[i - col[i] + 1] }, s)\n if col[i] < n[row[i]] { x[i] ~ Normal(z[i + 1], s) } }\n"
+       " factor sum(z[i] * (col[i] - 2) for i in 1..N if col[i] > 2) }"},
       /* In a statement of its own, under conditions, and in predictions. */
       {RAGGED UNKNOWN " w[d] ~ Normal(z[d] - mean(x[d]), s) for d in 1..D\n plate d in 1..D { if len[d] > 1 { factor variance(z[d]) } }\n predict { plate d in 1..D { y[d] ~ Normal(sum(z[d]), 1) } } }",
        PLAIN FLAT " let n = [sum(1 " ROWS ") for d in 1..D]\n let m = [sum(x[i] " ROWS ") / n[d] for d in 1..D]\n let e = [sum(z[i] " ROWS ") / n[d] for d in 1..D]\n"
        " plate i in 1..N { w[i] ~ Normal(z[i] - m[row[i]], s) }\n factor sum((if n[d] > 1 { sum((z[i] - e[d])^2 " ROWS ") / (n[d] - 1) } else { 0 }) for d in 1..D) }"},
   };
   static const char list[] = "{\"w\": [1, 2, 3, 2, 3, 3.5, 1, 2], \"x\": [0.3, -1.2, 0.7, 0.1, 2.2, 0.4, 0.5, -0.6], \"g\": [1, 2, 1, 1, 2, 2, 1, 2], \"D\": 3, \"row\": [1, 1, 1, 2, 3, 3, 3, 3], \"col\": [1, 2, 3, 1, 1, 2, 3, 4], \"len\": [3, 1, 4], \"k\": 2}";
-  static const size_t dim[] = {14, 14, 15, 14};
+  static const size_t dim[] = {14, 14, 15, 14, 14};
   for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) agree(texts[k], list, dim[k]);
 #undef RAGGED
 #undef PLAIN
