@@ -388,15 +388,6 @@ static ast_expr *by_column(writer *w, ast_expr *const *of, ast_expr *other) {
 
 static ast_expr *value_of(const ast_stmt *s, size_t arg) { return s->kind == STMT_LET ? s->let.value : s->sample.dist->call.args.items[arg].value; }
 
-static bool same_call(const ast_stmt *a, const ast_stmt *b) {
-  if (a->kind == STMT_LET) return true;
-  const ast_expr *x = a->sample.dist, *y = b->sample.dist;
-  if (x->kind != EXPR_CALL || y->kind != EXPR_CALL || x->call.of || y->call.of || x->call.fn.name != y->call.fn.name || x->call.args.n != y->call.args.n) return false;
-  for (size_t i = 0; i < x->call.args.n; i++)
-    if (x->call.args.items[i].name.name != y->call.args.items[i].name.name) return false;
-  return true;
-}
-
 /* The k-th distribution for column k, the last one for the others.  All parameters are evaluated for each element, so reads are guarded. */
 static ast_expr *switched(writer *w, const ast_stmt *s, const ast_stmt **first, const ast_block *lets) {
   ragged *g = w->g;
@@ -427,7 +418,7 @@ static ast_stmt *join(writer *w, const ast_stmt *s, const ast_stmt **first, cons
   ast_copier c = copier_of(w);
   bool same = true, calls = true;
   for (int64_t k = 1; k < w->least; k++) {
-    same &= same_call(s, first[k]);
+    same &= s->kind == STMT_LET || same_family(s->sample.dist, first[k]->sample.dist);
     calls &= s->kind == STMT_SAMPLE && s->sample.dist->kind == EXPR_CALL && first[k]->sample.dist->kind == EXPR_CALL;
   }
   ast_stmt *x = ast_copy_stmt(&c, s);

@@ -225,7 +225,11 @@ static bool resolve_piece(ctx *c, elements *e, piece *p) {
     const ast_range *r;
     bool is_for;
     if (!piece_affine(c, p, sub, &r, &is_for, &p->off[a])) {
-      cannot_tell(c, e, sub->at, "this is not a loop index plus a size");
+      diag *d = cannot_tell(c, e, sub->at, "this is not a loop index plus a size");
+      if (!p->value && sub->kind == EXPR_INDEX)
+        cx_help(c, d, "draw `%s` over its own index, `%s[i] ~ D`, and read `%s[k[i]]` where it is needed; an array of which a part is data is data with `null` for the rest", e->name, e->name, e->name);
+      else if (sub->kind == EXPR_BINARY && sub->binary.op == OP_MUL)
+        cx_help(c, d, "what repeats can have an axis of its own: `%s[i, 1]` and `%s[i, 2]` for `%s[2 * i - 1]` and `%s[2 * i]`", e->name, e->name, e->name, e->name);
       return false;
     }
     p->range[a] = r;
@@ -252,7 +256,10 @@ static bool resolve_piece(ctx *c, elements *e, piece *p) {
     if (lo == IR_SIZE_NONE || hi == IR_SIZE_NONE) {
       if (silenced(c, r->lo) || silenced(c, r->hi)) return false;
       diag *d = cannot_tell(c, e, r->at, "these bounds are not sizes");
-      if (!p->value) cx_help(c, d, "draw the elements of the whole range, and let a condition choose: `%s[t] ~ D(if t <= first { a } else { b })`", e->name);
+      const bool matrix = p->target->subs.n > 1;
+      if (matrix && p->value) cx_help(c, d, "a triangle is a matrix with 0 in the rest: `let %s = [if j <= i { a } else { 0.0 } for i in 1..K, j in 1..K]`", e->name);
+      else if (matrix) cx_help(c, d, "a triangle is a vector, put into a matrix: `cells: real[K * (K - 1) // 2] ~ D`, `let %s = [if j < i { cells[(i - 1) * (i - 2) // 2 + j] } else { 0.0 } for i in 1..K, j in 1..K]`", e->name);
+      else if (!p->value) cx_help(c, d, "draw the elements of the whole range, and let a condition choose: `%s[t] ~ D(if t <= first { a } else { b })`", e->name);
       return false;
     }
     p->lo[a] = size_add(t, lo, p->off[a]);

@@ -35,6 +35,7 @@ void check_model_body(check_state *st, symbol *model) {
   ctx c;
   ctx_init(&c, st, CTX_MODEL, model);
   ast_decl *d = model->decl;
+  branches_join(st, d);
   ragged_write_out(st->p, d);
   check_model *m = sym_of(model)->model = ARENA_NEW(c.a, check_model);
   m->decl = d;

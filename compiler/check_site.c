@@ -406,7 +406,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
   if (sym->type) note_event(c, site_add(c, sym, role, sym->type, t->at), &d, ok);
   if (c->conds && !s->sample.iter.cond && !ty_is_error(sym->type)) {
     diag *g = cx_error(c, "E0531", t->at, "this element of `%s` is drawn under a condition", sym->name);
-    cx_help(c, g, "draw it always, and choose its distribution, or the values of its parameters: `switch(if c { 1 } else { 2 }, [D, E])`");
+    cx_help(c, g, "branches that draw the same and do nothing else are one draw: `if c { x[i] ~ D } else { x[i] ~ E }`; else draw it always, and choose its distribution, `switch(if c { 1 } else { 2 }, [D, E])`, or the values of its parameters");
     sym->type = ty_scalar(c->st, TY_ERROR);
   }
   elements_visited(e, t);
@@ -480,7 +480,7 @@ void check_sample(ctx *c, ast_stmt *s) {
       if (sym->kind == SYM_LET && sym->elementwise && t->subs.n && !broken && elements_beyond(c, t, sym)) {
         diag *g = cx_error(c, "E0615", t->at, "elements of `%s` are set by `let` and drawn", sym->name);
         cx_point(c, g, sym->at, "set here");
-        cx_help(c, g, "draw all of them, or name those that are drawn otherwise and put both together: `let %s = [if i == 1 { a } else { b[i - 1] } for i in 1..N]`", sym->name);
+        cx_help(c, g, "draw those under another name, and put both together: `rest: real[N - 1] ~ D`, `let %s = [if i == 1 { a } else { rest[i - 1] } for i in 1..N]`", sym->name);
         sym->type = ty_scalar(c->st, TY_ERROR);
         check_drawn(c, s->sample.dist, &d);
         break;

@@ -166,6 +166,13 @@ void model_signature(ctx *c);
 void signature_enter(ctx *c, const signature *sig);
 check_dist *dist_parts(check_state *st, symbol *dist);
 
+/* ---- check_branches.c */
+
+/* Draws unknowns once that both branches of a condition draw, before anything of the model is checked. */
+void branches_join(check_state *st, ast_decl *model);
+/* Whether both are calls of one distribution, with the same parameters. */
+bool same_family(const ast_expr *x, const ast_expr *y);
+
 /* ---- check_ragged.c */
 
 /* Replaces the ragged arrays of a model's signature, and what reads them, before anything of it is checked. */

@@ -56,6 +56,43 @@ static void test_lags(void **state) {
   model_close(&r);
 }
 
+static double logistic(double x, double mu) { return mu - x - 2 * log1p(exp(mu - x)); }
+
+/* What both branches of a condition draw is drawn once, from the distribution that the condition chooses. */
+static void test_branches(void **state) {
+  (void)state;
+  model_run r;
+  model_open(&r,
+             "model m(g: bool[N], h: bool[N]) {\n"
+             "  for t in 1..N { if t == 1 { x[t] ~ Normal(3, 1) } else { x[t] ~ Normal(0.5 * x[t - 1], 1) } }\n"
+             "  for t in 1..N { if t > 1 { w[t] ~ Normal(w[t - 1], 1) } else { w[t] ~ Logistic(x[N], 1) } }\n"
+             "  plate i in 1..N {\n"
+             "    if g[i] { u[i] ~ Normal(2, 1); v[i] ~ Normal(u[i], 1) }\n"
+             "    else if h[i] { u[i] ~ Logistic(1, 1); v[i] ~ Normal(x[i], 1) }\n"
+             "    else { u[i] ~ Normal(-1, 1); v[i] ~ Normal(-u[i], 1) }\n"
+             "  }\n"
+             "}\n",
+             "{\"g\": [1, 0, 0], \"h\": [0, 1, 0]}", NEED_GRAD | NEED_LOGDENS | NEED_DENSITY);
+  double q[12], d[12], frame[12], part[3], *x = frame, *w = frame + 3, *u = frame + 6, *v = frame + 9;
+  assert_int_equal(r.dim, 12);
+  for (int k = 0; k < 12; k++) q[k] = sin(1.0 + 2.0 * k), frame[k] = cos(0.3 + 2.0 * k);
+  double want = normal(x[0], 3) + normal(x[1], 0.5 * x[0]) + normal(x[2], 0.5 * x[1]) + logistic(w[0], x[2]) + normal(w[1], w[0]) + normal(w[2], w[1]);
+  want += normal(u[0], 2) + normal(v[0], u[0]) + logistic(u[1], 1) + normal(v[1], x[1]) + normal(u[2], -1) + normal(v[2], -u[2]);
+  assert_true(fabs(model_density(&r, frame, part) - want) < 1e-12);
+  const double lp = model_logdens(&r, q);
+  assert_true(fabs(model_grad(&r, q, d) - lp) < 1e-12 * fabs(lp));
+  for (int k = 0; k < 12; k++) {
+    const double step = 1e-5, at = q[k];
+    q[k] = at + step;
+    const double up = model_logdens(&r, q);
+    q[k] = at - step;
+    const double down = model_logdens(&r, q);
+    q[k] = at;
+    assert_true(fabs((up - down) / (2 * step) - d[k]) < 1e-7);
+  }
+  model_close(&r);
+}
+
 /* A function's int that is an element of data is a value, not a size, whatever it is added to. */
 static void test_data_in_a_function(void **state) {
   (void)state;
@@ -178,6 +215,6 @@ static void test_backwards(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_slices), cmocka_unit_test(test_backwards), cmocka_unit_test(test_data_in_a_function)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_branches), cmocka_unit_test(test_slices), cmocka_unit_test(test_backwards), cmocka_unit_test(test_data_in_a_function)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,171 @@
+/* check_branches.c: unknowns that both branches of a condition draw, drawn once.
+ *
+ *     if t == 1 { x[t] ~ Normal(0, 1) }               x[t] ~ Normal(if t == 1 { 0 } else { x[t - 1] }, if t == 1 { 1 } else { s })
+ *     else { x[t] ~ Normal(x[t - 1], s) }
+ *     if g[i] { u[i] ~ Normal(0, 1) }                 u[i] ~ switch(if g[i] { 1 } else { 2 }, [Normal(0, 1), StudentT(4, 0, s)])
+ *     else { u[i] ~ StudentT(4, 0, s) }
+ *
+ * An unknown is there whatever the condition says, so it is the condition that chooses its distribution.  The branches have to draw the same
+ * unknowns in the same order and do nothing else; what is otherwise drawn under a condition is refused later.  `switch` computes the parameters
+ * of all its distributions, so what reads the array that is being drawn is read only where it is chosen. */
+#include "compiler/check_state.h"
+
+#include "lang/ast_copy.h"
+
+#include <string.h>
+
+typedef struct branches {
+  check_state *st;
+  arena *a;
+  const ast_decl *model;
+} branches;
+
+static bool same_text(const branches *b, const ast_expr *x, const ast_expr *y) {
+  strbuf s, t;
+  strbuf_init(&s, b->a);
+  strbuf_init(&t, b->a);
+  ast_print_expr(&s, x);
+  ast_print_expr(&t, y);
+  return strcmp(s.s, t.s) == 0;
+}
+
+static bool same_target(const branches *b, const ast_target *x, const ast_target *y) {
+  if (x->name.name != y->name.name || x->subs.n != y->subs.n || (x->type && y->type)) return false;
+  for (size_t i = 0; i < x->subs.n; i++)
+    if (!same_text(b, x->subs.items[i], y->subs.items[i])) return false;
+  return true;
+}
+
+bool same_family(const ast_expr *x, const ast_expr *y) {
+  if (x->kind != EXPR_CALL || y->kind != EXPR_CALL || x->call.of || y->call.of || x->call.fn.name != y->call.fn.name || x->call.args.n != y->call.args.n) return false;
+  for (size_t i = 0; i < x->call.args.n; i++)
+    if (x->call.args.items[i].name.name != y->call.args.items[i].name.name) return false;
+  return true;
+}
+
+static bool is_dist(const branches *b, const ast_expr *e) {
+  if (e->kind == EXPR_ARRAY) return e->array.elems.n && is_dist(b, e->array.elems.items[0]);
+  if (e->kind != EXPR_CALL || e->call.of || !e->call.fn.name[0]) return false;
+  const symbol *s = ptr_map_get(&b->st->user, e->call.fn.name);
+  if (!s) s = library_find(b->st, e->call.fn.name);
+  return s && s->kind == SYM_DIST;
+}
+
+static ast_expr *choice(const branches *b, const ast_expr *cond, ast_expr *then, ast_expr *else_) {
+  ast_copier plain = {.mem = b->a};
+  ast_expr *e = ast_new_expr(b->a, EXPR_IF, else_->at);
+  e->if_.cond = ast_copy_expr(&plain, cond);
+  e->if_.then = then;
+  e->if_.else_ = else_;
+  uint16_t deepest = cond->depth > then->depth ? cond->depth : then->depth;
+  e->depth = (uint16_t)(1 + (deepest > else_->depth ? deepest : else_->depth));
+  return e;
+}
+
+/* One distribution of the family that both are of, or NULL. */
+static ast_expr *one_family(const branches *b, const ast_expr *cond, ast_expr *x, ast_expr *y) {
+  if (!same_family(x, y)) return NULL;
+  ast_copier plain = {.mem = b->a};
+  ast_expr *e = ast_copy_expr(&plain, y);
+  for (size_t i = 0; i < x->call.args.n; i++) {
+    ast_expr *u = x->call.args.items[i].value, *v = y->call.args.items[i].value;
+    const bool dist = is_dist(b, u) || is_dist(b, v);
+    ast_expr *value = dist ? one_family(b, cond, u, v) : same_text(b, u, v) ? v : choice(b, cond, u, v);
+    if (!value) return NULL;
+    e->call.args.items[i].value = value;
+    if (value->depth >= e->depth) e->depth = (uint16_t)(1 + value->depth);
+  }
+  return e;
+}
+
+typedef struct reads {
+  const char *array;
+  bool found;
+} reads;
+
+static ast_expr *find_read(ast_copier *c, const ast_expr *e) {
+  reads *r = c->user;
+  r->found |= e->kind == EXPR_NAME && e->name.name == r->array;
+  return NULL;
+}
+
+/* The distribution with parameters that read the array only where it is chosen. */
+static ast_expr *guarded(const branches *b, const ast_expr *cond, ast_expr *dist, bool first, const char *array) {
+  for (size_t i = 0; dist->kind == EXPR_ARRAY && i < dist->array.elems.n; i++) {
+    ast_expr *e = guarded(b, cond, dist->array.elems.items[i], first, array);
+    if (e->depth >= dist->depth) dist->depth = (uint16_t)(1 + e->depth);
+  }
+  for (size_t i = 0; dist->kind == EXPR_CALL && i < dist->call.args.n; i++) {
+    ast_expr **value = &dist->call.args.items[i].value;
+    reads r = {.array = array};
+    ast_copier c = {.mem = b->a, .user = &r, .expr = find_read};
+    (void)ast_copy_expr(&c, *value);
+    if (!r.found) continue;
+    ast_expr *other = ast_new_int(b->a, 1, (*value)->at);
+    if (is_dist(b, *value)) *value = guarded(b, cond, *value, first, array);
+    else *value = first ? choice(b, cond, *value, other) : choice(b, cond, other, *value);
+    if ((*value)->depth >= dist->depth) dist->depth = (uint16_t)(1 + (*value)->depth);
+  }
+  return dist;
+}
+
+static ast_expr *switched(const branches *b, const ast_expr *cond, ast_expr *x, ast_expr *y, const char *array) {
+  ast_expr *all = ast_new_expr(b->a, EXPR_ARRAY, y->at), *call = ast_new_call(b->a, intern(b->st->p->names, "switch"), y->at);
+  ast_expr *of[2] = {guarded(b, cond, x, true, array), guarded(b, cond, y, false, array)};
+  for (int i = 0; i < 2; i++) {
+    ARENA_PUSH(b->a, all->array.elems.items, all->array.elems.n, all->array.elems.cap, of[i]);
+    if (of[i]->depth >= all->depth) all->depth = (uint16_t)(1 + of[i]->depth);
+  }
+  ast_add_arg(b->a, call, choice(b, cond, ast_new_int(b->a, 1, x->at), ast_new_int(b->a, 2, y->at)));
+  ast_add_arg(b->a, call, all);
+  return call;
+}
+
+/* A draw of what may be an unknown. */
+static bool draws(const branches *b, const ast_stmt *s) {
+  if (s->kind != STMT_SAMPLE || s->sample.iter.n || s->sample.dist->kind != EXPR_CALL || !s->sample.target.subs.n) return false;
+  for (size_t i = 0; i < b->model->params.n; i++)
+    if (b->model->params.items[i].name.name == s->sample.target.name.name) return false;
+  return is_dist(b, s->sample.dist);
+}
+
+static bool alike(const branches *b, const ast_block *x, const ast_block *y) {
+  if (!y || x->n != y->n || x->n == 0) return false;
+  for (size_t i = 0; i < x->n; i++)
+    if (!draws(b, x->items[i]) || !draws(b, y->items[i]) || !same_target(b, &x->items[i]->sample.target, &y->items[i]->sample.target)) return false;
+  return true;
+}
+
+static void join_block(const branches *b, ast_block *body) {
+  if (!body) return;
+  ast_block out = {.at = body->at};
+  for (size_t i = 0; i < body->n; i++) {
+    ast_stmt *s = body->items[i];
+    switch (s->kind) {
+    case STMT_PLATE: join_block(b, s->plate.body); break;
+    case STMT_FOR: join_block(b, s->for_.body); break;
+    case STMT_PREDICT: join_block(b, s->predict.body); break;
+    case STMT_IF:
+      join_block(b, s->if_.then);
+      join_block(b, s->if_.else_);
+      if (!alike(b, s->if_.then, s->if_.else_)) break;
+      for (size_t k = 0; k < s->if_.then->n; k++) {
+        ast_stmt *x = s->if_.then->items[k], *y = s->if_.else_->items[k];
+        ast_expr *dist = one_family(b, s->if_.cond, x->sample.dist, y->sample.dist);
+        y->sample.dist = dist ? dist : switched(b, s->if_.cond, x->sample.dist, y->sample.dist, y->sample.target.name.name);
+        y->depth = (uint16_t)(1 + y->sample.dist->depth);
+        if (!y->sample.target.type) y->sample.target.type = x->sample.target.type;
+        ARENA_PUSH(b->a, out.items, out.n, out.cap, y);
+      }
+      continue;
+    default: break;
+    }
+    ARENA_PUSH(b->a, out.items, out.n, out.cap, s);
+  }
+  *body = out;
+}
+
+void branches_join(check_state *st, ast_decl *model) {
+  branches b = {st, st->p->mem, model};
+  join_block(&b, model->body);
+}
