@@ -256,12 +256,25 @@ static form form_of(finder *f, ir_builder *b, ir_val v);
 
 /* ---- conditions */
 
+/* The form takes every value at finitely many x at most: the basis is independent, and one coefficient is known not to be 0. */
+static bool varies(const finder *f, const form *x) {
+  for (int k = 0; k < NBASIS; k++) {
+    double c;
+    if (k != CONSTANT && x->c[k] && ir_is_real(f->fn, x->c[k], &c) && c != 0) return true;
+  }
+  return false;
+}
+
 static truth compare(finder *f, ir_builder *b, const ir_op *op) {
   form x = form_of(f, b, op->args[0]), y = form_of(f, b, op->args[1]);
   if (!x.ok || !y.ok) return T_UNKNOWN;
   if (is_constant(&x) && is_constant(&y)) return T_FIXED;
-  if (op->code == IR_EQ_OP) return T_FAILS;
-  if (op->code == IR_NE_OP) return T_HOLDS;
+  if (op->code == IR_EQ_OP || op->code == IR_NE_OP) {
+    const bool apart = (is_constant(&x) && varies(f, &y)) || (is_constant(&y) && varies(f, &x));
+    if (apart) return op->code == IR_EQ_OP ? T_FAILS : T_HOLDS;
+    const bool zero = (literal(f, x.c[CONSTANT], 0.0) && is_constant(&x) && monomial(&y) >= 0) || (literal(f, y.c[CONSTANT], 0.0) && is_constant(&y) && monomial(&x) >= 0);
+    return zero ? T_FIXED : T_UNKNOWN; /* whether c is 0 */
+  }
   if (f->site->support == IR_SUP_REAL) return T_UNKNOWN;
   if (is_constant(&x) && literal(f, x.c[CONSTANT], 0.0) && monomial(&y) >= 0) return T_FIXED; /* the sign of c */
   if (monomial(&x) >= 0 && is_constant(&y) && literal(f, y.c[CONSTANT], INFINITY)) return T_HOLDS;
@@ -322,12 +335,14 @@ static void clone_block(finder *f, ir_builder *b, const ir_block *block) {
 
 typedef struct lone_position {
   const finder *f;
+  const ir_block *body;
   const ir_axes *at; /* the one position of all reads of the site; NULL: none so far */
-  bool others;
+  bool others;       /* the site is read elsewhere too, or outside of the body */
 } lone_position;
 
 static void see_position_use(void *user, ir_val *use) {
-  if (*use == ((lone_position *)user)->f->param) ((lone_position *)user)->others = true;
+  lone_position *l = user;
+  if (*use == l->f->param || (l->f->dep[*use] && !ir_block_within(ir_home(l->f->d, *use), l->body))) l->others = true;
 }
 
 static void see_position(void *user, ir_op *op) {
@@ -342,13 +357,15 @@ static void see_position(void *user, ir_op *op) {
   }
 }
 
-/* That of the body, visible in it. */
-static const ir_axes *lone_position_of(const finder *f, const ir_block *body) {
-  lone_position l = {.f = f};
-  ir_visit_ops((ir_block *)body, see_position, &l);
+/* Of all that an output of the loop reads; visible in its body. */
+static const ir_axes *lone_position_of(const finder *f, const ir_loop *loop, uint32_t out) {
+  lone_position l = {.f = f, .body = &loop->body};
+  size_t n;
+  ir_op **ops = ir_needed(f->d, &loop->body, loop->out[out].yield, f->m->mem, &n);
+  for (size_t k = 0; k < n; k++) ir_visit_op(ops[k], see_position, &l);
   if (l.others || !l.at) return NULL;
   for (uint32_t a = 0; a < f->batch_rank; a++)
-    if (!l.at->at[a] || !ir_block_within(body, ir_home(f->d, l.at->at[a]))) return NULL;
+    if (!l.at->at[a] || !ir_block_within(&loop->body, ir_home(f->d, l.at->at[a]))) return NULL;
   return l.at;
 }
 
@@ -420,7 +437,7 @@ static form loop_form(finder *f, ir_builder *b, const ir_op *op, uint32_t out) {
     if (f->dep[from->extent[k]]) return failed(f, op);
     extent[k] = ir_map_get(&f->c.map, from->extent[k]);
   }
-  const ir_axes *at = f->assumed ? NULL : lone_position_of(f, &from->body);
+  const ir_axes *at = f->assumed ? NULL : lone_position_of(f, from, out);
   const uint32_t event = f->site->event_rank, first = at ? 0 : f->batch_rank;
   const ir_val zeros = at || event ? ir_new_array(b, ir_array(IR_REAL, at ? f->batch_rank + event : event, &f->site->type.dim[first])) : 0;
   ir_op *loop = ir_loop_begin(b, IR_PLATE_OP, from->rank, extent);
@@ -523,6 +540,8 @@ static form form_of_value(finder *f, ir_builder *b, ir_val v) {
   form x, y;
   switch (op->code) {
   case IR_AT_OP:
+    for (uint32_t k = 0; k < op->u.axes.n; k++)
+      if (op->u.axes.at[k] && f->dep[op->u.axes.at[k]]) return failed(f, op); /* what is read moves with x */
     if (op->args[0] != f->param) return row_element(f, b, op);
     if (place_of(f, &op->u.axes) == PLACE_UNKNOWN) return maybe_element(f, b, op);
     return element(b, f->site->event_rank ? ir_map_get(&f->c.map, op->u.axes.at[f->batch_rank]) : 0);

@@ -77,33 +77,6 @@ static void split(localiser *l, ir_val v, term t) {
 
 /* ---- how a plate reads the site */
 
-static void want_use(void *user, ir_val *use) { ((bool *)user)[*use] = true; }
-static void want_op(void *user, ir_op *op) { ir_visit_uses(op, want_use, user); }
-
-/* Operations of the plate's body that an output needs, in order. */
-static const ir_op **needed_ops(localiser *l, const ir_op *plate, uint32_t out, size_t *count) {
-  bool *wanted = ARENA_ARRAY(l->m->mem, bool, l->d->nvals);
-  wanted[plate->u.loop->out[out].yield] = true;
-  size_t n = 0, k;
-  for (const ir_op *op = plate->u.loop->body.first; op; op = op->next) n++;
-  const ir_op **ops = ARENA_ARRAY(l->m->mem, const ir_op *, n);
-  k = n;
-  for (ir_op *op = plate->u.loop->body.last; op; op = op->prev) {
-    bool need = false;
-    for (uint32_t r = 0; r < op->nres; r++) need = need || wanted[op->res[r]];
-    if (!need) continue;
-    ops[--k] = op;
-    want_op(wanted, op);
-    if (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP) ir_visit_ops(&op->u.loop->body, want_op, wanted);
-    if (op->code == IR_IF_OP) {
-      ir_visit_ops(&op->u.branch->then_, want_op, wanted);
-      ir_visit_ops(&op->u.branch->else_, want_op, wanted);
-    }
-  }
-  *count = n - k;
-  return ops + k;
-}
-
 typedef enum place_kind { PLACE_OTHER, PLACE_AFFINE, PLACE_KEY } place_kind;
 
 /* One axis of the site, over all reads. */
@@ -216,18 +189,11 @@ static void mark_inside(void *user, ir_op *op) {
     if (op->u.loop->out[k].state) inside[op->u.loop->out[k].state] = true;
 }
 
-static void find_reads(reads *r, const ir_op **ops, size_t n) {
+static void find_reads(reads *r, ir_op **ops, size_t n) {
   r->inside = ARENA_ARRAY(r->l->m->mem, bool, r->l->d->nvals);
   for (uint32_t k = 0; k < r->plate->u.loop->rank; k++) r->inside[r->plate->u.loop->index[k]] = true;
   ir_visit_ops((ir_block *)&r->plate->u.loop->body, mark_inside, r->inside);
-  for (size_t k = 0; k < n; k++) {
-    see_read(r, (ir_op *)ops[k]);
-    if (ops[k]->code == IR_PLATE_OP || ops[k]->code == IR_SCAN_OP) ir_visit_ops(&ops[k]->u.loop->body, see_read, r);
-    if (ops[k]->code == IR_IF_OP) {
-      ir_visit_ops(&ops[k]->u.branch->then_, see_read, r);
-      ir_visit_ops(&ops[k]->u.branch->else_, see_read, r);
-    }
-  }
+  for (size_t k = 0; k < n; k++) ir_visit_op(ops[k], see_read, r);
 }
 
 /* ---- narrowed plates */
@@ -236,7 +202,7 @@ typedef struct body {
   localiser *l;
   const ir_op *plate;
   uint32_t out;
-  const ir_op **ops;
+  ir_op **ops;
   size_t n;
   /* Positions that are those of the element in the iterations asked for: what is read there is read at the function's own index. */
   struct {
@@ -437,7 +403,7 @@ static ir_val narrow(localiser *l, ir_val v) {
   for (uint32_t k = 0; k < op->u.loop->rank; k++)
     if (l->dep[op->u.loop->extent[k]]) return 0;
   body x = {.l = l, .plate = op, .out = out};
-  x.ops = needed_ops(l, op, out, &x.n);
+  x.ops = ir_needed(l->d, &op->u.loop->body, op->u.loop->out[out].yield, l->m->mem, &x.n);
   reads r = {.l = l, .plate = op};
   find_reads(&r, x.ops, x.n);
   if (r.fail || r.count == 0) return 0;

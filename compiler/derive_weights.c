@@ -4,7 +4,8 @@
  * everything else, and a plate around it has the weights of many states of many elements: nothing is written into the frame and taken back, what does not
  * depend on the element is computed once for all of them, and engines run it on lanes.
  *
- * Conditions that do not depend on the site are left out, since a chain stands where the density is positive, and so are those that ask of another unknown what its support says.
+ * Conditions that do not depend on the site are left out where they decide about the whole density whatever the state is: a chain stands where it is positive.  Those of one component of a
+ * mixture, or of what only another state chooses, stay.  Left out are also those that ask of another unknown what its support says.
  *
  * A read at a position that may be the element's is the state there and what stands in the array elsewhere.  Elements between which there is no such read, nor one at
  * another element's position, are independent given everything else: they are drawn at once.  Others are drawn at once where none of them
@@ -26,6 +27,7 @@ typedef struct weigher {
   ir_val index[IR_MAX_RANK];   /* of local */
   ir_val state;                /* of the function being made */
   bool *dep;                   /* by value of local, or of the function that counts: depends on the site */
+  bool *inner;                 /* by value of local: used otherwise than as a term of the density that every state has */
   bool whole;                  /* the site is read otherwise than by elements */
   bool apart;                  /* no element reads another */
 } weigher;
@@ -74,6 +76,70 @@ static void see_use(void *user, ir_val *use) {
 static void see_op(void *user, ir_op *op) {
   use_of u = {user, op};
   ir_visit_uses(op, see_use, &u);
+}
+
+/* ---- terms of the density */
+
+static void mark_inner(void *user, ir_val *use) { ((bool *)user)[*use] = true; }
+
+static void keep_term(weigher *w, ir_val term, bool inner) { w->inner[term] = w->inner[term] || inner; }
+
+static void find_inner(weigher *w, const ir_block *block);
+
+/* Uses of an operation, whose results' own are known. */
+static void inner_uses(weigher *w, ir_op *op) {
+  const ir_val *a = op->args;
+  const bool inner = op->nres != 1 || w->inner[op->res[0]];
+  switch (op->code) {
+  case IR_ADD_OP:
+    keep_term(w, a[0], inner);
+    keep_term(w, a[1], inner);
+    return;
+  case IR_SUB_OP:
+    keep_term(w, a[0], inner);
+    w->inner[a[1]] = true;
+    return;
+  case IR_FMA_OP:
+    w->inner[a[0]] = w->inner[a[1]] = true;
+    keep_term(w, a[2], inner);
+    return;
+  case IR_GUARD_OP:
+    w->inner[a[0]] = true;
+    keep_term(w, a[1], inner);
+    return;
+  case IR_SELECT_OP:
+    w->inner[a[0]] = true;
+    keep_term(w, a[1], inner || w->dep[a[0]]);
+    keep_term(w, a[2], inner || w->dep[a[0]]);
+    return;
+  case IR_IF_OP:
+    w->inner[a[0]] = true;
+    for (uint32_t k = 0; k < op->nres; k++) {
+      const bool of = w->inner[op->res[k]] || w->dep[a[0]];
+      keep_term(w, op->u.branch->then_yield[k], of);
+      keep_term(w, op->u.branch->else_yield[k], of);
+    }
+    find_inner(w, &op->u.branch->then_);
+    find_inner(w, &op->u.branch->else_);
+    return;
+  case IR_PLATE_OP:
+    for (uint32_t k = 0; k < op->u.loop->rank; k++) w->inner[op->u.loop->extent[k]] = true;
+    for (uint32_t k = 0; k < op->nres; k++) {
+      const ir_out *out = &op->u.loop->out[k];
+      for (uint32_t a = 0; a < out->axes.n; a++) w->inner[out->axes.at[a]] = true;
+      w->inner[out->init] = true;
+      keep_term(w, out->yield, w->inner[op->res[k]] || out->mode != IR_SUM);
+    }
+    find_inner(w, &op->u.loop->body);
+    return;
+  default:
+    ir_visit_uses(op, mark_inner, w->inner);
+    if (op->code == IR_SCAN_OP) find_inner(w, &op->u.loop->body);
+  }
+}
+
+static void find_inner(weigher *w, const ir_block *block) {
+  for (ir_op *op = block->last; op; op = op->prev) inner_uses(w, op);
 }
 
 static weigher study(ir_module *m, const ir_fn *model, const ir_fn *local, const ir_site *site) {
@@ -161,10 +227,10 @@ static bool holds_of_simplex(const weigher *w, const ir_op *op) {
 
 /* ---- weights */
 
-/* A read of the element is the state.  A condition that does not depend on the site holds: a chain stands where the density is positive. */
+/* A read of the element is the state.  A condition of a term that every state has holds if it does not depend on the site. */
 static bool put_state(ir_cloner *c, ir_builder *b, const ir_op *op) {
   weigher *w = (weigher *)c;
-  if (op->code == IR_GUARD_OP && !w->dep[op->args[0]]) {
+  if (op->code == IR_GUARD_OP && !w->dep[op->args[0]] && !w->inner[op->res[0]]) {
     ir_map_set(&c->map, op->res[0], ir_map_get(&c->map, op->args[1]));
     return true;
   }
@@ -233,6 +299,8 @@ ir_fn *derive_weights(ir_module *m, const ir_fn *model, const ir_fn *local, cons
   ir_visit_ops((ir_block *)&model->body, see_states, &s);
   weigher w = study(m, model, local, site);
   if (!s.known || s.n == IR_SIZE_NONE || w.whole) return NULL;
+  w.inner = ARENA_ARRAY(m->mem, bool, local->nvals);
+  find_inner(&w, &local->body);
   *found = (derive_states){w.apart, w.rank && (!w.apart || scattered), w.rank && (w.apart || coloured) ? DERIVE_WEIGHED : 1, s.lo, s.spin ? 2 : 1};
   ir_fn *fn = ir_fn_new(m, arena_printf(m->mem, "weights.%s", site->name), false);
   copy_params(&w, fn, false);

@@ -356,6 +356,8 @@ void ir_visit_uses(ir_op *op, ir_use_visitor *visit, void *user);
 /* Visits every operation of a block, outer before inner, in order.  The visitor may remove the operation it is given. */
 typedef void ir_op_visitor(void *user, ir_op *op);
 void ir_visit_ops(ir_block *block, ir_op_visitor *visit, void *user);
+/* The same of one operation and of those in its blocks. */
+void ir_visit_op(ir_op *op, ir_op_visitor *visit, void *user);
 
 /* Copying.  `map` takes values of the source function to values of the destination: ir_map_get returns 0 for one that has
  * no image.  ir_clone_op copies one operation with its blocks, mapping operands and recording results; a hook may take over

@@ -52,18 +52,27 @@ void ir_visit_uses(ir_op *op, ir_use_visitor *visit, void *user) {
   }
 }
 
+static void visit_blocks(ir_op *op, ir_op_visitor *visit, void *user) {
+  if (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP) {
+    ir_visit_ops(&op->u.loop->body, visit, user);
+  } else if (op->code == IR_IF_OP) {
+    ir_visit_ops(&op->u.branch->then_, visit, user);
+    ir_visit_ops(&op->u.branch->else_, visit, user);
+  }
+}
+
+void ir_visit_op(ir_op *op, ir_op_visitor *visit, void *user) {
+  visit(user, op);
+  if (op->block) visit_blocks(op, visit, user);
+}
+
 void ir_visit_ops(ir_block *block, ir_op_visitor *visit, void *user) {
   for (ir_op *op = block->first, *next; op; op = next) {
     next = op->next;
     visit(user, op);
     if (!op->block) continue; /* removed */
     next = op->next;
-    if (op->code == IR_PLATE_OP || op->code == IR_SCAN_OP) {
-      ir_visit_ops(&op->u.loop->body, visit, user);
-    } else if (op->code == IR_IF_OP) {
-      ir_visit_ops(&op->u.branch->then_, visit, user);
-      ir_visit_ops(&op->u.branch->else_, visit, user);
-    }
+    visit_blocks(op, visit, user);
   }
 }
 

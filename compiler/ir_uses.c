@@ -63,6 +63,26 @@ const ir_block *ir_home(const ir_fn *fn, ir_val v) {
   return &x->op->u.loop->body;
 }
 
+static void want(void *user, ir_val *use) { ((bool *)user)[*use] = true; }
+
+ir_op **ir_needed(const ir_fn *fn, const ir_block *block, ir_val v, arena *mem, size_t *n) {
+  bool *wanted = ARENA_ARRAY(mem, bool, fn->nvals);
+  size_t all = 0, k;
+  for (const ir_op *op = block->first; op; op = op->next) all++;
+  ir_op **ops = ARENA_ARRAY(mem, ir_op *, all);
+  wanted[v] = true;
+  k = all;
+  for (ir_op *op = block->last; op; op = op->prev) {
+    bool need = false;
+    for (uint32_t r = 0; r < op->nres; r++) need = need || wanted[op->res[r]];
+    if (!need) continue;
+    ops[--k] = op;
+    ir_visit_region_uses(op, want, wanted);
+  }
+  *n = all - k;
+  return ops + k;
+}
+
 bool ir_block_within(const ir_block *b, const ir_block *block) {
   for (; b; b = b->owner ? b->owner->block : NULL)
     if (b == block) return true;

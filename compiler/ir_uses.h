@@ -21,6 +21,8 @@ void ir_move(ir_op *op, ir_block *block, ir_op *before);
 
 /* The block that v is visible in from its definition on: of the function for a parameter. */
 const ir_block *ir_home(const ir_fn *fn, ir_val v);
+/* Operations of the block that value v, of the block or from outside, needs, in order; *n of them. */
+ir_op **ir_needed(const ir_fn *fn, const ir_block *block, ir_val v, arena *mem, size_t *n /* OUT */);
 /* b is block or lies inside it. */
 bool ir_block_within(const ir_block *b, const ir_block *block);
 
