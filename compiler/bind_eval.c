@@ -264,7 +264,15 @@ static const char *value(eval *v, const ast_expr *e, bind_num *out) {
     const char *why = value(v, e->if_.cond, &c);
     return why ? why : value(v, bind_num_real(c) != 0 ? e->if_.then : e->if_.else_, out);
   }
-  case EXPR_STRING: return fail(v, e, "this is a text, not a number");
+  case EXPR_STRING: {
+    int64_t n;
+    if (e->string.level) {
+      if (!size_value(v->b->p->sizes, e->string.level->size, &n)) return BIND_LATER;
+      *out = integer(n);
+      return NULL;
+    }
+    return fail(v, e, "this is a text, not a number");
+  }
   case EXPR_ARRAY: return fail(v, e, "this is an array, not a number");
   default: return fail(v, e, "this is neither a number nor made of numbers");
   }

@@ -287,10 +287,40 @@ static bool compare_extents(binder *b) {
   return ok;
 }
 
+/* The numbers of levels that the model names. */
+static bool number_levels(binder *b) {
+  for (size_t k = b->model->ndata; k < b->n; k++) {
+    const symbol *s = b->of[k].sym;
+    const bound *y = NULL, *any = NULL;
+    if (!s->level) continue;
+    for (size_t i = 0; i < b->model->ndata && !y; i++) {
+      if (!is_index(&b->of[i]) || b->of[i].sym->type->count != s->levels) continue;
+      any = &b->of[i];
+      if (any->x->kind == DATA_TEXT) y = any;
+    }
+    size_t n = 0;
+    while (y && n < y->x->n_levels && strcmp(y->x->levels[n], s->level) != 0) n++;
+    if (y && n < y->x->n_levels) {
+      set_size(b, s->size, (int64_t)n + 1, s->at, arena_printf(b->a, "levels of `%s` (%s)", y->sym->name, bind_where(b, y, (size_t)-1)));
+      continue;
+    }
+    if (!any) continue; /* the data are missing, which is said below */
+    diag *d = y ? bind_error(b, "E0781", s->at, "`%s` has no level \"%s\"", y->sym->name, s->level)
+                : bind_error(b, "E0781", s->at, "the values of `%s` are numbers, which have no names", any->sym->name);
+    bind_point(b, d, bind_type_span(y ? y->sym : any->sym), "%s", bind_where(b, y ? y : any, (size_t)-1));
+    if (!y) bind_help(b, d, "compare with the number, or give texts in the data: [\"a\", \"b\", \"a\"]");
+    const char *near = y ? diag_nearest(s->level, y->x->levels, y->x->n_levels) : NULL;
+    if (near) bind_help(b, d, "did you mean \"%s\"?", near);
+    else if (y && y->x->n_levels > 0) bind_help(b, d, "there are %zu, from \"%s\" to \"%s\"", y->x->n_levels, y->x->levels[0], y->x->levels[y->x->n_levels - 1]);
+    return false;
+  }
+  return true;
+}
+
 bool bind_sizes(binder *b) {
   size_unbind_all(b->p->sizes);
   b->norigins = b->nguesses = 0;
-  if (!given_numbers(b)) return false;
+  if (!given_numbers(b) || !number_levels(b)) return false;
   for (bool progress = true; progress;) {
     progress = false;
     if (!number_defaults(b, &progress) || !number_extents(b, &progress)) return false;

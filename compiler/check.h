@@ -78,6 +78,8 @@ struct symbol {
   ast_param *param;   /* SYM_DATA, SYM_PARAM */
   int builtin;        /* SYM_BUILTIN */
   symbol *next_overload; /* SYM_DIST */
+  const char *level;  /* SYM_SIZE: the text of which it is the number, in `levels`; else NULL */
+  ir_size levels;
   const char *label;  /* SYM_DIST: what the IR calls it, where others have its name; else NULL */
 };
 

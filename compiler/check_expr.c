@@ -261,9 +261,15 @@ static const ty_info *check_binary(ctx *c, ast_expr *e) {
     return check_error(c, e);
   }
   if ((op == OP_EQ || op == OP_NE) && (a->kind == TY_STRING) != (b->kind == TY_STRING)) {
-    diag *d = cx_error(c, "E0501", (a->kind == TY_STRING ? e->binary.lhs : e->binary.rhs)->at, "a text is no value to compare with");
-    cx_help(c, d, "a column of texts reads as `index(K)`: its distinct texts, sorted, have the numbers 1 to K, which a run prints. Compare with the number");
-    return check_error(c, e);
+    const bool left = a->kind == TY_STRING;
+    ast_expr *text = left ? e->binary.lhs : e->binary.rhs;
+    const ty_info *other = left ? b : a;
+    if (other->kind != TY_INT || !level_number(c, text, other->count)) {
+      diag *d = cx_error(c, "E0501", text->at, "a text is no value to compare with");
+      cx_help(c, d, "a column of texts is data of the type `index(K)`, K being a size: with that it is compared, `region[i] == \"north\"`");
+      return check_error(c, e);
+    }
+    *(left ? &a : &b) = text->info;
   }
   strbuf what;
   strbuf_init(&what, c->a);

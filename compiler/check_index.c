@@ -326,7 +326,8 @@ static bool has_axes(ctx *c, const ast_expr *e, const ty_info *t) {
 static void report_no_integer(ctx *c, const ast_expr *sub, const ty_info *x) {
   diag *d = cx_error(c, "E0505", sub->at, "an index must be an integer, not %s", ty_print(c->p, x));
   point_shape(c, d, sub);
-  if (x->kind == TY_BOOL && x->rank) cx_help(c, d, "to choose elements use a filter: `sum(x[i] for i in 1..N if c[i])`");
+  if (x->kind == TY_STRING) cx_help(c, d, "a text is a subscript of an axis as long as data of type `index(K)` have levels: `beta: real[K]`, `beta[\"north\"]`");
+  else if (x->kind == TY_BOOL && x->rank) cx_help(c, d, "to choose elements use a filter: `sum(x[i] for i in 1..N if c[i])`");
   else if (x->kind == TY_REAL && sub->kind == EXPR_BINARY && sub->binary.op == OP_DIV) cx_help(c, d, "`/` gives a real; `//` divides integers");
   else if (x->kind == TY_REAL && sub->kind == EXPR_NAME && sub->name.sym && sub->name.sym->kind == SYM_DATA) cx_help(c, d, "declare it with `int` or `index(K)` elements");
 }
@@ -363,6 +364,8 @@ static bool check_subscripts(ctx *c, const ty_info *t, bool ok, index_axes *to) 
     c->in_subscript = within;
     if (ty_is_error(x)) {
       ok = false;
+    } else if (x->kind == TY_STRING && level_number(c, sub, extent)) {
+      continue;
     } else if (x->kind != TY_INT) {
       report_no_integer(c, sub, x);
       ok = false;
@@ -406,7 +409,7 @@ const ty_info *check_index(ctx *c, ast_expr *e) {
   if (!ok) return check_error(c, e);
   for (size_t i = 0; i < subs->n; i++) {
     const ast_expr *sub = subs->items[i];
-    if (sub->kind != EXPR_ALL && sub->kind != EXPR_RANGE) check_bounds(c, sub, ty_of(sub), t->dim[i], base, (unsigned)i);
+    if (sub->kind != EXPR_ALL && sub->kind != EXPR_RANGE && sub->kind != EXPR_STRING) check_bounds(c, sub, ty_of(sub), t->dim[i], base, (unsigned)i);
   }
   for (size_t k = subs->n; k < t->rank; k++)
     if (!add_axis(c, &axes, t->dim[k])) return check_error(c, e);

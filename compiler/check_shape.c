@@ -154,6 +154,7 @@ ir_size size_of_expr(ctx *c, const ast_expr *e) {
     symbol *s = e->name.sym ? e->name.sym : ptr_map_get(&c->names, e->name.name);
     return s ? s->size : IR_SIZE_NONE;
   }
+  case EXPR_STRING: return e->string.level ? e->string.level->size : IR_SIZE_NONE;
   case EXPR_UNARY: {
     if (e->unary.op != OP_NEG) return IR_SIZE_NONE;
     ir_size a = size_of_expr(c, e->unary.arg);

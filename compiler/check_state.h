@@ -166,6 +166,11 @@ void model_signature(ctx *c);
 void signature_enter(ctx *c, const signature *sig);
 check_dist *dist_parts(check_state *st, symbol *dist);
 
+/* ---- check_level.c */
+
+/* Makes a text the number of the level of that name, of which there are `count`; false: no data have levels that are counted so. */
+bool level_number(ctx *c, ast_expr *text, ir_size count);
+
 /* ---- check_branches.c */
 
 /* Draws unknowns once that both branches of a condition draw, before anything of the model is checked. */

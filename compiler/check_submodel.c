@@ -292,10 +292,12 @@ static bool check_signature(ctx *c, submodel *m) {
   const check_model *of = sym_of(m->model)->model;
   bool ok = true;
   for (size_t i = 0; i < of->ndata; i++) ok = !ty_is_error(check_expr(c, m->args[i])) && ok;
-  signature sig = {.params = of->data, .n = of->ndata, .sizes = of->size_syms, .nsizes = of->nsize_syms};
+  size_t nsizes = 0; /* numbers of levels, which stand behind the others, are told again in this model */
+  while (nsizes < of->nsize_syms && !of->size_syms[nsizes]->level) nsizes++;
+  signature sig = {.params = of->data, .n = of->ndata, .sizes = of->size_syms, .nsizes = nsizes};
   size_solution sol;
   if (!ok || !unify_args(c, m->call, m->model, &sig, m->args, NULL, &sol)) return false;
-  for (size_t i = 0; i < of->nsize_syms; i++) {
+  for (size_t i = 0; i < nsizes; i++) {
     symbol *s = sym_new(c->st, SYM_SIZE, intern(c->p->names, arena_printf(c->a, "%s.%s", m->name, of->size_syms[i]->name)), m->call->at);
     s->type = ty_scalar(c->st, TY_INT);
     s->size = sol.to[i];

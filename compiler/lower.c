@@ -78,6 +78,9 @@ bool lower_expr_size(lower *l, const ast_expr *e, ir_size *s) {
     *s = lower_size(l, e->name.sym->size);
     /* A function's int that this call gave a value which is no size. */
     return *s != e->name.sym->size || !lower_find(l, e->name.sym);
+  case EXPR_STRING:
+    *s = lower_size(l, e->string.level->size);
+    return true;
   case EXPR_UNARY: {
     ir_size a;
     if (e->unary.op != OP_NEG || !lower_expr_size(l, e->unary.arg, &a)) return false;

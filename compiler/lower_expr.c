@@ -260,7 +260,7 @@ static ir_val matmul(lower *l, const ast_expr *e) {
 /* Both arms of an `if` cost next to nothing and cannot fail or turn infinite: a select serves. */
 static bool cheap(const ast_expr *e, int depth) {
   switch (e->kind) {
-  case EXPR_INT: case EXPR_REAL: case EXPR_BOOL: case EXPR_NAME: return true;
+  case EXPR_INT: case EXPR_REAL: case EXPR_BOOL: case EXPR_STRING: case EXPR_NAME: return true;
   case EXPR_UNARY: return e->unary.op != OP_TRANSPOSE && cheap(e->unary.arg, depth + 1);
   case EXPR_BINARY:
     return depth < 3 && (e->binary.op == OP_ADD || e->binary.op == OP_SUB || e->binary.op == OP_MUL) &&
@@ -373,6 +373,7 @@ ir_val lower_scalar(lower *l, const ast_expr *e) {
   case EXPR_INT: v = ir_int(&l->b, e->integer.value); break;
   case EXPR_REAL: v = ir_real(&l->b, e->real.value); break;
   case EXPR_BOOL: v = ir_bool(&l->b, e->boolean); break;
+  case EXPR_STRING: v = ir_size_val(&l->b, lower_size(l, e->string.level->size)); break;
   case EXPR_NAME: v = read_name(l, e); break;
   case EXPR_UNARY:
     if (e->unary.op == OP_TRANSPOSE) v = lower_scalar(l, e->unary.arg);
@@ -519,7 +520,7 @@ void lower_prepare(lower *l, const ast_expr *e) {
   if (remembered(l, e)) return;
   const ty_info *t = ty_of(e);
   switch (e->kind) {
-  case EXPR_INT: case EXPR_REAL: case EXPR_BOOL: case EXPR_ALL: case EXPR_RANGE: return;
+  case EXPR_INT: case EXPR_REAL: case EXPR_BOOL: case EXPR_STRING: case EXPR_ALL: case EXPR_RANGE: return;
   case EXPR_NAME: return;
   default: break;
   }

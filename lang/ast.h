@@ -121,6 +121,7 @@ struct ast_expr {
     struct {
       const char *bytes; /* escapes resolved; NUL behind, none inside */
       size_t len;
+      struct symbol *level; /* in a model: the size that is its number (compiler/check_level.c); else NULL */
     } string;
     ast_name name;
     struct {

@@ -48,7 +48,8 @@ ast_expr *ast_copy_expr(ast_copier *c, const ast_expr *e) {
   *x = *e;
   x->info = NULL;
   switch (e->kind) {
-  case EXPR_ERROR: case EXPR_INT: case EXPR_REAL: case EXPR_BOOL: case EXPR_STRING: case EXPR_ALL: break;
+  case EXPR_ERROR: case EXPR_INT: case EXPR_REAL: case EXPR_BOOL: case EXPR_ALL: break;
+  case EXPR_STRING: x->string.level = NULL; break;
   case EXPR_NAME: x->name = copy_name(c, e->name); break;
   case EXPR_UNARY: x->unary.arg = ast_copy_expr(c, e->unary.arg); break;
   case EXPR_BINARY:

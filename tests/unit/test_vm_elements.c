@@ -93,6 +93,29 @@ static void test_branches(void **state) {
   model_close(&r);
 }
 
+/* Levels by their names: numbers in the order of the texts, wherever an int can stand, in parts of models too. */
+static void test_levels(void **state) {
+  (void)state;
+  model_run r;
+  model_open(&r,
+             "model part(g: index(J)[M], b: real[J]) { c ~ Normal(b[\"St. John's\"], 1); factor sum((if g[i] != \"é `x`\" { c } else { b[\"north\"] }) for i in 1..M) }\n"
+             "model m(region: index(R)[N], y: real[N], u: real[N, R]) {\n"
+             "  beta: real[R] ~ Normal(0, 1)\n"
+             "  plate i in 1..N { y[i] ~ Normal(beta[region[i]] + (if region[i] == \"north\" { beta[\"é `x`\"] } else { 0 }), 1) }\n"
+             "  factor sum(u[:, \"north\"]) * beta[\"St. John's\"] + sum(select(\"north\" == region, 1, 0))\n"
+             "  p ~ part(region, beta)\n"
+             "}\n",
+             "{\"region\": [\"north\", \"é `x`\", \"St. John's\", \"north\"], \"y\": [1, 2, 3, 4], \"u\": [[1, 2, 3], [1, 2, 4], [1, 2, 5], [1, 2, 6]]}", NEED_GRAD | NEED_LOGDENS | NEED_DENSITY);
+  const double b[4] = {0.3, -0.7, 1.1, 0.6}; /* St. John's, north, é `x`; c */
+  double part[3], want = normal(b[3], b[0]) + 3 * b[3] + b[1];
+  assert_int_equal(r.dim, 4);
+  for (int k = 0; k < 3; k++) want += normal(b[k], 0);
+  want += normal(1, b[1] + b[2]) + normal(2, b[2]) + normal(3, b[0]) + normal(4, b[1] + b[2]);
+  want += 8 * b[0] + 2;
+  assert_true(fabs(model_density(&r, b, part) - want) < 1e-12);
+  model_close(&r);
+}
+
 /* A function's int that is an element of data is a value, not a size, whatever it is added to. */
 static void test_data_in_a_function(void **state) {
   (void)state;
@@ -215,6 +238,6 @@ static void test_backwards(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_branches), cmocka_unit_test(test_slices), cmocka_unit_test(test_backwards), cmocka_unit_test(test_data_in_a_function)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_branches), cmocka_unit_test(test_levels), cmocka_unit_test(test_slices), cmocka_unit_test(test_backwards), cmocka_unit_test(test_data_in_a_function)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
