@@ -41,4 +41,7 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
  * statement takes; anything else is a file, read into data.  Call it after program_open.  text is copied.  False after a diagnostic. */
 bool bind_override(program *p, data_set *data, const char *text);
 
+/* What is wrong with a matrix whose factorisation stops at this row, from 0, where the pivot is that share of the diagonal (rt_pivot.h). */
+const char *bind_pivot_text(arena *a, size_t row, double share);
+
 #endif

@@ -2,6 +2,8 @@
  * data have been rounded when they were written. */
 #include "compiler/bind_state.h"
 
+#include "stdlib/runtime/rt_pivot.h"
+
 #include <math.h>
 
 #define TOLERANCE BIND_SUM_TOLERANCE
@@ -147,17 +149,10 @@ static const char *check_zero_sum(binder *b, const double *x, size_t n) {
   return arena_printf(b->a, "the elements sum to %s, and those of a sum_to_zero vector to 0", bind_real_text(b, sum));
 }
 
-/* Cholesky's decomposition in place, on a copy. */
-static bool positive_definite(binder *b, const double *x, size_t n) {
-  double *l = ARENA_ARRAY(b->a, double, n * n);
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j <= i; j++) {
-      double s = x[i * n + j];
-      for (size_t k = 0; k < j; k++) s -= l[i * n + k] * l[j * n + k];
-      if (i == j && !(s > 0)) return false;
-      l[i * n + j] = i == j ? sqrt(s) : s / l[j * n + j];
-    }
-  return true;
+const char *bind_pivot_text(arena *a, size_t row, double share) {
+  const bool singular = !(fabs(share) > 1e-10); /* rounding of a sum of products; 0 / 0 where the row is 0 */
+  if (!singular) return row ? arena_printf(a, "the matrix is not positive definite: row %zu is at fault, given those before it", row + 1) : "the matrix is not positive definite: its first element is negative";
+  return row ? arena_printf(a, "the matrix is singular: row %zu is a combination of those before it", row + 1) : "the matrix is singular: its first element is 0";
 }
 
 static const char *check_matrix(binder *b, const double *x, size_t n, bool correlation, size_t *cell) {
@@ -172,7 +167,9 @@ static const char *check_matrix(binder *b, const double *x, size_t n, bool corre
         return arena_printf(b->a, "%s stands on the diagonal, and a correlation matrix has ones there", bind_real_text(b, x[i * n + i]));
     }
   *cell = (size_t)WHOLE;
-  return positive_definite(b, x, n) ? NULL : "the matrix is not positive definite";
+  double share;
+  const size_t row = (size_t)rt_pivot(x, (ptrdiff_t)n, ARENA_ARRAY(b->a, double, n * n), &share);
+  return row == n ? NULL : bind_pivot_text(b->a, row, share);
 }
 
 static const char *check_factor(binder *b, const double *x, size_t n, bool correlation, size_t *cell) {

@@ -43,7 +43,9 @@ typedef struct exec_report {
   span where;              /* of the failing operation, or of the first NaN */
   int64_t index, extent;   /* EXEC_BOUND */
   uint64_t guards;         /* guards that failed in this call, counted over elements */
-  bool factor;             /* find_nan: the operation is `cholesky`, of a matrix that has no factor */
+  bool factor;             /* find_nan: the operation is `cholesky`, of a matrix that has no factor: */
+  int64_t row;             /* the row, from 0, at which it stops, */
+  double share;            /* and its pivot over the diagonal (rt_pivot.h) */
   uint32_t naxes;          /* find_nan: it stands in a plate, of which this is the iteration, from 0 */
   int64_t at[IR_MAX_RANK];
   span guard_where;        /* of one of them: of the first, unless several fail in one loop whose iterations an engine runs together */

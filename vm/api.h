@@ -89,6 +89,14 @@ void api_report_stop(aim_task *t, const eval_faults *f);
 /* An index that left its array, from 0; when: "in this run". */
 void api_report_bound(aim_task *t, span where, int64_t index, int64_t extent, const char *when);
 void api_report_init(aim_task *t);
+/* ---- api_blame.c */
+extern const char api_no_factor[]; /* what helps a covariance without a factor */
+/* Something that is made of data alone, before anything else, is NaN, and no value of the unknowns helps.  True after a report (E0788). */
+bool api_blame_data(aim_task *t);
+/* The same before the run, where the density is NaN at draws from the prior; costs nothing unless there is a NaN. */
+bool api_refuse_data(aim_task *t);
+/* Adds to d, which ends the run, what is known of observations that are impossible whatever the unknowns are.  The model is built again. */
+void api_blame_observation(aim_task *t, diag *d);
 /* "model.aim:7:12", in mem; "" without a place. */
 const char *api_place(source_map *m, span at, arena *mem);
 aim_status api_diagnostic(program *p, size_t k, aim_diagnostic *out);

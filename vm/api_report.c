@@ -5,6 +5,8 @@
 #include "lang/render.h"
 #include "vm/diagnose.h"
 
+#include "compiler/bind.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,7 +116,7 @@ static bool at_ode(const aim_task *t, span at) {
 }
 
 static const char *guard_words(const aim_task *t, const eval_faults *f) {
-  if (f->factor) return "a matrix without a Cholesky factor";
+  if (f->factor) return arena_printf(t->p.mem, "a matrix without a Cholesky factor (%s)", bind_pivot_text(t->p.mem, (size_t)f->row, f->share));
   return at_ode(t, f->guard_where) ? "a solve that failed" : "a value outside the support or an invalid parameter";
 }
 
@@ -134,38 +136,10 @@ static const char *any_real(const aim_task *t, span at) {
   return "";
 }
 
-static const char no_factor[] = "covariances of points that are equal, or nearly so, are singular up to rounding: add to the diagonal, `K + diag(rep(1e-6, N))`";
-
-/* What is made of data alone is made before anything else; where some of it is NaN no value of the unknowns helps.  True after a report. */
-static bool blame_data(aim_task *t) {
-  diag_list *l = &t->p.diags;
-  eval_model m;
-  eval_worker w;
-  const char *message;
-  exec_report r = {0};
-  bool found = false;
-  if (eval_model_load(&m, &t->p, &interp_engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message) == EXEC_OK) {
-    const int prepare = interp_engine.find(m.loaded, "prepare");
-    if (prepare >= 0 && eval_worker_init(&w, &m, 0, &t->vm->alloc)) {
-      found = interp_engine.find_nan(w.w, prepare, w.in, &r);
-      eval_worker_free(&w);
-    }
-  }
-  eval_model_unload(&m);
-  if (!found || !r.where.file) return false;
-  diag *d = diag_add(l, DIAG_ERROR, "E0788", r.where, r.factor ? "this has a covariance matrix, made of data alone, without a Cholesky factor" : "this is NaN whatever the unknowns are, since it is made of data alone");
-  strbuf at;
-  strbuf_init(&at, l->a);
-  for (uint32_t k = 0; k < r.naxes; k++) strbuf_printf(&at, "%s%lld", k ? ", " : "element [", (long long)r.at[k] + 1);
-  if (r.naxes) diag_say(l, d, "%s]", at.s);
-  diag_help(l, d, "%s", r.factor ? no_factor : "look at the data behind it: a logarithm or a root of a negative number, 0 / 0, or a difference of infinities");
-  return true;
-}
-
 void api_report_init(aim_task *t) {
   const eval_faults *f = &t->run.faults;
   diag_list *l = &t->p.diags;
-  if (blame_data(t)) return;
+  if (api_blame_data(t)) return;
   span at = f->nan_where.file ? f->nan_where : f->guard_where.file ? f->guard_where : t->p.model->decl->name.at;
   const char *what = t->plan.method == PLAN_IMPORTANCE || t->plan.method == PLAN_AIS ? "every particle has weight 0" : "no initial point has a finite log density";
   diag *d = diag_add(l, DIAG_ERROR, "E0911", at, "%s", what);
@@ -174,8 +148,9 @@ void api_report_init(aim_task *t) {
   if (f->nan_where.file && f->guard_where.file)
     diag_point(l, d, f->guard_where, "%s (%llu times)", guard_words(t, f), (unsigned long long)f->guards);
   blame(t, d);
+  api_blame_observation(t, d);
   const char *other = f->nan_where.file ? "" : any_real(t, f->guard_where);
-  if (f->factor && !f->nan_where.file) diag_help(l, d, "%s", no_factor);
+  if (f->factor && !f->nan_where.file) diag_help(l, d, "%s", api_no_factor);
   else if (*other) diag_help(l, d, "%sOtherwise declare the bounds, so that no such point is tried", other);
   else diag_help(l, d, "check that the data can arise under the model's supports, or give narrower priors or a smaller init_radius");
 }

@@ -326,7 +326,7 @@ static unsigned stages(const aim_task *t) {
 /* What the method needs; where finite unknowns cannot be summed out, what that one needs which is then chosen. */
 static aim_status load_for_method(aim_task *t, unsigned more) {
   aim_status st = load(t, run_method_needs(t->plan.method) | more | stages(t) | (t->pointwise ? NEED_LOGLIK : 0), more == 0);
-  if (st == AIM_OK || !t->p.unsummed || t->p.sums != SUMS_TRY) return st;
+  if (st == AIM_OK || !t->p.unsummed || t->p.sums != SUMS_TRY) return st == AIM_OK && more == 0 && api_refuse_data(t) ? AIM_E_PROGRAM : st;
   plan_not_summed(&t->p, &t->plan);
   return load(t, run_method_needs(t->plan.method) | more | stages(t) | (t->pointwise ? NEED_LOGLIK : 0), more == 0);
 }

@@ -139,7 +139,7 @@ void eval_faults_settle(eval_worker *w) {
 }
 
 void eval_faults_merge(eval_faults *into, const eval_faults *from) {
-  if (into->guard_where.file == 0) into->guard_where = from->guard_where, into->factor = from->factor;
+  if (into->guard_where.file == 0) into->guard_where = from->guard_where, into->factor = from->factor, into->row = from->row, into->share = from->share;
   if (into->nan_where.file == 0) into->nan_where = from->nan_where;
   if (into->stopped == EXEC_OK && from->stopped != EXEC_OK) {
     into->stopped = from->stopped;
@@ -184,7 +184,7 @@ static void met_nan(eval_worker *w, int fn, size_t n, double *lp) {
   exec_report r = {0};
   bool found = fn == w->m->grad && w->crew ? eval_crew_find_nan(w->crew, w->in, &r) : w->m->engine->find_nan(w->w, fn, w->in, &r);
   if (found && r.factor) {
-    if (w->faults.guards++ == 0) w->faults.guard_where = r.where, w->faults.factor = true;
+    if (w->faults.guards++ == 0) w->faults.guard_where = r.where, w->faults.factor = true, w->faults.row = r.row, w->faults.share = r.share;
     for (size_t k = 0; k < n; k++)
       if (isnan(lp[k])) lp[k] = -(double)INFINITY;
     return;

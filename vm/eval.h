@@ -50,7 +50,9 @@ typedef struct eval_model {
 typedef struct eval_faults {
   uint64_t guards, nans;       /* points, or terms that were asked for, with a guard that failed; with a NaN */
   span guard_where, nan_where; /* file 0: none, or not known */
-  bool factor;                 /* the first guard was a matrix without a Cholesky factor */
+  bool factor;                 /* the first guard was a matrix without a Cholesky factor: */
+  int64_t row;                 /* the row, from 0, at which it stops, */
+  double share;                /* and its pivot over the diagonal */
   exec_status stopped;         /* EXEC_BOUND: where, index and extent tell which */
   span where;
   int64_t index, extent;

@@ -2,6 +2,7 @@
  * columns, slices, contributions by key, products of lane arrays, draws for many lanes, inverses of index arrays. */
 #include "vm/interp_code.h"
 
+#include "stdlib/runtime/rt_pivot.h"
 #include "stdlib/runtime/rt_sample.h"
 
 #include <string.h>
@@ -262,6 +263,13 @@ int64_t interp_memo_find(const interp_memo *s, memo_table *t, cell *const *p, ce
   memo_part part[PARTS];
   for (uint32_t k = 0; k < s->nparts; k++) part[k] = (memo_part){p[s->part[k].slot], s->part[k].n};
   return memo_find(t, s->nparts, part, value);
+}
+
+int64_t interp_watch_row(const interp_watch *w, cell *const *p, double *share) {
+  ptrdiff_t n = 0;
+  while (n * n < w->v[0].n) n++;
+  *share = 0;
+  return (int64_t)rt_pivot(&p[w->v[w->nres].slot]->real, n, &p[w->v[0].slot]->real, share);
 }
 
 bool interp_watch_nan(const interp_watch *w, const cell *c, cell *const *p) {

@@ -323,5 +323,7 @@ cell interp_draw_one(int code, int64_t site, int64_t key, int64_t index, const c
 void interp_inverse(cell *ptr, cell *list, const cell *k, int64_t n, int64_t buckets);
 int64_t interp_memo_find(const interp_memo *s, memo_table *t, cell *const *p, cell *value);
 bool interp_watch_nan(const interp_watch *w, const cell *c, cell *const *p);
+/* Of a factorisation that failed, whose result is overwritten: the row at which it stopped, and *share (rt_pivot.h). */
+int64_t interp_watch_row(const interp_watch *w, cell *const *p, double *share);
 
 #endif

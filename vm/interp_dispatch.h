@@ -335,6 +335,7 @@ INTERP_RUN(interp_run *r) {
       r->nan = true;
       const interp_watch *watch = in->u.shape;
       r->report.factor = watch->factor;
+      if (watch->factor) r->report.row = interp_watch_row(watch, p, &r->report.share);
       r->report.naxes = watch->naxes;
       for (uint32_t k = 0; k < watch->naxes; k++) r->report.at[k] = c[watch->axis[k]].integer;
       r->report.where = r->fn->where[in - code];

@@ -1,0 +1,57 @@
+/* test_vm_blame.c: data that leave a model without a density are told with line and element: when they are bound, where what is made of them alone is not a number, else when a
+ * run finds no point to begin at; and data of which a part is not a number that nothing reads are no fault. */
+#include "tests/unit/task_fixture.h"
+
+typedef struct blame_case {
+  const char *text;
+  bool bound;          /* told by aim_bind */
+  const char *says[3]; /* NULL: nothing is wrong */
+} blame_case;
+
+#define LINE "model m(x: real[N], n: real[N], y: real[N]) {\n  a ~ Normal(0, 1)\n"
+#define ON(x, n) "}\ninfer m on x = " x ", n = " n ", y = [1, 2, 3] with nuts(chains = 1, warmup = 50, draws = 50)\n"
+
+static const blame_case cases[] = {
+    {LINE "  let lx = log(x) + n\n  y ~ Normal(a * lx, 1)\n" ON("[1, -2, 3]", "[0, 0, 0]"), true, {"E0788", "m.aim:3:12", "element [2]"}},
+    {LINE "  let lx = [if n[i] > 0 { 0.0 } else { log(x[i]) } for i in 1..N]\n  plate i in 1..N { y[i] ~ Normal(a * lx[i], 1) }\n" ON("[1, -2, 3]", "[0, 1, 0]"), false, {NULL}},
+    {LINE "  let lx = log(x) + n\n  plate i in 1..N if x[i] > 0 { y[i] ~ Normal(a * lx[i], 1) }\n" ON("[1, -2, 3]", "[0, 0, 0]"), false, {NULL}},
+    {LINE "  let lx = log(x) + n\n  y ~ Normal(a * lx, 1)\n" ON("[1, 0, 3]", "[0, 0, 0]"), false, {"E0911", "4 |   y ~ Normal", "`y[2]` is impossible at each of 16 draws"}},
+    {LINE "  plate i in 1..N { y[i] ~ Normal(a * x[i] / n[i], 1) }\n" ON("[1, 2, 3]", "[1, 1, 0]"), false, {"E0911", "`y` is observed here", "`y[3]` is impossible at each of 16 draws"}},
+    {LINE "  plate i in 1..N { y[i] ~ Normal(a * x[i] / n[i], 1) }\n" ON("[1, 0, 0]", "[1, 0, 0]"), false, {"E0911", "m.aim:3:21", "`y[2]` is of a density that is NaN at each of 16 draws from the prior, as is 1 other"}},
+    {"model m(x: real[N], y: real[N]) {\n  a ~ Normal(0, 1)\n  y ~ MultiNormal(rep(a, N), gp_exp_quad(distances(x, x), 1.0, 2.0))\n}\ninfer m on x = [1, 3, 3], y = [1, 2, 2] with nuts(chains = 1, warmup = 50, draws = 50)\n", false,
+     {"E0788", "m.aim:3:3", "the matrix is singular: row 3 is a combination of those before it"}},
+    {"model m(y: real[2]) {\n  s ~ HalfNormal(1)\n  y ~ MultiNormal([0.0, 0.0], [[s^2, 2 * s^2], [2 * s^2, s^2]])\n}\ninfer m on y = [1, 2] with nuts(chains = 1, warmup = 50, draws = 50)\n", false,
+     {"E0911", "m.aim:3:3", "without a Cholesky factor: the matrix is not positive definite: row 2 is at fault, given those before it"}},
+};
+
+typedef struct text {
+  char s[20000];
+  size_t n;
+} text;
+
+static void keep(void *user, const char *s, size_t n) {
+  text *t = user;
+  if (n > sizeof t->s - 1 - t->n) n = sizeof t->s - 1 - t->n;
+  memcpy(t->s + t->n, s, n);
+  t->n += n;
+}
+
+static void data_to_blame_are_named(void **state) {
+  (void)state;
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    const blame_case *x = &cases[k];
+    fixture f = open_task(x->text, (opening){0});
+    text t = {0};
+    aim_status bound = aim_bind(f.t), st = bound == AIM_OK ? aim_run(f.t, NULL) : bound;
+    aim_task_messages(f.t, 0, keep, &t);
+    bool right = (bound != AIM_OK) == x->bound && (st == AIM_E_PROGRAM) == (x->says[0] != NULL);
+    for (int i = 0; i < 3 && x->says[i]; i++) right = right && strstr(t.s, x->says[i]);
+    if (!right) fail_msg("%s: bound %d, %s:\n%s", x->text, bound, aim_status_text(st), t.s);
+    close_fixture(&f);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(data_to_blame_are_named)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
