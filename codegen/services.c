@@ -309,10 +309,9 @@ SERVICE int64_t cg_host_fold_imin(int64_t m, const int64_t *v, int64_t n) {
   for (int64_t l = 0; l < n; l++) m = v[l] < m ? v[l] : m;
   return m;
 }
-/* While additions go to one place, as in groups that are sorted, its sum stays in a register: a load would wait for the store.  A
- * branch is right here: a choice between the two would wait for both. */
-SERVICE void cg_host_scatter_add(double *d, const int64_t *at, const double *v, int64_t n) {
-  if (n <= 0) return; /* of a box without iterations */
+/* Additions to one place and another in the order of l: keys may repeat.  While they go to one place, as in groups that are sorted, its sum stays in a register, since a load would wait
+ * for the store; where the place changes at random, as with labels that are drawn, the branch that this takes would cost more than the wait. */
+static void add_runs(double *d, const int64_t *at, const double *v, int64_t n) {
   int64_t last = at[0];
   double now = d[last];
   for (int64_t l = 0; l < n; l++) {
@@ -325,6 +324,22 @@ SERVICE void cg_host_scatter_add(double *d, const int64_t *at, const double *v, 
     now += v[l];
   }
   d[last] = now;
+}
+
+static bool sorted(const int64_t *at, int64_t n) {
+  int64_t changes = 0;
+  if (at[0] == at[n / 3] && at[0] == at[n / 2] && at[0] == at[n - 1]) return true; /* by the looks of it */
+  for (int64_t l = 1; l < n; l++) changes += at[l] != at[l - 1];
+  return 8 * changes <= n;
+}
+
+SERVICE void cg_host_scatter_add(double *restrict d, const int64_t *restrict at, const double *restrict v, int64_t n) {
+  if (n <= 0) return; /* of a box without iterations */
+  if (sorted(at, n)) {
+    add_runs(d, at, v, n);
+    return;
+  }
+  for (int64_t l = 0; l < n; l++) d[at[l]] += v[l];
 }
 SERVICE void cg_host_iscatter_add(int64_t *d, const int64_t *at, const int64_t *v, int64_t n) {
   for (int64_t l = 0; l < n; l++) d[at[l]] = (int64_t)((uint64_t)d[at[l]] + (uint64_t)v[l]);

@@ -262,15 +262,18 @@ static double beta_cdf(double x, double a, double b, double log_beta) {
   return x < (a + 1.0) / (a + b + 2.0) ? beta_below_mean(x, a, b, log_beta) : 1.0 - beta_below_mean(1.0 - x, b, a, log_beta);
 }
 
-/* Bisection: slow and sure, and one of these per quantile is nothing beside the sort. */
+/* Newton's steps from the mean, within a bracket: the mean is near where p is of one standard deviation, and a step that leaves the bracket halves it instead. */
 static double beta_quantile(double p, double a, double b) {
-  double log_beta = rt_lgamma(a) + rt_lgamma(b) - rt_lgamma(a + b), lo = 0.0, hi = 1.0;
+  double log_beta = rt_lgamma(a) + rt_lgamma(b) - rt_lgamma(a + b), lo = 0.0, hi = 1.0, x = a / (a + b);
   for (int i = 0; i < 60 && hi - lo > 1e-15; i++) {
-    double mid = 0.5 * (lo + hi);
-    if (beta_cdf(mid, a, b, log_beta) < p) lo = mid;
-    else hi = mid;
+    const double above = beta_cdf(x, a, b, log_beta) - p;
+    *(above < 0 ? &lo : &hi) = x;
+    const double step = above / exp((a - 1.0) * log(x) + (b - 1.0) * log1p(-x) - log_beta);
+    if (fabs(step) <= 4e-16 * x) break;
+    x -= step;
+    if (!(x > lo && x < hi)) x = 0.5 * (lo + hi);
   }
-  return 0.5 * (lo + hi);
+  return x;
 }
 
 /* Half the distance between the draws at the ranks that the quantile's sampling distribution, Beta(ESS p + 1, ESS (1 - p) + 1), has one
