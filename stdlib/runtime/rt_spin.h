@@ -156,7 +156,7 @@ int rt_spin_lattice_neighbours(const rt_spin_problem *p, size_t site, uint32_t t
  *
  * Whatever order the list has, coupled sites are visited in it; others commute. */
 
-enum { RT_SPIN_GROUP_BONDS = 63 };
+enum { RT_SPIN_GROUP_BONDS = 63, RT_SPIN_GROUPS_SHORT = 256 };
 
 typedef struct rt_spin_group {
   uint8_t bonds;  /* words that each lane counts: its neighbours', and as many of spins up as down where another lane has more; */
@@ -178,7 +178,8 @@ typedef struct rt_spin_groups {
 /* Bytes for groups of a list of `count` sites, after the model is made; 0: none can be made, for not all couplings and fields are one unit, a site has more than
  * RT_SPIN_GROUP_BONDS of them, or sites are left out. */
 size_t rt_spin_groups_size(const rt_spin_model *m, size_t count);
-/* Fills memory, aligned, for the sites [n] in the order of the list (NULL: rising).  0: the groups are less than half full, for too few sites commute. */
+/* Fills memory, aligned, for the sites [n] in the order of the list (NULL: rising).  0: the groups are less than half full, for too few sites commute.  Of a list of at most
+ * RT_SPIN_GROUPS_SHORT sites they are made all the same. */
 int rt_spin_groups_make(rt_spin_groups *g /* OUT */, const rt_spin_model *m, const uint32_t *sites, void *memory);
 
 /* ---- runs */

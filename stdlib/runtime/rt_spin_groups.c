@@ -21,13 +21,28 @@ static int planes_for(int weight)
 static size_t first_slice(const rt_spin_model *m, size_t i) { return m->slice_row[i * RT_SPIN_SLICES]; }
 static size_t end_slice(const rt_spin_model *m, size_t i) { return m->slice_row[i * RT_SPIN_SLICES + 1]; }
 
+/* Groups that there is room for: half full ones, but any of a short list. */
+static size_t most_groups(size_t n) { return n <= RT_SPIN_GROUPS_SHORT ? n : n / 4; }
+
+/* Bonds of so many groups at most: a group has those of its heaviest site, and no two share it. */
+static size_t most_bonds(const rt_spin_model *m)
+{
+  size_t sites[RT_SPIN_GROUP_BONDS + 1] = {0}, left = most_groups(m->p.n), bonds = 0;
+  for (size_t i = 0; i < m->p.n; i++) sites[m->slice_weight[i]]++;
+  for (size_t w = RT_SPIN_GROUP_BONDS; w > 0 && left; w--) {
+    size_t of = sites[w] < left ? sites[w] : left;
+    bonds += of * w;
+    left -= of;
+  }
+  return bonds;
+}
+
 size_t rt_spin_groups_size(const rt_spin_model *m, size_t count)
 {
-  size_t n = m->p.n, most = 0;
+  size_t n = m->p.n;
   if (m->slices != 1 || m->slice_most > RT_SPIN_GROUP_BONDS || count != n) return 0;
-  /* At worst every site is a group by itself. */
-  for (size_t i = 0; i < n; i++) most += m->slice_weight[i] + 1u;
-  return round_up(n * sizeof(rt_spin_group), RT_SPIN_ALIGN) + round_up(8 * most * sizeof(uint32_t), RT_SPIN_ALIGN) + round_up(4 * n * sizeof(uint32_t), RT_SPIN_ALIGN);
+  return round_up(most_groups(n) * sizeof(rt_spin_group), RT_SPIN_ALIGN) + round_up(8 * most_bonds(m) * sizeof(uint32_t), RT_SPIN_ALIGN) +
+         round_up(4 * n * sizeof(uint32_t), RT_SPIN_ALIGN);
 }
 
 /* Sites that wait for none, in the order in which they came to, by the parity of their weight. */
@@ -81,11 +96,10 @@ static void fill(rt_spin_group *g, const rt_spin_model *m, const uint32_t *site,
 
 int rt_spin_groups_make(rt_spin_groups *g, const rt_spin_model *m, const uint32_t *sites, void *memory)
 {
-  size_t n = m->p.n, most = 0, bonds = 0;
-  for (size_t i = 0; i < n; i++) most += m->slice_weight[i] + 1u;
+  size_t n = m->p.n, bonds = 0;
   rt_spin_group *group = memory;
-  uint32_t *bond = (uint32_t *)((char *)memory + round_up(n * sizeof *group, RT_SPIN_ALIGN));
-  uint32_t *rank = (uint32_t *)((char *)bond + round_up(8 * most * sizeof *bond, RT_SPIN_ALIGN)), *waits = rank + n;
+  uint32_t *bond = (uint32_t *)((char *)memory + round_up(most_groups(n) * sizeof *group, RT_SPIN_ALIGN));
+  uint32_t *rank = (uint32_t *)((char *)bond + round_up(8 * most_bonds(m) * sizeof *bond, RT_SPIN_ALIGN)), *waits = rank + n;
   queue q[2] = {{waits + n, 0, 0}, {waits + 2 * n, 0, 0}};
   *g = (rt_spin_groups){.group = group, .bond = bond};
   for (size_t k = 0; k < n; k++) rank[sites ? sites[k] : k] = (uint32_t)k;
@@ -102,6 +116,7 @@ int rt_spin_groups_make(rt_spin_groups *g, const rt_spin_model *m, const uint32_
   while (q[0].from < q[0].to || q[1].from < q[1].to) {
     size_t ready[2] = {q[0].to - q[0].from, q[1].to - q[1].from};
     int odd = ready[0] >= 8 && ready[1] >= 8 ? rank[q[1].site[q[1].from]] < rank[q[0].site[q[0].from]] : ready[1] > ready[0];
+    if (g->count == most_groups(n)) return 0;
     uint32_t site[8];
     size_t count = take(&q[odd], m, site);
     rt_spin_group *to = &group[g->count++];
@@ -116,5 +131,5 @@ int rt_spin_groups_make(rt_spin_groups *g, const rt_spin_model *m, const uint32_
         next->site[next->to++] = (uint32_t)other;
       }
   }
-  return 8 * g->count <= 2 * n;
+  return 4 * g->count <= n;
 }

@@ -20,13 +20,25 @@ static inline uint64_t next(void)
 static inline double uniform(void) { return ((double)(next() >> 11) + 0.5) * 0x1p-53; }
 static inline double normal(void) { return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform()); }
 
+enum { UNWRITTEN = 0xA5 };
+
+/* With RT_SPIN_ALIGN bytes behind at least, which nobody is to write. */
+static inline size_t with_guard(size_t bytes) { return (bytes + 2 * RT_SPIN_ALIGN - 1) / RT_SPIN_ALIGN * RT_SPIN_ALIGN; }
+
 static inline void *room(size_t bytes)
 {
-  void *p = aligned_alloc(RT_SPIN_ALIGN, (bytes + RT_SPIN_ALIGN) / RT_SPIN_ALIGN * RT_SPIN_ALIGN);
+  void *p = aligned_alloc(RT_SPIN_ALIGN, with_guard(bytes));
   assert_non_null(p);
   /* What is not written must not matter. */
-  memset(p, 0xA5, bytes);
+  memset(p, UNWRITTEN, with_guard(bytes));
   return p;
+}
+
+/* Frees what room gave; nothing was written behind it. */
+static inline void leave(void *p, size_t bytes)
+{
+  for (size_t k = bytes; p && k < with_guard(bytes); k++) assert_int_equal(((unsigned char *)p)[k], UNWRITTEN);
+  free(p);
 }
 
 /* ---- problems */
@@ -51,6 +63,7 @@ static inline rt_spin_problem sparse(size_t n, double p, int kind, int fields)
 {
   size_t edges = 0, most = n * n;
   double *w = calloc(most, sizeof *w);
+  assert_non_null(w);
   uint32_t *row = room((n + 1) * sizeof *row);
   for (size_t i = 0; i < n; i++)
     for (size_t j = 0; j < i; j++)
@@ -124,32 +137,33 @@ typedef struct tried {
   const rt_spin_kernels *k;
   rt_spin_groups groups; /* of all sites, rising; count 0: none */
   void *model_memory, *run_memory, *groups_memory;
+  size_t model_bytes, run_bytes, groups_bytes;
 } tried;
 
 static inline tried set_up(const rt_spin_problem *p, rt_spin_precision precision, int level)
 {
   tried t = {.k = rt_spin_kernels_for(level)};
-  size_t bytes = rt_spin_model_size(&t.model, p, precision);
-  assert_true(bytes > 0);
-  t.model_memory = room(bytes);
+  t.model_bytes = rt_spin_model_size(&t.model, p, precision);
+  assert_true(t.model_bytes > 0);
+  t.model_memory = room(t.model_bytes);
   rt_spin_model_make(&t.model, t.model_memory);
-  bytes = rt_spin_groups_size(&t.model, p->n);
-  if (bytes) rt_spin_groups_make(&t.groups, &t.model, NULL, t.groups_memory = room(bytes));
+  t.groups_bytes = rt_spin_groups_size(&t.model, p->n);
+  if (t.groups_bytes) rt_spin_groups_make(&t.groups, &t.model, NULL, t.groups_memory = room(t.groups_bytes));
   return t;
 }
 static inline void start(tried *t, const rt_spin_plan *plan, const int8_t *s)
 {
-  size_t bytes = rt_spin_run_size(&t->model, plan);
-  assert_true(bytes > 0);
-  t->run_memory = room(bytes);
+  t->run_bytes = rt_spin_run_size(&t->model, plan);
+  assert_true(t->run_bytes > 0);
+  t->run_memory = room(t->run_bytes);
   rt_spin_run_init(&t->run, &t->model, plan, t->run_memory);
   t->k->load(&t->run, s);
 }
 static inline void end(tried *t)
 {
-  free(t->run_memory);
-  free(t->model_memory);
-  free(t->groups_memory);
+  leave(t->run_memory, t->run_bytes);
+  leave(t->model_memory, t->model_bytes);
+  leave(t->groups_memory, t->groups_bytes);
 }
 
 #endif

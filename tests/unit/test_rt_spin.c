@@ -47,6 +47,14 @@ static void test_acceptance(void **unused)
   assert_true(accepted_share(k, RT_SPIN_METROPOLIS, 0.0f) == 1.0);
   assert_true(rt_spin_acceptance(RT_SPIN_FLOORED, 5, 0.1) == 0.1);
   assert_true(rt_spin_acceptance(RT_SPIN_METROPOLIS, -INFINITY, 0) == 1 && rt_spin_acceptance(RT_SPIN_METROPOLIS, INFINITY, 0) == 0);
+  /* Words at the edges of what a number rounds, and any, stand for the same variates at all levels. */
+  const uint32_t edges[] = {0, 1, 127, 128, 255, 256, 0xFFFFFF, 0x1000000, 0x1000001, 0x7FFFFFFF, 0x80000000, 0xFFFFFF7E, 0xFFFFFF7F, 0xFFFFFF80, 0xFFFFFFFE, UINT32_MAX};
+  for (int i = 0; i < 200000; i++)
+    for (int level = 2; level <= rt_isa_best(); level++)
+      for (int rule = 0; rule < RT_SPIN_RULES; rule++) {
+        const uint32_t w = i < 16 ? edges[i] : (uint32_t)i * 2654435761u;
+        assert_true(rt_spin_kernels_for(level)->variate((rt_spin_rule)rule, w) == k->variate((rt_spin_rule)rule, w));
+      }
   /* Variates fall with the word, for else there would be more than one last word. */
   for (int i = 0; i < 200000; i++) {
     uint32_t w = (uint32_t)next();

@@ -198,15 +198,16 @@ static double coupling_of(const rt_spin_problem *p, size_t i, size_t j)
 static void test_groups(void **unused)
 {
   (void)unused;
-  for (int kind = 0; kind < 4; kind++) {
-    rt_spin_problem p = kind == 0 ? units(90, 0.1) : kind == 1 ? units(70, 0.6) : kind == 2 ? lattice(6, 9, 1, 1, 1, 1) : sparse(120, 0.05, 2, 0);
+  for (int kind = 0; kind < 5; kind++) {
+    rt_spin_problem p = kind == 0 ? units(90, 0.1) : kind == 1 ? units(70, 0.6) : kind == 2 ? lattice(6, 9, 1, 1, 1, 1) : kind == 3 ? sparse(120, 0.05, 2, 0) : units(600, 0.01);
     size_t n = p.n;
     tried t = set_up(&p, RT_SPIN_F32, 0);
     uint32_t *list = kind == 3 ? NULL : shuffled(n), *rank = room(n * sizeof *rank);
     size_t *group = room(n * sizeof *group), seen = 0, at = 0;
     rt_spin_groups g;
-    void *memory = room(rt_spin_groups_size(&t.model, n));
-    rt_spin_groups_make(&g, &t.model, list, memory);
+    const size_t bytes = rt_spin_groups_size(&t.model, n);
+    void *memory = room(bytes);
+    assert_int_equal(rt_spin_groups_make(&g, &t.model, list, memory), kind != 1);
     for (size_t k = 0; k < n; k++) rank[list ? list[k] : k] = (uint32_t)k, group[k] = n;
     int8_t *s = room(n);
     for (size_t i = 0; i < n; i++) s[i] = next() & 1 ? 1 : -1;
@@ -235,7 +236,8 @@ static void test_groups(void **unused)
     for (size_t i = 0; i < n; i++)
       for (size_t j = 0; j < n; j++)
         if (rank[i] < rank[j] && coupling_of(&p, i, j) != 0) assert_true(group[i] < group[j]);
-    free(list), free(rank), free(group), free(memory), free(s);
+    leave(memory, bytes);
+    free(list), free(rank), free(group), free(s);
     end(&t);
     drop(&p);
   }
@@ -249,9 +251,16 @@ static void test_groups(void **unused)
   assert_false(rt_spin_groups_make(&g, &t.model, NULL, memory));
   assert_true(rt_spin_groups_make(&g, &t.model, list, memory));
   assert_true(g.count <= 10 && rt_spin_groups_size(&t.model, 63) == 0);
-  free(memory);
+  leave(memory, rt_spin_groups_size(&t.model, 64));
   end(&t);
   drop(&chain);
+  /* Longer lists of which too few commute have no room for groups, and none are written beyond it. */
+  rt_spin_problem long_chain = lattice(300, 1, 0, 0, 0, 1);
+  t = set_up(&long_chain, RT_SPIN_F32, 0);
+  assert_true(t.groups_bytes > 0 && t.groups.count == 300 / 4);
+  assert_false(rt_spin_groups_make(&g, &t.model, NULL, t.groups_memory));
+  end(&t);
+  drop(&long_chain);
 }
 
 /* xoroshiro128+ */
@@ -343,7 +352,7 @@ static void test_words(void **unused)
           free(wrong[twin]);
         }
         free(s), free(got);
-        free(t.run_memory);
+        leave(t.run_memory, t.run_bytes);
         t.run_memory = NULL;
       }
       end(&t);
