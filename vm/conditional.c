@@ -105,7 +105,9 @@ static bool move(line *l, slice_density *f, double *width, double least) {
   mh_walk *c = l->c;
   rt_draw_addr at = {rt_key_fold(c->sweep_key, l->x->number), (uint32_t)l->k, 0};
   double d;
-  if (!slice_update(f, l, *width, &at, &d)) return false;
+  /* The first sweeps are far from where the density is, and slices there as long as all that is better: of the logarithm of a scale, hundreds. */
+  const double most = c->gain > 0 ? 8.0 / c->gain : SLICE_MOST_STEPS;
+  if (!slice_update(f, l, *width, most < SLICE_MOST_STEPS ? (int)most : SLICE_MOST_STEPS, &at, &d)) return false;
   if (c->gain > 0) {
     const double ratio = 3.0 * fabs(d) / *width;
     *width *= 1.0 + 0.25 * c->gain * ((ratio < 10.0 ? ratio : 10.0) - 1.0); /* gain <= 2 */

@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { INIT_TRIES = 100 };
+enum { INIT_TRIES = 100, INIT_RADII = 4 };
 
 static rt_draw_addr address(const mh_walk *c, const mh_element *x, int use, uint64_t k) {
   return (rt_draw_addr){c->sweep_key, (uint32_t)(3 * x->site) + (uint32_t)use, k};
@@ -339,36 +339,58 @@ static bool inside(mh_walk *c, const mh_element *x) {
   return v > x->lo && v < x->hi;
 }
 
+/* A state from random numbers of `key`, its numbers drawn from the prior or uniform on (-radius, radius) unconstrained.  *fit: each lies inside of its bounds; then the density is that of
+ * the state. */
+static bool init_state(mh_walk *c, uint64_t key, bool prior, double radius, bool *fit) {
+  const eval_model *m = c->t->m;
+  c->sweep_key = key;
+  for (size_t k = 0; k < m->p->dim; k++) c->s->q[k] = radius * (2.0 * rt_draw_uniform((rt_draw_addr){key, UINT32_MAX, k}) - 1.0);
+  if (prior ? !eval_prior(c->w, key, c->frame) : !eval_constrain(c->w, c->s->q, c->frame)) return mh_walk_stopped(c);
+  eval_frame_set(c->w, c->frame);
+  *fit = true;
+  for (size_t s = 0; s < m->p->nsites && *fit; s++) {
+    if (m->site[s].point >= 0) {
+      if (!each_element(c, s, init_point)) return false;
+    } else if (m->p->site[s].discrete) {
+      if (!prior && !each_element(c, s, init_discrete)) return false;
+    } else {
+      *fit = each_element(c, s, inside);
+      if (c->status != RUN_OK) return false;
+    }
+  }
+  c->stale = true;
+  return !*fit || mh_walk_refresh(c);
+}
+
+/* A prior that is wide for its data gives states so improbable that a walk does not come back from them in its time: where two unknowns are known by their sum alone
+ * each holds the other back, and a scale that is told by residuals of a wrong mean runs off with it.  So a state of that kind, far below one near the origin of the unconstrained space, gives way to it. */
+static bool init_near(mh_walk *c, uint64_t key, bool prior) {
+  const eval_model *m = c->t->m;
+  if (m->constrain < 0 || m->p->dim == 0) return true;
+  const double far = 10.0 + 0.5 * (double)m->p->dim; /* nats; draws of one normal differ by some dim / 2 */
+  double best = c->lp + c->hot, chosen = c->init_radius, last = prior ? NAN : chosen, radius = chosen;
+  bool of_prior = prior, fit;
+  for (int k = 0; k < INIT_RADII; k++, radius /= 8) {
+    if (!prior && k == 0) continue;
+    if (!init_state(c, key, false, last = radius, &fit)) return false;
+    if (fit && c->lp + c->hot > best + far) best = c->lp + c->hot, chosen = radius, of_prior = false;
+  }
+  return (!of_prior && chosen == last) || init_state(c, key, of_prior, chosen, &fit);
+}
+
 bool mh_walk_start(mh_walk *c, double scale) {
   const eval_model *m = c->t->m;
   for (size_t k = 0; k < c->t->elements; k++) c->log_scale[k] = rt_log(scale);
   for (size_t k = 0; k < c->t->elements + m->p->dim; k++) c->width[k] = scale;
   for (uint64_t t = 0; t < INIT_TRIES; t++) {
-    uint64_t key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_INIT), t);
-    c->sweep_key = key;
-    for (size_t k = 0; k < m->p->dim; k++)
-      c->s->q[k] = c->init_radius * (2.0 * rt_draw_uniform((rt_draw_addr){key, UINT32_MAX, k}) - 1.0);
-    /* The second half of the tries does not trust a prior that is too wide for its data. */
-    bool prior = m->prior >= 0 && (t < INIT_TRIES / 2 || m->constrain < 0 || c->exact);
-    if (prior ? !eval_prior(c->w, key, c->frame) : !eval_constrain(c->w, c->s->q, c->frame)) return mh_walk_stopped(c);
-    eval_frame_set(c->w, c->frame);
-    bool fit = true;
-    for (size_t s = 0; s < m->p->nsites && fit; s++) {
-      if (m->site[s].point >= 0) {
-        if (!each_element(c, s, init_point)) return false;
-      } else if (m->p->site[s].discrete) {
-        if (!prior && !each_element(c, s, init_discrete)) return false;
-      } else {
-        fit = each_element(c, s, inside);
-        if (c->status != RUN_OK) return false;
-      }
-    }
+    const uint64_t key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_INIT), t);
+    /* The second half of the tries does without the prior. */
+    const bool prior = m->prior >= 0 && (t < INIT_TRIES / 2 || m->constrain < 0 || c->exact);
+    bool fit;
+    if (!init_state(c, key, prior, c->init_radius, &fit)) return false;
     c->again = t > 0 || !fit;
-    if (!fit) continue;
-    c->stale = true;
-    if (!mh_walk_refresh(c)) return false;
-    if (c->exact) return true;
-    if (isfinite(c->lp + c->hot)) return true;
+    if (fit && c->exact) return true;
+    if (fit && isfinite(c->lp + c->hot)) return init_near(c, key, prior);
   }
   c->status = RUN_E_INIT;
   return false;

@@ -3,10 +3,7 @@
 
 #include <math.h>
 
-enum {
-  MOST_STEPS = 1000, /* Neal's m: a slice is at most so many widths long, which keeps the update exact and an unbounded slice finite */
-  MOST_SHRINKS = 300 /* each halves the interval or better on average, so doubles run out of digits before */
-};
+enum { MOST_SHRINKS = 300 }; /* each halves the interval or better on average, so doubles run out of digits before */
 
 static double uniform(rt_draw_addr *at) {
   double u = rt_draw_uniform(*at);
@@ -22,7 +19,7 @@ static bool above(slice_density *f, void *user, double d, double level, bool *hi
   return true;
 }
 
-bool slice_update(slice_density *f, void *user, double width, rt_draw_addr *at, double *d) {
+bool slice_update(slice_density *f, void *user, double width, int most, rt_draw_addr *at, double *d) {
   double here;
   bool hit;
   *d = 0.0;
@@ -30,7 +27,7 @@ bool slice_update(slice_density *f, void *user, double width, rt_draw_addr *at, 
   const double level = here - rt_draw_exponential(*at);
   at->index++;
   double left = -width * uniform(at), right = left + width;
-  int steps_left = (int)(uniform(at) * MOST_STEPS), steps_right = MOST_STEPS - 1 - steps_left;
+  int steps_left = (int)(uniform(at) * most), steps_right = most - 1 - steps_left;
   for (; steps_left > 0; steps_left--, left -= width) {
     if (!above(f, user, left, level, &hit)) return false;
     if (!hit) break;

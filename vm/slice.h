@@ -13,7 +13,10 @@
  * affair: after slice_update the last call was at the accepted d.  False ends the update. */
 typedef bool slice_density(void *user, double d, double *log_density);
 
-/* width: of the first interval.  at->index counts the random numbers used.  *d: how far it went.  False when a density said so. */
-bool slice_update(slice_density *f, void *user, double width, rt_draw_addr *at, double *d /* OUT */);
+/* The slice is taken to be at most so many widths long (Neal's m), which keeps the update exact and an unbounded slice finite. */
+enum { SLICE_MOST_STEPS = 1000 };
+
+/* width: of the first interval; most: m, at least 1.  at->index counts the random numbers used.  *d: how far it went.  False when a density said so. */
+bool slice_update(slice_density *f, void *user, double width, int most, rt_draw_addr *at, double *d /* OUT */);
 
 #endif

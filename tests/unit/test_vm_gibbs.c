@@ -279,7 +279,7 @@ static double slice_z(double width, bool twin) {
     gamma_line l = {.at = from, .twin = twin};
     rt_draw_addr at = {rt_key_fold(78, n), 0, 0};
     double d;
-    assert_true(slice_update(gamma_density, &l, width, &at, &d));
+    assert_true(slice_update(gamma_density, &l, width, SLICE_MOST_STEPS, &at, &d));
     const double x = from + d;
     sum[0] += x, sum[1] += x * x, sum[2] += x * x * x;
   }
@@ -322,10 +322,10 @@ static void test_hard_slices(void **state) {
   size_t calls = 0;
   rt_draw_addr at = {1, 0, 0};
   double d;
-  assert_true(slice_update(flat_density, &calls, 1, &at, &d));
+  assert_true(slice_update(flat_density, &calls, 1, SLICE_MOST_STEPS, &at, &d));
   assert_in_range(calls, 900, 1100);
   assert_true(fabs(d) <= 1000);
-  assert_true(slice_update(far_density, NULL, 1, &at, &d));
+  assert_true(slice_update(far_density, NULL, 1, SLICE_MOST_STEPS, &at, &d));
   assert_true(d == 0);
 }
 

@@ -59,7 +59,7 @@ static double share_z(double gap, double width, int points, double share, bool (
     rt_draw_addr at = {92, (uint32_t)k, 0};
     double d;
     if (which != RIGHT) d = twin(&l, width, &at, which);
-    else assert_true(slice_update(density, &l, width, &at, &d));
+    else assert_true(slice_update(density, &l, width, SLICE_MOST_STEPS, &at, &d));
     assert_true(inside(&l, d));
     n += counts(l.at + d);
   }
