@@ -54,6 +54,7 @@ static void run_chain_of(run *r, chain_state *x, mh_walk *c, int chain) {
     const bool warm = t >= warmup;
     const size_t steps = warm ? kept : sweep;
     if (t == warmup) {
+      eval_faults_settle(c->w);
       atomic_store_explicit(&x->warm, 1, memory_order_relaxed);
       x->warmed = run_now(r);
     }

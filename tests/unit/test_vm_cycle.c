@@ -33,7 +33,7 @@ static const small_model models[] = {
      "x = [0.3, 1.9, 1.1, -0.2, 0.8, 2.2], g = [1, 2, 3, 1, 3, 2]", "p", "z", 0, 1}};
 enum { NMODELS = sizeof models / sizeof *models, METHODS_TRIED = 5, GRID = 4000, MOST = 64 };
 
-static const char *const methods[METHODS_TRIED] = {"nuts(draws = 4000)", "gibbs(draws = 8000)", "gibbs(draws = 8000, order = coloured)", "cycle(nuts([%s]), gibbs([%s])), draws = 4000",
+static const char *const methods[METHODS_TRIED] = {"nuts(draws = 4000)", "gibbs(draws = 8000)", "gibbs(draws = 8000, order = coloured)", "cycle(nuts([%s]), gibbs([%s])), draws = 8000",
                                                    "cycle(gibbs([%s], order = random), slice([%s])), draws = 8000"};
 
 static void statement(char *out, size_t size, const small_model *m, int method) {
