@@ -1,6 +1,6 @@
 /* test_vm_wide_priors.c: Gibbs sampling and slices where priors are wide for the data, so that a draw from them is no place to begin at, against nuts: each mean within 4.9 standard errors of the
  * difference, a false alarm once in a million for each; and, since chains that have not come back have large errors, within half a posterior standard deviation. */
-#include "tests/unit/statement.h"
+#include "tests/unit/task_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -39,16 +39,20 @@ static void text_of(size_t k, char *text, size_t size) {
   }
 }
 
+static fixture run_statement(const char *text, size_t k) {
+  fixture f = open_task(text, (opening){.statement = k});
+  expect_ok(&f, aim_run(f.t, NULL));
+  return f;
+}
+
 static void test_starts(void **state) {
   (void)state;
   for (size_t k = 0; k < sizeof programs / sizeof *programs; k++) {
     char text[4096];
     text_of(k, text, sizeof text);
-    fixture nuts = open_statement(text, 0, NULL);
-    assert_int_equal(aim_run(nuts.t, NULL), AIM_OK);
+    fixture nuts = run_statement(text, 0);
     for (size_t s = 1; s < (k == 0 ? 3 : 2); s++) {
-      fixture f = open_statement(text, s, NULL);
-      assert_int_equal(aim_run(f.t, NULL), AIM_OK);
+      fixture f = run_statement(text, s);
       for (size_t q = 0; q < aim_quantity_count(f.t); q++) {
         aim_quantity x;
         assert_int_equal(aim_quantity_get(f.t, q, &x), AIM_OK);
