@@ -8,8 +8,8 @@
  *     }                                               }
  *
  * The rows stand one after the other.  len.row and len.col say which row an element is of and which of its elements it is, len.start how many
- * elements stand before a row; binding makes them (bind_ragged.c).  check_row_values.c and check_row_slices.c
- * write out what works on rows as wholes, check_rows.c takes loops apart that have loops over elements inside, check_cells.c
+ * elements stand before a row; binding makes them (bind_ragged.c).  check_row_values.c, check_row_parts.c and
+ * check_row_slices.c write out what works on rows as wholes, check_rows.c takes loops apart that have loops over elements inside, check_cells.c
  * writes loops and elements out.  From there on nothing is special: the loop over all elements is a plate of one axis, whatever the
  * lengths, and what is read by the row is a gather.  An array that such a plate defines by [d, n] is ragged too. */
 #include "compiler/check_ragged.h"

@@ -21,6 +21,7 @@ typedef struct ragged {
   ragged_rows *of;
   size_t n, cap;
   unsigned cells, locals; /* loops written out so far; names made */
+  unsigned parts;         /* that are being written out, one in another */
   size_t written;         /* bytes of text that took the place of names */
   bool reported;
 } ragged;
@@ -69,6 +70,9 @@ ast_copier ragged_value_copier(row_scope *s);
 /* The first row that e has an element for each element of, or NULL; with those whose ends are sizes, or without. */
 const ast_expr *ragged_row_in(ragged *g, const ast_expr *e, bool sized);
 bool ragged_sized(const ast_expr *range);
+/* How long a row is; a row's element, or a part of it, in place of the row. */
+ast_expr *ragged_length(ragged *g, const ast_expr *row);
+ast_expr *ragged_part(ragged *g, const ast_expr *row, const ast_expr *sub);
 /* sum(x) and its like. */
 bool ragged_reduces(const ast_expr *e);
 /* Sums with numbers gathered. */
@@ -84,6 +88,10 @@ bool ragged_draws_array(const ragged *g, const ast_expr *dist);
 void ragged_name_slice(row_scope *s, ast_stmt *x);
 /* `let name = value` before the statement; false: it has no place there. */
 bool ragged_let_before(row_scope *s, const char *name, ast_expr *value);
+
+/* check_row_parts.c: whether s draws a part of the model, and its statements where it is given rows, else NULL. */
+bool ragged_draws_part(const ragged *g, const ast_stmt *s);
+ast_block *ragged_write_part(ragged *g, const ast_stmt *s);
 
 /* check_row_slices.c: slices of rows, as their elements.  The range that subscripts leave open in a row; NULL: they name an element, or the
  * whole array. */

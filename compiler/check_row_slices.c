@@ -231,6 +231,36 @@ static void append(slices *s, ast_block *b, const ast_block *more) {
   for (size_t i = 0; i < more->n; i++) ARENA_PUSH(s->g->a, b->items, b->n, b->cap, more->items[i]);
 }
 
+static void write_block(slices *s, ast_block *b, const ast_range *row);
+
+/* A part of the model that is given rows, as its statements; of `r[d] ~ m(w[d]) for d in 1..D` in a plate. */
+static bool write_row_part(slices *s, const ast_stmt *x, ast_block *out) {
+  if (!ragged_draws_part(s->g, x)) return false;
+  const row_name *names = s->scope->names;
+  ast_copier values = ragged_value_copier(s->scope);
+  ast_stmt one = *x;
+  one.sample.iter = (ast_iter){0};
+  ast_stmt *y = ast_copy_stmt(&values, &one);
+  ast_block *part = ragged_write_part(s->g, y);
+  if (!part) return false;
+  const bool loop = x->sample.iter.n > 0;
+  const ast_range *row = !loop ? s->scope->row : x->sample.iter.n == 1 ? &x->sample.iter.items[0] : NULL;
+  s->g->parts++;
+  write_block(s, part, row);
+  s->g->parts--;
+  s->scope->names = names;
+  if (!loop) {
+    append(s, out, part);
+    return true;
+  }
+  ast_stmt *plate = ARENA_NEW(s->g->a, ast_stmt);
+  *plate = (ast_stmt){.kind = STMT_PLATE, .id = x->id, .at = x->at, .depth = (uint16_t)(x->depth + 1)};
+  plate->plate.iter = x->sample.iter;
+  plate->plate.body = part;
+  ARENA_PUSH(s->g->a, out->items, out->n, out->cap, plate);
+  return true;
+}
+
 /* x, and before it what it needs.  Of `x ~ D for d in 1..D` that stands in a plate with it. */
 static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
   row_scope *scope = s->scope;
@@ -298,7 +328,9 @@ static void write_block(slices *s, ast_block *b, const ast_range *row) {
       write_block(s, x->if_.else_, NULL);
       break;
     case STMT_PREDICT: write_block(s, x->predict.body, NULL); break;
-    default: write_statement(s, x, out); continue;
+    default:
+      if (!write_row_part(s, x, out)) write_statement(s, x, out);
+      continue;
     }
     ARENA_PUSH(s->g->a, out->items, out->n, out->cap, x);
   }

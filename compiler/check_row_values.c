@@ -180,7 +180,10 @@ const ast_expr *ragged_row_in(ragged *g, const ast_expr *e, bool sized) {
   }
 }
 
-/* The element of a row, or a part of it, in place of the row. */
+ast_expr *ragged_length(ragged *g, const ast_expr *row) {
+  return length_of(g, ragged_open_range(g, ragged_rows_of(g, ragged_name(row->index.base)), &row->index.subs, row->at));
+}
+
 typedef struct part {
   ragged *g;
   const ast_expr *sub;
@@ -203,7 +206,7 @@ static ast_expr *write_part(ast_copier *c, const ast_expr *e) {
   return element_new(g, e->index.base->name.name, plain_copy(g, e->index.subs.items[0]), then, e->at);
 }
 
-static ast_expr *part_of(ragged *g, const ast_expr *row, const ast_expr *sub) {
+ast_expr *ragged_part(ragged *g, const ast_expr *row, const ast_expr *sub) {
   part x = {g, sub};
   ast_copier c = {.mem = g->a, .user = &x, .expr = write_part};
   return ast_copy_expr(&c, row);
@@ -317,7 +320,7 @@ const ast_expr *ragged_keep_row(row_scope *s, const char *name, const ast_expr *
 void ragged_set_row(row_scope *s, const ragged_rows *r, const char *array, const char *index, int64_t less, const ast_expr *value) {
   ragged *g = s->g;
   const span at = value->at;
-  ast_expr *n = ast_new_name(g->a, index, at), *x = part_of(g, value, ragged_plus(g, n, -less));
+  ast_expr *n = ast_new_name(g->a, index, at), *x = ragged_part(g, value, ragged_plus(g, n, -less));
   if (less > 0) {
     ast_expr *e = ast_new_expr(g->a, EXPR_IF, at);
     e->if_.cond = binary(g, OP_GE, ast_new_name(g->a, index, at), ast_new_int(g->a, less + 1, at));
@@ -382,7 +385,7 @@ static bool bind_param(body *b, const ast_expr *call, const ast_params *ps, size
   for (size_t k = 0; k < p->type->dims.n; k++) {
     const char *size = ragged_name(p->type->dims.items[k].size);
     if (!size) continue;
-    ast_expr *n = row ? length_of(g, ragged_open_range(g, ragged_rows_of(g, ragged_name(row->index.base)), &row->index.subs, row->at)) : read_size(g, arg, k);
+    ast_expr *n = row ? ragged_length(g, row) : read_size(g, arg, k);
     const row_name *before = known(&b->in, size);
     if (!before) ragged_bind(&b->in, size, n);
     else if (!same(g, before->value, n)) return false;
@@ -493,7 +496,7 @@ static ast_expr *write_call(row_scope *s, ast_copier *c, const ast_expr *e) {
   }
   if (!row || ragged_reduces(x) || is_elementwise(g, x)) return x;
   if (strcmp(x->call.fn.name, "size") == 0 && x->call.args.n == 1)
-    return length_of(g, ragged_open_range(g, ragged_rows_of(g, ragged_name(row->index.base)), &row->index.subs, row->at));
+    return ragged_length(g, row);
   if (strcmp(x->call.fn.name, "dot") == 0 && x->call.args.n == 2 && rows == 2) return product(g, x->call.args.items[0].value, x->call.args.items[1].value, e->at);
   const ast_decl *f = fn_of(g, x);
   ast_expr *value = f ? written_out(s, x, f) : NULL;
@@ -518,7 +521,7 @@ static ast_expr *write_index(row_scope *s, ast_copier *c, const ast_expr *e) {
   }
   ast_expr *base = ast_copy_expr(c, e->index.base);
   ast_exprs subs = ast_copy_exprs(c, &e->index.subs);
-  if (subs.n == 1 && ragged_row_in(g, base, false)) return subs.items[0]->kind == EXPR_ALL ? base : part_of(g, base, subs.items[0]);
+  if (subs.n == 1 && ragged_row_in(g, base, false)) return subs.items[0]->kind == EXPR_ALL ? base : ragged_part(g, base, subs.items[0]);
   ast_expr *x = ARENA_NEW(g->a, ast_expr);
   *x = *e;
   x->index.base = base;

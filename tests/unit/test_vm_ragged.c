@@ -235,6 +235,26 @@ static void test_parts(void **state) {
   agree(texts, "{\"x\": [[1, 2, 3], [4], [2, 1]], \"v\": [[0.3, -1.2, 0.7], [0.1], [2.2, 0.4]]}", 19);
 }
 
+/* Parts that are given rows, against their statements over rows. */
+static void test_row_parts(void **state) {
+  (void)state;
+#define DATA "w: real[d in 1..D, len[d]], x: real[d in 1..D, len[d]], g: index(V)[d in 1..D, len[d]], u: real[D, 2]"
+  static const char *const texts[2] = {
+      "model walk(y: real[N], s: real, k: index(J)[N]) {\n m ~ Normal(0, s); b: real[J] ~ Normal(m, 1); let twice = 2 * m\n y[1] ~ Normal(twice + b[k[1]], 1)\n"
+      " for t in 2..N { let p = y[t - 1] + b[k[t]]; y[t] ~ Normal(p, s) }\n track q = m }\n"
+      "model tail(v: real[M], c: real[P]) { a ~ Normal(c[2], 1); let f = cumsum(v); let e[1] = a\n for i in 2..P { let e[i] = e[i - 1] * c[i] }\n v ~ Normal(a + 0.1 * f / M, 1); factor sum(v) * a / size(v) + e[P] }\n"
+      "model both(z: real[L], s: real, c: real[P]) { h ~ Normal(0, 1); t ~ tail(z, c); factor h * t.a * s }\n"
+      "model m(" DATA ") {\n s ~ HalfNormal(1)\n plate d in 1..D { r[d] ~ walk(w[d], s + 1, g[d]) }\n o[d] ~ both(x[d], c = u[d], s = s) for d in 1..D\n factor sum(r[d].m * r[d].b[2] for d in 1..D) + o[1].h * o[2].t.a }",
+      "model m(" DATA ") {\n s ~ HalfNormal(1)\n m: real[D] ~ Normal(0, s + 1)\n plate d in 1..D { b[d]: real[V] ~ Normal(m[d], 1) }\n"
+      " plate d in 1..D { w[d, 1] ~ Normal(2 * m[d] + b[d, g[d, 1]], 1); for t in 2..len[d] { w[d, t] ~ Normal(w[d, t - 1] + b[d, g[d, t]], s + 1) } }\n"
+      " h: real[D] ~ Normal(0, 1)\n a: real[D] ~ Normal(u[:, 2], 1)\n"
+      " plate d in 1..D, t in 1..len[d] { x[d, t] ~ Normal(a[d] + 0.1 * sum(x[d, i] for i in 1..t) / len[d], 1) }\n"
+      " factor sum(sum(x[d, t] for t in 1..len[d]) * a[d] / len[d] + a[d] * u[d, 2] + h[d] * a[d] * s for d in 1..D)\n"
+      " factor sum(m[d] * b[d, 2] for d in 1..D) + h[1] * a[2] }"};
+#undef DATA
+  agree(texts, "{\"w\": [[1, 2, 3], [4], [2, 1]], \"x\": [[0.3, -1.2, 0.7], [0.1], [2.2, 0.4]], \"g\": [[1, 2, 2], [1], [2, 1]], \"u\": [[0.5, 1], [-1, 0.3], [2, 0.7]]}", 16);
+}
+
 /* Rows that happen to be equally long are rows as well; no rows and empty rows are data. */
 static void test_shapes(void **state) {
   (void)state;
@@ -253,6 +273,6 @@ static void test_shapes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_values), cmocka_unit_test(test_parts), cmocka_unit_test(test_shapes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_values), cmocka_unit_test(test_parts), cmocka_unit_test(test_row_parts), cmocka_unit_test(test_shapes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
