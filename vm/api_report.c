@@ -6,6 +6,7 @@
 #include "vm/diagnose.h"
 
 #include "compiler/bind.h"
+#include "vm/flat_direction.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -176,6 +177,40 @@ static size_t advise_approximation(const aim_task *t, const aim_approximation *x
   return n;
 }
 
+/* "b[2]" of a coordinate of the unconstrained point. */
+static void put_coordinate(const program *p, strbuf *b, size_t at) {
+  for (size_t k = 0; k < p->nsites; k++) {
+    const program_site *s = &p->site[k];
+    if (s->discrete || at < s->at_free || at >= s->at_free + s->batch * s->free) continue;
+    strbuf_puts(b, s->name);
+    size_t cell = at - s->at_free, rest = s->cells;
+    for (uint32_t a = 0; a < s->rank; a++) {
+      rest /= (size_t)s->dim[a];
+      strbuf_printf(b, "%s%zu%s", a ? ", " : "[", cell / rest + 1, a + 1 == s->rank ? "]" : "");
+      cell %= rest;
+    }
+  }
+}
+
+/* Chains cannot tell where there is no end: the model can. */
+static size_t advise_flat(const aim_task *t, strbuf *b) {
+  enum { SHOWN = 6 };
+  flat_direction f = {0};
+  if (t->model.loaded && t->p.nblocks == 0) flat_direction_find(&t->model, &t->vm->alloc, &f);
+  if (f.n == 0) return 0;
+  strbuf_puts(b, "The posterior is improper: ");
+  if (f.n == 1) strbuf_puts(b, "nothing depends on ");
+  else strbuf_puts(b, "the density stays as it is when unknowns with flat priors move together, ");
+  for (size_t k = 0; k < f.n && k < SHOWN; k++) {
+    if (k) strbuf_puts(b, ", ");
+    put_coordinate(&t->p, b, f.at[k]);
+    if (f.n > 1) strbuf_printf(b, " by %.3g", f.by[k]);
+  }
+  if (f.n > SHOWN) strbuf_printf(b, " and %zu more", f.n - SHOWN);
+  strbuf_printf(b, "%s.  No draws can stand for it: give %s a proper prior, or leave %s out.\n", f.n == 1 ? ", whose prior is flat" : "", f.n == 1 ? "it" : "one of them", f.n == 1 ? "it" : "one");
+  return 1;
+}
+
 static size_t advise_faults(aim_task *t, strbuf *b) {
   const eval_faults *f = &t->run.faults;
   size_t n = 0;
@@ -262,7 +297,7 @@ size_t api_advice(aim_task *t, strbuf *b) {
   d.summaries = s;
   d.discrete = discrete;
   /* What went wrong in the model comes before what it did to the chains. */
-  const size_t n = advise_faults(t, b);
+  const size_t n = advise_flat(t, b) + advise_faults(t, b);
   return markov ? n + diagnose_advise(&d, b) : n;
 }
 

@@ -51,7 +51,33 @@ static void data_to_blame_are_named(void **state) {
   }
 }
 
+/* Unknowns with flat priors that only a sum of them tells, and such as are told, if barely. */
+static void posteriors_without_an_end_are_told(void **state) {
+  (void)state;
+  static const struct { const char *model, *says; } cases[] = {
+      {"a: real ~ Flat()\n b: real ~ Flat()\n y ~ Normal(a + b, 1)", "move together, a by 1, b by -1."},
+      {"a: real ~ Flat()\n b: real[2] ~ Flat()\n s ~ HalfNormal(1)\n y ~ Normal(a + b[g], s)", "move together, a by 1, b[1] by -1, b[2] by -1."},
+      {"a: real ~ Flat()\n b: real ~ Flat()\n plate i in 1..N { h[i] ~ Bernoulli(logit = 2 * a - 3 * b)\n y[i] ~ Normal(h[i], 1) }", "a by 1, b by 0.667."},
+      {"a: real ~ Flat()\n b ~ Normal(0, 1)\n y ~ Normal(b, 1)", "nothing depends on a, whose prior is flat."},
+      {"a: real ~ Flat()\n b ~ Normal(0, 1000)\n y ~ Normal(a + b, 1)", NULL},
+      {"a: real ~ Flat()\n b: real ~ Flat()\n y ~ Normal(a + b * (1 + 1e-6 * x), 1)", NULL},
+      {"a: real ~ Flat()\n u ~ Normal(0, 1)\n y ~ Normal(a * u, 1)", NULL},
+      {"a: real ~ Flat()\n b: real ~ Flat()\n y ~ Normal(a + b^3, 1)\n x ~ Normal(a, 1)", NULL},
+  };
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    char source[1000];
+    snprintf(source, sizeof source, "model m(x: real[N], g: index(2)[N], y: real[N]) {\n %s\n}\ninfer m on x = [1, 2, 3, 4], g = [1, 2, 1, 2], y = [1, 2, 2, 3] with nuts(chains = 1, warmup = 50, draws = 50)\n", cases[k].model);
+    fixture f = open_task(source, (opening){0});
+    text t = {0};
+    expect_ok(&f, aim_run(f.t, NULL));
+    expect_ok(&f, aim_advice_write(f.t, NULL, keep, &t));
+    const char *told = strstr(t.s, "is improper");
+    if (cases[k].says ? !strstr(t.s, cases[k].says) : told != NULL) fail_msg("%s:\n%s", cases[k].model, t.s);
+    close_fixture(&f);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(data_to_blame_are_named)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(data_to_blame_are_named), cmocka_unit_test(posteriors_without_an_end_are_told)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
