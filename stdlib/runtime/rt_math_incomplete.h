@@ -368,6 +368,10 @@ RT_PIECE double rt_lgamma_step(double a, double b)
     return big ? far : near;
 }
 
+/* log x and log y, each with every digit also where it is near 0. */
+RT_FN double rt_beta_log_x(rt_beta_side s) { return s.w > 1.0 ? -rt_log1p(1.0 / s.w) : rt_log(s.x); }
+RT_FN double rt_beta_log_y(rt_beta_side s) { return -rt_log1p(s.w); }
+
 /* log(x^a y^b / (a B(a, b))) */
 RT_PIECE double rt_beta_term(double a0, double b0, double w0)
 {
@@ -379,7 +383,7 @@ RT_PIECE double rt_beta_term(double a0, double b0, double w0)
     double far = la + lb + 0.5 * rt_log(b / (a * f)) - 0x1.d67f1c864beb5p-1 - rt_stirling_rest(a) - rt_stirling_rest(b) + rt_stirling_rest(f);
     /* a B(a, b) = Gamma(a + 1) Gamma(b) / Gamma(a + b) */
     double small = rt_lgamma_pos(a < b ? a + 1.0 : b) + (a < b ? 0.0 : rt_log(a));
-    double near = rt_fma(a, rt_log(s.x), rt_lgamma_step(more, less)) - rt_fma(b, rt_log1p(s.w), small);
+    double near = rt_fma(a, rt_beta_log_x(s), rt_lgamma_step(more, less)) - rt_fma(-b, rt_beta_log_y(s), small);
     return less >= 8.0 ? far : near;
 }
 
@@ -415,7 +419,7 @@ RT_FN rt_beta_parts rt_beta_finish(double a0, double b0, double w0, rt_moments m
     own = own > 0.0 ? 0.0 : own;
     double other = rt_log1m_exp(own);
     /* log x + psi(f) - psi(a + 1), or log y + psi(f) - psi(b) */
-    double own_of = rt_digamma_step(of_b ? b : a, of_b ? a : b) + rt_log(of_b ? s.y : s.x) - (of_b ? 0.0 : 1.0 / a) + dt / t;
+    double own_of = rt_digamma_step(of_b ? b : a, of_b ? a : b) + (of_b ? rt_beta_log_y(s) : rt_beta_log_x(s)) - (of_b ? 0.0 : 1.0 / a) + dt / t;
     double own_w = a / t;
     double ratio = rt_exp(own - other);
     rt_beta_parts r;
@@ -437,7 +441,13 @@ RT_FN rt_beta_parts rt_beta_finish(double a0, double b0, double w0, rt_moments m
 /* ---- Student's distribution function */
 
 /* The odds whose incomplete beta function with a = nu / 2 and b = 1 / 2 is the mass beyond |z| on both sides. */
-RT_FN double rt_student_odds(double nu, double z) { return nu / (z * z); }
+/* Beyond this, where z^2 nears the end of the doubles, the tail falls as |z|^-nu to more digits than there are. */
+#define RT_STUDENT_FAR 1e150
+RT_FN double rt_student_odds(double nu, double z)
+{
+    double r = rt_min(rt_abs(z), RT_STUDENT_FAR);
+    return nu / (r * r);
+}
 
 typedef struct rt_student_parts {
     double p, nu, z; /* log P(T < z) and its derivatives */
@@ -446,9 +456,11 @@ typedef struct rt_student_parts {
 RT_FN rt_student_parts rt_student_finish(double nu, double z, rt_beta_parts r)
 {
     double a = 0.5 * nu;
-    double tail = r.p - 0x1.62e42fefa39efp-1;
+    double far = rt_log(rt_max(rt_min(rt_abs(z), 0x1.fffffffffffffp+1023) / RT_STUDENT_FAR, 1.0));
+    double fall = far > 0.0 ? nu * far : 0.0;
+    double tail = (rt_abs(z) == RT_INF ? -RT_INF : r.p - fall) - 0x1.62e42fefa39efp-1;
     double share = rt_exp(tail - rt_log1m_exp(tail)); /* of the tail beyond |z|, over the rest */
-    double d_nu = rt_fma(0.5, r.of, r.w / nu);
+    double d_nu = rt_fma(0.5, r.of, r.w / nu) - far;
     double d_z = -2.0 * r.w / z;
     /* In the middle, where z^2 may underflow: log(1/2) + 2 f(0) z, f(0) = Gamma((nu + 1) / 2) / (Gamma(nu / 2) sqrt(nu pi)). */
     double middle = 2.0 * rt_exp(rt_lgamma_step(a, 0.5) - 0.5 * rt_log(nu) - 0x1.250d048e7a1bdp-1);
