@@ -77,6 +77,8 @@ ast_expr *ragged_part(ragged *g, const ast_expr *row, const ast_expr *sub);
 bool ragged_reduces(const ast_expr *e);
 /* Sums with numbers gathered. */
 ast_expr *ragged_plus(ragged *g, ast_expr *e, int64_t by);
+/* Whether a name stands for a row, or is data. */
+bool ragged_knows(const row_scope *s, const char *name);
 void ragged_bind(row_scope *s, const char *name, const ast_expr *value);
 /* The row as an array of its own, where there is a place for it, else as it is. */
 const ast_expr *ragged_keep_row(row_scope *s, const char *name, const ast_expr *value);

@@ -119,9 +119,12 @@ static ast_expr *once(slices *s, ast_expr *x, const char *word) {
 
 /* A row where only an array can stand. */
 static ast_expr *refused(slices *s, const ast_expr *e) {
-  const char *name = e->index.base->name.name;
+  const char *name = e->index.base->name.name, *dot = ragged_is_data(s->g, name) ? NULL : strrchr(name, '.');
+  if (dot) name = arena_printf(s->g->a, "%.*s", (int)(dot - name), name); /* of an array that a `let` of a row became */
   diag *d = ragged_refuse(s->g, e->at, "a row of `%s` has no fixed length, so it is no array here", name);
-  if (d) {
+  if (d && dot) {
+    diag_help(s->g->p->diags, d, "`%s[k]` is an element; the row goes with rows as long, element by element, and into `sum`, `dot`, `cumsum` and other functions of a vector", name);
+  } else if (d) {
     diag_help(s->g->p->diags, d, "`%s[i, k]` is an element; in a loop over rows a row goes with rows as long, element by element, and into `sum`, `dot`, `cumsum` and other functions of a vector", name);
     diag_help(s->g->p->diags, d, "a row that a number names, as `%s[1]`, is an array like any other", name);
   }
@@ -186,9 +189,8 @@ static ast_stmt *write_elements(slices *s, const ast_stmt *x) {
   if (ragged_draws_array(s->g, x->sample.dist)) {
     diag *d = ragged_refuse(s->g, x->sample.dist->at, "`%s` draws an array at once, and a row of `%s` has no fixed length", x->sample.dist->call.fn.name, t->name.name);
     if (d) diag_help(s->g->p->diags, d, "a row that a number names, `%s[1] ~ ...`, is an array; else keep each row in a rectangle, with an array of its length", t->name.name);
-    ast_stmt *y = ast_copy_stmt(&c, x);
-    y->sample.dist = ast_new_expr(s->g->a, EXPR_ERROR, x->sample.dist->at);
-    y->sample.target.subs = (ast_exprs){0};
+    ast_stmt *y = ARENA_NEW(s->g->a, ast_stmt);
+    *y = (ast_stmt){.kind = STMT_ERROR, .at = x->at};
     return y;
   }
   ragged_add_array(s->g, r, t->name.name);
@@ -208,6 +210,10 @@ static bool write_let(slices *s, const ast_stmt *x) {
   const ast_expr *row = t ? ragged_row_in(s->g, x->let.value, false) : NULL;
   if (!row) return false;
   if (t->subs.n == 0) {
+    if (ragged_knows(s->scope, t->name.name)) {
+      diag *d = diag_add(s->g->p->diags, DIAG_ERROR, "E0402", t->at, "`%s` is declared twice", t->name.name);
+      diag_help(s->g->p->diags, d, "choose another name");
+    }
     ragged_bind(s->scope, t->name.name, ragged_keep_row(s->scope, t->name.name, x->let.value));
     return true;
   }
@@ -244,7 +250,7 @@ static bool write_row_part(slices *s, const ast_stmt *x, ast_block *out) {
   ast_block *part = ragged_write_part(s->g, y);
   if (!part) return false;
   const bool loop = x->sample.iter.n > 0;
-  const ast_range *row = !loop ? s->scope->row : x->sample.iter.n == 1 ? &x->sample.iter.items[0] : NULL;
+  const ast_range *row = !loop ? s->scope->row : x->sample.iter.n == 1 && !x->sample.iter.cond ? &x->sample.iter.items[0] : NULL;
   s->g->parts++;
   write_block(s, part, row);
   s->g->parts--;
@@ -268,7 +274,7 @@ static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
   ast_block *first = block_at(s, x->at), *then = block_at(s, x->at);
   ast_copier values = ragged_value_copier(scope);
   const bool iter = x->kind == STMT_SAMPLE && x->sample.iter.n > 0;
-  if (iter) scope->row = x->sample.iter.n == 1 ? &x->sample.iter.items[0] : NULL;
+  if (iter) scope->row = x->sample.iter.n == 1 && !x->sample.iter.cond ? &x->sample.iter.items[0] : NULL;
   scope->before = first;
   ast_stmt *y = ast_copy_stmt(&values, x);
   const bool gone = write_let(s, y);
@@ -318,7 +324,7 @@ static void write_block(slices *s, ast_block *b, const ast_range *row) {
       const ast_iter *it = x->kind == STMT_PLATE ? &x->plate.iter : &x->for_.iter;
       const unsigned here = loops_in_rows(s->g, it);
       s->inside += here;
-      write_block(s, x->kind == STMT_PLATE ? x->plate.body : x->for_.body, it->n == 1 && it->items[0].hi && !it->items[0].by && ragged_is_one(it->items[0].lo) ? &it->items[0] : NULL);
+      write_block(s, x->kind == STMT_PLATE ? x->plate.body : x->for_.body, it->n == 1 && !it->cond && it->items[0].hi && !it->items[0].by && ragged_is_one(it->items[0].lo) ? &it->items[0] : NULL);
       s->inside -= here;
       break;
     }

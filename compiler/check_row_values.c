@@ -214,6 +214,12 @@ ast_expr *ragged_part(ragged *g, const ast_expr *row, const ast_expr *sub) {
 
 /* ---- statements before the one at hand */
 
+bool ragged_knows(const row_scope *s, const char *name) {
+  const row_name *n = s->names;
+  while (n && n->name != name) n = n->outer;
+  return n || ragged_is_data(s->g, name);
+}
+
 static const row_name *known(const row_scope *s, const char *name) {
   const row_name *n = s->names;
   while (n && n->name != name) n = n->outer;

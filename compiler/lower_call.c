@@ -221,8 +221,9 @@ static ir_val nest_from(lower *l, const nest *s, size_t k) {
   size_t binds = l->nbind;
   lower_range m = lower_range_measure(l, r);
   bool prod = s->builtin == BUILTIN_PROD && !s->counting;
+  ir_val one = prod ? ir_real(&l->b, 1.0) : 0;
   ir_op *loop = ir_loop_begin(&l->b, prod ? IR_SCAN_OP : IR_PLATE_OP, 1, &m.count);
-  uint32_t carry = prod ? ir_loop_state(l->fn, loop, IR_CARRY, ir_real(&l->b, 1.0)) : 0;
+  uint32_t carry = prod ? ir_loop_state(l->fn, loop, IR_CARRY, one) : 0;
   ir_builder outer = l->b;
   l->b = ir_builder_in(&outer, &loop->u.loop->body);
   lower_range_bind(l, r, &m, loop->u.loop->index[0]);

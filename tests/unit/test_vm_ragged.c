@@ -179,11 +179,11 @@ static void test_values(void **state) {
   static const char *const texts[][2] = {
       /* Reductions of expressions; products; functions of vectors, of the library and of one's own, with sizes. */
       {"fn scaled(v: real[M], a: real): real { let m = mean(v); let r = (v - m) * a; return sum(r[i] * i for i in 1..M) / size(v) }\n"
-       RAGGED UNKNOWN " plate d in 1..D { w[d] ~ Normal(z[d] - mean(z[d] * x[d]), s)\n factor dot(w[d], z[d]) + x[d] @ z[d] + max(abs(z[d])) - log_sum_exp(z[d]) + scaled(z[d], s * s) }\n"
+       RAGGED UNKNOWN " plate d in 1..D { w[d] ~ Normal(z[d] - mean(z[d] * x[d]), s)\n factor dot(w[d], z[d]) + x[d] @ z[d] + max(abs(z[d])) - log_sum_exp(z[d]) + scaled(z[d], s * s) + prod(z[d] * mu[1]) }\n"
        " plate d in 2..D { factor (if len[d] > 1 { sd(z[d]) } else { 0 }) * mu[d] } }",
        PLAIN FLAT " let m = [sum(z[i] * x[i] " ROWS ") / sum(1 " ROWS ") for d in 1..D]\n plate i in 1..N { w[i] ~ Normal(z[i] - m[row[i]], s) }\n"
        " let n = [sum(1 " ROWS ") for d in 1..D]\n let e = [sum(z[i] " ROWS ") / n[d] for d in 1..D]\n"
-       " factor sum((w[i] + x[i]) * z[i] for i in 1..N) + sum(max(abs(z[i]) " ROWS ") - log(sum(exp(z[i]) " ROWS ")) + sum((z[i] - e[d]) * s * s * col[i] " ROWS ") / n[d] for d in 1..D)\n"
+       " factor sum((w[i] + x[i]) * z[i] for i in 1..N) + sum(max(abs(z[i]) " ROWS ") - log(sum(exp(z[i]) " ROWS ")) + sum((z[i] - e[d]) * s * s * col[i] " ROWS ") / n[d] + prod(z[i] * mu[1] " ROWS ") for d in 1..D)\n"
        " factor sum((if n[d] > 1 { sqrt(sum((z[i] - e[d])^2 " ROWS ") / (n[d] - 1)) } else { 0 }) * mu[d] for d in 2..D) }"},
       /* Rows that are kept: sums of parts of rows from the left, of data and of unknowns; shares; gathers; elements of what was kept. */
       {RAGGED UNKNOWN " plate d in 1..D { let c = cumsum(z[d] * s); let p = softmax(z[d]); let u = cumsum(w[d, 2..len[d]] - z[d, 1..len[d] - 1])\n let h[d] = c + 2 * p\n"
