@@ -233,6 +233,8 @@ static void general(parser *p, token t) {
     diag_help(p->diags, d, "a comment starts with `#`; `//` divides and rounds down");
   } else if (p->before.kind == T_RC && e.can[T_SEP]) {
     diag_help(p->diags, d, "statements on one line are separated by `;`");
+  } else if (t.kind == T_COMMA && p->words[0].kind == T_LET && p->nwords && e.can[T_SEP]) {
+    diag_help(p->diags, d, "a `let` defines one name; the next is a statement of its own, on its line or behind `;`");
   } else if (clause) {
     diag_help(p->diags, d, "did you mean `%s`?", clause);
   } else if (p->nwords == 1 && p->words[0].kind == T_ID && n && p->tokens.open[n - 1].kind == T_LC && t.kind == T_ID) {
