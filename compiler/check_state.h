@@ -147,7 +147,7 @@ struct ctx {
   submodel *expanding; /* around the statements that are collected */
   ptr_map arrays;     /* arrays built by elements: see check_elements.c */
   ptr_map draws;      /* name -> elements: all that `~` says of it: see check_order.c */
-  const ast_expr *subscripted; /* the base of the subscripts that are checked, which are read of it alone */
+  const ast_expr *subscripted; /* a name whose elements are not read where it stands: the base of subscripts, which say what is, or an argument of a part */
   const ty_info *result;  /* of the function, for `return` */
   span result_at;
 };

@@ -291,7 +291,11 @@ void submodel_expand(ctx *c, ast_stmt *s) {
 static bool check_signature(ctx *c, submodel *m) {
   const check_model *of = sym_of(m->model)->model;
   bool ok = true;
-  for (size_t i = 0; i < of->ndata; i++) ok = !ty_is_error(check_expr(c, m->args[i])) && ok;
+  for (size_t i = 0; i < of->ndata; i++) {
+    c->subscripted = m->args[i]; /* that the part gets it does not read it: what it does with it is written out */
+    ok = !ty_is_error(check_expr(c, m->args[i])) && ok;
+  }
+  c->subscripted = NULL;
   size_t nsizes = 0; /* numbers of levels, which stand behind the others, are told again in this model */
   while (nsizes < of->nsize_syms && !of->size_syms[nsizes]->level) nsizes++;
   signature sig = {.params = of->data, .n = of->ndata, .sizes = of->size_syms, .nsizes = nsizes};

@@ -227,19 +227,23 @@ static void find_in_block(lower *l, const ast_block *block, defined_list *list) 
 
 /* ---- the two ways of an `if` */
 
-lower_join lower_join_begin(lower *l, const ast_block *then_, const ast_block *else_) {
-  defined_list list = {.whole = true};
-  find_in_block(l, then_, &list);
-  if (else_) find_in_block(l, else_, &list);
-  lower_join j = {.n = list.n, .b = ARENA_ARRAY(l->mem, build *, list.n)};
-  j.before = ARENA_ARRAY(l->mem, ir_val, list.n);
-  j.then_ = ARENA_ARRAY(l->mem, ir_val, list.n);
-  for (size_t k = 0; k < list.n; k++) {
-    build *b = j.b[k] = build_of(l, list.items[k].sym);
+static lower_join join_of(lower *l, const defined_list *list) {
+  lower_join j = {.n = list->n, .b = ARENA_ARRAY(l->mem, build *, list->n)};
+  j.before = ARENA_ARRAY(l->mem, ir_val, list->n);
+  j.then_ = ARENA_ARRAY(l->mem, ir_val, list->n);
+  for (size_t k = 0; k < list->n; k++) {
+    build *b = j.b[k] = build_of(l, list->items[k].sym);
     if (!b->cur) b->cur = nothing_yet(l, b->type);
     j.before[k] = b->cur;
   }
   return j;
+}
+
+lower_join lower_join_begin(lower *l, const ast_block *then_, const ast_block *else_) {
+  defined_list list = {.whole = true};
+  find_in_block(l, then_, &list);
+  if (else_) find_in_block(l, else_, &list);
+  return join_of(l, &list);
 }
 
 void lower_join_turn(lower_join *j) {
@@ -317,11 +321,9 @@ static void run_inside(lower *l, loop_nest *s) {
     s->body(l, s->user);
     return;
   }
-  if (s->defined.n) {
-    lower_refuse(l, s->iter->at, "defining array elements under an `if` filter");
-    return;
-  }
-  ir_op *branch = ir_if_begin(&l->b, lower_scalar_as(l, s->iter->cond, IR_BOOL));
+  ir_val cond = lower_scalar_as(l, s->iter->cond, IR_BOOL);
+  lower_join join = join_of(l, &s->defined); /* draws beside data: unknowns and lets have no filters */
+  ir_op *branch = ir_if_begin(&l->b, cond);
   ir_builder outer = l->b;
   size_t binds = l->nbind, mark = lower_mark(l);
   l->b = ir_builder_in(&outer, &branch->u.branch->then_);
@@ -329,6 +331,8 @@ static void run_inside(lower *l, loop_nest *s) {
   l->nbind = binds;
   lower_forget(l, mark);
   l->b = outer;
+  lower_join_turn(&join);
+  lower_join_end(l, &join, branch);
 }
 
 /* The place of one iteration's part in the level above: from the subscripts that name this loop's indices. */

@@ -170,7 +170,9 @@ static void mark_replicas(const program *p, const ast_block *body, bool *in_orde
     const ast_stmt *x = body->items[k];
     if (x->kind == STMT_GROUP) mark_replicas(p, x->group.body, in_order, any);
     const symbol *y = x->kind == STMT_REPLICATE ? x->replicate.sym : NULL;
-    if (!y || y->kind != SYM_DATA || !y->site || !y->read || y->early || p->model->sites[y->site - 1].as_real) continue;
+    if (!y || y->kind != SYM_DATA || !y->site || y->early) continue;
+    const check_site *s = &p->model->sites[y->site - 1];
+    if ((!y->read && !s->sliced && !s->partial) || s->as_real) continue; /* drawn beside the observations it is the same, and costs less */
     *any = in_order[y->site - 1] = true;
   }
 }

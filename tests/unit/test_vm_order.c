@@ -54,6 +54,10 @@ static const law laws[] = {
     {"data of which the first is given", "model m(y: real[T]) {\n  for t in 2..T { y[t] ~ Normal(0.5 * y[t - 1], 1) }\n}\n", "y = [4, 9, 9]", {"y.rep"}, {4, 2, 1}, {{0}, {0, 1}, {0, 0.5, 1.25}}, ""},
     {"replicas", AR, "y = [9, 9, 9], " AR_DATA, {"y_rep"}, AR_LAW, "  predict y\n"},
     {"replicas of which the first is given", "model m(y: real[T]) {\n  for t in 2..T { y[t] ~ Normal(0.5 * y[t - 1], 1) }\n  predict y\n}\n", "y = [4, 9, 9]", {"y_rep"}, {4, 2, 1}, {{0}, {0, 1}, {0, 0.5, 1.25}}, NULL},
+    {"replicas under a filter", "model m(y: real[T], c: bool[T]) {\n  plate t in 1..T if c[t] { y[t] ~ Normal(1, 1) }\n  predict y\n}\n", "y = [4, 9, 9], c = [0, 1, 1]", {"y_rep"}, {4, 1, 1}, {{0}, {0, 1}, {0, 0, 1}}, NULL},
+    {"replicas of a slice", "model m(y: real[T]) {\n  y[2..T] ~ Normal(1, 1)\n  predict y\n}\n", "y = [4, 9, 9]", {"y_rep"}, {4, 1, 1}, {{0}, {0, 1}, {0, 0, 1}}, NULL},
+    {"replicas of a part", "model ar(y: real[T], s: real) {\n  y[1] ~ Normal(1, 1)\n  for t in 2..T { y[t] ~ Normal(0.5 * y[t - 1], s) }\n  predict y\n}\nmodel m(u: real[T]) {\n  a ~ ar(u, 2)\n}\n", "u = [9, 9]", {"u_rep"}, {1, 0.5},
+     {{1}, {0.5, 4.25}}, NULL},
     {"replicas of the whole", "model m(y: real[N]) {\n  y ~ Normal(1, 2)\n  z ~ Normal(mean(y), 1)\n  predict y\n}\n", "y = [9, 9]", {"y_rep"}, {1, 1}, {{4}, {0, 4}}, NULL},
 };
 
