@@ -7,6 +7,11 @@
 #include "tests/unit/codegen_host.h"
 #include "tests/unit/task_fixture.h"
 
+#define CLAMPED "model m(seen: real[R, C], J: real = 0.8) {\n  s: spin[R, C] ~ Flat()\n" \
+  "  energy -J * sum(s[i, j] * s[i + 1, j] for i in 1..R - 1, j in 1..C) - J * sum(s[i, j] * s[i, j + 1] for i in 1..R, j in 1..C - 1) - sum(seen[i, j] * s[i, j]^3 for i in 1..R, j in 1..C)\n" \
+  "  track up = sum(s) / (R * C)\n}\n" \
+  "infer m on seen = [[0.2, -0.1, 0.4], [1.1, 0.3, -0.6]] given s = [[1, null, null], [null, null, -1]] "
+
 static const char *const programs[] = {
     /* draws of every kind, from a posterior */
     "model m(y: real[N], x: real[N]) {\n"
@@ -52,6 +57,14 @@ static const char *const programs[] = {
     "  let a = attention(e)\n  track e, a, who = closest(e), mood = collective(a, [emotion(J[k], h, actual[k]) for k in 1..K])\n"
     "  predict { flips[k] ~ Bernoulli(flip_chance(e[k])) for k in 1..K }\n}\n"
     "anneal m on K = 5, N = 12, w = [0.4, 0.3, 0.3] with cooling(10) using metropolis(order = random, proposals = 50, replicas = 40)\n",
+    /* sites that are given in part, alone and in a cycle with several parts of nuts */
+    CLAMPED "with gibbs(chains = 2, warmup = 20, draws = 60)\n",
+    CLAMPED "with tempering(beta = linear(0.2 -> 1, rungs = 3), chains = 2, warmup = 20, draws = 60) using metropolis(floor = 0.1, allow_biased = true)\n",
+    "model m(x: real[N]) {\n  mu ~ Normal(0, 2);  tau ~ Gamma(2, 1)\n  plate i in 1..N { k[i] ~ Categorical([0.3, 0.5, 0.2]);  x[i] ~ Normal(mu * k[i], 1 / sqrt(tau)) }\n  track one = mean(k == 1) + mu * tau\n}\n"
+    "infer m on x = [0.2, 1.4, 1.1, 3.2, -0.3] given k = [null, 3, null, null, 1] with cycle(nuts([mu]), gibbs([k]), nuts([tau])), chains = 2, warmup = 50, draws = 60\n",
+    /* colours in the precision that they have by default, back to the best state on the way */
+    "model m(N: int) {\n  s: index(3)[N] ~ Flat()\n  energy 0.7 * sum(if s[i] == s[if i == N { 1 } else { i + 1 }] { 1.0 } else { 0.0 } for i in 1..N)\n  track alike = sum(s[i] == s[i + 1] for i in 1..N - 1)\n}\n"
+    "anneal m on N = 31 with linear(beta = 3 -> 0.2, sweeps = 40) then restart then hold(beta = 2, sweeps = 8) using gibbs(replicas = 70)\n",
 };
 
 static void compare(fixture *a, fixture *b, size_t p, int isa) {
