@@ -2,16 +2,10 @@
  *
  * A schedule that reads nothing is made in calls of many sweeps, one that reads in calls of one.  Both move replicas alike, neither allocates while it sweeps, and
  * where energies are looked at after every sweep both keep the same states. */
-#include "tests/unit/host.h"
-#include "vm/api.h"
+#include "tests/unit/task_fixture.h"
 #include "vm/interp.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
 
 static const char *const glass = "model m(J: real[N, N], h: real[N]) {\n  s: spin[N] ~ Flat()\n"
                                  "  energy -sum(J[i, j] * s[i] * s[j] for i in 1..N, j in 1..N if i < j) - dot(h, s)\n}\n"
@@ -30,22 +24,20 @@ typedef struct outcome {
   size_t n;
 } outcome;
 
-static outcome anneal(const char *model, const char *with) {
-  host heap = {0};
+/* The task of a model, not run yet. */
+static fixture open_anneal(const char *model, const char *with, int threads, host *heap) {
   static char text[4096];
   snprintf(text, sizeof text, "%s%s\n", model, with);
-  aim_config config;
-  aim_config_init(&config);
-  config.alloc = host_fn;
-  config.alloc_user = &heap;
-  aim_vm *vm = aim_vm_new(&config);
-  aim_vm_engine(vm, &interp_engine);
-  aim_program *p;
-  aim_task *t;
-  assert_int_equal(aim_load(vm, "m.aim", text, strlen(text), &p), AIM_OK);
-  assert_int_equal(aim_task_statement(p, 0, &t), AIM_OK);
-  assert_int_equal(aim_set_int(t, "threads", 1), AIM_OK);
-  assert_int_equal(aim_bind(t), AIM_OK);
+  fixture f = open_task(text, (opening){.engine = &interp_engine, .memory = heap});
+  assert_int_equal(aim_set_int(f.t, "threads", threads), AIM_OK);
+  expect_ok(&f, aim_bind(f.t));
+  return f;
+}
+
+static outcome anneal(const char *model, const char *with) {
+  host heap = {0};
+  fixture f = open_anneal(model, with, 1, &heap);
+  aim_task *t = f.t;
   size_t before = heap.calls;
   assert_int_equal(aim_run(t, NULL), AIM_OK);
   outcome o = {.calls = heap.calls - before};
@@ -56,9 +48,7 @@ static outcome anneal(const char *model, const char *with) {
   o.n = draws * s.cells;
   o.draws = malloc(o.n * sizeof *o.draws);
   for (size_t k = 0; k < draws; k++) assert_int_equal(aim_draw_get(t, 0, k, q, o.draws + k * s.cells), AIM_OK);
-  aim_task_free(t);
-  aim_program_free(p);
-  aim_vm_free(vm);
+  close_fixture(&f);
   return o;
 }
 
@@ -127,18 +117,9 @@ typedef struct last {
 } last;
 
 static last anneal_last(const char *model, const char *with, int threads) {
-  static char text[4096];
-  snprintf(text, sizeof text, "%s%s\n", model, with);
-  aim_config config;
-  aim_config_init(&config);
-  aim_vm *vm = aim_vm_new(&config);
-  aim_vm_engine(vm, &interp_engine);
-  aim_program *p;
-  aim_task *t;
-  assert_int_equal(aim_load(vm, "m.aim", text, strlen(text), &p), AIM_OK);
-  assert_int_equal(aim_task_statement(p, 0, &t), AIM_OK);
-  assert_int_equal(aim_set_int(t, "threads", threads), AIM_OK);
-  assert_int_equal(aim_run(t, NULL), AIM_OK);
+  fixture f = open_anneal(model, with, threads, NULL);
+  const aim_task *t = f.t;
+  assert_int_equal(aim_run(f.t, NULL), AIM_OK);
   last x = {0};
   double replicas = 0;
   for (size_t b = 0; b < t->run.annealed.blocks; b++) {
@@ -150,9 +131,7 @@ static last anneal_last(const char *model, const char *with, int threads) {
   }
   x.mean /= replicas;
   x.best = t->run.annealed.mean;
-  aim_task_free(t);
-  aim_program_free(p);
-  aim_vm_free(vm);
+  close_fixture(&f);
   return x;
 }
 

@@ -57,6 +57,12 @@ test_resume_after_kill_9_of_cycle_without_nuts() {
   labels 'mh([a, b]), gibbs([p, k])'
   killed labels.aim labels --thin 800
 }
+# It ends where the whole one does, wherever it was cut.
+test_resume_after_kill_9_of_cycle_until() {
+  labels 'nuts([a]), gibbs([p, k]), nuts([b])'
+  killed labels.aim labels --set 'until=ess(700)'
+  for d in whole part; do says $d/run.json '"until_met": true'; done
+}
 # Replicas as spins, and moved one element at a time; the ladder moves its rungs in warm-up.
 ring() {
   printf 'model ring(n: int) {\n  s: spin[n] ~ Flat()\n  energy -sum(s[i] * s[i %% n + 1] for i in 1..n)\n}\ninfer ring on n = 64 with %s\n' "$1" > ring.aim
