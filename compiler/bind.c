@@ -165,7 +165,7 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
 
   bool *found_of = ARENA_ARRAY(b.a, bool, b.n);
   for (size_t k = 0; k < b.n; k++) ok &= found_of[k] = bind_find(&b, &b.of[k]);
-  if (ok && (!bind_levels(&b) || !bind_ragged(&b))) return false;
+  if (ok && (!bind_levels(&b) || !bind_order(&b) || !bind_ragged(&b))) return false;
   for (size_t k = 0; k < b.n; k++) {
     bound *y = &b.of[k];
     bool found = found_of[k];

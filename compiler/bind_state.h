@@ -20,6 +20,7 @@ typedef struct bound {
   size_t ncolumns;
   span at;                          /* of the binding in a statement or an override; file 0: found by its name */
   bool written;                     /* the binding itself holds the cells */
+  bool listed;                      /* x is in the order of a list of levels (bind_order.c) */
   bool fill;                        /* x is a scalar and stands for every element */
   uint8_t rank;                     /* as declared, when x was accepted */
   int64_t dim[IR_MAX_RANK];         /* extents of x on these axes; -1: x is empty and does not say */
@@ -145,6 +146,8 @@ bool bind_check_sites(binder *b);
 bool bind_tables(binder *b);
 /* Gives columns of texts that share an index(K) the levels of all of them.  False after a report. */
 bool bind_levels(binder *b);
+/* Puts levels, and tables of them, into the order of the list that a size was given.  False after a report. */
+bool bind_order(binder *b);
 /* A note where the order of an array's elements has to be that of levels, and nothing shows that it is. */
 void bind_say_order(binder *b);
 

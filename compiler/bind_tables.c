@@ -256,13 +256,13 @@ void bind_say_order(binder *b) {
   enum { SHOWN = 3 };
   for (size_t k = 0; k < b->model->ndata; k++) {
     const bound *y = &b->of[k];
-    if (!y->x || !y->sym->type || y->rank == 0 || y->fill || y->x->kind == DATA_TEXT) continue;
-    const data_array *own = y->ncolumns ? y->columns[0] : y->x;
+    if (!y->x || !y->sym->type || y->rank == 0 || y->fill || y->listed || y->x->kind == DATA_TEXT) continue;
+    const data_array *own = y->ncolumns ? y->columns[0] : y->missing ? y->missing : y->x;
     if (data_find(&b->tables, own->name) == own) continue;
     for (size_t i = 0; i < b->model->ndata; i++) {
       const bound *z = &b->of[i];
       bool over = false;
-      for (int axis = 0; axis < y->rank; axis++) over |= has_levels(z) && y->sym->type->dim[axis] == z->sym->type->count;
+      for (int axis = 0; axis < y->rank; axis++) over |= has_levels(z) && !z->listed && y->sym->type->dim[axis] == z->sym->type->count;
       if (!over) continue;
       strbuf s;
       strbuf_init(&s, b->a);

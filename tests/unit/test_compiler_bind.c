@@ -259,7 +259,14 @@ static void test_right(void **state) {
   is_ints(&f, "county", 3, (int64_t[]){1, 3, 1});
   assert_true(cells_of(&f, "uranium")[2].real == 0.1);
   is_reals(&f, "income", 3, (double[]){1, 2, 3});
-  assert_int_equal(f.p.diags.n, 1); /* of the missing value alone */
+  assert_int_equal(f.p.diags.n, 0);
+  expect(&f, "listed"); /* in the order of the statement: Zeta, Alpha, Mid */
+  is_ints(&f, "county", 3, (int64_t[]){2, 1, 2});
+  is_reals(&f, "uranium", 2, (double[]){0.1, 0.9});
+  is_reals(&f, "income", 3, (double[]){3, 1, 2});
+  assert_int_equal(size_of(&f, "J"), 3);
+  assert_int_equal(f.p.nmissing, 1);
+  assert_int_equal(f.p.diags.n, 0);
   expect(&f, "matched_by_number");
   is_ints(&f, "id", 2, (int64_t[]){2, 2});
   is_reals(&f, "age", 3, (double[]){31, 32, 33});
