@@ -18,6 +18,7 @@ typedef struct branches {
   check_state *st;
   arena *a;
   const ast_decl *model;
+  ptr_map lets; /* names that stand for values: what is drawn of them is observed, and may be by kinds */
 } branches;
 
 static bool same_text(const branches *b, const ast_expr *x, const ast_expr *y) {
@@ -124,6 +125,7 @@ static ast_expr *switched(const branches *b, const ast_expr *cond, ast_expr *x, 
 /* A draw of what may be an unknown. */
 static bool draws(const branches *b, const ast_stmt *s) {
   if (s->kind != STMT_SAMPLE || s->sample.iter.n || s->sample.dist->kind != EXPR_CALL || !s->sample.target.subs.n) return false;
+  if (ptr_map_get(&b->lets, s->sample.target.name.name)) return false;
   for (size_t i = 0; i < b->model->params.n; i++)
     if (b->model->params.items[i].name.name == s->sample.target.name.name) return false;
   return is_dist(b, s->sample.dist);
@@ -165,7 +167,23 @@ static void join_block(const branches *b, ast_block *body) {
   *body = out;
 }
 
+static void note_lets(branches *b, const ast_block *body) {
+  for (size_t i = 0; body && i < body->n; i++) {
+    ast_stmt *s = body->items[i];
+    switch (s->kind) {
+    case STMT_LET: ptr_map_put(&b->lets, s->let.target.name.name, s); break;
+    case STMT_PLATE: note_lets(b, s->plate.body); break;
+    case STMT_FOR: note_lets(b, s->for_.body); break;
+    case STMT_IF: note_lets(b, s->if_.then), note_lets(b, s->if_.else_); break;
+    case STMT_PREDICT: note_lets(b, s->predict.body); break;
+    default: break;
+    }
+  }
+}
+
 void branches_join(check_state *st, ast_decl *model) {
-  branches b = {st, st->p->mem, model};
+  branches b = {.st = st, .a = st->p->mem, .model = model};
+  ptr_map_init(&b.lets, b.a);
+  note_lets(&b, model->body);
   join_block(&b, model->body);
 }
