@@ -75,6 +75,17 @@ static void test_beta_binomial(void **state) {
     }
 }
 
+/* P(X = n) for a small b, which must not be added to n before x is taken away: of one trial it is a / (a + b). */
+static void test_small_shape(void **state) {
+  (void)state;
+  model_run r;
+  model_open(&r, "model m(n: int, x: int) {\n s ~ Flat()\n a ~ Flat()\n b ~ Flat()\n factor s + logpdf(BetaBinomial(n, a, b), x)\n}", "{\"n\": 1, \"x\": 1}", NEED_DENSITY);
+  double q[3] = {0, 30, 1e-8}, part[3];
+  model_density(&r, q, part);
+  if (!(fabs(part[2] + 1e-8 / 30) <= 1e-14)) fail_msg("%.17g", part[2]);
+  model_close(&r);
+}
+
 static void test_hypergeometric(void **state) {
   (void)state;
   static const struct { int n, marked, other, x; } at[] = {{5, 10, 10, 0}, {5, 10, 10, 4}, {12, 7, 9, 3}, {12, 7, 9, 6}, {300, 900, 1200, 20}, {300, 900, 1200, 128}, {300, 900, 1200, 290},
@@ -103,6 +114,6 @@ static void test_hypergeometric(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_beta_binomial), cmocka_unit_test(test_hypergeometric)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_beta_binomial), cmocka_unit_test(test_small_shape), cmocka_unit_test(test_hypergeometric)};
   return cmocka_run_group_tests_name("tails", tests, NULL, NULL);
 }

@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Makes cdfs.txt: distribution functions of scalar distributions in the mass, in both tails and at extremes of parameters, by mpmath.
+
+Under a heading `call: kinds of parameters, kind of x, rows` a line is
+
+    parameters  x  log P(X <= x)  log P(X > x)
+
+where kinds are r real and n integer.  The lighter tail is computed by itself, by a closed form, a series of positive terms or an
+integral of the density over its value at the end.  The table is kept, so building and testing need neither Python nor mpmath:  python3 make_cdfs.py > cdfs.txt"""
+from mpmath import mp, mpf, atan, atan2, cos, erf, erfc, exp, expm1, hyp1f1, hyp2f1, log, log1p, loggamma, pi, quad, sin, sqrt
+
+mp.dps = 60
+
+
+def lphi(z):
+    return log(erfc(-z / sqrt(mpf(2))) / 2)
+
+
+def rest(t):
+    """log(1 - exp(t))"""
+    return log(-expm1(t))
+
+
+def gamma_p(a, x):
+    return a * log(x) - x - loggamma(a + 1) + log(hyp1f1(1, a + 1, x))
+
+
+def beta(a, b, x, y):
+    if x > mpf(a + 1) / (a + b + 2) and a * y < b * x:
+        return rest(beta(b, a, y, x))
+    return a * log(x) + b * log(y) - log(a) - loggamma(a) - loggamma(b) + loggamma(a + b) + log(hyp2f1(a + b, 1, a + 1, x))
+
+
+def student(nu, z):
+    """log P(T < z), z < 0"""
+    x = nu / (nu + z * z)
+    return beta(nu / 2, mpf(1) / 2, x, z * z / (nu + z * z)) - log(mpf(2))
+
+
+def gamma_pair(a, x):
+    with mp.workdps(60 + int(x)):
+        p = gamma_p(a, x)
+        return p, rest(p)
+
+
+def flipped(pair):
+    return pair[1], pair[0]
+
+
+def student_pair(nu, z):
+    t = student(nu, -abs(z))
+    return (t, rest(t)) if z < 0 else (rest(t), t)
+
+
+def beta_pair(a, b, x, y):
+    return beta(a, b, x, y), beta(b, a, y, x)
+
+
+def skew_light(z, a):
+    """log of the mass of SkewNormal(0, 1, -a) above z"""
+    end = 160 / (1 + a * a)
+    end = end / (sqrt(z * z + end) + z) if z > 0 else sqrt(z * z + end) - z
+    f = lambda t: exp(-t * t / 2) * erfc(a * t / sqrt(mpf(2)))
+    return log(quad(lambda t: f(t) / f(z), [z + end * k / 16 for k in range(17)])) + log(f(z)) - log(2 * pi) / 2
+
+
+def skew_pair(a, z):
+    if a < 0:
+        return flipped(skew_pair(-a, -z))
+    t = skew_light(-z, a)
+    return t, rest(t)
+
+
+def mises_pair(kappa, x):
+    """The lighter side from the density, cut where it has fallen by e^-90."""
+    c = cos(x) - 90 / kappa if kappa else mpf(-2)
+    end = mp.acos(c) if c > -1 else pi
+    f = lambda t: exp(kappa * (cos(t) - cos(x)))
+    tail = quad(f, [abs(x) + (end - abs(x)) * k / 16 for k in range(17)])
+    t = log(tail / (2 * pi * mp.besseli(0, kappa))) + kappa * cos(x)
+    return (t, rest(t)) if x < 0 else (rest(t), t)
+
+
+def inflated(theta, pair):
+    return log(theta + (1 - theta) * exp(pair[0])), log1p(-theta) + pair[1]
+
+
+def weibull(a, s, x):
+    t = (x / s)**a
+    return rest(-t), -t
+
+
+def frechet(a, s, x):
+    t = (x / s)**-a
+    return -t, rest(-t)
+
+
+def logistic(z):
+    return -log1p(exp(-z)), -log1p(exp(z))
+
+
+def laplace(z):
+    t = -abs(z) - log(mpf(2))
+    return (t, log1p(-exp(t))) if z < 0 else (log1p(-exp(t)), t)
+
+
+SCALES = ["1e-150", "1e-8", "1", "1e8", "1e150"]
+SHAPES = ["1e-8", "1e-3", "0.5", "1", "30", "1e4"]
+WIDE = [-37, -8.3, -1, -1e-10, 0, 1e-10, 1, 8.3, 37]
+located = [(0, s, float(s) * z) for s in SCALES for z in WIDE]
+halves = [(s, float(s) * z) for s in SCALES for z in (1e-100, 1e-10, 0.5, 1, 8.3, 37)]
+shaped = [(a, s, float(s) * y) for a in SHAPES for s in ("1e-8", "1", "1e8") for y in (1e-8, 0.9, 1, 1.1, 3) if float(a) * abs(mp.log(y)) < 200]
+gammas = [(a, b, float(a) / float(b) * y) for a in SHAPES[:-1] + ["300"] for b in ("1e-150", "1", "1e150") for y in (1e-8, 0.5, 1, 1.5)]
+inverse = [(a, b, float(b) / float(a) / y) for a, b, x in gammas for y in [float(x) * float(b) / float(a)]]
+betas = [(a, b, x) for a in SHAPES[1:-1] for b in SHAPES[1:-1] for x in (1e-8, 0.3, float(a) / (float(a) + float(b)), 1 - 1e-8)]
+
+D = [
+    ("Normal", "rr", "real", lambda m, s, x: (lphi((x - m) / s), lphi((m - x) / s)), located),
+    ("Cauchy", "rr", "real", lambda m, s, x: (log(atan2(1, (m - x) / s) / pi), log(atan2(1, (x - m) / s) / pi)), located + [(0, 1, -1e200), (0, 1, 1e150)]),
+    ("Laplace", "rr", "real", lambda m, s, x: laplace((x - m) / s), located),
+    ("Logistic", "rr", "real", lambda m, s, x: logistic((x - m) / s), located + [(0, 1, 700), (0, 1, -1e5)]),
+    ("Gumbel", "rr", "real", lambda m, s, x: (-exp(-(x - m) / s), rest(-exp(-(x - m) / s))), [r for r in located if r[2] / float(r[1]) > -9]),
+    ("StudentT", "rrr", "real", lambda nu, m, s, x: student_pair(nu, (x - m) / s), [(nu, 0, 1, z) for nu in SHAPES + ["1e8"] for z in WIDE + [1e100, -1e154, 1e155, -1e200, 1e300] if z and (float(nu) < 1e3 or abs(z) < 40)]),
+    ("SkewNormal", "rrr", "real", lambda m, s, a, x: skew_pair(a, (x - m) / s), [(0, 1, a, z) for a in ("1", "-5", "100", "1e6") for z in (0.01, 0.5, 3, -0.001, -1, -6) if (z < 0) == (float(a) > 0)]),
+    ("VonMises", "rr", "real", lambda m, k, x: mises_pair(k, x - m), [(0, k, x) for k in ("0", "1e-8", "1", "30", "1e3", "1e6") for x in (-3, -1, -0.05, 1e-3, 0.002, 0.1, 2)]),
+    ("HalfNormal", "r", "real", lambda s, x: (log(erf(x / s / sqrt(mpf(2)))), log(erfc(x / s / sqrt(mpf(2))))), halves),
+    ("HalfCauchy", "r", "real", lambda s, x: (log(2 / pi * atan(x / s)), log(2 / pi * atan2(1, x / s))), halves),
+    ("HalfStudentT", "rr", "real", lambda nu, s, x: (rest(log(mpf(2)) + student(nu, -x / s)), log(mpf(2)) + student(nu, -x / s)), [(nu, 1, z) for nu in SHAPES[2:] for z in (1e-3, 0.5, 1, 8.3, 1e10, 1e200) if float(nu) < 1e3 or z < 40]),
+    ("LogNormal", "rr", "real", lambda m, s, x: (lphi((log(x) - m) / s), lphi((m - log(x)) / s)), [(m, s, x) for m in (0, -600, 600) for s in ("1", "30", "1e8") for x in (1e-300, 1e-8, 1, 1e8, 1e300) if abs(mp.log(x) - m) / float(s) < 1e3]),
+    ("Exponential", "r", "real", lambda q, x: (rest(-q * x), -q * x), [(1 / float(s), x) for s, x in halves]),
+    ("Rayleigh", "r", "real", lambda s, x: (rest(-(x / s)**2 / 2), -(x / s)**2 / 2), halves),
+    ("Weibull", "rr", "real", weibull, shaped),
+    ("Frechet", "rr", "real", frechet, shaped),
+    ("LogLogistic", "rr", "real", lambda a, s, x: logistic(a * log(x / s)), [r for r in shaped if float(r[0]) < 1e3]),
+    ("Pareto", "rr", "real", lambda a, s, x: (rest(-a * log(x / s)), -a * log(x / s)), [(a, s, float(s) * y) for a in SHAPES + ["1e8"] for s in SCALES for y in (1 + 2**-52, 1.0001, 1.1, 3, 1e8)]),
+    ("Gamma", "rr", "real", lambda a, b, x: gamma_pair(a, b * x), gammas),
+    ("InvGamma", "rr", "real", lambda a, b, x: flipped(gamma_pair(a, b / x)), inverse),
+    ("ChiSquared", "r", "real", lambda n, x: gamma_pair(n / 2, x / 2), [(a, float(a) * y) for a in SHAPES[:-1] for y in (1e-3, 0.9, 1, 1.1)]),
+    ("InvChiSquared", "r", "real", lambda n, x: flipped(gamma_pair(n / 2, 1 / x / 2)), [(a, 1 / (float(a) * y)) for a in SHAPES[:-1] for y in (1e-3, 0.9, 1, 1.1)]),
+    ("ScaledInvChiSquared", "rr", "real", lambda n, s, x: flipped(gamma_pair(n / 2, n * s * s / x / 2)), [(a, s, float(s)**2 / y) for a in SHAPES[:-1] for s in ("1e-8", "1", "1e8") for y in (1e-3, 0.9, 1, 1.1)]),
+    ("ExpModNormal", "rrr", "real", lambda m, s, q, x: (None, log(exp(lphi((m - x) / s)) + exp((q * s)**2 / 2 - q * (x - m) + lphi((x - m) / s - q * s)))), [(0, s, q, x) for s in ("0.1", "1", "10") for q in ("0.1", "1", "3") for x in (-float(s), 0, float(s), 5 * float(s), 1 / float(q))]),
+    ("Uniform", "rr", "real", lambda a, b, x: (log((x - a) / (b - a)), log((b - x) / (b - a))), [(0, 1, 1e-300), (0, 1, 1 - 2**-53), (-1e8, 1e8, 1e8 - 1e-7), (1, 2, 1 + 2**-52)]),
+    ("Beta", "rr", "real", lambda a, b, x: beta_pair(a, b, x, 1 - x), betas),
+    ("Binomial", "nr", "int", lambda n, p, x: beta_pair(n - x, x + 1, 1 - p, p), [(n, p, x) for n in (1, 10, 1000) for p in ("1e-300", "1e-8", "0.3", "0.5", "0.99999999") for x in sorted({0, n // 3, n // 2, n - 1})]),
+    ("Poisson", "r", "int", lambda m, x: flipped(gamma_pair(mpf(x + 1), m)), [(m, x) for m in ("1e-300", "1e-8", "1", "30", "300") for x in (0, 1, 5, 30, 300, 350) if x < 2 * float(m) + 100]),
+    ("NegBinomial", "rr", "int", lambda m, f, x: beta_pair(f, mpf(x + 1), f / (m + f), m / (m + f)), [(m, f, x) for m in ("1e-8", "1", "30") for f in ("1e-3", "1", "30", "1e5", "1e10") for x in (0, 1, 5, 40)] + [("1e3", "1e10", 0)]),
+    ("ZeroInflatedPoisson", "rr", "int", lambda t, m, x: inflated(t, flipped(gamma_pair(mpf(x + 1), m))), [(t, m, x) for t in ("1e-300", "1e-8", "0.5", "0.99999999") for m in ("1e-8", "1", "30") for x in (0, 1, 30)]),
+    ("Geometric", "r", "int", lambda p, x: (rest((x + 1) * log1p(-p)), (x + 1) * log1p(-p)), [(p, x) for p in ("1e-300", "1e-10", "0.5", "0.99999999") for x in (0, 1, 5, 10**9)]),
+    ("DiscreteUniform", "nn", "int", lambda a, b, x: (log((x - a + 1) / (b - a + 1)), log((b - x) / (b - a + 1))), [(0, 10**9, 0), (0, 10**9, 10**9 - 1), (-5, 5, 0)]),
+]
+
+for name, kinds, kind, pair, rows in D:
+    lines = []
+    for r in rows:
+        v = [float(t) for t in r]
+        low, high = pair(*[mpf(t) for t in v])
+        low = rest(high) if low is None else low
+        if low > -1e300 and high > -1e300:
+            lines.append(" ".join(["%.17g" % t for t in v] + [mp.nstr(low, 20), mp.nstr(high, 20)]))
+    print("%s(%s): %s %s %d" % (name, ", ".join("p%d[i]" % k for k in range(len(kinds))), kinds, kind, len(lines)))
+    print("\n".join(lines), flush=True)
