@@ -273,9 +273,9 @@ static ir_val distribution_function(lower *l, const draw_from *f, const ir_dist 
 
 struct lower_tails {
   lower *l;
-  const draw_from *whole;        /* of what draws integers: its parameters here, for what lies outside of its support; else NULL */
+  const draw_from *from;         /* its parameters here */
   const ir_dist *d;
-  ir_fn *logcdf, *logccdf;       /* or NULL: of the cdf */
+  bool below, above;             /* the logarithm of that tail keeps its digits */
   ir_val args[MAX_ARGS + 1];     /* x goes in front */
 };
 
@@ -283,17 +283,11 @@ ir_val lower_tail(ir_builder *b, lower_tails *t, int builtin, ir_val x) {
   ir_val args[MAX_ARGS + 1];
   memcpy(args, t->args, (t->d->nparams + 1) * sizeof *args);
   args[0] = x;
-  if (t->whole) {
-    ir_builder was = t->l->b;
-    t->l->b = *b;
-    ir_val v = distribution_function(t->l, t->whole, t->d, builtin, args);
-    t->l->b = was;
-    return v;
-  }
-  ir_fn *f = builtin == BUILTIN_LOGCDF ? t->logcdf : builtin == BUILTIN_LOGCCDF ? t->logccdf : NULL;
-  ir_val v = ir_call(b, f ? f : t->d->cdf, t->d->nparams + 1, args)->res[0];
-  if (f || builtin == BUILTIN_CDF) return v;
-  return builtin == BUILTIN_LOGCCDF ? ir_op1(b, IR_LOG1P_OP, ir_op1(b, IR_NEG_OP, v)) : ir_op1(b, IR_LOG_OP, v);
+  ir_builder was = t->l->b;
+  t->l->b = *b;
+  ir_val v = distribution_function(t->l, t->from, t->d, builtin, args);
+  t->l->b = was;
+  return v;
 }
 
 /* log(exp(big) - exp(small)) */
@@ -304,13 +298,12 @@ static ir_val log_difference(ir_builder *b, ir_val big, ir_val small) {
 
 /* The log of the mass in (lo, hi], from the tail that it lies in where the distribution knows the log of that. */
 static ir_val log_mass(ir_builder *b, lower_tails *t, ir_val lo, ir_val hi) {
-  bool below_known = t->logcdf || t->whole, above_known = t->logccdf || t->whole;
-  if (!hi && !above_known) return ir_op1(b, IR_LOG_OP, ir_op2(b, IR_SUB_OP, ir_real(b, 1.0), lower_tail(b, t, BUILTIN_CDF, lo)));
+  if (!hi && !t->above) return ir_op1(b, IR_LOG_OP, ir_op2(b, IR_SUB_OP, ir_real(b, 1.0), lower_tail(b, t, BUILTIN_CDF, lo)));
   if (!hi) return lower_tail(b, t, BUILTIN_LOGCCDF, lo);
   if (!lo) return lower_tail(b, t, BUILTIN_LOGCDF, hi);
-  if (!below_known && !above_known) return ir_op1(b, IR_LOG_OP, ir_op2(b, IR_SUB_OP, lower_tail(b, t, BUILTIN_CDF, hi), lower_tail(b, t, BUILTIN_CDF, lo)));
-  if (!below_known) return log_difference(b, lower_tail(b, t, BUILTIN_LOGCCDF, lo), lower_tail(b, t, BUILTIN_LOGCCDF, hi));
-  if (!above_known) return log_difference(b, lower_tail(b, t, BUILTIN_LOGCDF, hi), lower_tail(b, t, BUILTIN_LOGCDF, lo));
+  if (!t->below && !t->above) return ir_op1(b, IR_LOG_OP, ir_op2(b, IR_SUB_OP, lower_tail(b, t, BUILTIN_CDF, hi), lower_tail(b, t, BUILTIN_CDF, lo)));
+  if (!t->below) return log_difference(b, lower_tail(b, t, BUILTIN_LOGCCDF, lo), lower_tail(b, t, BUILTIN_LOGCCDF, hi));
+  if (!t->above) return log_difference(b, lower_tail(b, t, BUILTIN_LOGCDF, hi), lower_tail(b, t, BUILTIN_LOGCDF, lo));
   ir_op *upper = ir_if_begin(b, ir_op2(b, IR_LT_OP, ir_real(b, 0.5), lower_tail(b, t, BUILTIN_CDF, lo)));
   ir_builder above = ir_builder_in(b, &upper->u.branch->then_), below = ir_builder_in(b, &upper->u.branch->else_);
   ir_val x = log_difference(&above, lower_tail(&above, t, BUILTIN_LOGCCDF, lo), lower_tail(&above, t, BUILTIN_LOGCCDF, hi));
@@ -341,28 +334,22 @@ static ir_fn *forward(lower *l, const char *name, ir_fn *from, const ir_dist *d,
 }
 
 /* The tails of d inside fn, which l has entered and whose parameters from `first` on are those of d. */
-static lower_tails tails_in(lower *l, const draw_from *f, const ir_dist *d, ir_type x, const ir_val *first, draw_from *whole /* OUT */) {
-  lower_tails t = {.l = l, .d = d};
+static lower_tails tails_in(lower *l, const draw_from *f, const ir_dist *d, const ir_val *first, draw_from *from /* OUT */) {
+  *from = *f;
+  from->n = d->nparams;
+  memcpy(from->args, first, d->nparams * sizeof *first);
+  lower_tails t = {.l = l, .from = from, .d = d, .below = d->discrete || f->d->logcdf, .above = d->discrete || f->d->logccdf};
   memcpy(t.args + 1, first, d->nparams * sizeof *first);
-  if (!d->discrete) {
-    t.logcdf = log_cdf_of(l, f->d, d, f->types, x);
-    t.logccdf = log_ccdf_of(l, f->d, d, f->types, x);
-    return t;
-  }
-  *whole = *f;
-  whole->n = d->nparams;
-  memcpy(whole->args, first, d->nparams * sizeof *first);
-  t.whole = whole;
   return t;
 }
 
-static ir_fn *truncated_logpdf(lower *l, const char *name, const draw_from *f, const ir_dist *d, const bounds *b, ir_type x) {
+static ir_fn *truncated_logpdf(lower *l, const char *name, const draw_from *f, const ir_dist *d, const bounds *b) {
   ir_val all[MAX_ARGS + 2], lo, hi;
   ir_fn *fn = with_bounds(l, name, d->logpdf, d, b->cut_lo, b->cut_hi, all, &lo, &hi);
   lower_saved saved;
   lower_enter(l, fn, &saved);
-  draw_from whole;
-  lower_tails t = tails_in(l, f, d, x, all + 1, &whole);
+  draw_from here;
+  lower_tails t = tails_in(l, f, d, all + 1, &here);
   ir_val v = ir_call(&l->b, d->logpdf, d->nparams + 1, all)->res[0];
   /* No mass, as far as the cdf can tell, or bounds the wrong way round (NaN): outside the support of what the bounds depend on. */
   ir_builder in = l->b;
@@ -375,21 +362,21 @@ static ir_fn *truncated_logpdf(lower *l, const char *name, const draw_from *f, c
   return fn;
 }
 
-static ir_fn *truncated_draw(lower *l, const char *name, const draw_from *f, const ir_dist *d, const bounds *b, ir_type x) {
+static ir_fn *truncated_draw(lower *l, const char *name, const draw_from *f, const ir_dist *d, const bounds *b) {
   if (!d->sample) return NULL;
   ir_val all[MAX_ARGS + 2], lo, hi;
   ir_fn *fn = with_bounds(l, name, d->sample, d, b->cut_lo, b->cut_hi, all, &lo, &hi);
   lower_saved saved;
   lower_enter(l, fn, &saved);
-  draw_from whole;
-  lower_tails t = tails_in(l, f, d, x, all + 2, &whole);
+  draw_from here;
+  lower_tails t = tails_in(l, f, d, all + 2, &here);
   ir_val v = lower_truncated_draw(&l->b, d, &t, all, lo, hi);
   ir_return(fn, 1, &v);
   lower_leave(l, &saved);
   return fn;
 }
 
-static ir_dist *truncated(lower *l, draw_from *f, ir_dist *d, const bounds *b, ir_type x) {
+static ir_dist *truncated(lower *l, draw_from *f, ir_dist *d, const bounds *b) {
   if ((!b->cut_lo && !b->cut_hi) || !d->cdf) return d;
   const char *name = member_name(l, d->name, !b->cut_hi ? "above" : !b->cut_lo ? "below" : "between");
   if (b->cut_lo) f->args[f->n++] = b->lo;
@@ -400,8 +387,8 @@ static ir_dist *truncated(lower *l, draw_from *f, ir_dist *d, const bounds *b, i
   r->support = d->support;
   r->discrete = d->discrete;
   r->nparams = f->n;
-  r->logpdf = truncated_logpdf(l, member_name(l, name, "logpdf"), f, d, b, x);
-  r->sample = truncated_draw(l, member_name(l, name, "sample"), f, d, b, x);
+  r->logpdf = truncated_logpdf(l, member_name(l, name, "logpdf"), f, d, b);
+  r->sample = truncated_draw(l, member_name(l, name, "sample"), f, d, b);
   r->valid = forward(l, member_name(l, name, "valid"), d->valid, d, b);
   return r;
 }
@@ -495,7 +482,7 @@ static void one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, ui
   if (latent || unknown) {
     b = intersect(l, &f, t->sym->type, n, idx);
     t->site->support = (uint8_t)b.support;
-    if (unknown) d = truncated(l, &f, d, &b, x);
+    if (unknown) d = truncated(l, &f, d, &b);
   }
   if (latent) {
     bool cut = b.cut_lo || b.cut_hi;
