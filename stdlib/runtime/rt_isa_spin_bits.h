@@ -196,12 +196,15 @@ RT_INLINE rt_vw rt_where(const rt_vw low[8], const rt_vw *high, int v, int plane
 RT_INLINE rt_vw rt_digit_of(const rt_vw *function, const uint8_t *leaf, const rt_vw *plane, int planes)
 {
   rt_vw x[RT_LEAVES];
+  int count = 1 << (planes - 2);
 #pragma GCC unroll 16
-  for (int l = 0; l < 1 << (planes - 2); l++) x[l] = function[leaf[l]];
+  for (int l = 0; l < count; l++) x[l] = function[leaf[l]];
 #pragma GCC unroll 4
-  for (int k = 2; k < planes; k++)
+  for (int k = 2; k < planes; k++) {
+    count /= 2;
 #pragma GCC unroll 8
-    for (int l = 0; l < 1 << (planes - 1 - k); l++) x[l] = rt_less(plane[k], x[2 * l + 1], x[2 * l]);
+    for (int l = 0; l < count; l++) x[l] = rt_less(plane[k], x[2 * l + 1], x[2 * l]);
+  }
   return x[0];
 }
 
