@@ -46,6 +46,8 @@ ir_fn *derive_loglik(check_program *p, ir_module *m, const ir_fn *model, const i
  * the structural passes, before fma is formed.  Index lists of gathers become frame values: *prepare is extended, or made.  *local tells
  * whether no loop over the whole model is left. */
 ir_fn *derive_local(ir_module *m, const ir_fn *density, ir_fn **prepare, const ir_site *site, bool together, bool *local);
+/* The same function with sums of sums as sums over boxes, which derive_local narrows along every axis.  density: as there. */
+ir_fn *derive_boxes(ir_module *m, const ir_fn *density);
 /* @weights.<site>(latents, list, first, n) -> real[states, piece]: the log weight of each state of the elements list[first] .. list[first + n - 1] given
  * everything else, up to a constant for each element; n is at most `piece`, and behind it stands nothing of use.  Elements are numbered in row-major order.  states->apart: none
  * reads another; then there is no list, unless they are asked for in any order (scattered): the elements are first .. first + n - 1.  The piece is DERIVE_WEIGHED, but 1 where elements read each other and no

@@ -40,6 +40,16 @@ typedef struct localiser {
 
 /* ---- terms */
 
+/* A real that is whole: a sum of integers is one of reals (of less than 2^53), made an integer behind it. */
+static bool is_whole(const localiser *l, ir_val v) {
+  const ir_op *op = ir_def_op(l->d, v);
+  if (op && op->code == IR_PLATE_OP) {
+    const ir_out *out = &op->u.loop->out[ir_value_of(l->d, v)->slot];
+    return out->mode == IR_SUM && is_whole(l, out->yield);
+  }
+  return op && op->code == IR_TO_REAL_OP;
+}
+
 static void split(localiser *l, ir_val v, term t) {
   if (!l->dep[v]) return;
   const ir_op *op = ir_def_op(l->d, v);
@@ -63,6 +73,12 @@ static void split(localiser *l, ir_val v, term t) {
       return;
     }
     break;
+  case IR_TO_REAL_OP: {
+    const ir_op *whole = ir_def_op(l->d, op->args[0]);
+    if (!whole || whole->code != IR_TO_INT_OP || !is_whole(l, whole->args[0])) break;
+    split(l, whole->args[0], t);
+    return;
+  }
   case IR_GUARD_OP:
     if (l->dep[op->args[0]]) break;
     ir_val cond = ir_map_get(&l->c.map, op->args[0]);

@@ -542,9 +542,10 @@ static void build_elements(building *b, ir_fn *of, bool together) {
   ir_fn *plain = b->need & NEED_NATURAL ? derived(derive_density(&p->check, m, p->ir)) : NULL; /* for what is drawn together */
   passes_structural(m, of);
   passes_data(m, of, false);
+  ir_fn *boxes = derived(derive_boxes(m, of));
   for (size_t k = 0; k < p->nsites; k++) {
     program_site *x = &p->site[k];
-    ir_fn *local = derived(derive_local(m, of, &b->prepare, x->site, together, &x->local));
+    ir_fn *local = derived(derive_local(m, x->batch_rank ? boxes : of, &b->prepare, x->site, together, &x->local));
     ir_fn *natural = b->need & NEED_NATURAL ? derived(derive_natural(m, local, x->site, &x->conjugate)) : NULL;
     if (natural) passes_run(m, natural);
     if (natural && x->batch_rank && !coupled(natural, x)) passes_run(m, derived(derive_naturals(m, natural, x->site)));
@@ -556,6 +557,7 @@ static void build_elements(building *b, ir_fn *of, bool together) {
     ir_fn *point = derived(derive_point(&p->check, m, p->ir, x->site));
     if (point) passes_run(m, point);
   }
+  ir_fn_remove(m, boxes);
   if (plain) ir_fn_remove(m, plain);
 }
 

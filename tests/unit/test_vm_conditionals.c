@@ -379,6 +379,19 @@ static void test_kept_models(void **state) {
   }
 }
 
+/* Sums over pairs, of integers too, are looked at where an element stands in them. */
+static void test_lattice(void **state) {
+  (void)state;
+  static const char text[] = "model m(h: real[R, C]) {\n  s: spin[R, C] ~ Flat()\n"
+                             "  energy -0.8 * sum(s[i, j] * s[i + 1, j] for i in 1..R - 1, j in 1..C) - 0.8 * sum(s[i, j] * s[i, j + 1] for i in 1..R, j in 1..C - 1)\n"
+                             "  energy -sum(h[i, j] * s[i, j] for i in 1..R, j in 1..C)\n}\ninfer m on h = [[0.2, -0.1, 0.4], [1.1, 0.3, -0.6]] with gibbs\n";
+  subject s;
+  assert_true(open_subject(&s, text, 1));
+  assert_true(s.f.t->p.site[0].local && s.tables.finite[0].weighed);
+  check_subject(&s);
+  close_subject(&s);
+}
+
 static void test_random_models(void **state) {
   (void)state;
   static const char *const methods[] = {"gibbs", "gibbs(order = random)", "gibbs(order = coloured)"};
@@ -403,6 +416,6 @@ static void test_random_models(void **state) {
 int main(int argc, char **argv) {
   if (argc > 1) models = strtoull(argv[1], NULL, 10);
   if (argc > 2) first_seed = strtoull(argv[2], NULL, 10);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept_models), cmocka_unit_test(test_random_models)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept_models), cmocka_unit_test(test_lattice), cmocka_unit_test(test_random_models)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
