@@ -86,6 +86,23 @@ static void test_small_shape(void **state) {
   model_close(&r);
 }
 
+/* LKJ of two variables at 0 is Gamma(eta + 1/2) / (Gamma(1/2) Gamma(eta)), which a small eta comes near. */
+static void test_small_eta(void **state) {
+  (void)state;
+  static const char *const calls[] = {"LKJ(eta), [[1.0, 0.0], [0.0, 1.0]]", "LKJCholesky(eta), [[1.0, 0.0], [0.0, 1.0]]"};
+  for (int k = 0; k < 2; k++) {
+    char text[256];
+    sprintf(text, "model m() {\n s ~ Flat()\n eta ~ Flat()\n factor s + logpdf(%s)\n}", calls[k]);
+    model_run r;
+    model_open(&r, text, NULL, NEED_DENSITY);
+    double q[2] = {0, 1e-8}, part[3];
+    model_density(&r, q, part);
+    const real eta = q[1], want = lgammal(eta + 0.5L) - lgammal(0.5L) - lgammal(eta);
+    if (!(fabsl(part[2] - want) <= 1e-13L * fabsl(want))) fail_msg("%s: %.17g, not %.17Lg", calls[k], part[2], want);
+    model_close(&r);
+  }
+}
+
 static void test_hypergeometric(void **state) {
   (void)state;
   static const struct { int n, marked, other, x; } at[] = {{5, 10, 10, 0}, {5, 10, 10, 4}, {12, 7, 9, 3}, {12, 7, 9, 6}, {300, 900, 1200, 20}, {300, 900, 1200, 128}, {300, 900, 1200, 290},
@@ -114,6 +131,6 @@ static void test_hypergeometric(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_beta_binomial), cmocka_unit_test(test_small_shape), cmocka_unit_test(test_hypergeometric)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_beta_binomial), cmocka_unit_test(test_small_shape), cmocka_unit_test(test_small_eta), cmocka_unit_test(test_hypergeometric)};
   return cmocka_run_group_tests_name("tails", tests, NULL, NULL);
 }
