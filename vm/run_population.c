@@ -174,6 +174,7 @@ static run_status run_one(populations *m, size_t job, size_t thread, eval_worker
   const uint64_t key = rt_key_fold(r->o.seed, job);
   run_rest_begin(r, (int)job, w);
   if (c->from && c->from->bytes == 0) return RUN_OK;
+  if (run_stopping(r)) return RUN_STOPPED; /* a first sweep may take long */
   if (c->from) rest(p, key, &(rest_bytes){.from = (const char *)(c->from + 1)});
   else {
     if (!replicas_start(&p->x, w, thread, key, 0)) return p->x.status;
