@@ -79,8 +79,64 @@ static void set_colour(args *a, const char *text, struct argp_state *s) {
   else argp_error(s, "--color wants auto, always or never, not `%s`", text);
 }
 
+/* What `aimc COMMAND --help` shows, and what the command takes.  shown: keys; 's' stands for the options of statements. */
+typedef struct command_help {
+  const char *name, *usage, *doc;
+  int shown[16];
+} command_help;
+
+static const command_help helps[] = {
+    {"run", "run FILE", "Runs the statements of a file: draws, summary, advice.",
+     {'d', KEY_OUT, KEY_RESUME, 'o', KEY_REPORT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
+    {"check", "check FILE...", "Says what is wrong with models, without data; with --physics, what is wrong with kernels.",
+     {KEY_PHYSICS, 'd', KEY_ONLY, 's', KEY_ANY_PATH, 'q', KEY_JSON, KEY_COLOUR}},
+    {"fmt", "fmt FILE...", "Lays out source files in place: spaces and indentation; comments and line breaks stay.", {KEY_CHECK, 'q', KEY_COLOUR}},
+    {"explain", "explain FILE", "The method and why, the sites, what a gradient costs; of an agent, its factors and tables.",
+     {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_JSON, KEY_COLOUR}},
+    {"ir", "ir FILE", "What a model becomes, before data are known.", {'d', KEY_ONLY, 's', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
+    {"build", "build FILE", "Makes an object and a C header of a model, for programs that have no AIM.",
+     {'d', 'o', KEY_CPU, KEY_RUNTIME, KEY_ONLY, KEY_ANY_PATH, KEY_COLOUR}},
+    {"bench", "bench FILE", "What a model costs on this machine, on each engine.",
+     {'d', KEY_ONLY, 's', KEY_ISA, KEY_ANY_PATH, KEY_JSON, KEY_COLOUR}},
+    {"loo", "loo FILE", "How well models would predict observations that they have not seen (PSIS-LOO, WAIC), and which of them would best.",
+     {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, 'q', KEY_COLOUR}},
+    {"sbc", "sbc FILE", "Whether a statement's method finds what the model itself simulates (simulation-based calibration).",
+     {KEY_SIMULATIONS, 'd', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
+    {"export", "export DIR FILE...", "Writes the draws of a run that has ended as .nc (ArviZ), .csv (a table, as R's posterior has it), .npz or .json.", {KEY_JSON, KEY_COLOUR}},
+    {"report", "report DIR...", "Makes a page of HTML of a run that has ended, or of several, beside each other: DIR/report.html, or --output.", {'o', KEY_JSON, KEY_COLOUR}},
+    {"doctor", "doctor", "This machine and this build.", {KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_COLOUR}},
+    {"cache", "cache [show | clear | path]", "Compiled models that are kept: how many, remove them, where.", {KEY_CACHE}},
+};
+
+enum { N_OPTIONS = sizeof options / sizeof options[0], N_HELPS = sizeof helps / sizeof helps[0] };
+
+static bool is_shown(const command_help *h, int key) {
+  if (key >= KEY_OPTION || key == KEY_SET) key = 's';
+  if (key == KEY_CACHE_SIZE) key = KEY_CACHE;
+  if (key == KEY_SYMBOLS) key = KEY_ENGINE;
+  for (const int *k = h->shown; *k; k++)
+    if (*k == key) return true;
+  return false;
+}
+
+static const command_help *help_of(const char *command) {
+  for (size_t k = 0; k < N_HELPS; k++)
+    if (strcmp(command, helps[k].name) == 0) return &helps[k];
+  return NULL;
+}
+
+/* A flag that a command would not look at is a mistake about what it does.  How messages look is said to any. */
+static void check_taken(int key, struct argp_state *s) {
+  const command_help *h = help_of(s->argv[1]);
+  if (!h || key == 'q' || key == KEY_JSON || key == KEY_COLOUR || is_shown(h, key)) return;
+  const struct argp_option *o = options;
+  while (o->name && o->key != key) o++;
+  if (o->name) argp_error(s, "`%s` has no --%s", h->name, o->name);
+}
+
 static error_t parse_one(int key, char *arg, struct argp_state *s) {
   args *a = s->input;
+  check_taken(key, s);
   if (key >= KEY_OPTION && key < KEY_OPTION + N_STATEMENT_OPTIONS) {
     add_option(a, statement_option[key - KEY_OPTION], arg, s);
     return 0;
@@ -128,46 +184,6 @@ static error_t parse_one(int key, char *arg, struct argp_state *s) {
   }
 }
 
-/* What `aimc COMMAND --help` shows.  shown: keys; 's' stands for the options of statements. */
-typedef struct command_help {
-  const char *name, *usage, *doc;
-  int shown[16];
-} command_help;
-
-static const command_help helps[] = {
-    {"run", "run FILE", "Runs the statements of a file: draws, summary, advice.",
-     {'d', KEY_OUT, KEY_RESUME, 'o', KEY_REPORT, KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
-    {"check", "check FILE...", "Says what is wrong with models, without data; with --physics, what is wrong with kernels.",
-     {KEY_PHYSICS, 'd', KEY_ONLY, 's', KEY_ANY_PATH, 'q', KEY_JSON, KEY_COLOUR}},
-    {"fmt", "fmt FILE...", "Lays out source files in place: spaces and indentation; comments and line breaks stay.", {KEY_CHECK, 'q', KEY_COLOUR}},
-    {"explain", "explain FILE", "The method and why, the sites, what a gradient costs; of an agent, its factors and tables.",
-     {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ANY_PATH, KEY_JSON, KEY_COLOUR}},
-    {"ir", "ir FILE", "What a model becomes, before data are known.", {'d', KEY_ONLY, 's', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
-    {"build", "build FILE", "Makes an object and a C header of a model, for programs that have no AIM.",
-     {'d', 'o', KEY_CPU, KEY_RUNTIME, KEY_ONLY, KEY_ANY_PATH, KEY_COLOUR}},
-    {"bench", "bench FILE", "What a model costs on this machine, on each engine.",
-     {'d', KEY_ONLY, 's', KEY_ISA, KEY_ANY_PATH, KEY_JSON, KEY_COLOUR}},
-    {"loo", "loo FILE", "How well models would predict observations that they have not seen (PSIS-LOO, WAIC), and which of them would best.",
-     {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, 'q', KEY_COLOUR}},
-    {"sbc", "sbc FILE", "Whether a statement's method finds what the model itself simulates (simulation-based calibration).",
-     {KEY_SIMULATIONS, 'd', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_ALL, 'q', KEY_JSON, KEY_COLOUR}},
-    {"export", "export DIR FILE...", "Writes the draws of a run that has ended as .nc (ArviZ), .csv (a table, as R's posterior has it), .npz or .json.", {KEY_JSON, KEY_COLOUR}},
-    {"report", "report DIR...", "Makes a page of HTML of a run that has ended, or of several, beside each other: DIR/report.html, or --output.", {'o', KEY_JSON, KEY_COLOUR}},
-    {"doctor", "doctor", "This machine and this build.", {KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_COLOUR}},
-    {"cache", "cache [show | clear | path]", "Compiled models that are kept: how many, remove them, where.", {KEY_CACHE}},
-};
-
-enum { N_OPTIONS = sizeof options / sizeof options[0], N_HELPS = sizeof helps / sizeof helps[0] };
-
-static bool is_shown(const command_help *h, int key) {
-  if (key >= KEY_OPTION || key == KEY_SET) key = 's';
-  if (key == KEY_CACHE_SIZE) key = KEY_CACHE;
-  if (key == KEY_SYMBOLS) key = KEY_ENGINE;
-  for (const int *k = h->shown; *k; k++)
-    if (*k == key) return true;
-  return false;
-}
-
 int args_parse(args *a, int argc, char **argv) {
   *a = (args){0};
   if (argc < 2) {
@@ -183,12 +199,12 @@ int args_parse(args *a, int argc, char **argv) {
   memcpy(own, options, sizeof own);
   struct argp parser = {.options = own, .parser = parse_one, .args_doc = "COMMAND FILE...",
                         .doc = "Runs generative models written in AIM.\vCommands: run, check, fmt, ir, explain, build, bench, loo, sbc, export, report, doctor, cache, version, help."};
-  for (size_t k = 0; k < N_HELPS; k++) {
-    if (strcmp(argv[1], helps[k].name) != 0) continue;
-    parser.args_doc = helps[k].usage;
-    parser.doc = helps[k].doc;
+  const command_help *h = help_of(argv[1]);
+  if (h) {
+    parser.args_doc = h->usage;
+    parser.doc = h->doc;
     for (size_t i = 0; i + 1 < N_OPTIONS; i++)
-      if (!is_shown(&helps[k], own[i].key)) own[i].flags |= OPTION_HIDDEN;
+      if (!is_shown(h, own[i].key)) own[i].flags |= OPTION_HIDDEN;
   }
   argp_err_exit_status = EXIT_WRONG;
   if (argp_parse(&parser, argc, argv, 0, NULL, a)) return EXIT_WRONG;

@@ -71,6 +71,24 @@ ir_val lower_fn_call(lower *l, const ast_decl *d, ir_elem elem, const ir_val *ar
   return v;
 }
 
+/* A function that calls another twice has twice its operations, so twenty such, each calling the one before, have a million times those of the first. */
+static bool is_too_long(lower *l, span at) {
+  enum { MOST = 1 << 21 };
+  if (l->fn->nvals <= MOST) return false;
+  if (!l->refused) {
+    diag *d = diag_add(l->p->diags, DIAG_ERROR, "E0903", at, "this program has more than %d operations", MOST);
+    diag_note(l->p->diags, d, "functions are written out wherever they are called: one that calls another twice has twice its operations");
+    diag_help(l->p->diags, d, "give what is called again with the same values a name: `let a = f(x)`");
+  }
+  return l->refused = true;
+}
+
+/* Of a program that is given up. */
+static ir_val any_value(lower *l, ir_type t) {
+  if (t.rank) return ir_new_array(&l->b, t);
+  return t.elem == IR_REAL ? ir_real(&l->b, 0.0) : t.elem == IR_BOOL ? ir_bool(&l->b, false) : ir_int(&l->b, 0);
+}
+
 static ir_val inline_fn(lower *l, const ast_expr *e, const check_call *c, const ir_val *args, const ir_size *sizes) {
   const ast_decl *d = c->callee->decl;
   const ir_val v = lower_fn_call(l, d, lower_elem_kind(ty_of(e)), args, sizes);
@@ -94,7 +112,7 @@ ir_val lower_call_elem(lower *l, const ast_expr *e, uint32_t n, const ir_val *id
     args[k] = lower_elem(l, c->args[k], r, idx + (n - r));
     if (!lower_expr_size(l, c->args[k], &sizes[k])) sizes[k] = IR_SIZE_NONE;
   }
-  if (c->callee->kind == SYM_FN) return inline_fn(l, e, c, args, sizes);
+  if (c->callee->kind == SYM_FN) return is_too_long(l, e->at) ? any_value(l, ir_scalar(lower_elem_kind(ty_of(e)))) : inline_fn(l, e, c, args, sizes);
   ir_code code = (ir_code)builtins[c->callee->builtin].op;
   ir_elem elem = lower_elem_kind(ty_of(e));
   switch (c->callee->builtin) {
@@ -374,6 +392,7 @@ ir_val lower_call_value(lower *l, const ast_expr *e) {
     lower_refuse(l, e->at, "this call");
     return ir_real(&l->b, 0.0);
   }
+  if (is_too_long(l, e->at)) return any_value(l, lower_type(l, ty_of(e)));
   ir_size *sizes;
   const ir_val *args = lower_call_args(l, c, &sizes);
   return inline_fn(l, e, c, args, sizes);

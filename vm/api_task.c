@@ -133,17 +133,28 @@ aim_status aim_data_anywhere(aim_task *t) {
 
 /* ---- options */
 
+/* Files of a run are called by its result, whose name may be any text between back quotes. */
+static aim_status set_output(aim_task *t, const char *directory) {
+  enum { LONGEST = 200 };
+  const plan *pl = &t->plan;
+  if (!*directory) {
+    diag_add(&t->p.diags, DIAG_ERROR, "E0932", (span){0}, "the output directory has no name; `.` is the current one");
+    return AIM_E_PROGRAM;
+  }
+  if (strchr(pl->name, '/') || *pl->name == '.' || strlen(pl->name) > LONGEST) {
+    const bool as = pl->run && pl->run->run->as.name;
+    diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0933", as ? pl->run->run->as.at : pl->run ? pl->run->at : pl->model->decl->name.at, "files cannot have this result's name");
+    diag_help(&t->p.diags, d, "a name without `/`, without `.` at its start, and of at most %d bytes can: say it behind the statement, `as NAME`", LONGEST);
+    return AIM_E_PROGRAM;
+  }
+  t->output = arena_strndup(&t->mem, directory, strlen(directory));
+  return AIM_OK;
+}
+
 aim_status aim_set_text(aim_task *t, const char *option, const char *value) {
   if (!t || !option || !value || t->state == TASK_DONE) return AIM_E_USAGE;
   if (ARENA_TRY(&t->mem)) return AIM_E_MEMORY;
-  if (strcmp(option, "output") == 0) {
-    if (!*value) {
-      diag_add(&t->p.diags, DIAG_ERROR, "E0932", (span){0}, "the output directory has no name; `.` is the current one");
-      return AIM_E_PROGRAM;
-    }
-    t->output = arena_strndup(&t->mem, value, strlen(value));
-    return AIM_OK;
-  }
+  if (strcmp(option, "output") == 0) return set_output(t, value);
   if (strcmp(option, "resume") == 0) {
     if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0) return AIM_E_USAGE;
     t->resume = strcmp(value, "on") == 0;

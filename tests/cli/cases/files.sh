@@ -51,6 +51,18 @@ test_two_runs_into_one_folder() {
   wait $first
   expect 0 "$aimc" run coin.aim --out d --quiet
 }
+# A program does not write beside the folder that it is given.
+test_names_that_no_file_can_have() {
+  mkdir here
+  for name in '../there' 'a/b' '.hidden' "$(printf '%0201d' 0)"; do
+    printf 'model m(y: real) {\n  mu ~ Normal(y, 1)\n}\ninfer m on y = 1 as `%s`\n' "$name" > m.aim
+    expect 1 "$aimc" run m.aim --out here --draws 20
+    says err 'm.aim:4:'
+    says err E0933
+    expect 0 "$aimc" run m.aim --draws 20 --warmup 20
+  done
+  [ -z "$(ls here)" ] && [ -z "$(ls -d there* 2>/dev/null)" ] || fail "there are files"
+}
 test_full_disk() {
   mkdir small
   mount -t tmpfs -o size=300k none small 2>/dev/null || { skip; return; }

@@ -24,6 +24,8 @@ test_wrong_data() {
   says err 'none.json'
 }
 test_wrong_usage() {
+  expect 1 "$aimc" loo coin.aim --out there
+  says err '`loo` has no --out'
   expect 1 "$aimc"
   expect 1 "$aimc" run
   expect 1 "$aimc" run coin.aim coin.aim
@@ -105,6 +107,21 @@ test_memory_that_runs_out_behind_a_note() {
   expect 2 bounded run m.aim --draws 1 --chains 1
   says err 'N0785'
   says err 'memory is exhausted'
+}
+# Functions are written out: 2^40 calls are not.
+test_functions_that_double() {
+  {
+    printf 'fn f0(x: real): real = exp(x)\nfn g0(x: real[N]): real[N] = exp(x)\n'
+    for i in $(seq 40); do
+      printf 'fn f%d(x: real): real = f%d(x) + f%d(x)\nfn g%d(x: real[N]): real[N] = g%d(x) + g%d(x)\n' $i $((i - 1)) $((i - 1)) $i $((i - 1)) $((i - 1))
+    done
+    printf 'model m(y: real[2]) {\n  a ~ Normal(0, 1)\n  b: real[2] ~ Normal(0, 1)\n  y ~ Normal(CALL, 1)\n}\ninfer m on y = [1, 2]\n'
+  } > all.txt
+  for call in 'f40(a)' 'g40(b)' 'f40(b)'; do
+    sed "s/CALL/$call/" all.txt > m.aim
+    expect 1 "$aimc" run m.aim
+    says err E0903
+  done
 }
 test_messages_as_json() {
   printf 'model m(y: real[N]) {\n  mu ~ Normal(0, 5)\n  y ~ Normal(mv, 1)\n}\n' > m.aim
