@@ -95,7 +95,7 @@ static const command_help helps[] = {
      {'d', KEY_ONLY, 's', KEY_ENGINE, KEY_CACHE, KEY_ISA, KEY_ANY_PATH, KEY_JSON, KEY_COLOUR}},
     {"ir", "ir FILE", "What a model becomes, before data are known.", {'d', KEY_ONLY, 's', KEY_STAGE, KEY_ANY_PATH, KEY_COLOUR}},
     {"build", "build FILE", "Makes an object and a C header of a model, for programs that have no AIM.",
-     {'d', 'o', KEY_CPU, KEY_RUNTIME, KEY_ONLY, KEY_ANY_PATH, KEY_COLOUR}},
+     {'d', 'o', KEY_CPU, KEY_RUNTIME, KEY_ONLY, 's', KEY_ANY_PATH, KEY_COLOUR}},
     {"bench", "bench FILE", "What a model costs on this machine, on each engine.",
      {'d', KEY_ONLY, 's', KEY_ISA, KEY_ANY_PATH, KEY_JSON, KEY_COLOUR}},
     {"loo", "loo FILE", "How well models would predict observations that they have not seen (PSIS-LOO, WAIC), and which of them would best.",
