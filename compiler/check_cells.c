@@ -40,7 +40,7 @@ typedef struct writer {
 
 static uint16_t above(uint16_t a, uint16_t b) { return (uint16_t)(1 + (a > b ? a : b)); }
 
-static ast_expr *binary(ragged *g, ast_op op, ast_expr *a, ast_expr *b) {
+ast_expr *ragged_binary(ragged *g, ast_op op, ast_expr *a, ast_expr *b) {
   ast_expr *e = ast_new_expr(g->a, EXPR_BINARY, a->at);
   e->binary.op = op;
   e->binary.lhs = a;
@@ -72,10 +72,10 @@ static ast_expr *at_cell(const writer *w, const char *array, span at) { return e
 /* The place of element n of row d in the long array; 0 where the row has no such element. */
 static ast_expr *place_of(ragged *g, const ragged_rows *r, const ast_expr *d, const ast_expr *n) {
   ast_copier plain = {.mem = g->a};
-  ast_expr *low = binary(g, OP_GE, ast_copy_expr(&plain, n), ast_new_int(g->a, 1, n->at));
-  ast_expr *high = binary(g, OP_LE, ast_copy_expr(&plain, n), element(g, r->len, ast_copy_expr(&plain, d)));
-  ast_expr *at = binary(g, OP_ADD, element(g, r->start, ast_copy_expr(&plain, d)), ast_copy_expr(&plain, n));
-  return choice(g, binary(g, OP_AND, low, high), at, ast_new_int(g->a, 0, n->at));
+  ast_expr *low = ragged_binary(g, OP_GE, ast_copy_expr(&plain, n), ast_new_int(g->a, 1, n->at));
+  ast_expr *high = ragged_binary(g, OP_LE, ast_copy_expr(&plain, n), element(g, r->len, ast_copy_expr(&plain, d)));
+  ast_expr *at = ragged_binary(g, OP_ADD, element(g, r->start, ast_copy_expr(&plain, d)), ast_copy_expr(&plain, n));
+  return choice(g, ragged_binary(g, OP_AND, low, high), at, ast_new_int(g->a, 0, n->at));
 }
 
 /* ---- what is read */
@@ -131,7 +131,7 @@ static ast_expr *subscript(ast_copier *c, const ragged_rows *r, const char *arra
   if (w->r == r && w->d && ragged_name(d) == w->d && is_column(w, n, &by)) {
     ast_expr *cell = ast_new_name(g->a, w->cell, at);
     if (by == 0) return cell;
-    if (by < 0 && w->least + by >= 1) return binary(g, OP_SUB, cell, ast_new_int(g->a, -by, at));
+    if (by < 0 && w->least + by >= 1) return ragged_binary(g, OP_SUB, cell, ast_new_int(g->a, -by, at));
     if (!ragged_is_data(g, array) && !(w->chosen && !sets_here(w, array))) {
       diag *e = ragged_refuse(g, at, "it cannot be told that row `%s` of `%s` has such an element", w->d, array);
       if (e && by < 0) diag_help(g->p->diags, e, "start the loop at %lld, or choose: `if %s <= %lld { ... } else { ... }`", 1 - (long long)by, w->n, -(long long)by);
@@ -155,7 +155,7 @@ static ast_expr *subscript(ast_copier *c, const ragged_rows *r, const char *arra
 
 /* e where the condition of w holds, else what stands in for it: nothing is read that is not there. */
 static ast_expr *where_held(const writer *w, ast_expr *e, ast_expr *other) {
-  return w->only == OP_NOT ? e : choice(w->g, binary(w->g, w->only, at_cell(w, w->r->col, e->at), ast_new_int(w->g->a, w->since, e->at)), e, other);
+  return w->only == OP_NOT ? e : choice(w->g, ragged_binary(w->g, w->only, at_cell(w, w->r->col, e->at), ast_new_int(w->g->a, w->since, e->at)), e, other);
 }
 
 static ast_exprs subscripts(ast_copier *c, const ragged_rows *r, const char *array, const ast_exprs *subs, span at) {
@@ -261,7 +261,7 @@ static writer writer_of(ragged *g, ragged_rows *r, const ast_iter *it, size_t k)
 
 static ast_copier copier_of(writer *w) { return (ast_copier){.mem = w->g->a, .user = w, .expr = write_expr, .target = write_target}; }
 
-static ast_expr *column_is(const writer *w, ast_op op, int64_t n, span at) { return binary(w->g, op, at_cell(w, w->r->col, at), ast_new_int(w->g->a, n, at)); }
+static ast_expr *column_is(const writer *w, ast_op op, int64_t n, span at) { return ragged_binary(w->g, op, at_cell(w, w->r->col, at), ast_new_int(w->g->a, n, at)); }
 
 /* Puts one range for the two at k; what stands beside them is copied with w.  Where `filter`, iterations before the first n are left out. */
 static ast_iter write_iter(ast_copier *c, const ast_iter *it, size_t k, bool filter) {
@@ -269,7 +269,7 @@ static ast_iter write_iter(ast_copier *c, const ast_iter *it, size_t k, bool fil
   ast_iter out = {.at = it->at, .cond = ast_copy_expr(c, it->cond)};
   if (filter && w->least > 1) {
     ast_expr *late = column_is(w, OP_GE, w->least, it->at);
-    out.cond = out.cond ? binary(w->g, OP_AND, late, out.cond) : late;
+    out.cond = out.cond ? ragged_binary(w->g, OP_AND, late, out.cond) : late;
   }
   for (size_t i = 0; i < it->n; i++) {
     ast_range r = it->items[i];

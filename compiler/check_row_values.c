@@ -19,23 +19,13 @@ enum { DEEPEST = 16, FIRST_MOST = 60, MOST_TEXT = 4 << 20 };
 
 /* ---- pieces */
 
-static ast_expr *binary(ragged *g, ast_op op, ast_expr *a, ast_expr *b) {
-  ast_expr *e = ast_new_expr(g->a, EXPR_BINARY, a->at);
-  e->binary.op = op;
-  e->binary.lhs = a;
-  e->binary.rhs = b;
-  e->binary.op_at = a->at;
-  e->depth = (uint16_t)(1 + (a->depth > b->depth ? a->depth : b->depth));
-  return e;
-}
-
 ast_expr *ragged_plus(ragged *g, ast_expr *e, int64_t by) {
   while (e->kind == EXPR_BINARY && (e->binary.op == OP_ADD || e->binary.op == OP_SUB) && e->binary.rhs->kind == EXPR_INT) {
     by += e->binary.op == OP_ADD ? e->binary.rhs->integer.value : -e->binary.rhs->integer.value;
     e = e->binary.lhs;
   }
   if (e->kind == EXPR_INT) return ast_new_int(g->a, e->integer.value + by, e->at);
-  return by == 0 ? e : binary(g, by < 0 ? OP_SUB : OP_ADD, e, ast_new_int(g->a, by < 0 ? -by : by, e->at));
+  return by == 0 ? e : ragged_binary(g, by < 0 ? OP_SUB : OP_ADD, e, ast_new_int(g->a, by < 0 ? -by : by, e->at));
 }
 
 static ast_expr *element_new(ragged *g, const char *array, ast_expr *row, ast_expr *then, span at) {
@@ -64,7 +54,7 @@ static ast_expr *plain_copy(ragged *g, const ast_expr *e) {
 static ast_expr *length_of(ragged *g, const ast_expr *range) {
   ast_expr *lo = plain_copy(g, range->range.lo), *hi = plain_copy(g, range->range.hi);
   if (lo->kind == EXPR_INT) return ragged_plus(g, hi, 1 - lo->integer.value);
-  return ragged_plus(g, binary(g, OP_SUB, hi, lo), 1);
+  return ragged_plus(g, ragged_binary(g, OP_SUB, hi, lo), 1);
 }
 
 static bool same(ragged *g, const ast_expr *a, const ast_expr *b) { return strcmp(ragged_text(g, a), ragged_text(g, b)) == 0; }
@@ -110,7 +100,7 @@ static ast_expr *fixed_slice(row_scope *s, const ragged_rows *r, const ast_exprs
   const ast_expr *range = is_fixed(g, r, subs->items[0]) ? ragged_open_range(g, r, subs, at) : NULL, *row = subs->items[0];
   if (!range || subs->n > 2 || !to_end(g, r, row, range, &less)) return NULL;
   ast_expr *start = fixed_size(s, r, r->start, ROWS_START_OF, row, at), *n = fixed_size(s, r, r->len, ROWS_LENGTH_OF, row, at);
-  ast_expr *lo = ragged_plus(g, start, range->range.lo->integer.value), *hi = binary(g, OP_ADD, plain_copy(g, start), n);
+  ast_expr *lo = ragged_plus(g, start, range->range.lo->integer.value), *hi = ragged_binary(g, OP_ADD, plain_copy(g, start), n);
   return range_new(g, lo, ragged_plus(g, hi, range->range.lo->integer.value - 1 - less), at);
 }
 
@@ -192,7 +182,7 @@ typedef struct part {
 static ast_expr *behind(ragged *g, const ast_expr *lo, const ast_expr *by) {
   ast_expr *e = plain_copy(g, by);
   if (lo->kind == EXPR_INT) return ragged_plus(g, e, lo->integer.value - 1);
-  return ragged_plus(g, binary(g, OP_ADD, e, plain_copy(g, lo)), -1);
+  return ragged_plus(g, ragged_binary(g, OP_ADD, e, plain_copy(g, lo)), -1);
 }
 
 static ast_expr *write_part(ast_copier *c, const ast_expr *e) {
@@ -329,7 +319,7 @@ void ragged_set_row(row_scope *s, const ragged_rows *r, const char *array, const
   ast_expr *n = ast_new_name(g->a, index, at), *x = ragged_part(g, value, ragged_plus(g, n, -less));
   if (less > 0) {
     ast_expr *e = ast_new_expr(g->a, EXPR_IF, at);
-    e->if_.cond = binary(g, OP_GE, ast_new_name(g->a, index, at), ast_new_int(g->a, less + 1, at));
+    e->if_.cond = ragged_binary(g, OP_GE, ast_new_name(g->a, index, at), ast_new_int(g->a, less + 1, at));
     e->if_.then = x;
     e->if_.else_ = ast_new_int(g->a, 0, at);
     e->depth = (uint16_t)(1 + x->depth);
@@ -483,7 +473,7 @@ bool ragged_reduces(const ast_expr *e) {
 
 static ast_expr *product(ragged *g, ast_expr *a, ast_expr *b, span at) {
   ast_expr *e = ast_new_call(g->a, intern(g->p->names, "sum"), at);
-  ast_add_arg(g->a, e, binary(g, OP_MUL, a, b));
+  ast_add_arg(g->a, e, ragged_binary(g, OP_MUL, a, b));
   return e;
 }
 
@@ -549,7 +539,7 @@ static ast_expr *write_value(ast_copier *c, const ast_expr *e) {
   case EXPR_BINARY: {
     if (e->binary.op != OP_MATMUL) return NULL;
     ast_expr *a = ast_copy_expr(c, e->binary.lhs), *b = ast_copy_expr(c, e->binary.rhs);
-    return ragged_row_in(s->g, a, false) && ragged_row_in(s->g, b, false) ? product(s->g, a, b, e->at) : binary(s->g, OP_MATMUL, a, b);
+    return ragged_row_in(s->g, a, false) && ragged_row_in(s->g, b, false) ? product(s->g, a, b, e->at) : ragged_binary(s->g, OP_MATMUL, a, b);
   }
   case EXPR_CALL: return e->call.of ? NULL : write_call(s, c, e);
   case EXPR_INDEX: return write_index(s, c, e);

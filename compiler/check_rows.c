@@ -128,13 +128,7 @@ static ast_block *with_first(outer *o, const ast_block *body) {
 
 static ast_expr *both(ragged *g, ast_expr *a, ast_expr *b) {
   if (!a || !b) return a ? a : b;
-  ast_expr *e = ast_new_expr(g->a, EXPR_BINARY, a->at);
-  e->binary.op = OP_AND;
-  e->binary.lhs = a;
-  e->binary.rhs = b;
-  e->binary.op_at = a->at;
-  e->depth = (uint16_t)(1 + (a->depth > b->depth ? a->depth : b->depth));
-  return e;
+  return ragged_binary(g, OP_AND, a, b);
 }
 
 static void inner(outer *o, ast_stmt *s) {
