@@ -75,8 +75,9 @@ ast_expr *ragged_length(ragged *g, const ast_expr *row);
 ast_expr *ragged_part(ragged *g, const ast_expr *row, const ast_expr *sub);
 /* sum(x) and its like. */
 bool ragged_reduces(const ast_expr *e);
-/* Sums with numbers gathered. */
+/* `a op b`, at a. */
 ast_expr *ragged_binary(ragged *g, ast_op op, ast_expr *a, ast_expr *b);
+/* Sums with numbers gathered. */
 ast_expr *ragged_plus(ragged *g, ast_expr *e, int64_t by);
 /* Whether a name stands for a row, or is data. */
 bool ragged_knows(const row_scope *s, const char *name);
