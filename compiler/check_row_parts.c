@@ -115,23 +115,6 @@ static bool copy_target(ast_copier *c, const ast_target *t, ast_target *out) {
   return true;
 }
 
-static void note_defined(row_part *p, const ast_block *b) {
-  for (size_t i = 0; b && i < b->n; i++) {
-    const ast_stmt *s = b->items[i];
-    if (s->kind == STMT_GROUP) s = s->group.of;
-    switch (s->kind) {
-    case STMT_SAMPLE: ptr_map_put(&p->defined, s->sample.target.name.name, (void *)s); break;
-    case STMT_LET:
-      if (s->let.target.subs.n) ptr_map_put(&p->defined, s->let.target.name.name, (void *)s);
-      break;
-    case STMT_PLATE: note_defined(p, s->plate.body); break;
-    case STMT_FOR: note_defined(p, s->for_.body); break;
-    case STMT_IF: note_defined(p, s->if_.then), note_defined(p, s->if_.else_); break;
-    default: break;
-    }
-  }
-}
-
 static const ast_type *type_of_data(const ragged *g, const char *name) {
   for (size_t k = 0; k < g->model->params.n; k++)
     if (g->model->params.items[k].name.name == name) return g->model->params.items[k].type;
@@ -222,7 +205,7 @@ ast_block *ragged_write_part(ragged *g, const ast_stmt *s) {
   for (size_t i = 0; i < p.of->params.n; i++)
     if (!give_param(&p, &p.of->params, i, out)) return NULL;
   ptr_map_init(&p.defined, g->a);
-  note_defined(&p, p.of->body);
+  submodel_note(&p.defined, p.of->body);
   ast_copier c = {.mem = g->a, .user = &p, .expr = copy_expr, .name = copy_name, .target = copy_target};
   ast_block *body = ast_copy_block(&c, p.of->body);
   for (size_t i = 0; i < body->n; i++) {

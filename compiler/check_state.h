@@ -406,13 +406,19 @@ const ty_info *ty_without_axes(ctx *c, const ty_info *whole, unsigned n);
 void report_undrawn(ctx *c, span at, const symbol *dist, const char *name);
 check_site *site_add(ctx *c, symbol *s, ir_site_role role, const ty_info *type, span at);
 
+/* ---- check_backwards.c */
+
+/* Writes a loop that builds arrays from their end with the position as its index. */
+void loops_turn(ctx *c, ast_stmt *s);
+
 /* ---- check_submodel.c: models as distributions over records */
 
 /* Where s draws from a model, it becomes a group of that model's statements. */
 void submodel_expand(ctx *c, ast_stmt *s);
-/* check_backwards.c: writes a loop that builds arrays from their end with the position as its index. */
-void loops_turn(ctx *c, ast_stmt *s);
 void check_submodel(ctx *c, ast_stmt *group);
+/* Enters the names of the body of a model that have the subscripts of `hs[j]` in front of their own: what is drawn, and built by
+ * elements.  A plain `let` is a value of its place, and what is predicted is left out of such a part. */
+void submodel_note(ptr_map *defined, const ast_block *body);
 /* "hs.beta" of these fields, interned; NULL when e is something else. */
 const char *field_path(ctx *c, const ast_expr *e);
 /* Makes a name of `hs.beta`, and an element of `hs[j].beta`.  False when e has no such form. */

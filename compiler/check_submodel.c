@@ -121,20 +121,18 @@ static bool copy_target(ast_copier *copier, const ast_target *t, ast_target *out
   return true;
 }
 
-/* Plain `let`s are values of their place, with a name of their own there. */
-static void note_defined(copy *k, const ast_block *b) {
+void submodel_note(ptr_map *defined, const ast_block *b) {
   for (size_t i = 0; b && i < b->n; i++) {
     const ast_stmt *s = b->items[i];
     if (s->kind == STMT_GROUP) s = s->group.of;
     switch (s->kind) {
-    case STMT_SAMPLE: ptr_map_put(&k->defined, s->sample.target.name.name, (void *)s); break;
+    case STMT_SAMPLE: ptr_map_put(defined, s->sample.target.name.name, (void *)s); break;
     case STMT_LET:
-      if (s->let.target.subs.n) ptr_map_put(&k->defined, s->let.target.name.name, (void *)s);
+      if (s->let.target.subs.n) ptr_map_put(defined, s->let.target.name.name, (void *)s);
       break;
-    case STMT_PLATE: note_defined(k, s->plate.body); break;
-    case STMT_FOR: note_defined(k, s->for_.body); break;
-    case STMT_IF: note_defined(k, s->if_.then), note_defined(k, s->if_.else_); break;
-    case STMT_PREDICT: note_defined(k, s->predict.body); break;
+    case STMT_PLATE: submodel_note(defined, s->plate.body); break;
+    case STMT_FOR: submodel_note(defined, s->for_.body); break;
+    case STMT_IF: submodel_note(defined, s->if_.then), submodel_note(defined, s->if_.else_); break;
     default: break;
     }
   }
@@ -244,7 +242,7 @@ static ast_block *expand(ctx *c, const ast_stmt *s, submodel *m) {
   const signature sig = {.params = k.of->data, .n = k.of->ndata};
   if (!match_args(c, e, model, &sig, &m->args)) return NULL;
   ptr_map_init(&k.defined, c->a);
-  note_defined(&k, model->decl->body);
+  submodel_note(&k.defined, model->decl->body);
   ast_copier copier = {.mem = c->a, .user = &k, .expr = copy_expr, .name = copy_name, .target = copy_target};
   for (size_t i = 0; i < k.of->ndata; i++)
     if (m->args[i] == k.of->data[i]->param->default_) m->args[i] = ast_copy_expr(&copier, m->args[i]);
