@@ -1,26 +1,15 @@
-/* kernel_inputs.h: what tests of kernels share: random numbers, comparison to the bit, and a sum as its header defines it.  Random numbers come from
- * one stream, so the order of tests is part of them.  Included behind cmocka.h. */
+/* kernel_inputs.h: what tests of kernels share: random matrices, comparison to the bit, and a sum as its header defines it.  Included behind
+ * cmocka.h. */
 #ifndef AIM_TESTS_KERNEL_INPUTS_H
 #define AIM_TESTS_KERNEL_INPUTS_H
 
 #include "stdlib/runtime/rt_kernels.h"
+#include "tests/unit/random_stream.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t state = 0x9E3779B97F4A7C15u;
-
-static inline uint64_t next(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state * 0x2545F4914F6CDD1Du;
-}
-
-static inline double uniform(void) { return (double)(next() >> 11) * 0x1p-53; }
-
-/* Numbers in [-2, 2). */
+/* Numbers in (-2, 2). */
 static inline void fill_matrix(double *m, ptrdiff_t n)
 {
     for (ptrdiff_t i = 0; i < n; i++)

@@ -1,24 +1,14 @@
-/* spin_problems.h: what tests of spin kernels share: random problems of every form, and a packed model with its run.  Problems come from one
- * stream of random numbers, so the order of tests is part of them.  Included behind cmocka.h. */
+/* spin_problems.h: what tests of spin kernels share: random problems of every form, and a packed model with its run.  Included behind
+ * cmocka.h. */
 #ifndef AIM_TESTS_SPIN_PROBLEMS_H
 #define AIM_TESTS_SPIN_PROBLEMS_H
 
 #include "stdlib/runtime/rt_spin.h"
+#include "tests/unit/random_stream.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static uint64_t state = 0x9E3779B97F4A7C15u;
-static inline uint64_t next(void)
-{
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return state * 0x2545F4914F6CDD1Du;
-}
-static inline double uniform(void) { return ((double)(next() >> 11) + 0.5) * 0x1p-53; }
-static inline double normal(void) { return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform()); }
 
 enum { UNWRITTEN = 0xA5 };
 

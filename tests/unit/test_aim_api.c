@@ -1,4 +1,5 @@
 /* test_aim_api.c: the library as a host uses it, through aim.h and nothing else. */
+#include "tests/unit/kept_text.h"
 #include "vm/aim.h"
 
 #include <math.h>
@@ -24,19 +25,6 @@ static const char schools[] =
 static const char coin[] = "model coin(y: bool[N]) { p ~ Beta(1, 1); y ~ Bernoulli(p) }\n";
 static const double y8[8] = {28, 8, -3, 7, -1, 1, 18, 12}, sigma8[8] = {15, 10, 16, 11, 9, 11, 10, 18};
 static const int64_t J = 8;
-
-typedef struct text {
-  char s[8192];
-  size_t n;
-} text;
-
-static void keep(void *user, const char *s, size_t n) {
-  text *t = user;
-  if (n > sizeof t->s - 1 - t->n) n = sizeof t->s - 1 - t->n;
-  memcpy(t->s + t->n, s, n);
-  t->n += n;
-  t->s[t->n] = '\0';
-}
 
 /* An allocator that counts, and may fail from one call on or at one call. */
 typedef struct counter {

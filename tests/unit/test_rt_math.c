@@ -14,19 +14,9 @@
 #include <mpfr.h>
 
 #include "stdlib/runtime/rt_math.h"
+#include "tests/unit/random_stream.h"
 
 static int count = 1000;
-static uint64_t state = 88172645463325252u;
-
-static uint64_t next(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state * 0x2545F4914F6CDD1Du;
-}
-
-static double uniform(void) { return (double)(next() >> 11) * 0x1p-53; }
 
 typedef int mp_fn(mpfr_t r, const mpfr_t x, mpfr_rnd_t m);
 

@@ -14,17 +14,7 @@
 
 #include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_potts.h"
-
-static uint64_t state = 0x9E3779B97F4A7C15u;
-static uint64_t next(void)
-{
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return state * 0x2545F4914F6CDD1Du;
-}
-static double uniform(void) { return ((double)(next() >> 11) + 0.5) * 0x1p-53; }
-static double normal(void) { return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform()); }
+#include "tests/unit/random_stream.h"
 
 static void *room(size_t bytes)
 {

@@ -1,5 +1,6 @@
 /* test_vm_blame.c: data that leave a model without a density are told with line and element: when they are bound, where what is made of them alone is not a number, else when a
  * run finds no point to begin at; and data of which a part is not a number that nothing reads are no fault. */
+#include "tests/unit/kept_text.h"
 #include "tests/unit/task_fixture.h"
 
 typedef struct blame_case {
@@ -23,18 +24,6 @@ static const blame_case cases[] = {
     {"model m(y: real[2]) {\n  s ~ HalfNormal(1)\n  y ~ MultiNormal([0.0, 0.0], [[s^2, 2 * s^2], [2 * s^2, s^2]])\n}\ninfer m on y = [1, 2] with nuts(chains = 1, warmup = 50, draws = 50)\n", false,
      {"E0911", "m.aim:3:3", "without a Cholesky factor: the matrix is not positive definite: row 2 is at fault, given those before it"}},
 };
-
-typedef struct text {
-  char s[20000];
-  size_t n;
-} text;
-
-static void keep(void *user, const char *s, size_t n) {
-  text *t = user;
-  if (n > sizeof t->s - 1 - t->n) n = sizeof t->s - 1 - t->n;
-  memcpy(t->s + t->n, s, n);
-  t->n += n;
-}
 
 static void data_to_blame_are_named(void **state) {
   (void)state;

@@ -5,6 +5,7 @@
  * each of some 300 figures.  Twins: a density that is too flat in one of the methods must be caught.
  *
  * The integral is a midpoint sum of 4000 points over an interval that leaves out less than 1e-9, with an error below 1e-6. */
+#include "tests/unit/kept_text.h"
 #include "tests/unit/known_means.h"
 #include "tests/unit/statement.h"
 
@@ -258,12 +259,6 @@ static void test_several(void **state) {
   }
 }
 
-static void keep_text(void *user, const char *text, size_t n) {
-  char *to = user;
-  const size_t at = strlen(to);
-  snprintf(to + at, 2000 - at, "%.*s", (int)n, text);
-}
-
 /* A coordinate whose map reads what another part moves would change its meaning. */
 static void test_refused(void **state) {
   (void)state;
@@ -271,11 +266,11 @@ static void test_refused(void **state) {
       {"model m(y: real) { a ~ Uniform(0, 1); b: real<lower = 0, upper = 1 - a> ~ Flat(); y ~ Normal(a + b, 0.3) }\ninfer m on y = 0.5 with cycle(nuts([b]), gibbs([a]))\n", "E0848"},
       {"model m(y: real[J]) { mu ~ Normal(0, 1); t: real[J] ~ Normal(mu, 1); y ~ Normal(t, 1) }\ninfer m on y = [1, 2] with cycle(nuts([t], noncentred = [t]), nuts([mu]))\n", "E0832"}};
   for (size_t k = 0; k < 2; k++) {
-    char said[2000] = "";
+    text said = {0};
     fixture f = open_task(wrong[k][0], (opening){0});
     assert_int_equal(aim_bind(f.t), AIM_E_PROGRAM);
-    aim_task_messages(f.t, 0, keep_text, said);
-    assert_non_null(strstr(said, wrong[k][1]));
+    aim_task_messages(f.t, 0, keep, &said);
+    assert_non_null(strstr(said.s, wrong[k][1]));
     close_fixture(&f);
   }
   fixture f = open_statement("model m(y: real) { a ~ Uniform(0, 1); b: real<lower = 0, upper = 1 - a> ~ Flat(); y ~ Normal(a + b, 0.3) }\ninfer m on y = 0.5 with cycle(nuts([a]), gibbs([b]))\n", 0, NULL);

@@ -2,6 +2,7 @@
  * leaving one out against the closed form of a normal model. */
 #include "vm/loo.h"
 #include "vm/psis.h"
+#include "tests/unit/kept_text.h"
 #include "tests/unit/task_fixture.h"
 
 #include <math.h>
@@ -234,13 +235,6 @@ static void test_closed_form(void **state) {
   close_fixture(&f);
 }
 
-static char said[4096];
-static void hear(void *user, const char *text, size_t n) {
-  (void)user;
-  size_t at = strlen(said);
-  snprintf(said + at, sizeof said - at, "%.*s", (int)n, text);
-}
-
 static void test_text(void **state) {
   (void)state;
   fixture f;
@@ -248,20 +242,20 @@ static void test_text(void **state) {
                  "infer m on y = [1, 2, 1.5, 90], k = [1, 2, 3, 4]", (opening){0});
   aim_set_text(f.t, "pointwise", "on");
   expect_ok(&f, aim_run(f.t, NULL));
-  said[0] = 0;
-  expect_ok(&f, aim_loo_write(f.t, hear, NULL));
+  text said = {0};
+  expect_ok(&f, aim_loo_write(f.t, keep, &said));
   const double *k;
   assert_int_equal(aim_loo_points(f.t, NULL, &k), AIM_OK);
   assert_true(k[3] > 0.7 && k[0] < 0.7);
-  if (!strstr(said, "7 observations of y, k, 4000 draws") || !strstr(said, "\nPareto k above 0.70 for 1 of 7 observations: y[4] ")) fail_msg("%s", said);
+  if (!strstr(said.s, "7 observations of y, k, 4000 draws") || !strstr(said.s, "\nPareto k above 0.70 for 1 of 7 observations: y[4] ")) fail_msg("%s", said.s);
   close_fixture(&f);
 
   f = open_task("model m(y: real[N]) {\n  z: bool[N] ~ Bernoulli(0.5)\n  y ~ Normal(z, 1)\n}\ninfer m on y = [1, 0.2, 1.5] with mh, warmup = 50, draws = 100", (opening){0});
   aim_set_text(f.t, "pointwise", "on");
   expect_ok(&f, aim_run(f.t, NULL));
-  said[0] = 0;
-  expect_ok(&f, aim_loo_write(f.t, hear, NULL));
-  if (!strstr(said, "\nfor observations given the draws of z: ")) fail_msg("%s", said);
+  said = (text){0};
+  expect_ok(&f, aim_loo_write(f.t, keep, &said));
+  if (!strstr(said.s, "\nfor observations given the draws of z: ")) fail_msg("%s", said.s);
   close_fixture(&f);
 
   static const struct { const char *set, *value, *want; } wrong[] = {
@@ -273,9 +267,9 @@ static void test_text(void **state) {
     assert_int_equal(aim_run(f.t, NULL), AIM_OK);
     aim_loo l;
     assert_int_equal(aim_loo_get(f.t, &l), AIM_E_PROGRAM);
-    said[0] = 0;
-    aim_task_messages(f.t, 0, hear, NULL);
-    if (!strstr(said, wrong[k].want)) fail_msg("%s", said);
+    text said = {0};
+    aim_task_messages(f.t, 0, keep, &said);
+    if (!strstr(said.s, wrong[k].want)) fail_msg("%s", said.s);
     close_fixture(&f);
   }
 }
