@@ -167,6 +167,13 @@ run_status run_keep_alone(run *r, int c, eval_worker *w, const double *stats) {
   return run_stopping(r) ? RUN_STOPPED : RUN_OK;
 }
 
+void run_chain_over(run *r, int c, run_status st, const eval_worker *w) {
+  chain_state *x = &r->chain[c];
+  x->status = st;
+  x->faults = w->faults;
+  if (st != RUN_OK && st != RUN_STOPPED && st != RUN_PAUSED) atomic_store_explicit(r->stop, 1, memory_order_relaxed);
+}
+
 run_status run_join(run *r) {
   run_status st = RUN_OK;
   for (int64_t c = 0; c < r->o.chains; c++) {

@@ -229,8 +229,10 @@ void run_rest_put(run *r, int c, const eval_worker *w);
  * them); and the head of a new one, with that many bytes behind it. */
 bool run_rest_old(const run *r, int saved);
 void run_rest_head(run *r, int c, uint64_t done, size_t bytes, bool over);
-/* The chain ends, or pauses: seconds. */
-void run_rest_end(run *r, int c);
+/* The time up to here, into its seconds. */
+void run_rest_seconds(run *r, int c);
+/* The chain ends, or pauses, with st: its time too. */
+void run_rest_end(run *r, int c, run_status st, const eval_worker *w);
 /* Whether the condition of `until` holds of the first r->pause draws of each chain: run_until.c.  RUN_OK, or RUN_E_MEMORY. */
 run_status run_until(run *r, bool *met /* OUT */);
 static inline bool run_stopping(const run *r) { return atomic_load_explicit(r->stop, memory_order_relaxed) != 0; }
@@ -251,10 +253,9 @@ bool run_row(const run *r, eval_worker *w, const exec_cell *frame, uint64_t key,
 /* The log of the total weight of the prior: finite sites under Flat() have weight 1 in each state.  NAN where it is not known. */
 double run_log_count(const run *r);
 double run_now(const run *r);
-/* A chain that failed ends the others at their next draw: nobody waits for a run that is lost. */
-static inline void run_chain_over(run *r, const chain_state *x) {
-  if (x->status != RUN_OK && x->status != RUN_STOPPED && x->status != RUN_PAUSED) atomic_store_explicit(r->stop, 1, memory_order_relaxed);
-}
+/* The job of chain c ends with st, and with what w has counted.  One that failed ends the others at their next draw: nobody waits for a run
+ * that is lost. */
+void run_chain_over(run *r, int c, run_status st, const eval_worker *w);
 /* Maximises @grad's density from o.paths initial points: *best [dim], in r->mem, is the highest end, r->modes says how it went. */
 run_status run_modes(run *r, double **best /* OUT */);
 /* Why a method that moves real numbers cannot run, or NULL. */

@@ -246,26 +246,29 @@ static void anneal_job(void *ctx, size_t job, size_t thread, eval_worker *w) {
   b->faults = w->faults;
 }
 
-static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
-  (void)job, (void)thread;
-  anneal *m = ctx;
+static run_status keep_all(anneal *m, eval_worker *w) {
   run *r = m->r;
   chain_state *x = &r->chain[0];
-  atomic_store(&x->warm, 1);
   for (size_t b = 0; b < m->blocks; b++)
     for (size_t k = 0; k < m->block[b].x.n; k++) {
       double part[3];
       replicas_state(&m->block[b].x, k, true, x->frame);
-      if (!eval_density(w, x->frame, part)) {
-        x->status = RUN_E_BOUND;
-        return;
-      }
+      if (!eval_density(w, x->frame, part)) return RUN_E_BOUND;
       const replicas *block = &m->block[b].x;
       const double accept = block->visits ? block->accepted / (double)block->visits : 1.0;
       const double stats[DRAWS_N_STATS] = {part[0] + part[1] + part[2], accept, 0.0, 0.0, (double)m->trace[b].sweeps, 0.0, block->best[k]};
-      if ((x->status = run_keep(r, 0, w, x->frame, stats)) != RUN_OK) return;
+      const run_status st = run_keep(r, 0, w, x->frame, stats);
+      if (st != RUN_OK) return st;
       x->tally.accept_sum += accept;
     }
+  return RUN_OK;
+}
+
+static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
+  (void)job, (void)thread;
+  anneal *m = ctx;
+  atomic_store(&m->r->chain[0].warm, 1);
+  run_chain_over(m->r, 0, keep_all(m, w), w);
 }
 
 /* The best of all, for whoever tells the result. */
@@ -321,7 +324,7 @@ run_status run_anneal(run *r) {
   if (pthread_mutex_init(&m.lock, NULL)) return r->status = RUN_E_MEMORY;
   run_status st = replicas_kit_reserve(&m.kit) ? run_jobs(r, m.blocks, anneal_job, &m) : RUN_E_MEMORY;
   pthread_mutex_destroy(&m.lock);
-  run_rest_end(r, 0);
+  run_rest_seconds(r, 0);
   for (size_t k = 0; k < m.blocks; k++) {
     const block *b = &m.block[k];
     eval_faults_merge(&r->faults, &b->faults);
@@ -333,7 +336,7 @@ run_status run_anneal(run *r) {
   if (st == RUN_OK || st == RUN_STOPPED) {
     tell(&m);
     run_status kept = run_jobs(r, 1, keep, &m);
-    if (kept == RUN_OK) kept = r->chain[0].status;
+    if (kept == RUN_OK) kept = run_join(r);
     if (kept != RUN_OK) st = kept;
   }
   replicas_kit_free(&m.kit);

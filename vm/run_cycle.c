@@ -216,10 +216,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   j.c.frame = x->frame;
   j.c.init_radius = r->o.init_radius;
   j.c.key = rt_key_fold(r->o.seed, job);
-  x->status = run_on(&j, done);
-  run_chain_over(r, x);
-  run_rest_end(r, (int)job);
-  x->faults = w->faults;
+  run_rest_end(r, (int)job, run_on(&j, done), w);
 }
 
 /* What a thread needs for its chain: memory from the arena.  False where there is none. */

@@ -157,7 +157,7 @@ static void keep(void *ctx, size_t job, size_t thread, eval_worker *w) {
     const double stats[DRAWS_N_STATS] = {lp, 1.0, 0.0, 0.0, 0.0, 0.0, -lp};
     if ((x->status = run_keep_alone(r, (int)job, w, stats)) != RUN_OK) break;
   }
-  run_chain_over(r, x);
+  run_chain_over(r, (int)job, x->status, w);
 }
 
 /* False if no weight is positive. */

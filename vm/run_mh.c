@@ -85,10 +85,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   if (r->o.method != PLAN_MH) c.rule = MH_SLICE;
   c.key = rt_key_fold(r->o.seed, job);
   run_chain_of(r, x, &c, (int)job);
-  x->status = c.status;
-  run_chain_over(r, x);
-  run_rest_end(r, (int)job);
-  x->faults = w->faults;
+  run_rest_end(r, (int)job, c.status, w);
 }
 
 size_t run_mh_rest_bytes(const run *r) {

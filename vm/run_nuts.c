@@ -147,9 +147,7 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
     x->status = status_of(&j, nuts_chain_run(&o, &t, n->work[thread], &j.result));
     take_over(&j);
   }
-  run_chain_over(r, x);
-  run_rest_end(r, (int)job);
-  x->faults = w->faults;
+  run_rest_end(r, (int)job, x->status, w);
 }
 
 /* The log density where there is nothing to move: what is summed out has no values yet at which @density could be asked. */
@@ -175,8 +173,7 @@ static void no_latents(void *ctx, size_t job, size_t thread, eval_worker *w) {
     atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
     if (x->status == RUN_OK && run_stopping(r)) x->status = RUN_STOPPED;
   }
-  x->faults = w->faults;
-  run_chain_over(r, x);
+  run_chain_over(r, (int)job, x->status, w);
 }
 
 size_t run_nuts_rest_bytes(const run *r) {

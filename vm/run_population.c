@@ -190,11 +190,7 @@ static run_status run_one(populations *m, size_t job, size_t thread, eval_worker
 
 static void population_job(void *ctx, size_t job, size_t thread, eval_worker *w) {
   populations *m = ctx;
-  chain_state *c = &m->r->chain[job];
-  c->status = run_one(m, job, thread, w);
-  run_chain_over(m->r, c);
-  run_rest_end(m->r, (int)job);
-  c->faults = w->faults;
+  run_rest_end(m->r, (int)job, run_one(m, job, thread, w), w);
 }
 
 run_status run_population(run *r) {

@@ -31,9 +31,8 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
     const double stats[DRAWS_N_STATS] = {part[0], 1.0, 0.0, 0.0, 0.0, 0.0, -part[0]};
     if ((x->status = run_keep_alone(r, (int)job, w, stats)) != RUN_OK) break;
   }
-  run_chain_over(r, x);
+  run_chain_over(r, (int)job, x->status, w);
   x->seconds[1] = run_now(r) - began;
-  x->faults = w->faults;
   if (x->csv) csv_elapsed(x->csv, 0.0, x->seconds[1]);
 }
 

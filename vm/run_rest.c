@@ -102,7 +102,12 @@ void run_rest_put(run *r, int c, const eval_worker *w) {
   checkpoint_write(x->save[0], x->save[1], k);
 }
 
-void run_rest_end(run *r, int c) { seconds(r, &r->chain[c], r->chain[c].seconds); }
+void run_rest_seconds(run *r, int c) { seconds(r, &r->chain[c], r->chain[c].seconds); }
+
+void run_rest_end(run *r, int c, run_status st, const eval_worker *w) {
+  run_chain_over(r, c, st, w);
+  run_rest_seconds(r, c);
+}
 
 static int64_t next_pause(int64_t draws) {
   enum { FIRST = 100, LEAST = 50 };

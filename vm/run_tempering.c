@@ -198,11 +198,7 @@ static run_status temper(tempering *m, size_t job, size_t thread, eval_worker *w
 
 static void temper_job(void *ctx, size_t job, size_t thread, eval_worker *w) {
   tempering *m = ctx;
-  chain_state *c = &m->r->chain[job];
-  c->status = temper(m, job, thread, w);
-  run_chain_over(m->r, c);
-  run_rest_end(m->r, (int)job);
-  c->faults = w->faults;
+  run_rest_end(m->r, (int)job, temper(m, job, thread, w), w);
 }
 
 size_t temper_ladder(run *r, double **beta, uint64_t *sweeps) {

@@ -66,7 +66,30 @@ static void posteriors_without_an_end_are_told(void **state) {
   }
 }
 
+/* A prediction that looks outside an array ends the run of every method, which names the place: a Poisson(20) is beyond 3 at almost every draw. */
+static void predictions_out_of_range_are_placed(void **state) {
+  (void)state;
+  static const char *const statements[] = {
+      "infer m on tab = [1, 2, 3] with nuts(warmup = 10, draws = 20)", "infer m on tab = [1, 2, 3] with mh(warmup = 10, draws = 20)",
+      "infer m on tab = [1, 2, 3] with cycle(nuts([a]), gibbs([b]), warmup = 10, draws = 20)", "infer m on tab = [1, 2, 3] with tempering(beta = linear(0.1 -> 1, rungs = 3), warmup = 10, draws = 20)",
+      "infer m on tab = [1, 2, 3] with prior(draws = 20)", "infer m on tab = [1, 2, 3] with importance(particles = 50, draws = 20)",
+      "infer m on tab = [1, 2, 3] with laplace(draws = 20)", "infer m on tab = [1, 2, 3] with pathfinder(draws = 20)",
+      "anneal s on tab = [1, 2, 3] with linear(beta = 0.1 -> 1, sweeps = 5) using gibbs(replicas = 20)",
+      "infer s on tab = [1, 2, 3] with population(beta = linear(0.1 -> 1, sweeps = 5), particles = 20)"};
+  for (size_t k = 0; k < sizeof statements / sizeof *statements; k++) {
+    char source[1000];
+    const char *const predict = "  predict { k ~ Poisson(20)\n z ~ Normal(tab[k + 1], 1) }\n}\n";
+    snprintf(source, sizeof source, "model m(tab: real[3]) {\n  a ~ Normal(0, 1)\n  b ~ Normal(a, 1)\n%smodel s(tab: real[3]) {\n  x: spin[4] ~ Flat()\n  energy -sum(x[i] * x[i + 1] for i in 1..3)\n%s%s\n", predict, predict, statements[k]);
+    fixture f = open_task(source, (opening){0});
+    text t = {0};
+    const aim_status st = aim_run(f.t, NULL);
+    aim_task_messages(f.t, 0, keep, &t);
+    if (st != AIM_E_PROGRAM || !strstr(t.s, "is outside 1..3") || !strstr(t.s, strstr(statements[k], " s ") ? "m.aim:11:" : "m.aim:5:")) fail_msg("%s: %s\n%s", statements[k], aim_status_text(st), t.s);
+    close_fixture(&f);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(data_to_blame_are_named), cmocka_unit_test(posteriors_without_an_end_are_told)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(data_to_blame_are_named), cmocka_unit_test(posteriors_without_an_end_are_told), cmocka_unit_test(predictions_out_of_range_are_placed)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
