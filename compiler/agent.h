@@ -126,8 +126,8 @@ typedef struct check_agent {
 /* Of an agent's or a world's declaration; NULL for others. */
 check_agent *check_agent_of(check_program *p, const ast_decl *decl);
 
-/* How many policies there are where none are listed: every choice of every action in each step of the horizon, to about 1e15.  bound: by the numbers of
- * the sizes; else false where sizes are not literals. */
+/* How many policies there are where none are listed: every choice of every action in each step of the horizon; infinite where no double has so many.
+ * bound: by the numbers of the sizes; else false where sizes are not literals. */
 bool agent_policy_count(const check_agent *a, const size_table *sizes, bool bound, double *n /* OUT */);
 
 /* What the statement says behind `with` and `for`; it has been checked. */

@@ -118,8 +118,9 @@ static bool read_number(const reading *r, const agent_option *o, const ast_expr 
       return true;
     }
     if (!number) cx_error(r->c, "E0808", e->at, "`%s` must be a number", o->name);
-    else if (o->most > 1) cx_error(r->c, "E0808", e->at, "`%s` must be larger than 0", o->name);
-    else cx_error(r->c, "E0808", e->at, "`%s` must lie between 0 and 1", o->name);
+    else if (o->least_too) cx_error(r->c, "E0808", e->at, "`%s` must lie between %g and %g", o->name, o->least, o->most);
+    else if (x > o->most) cx_error(r->c, "E0808", e->at, "`%s` must be at most %g", o->name, o->most);
+    else cx_error(r->c, "E0808", e->at, "`%s` must be larger than %g", o->name, o->least);
     return false;
   }
   const int64_t least = o->kind == OPT_COUNT && !o->least_too;
@@ -274,7 +275,7 @@ bool agent_policy_count(const check_agent *a, const size_table *sizes, bool boun
     if (bound ? !size_value(sizes, a->action[k].size, &values) : !size_is_const(sizes, a->action[k].size, &values)) return false;
     once *= (double)values;
   }
-  for (uint32_t t = 0; t < a->plan.horizon && *n < 1e15; t++) *n *= once;
+  for (uint32_t t = 0; t < a->plan.horizon; t++) *n *= once;
   return true;
 }
 
@@ -296,7 +297,7 @@ static void check_habit(ctx *c, const check_agent *a) {
   if (v ? !v->rank || !size_is_const(c->p->sizes, v->dim[0], &listed) : !agent_policy_count(a, c->p->sizes, false, &n)) return;
   if (v) n = (double)listed;
   if ((double)has == n) return;
-  diag *d = cx_error(c, "E0651", e->at, "`habit` has a weight for each policy, of which there are %.0f, and this is %s", n, ty_print(c->p, t));
+  diag *d = cx_error(c, "E0651", e->at, "`habit` has a weight for each policy, of which there are %.15g, and this is %s", n, ty_print(c->p, t));
   if (v) cx_point(c, d, p->policies.at, "the policies");
   else {
     for (size_t k = 0; k < a->nactions; k++) cx_point(c, d, a->action[k].sym->at, "`%s` has %s values", a->action[k].sym->name, size_text(c->st, a->action[k].size));

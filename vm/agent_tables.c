@@ -95,7 +95,7 @@ static bool list(aim_task *t, agent_tables *out, size_t *cap, const check_agent 
 
 /* ---- evaluation */
 
-typedef enum fault { FAULT_NONE, FAULT_BOUND, FAULT_NAN, FAULT_NEGATIVE, FAULT_SUM, FAULT_OUTSIDE } fault;
+typedef enum fault { FAULT_NONE, FAULT_BOUND, FAULT_NAN, FAULT_NEGATIVE, FAULT_SUM, FAULT_INFINITE, FAULT_OUTSIDE } fault;
 
 typedef struct finding {
   fault what;
@@ -109,10 +109,11 @@ typedef struct room {
   exec_cell *index;   /* [most parents] */
   exec_arg *in;
   exec_cell *out[2];  /* [most cells] */
-  double *column;     /* [most cells] */
 } room;
 
 static size_t stored(const agent_table *x) { return x->points ? x->points : x->n; }
+
+static bool is_looked_at(const agent_table *x) { return x->columns <= AGENT_TABLE_MOST && stored(x) <= 4 * (size_t)AGENT_TABLE_MOST / x->columns; }
 
 /* A column as numbers, where it is kept or small; and what is wrong with it. */
 static fault look(agent_table *x, const room *r, double *to, double *value) {
@@ -124,11 +125,13 @@ static fault look(agent_table *x, const room *r, double *to, double *value) {
     for (size_t k = 0; k < x->points; k++) {
       const int64_t at = r->out[0][k].integer;
       const double w = x->fn->nret == 2 ? r->out[1][k].real : 1.0;
-      *value = w == w && at >= 0 && (uint64_t)at < x->n ? w : (double)at + 1;
+      *value = w;
       if (w != w) return FAULT_NAN;
       if (w < 0) return FAULT_NEGATIVE;
-      if (w > 0 && (at < 0 || (uint64_t)at >= x->n)) return FAULT_OUTSIDE;
+      if (w == (double)INFINITY) return FAULT_INFINITE;
       if (w == 0) continue;
+      *value = (double)at + 1;
+      if (at < 0 || (uint64_t)at >= x->n) return FAULT_OUTSIDE;
       bool again = false;
       for (size_t i = 0; i < k; i++) again = again || (r->out[0][i].integer == at && (x->fn->nret == 1 || r->out[1][i].real > 0));
       some += !again;
@@ -145,7 +148,7 @@ static fault look(agent_table *x, const room *r, double *to, double *value) {
       *value = v;
       if (v != v) return FAULT_NAN;
       if (v < 0 && (is_distribution(x) || x->kind == TABLE_COUNTS || x->kind == TABLE_HABIT)) return FAULT_NEGATIVE;
-      if (v == (double)INFINITY) return FAULT_OUTSIDE;
+      if (v == (double)INFINITY) return FAULT_INFINITE;
       some += v != 0;
       sum += v;
     }
@@ -202,11 +205,10 @@ static void report(aim_task *t, const agent_table *x, const finding *f) {
     if (x->kind == TABLE_HABIT) diag_add(l, DIAG_ERROR, "E0791", x->part->at, "the habit has no weight above 0");
     else diag_add(l, DIAG_ERROR, "E0791", x->part->at, "the probabilities of %s sum to %s, not to 1%s", what, number, where);
     return;
+  case FAULT_INFINITE: diag_add(l, DIAG_ERROR, "E0791", x->part->at, "%s is not finite%s", what, where); return;
   case FAULT_OUTSIDE:
-    if (is_distribution(x)) {
-      d = diag_add(l, DIAG_ERROR, "E0791", x->part->at, "%s is %s%s", what, number, where);
-      diag_say(l, d, "`%s` is one of 1..%zu", x->of->name, x->n);
-    } else diag_add(l, DIAG_ERROR, "E0791", x->part->at, "%s is not finite%s", what, where);
+    d = diag_add(l, DIAG_ERROR, "E0791", x->part->at, "%s is %s%s", what, number, where);
+    diag_say(l, d, "`%s` is one of 1..%zu", x->of->name, x->n);
     return;
   }
 }
@@ -260,7 +262,7 @@ static void check_rest(aim_task *t, const agent_tables *tables) {
     if (x->kind == TABLE_POLICIES) check_policies(t, x);
     if (x->kind == TABLE_GOAL && x->nonzero == 0) diag_add(l, DIAG_ERROR, "E0791", x->part->at, "no state meets this goal");
     if (x->kind == TABLE_HABIT && (double)x->n != agent_policies(t, tables)) {
-      diag *d = diag_add(l, DIAG_ERROR, "E0791", x->part->at, "the habit has %zu weights, and there are %.0f policies", x->n, agent_policies(t, tables));
+      diag *d = diag_add(l, DIAG_ERROR, "E0791", x->part->at, "the habit has %zu weights, and there are %.15g policies", x->n, agent_policies(t, tables));
       diag_help(l, d, "it has a weight for each, in their order: the last action of the last step runs fastest");
     }
   }
@@ -269,7 +271,7 @@ static void check_rest(aim_task *t, const agent_tables *tables) {
 static void evaluate_all(aim_task *t, agent_tables *tables, exec_worker *w, double *const *p, const room *r, finding *f) {
   for (size_t k = 0; k < tables->n; k++) {
     agent_table *x = &tables->table[k];
-    if (x->columns <= AGENT_TABLE_MOST && x->columns * stored(x) <= 4 * (size_t)AGENT_TABLE_MOST) evaluate(t, w, x, p[k], r, &f[k]);
+    if (is_looked_at(x)) evaluate(t, w, x, p[k], r, &f[k]);
   }
 }
 
@@ -282,7 +284,7 @@ static aim_status tables_make(aim_task *t, agent_tables *out) {
   finding *f = ARENA_ARRAY(&t->mem, finding, out->n);
   for (size_t k = 0; k < out->n; k++) {
     const agent_table *x = &out->table[k];
-    if (stored(x) > most) most = stored(x);
+    if (is_looked_at(x) && stored(x) > most) most = stored(x);
     if (x->part->nparents > parents) parents = x->part->nparents;
     if (x->n <= AGENT_TABLE_MOST / x->columns) p[k] = ARENA_ARRAY(&t->mem, double, x->n * x->columns);
   }
