@@ -108,7 +108,6 @@ typedef struct check_site {
   const ty_info *on;     /* IR_OBSERVED: what its distribution draws, with bounds in terms of its parameters; of several, of the last */
   bool on_varies;        /* several that draw different things */
   bool sliced;           /* IR_OBSERVED: a statement observes a slice of it */
-  bool partial;          /* IR_OBSERVED: a statement does so under a condition only */
   bool counted;          /* IR_OBSERVED: data decide whether an element is observed twice */
 } check_site;
 

@@ -6,7 +6,7 @@
  *     else { u[i] ~ StudentT(4, 0, s) }
  *
  * An unknown is there whatever the condition says, so it is the condition that chooses its distribution.  The branches have to draw the same
- * unknowns in the same order and do nothing else; what is otherwise drawn under a condition is refused later.  `switch` computes the parameters
+ * unknowns in the same order, in the same loops, and do nothing else; what is otherwise drawn under a condition is refused later.  `switch` computes the parameters
  * of all its distributions, so what reads the array that is being drawn is read only where it is chosen. */
 #include "compiler/check_state.h"
 
@@ -122,9 +122,21 @@ static ast_expr *switched(const branches *b, const ast_expr *cond, ast_expr *x, 
   return call;
 }
 
+static bool same_iter(const branches *b, const ast_iter *x, const ast_iter *y) {
+  if (x->n != y->n || !x->cond != !y->cond || (x->cond && !same_text(b, x->cond, y->cond))) return false;
+  for (size_t i = 0; i < x->n; i++) {
+    const ast_range *p = &x->items[i], *q = &y->items[i];
+    if (p->var.name != q->var.name || p->by || q->by || p->over || q->over || !same_text(b, p->lo, q->lo) || !same_text(b, p->hi, q->hi)) return false;
+  }
+  return true;
+}
+
+static const ast_iter *iter_of(const ast_stmt *s) { return s->kind == STMT_PLATE ? &s->plate.iter : s->kind == STMT_FOR ? &s->for_.iter : &s->sample.iter; }
+static ast_block *body_of(const ast_stmt *s) { return s->kind == STMT_PLATE ? s->plate.body : s->kind == STMT_FOR ? s->for_.body : NULL; }
+
 /* A draw of what may be an unknown. */
 static bool draws(const branches *b, const ast_stmt *s) {
-  if (s->kind != STMT_SAMPLE || s->sample.iter.n || s->sample.dist->kind != EXPR_CALL || !s->sample.target.subs.n) return false;
+  if (s->kind != STMT_SAMPLE || s->sample.dist->kind != EXPR_CALL || !s->sample.target.subs.n) return false;
   if (ptr_map_get(&b->lets, s->sample.target.name.name)) return false;
   for (size_t i = 0; i < b->model->params.n; i++)
     if (b->model->params.items[i].name.name == s->sample.target.name.name) return false;
@@ -133,9 +145,28 @@ static bool draws(const branches *b, const ast_stmt *s) {
 
 static bool alike(const branches *b, const ast_block *x, const ast_block *y) {
   if (!y || x->n != y->n || x->n == 0) return false;
-  for (size_t i = 0; i < x->n; i++)
-    if (!draws(b, x->items[i]) || !draws(b, y->items[i]) || !same_target(b, &x->items[i]->sample.target, &y->items[i]->sample.target)) return false;
+  for (size_t i = 0; i < x->n; i++) {
+    const ast_stmt *p = x->items[i], *q = y->items[i];
+    if (p->kind != q->kind) return false;
+    if (body_of(p) ? !alike(b, body_of(p), body_of(q)) : !draws(b, p) || !draws(b, q) || !same_target(b, &p->sample.target, &q->sample.target)) return false;
+    if (!same_iter(b, iter_of(p), iter_of(q))) return false;
+  }
   return true;
+}
+
+/* The statements of the second branch as those of both. */
+static void join_alike(const branches *b, const ast_expr *cond, const ast_block *then, ast_block *else_) {
+  for (size_t k = 0; k < then->n; k++) {
+    ast_stmt *x = then->items[k], *y = else_->items[k];
+    if (body_of(x)) {
+      join_alike(b, cond, body_of(x), body_of(y));
+    } else {
+      ast_expr *dist = one_family(b, cond, x->sample.dist, y->sample.dist);
+      y->sample.dist = dist ? dist : switched(b, cond, x->sample.dist, y->sample.dist, y->sample.target.name.name);
+      y->depth = (uint16_t)(1 + y->sample.dist->depth);
+      if (!y->sample.target.type) y->sample.target.type = x->sample.target.type;
+    }
+  }
 }
 
 static void join_block(const branches *b, ast_block *body) {
@@ -151,14 +182,8 @@ static void join_block(const branches *b, ast_block *body) {
       join_block(b, s->if_.then);
       join_block(b, s->if_.else_);
       if (!alike(b, s->if_.then, s->if_.else_)) break;
-      for (size_t k = 0; k < s->if_.then->n; k++) {
-        ast_stmt *x = s->if_.then->items[k], *y = s->if_.else_->items[k];
-        ast_expr *dist = one_family(b, s->if_.cond, x->sample.dist, y->sample.dist);
-        y->sample.dist = dist ? dist : switched(b, s->if_.cond, x->sample.dist, y->sample.dist, y->sample.target.name.name);
-        y->depth = (uint16_t)(1 + y->sample.dist->depth);
-        if (!y->sample.target.type) y->sample.target.type = x->sample.target.type;
-        ARENA_PUSH(b->a, out.items, out.n, out.cap, y);
-      }
+      join_alike(b, s->if_.cond, s->if_.then, s->if_.else_);
+      for (size_t k = 0; k < s->if_.else_->n; k++) ARENA_PUSH(b->a, out.items, out.n, out.cap, s->if_.else_->items[k]);
       continue;
     default: break;
     }

@@ -11,10 +11,14 @@
  *       plate n in 1..len[d] { y[d, n] ~ Normal(z[d, n], s) } plate d in 1..D, n in 1..len[d] { y[d, n] ~ Normal(z[d, n], s) }
  *     }
  *
- * Iterations of the outer loop only meet through arrays, and what reads an element before it is set is found later, so nothing changes
+ * A condition of the row, `if g[d] { for n in 1..len[d] { ... } }`, goes into the loop.  Iterations of the outer loop only meet through arrays, and what reads an element before it is set is found later, so nothing changes
  * where the parts are run one after the other.  The first elements of a row go into the loop that sets the others, which is where
  * check_cells.c wants them. */
 #include "compiler/check_ragged.h"
+
+#include <string.h>
+
+enum { DEEPEST = 16 };
 
 typedef struct local {
   const char *name, *array;
@@ -45,13 +49,19 @@ static bool is_inner(const ragged *g, const ast_stmt *s, const ast_range *d) {
   return len && ragged_rows_by(g, len, ragged_name(d->hi));
 }
 
+/* Whether loops over the elements of row d stand in the block, under conditions of the row or not. */
+static bool has_inner_in(const ragged *g, const ast_block *b, const ast_range *d) {
+  for (size_t i = 0; b && i < b->n; i++) {
+    const ast_stmt *x = b->items[i];
+    if (is_inner(g, x, d) || (x->kind == STMT_IF && (has_inner_in(g, x->if_.then, d) || has_inner_in(g, x->if_.else_, d)))) return true;
+  }
+  return false;
+}
+
 static bool has_inner(const ragged *g, const ast_stmt *s) {
   const ast_iter *it = s->kind == STMT_PLATE ? &s->plate.iter : s->kind == STMT_FOR ? &s->for_.iter : NULL;
   if (!it || it->n != 1 || !ragged_is_one(it->items[0].lo) || it->items[0].by || it->items[0].over || !ragged_name(it->items[0].hi)) return false;
-  const ast_block *b = s->kind == STMT_PLATE ? s->plate.body : s->for_.body;
-  for (size_t i = 0; b && i < b->n; i++)
-    if (is_inner(g, b->items[i], &it->items[0])) return true;
-  return false;
+  return has_inner_in(g, s->kind == STMT_PLATE ? s->plate.body : s->for_.body, &it->items[0]);
 }
 
 static ast_expr *at_row(const outer *o, const char *name, span at) {
@@ -146,6 +156,98 @@ static void inner(outer *o, ast_stmt *s) {
   push(o->g, o->out, s);
 }
 
+/* ---- conditions of the row */
+
+static ast_stmt *if_new(ragged *g, ast_expr *cond, ast_block *then_, ast_block *else_, const ast_stmt *of) {
+  ast_stmt *s = ARENA_NEW(g->a, ast_stmt);
+  *s = (ast_stmt){.kind = STMT_IF, .id = of->id, .at = of->at, .depth = of->depth};
+  s->if_.cond = cond;
+  s->if_.then = then_;
+  s->if_.else_ = else_;
+  return s;
+}
+
+static ast_block *block_of(ragged *g, const ast_block *lets, ast_stmt *s) {
+  ast_block *b = ARENA_NEW(g->a, ast_block);
+  b->at = s->at;
+  ast_copier plain = {.mem = g->a};
+  for (size_t i = 0; lets && i < lets->n; i++) push(g, b, ast_copy_stmt(&plain, lets->items[i]));
+  push(g, b, s);
+  return b;
+}
+
+/* The loop with a plate in place of `~ ... for`, so that it has a body. */
+static ast_stmt *with_body(ragged *g, ast_stmt *s) {
+  if (s->kind != STMT_SAMPLE) return s;
+  ast_stmt *x = ARENA_NEW(g->a, ast_stmt);
+  *x = (ast_stmt){.kind = STMT_PLATE, .id = s->id, .at = s->at, .depth = (uint16_t)(s->depth + 1)};
+  x->plate.iter = s->sample.iter;
+  s->sample.iter = (ast_iter){0};
+  x->plate.body = block_of(g, NULL, s);
+  return x;
+}
+
+static ast_block **body_of(ast_stmt *loop) { return loop->kind == STMT_PLATE ? &loop->plate.body : &loop->for_.body; }
+
+/* The statements of a block that stands under conditions: conds[0..n), the negation where not `holds`. */
+static void under(outer *o, const ast_stmt *const *conds, const bool *holds, size_t n, const ast_block *b, const ast_block *lets_before) {
+  ragged *g = o->g;
+  ast_block lets = {.at = b->at};
+  for (size_t i = 0; lets_before && i < lets_before->n; i++) push(g, &lets, lets_before->items[i]);
+  for (size_t i = 0; i < b->n; i++) {
+    const ast_stmt *x = b->items[i];
+    if (x->kind == STMT_LET && !x->let.target.subs.n) {
+      push(g, &lets, copy(o, x));
+      continue;
+    }
+    if (x->kind == STMT_IF && (has_inner_in(g, x->if_.then, o->range) || has_inner_in(g, x->if_.else_, o->range)) && n + 1 < DEEPEST) {
+      const ast_stmt *more[DEEPEST];
+      bool way[DEEPEST];
+      memcpy(more, conds, n * sizeof *more);
+      memcpy(way, holds, n * sizeof *way);
+      more[n] = x;
+      way[n] = true;
+      under(o, more, way, n + 1, x->if_.then, &lets);
+      way[n] = false;
+      if (x->if_.else_) under(o, more, way, n + 1, x->if_.else_, &lets);
+      continue;
+    }
+    const bool loop = is_inner(g, x, o->range);
+    ast_stmt *y = loop ? with_body(g, copy(o, x)) : copy(o, x);
+    ast_block *body = loop ? *body_of(y) : block_of(g, NULL, y);
+    for (size_t k = n; k-- > 0;) {
+      ast_block *in = ARENA_NEW(g->a, ast_block);
+      in->at = y->at;
+      ast_copier names = {.mem = g->a, .user = o, .expr = read_local};
+      ast_expr *cond = ast_copy_expr(&names, conds[k]->if_.cond);
+      ast_copier plain = {.mem = g->a};
+      for (size_t j = 0; k == n - 1 && j < lets.n; j++) push(g, in, ast_copy_stmt(&plain, lets.items[j]));
+      for (size_t j = 0; j < body->n; j++) push(g, in, body->items[j]);
+      if (!holds[k]) {
+        ast_expr *no = ast_new_expr(g->a, EXPR_UNARY, cond->at);
+        no->unary.op = OP_NOT;
+        no->unary.arg = cond;
+        no->depth = (uint16_t)(cond->depth + 1);
+        cond = no;
+      }
+      body = block_of(g, NULL, if_new(g, cond, in, NULL, conds[k]));
+    }
+    if (loop) {
+      *body_of(y) = body;
+      flush(o);
+      inner(o, y);
+    } else {
+      push(g, o->rest, body->items[0]);
+    }
+  }
+}
+
+static void take_if(outer *o, const ast_stmt *s) {
+  const bool yes = true, no = false;
+  under(o, &s, &yes, 1, s->if_.then, NULL);
+  if (s->if_.else_) under(o, &s, &no, 1, s->if_.else_, NULL);
+}
+
 static void take_apart(ragged *g, const ast_stmt *s, ast_block *out) {
   const ast_iter *it = s->kind == STMT_PLATE ? &s->plate.iter : &s->for_.iter;
   const ast_block *body = s->kind == STMT_PLATE ? s->plate.body : s->for_.body;
@@ -159,6 +261,8 @@ static void take_apart(ragged *g, const ast_stmt *s, ast_block *out) {
     if (is_inner(g, x, o.range)) {
       flush(&o);
       inner(&o, copy(&o, x));
+    } else if (x->kind == STMT_IF && (has_inner_in(g, x->if_.then, o.range) || has_inner_in(g, x->if_.else_, o.range))) {
+      take_if(&o, x);
     } else if (first_of(&o, x, &name)) {
       push(g, o.first, copy(&o, x));
     } else if (x->kind == STMT_LET && !x->let.target.subs.n) {

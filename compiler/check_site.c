@@ -204,7 +204,6 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
   if (site) {
     site->on_varies |= site->on && site->on != d.parts->on;
     site->on = d.parts->on;
-    site->partial |= c->conds > 0;
     for (size_t k = 0; k < t->subs.n; k++) site->sliced |= t->subs.items[k]->kind == EXPR_RANGE || t->subs.items[k]->kind == EXPR_ALL;
   }
   check_sizes(c, s, &left, &d);

@@ -548,7 +548,7 @@ static void tilde_here(lower *l, void *user) {
       continue;
     }
     cut[nlead] = sub->kind == EXPR_ALL ? (lower_slice){.dim = dim, .extent = dim} : lower_slice_of(l, sub, dim);
-    if (cut[nlead].extent == IR_SIZE_NONE || l->replica[number]) {
+    if (cut[nlead].extent == IR_SIZE_NONE) {
       lower_refuse(l, sub->at, "this slice left of `~`");
       return;
     }

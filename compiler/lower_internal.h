@@ -13,7 +13,9 @@
  *     level 1   real[N]      what one iteration of the `for` builds; stands at [:, t] of level 0
  *     level 2   real         what one iteration of the plate builds; stands at [i] of level 1
  *
- * A loop's output places the value of its level into the array of the level above.  A read x[i, t - 1] finds the deepest
+ * A loop's output places the value of its level into the array of the level above.  Elements of data may stand where they like: where a loop's
+ * index does not say what an iteration draws of them, as in `plate i { plate j { y[first[i] + j] ~ ... } }` for i, the loop is a scan
+ * that carries the array.  A read x[i, t - 1] finds the deepest
  * level whose position it shares; where it departs it reads the state of that loop: what earlier iterations built. */
 #ifndef AIM_COMPILER_LOWER_INTERNAL_H
 #define AIM_COMPILER_LOWER_INTERNAL_H
@@ -36,8 +38,10 @@ struct build {
   ir_type type;          /* of this level; rank 0 when complete in one step */
   uint8_t axis[IR_MAX_RANK]; /* this level's axes as axes of the whole array */
   ir_val cur;            /* as built so far here; 0: nothing */
-  /* Place in the level above, by its axes; v == 0 for `:`. */
+  /* Place in the level above, by its axes; v == 0 for `:`.  Not placed: it has none, is all of that level, and goes from one iteration
+   * to the next. */
   lindex at[IR_MAX_RANK];
+  bool has_place[IR_MAX_RANK], placed;
   ir_val state;          /* of the loop, in a scan: the level above as earlier iterations built it */
   uint32_t out;          /* the loop's output */
 };

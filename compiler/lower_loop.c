@@ -68,9 +68,25 @@ static build *build_of(lower *l, symbol *s) {
 
 void lower_start(lower *l, symbol *s) { build_of(l, s); }
 
-/* What the elements hold that no statement sets. */
-static ir_val nothing_yet(lower *l, ir_type t) {
-  return t.rank ? ir_new_array(&l->b, t) : lower_convert(l, ir_int(&l->b, 0), (ir_elem)t.elem);
+/* What the elements of this level hold that no statement sets: those of a replica the data. */
+static ir_val untouched(lower *l, const build *b) {
+  const symbol *s = b->sym;
+  if (s->site && l->replica && l->replica[s->site - 1] == s) {
+    if (!b->outer) {
+      ir_val y = lower_read_all(l, l->model->sites[s->site - 1].sym);
+      if (ir_type_of(l->fn, y).elem == b->type.elem) return y;
+    } else {
+      ir_axes axes = {.n = b->outer->type.rank};
+      bool whole = true;
+      for (uint32_t a = 0; a < axes.n; a++) {
+        axes.at[a] = b->at[a].v;
+        whole = whole && !axes.at[a];
+      }
+      ir_val y = untouched(l, b->outer);
+      return whole ? y : ir_at(&l->b, y, axes);
+    }
+  }
+  return b->type.rank ? ir_new_array(&l->b, b->type) : lower_convert(l, ir_int(&l->b, 0), (ir_elem)b->type.elem);
 }
 
 void lower_define(lower *l, symbol *s, uint32_t n, const lindex *idx, ir_val v) {
@@ -84,15 +100,17 @@ void lower_define(lower *l, symbol *s, uint32_t n, const lindex *idx, ir_val v) 
       whole = false;
     }
   if (whole) b->cur = v;
-  else b->cur = ir_put(&l->b, b->cur ? b->cur : ir_new_array(&l->b, b->type), axes, v);
+  else b->cur = ir_put(&l->b, b->cur ? b->cur : untouched(l, b), axes, v);
 }
 
 static ir_val initial(lower *l, const build *parent, ir_op *loop) {
   if (parent->cur) return parent->cur;
-  ir_builder b = l->b;
-  b.before = loop;
-  b.block = loop->block;
-  return ir_new_array(&b, parent->type);
+  ir_builder was = l->b;
+  l->b.before = loop;
+  l->b.block = loop->block;
+  ir_val v = untouched(l, parent);
+  l->b = was;
+  return v;
 }
 
 void lower_define_slice(lower *l, symbol *s, const lower_box *box, uint32_t n, const lindex *idx, ir_val v) {
@@ -126,7 +144,9 @@ lindex lower_slice_at(lower *l, const lower_slice *c, ir_val idx) {
 
 typedef struct defined {
   symbol *sym;
-  const ast_target *target;
+  const ast_target **targets; /* of the statements that set it */
+  size_t n, cap;
+  bool data; /* elements of data that are drawn: never local to a loop's body */
 } defined;
 
 typedef struct defined_list {
@@ -135,11 +155,15 @@ typedef struct defined_list {
   bool whole; /* replicas without subscripts, too */
 } defined_list;
 
-static void add_defined(lower *l, defined_list *list, symbol *s, const ast_target *t) {
-  for (size_t k = 0; k < list->n; k++)
-    if (list->items[k].sym == s) return;
-  defined d = {s, t};
-  ARENA_PUSH(l->mem, list->items, list->n, list->cap, d);
+static void add_defined(lower *l, defined_list *list, symbol *s, const ast_target *t, bool data) {
+  size_t k = 0;
+  while (k < list->n && list->items[k].sym != s) k++;
+  if (k == list->n) {
+    defined d = {.sym = s, .data = data};
+    ARENA_PUSH(l->mem, list->items, list->n, list->cap, d);
+  }
+  defined *d = &list->items[k];
+  ARENA_PUSH(l->mem, d->targets, d->n, d->cap, t);
 }
 
 static bool mentions(const ast_expr *e, const symbol *s);
@@ -174,13 +198,21 @@ static bool mentions(const ast_expr *e, const symbol *s) {
   }
 }
 
+static bool uses_index(const ast_iter *iter, size_t from, size_t to, const ast_expr *sub) {
+  bool uses = false;
+  for (size_t r = from; r < to; r++) uses = uses || mentions(sub, iter->items[r].var.sym);
+  return uses;
+}
+
 /* An array whose subscripts use none of the loop's indices is local to its body. */
 static void keep_outer(defined_list *list, const ast_iter *iter) {
   size_t n = 0;
   for (size_t k = 0; k < list->n; k++) {
-    bool uses = false;
-    for (size_t r = 0; r < iter->n; r++) uses = uses || mentions_all(&list->items[k].target->subs, iter->items[r].var.sym);
-    if (uses) list->items[n++] = list->items[k];
+    const defined *d = &list->items[k];
+    bool uses = d->data;
+    for (size_t i = 0; i < d->n; i++)
+      for (size_t a = 0; a < d->targets[i]->subs.n; a++) uses = uses || uses_index(iter, 0, iter->n, d->targets[i]->subs.items[a]);
+    if (uses) list->items[n++] = *d;
   }
   list->n = n;
 }
@@ -191,22 +223,23 @@ static void find_in_loop(lower *l, const ast_iter *iter, const ast_block *body, 
   defined_list inner = {.whole = list->whole};
   find_in_block(l, body, &inner);
   keep_outer(&inner, iter);
-  for (size_t k = 0; k < inner.n; k++) add_defined(l, list, inner.items[k].sym, inner.items[k].target);
+  for (size_t k = 0; k < inner.n; k++)
+    for (size_t i = 0; i < inner.items[k].n; i++) add_defined(l, list, inner.items[k].sym, inner.items[k].targets[i], inner.items[k].data);
 }
 
 static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
   switch (s->kind) {
   case STMT_LET:
-    if (s->let.target.subs.n) add_defined(l, list, s->let.target.name.sym, &s->let.target);
+    if (s->let.target.subs.n) add_defined(l, list, s->let.target.name.sym, &s->let.target, false);
     break;
   case STMT_SAMPLE: {
     symbol *y = s->sample.target.name.sym;
     if (!y) break;
     bool latent = lower_is_drawn(l, y), in_order = lower_in_order(l, y);
     if (!s->sample.target.subs.n && !(list->whole && !latent)) break;
-    if (latent || in_order) add_defined(l, list, y, &s->sample.target);
-    else if (y->site && l->replica && l->replica[y->site - 1]) add_defined(l, list, l->replica[y->site - 1], &s->sample.target);
-    if (!latent && y->site && l->gap && l->gap[y->site - 1].drawn) add_defined(l, list, l->gap[y->site - 1].drawn, &s->sample.target);
+    if (latent || in_order) add_defined(l, list, y, &s->sample.target, !latent);
+    else if (y->site && l->replica && l->replica[y->site - 1]) add_defined(l, list, l->replica[y->site - 1], &s->sample.target, true);
+    if (!latent && y->site && l->gap && l->gap[y->site - 1].drawn) add_defined(l, list, l->gap[y->site - 1].drawn, &s->sample.target, true);
     break;
   }
   case STMT_PLATE: find_in_loop(l, &s->plate.iter, s->plate.body, list); break;
@@ -233,7 +266,7 @@ static lower_join join_of(lower *l, const defined_list *list) {
   j.then_ = ARENA_ARRAY(l->mem, ir_val, list->n);
   for (size_t k = 0; k < list->n; k++) {
     build *b = j.b[k] = build_of(l, list->items[k].sym);
-    if (!b->cur) b->cur = nothing_yet(l, b->type);
+    if (!b->cur) b->cur = untouched(l, b);
     j.before[k] = b->cur;
   }
   return j;
@@ -335,29 +368,71 @@ static void run_inside(lower *l, loop_nest *s) {
   lower_join_end(l, &join, branch);
 }
 
-/* The place of one iteration's part in the level above: from the subscripts that name this loop's indices. */
-static bool place_child(lower *l, const defined *d, build *child, const build *parent, const ir_op *loop) {
-  bool any = false;
+/* Whether the value of a subscript is known in the body of these loops: it names nothing of what stands further inside. */
+static bool is_known(lower *l, const ast_iter *iter, size_t from, size_t to, const ast_expr *e) {
+  switch (e->kind) {
+  case EXPR_NAME:
+    for (size_t r = from; r < to; r++)
+      if (e->name.sym == iter->items[r].var.sym) return true;
+    return !e->name.sym || e->name.sym->size != IR_SIZE_NONE || lower_find(l, e->name.sym);
+  case EXPR_UNARY: return is_known(l, iter, from, to, e->unary.arg);
+  case EXPR_BINARY: return is_known(l, iter, from, to, e->binary.lhs) && is_known(l, iter, from, to, e->binary.rhs);
+  case EXPR_IF: return is_known(l, iter, from, to, e->if_.cond) && is_known(l, iter, from, to, e->if_.then) && is_known(l, iter, from, to, e->if_.else_);
+  case EXPR_CALL:
+    for (size_t i = 0; i < e->call.args.n; i++)
+      if (!is_known(l, iter, from, to, e->call.args.items[i].value)) return false;
+    return true;
+  case EXPR_INDEX:
+    for (size_t i = 0; i < e->index.subs.n; i++)
+      if (!is_known(l, iter, from, to, e->index.subs.items[i])) return false;
+    return is_known(l, iter, from, to, e->index.base);
+  case EXPR_INT: case EXPR_REAL: case EXPR_BOOL: case EXPR_STRING: return true;
+  default: return false;
+  }
+}
+
+static const char *text_of(lower *l, const ast_expr *e) {
+  strbuf b;
+  strbuf_init(&b, l->mem);
+  ast_print_expr(&b, e);
+  return b.s;
+}
+
+/* Whether an iteration of these loops has one place of its own along axis o of the array: all statements set elements there. */
+static bool has_place(lower *l, const ast_iter *iter, size_t from, size_t to, const defined *d, uint8_t o) {
+  for (size_t i = 0; i < d->n; i++) {
+    const ast_exprs *subs = &d->targets[i]->subs;
+    if (o >= subs->n || subs->items[o]->kind == EXPR_ALL || subs->items[o]->kind == EXPR_RANGE) return false;
+    if (!uses_index(iter, from, to, subs->items[o])) return false;
+    if (d->data && !is_known(l, iter, from, to, subs->items[o])) return false;
+    if (i > 0 && strcmp(text_of(l, subs->items[o]), text_of(l, d->targets[0]->subs.items[o])) != 0) return false;
+  }
+  return true;
+}
+
+/* Whether, and along which axes, one iteration's part of the array has a place in the level above. */
+static void find_place(lower *l, const ast_iter *iter, size_t from, size_t to, const defined *d, build *child, const build *parent) {
+  child->placed = false;
+  for (uint8_t a = 0; a < parent->type.rank; a++) {
+    child->has_place[a] = has_place(l, iter, from, to, d, parent->axis[a]);
+    child->placed = child->placed || child->has_place[a];
+  }
+}
+
+/* Inside the loop: what and where the part is. */
+static void place_child(lower *l, const defined *d, build *child, const build *parent) {
   uint8_t rest = 0;
   child->type = parent->type;
   for (uint8_t a = 0; a < parent->type.rank; a++) {
-    uint8_t o = parent->axis[a];
-    bool mine = false;
-    if (o < d->target->subs.n && d->target->subs.items[o]->kind != EXPR_ALL && d->target->subs.items[o]->kind != EXPR_RANGE) {
-      const ast_expr *e = d->target->subs.items[o];
-      for (uint32_t k = 0; k < loop->u.loop->rank && !mine; k++)
-        for (size_t b = l->nbind; b-- > 0 && !mine;)
-          mine = l->bind[b].kind == BIND_INDEX && l->bind[b].v == loop->u.loop->index[k] && mentions(e, l->bind[b].sym);
-      if (mine) child->at[a] = lower_index(l, e, parent->type.dim[a]);
-    }
-    if (mine) any = true;
-    else {
+    const uint8_t o = parent->axis[a];
+    if (child->has_place[a]) {
+      child->at[a] = lower_index(l, d->targets[0]->subs.items[o], parent->type.dim[a]);
+    } else {
       child->axis[rest] = o;
       child->type.dim[rest++] = parent->type.dim[a];
     }
   }
   child->type.rank = rest;
-  return any;
 }
 
 /* One iteration after the other gives rows 0, 1, ...: the results can be stacked. */
@@ -393,6 +468,21 @@ static void ranges_from(lower *l, loop_nest *s, size_t from) {
     if (depends) break;
     to++;
   }
+  size_t n = s->defined.n;
+  build **parent = ARENA_ARRAY(l->mem, build *, n), **child = ARENA_ARRAY(l->mem, build *, n);
+  bool scan = s->scan;
+  for (size_t k = 0; k < n; k++) {
+    parent[k] = build_of(l, s->defined.items[k].sym);
+    child[k] = ARENA_NEW(l->mem, build);
+    child[k]->sym = s->defined.items[k].sym;
+    child[k]->outer = parent[k];
+    find_place(l, iter, from, to, &s->defined.items[k], child[k], parent[k]);
+    scan = scan || !child[k]->placed;
+  }
+  if (scan && to > from + 1) { /* a scan is over one range */
+    to = from + 1;
+    for (size_t k = 0; k < n; k++) find_place(l, iter, from, to, &s->defined.items[k], child[k], parent[k]);
+  }
   uint32_t rank = (uint32_t)(to - from);
   lower_range m[IR_MAX_RANK];
   ir_val extent[IR_MAX_RANK];
@@ -400,11 +490,8 @@ static void ranges_from(lower *l, loop_nest *s, size_t from) {
     m[k] = lower_range_measure(l, &iter->items[from + k]);
     extent[k] = m[k].count;
   }
-  size_t n = s->defined.n;
-  build **parent = ARENA_ARRAY(l->mem, build *, n), **child = ARENA_ARRAY(l->mem, build *, n);
-  for (size_t k = 0; k < n; k++) parent[k] = build_of(l, s->defined.items[k].sym);
 
-  ir_op *loop = ir_loop_begin(&l->b, s->scan ? IR_SCAN_OP : IR_PLATE_OP, rank, extent);
+  ir_op *loop = ir_loop_begin(&l->b, scan ? IR_SCAN_OP : IR_PLATE_OP, rank, extent);
   ir_builder outer = l->b;
   size_t binds = l->nbind, mark = lower_mark(l);
   ir_val index_was = l->index;
@@ -412,21 +499,17 @@ static void ranges_from(lower *l, loop_nest *s, size_t from) {
   enter_draws(l, rank, extent, loop->u.loop->index);
   for (uint32_t k = 0; k < rank; k++) lower_range_bind(l, &iter->items[from + k], &m[k], loop->u.loop->index[k]);
   for (size_t k = 0; k < n; k++) {
-    child[k] = ARENA_NEW(l->mem, build);
-    child[k]->sym = s->defined.items[k].sym;
-    child[k]->outer = parent[k];
-    if (!place_child(l, &s->defined.items[k], child[k], parent[k], loop)) {
-      lower_refuse(l, s->defined.items[k].target->at, "an array element whose subscripts do not use the loop's index");
-      continue;
-    }
-    if (s->scan) {
-      child[k]->out = ir_loop_state(l->fn, loop, IR_INTO, initial(l, parent[k], loop));
+    place_child(l, &s->defined.items[k], child[k], parent[k]);
+    if (scan) {
+      child[k]->out = ir_loop_state(l->fn, loop, child[k]->placed ? IR_INTO : IR_CARRY, initial(l, parent[k], loop));
       child[k]->state = loop->u.loop->out[child[k]->out].state;
     }
-    if (lower_in_order(l, child[k]->sym)) {
+    if (!child[k]->placed) {
+      child[k]->cur = child[k]->state;
+    } else if (lower_in_order(l, child[k]->sym)) {
       ir_axes axes = {.n = parent[k]->type.rank};
       for (uint32_t a = 0; a < axes.n; a++) axes.at[a] = child[k]->at[a].v;
-      child[k]->cur = ir_at(&l->b, s->scan ? child[k]->state : parent[k]->cur, axes);
+      child[k]->cur = ir_at(&l->b, scan ? child[k]->state : parent[k]->cur, axes);
     }
   }
   for (size_t k = 0; k < n; k++) lower_push(l, child[k]->sym, BIND_BUILD)->b = child[k];
@@ -434,7 +517,7 @@ static void ranges_from(lower *l, loop_nest *s, size_t from) {
   ranges_from(l, s, to);
 
   for (size_t k = 0; k < n; k++)
-    if (!child[k]->cur) child[k]->cur = nothing_yet(l, child[k]->type);
+    if (!child[k]->cur) child[k]->cur = untouched(l, child[k]);
   l->b = outer;
   l->nbind = binds;
   l->index = index_was;
@@ -442,8 +525,8 @@ static void ranges_from(lower *l, loop_nest *s, size_t from) {
   for (size_t k = 0; k < n && !l->refused; k++) {
     ir_axes axes = {.n = parent[k]->type.rank};
     for (uint32_t a = 0; a < axes.n; a++) axes.at[a] = child[k]->at[a].v;
-    if (s->scan) {
-      ir_loop_finish(l->fn, loop, child[k]->out, &axes, child[k]->cur);
+    if (scan) {
+      ir_loop_finish(l->fn, loop, child[k]->out, child[k]->placed ? &axes : NULL, child[k]->cur);
       parent[k]->cur = loop->res[child[k]->out];
     } else if (stackable(l, child[k], parent[k], loop)) {
       parent[k]->cur = ir_loop_out(l->fn, loop, IR_STACK, 0, NULL, child[k]->cur);

@@ -172,7 +172,7 @@ static void mark_replicas(const program *p, const ast_block *body, bool *in_orde
     const symbol *y = x->kind == STMT_REPLICATE ? x->replicate.sym : NULL;
     if (!y || y->kind != SYM_DATA || !y->site || y->early) continue;
     const check_site *s = &p->model->sites[y->site - 1];
-    if ((!y->read && !s->sliced && !s->partial) || s->as_real) continue; /* drawn beside the observations it is the same, and costs less */
+    if (!y->read || s->as_real) continue; /* drawn beside the observations it is the same, and costs less */
     *any = in_order[y->site - 1] = true;
   }
 }

@@ -58,6 +58,19 @@ static const law laws[] = {
     {"replicas of a slice", "model m(y: real[T]) {\n  y[2..T] ~ Normal(1, 1)\n  predict y\n}\n", "y = [4, 9, 9]", {"y_rep"}, {4, 1, 1}, {{0}, {0, 1}, {0, 0, 1}}, NULL},
     {"replicas of a part", "model ar(y: real[T], s: real) {\n  y[1] ~ Normal(1, 1)\n  for t in 2..T { y[t] ~ Normal(0.5 * y[t - 1], s) }\n  predict y\n}\nmodel m(u: real[T]) {\n  a ~ ar(u, 2)\n}\n", "u = [9, 9]", {"u_rep"}, {1, 0.5},
      {{1}, {0.5, 4.25}}, NULL},
+    /* Elements whose place an inner loop, a `let` or the statement tells, not the loop's index alone. */
+    {"replicas of two elements in one iteration", "model m(y: real[T]) {\n  plate t in 1..T - 1 by 2 { y[t] ~ Normal(1, 1); y[t + 1] ~ Normal(5, 2) }\n  predict y\n}\n", "y = [9, 9, 9, 9]", {"y_rep"}, {1, 5, 1, 5}, {{1}, {0, 4}, {0, 0, 1}, {0, 0, 0, 4}}, NULL},
+    {"replicas of loops in loops", "model m(y: real[T], c: bool[2]) {\n  plate i in 1..2 { if c[i] { plate j in 1..2 { y[2 * i - 2 + j] ~ Normal(i, j) } } }\n  predict y\n}\n", "y = [9, 8, 9, 9], c = [0, 1]", {"y_rep"}, {9, 8, 2, 2},
+     {{0}, {0, 0}, {0, 0, 1}, {0, 0, 0, 4}}, NULL},
+    {"replicas backwards, by a local name", "model m(y: real[T]) {\n  plate t in 1..T { let k = T + 1 - t; y[k] ~ Normal(k, k) }\n  predict y\n}\n", "y = [9, 9]", {"y_rep"}, {1, 2}, {{1}, {0, 4}}, NULL},
+    {"replicas of some of each row", "model m(y: real[d in 1..D, len[d]], c: bool[D]) {\n  plate d in 1..D { if c[d] { plate n in 1..len[d] - 1 { y[d, n] ~ Normal(d, n) } } }\n  predict y\n}\n", "y = [9, 9, 8, 9, 9, 8], len = [3, 1, 2], c = [1, 1, 0]", {"y_rep"},
+     {1, 1, 8, 9, 9, 8}, {{1}, {0, 4}}, NULL},
+    {"replicas of first and other elements of rows", "model m(y: real[d in 1..D, len[d]]) {\n  plate d in 1..D { y[d, 1] ~ Normal(d, 1); y[d, 2..2] ~ Normal(-d, 2) }\n  predict y\n}\n", "y = [9, 9, 9, 9, 8], len = [2, 3]", {"y_rep"},
+     {1, -1, 2, -2, 8}, {{1}, {0, 4}, {0, 0, 1}, {0, 0, 0, 4}}, NULL},
+    {"gaps of two elements in one iteration", "model m(y: real[T]) {\n  for t in 1..T - 1 by 2 { y[t] ~ Normal(1, 1); y[t + 1] ~ Normal(5, 2) }\n}\n", "y = [null, null, 3, null]", {"y_mis"}, {1, 5, 5}, {{1}, {0, 4}, {0, 0, 4}}, NULL},
+    {"gaps of some of each row", "model m(y: real[d in 1..D, len[d]], c: bool[D]) {\n  plate d in 1..D { if c[d] { plate n in 1..len[d] - 1 { y[d, n] ~ Normal(d, n) } } }\n}\n", "y = [9, null, 8, 9, null, 8], len = [3, 1, 2], c = [1, 1, 1]", {"y_mis"}, {1, 3}, {{4}, {0, 1}}, NULL},
+    {"rows under conditions as data", "model m(y: real[d in 1..D, len[d]]) {\n  plate d in 1..D { if d > 1 { y[d] ~ Normal(d, 1) } else { plate n in 1..len[d] { y[d, n] ~ Normal(-1, n) } } }\n}\n",
+     "y = [9, 9, 9, 9], len = [2, 2]", {"y.rep"}, {-1, -1, 2, 2}, {{1}, {0, 4}, {0, 0, 1}, {0, 0, 0, 1}}, ""},
     {"replicas of the whole", "model m(y: real[N]) {\n  y ~ Normal(1, 2)\n  z ~ Normal(mean(y), 1)\n  predict y\n}\n", "y = [9, 9]", {"y_rep"}, {1, 1}, {{4}, {0, 4}}, NULL},
 };
 

@@ -209,9 +209,16 @@ static void test_values(void **state) {
       {RAGGED UNKNOWN " w[d] ~ Normal(z[d] - mean(x[d]), s) for d in 1..D\n plate d in 1..D { if len[d] > 1 { factor variance(z[d]) } }\n predict { plate d in 1..D { y[d] ~ Normal(sum(z[d]), 1) } } }",
        PLAIN FLAT " let n = [sum(1 " ROWS ") for d in 1..D]\n let m = [sum(x[i] " ROWS ") / n[d] for d in 1..D]\n let e = [sum(z[i] " ROWS ") / n[d] for d in 1..D]\n"
        " plate i in 1..N { w[i] ~ Normal(z[i] - m[row[i]], s) }\n factor sum((if n[d] > 1 { sum((z[i] - e[d])^2 " ROWS ") / (n[d] - 1) } else { 0 }) for d in 1..D) }"},
+      /* Conditions of a row around its loops: one after the other, one in another, with local names, around draws in both branches. */
+      {RAGGED " plate d in 1..D {\n  if len[d] > 1 { plate n in 1..len[d] { z[d, n] ~ Normal(mu[d] * s, 1) } } else { plate n in 1..len[d] { z[d, n] ~ Normal(b[1], 2) } }\n"
+       "  if mu[d] > 0 { w[d, 1] ~ Normal(s, 1); if k > 1 { let q = s + k; w[d, 2..len[d]] ~ Normal(z[d, 2..len[d]] + q, s) } } else { factor b[2]; w[d] ~ Normal(mu[d], s) }\n"
+       "  if not (mu[d] > 0.5) { for n in 2..len[d] { x[d, n] ~ Normal(x[d, n - 1], s) } } } }",
+       PLAIN " let m = [sum(1 " ROWS ") for d in 1..D]\n plate i in 1..N { z[i] ~ Normal(if m[row[i]] > 1 { mu[row[i]] * s } else { b[1] }, if m[row[i]] > 1 { 1 } else { 2 }) }\n"
+       " plate i in 1..N { w[i] ~ Normal(if mu[row[i]] <= 0 { mu[row[i]] } else { if col[i] == 1 { s } else { z[i] + s + 2 } }, if mu[row[i]] > 0 and col[i] == 1 { 1 } else { s })\n"
+       "  if col[i] > 1 and mu[row[i]] <= 0.5 { x[i] ~ Normal(x[i - 1], s) } }\n factor sum(b[2] for d in 1..D if mu[d] <= 0) }"},
   };
   static const char list[] = "{\"w\": [1, 2, 3, 2, 3, 3.5, 1, 2], \"x\": [0.3, -1.2, 0.7, 0.1, 2.2, 0.4, 0.5, -0.6], \"g\": [1, 2, 1, 1, 2, 2, 1, 2], \"D\": 3, \"row\": [1, 1, 1, 2, 3, 3, 3, 3], \"col\": [1, 2, 3, 1, 1, 2, 3, 4], \"len\": [3, 1, 4], \"k\": 2}";
-  static const size_t dim[] = {14, 14, 15, 14, 14};
+  static const size_t dim[] = {14, 14, 15, 14, 14, 14};
   for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) agree(texts[k], list, dim[k]);
 #undef RAGGED
 #undef PLAIN
