@@ -206,7 +206,7 @@ const ty_info *check_type(ctx *c, ast_type *t) {
     ast_dim *dim = &t->dims.items[i];
     if (dim->var.name || dim->size->kind == EXPR_INDEX) {
       diag *d = cx_error(c, "E0690", dim->at, "this ragged array is not available yet");
-      cx_help(c, d, "a signature may have `T[d in 1..D, len[d]]`; else keep one long array and an index of the group of each element");
+      cx_help(c, d, "the signature of a model may have `T[d in 1..D, len[d]]`; else keep one long array and an index of the group of each element");
       return fail(c, t);
     }
     ir_size s = check_extent(c, dim->size, "an extent");

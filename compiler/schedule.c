@@ -11,9 +11,16 @@ enum { MAX_CODE = 100000 };
 
 /* ---- emitting */
 
+/* Calls that are expanded count too, since one may come to nothing. */
+static bool is_full(sched_ctx *c, span at) {
+  if (c->out->n + c->calls < MAX_CODE) return false;
+  if (!c->failed) sched_error(c, "E0844", at, "this schedule expands to more than %d steps", MAX_CODE);
+  return true;
+}
+
 schedule_instr *sched_emit(sched_ctx *c, schedule_code code, uint32_t dst, uint32_t a, uint32_t b, span at) {
   schedule_instr x = {.code = code, .dst = dst, .a = a, .b = b, .at = at};
-  if (c->out->n >= MAX_CODE && !c->failed) sched_error(c, "E0844", at, "this schedule expands to more than %d steps", MAX_CODE);
+  is_full(c, at);
   ARENA_PUSH(c->a, c->out->code, c->out->n, c->out->cap, x);
   return &c->out->code[c->out->n - 1];
 }
@@ -157,6 +164,8 @@ static sched_value argument(sched_ctx *c, sched_type want, const ast_expr *e) {
 /* False after a report, where d is being expanded already or too much is. */
 static bool enter(sched_ctx *c, const ast_decl *d, span at) {
   bool again = false;
+  if (is_full(c, at)) return false;
+  c->calls++;
   for (int k = 0; k < c->depth; k++) again = again || c->within[k] == d;
   if (again || c->depth == SCHED_MAX_DEPTH) {
     sched_error(c, "E0844", at, again ? "`%s` calls itself" : "schedules are nested too deep at `%s`", d->name.name);
@@ -376,7 +385,7 @@ static void command(sched_ctx *c, const ast_expr *e) {
 
 static void block(sched_ctx *c, const ast_block *b) {
   sched_name *env = c->env;
-  for (size_t k = 0; k < b->n && !(c->failed && c->out->n >= MAX_CODE); k++) {
+  for (size_t k = 0; k < b->n; k++) {
     const ast_stmt *s = b->items[k];
     switch (s->kind) {
     case STMT_ASSIGN: assign(c, s); break;

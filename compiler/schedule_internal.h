@@ -43,6 +43,7 @@ typedef struct sched_ctx {
   ptr_map slot;             /* a call of stable(), and the slot + 1 of its state */
   const ast_decl *within[SCHED_MAX_DEPTH]; /* calls that are being expanded */
   int depth;
+  size_t calls;             /* that were expanded */
   bool outside;             /* in the statement's own expression */
   bool failed;
 } sched_ctx;

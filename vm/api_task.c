@@ -496,7 +496,7 @@ static void report(aim_task *t, run_status st) {
     /* A line of the library is none that a user can mend: the statement is. */
     const bool library = t->plan.run && of_library(t, r->where);
     diag *d = diag_add(&t->p.diags, DIAG_ERROR, "E0913", library ? t->plan.run->at : r->where, "the schedule %s", r->why);
-    if (library) diag_help(&t->p.diags, d, "look at the values it is given: `geometric` multiplies, so it begins above 0, as in `beta = 0.01 -> 5`; `linear` may begin at 0");
+    if (library) diag_help(&t->p.diags, d, "look at the values it is given: beta is never below 0, `piecewise` has two of them or more, `geometric` multiplies, so it begins above 0, as in `beta = 0.01 -> 5`; `linear` may begin at 0");
     else if (t->plan.run) diag_point(&t->p.diags, d, t->plan.run->at, "in this run");
   }
   if (st == RUN_E_METHOD) diag_add(&t->p.diags, DIAG_ERROR, "E0912", t->plan.model->decl->name.at, "%s", r->why);
