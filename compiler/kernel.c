@@ -24,8 +24,7 @@ static bool whole(diag_list *l, const ast_arg *a, int64_t most, int64_t *n) {
     *n = e->integer.value;
     return true;
   }
-  diag *d = diag_add(l, DIAG_ERROR, "E0845", e->at, "`%s` must be a whole number from 1 to %lld", a->name.name, (long long)most);
-  (void)d;
+  diag_add(l, DIAG_ERROR, "E0845", e->at, "`%s` must be a whole number from 1 to %lld", a->name.name, (long long)most);
   return false;
 }
 
@@ -39,11 +38,17 @@ static bool word(diag_list *l, const ast_arg *a, const char *const *words, int n
   return false;
 }
 
-static bool option(diag_list *l, const ast_arg *a, bool anneals, kernel *out) {
+static bool option(diag_list *l, const ast_args *all, const ast_arg *a, bool anneals, kernel *out) {
   const char *name = a->name.name;
   int64_t n;
   int k;
   if (!name) return wrong(l, a->at, "options of a kernel have names", "such as `gibbs(replicas = 64)`");
+  const ast_arg *first = ast_args_find(all, name);
+  if (first != a) {
+    diag *d = diag_add(l, DIAG_ERROR, "E0822", a->name.at, "`%s` is set twice", name);
+    diag_point(l, d, first->at, "first here");
+    return false;
+  }
   if (strcmp(name, "replicas") == 0 && anneals) {
     if (!whole(l, a, 1000000, &n)) return false;
     out->replicas = (uint32_t)n;
@@ -101,7 +106,7 @@ bool kernel_read(diag_list *l, const ast_expr *e, bool anneals, kernel *out) {
   out->rule = (kernel_rule)k;
   if (out->rule == KERNEL_GLAUBER) out->order = KERNEL_RANDOM;
   bool ok = true;
-  for (size_t i = 0; e->kind == EXPR_CALL && i < e->call.args.n; i++) ok &= option(l, &e->call.args.items[i], anneals, out);
+  for (size_t i = 0; e->kind == EXPR_CALL && i < e->call.args.n; i++) ok &= option(l, &e->call.args, &e->call.args.items[i], anneals, out);
   if (ok && !anneals && out->floor > 0 && !out->allow_biased)
     return wrong(l, e->at, "a floor under the acceptance draws from no distribution: it is for `anneal`", "`allow_biased = true` runs it all the same, and what comes of it is marked as biased");
   if (ok && out->proposals && out->order != KERNEL_RANDOM)

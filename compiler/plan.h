@@ -48,7 +48,7 @@ typedef struct plan {
   double target_accept;     /* nuts: 0.8; 0.95 for a model with non-centred sites, unless target_set */
   bool target_set;          /* by the statement or a flag */
   uint32_t max_depth;       /* nuts: 1..20; 10 */
-  plan_init init;           /* nuts: where chains begin; random */
+  plan_init init;           /* nuts: where chains begin; auto */
   double init_radius;       /* nuts: initial points are uniform on (-r, r); 0..100; 2 */
   double step_size;         /* nuts: where the first search starts; 0: chosen */
   plan_metric metric;       /* nuts: what warm-up learns; auto */
