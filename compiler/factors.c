@@ -239,6 +239,17 @@ static void gather(factor_graph *g, factor *f) {
   ir_return(f->fn, 1, &x);
 }
 
+/* A loop around it has no iteration with these data, such as `for t in 3..T` with T = 1: it ties nothing, and an array may be shorter than
+ * the distance at which it would. */
+static bool stands_nowhere(const factor_graph *g, const factor *f) {
+  for (uint32_t k = 0; k < f->nloops; k++) {
+    int64_t n;
+    const ir_size extent = f->loop[k].extent;
+    if ((size_value(g->m->sizes, extent, &n) || size_is_const(g->m->sizes, extent, &n)) && n <= 0) return true;
+  }
+  return false;
+}
+
 static void add_factor(factor_graph *g, const ir_op *op) {
   if (op->code == IR_IF_OP)
     for (uint32_t k = 0; k < op->nres; k++)
@@ -256,6 +267,7 @@ static void add_factor(factor_graph *g, const ir_op *op) {
     }
     n--;
     made++;
+    if (stands_nowhere(g, &f)) continue;
     if (how == FACTOR_GATHERED) gather(g, &f);
     ARENA_PUSH(g->m->mem, g->factor, g->nfactors, g->cap_factors, f);
   }

@@ -448,6 +448,28 @@ static void ranges(void **state) {
         "{\"y\": [[2, 1], [0, 0]], \"most\": [2, 0], \"M\": 5}", "z 0 2; n 0 6", true);
 }
 
+/* Arrays as short as the distance at which terms tie their elements, and shorter: loops over these terms are empty then. */
+static void short_chains(void **state) {
+  (void)state;
+  static const char *const models[] = {
+      "  for t in 3..T { factor sin(a + 1.3 * z[t] - z[t - 2]) }\n  factor 0.3 * z[T]\n",
+      "  for t in 4..T { factor sin(a + 1.3 * z[t] - w[t - 3]) }\n  for t in 2..T { factor 0.4 * w[t] * z[t - 1] }\n",
+      "  for t in 3..T { factor sin(z[t] - a * z[t - 2]) }\n  plate t in 1..T { factor 0.5 * a * z[t] * z[1] - 0.7 * z[t] * z[T] }\n",
+      "  for t in 1..T - 3 { factor sin(a * z[T + 1 - t] - z[T - t - 2]) }\n",
+  };
+  for (size_t k = 0; k < sizeof models / sizeof *models; k++)
+    for (int T = 1; T <= 5; T++) {
+      char text[1024], json[128];
+      size_t n = (size_t)snprintf(json, sizeof json, "{\"y\": [0.2");
+      for (int t = 1; t < T; t++) n += (size_t)snprintf(json + n, sizeof json - n, ", %.1f", 0.5 * t - 0.9);
+      snprintf(json + n, sizeof json - n, "]}");
+      const bool two = strstr(models[k], "w[");
+      snprintf(text, sizeof text, "model short(y: real[T]) {\n  a ~ Normal(0, 1)\n  z: index(2)[T] ~ Flat()\n%s%s  plate t in 1..T { y[t] ~ Normal(z[t]%s, 1) }\n}\n",
+               two ? "  w: index(2)[T] ~ Flat()\n" : "", models[k], two ? " + w[t]" : "");
+      check(text, json, two ? "z 1 2; w 1 2" : "z 1 2", false);
+    }
+}
+
 /* Integers of a type narrower than their distribution are conditioned on it, so where nothing else reads them their sum is 1 whatever the parameters. */
 static void conditioned(void **state) {
   (void)state;
@@ -734,6 +756,6 @@ static void refused(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) random_models = atoi(argv[1]);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(pieces), cmocka_unit_test(ranges), cmocka_unit_test(conditioned), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(pieces), cmocka_unit_test(ranges), cmocka_unit_test(short_chains), cmocka_unit_test(conditioned), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
