@@ -3,16 +3,10 @@
  * Ten spins with random couplings and fields: every mean and log Z is summed over 1024 states.  An estimate passes within 4.9 of its standard errors
  * (false alarm one in a million each; seeds are fixed); log Z of a population or ladder has an error from the spread of its chains, 3 degrees of freedom for 4,
  * where 4.9 would be one in a hundred: so 16 chains (15 degrees of freedom: one in 5000) and 7 errors (two in a million). */
-#include "tests/unit/host.h"
-#include "vm/api.h"
+#include "tests/unit/task_fixture.h"
 #include "vm/interp.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
 
 enum { N = 10 };
 
@@ -66,18 +60,11 @@ typedef struct result {
 } result;
 
 static result run_text(const char *text, const temper_rules *rules, int threads) {
-  aim_config config;
-  aim_config_init(&config);
-  aim_vm *vm = aim_vm_new(&config);
-  assert_non_null(vm);
-  aim_vm_engine(vm, &interp_engine);
-  aim_program *p;
-  aim_task *t;
-  assert_int_equal(aim_load(vm, "m.aim", text, strlen(text), &p), AIM_OK);
-  assert_int_equal(aim_task_statement(p, 0, &t), AIM_OK);
+  fixture f = open_task(text, (opening){.engine = &interp_engine});
+  aim_task *t = f.t;
   t->rules = rules;
-  assert_int_equal(aim_set_int(t, "threads", threads), AIM_OK);
-  assert_int_equal(aim_run(t, NULL), AIM_OK);
+  expect_ok(&f, aim_set_int(t, "threads", threads));
+  expect_ok(&f, aim_run(t, NULL));
   result r = {.log_z = NAN, .error = NAN};
   aim_summary x;
   size_t q = aim_quantity_find(t, "e");
@@ -93,9 +80,7 @@ static result run_text(const char *text, const temper_rules *rules, int threads)
     r.draws = malloc(r.n * sizeof *r.draws);
     for (size_t k = 0; k < draws; k++) assert_int_equal(aim_draw_get(t, aim_chain_count(t) - 1, k, q, r.draws + k * s.cells), AIM_OK);
   }
-  aim_task_free(t);
-  aim_program_free(p);
-  aim_vm_free(vm);
+  close_fixture(&f);
   return r;
 }
 
@@ -263,8 +248,32 @@ static void test_biased(void **state) {
   }
 }
 
+static _Atomic size_t asked;
+
+static exec_status counted_call(exec_worker *w, int fn, size_t lanes, const exec_arg *in, exec_arg *out, exec_report *report) {
+  asked++;
+  return interp_engine.call(w, fn, lanes, in, out, report);
+}
+
+/* A population that is told to stop before it has begun asks the model for nothing: a first sweep of a large one takes long. */
+static void test_stopped(void **state) {
+  (void)state;
+  static const char text[] = "model triple() { s: spin[9] ~ Flat(); energy -sum(s[i] * s[i + 1] * s[i + 2] for i in 1..7) }\ninfer triple with population(particles = 2000)\n";
+  exec_engine counting = interp_engine;
+  counting.call = counted_call;
+  for (int stopped = 0; stopped < 2; stopped++) {
+    fixture f = open_task(text, (opening){.engine = &counting});
+    expect_ok(&f, aim_bind(f.t));
+    asked = 0;
+    if (stopped) aim_stop(f.t);
+    assert_int_equal(aim_run(f.t, NULL), stopped ? AIM_STOPPED : AIM_OK);
+    if (stopped ? asked > 0 : asked < 2000) fail_msg("%zu calls", (size_t)asked);
+    close_fixture(&f);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact), cmocka_unit_test(test_wrong), cmocka_unit_test(test_anneal), cmocka_unit_test(test_threads),
-                                     cmocka_unit_test(test_others), cmocka_unit_test(test_biased)};
+                                     cmocka_unit_test(test_others), cmocka_unit_test(test_biased), cmocka_unit_test(test_stopped)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
