@@ -95,6 +95,47 @@ static void test_branches(void **state) {
   model_close(&r);
 }
 
+/* Under S = [[2, 0.6], [0.6, 1]], whose determinant is 1.64. */
+static double pair_normal(const double *x, double mu0, double mu1) {
+  const double a = x[0] - mu0, b = x[1] - mu1;
+  return -0.5 * (a * a - 1.2 * a * b + 2 * b * b) / 1.64 - 0.5 * log(1.64) - 2 * half_log_2pi;
+}
+
+/* Rows of matrices, unknown and observed, and columns of data, that are drawn as vectors. */
+static void test_rows_drawn(void **state) {
+  (void)state;
+  model_run r;
+  model_open(&r,
+             "model m(S: cov(2), y: real[3, 2], z: real[2, 3]) {\n"
+             "  let column = z'\n"
+             "  plate k in 1..3 { w[k] ~ MultiNormal([1.0, -1.0], S) }\n"
+             "  v[1] ~ MultiNormal(w[1, :], S)\n"
+             "  for k in 2..3 { v[k] ~ MultiNormal(v[k - 1, 1..2], S) }\n"
+             "  plate k in 1..3 { y[k, :] ~ MultiNormal(w[k, :], S); column[k, :] ~ MultiNormal(v[k, :], S) }\n"
+             "}\n",
+             "{\"S\": [[2, 0.6], [0.6, 1]], \"y\": [[1, 2], [3, 4], [5, 6]], \"z\": [[0.1, 0.2, 0.3], [-1, -2, -3]]}", NEED_GRAD | NEED_LOGDENS | NEED_DENSITY);
+  double q[12], d[12], part[3], want = 0;
+  assert_int_equal(r.dim, 12);
+  for (int k = 0; k < 12; k++) q[k] = cos(0.3 + 2.0 * k);
+  for (int k = 0; k < 3; k++) {
+    const double *w = q + 2 * k, *v = q + 6 + 2 * k, *before = k ? v - 2 : q, y[2] = {2.0 * k + 1, 2.0 * k + 2}, z[2] = {0.1 * (k + 1), -1.0 - k};
+    want += pair_normal(w, 1, -1) + pair_normal(v, before[0], before[1]) + pair_normal(y, w[0], w[1]) + pair_normal(z, v[0], v[1]);
+  }
+  const double got = model_density(&r, q, part), lp = model_logdens(&r, q);
+  if (!(fabs(got - want) < 1e-12 * fabs(want))) fail_msg("%.15g, not %.15g", got, want);
+  assert_true(fabs(model_grad(&r, q, d) - lp) < 1e-12 * fabs(lp));
+  for (int k = 0; k < 12; k++) {
+    const double step = 1e-5, at = q[k];
+    q[k] = at + step;
+    const double up = model_logdens(&r, q);
+    q[k] = at - step;
+    const double down = model_logdens(&r, q);
+    q[k] = at;
+    assert_true(fabs((up - down) / (2 * step) - d[k]) < 1e-7);
+  }
+  model_close(&r);
+}
+
 /* Levels by their names: numbers in the order of the texts, wherever an int can stand, in parts of models too. */
 static void test_levels(void **state) {
   (void)state;
@@ -240,6 +281,6 @@ static void test_backwards(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_branches), cmocka_unit_test(test_levels), cmocka_unit_test(test_slices), cmocka_unit_test(test_backwards), cmocka_unit_test(test_data_in_a_function)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_branches), cmocka_unit_test(test_rows_drawn), cmocka_unit_test(test_levels), cmocka_unit_test(test_slices), cmocka_unit_test(test_backwards), cmocka_unit_test(test_data_in_a_function)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
