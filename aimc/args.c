@@ -190,6 +190,12 @@ int args_parse(args *a, int argc, char **argv) {
     help_print();
     return EXIT_WRONG;
   }
+  static char help_flag[] = "--help";
+  if (strcmp(argv[1], "help") == 0 && argc > 2 && help_of(argv[2])) { /* `help run` is `run --help` */
+    argv[1] = argv[2];
+    argv[2] = help_flag;
+    argc = 3;
+  }
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0) {
     help_print();
     return EXIT_FINE;

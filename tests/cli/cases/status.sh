@@ -51,6 +51,9 @@ test_help_teaches() {
   expect 0 "$aimc" run first.aim
   expect 0 "$aimc" run --help
   says out '--method'
+  cp out run_help
+  expect 0 "$aimc" help run
+  cmp -s out run_help || fail "help run is not run --help"
   expect 0 "$aimc" version
   expect 0 "$aimc" --version
 }
