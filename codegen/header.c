@@ -12,15 +12,23 @@ static void upper(const char *s, strbuf *out) {
   for (; *s; s++) strbuf_putc(out, *s >= 'a' && *s <= 'z' ? (char)(*s - 'a' + 'A') : *s);
 }
 
+/* Names and paths of others, written into a comment from `from` on, neither end it nor begin one. */
+static void harmless(strbuf *out, size_t from) {
+  for (size_t k = from; k + 1 < out->n; k++) {
+    char *c = out->s + k;
+    if ((c[0] == '*' && c[1] == '/') || (c[0] == '/' && c[1] == '*')) c[1] = ' ';
+  }
+}
+
 /* "real[J, K]", and what a cell holds where that is not plain. */
 static void shape(const ahead_spec *s, ir_type t, ir_size most, strbuf *out) {
+  const size_t from = out->n;
   ir_print_type(s->p->module, t, out);
-  if (most == IR_SIZE_NONE) {
-    if (t.elem == IR_BOOL) strbuf_puts(out, ": 0 or 1");
-    return;
-  }
-  strbuf_puts(out, ": from 1 to ");
-  size_print(s->p->sizes, most, out);
+  if (most != IR_SIZE_NONE) {
+    strbuf_puts(out, ": from 1 to ");
+    size_print(s->p->sizes, most, out);
+  } else if (t.elem == IR_BOOL) strbuf_puts(out, ": 0 or 1");
+  harmless(out, from);
 }
 
 static bool fixed(const ahead_spec *s, ir_size z, int64_t *n) {
@@ -30,6 +38,7 @@ static bool fixed(const ahead_spec *s, ir_size z, int64_t *n) {
 }
 
 static void say_fixed(const ahead_spec *s, strbuf *out) {
+  const size_t from = out->n;
   bool any = false;
   for (size_t k = 0; k < size_symbol_count(s->p->sizes); k++) {
     const char *name;
@@ -40,24 +49,21 @@ static void say_fixed(const ahead_spec *s, strbuf *out) {
     any = true;
   }
   if (any) strbuf_puts(out, ".\n *\n");
-}
-
-/* Text of others in a comment does not end it. */
-static const char *harmless(const ahead_spec *s, const char *text) {
-  char *copy = arena_strndup(s->mem, text, strlen(text));
-  for (char *c = copy; *c; c++)
-    if (c[0] == '*' && c[1] == '/') c[1] = ' ';
-  return copy;
+  harmless(out, from);
 }
 
 static void opening(const ahead_spec *s, strbuf *out) {
   const char *p = s->prefix;
+  strbuf_puts(out, "/* ");
+  const size_t from = out->n;
+  strbuf_printf(out, "Model `%s` of %s", s->p->model->decl->name.name, s->source);
+  harmless(out, from);
   strbuf_printf(out,
-                "/* Model `%s` of %s, compiled by aimc build (AIM %s) for x86-64-v%d.\n *\n"
+                ", compiled by aimc build (AIM %s) for x86-64-v%d.\n *\n"
                 " * The object allocates nothing, keeps nothing between calls and calls nothing but memcpy and memset.  Functions may be called by\n"
                 " * any number of threads at once: data, frame and latents are only read (%s_prepare writes the frame), scratch is one for each\n"
                 " * thread.  Arrays are row-major, indices count from 1, logarithms are natural, sizes of memory are in bytes.\n *\n",
-                harmless(s, s->p->model->decl->name.name), harmless(s, s->source), AIM_VERSION, s->level, p);
+                AIM_VERSION, s->level, p);
   say_fixed(s, out);
   strbuf_printf(out,
                 " *     %s_data d = {...};\n"
@@ -132,7 +138,7 @@ static void coordinates(const ahead_spec *s, strbuf *out) {
     if (p->site[k].summed) continue;
     strbuf_printf(out, "%s %s (", first ? "" : ",", member[k]);
     first = false;
-    ir_print_type(p->module, derive_uncon_type(p->module, p->site[k].site), out);
+    shape(s, derive_uncon_type(p->module, p->site[k].site), IR_SIZE_NONE, out);
     strbuf_puts(out, p->site[k].site->standard ? ", non-centred" : "");
     strbuf_puts(out, ")");
   }

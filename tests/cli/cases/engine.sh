@@ -33,6 +33,11 @@ test_engine_of_sizes_with_odd_names() {
   says jit/run.json '"build": "machine code"'
   expect 0 "$aimc" build odd.aim -o odd
   says odd.h 'real[`n - x`]'
+  # Names stand in the comments of the header, and do not end them.
+  printf 'model `m*/`(y: real[`*/ #error`], x: real[`/*`]) {\n  b ~ Normal(0, 1)\n  y ~ Normal(b + sum(x), 1)\n}\ninfer `m*/` on y = [1, 2, 3], x = [1, 2]\n' > comment.aim
+  expect 0 "$aimc" build comment.aim -o comment
+  printf '#include "comment.h"\nint main(void) { return M___OK; }\n' > comment.c
+  expect 0 ${CC:-gcc} -std=c11 -Wall -Wextra -Werror -c comment.c
 }
 test_engines_agree_on_sweeps() { # conjugate, finite and sliced unknowns
   has_jit || return 0
