@@ -157,12 +157,15 @@ void lower_enter(lower *l, ir_fn *fn, lower_saved *s) {
   l->key = l->index = 0;
   l->draws = 0;
   l->ret = 0;
+  l->arranged = false;
 }
 
 void lower_leave(lower *l, const lower_saved *s) {
-  bool refused = l->refused;
+  const bool refused = l->refused;
+  const lower_ahead ahead = l->ahead;
   *l = s->was;
   l->refused = refused;
+  l->ahead = ahead;
 }
 
 void lower_init(lower *l, check_program *p, ir_module *m, const lower_options *options) {
@@ -278,6 +281,13 @@ void lower_signature(lower *l, const check_model *model) {
   }
 }
 
+/* Some read may come before what it reads is drawn. */
+static bool is_early(const lower *l) {
+  for (size_t k = 0; k < l->model->nsites; k++)
+    if (l->model->sites[k].sym->early && lower_in_order(l, l->model->sites[k].sym)) return true;
+  return false;
+}
+
 ir_fn *lower_model(check_program *p, ir_module *m, const check_model *model, const lower_options *options) {
   lower l;
   lower_init(&l, p, m, options);
@@ -289,10 +299,14 @@ ir_fn *lower_model(check_program *p, ir_module *m, const check_model *model, con
   if (options && (options->replicate || options->order == ORDER_DATA)) replicate_all(&l);
   else find_replicas(&l, model->decl->body);
   lower_gaps_begin(&l);
+  l.arranged = is_early(&l);
   lower_block(&l, model->decl->body);
   if (!l.refused) track_predicted(&l, model);
   if (!l.refused && !lower_serves_replicas(&l)) lower_gaps_end(&l);
-  return l.refused ? NULL : l.fn;
+  if (!l.refused) return l.fn;
+  if (l.ahead.at && options->ahead) *options->ahead = l.ahead;
+  if (l.ahead.at) ir_fn_remove(m, l.fn);
+  return NULL;
 }
 
 ir_fn *lower_bijector(check_program *p, ir_module *m, ir_support support, bool lower_bound, ir_type point) {

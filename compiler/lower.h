@@ -25,14 +25,20 @@ typedef struct lower_missing {
   const int64_t *at;   /* [n * rank], as y.at */
 } lower_missing;
 
-/* Observed arrays that are drawn as the program is read: a statement that observes elements draws them, and what stands behind it reads what was drawn.  Elements that
- * nothing observes keep the values of the data.  symbol.early tells where statements do not stand in such an order. */
+/* Observed arrays that are drawn: a statement that observes elements draws them, and what reads them reads what was drawn.  Elements that nothing observes keep the values of
+ * the data.  Statements come in the order of the program, or where symbol.early says that this may not serve, in one of what depends on what (lower_arrange.c). */
 typedef enum lower_order {
   ORDER_NONE,
   ORDER_MISSING, /* missing values that are unknowns of the model: y_mis is a latent site, drawn from the distribution that its statement says */
   ORDER_DATA,    /* all that is observed: y.rep, a name that no program can write, is a latent site, and the model draws data and unknowns together */
   ORDER_REPLICAS /* the y of which in_order is set: y_rep is a predicted site, and what the model tracks; the rest serves these draws */
 } lower_order;
+
+/* A read of what is not drawn yet, whatever the order of the statements: y, and the expression. */
+typedef struct lower_ahead {
+  const symbol *y;
+  const ast_expr *at;
+} lower_ahead;
 
 typedef struct lower_options {
   /* True if data was given for this name of the signature; otherwise its default is used.  NULL: all given. */
@@ -45,9 +51,10 @@ typedef struct lower_options {
   bool replicate;       /* every observed y is replicated, as by `predict y`, under the name y.rep, given the observed values of what is read */
   lower_order order;
   const bool *in_order; /* [sites of the model] y with `predict y` is drawn in order: by ORDER_REPLICAS, and not beside its observations; NULL: none is */
+  lower_ahead *ahead;   /* OUT; with ORDER_NONE it may be NULL */
 } lower_options;
 
-/* NULL after a diagnostic.  The module's size table is p->sizes. */
+/* NULL after a diagnostic, or, where data are drawn in order, with *options->ahead set.  The module's size table is p->sizes. */
 ir_fn *lower_model(check_program *p, ir_module *m, const check_model *model, const lower_options *options);
 
 /* The functions <support>_constrain and <support>_log_jacobian of the prelude for a point of this type, e.g.

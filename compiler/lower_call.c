@@ -32,10 +32,13 @@ static ir_val body_value(lower *l, const ast_decl *d, ir_elem elem) {
   if (d->value) {
     v = ty_of(d->value)->rank ? lower_array_as(l, d->value, elem) : lower_scalar_as(l, d->value, elem);
   } else {
-    ir_val was = l->ret;
+    const ir_val was = l->ret;
+    const bool arranged = l->arranged;
     l->ret = 0;
+    l->arranged = false;
     lower_block(l, d->body);
     v = l->ret ? lower_convert(l, l->ret, elem) : ir_real(&l->b, 0.0);
+    l->arranged = arranged;
     l->ret = was;
   }
   lower_forget(l, mark);

@@ -518,9 +518,13 @@ static void one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, ui
   }
 }
 
-/* The statement inside its `for`: positions that subscripts leave open become a plate. */
-static void tilde_here(lower *l, void *user) {
-  const ast_stmt *s = user;
+void lower_prepare_statement(lower *l, const ast_stmt *s) {
+  if (s->kind == STMT_SAMPLE) prepare_arguments(l, s->sample.dist);
+  else lower_prepare(l, s->let.value);
+}
+
+/* The statement inside its `for`: positions that subscripts leave open become a plate, but for the first ones, which are given. */
+void lower_sample_at(lower *l, const ast_stmt *s, uint32_t given, const ir_val *at) {
   const ast_target *target = &s->sample.target;
   tilde t = {.s = s, .sym = target->name.sym};
   uint32_t number = t.sym->site - 1;
@@ -537,7 +541,7 @@ static void tilde_here(lower *l, void *user) {
   lindex lead[IR_MAX_RANK];
   lower_slice cut[IR_MAX_RANK];
   ir_size extent[IR_MAX_RANK];
-  uint32_t nlead = 0, n = 0;
+  uint32_t nlead = 0, n = 0, used = 0;
   bool sliced = false;
   for (; nlead < target->subs.n && nlead < IR_MAX_RANK; nlead++) {
     const ast_expr *sub = target->subs.items[nlead];
@@ -552,22 +556,34 @@ static void tilde_here(lower *l, void *user) {
       lower_refuse(l, sub->at, "this slice left of `~`");
       return;
     }
+    if (used < given) {
+      lead[nlead] = lower_slice_at(l, &cut[nlead], at[used++]);
+      cut[nlead].axis = -1;
+      continue;
+    }
     cut[nlead].axis = (int)n;
     extent[n++] = cut[nlead].extent;
     sliced = true;
+  }
+  for (; used < given && nlead < IR_MAX_RANK; nlead++) {
+    cut[nlead] = (lower_slice){.axis = -1};
+    lead[nlead] = lower_index_at(l, at[used++]);
   }
   uint32_t rest = t.type.rank - t.event > nlead ? t.type.rank - t.event - nlead : 0;
   for (uint32_t k = 0; k < rest; k++) extent[n++] = t.type.dim[nlead + k];
   given_to g = targets(l, t.sym);
   if (n == 0) {
-    one(l, &t, nlead, lead, 0, NULL, 0, &g);
+    one(l, &t, nlead, lead, given, at, 0, &g);
   } else {
     size_t mark = lower_mark(l);
     prepare_arguments(l, s->sample.dist);
     lower_box box = lower_box_begin(l, n, extent);
     for (uint32_t k = 0; k < nlead; k++)
       if (cut[k].axis >= 0) lead[k] = lower_slice_at(l, &cut[k], box.idx[cut[k].axis]);
-    one(l, &t, nlead, lead, n, box.idx, rest, &g);
+    ir_val idx[2 * IR_MAX_RANK];
+    memcpy(idx, at, given * sizeof *idx);
+    memcpy(idx + given, box.idx, n * sizeof *idx);
+    one(l, &t, nlead, lead, given + n, idx, rest, &g);
     for (uint32_t k = 0; k < rest; k++) lead[nlead + k] = lower_index_at(l, box.idx[n - rest + k]);
     lower_box_end(l, &box);
     lower_forget(l, mark);
@@ -585,6 +601,10 @@ static void tilde_here(lower *l, void *user) {
     else lower_bind(l, g.sym[k], g.v[k]);
   }
 }
+
+static void tilde_here(lower *l, void *user) { lower_sample_at(l, user, 0, NULL); }
+
+void lower_sample_from(lower *l, const ast_stmt *s, size_t open) { lower_ranges(l, &s->sample.iter, open, false, NULL, s, tilde_here, (void *)s); }
 
 /* A draw in a sampler, with a key of its own. */
 static ir_val draw_of(lower *l, const draw_from *f, ir_type x) {
@@ -615,7 +635,7 @@ void lower_sample(lower *l, const ast_stmt *s) {
   }
   const ast_target *t = &s->sample.target;
   if (l->predicting && t->subs.n && check_continued(t->name.sym)) lower_start(l, t->name.sym);
-  if (s->sample.iter.n) lower_ranges(l, &s->sample.iter, false, NULL, s, tilde_here, (void *)s);
+  if (s->sample.iter.n) lower_sample_from(l, s, 0);
   else tilde_here(l, (void *)s);
 }
 

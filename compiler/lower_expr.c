@@ -24,13 +24,32 @@ static ir_val remembered(const lower *l, const ast_expr *e) {
 
 /* ---- indices */
 
-lindex lower_index_at(lower *l, ir_val counter) {
-  return (lindex){.v = counter, .linear = true, .sign = 1, .base = counter, .offset = size_const(l->m->sizes, 0)};
+/* v taken apart: a counter and a size. */
+static lindex parts_of(lower *l, ir_val v) {
+  size_table *t = l->m->sizes;
+  const ir_size s = ir_size_of(l->fn, v);
+  if (s != IR_SIZE_NONE) return (lindex){.linear = true, .sign = 1, .offset = s};
+  const ir_op *op = ir_def_op(l->fn, v);
+  if (op && op->code == IR_BOUND_OP) return parts_of(l, op->args[0]);
+  if (op && op->code == IR_ADD_OP) {
+    const lindex a = parts_of(l, op->args[0]), b = parts_of(l, op->args[1]);
+    if (!a.base || !b.base) return (lindex){.linear = true, .sign = 1, .base = a.base ? a.base : b.base, .offset = size_add(t, a.offset, b.offset)};
+  }
+  return (lindex){.linear = true, .sign = 1, .base = v, .offset = size_const(t, 0)};
 }
 
-bool lindex_same(const lindex *a, const lindex *b) {
+lindex lower_index_at(lower *l, ir_val v) {
+  lindex r = parts_of(l, v);
+  r.v = v;
+  return r;
+}
+
+/* Where statements are arranged, positions come from loops over ranges that are the same numbers and maybe not the same sizes. */
+bool lindex_same(const lower *l, const lindex *a, const lindex *b) {
   if (a->v == b->v) return true;
-  return a->linear && b->linear && a->base == b->base && a->sign == b->sign && a->offset == b->offset;
+  if (!a->linear || !b->linear || a->base != b->base || a->sign != b->sign) return false;
+  int64_t x, y;
+  return a->offset == b->offset || (l->arranged && size_value(l->m->sizes, a->offset, &x) && size_value(l->m->sizes, b->offset, &y) && x == y);
 }
 
 /* e = sign * base + offset, base a loop counter or 0. */
@@ -144,7 +163,7 @@ ir_val lower_read(lower *l, const symbol *s, uint32_t n, const lindex *idx) {
     for (uint32_t k = 0; k < n && k < axes.n; k++) axes.at[k] = idx[k].v;
     return n ? ir_at(&l->b, b->v, axes) : b->v;
   }
-  const build *level[IR_MAX_DEPTH];
+  const build *level[IR_MAX_DEPTH] = {NULL};
   int depth = 0, m = 0;
   for (const build *x = b->b; x && depth < IR_MAX_DEPTH; x = x->outer) depth++;
   const build *x = b->b;
@@ -154,7 +173,7 @@ ir_val lower_read(lower *l, const symbol *s, uint32_t n, const lindex *idx) {
     for (int a = 0; a < level[m]->type.rank; a++) {
       const lindex *at = &level[m + 1]->at[a];
       uint32_t o = level[m]->axis[a];
-      if (at->v && (o >= n || !lindex_same(at, &idx[o]))) same = false;
+      if (at->v && (o >= n || !lindex_same(l, at, &idx[o]))) same = false;
     }
     if (!same) break;
     m++;
@@ -318,7 +337,7 @@ static uint32_t base_position(lower *l, const ast_expr *e, uint32_t n, const ir_
       else pos[axes] = (lindex){0};
     } else if (s->kind == EXPR_RANGE) {
       lindex first = lower_index(l, s->range.lo, dim);
-      pos[axes] = (lindex){.v = ir_op2(&l->b, IR_ADD_OP, first.v, idx[used++])};
+      pos[axes] = lower_index_at(l, ir_op2(&l->b, IR_ADD_OP, first.v, idx[used++]));
     } else if (ty_of(s)->rank) {
       ir_val v = lower_convert(l, lower_elem(l, s, ty_of(s)->rank, idx + used), IR_INT);
       used += ty_of(s)->rank;

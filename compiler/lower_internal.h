@@ -107,7 +107,9 @@ typedef struct lower {
   lower_gap *gap;     /* by check_site number; what = NULL where no value is missing */
   bool predicting;
   ir_val ret;
-  bool refused;       /* a diagnostic was given; go on for more, then give up */
+  bool arranged;      /* statements come in the order of what depends on what (lower_arrange.c) */
+  lower_ahead ahead;
+  bool refused;       /* a diagnostic was given, or `ahead` is one to be; go on for more, then give up */
 } lower;
 
 /* lower.c */
@@ -153,8 +155,8 @@ void lower_prepare(lower *l, const ast_expr *e);
 size_t lower_mark(const lower *l);
 void lower_forget(lower *l, size_t mark);
 lindex lower_index(lower *l, const ast_expr *e, ir_size dim); /* a subscript, checked against the extent */
-lindex lower_index_at(lower *l, ir_val counter);              /* a loop counter as an index */
-bool lindex_same(const lindex *a, const lindex *b);
+lindex lower_index_at(lower *l, ir_val v);                    /* a position from 0, as of a loop's counter, as an index */
+bool lindex_same(const lower *l, const lindex *a, const lindex *b);
 /* The element or slice of the variable at the first n axes. */
 ir_val lower_read(lower *l, const symbol *s, uint32_t n, const lindex *idx);
 ir_val lower_read_all(lower *l, const symbol *s);
@@ -183,8 +185,48 @@ ir_val lower_comprehension(lower *l, const ast_expr *e);
 /* lower_loop.c */
 typedef void lower_body(lower *l, void *user);
 /* Runs body inside loops over ranges [from, n) of iter, with their filter; plates or scans. */
-void lower_ranges(lower *l, const ast_iter *iter, bool scan, const ast_block *defines, const ast_stmt *defining, lower_body *body,
+void lower_ranges(lower *l, const ast_iter *iter, size_t from, bool scan, const ast_block *defines, const ast_stmt *defining, lower_body *body,
                   void *user);
+/* Arrays that are built by elements in a loop. */
+typedef struct lower_defined {
+  symbol *sym;
+  const ast_target **targets; /* of the statements that set it */
+  size_t n, cap;
+  bool data; /* elements of data that are drawn: never local to a loop's body */
+} lower_defined;
+
+typedef struct lower_built {
+  lower_defined *items;
+  size_t n, cap;
+  bool whole; /* replicas without subscripts, too */
+} lower_built;
+
+/* Those that the statement builds with the index of this range of its loop; or without one (NULL) along a vector. */
+lower_built lower_built_by(lower *l, const ast_stmt *s, const ast_range *range);
+
+/* A loop and the level that it adds to the arrays of some lists.  In this order: of; find what an iteration builds of each list; open; bind the indices; place each list; start; lower
+ * the body; close. */
+typedef struct lower_level {
+  ir_op *loop;
+  bool scan;
+  const lower_built *lists;
+  size_t n;
+  build **parent, **child;
+  ir_builder outer;
+  size_t binds, mark;
+  ir_val index_was;
+} lower_level;
+lower_level lower_level_of(lower *l, bool scan, size_t nlists, const lower_built *lists);
+/* Whether, and along which axes, an iteration's part of each array has a place in the level above: by subscripts with the indices of these ranges, or along one axis. */
+void lower_level_find(lower *l, lower_level *v, size_t list, const ast_range *range, size_t n);
+void lower_level_find_axis(lower_level *v, size_t list, uint32_t axis);
+bool lower_level_scans(const lower_level *v); /* as asked for, or since a part has no place */
+void lower_level_open(lower *l, lower_level *v, uint32_t rank, const ir_val *extent);
+void lower_level_place(lower *l, lower_level *v, size_t list);
+void lower_level_place_axis(lower *l, lower_level *v, size_t list, ir_val at); /* at counts from 0 */
+void lower_level_start(lower *l, lower_level *v);
+void lower_level_close(lower *l, lower_level *v);
+
 /* A forecast may read the array that it continues before its own first element is set. */
 void lower_start(lower *l, symbol *s);
 void lower_define(lower *l, symbol *s, uint32_t n, const lindex *idx, ir_val v);
@@ -235,9 +277,23 @@ void lower_define_slice(lower *l, symbol *s, const lower_box *box, uint32_t n, c
 /* e with the extents of `want`, along whose leading axes it is repeated. */
 ir_val lower_broadcast(lower *l, const ast_expr *e, const ty_info *want);
 void lower_block(lower *l, const ast_block *block);
+void lower_statement(lower *l, const ast_stmt *s);
+/* A statement in a loop, of whose ranges the first `open` have an index already: what is left of it. */
+void lower_statement_from(lower *l, const ast_stmt *s, size_t open);
+/* `let` about a vector at positions idx [n], from 0, along its first axes. */
+void lower_let_at(lower *l, const ast_stmt *s, uint32_t n, const ir_val *idx);
+
+/* lower_arrange.c */
+void lower_arranged(lower *l, const ast_block *block);
 
 /* lower_dist.c */
 void lower_sample(lower *l, const ast_stmt *s);
+/* Inside the loops that stand behind the statement, of which the first `open` are there: what is left of it. */
+void lower_sample_from(lower *l, const ast_stmt *s, size_t open);
+/* Inside all of them, at positions idx [n], from 0, along the first axes that the statement goes through. */
+void lower_sample_at(lower *l, const ast_stmt *s, uint32_t n, const ir_val *idx);
+/* Computes before a loop what lower_sample_at needs of arguments and lower_let_at of the value in each iteration alike (lower_prepare). */
+void lower_prepare_statement(lower *l, const ast_stmt *s);
 ir_val lower_density_call(lower *l, const ast_expr *e); /* logpdf(D, x) and its kin */
 
 /* The distribution for these types of parameters and of x. */

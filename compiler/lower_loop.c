@@ -137,32 +137,19 @@ lower_slice lower_slice_of(lower *l, const ast_expr *e, ir_size dim) {
 lindex lower_slice_at(lower *l, const lower_slice *c, ir_val idx) {
   if (!c->first) return lower_index_at(l, idx);
   ir_val v = ir_op2(&l->b, IR_ADD_OP, c->first, idx);
-  return (lindex){.v = c->check ? ir_op2(&l->b, IR_BOUND_OP, v, ir_size_val(&l->b, c->dim)) : v};
+  return lower_index_at(l, c->check ? ir_op2(&l->b, IR_BOUND_OP, v, ir_size_val(&l->b, c->dim)) : v);
 }
 
 /* ---- which arrays a block builds */
 
-typedef struct defined {
-  symbol *sym;
-  const ast_target **targets; /* of the statements that set it */
-  size_t n, cap;
-  bool data; /* elements of data that are drawn: never local to a loop's body */
-} defined;
-
-typedef struct defined_list {
-  defined *items;
-  size_t n, cap;
-  bool whole; /* replicas without subscripts, too */
-} defined_list;
-
-static void add_defined(lower *l, defined_list *list, symbol *s, const ast_target *t, bool data) {
+static void add_defined(lower *l, lower_built *list, symbol *s, const ast_target *t, bool data) {
   size_t k = 0;
   while (k < list->n && list->items[k].sym != s) k++;
   if (k == list->n) {
-    defined d = {.sym = s, .data = data};
+    lower_defined d = {.sym = s, .data = data};
     ARENA_PUSH(l->mem, list->items, list->n, list->cap, d);
   }
-  defined *d = &list->items[k];
+  lower_defined *d = &list->items[k];
   ARENA_PUSH(l->mem, d->targets, d->n, d->cap, t);
 }
 
@@ -198,36 +185,36 @@ static bool mentions(const ast_expr *e, const symbol *s) {
   }
 }
 
-static bool uses_index(const ast_iter *iter, size_t from, size_t to, const ast_expr *sub) {
+static bool uses_index(const ast_range *range, size_t n, const ast_expr *sub) {
   bool uses = false;
-  for (size_t r = from; r < to; r++) uses = uses || mentions(sub, iter->items[r].var.sym);
+  for (size_t r = 0; r < n; r++) uses = uses || mentions(sub, range[r].var.sym);
   return uses;
 }
 
-/* An array whose subscripts use none of the loop's indices is local to its body. */
-static void keep_outer(defined_list *list, const ast_iter *iter) {
+/* An array whose subscripts use none of these indices is local to the loop's body. */
+static void keep_outer(lower_built *list, const ast_range *range, size_t ranges) {
   size_t n = 0;
   for (size_t k = 0; k < list->n; k++) {
-    const defined *d = &list->items[k];
+    const lower_defined *d = &list->items[k];
     bool uses = d->data;
     for (size_t i = 0; i < d->n; i++)
-      for (size_t a = 0; a < d->targets[i]->subs.n; a++) uses = uses || uses_index(iter, 0, iter->n, d->targets[i]->subs.items[a]);
+      for (size_t a = 0; a < d->targets[i]->subs.n; a++) uses = uses || uses_index(range, ranges, d->targets[i]->subs.items[a]);
     if (uses) list->items[n++] = *d;
   }
   list->n = n;
 }
 
-static void find_in_block(lower *l, const ast_block *block, defined_list *list);
+static void find_in_block(lower *l, const ast_block *block, lower_built *list);
 
-static void find_in_loop(lower *l, const ast_iter *iter, const ast_block *body, defined_list *list) {
-  defined_list inner = {.whole = list->whole};
+static void find_in_loop(lower *l, const ast_iter *iter, const ast_block *body, lower_built *list) {
+  lower_built inner = {.whole = list->whole};
   find_in_block(l, body, &inner);
-  keep_outer(&inner, iter);
+  keep_outer(&inner, iter->items, iter->n);
   for (size_t k = 0; k < inner.n; k++)
     for (size_t i = 0; i < inner.items[k].n; i++) add_defined(l, list, inner.items[k].sym, inner.items[k].targets[i], inner.items[k].data);
 }
 
-static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
+static void find_in_stmt(lower *l, const ast_stmt *s, lower_built *list) {
   switch (s->kind) {
   case STMT_LET:
     if (s->let.target.subs.n) add_defined(l, list, s->let.target.name.sym, &s->let.target, false);
@@ -254,13 +241,34 @@ static void find_in_stmt(lower *l, const ast_stmt *s, defined_list *list) {
   }
 }
 
-static void find_in_block(lower *l, const ast_block *block, defined_list *list) {
+static void find_in_block(lower *l, const ast_block *block, lower_built *list) {
   for (size_t k = 0; k < block->n; k++) find_in_stmt(l, block->items[k], list);
+}
+
+/* What one statement about a vector sets. */
+static void find_vector(lower *l, const ast_stmt *s, lower_built *list) {
+  const ast_target *t = s->kind == STMT_LET ? &s->let.target : &s->sample.target;
+  symbol *y = t->name.sym;
+  if (s->kind == STMT_LET || lower_is_drawn(l, y) || lower_in_order(l, y)) {
+    add_defined(l, list, y, t, false);
+    return;
+  }
+  if (y->site && l->replica[y->site - 1]) add_defined(l, list, l->replica[y->site - 1], t, true);
+  if (y->site && l->gap[y->site - 1].drawn) add_defined(l, list, l->gap[y->site - 1].drawn, t, true);
+}
+
+lower_built lower_built_by(lower *l, const ast_stmt *s, const ast_range *range) {
+  lower_built list = {0};
+  if (!range) find_vector(l, s, &list);
+  else if (s->kind == STMT_SAMPLE) find_in_stmt(l, s, &list);
+  else find_in_block(l, s->kind == STMT_PLATE ? s->plate.body : s->for_.body, &list);
+  if (range) keep_outer(&list, range, 1);
+  return list;
 }
 
 /* ---- the two ways of an `if` */
 
-static lower_join join_of(lower *l, const defined_list *list) {
+static lower_join join_of(lower *l, const lower_built *list) {
   lower_join j = {.n = list->n, .b = ARENA_ARRAY(l->mem, build *, list->n)};
   j.before = ARENA_ARRAY(l->mem, ir_val, list->n);
   j.then_ = ARENA_ARRAY(l->mem, ir_val, list->n);
@@ -273,7 +281,7 @@ static lower_join join_of(lower *l, const defined_list *list) {
 }
 
 lower_join lower_join_begin(lower *l, const ast_block *then_, const ast_block *else_) {
-  defined_list list = {.whole = true};
+  lower_built list = {.whole = true};
   find_in_block(l, then_, &list);
   if (else_) find_in_block(l, else_, &list);
   return join_of(l, &list);
@@ -346,7 +354,7 @@ typedef struct loop_nest {
   bool scan;
   lower_body *body;
   void *user;
-  defined_list defined;
+  lower_built defined;
 } loop_nest;
 
 static void run_inside(lower *l, loop_nest *s) {
@@ -369,23 +377,23 @@ static void run_inside(lower *l, loop_nest *s) {
 }
 
 /* Whether the value of a subscript is known in the body of these loops: it names nothing of what stands further inside. */
-static bool is_known(lower *l, const ast_iter *iter, size_t from, size_t to, const ast_expr *e) {
+static bool is_known(lower *l, const ast_range *range, size_t n, const ast_expr *e) {
   switch (e->kind) {
   case EXPR_NAME:
-    for (size_t r = from; r < to; r++)
-      if (e->name.sym == iter->items[r].var.sym) return true;
+    for (size_t r = 0; r < n; r++)
+      if (e->name.sym == range[r].var.sym) return true;
     return !e->name.sym || e->name.sym->size != IR_SIZE_NONE || lower_find(l, e->name.sym);
-  case EXPR_UNARY: return is_known(l, iter, from, to, e->unary.arg);
-  case EXPR_BINARY: return is_known(l, iter, from, to, e->binary.lhs) && is_known(l, iter, from, to, e->binary.rhs);
-  case EXPR_IF: return is_known(l, iter, from, to, e->if_.cond) && is_known(l, iter, from, to, e->if_.then) && is_known(l, iter, from, to, e->if_.else_);
+  case EXPR_UNARY: return is_known(l, range, n, e->unary.arg);
+  case EXPR_BINARY: return is_known(l, range, n, e->binary.lhs) && is_known(l, range, n, e->binary.rhs);
+  case EXPR_IF: return is_known(l, range, n, e->if_.cond) && is_known(l, range, n, e->if_.then) && is_known(l, range, n, e->if_.else_);
   case EXPR_CALL:
     for (size_t i = 0; i < e->call.args.n; i++)
-      if (!is_known(l, iter, from, to, e->call.args.items[i].value)) return false;
+      if (!is_known(l, range, n, e->call.args.items[i].value)) return false;
     return true;
   case EXPR_INDEX:
     for (size_t i = 0; i < e->index.subs.n; i++)
-      if (!is_known(l, iter, from, to, e->index.subs.items[i])) return false;
-    return is_known(l, iter, from, to, e->index.base);
+      if (!is_known(l, range, n, e->index.subs.items[i])) return false;
+    return is_known(l, range, n, e->index.base);
   case EXPR_INT: case EXPR_REAL: case EXPR_BOOL: case EXPR_STRING: return true;
   default: return false;
   }
@@ -399,40 +407,15 @@ static const char *text_of(lower *l, const ast_expr *e) {
 }
 
 /* Whether an iteration of these loops has one place of its own along axis o of the array: all statements set elements there. */
-static bool has_place(lower *l, const ast_iter *iter, size_t from, size_t to, const defined *d, uint8_t o) {
+static bool has_place(lower *l, const ast_range *range, size_t n, const lower_defined *d, uint8_t o) {
   for (size_t i = 0; i < d->n; i++) {
     const ast_exprs *subs = &d->targets[i]->subs;
     if (o >= subs->n || subs->items[o]->kind == EXPR_ALL || subs->items[o]->kind == EXPR_RANGE) return false;
-    if (!uses_index(iter, from, to, subs->items[o])) return false;
-    if (d->data && !is_known(l, iter, from, to, subs->items[o])) return false;
+    if (!uses_index(range, n, subs->items[o])) return false;
+    if (d->data && !is_known(l, range, n, subs->items[o])) return false;
     if (i > 0 && strcmp(text_of(l, subs->items[o]), text_of(l, d->targets[0]->subs.items[o])) != 0) return false;
   }
   return true;
-}
-
-/* Whether, and along which axes, one iteration's part of the array has a place in the level above. */
-static void find_place(lower *l, const ast_iter *iter, size_t from, size_t to, const defined *d, build *child, const build *parent) {
-  child->placed = false;
-  for (uint8_t a = 0; a < parent->type.rank; a++) {
-    child->has_place[a] = has_place(l, iter, from, to, d, parent->axis[a]);
-    child->placed = child->placed || child->has_place[a];
-  }
-}
-
-/* Inside the loop: what and where the part is. */
-static void place_child(lower *l, const defined *d, build *child, const build *parent) {
-  uint8_t rest = 0;
-  child->type = parent->type;
-  for (uint8_t a = 0; a < parent->type.rank; a++) {
-    const uint8_t o = parent->axis[a];
-    if (child->has_place[a]) {
-      child->at[a] = lower_index(l, d->targets[0]->subs.items[o], parent->type.dim[a]);
-    } else {
-      child->axis[rest] = o;
-      child->type.dim[rest++] = parent->type.dim[a];
-    }
-  }
-  child->type.rank = rest;
 }
 
 /* One iteration after the other gives rows 0, 1, ...: the results can be stacked. */
@@ -449,6 +432,158 @@ static bool stackable(lower *l, const build *child, const build *parent, const i
   for (uint32_t a = p->rank; a < parent->type.rank; a++)
     if (child->at[a].v) return false;
   return true;
+}
+
+/* ---- a loop and the level that it adds to what is built in it */
+
+static size_t find_built(const lower_level *v, const symbol *s) {
+  size_t k = 0;
+  while (k < v->n && v->parent[k]->sym != s) k++;
+  return k;
+}
+
+lower_level lower_level_of(lower *l, bool scan, size_t nlists, const lower_built *lists) {
+  size_t n = 0;
+  for (size_t i = 0; i < nlists; i++) n += lists[i].n;
+  lower_level v = {.scan = scan, .lists = lists, .parent = ARENA_ARRAY(l->mem, build *, n), .child = ARENA_ARRAY(l->mem, build *, n)};
+  for (size_t i = 0; i < nlists; i++)
+    for (size_t k = 0; k < lists[i].n; k++) {
+      symbol *s = lists[i].items[k].sym;
+      if (find_built(&v, s) < v.n) continue;
+      v.parent[v.n] = build_of(l, s);
+      v.child[v.n] = ARENA_NEW(l->mem, build);
+      v.child[v.n]->sym = s;
+      v.child[v.n]->outer = v.parent[v.n];
+      v.n++;
+    }
+  return v;
+}
+
+/* What sets elements of one array does so along the same axes, or the array has no place here. */
+static void agree(build *child, bool first, const bool *has) {
+  bool any = false;
+  for (uint32_t a = 0; a < child->outer->type.rank; a++) {
+    child->has_place[a] = has[a] && (first || child->has_place[a]);
+    any = any || child->has_place[a];
+  }
+  child->placed = any;
+}
+
+static bool is_first(const lower_level *v, size_t list, const symbol *s) {
+  for (size_t i = 0; i < list; i++)
+    for (size_t k = 0; k < v->lists[i].n; k++)
+      if (v->lists[i].items[k].sym == s) return false;
+  return true;
+}
+
+void lower_level_find(lower *l, lower_level *v, size_t list, const ast_range *range, size_t n) {
+  for (size_t i = 0; i < v->lists[list].n; i++) {
+    const lower_defined *d = &v->lists[list].items[i];
+    build *child = v->child[find_built(v, d->sym)];
+    bool has[IR_MAX_RANK];
+    for (uint8_t a = 0; a < child->outer->type.rank; a++) has[a] = has_place(l, range, n, d, child->outer->axis[a]);
+    agree(child, is_first(v, list, d->sym), has);
+  }
+}
+
+void lower_level_find_axis(lower_level *v, size_t list, uint32_t axis) {
+  for (size_t i = 0; i < v->lists[list].n; i++) {
+    build *child = v->child[find_built(v, v->lists[list].items[i].sym)];
+    bool has[IR_MAX_RANK];
+    for (uint8_t a = 0; a < child->outer->type.rank; a++) has[a] = child->outer->axis[a] == axis;
+    agree(child, is_first(v, list, child->sym), has);
+  }
+}
+
+bool lower_level_scans(const lower_level *v) {
+  bool scan = v->scan;
+  for (size_t k = 0; k < v->n; k++) scan = scan || !v->child[k]->placed;
+  return scan;
+}
+
+void lower_level_open(lower *l, lower_level *v, uint32_t rank, const ir_val *extent) {
+  v->scan = lower_level_scans(v);
+  v->loop = ir_loop_begin(&l->b, v->scan ? IR_SCAN_OP : IR_PLATE_OP, rank, extent);
+  v->outer = l->b;
+  v->binds = l->nbind;
+  v->mark = lower_mark(l);
+  v->index_was = l->index;
+  l->b = ir_builder_in(&v->outer, &v->loop->u.loop->body);
+  enter_draws(l, rank, extent, v->loop->u.loop->index);
+  for (size_t k = 0; k < v->n; k++) {
+    build *child = v->child[k], *parent = v->parent[k];
+    uint8_t rest = 0;
+    child->type = parent->type;
+    for (uint8_t a = 0; a < parent->type.rank; a++) {
+      if (child->has_place[a]) continue;
+      child->axis[rest] = parent->axis[a];
+      child->type.dim[rest++] = parent->type.dim[a];
+    }
+    child->type.rank = rest;
+  }
+}
+
+static void put_at(lower *l, build *child, uint32_t a, lindex at, span where) {
+  if (child->at[a].v && !lindex_same(l, &child->at[a], &at)) lower_refuse(l, where, "drawing elements at different positions at a time");
+  child->at[a] = at;
+}
+
+void lower_level_place(lower *l, lower_level *v, size_t list) {
+  for (size_t i = 0; i < v->lists[list].n; i++) {
+    const lower_defined *d = &v->lists[list].items[i];
+    build *child = v->child[find_built(v, d->sym)];
+    for (uint8_t a = 0; a < child->outer->type.rank; a++)
+      if (child->has_place[a]) put_at(l, child, a, lower_index(l, d->targets[0]->subs.items[child->outer->axis[a]], child->outer->type.dim[a]), d->targets[0]->at);
+  }
+}
+
+void lower_level_place_axis(lower *l, lower_level *v, size_t list, ir_val at) {
+  for (size_t i = 0; i < v->lists[list].n; i++) {
+    const lower_defined *d = &v->lists[list].items[i];
+    build *child = v->child[find_built(v, d->sym)];
+    for (uint8_t a = 0; a < child->outer->type.rank; a++)
+      if (child->has_place[a]) put_at(l, child, a, lower_index_at(l, at), d->targets[0]->at);
+  }
+}
+
+void lower_level_start(lower *l, lower_level *v) {
+  for (size_t k = 0; k < v->n; k++) {
+    build *child = v->child[k], *parent = v->parent[k];
+    if (v->scan) {
+      child->out = ir_loop_state(l->fn, v->loop, child->placed ? IR_INTO : IR_CARRY, initial(l, parent, v->loop));
+      child->state = v->loop->u.loop->out[child->out].state;
+    }
+    if (!child->placed) {
+      child->cur = child->state;
+    } else if (lower_in_order(l, child->sym)) {
+      ir_axes axes = {.n = parent->type.rank};
+      for (uint32_t a = 0; a < axes.n; a++) axes.at[a] = child->at[a].v;
+      child->cur = ir_at(&l->b, v->scan ? child->state : parent->cur, axes);
+    }
+  }
+  for (size_t k = 0; k < v->n; k++) lower_push(l, v->child[k]->sym, BIND_BUILD)->b = v->child[k];
+}
+
+void lower_level_close(lower *l, lower_level *v) {
+  for (size_t k = 0; k < v->n; k++)
+    if (!v->child[k]->cur) v->child[k]->cur = untouched(l, v->child[k]);
+  l->b = v->outer;
+  l->nbind = v->binds;
+  l->index = v->index_was;
+  lower_forget(l, v->mark);
+  for (size_t k = 0; k < v->n && !l->refused; k++) {
+    build *child = v->child[k], *parent = v->parent[k];
+    ir_axes axes = {.n = parent->type.rank};
+    for (uint32_t a = 0; a < axes.n; a++) axes.at[a] = child->at[a].v;
+    if (v->scan) {
+      ir_loop_finish(l->fn, v->loop, child->out, child->placed ? &axes : NULL, child->cur);
+      parent->cur = v->loop->res[child->out];
+    } else if (stackable(l, child, parent, v->loop)) {
+      parent->cur = ir_loop_out(l->fn, v->loop, IR_STACK, 0, NULL, child->cur);
+    } else {
+      parent->cur = ir_loop_out(l->fn, v->loop, IR_INTO, initial(l, parent, v->loop), &axes, child->cur);
+    }
+  }
 }
 
 static void ranges_from(lower *l, loop_nest *s, size_t from) {
@@ -468,79 +603,32 @@ static void ranges_from(lower *l, loop_nest *s, size_t from) {
     if (depends) break;
     to++;
   }
-  size_t n = s->defined.n;
-  build **parent = ARENA_ARRAY(l->mem, build *, n), **child = ARENA_ARRAY(l->mem, build *, n);
-  bool scan = s->scan;
-  for (size_t k = 0; k < n; k++) {
-    parent[k] = build_of(l, s->defined.items[k].sym);
-    child[k] = ARENA_NEW(l->mem, build);
-    child[k]->sym = s->defined.items[k].sym;
-    child[k]->outer = parent[k];
-    find_place(l, iter, from, to, &s->defined.items[k], child[k], parent[k]);
-    scan = scan || !child[k]->placed;
-  }
-  if (scan && to > from + 1) { /* a scan is over one range */
+  lower_level level = lower_level_of(l, s->scan, 1, &s->defined);
+  lower_level_find(l, &level, 0, &iter->items[from], to - from);
+  if (lower_level_scans(&level) && to > from + 1) { /* a scan is over one range */
     to = from + 1;
-    for (size_t k = 0; k < n; k++) find_place(l, iter, from, to, &s->defined.items[k], child[k], parent[k]);
+    lower_level_find(l, &level, 0, &iter->items[from], 1);
   }
-  uint32_t rank = (uint32_t)(to - from);
+  const uint32_t rank = (uint32_t)(to - from);
   lower_range m[IR_MAX_RANK];
-  ir_val extent[IR_MAX_RANK];
+  ir_val extent[IR_MAX_RANK] = {0};
   for (uint32_t k = 0; k < rank; k++) {
     m[k] = lower_range_measure(l, &iter->items[from + k]);
     extent[k] = m[k].count;
   }
-
-  ir_op *loop = ir_loop_begin(&l->b, scan ? IR_SCAN_OP : IR_PLATE_OP, rank, extent);
-  ir_builder outer = l->b;
-  size_t binds = l->nbind, mark = lower_mark(l);
-  ir_val index_was = l->index;
-  l->b = ir_builder_in(&outer, &loop->u.loop->body);
-  enter_draws(l, rank, extent, loop->u.loop->index);
-  for (uint32_t k = 0; k < rank; k++) lower_range_bind(l, &iter->items[from + k], &m[k], loop->u.loop->index[k]);
-  for (size_t k = 0; k < n; k++) {
-    place_child(l, &s->defined.items[k], child[k], parent[k]);
-    if (scan) {
-      child[k]->out = ir_loop_state(l->fn, loop, child[k]->placed ? IR_INTO : IR_CARRY, initial(l, parent[k], loop));
-      child[k]->state = loop->u.loop->out[child[k]->out].state;
-    }
-    if (!child[k]->placed) {
-      child[k]->cur = child[k]->state;
-    } else if (lower_in_order(l, child[k]->sym)) {
-      ir_axes axes = {.n = parent[k]->type.rank};
-      for (uint32_t a = 0; a < axes.n; a++) axes.at[a] = child[k]->at[a].v;
-      child[k]->cur = ir_at(&l->b, scan ? child[k]->state : parent[k]->cur, axes);
-    }
-  }
-  for (size_t k = 0; k < n; k++) lower_push(l, child[k]->sym, BIND_BUILD)->b = child[k];
-
+  lower_level_open(l, &level, rank, extent);
+  for (uint32_t k = 0; k < rank; k++) lower_range_bind(l, &iter->items[from + k], &m[k], level.loop->u.loop->index[k]);
+  lower_level_place(l, &level, 0);
+  lower_level_start(l, &level);
   ranges_from(l, s, to);
-
-  for (size_t k = 0; k < n; k++)
-    if (!child[k]->cur) child[k]->cur = untouched(l, child[k]);
-  l->b = outer;
-  l->nbind = binds;
-  l->index = index_was;
-  lower_forget(l, mark);
-  for (size_t k = 0; k < n && !l->refused; k++) {
-    ir_axes axes = {.n = parent[k]->type.rank};
-    for (uint32_t a = 0; a < axes.n; a++) axes.at[a] = child[k]->at[a].v;
-    if (scan) {
-      ir_loop_finish(l->fn, loop, child[k]->out, child[k]->placed ? &axes : NULL, child[k]->cur);
-      parent[k]->cur = loop->res[child[k]->out];
-    } else if (stackable(l, child[k], parent[k], loop)) {
-      parent[k]->cur = ir_loop_out(l->fn, loop, IR_STACK, 0, NULL, child[k]->cur);
-    } else {
-      parent[k]->cur = ir_loop_out(l->fn, loop, IR_INTO, initial(l, parent[k], loop), &axes, child[k]->cur);
-    }
-  }
+  lower_level_close(l, &level);
 }
 
-void lower_ranges(lower *l, const ast_iter *iter, bool scan, const ast_block *defines, const ast_stmt *defining, lower_body *body,
+void lower_ranges(lower *l, const ast_iter *iter, size_t from, bool scan, const ast_block *defines, const ast_stmt *defining, lower_body *body,
                   void *user) {
   loop_nest s = {.iter = iter, .scan = scan, .body = body, .user = user};
   if (defines) find_in_block(l, defines, &s.defined);
   if (defining) find_in_stmt(l, defining, &s.defined);
-  keep_outer(&s.defined, iter);
-  ranges_from(l, &s, 0);
+  keep_outer(&s.defined, iter->items, iter->n);
+  ranges_from(l, &s, from);
 }

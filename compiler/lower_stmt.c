@@ -60,6 +60,41 @@ static void let(lower *l, const ast_stmt *s) {
   lower_forget(l, mark);
 }
 
+void lower_let_at(lower *l, const ast_stmt *s, uint32_t n, const ir_val *idx) {
+  const ast_target *t = &s->let.target;
+  const ast_expr *e = s->let.value;
+  const ir_type whole = lower_type(l, t->name.sym->type);
+  const ir_elem elem = (ir_elem)whole.elem;
+  const uint32_t rank = ty_of(e)->rank;
+  lindex lead[IR_MAX_RANK];
+  uint32_t nlead = 0, used = 0, batch = 0;
+  for (; nlead < whole.rank && (nlead < t->subs.n || used < n); nlead++) {
+    const ast_expr *sub = nlead < t->subs.n ? t->subs.items[nlead] : NULL;
+    if (!sub || sub->kind == EXPR_ALL) {
+      lead[nlead] = lower_index_at(l, idx[used++]);
+    } else if (sub->kind == EXPR_RANGE) {
+      const lower_slice cut = lower_slice_of(l, sub, whole.dim[nlead]);
+      lead[nlead] = lower_slice_at(l, &cut, idx[used++]);
+    } else {
+      lead[nlead] = lower_index(l, sub, whole.dim[nlead]);
+      continue;
+    }
+    batch++;
+  }
+  const uint32_t rest = whole.rank - nlead, all = batch + rest;
+  ir_val at[IR_MAX_RANK], v;
+  memcpy(at, idx, batch * sizeof *at);
+  lower_box box = {0};
+  if (rest) box = lower_box_begin(l, rest, whole.dim + nlead);
+  memcpy(at + batch, box.idx, rest * sizeof *at);
+  v = lower_convert(l, rank ? lower_elem(l, e, rank, at + (all - rank)) : lower_scalar(l, e), elem);
+  if (rest) {
+    lower_box_end(l, &box);
+    v = ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
+  }
+  lower_define(l, t->name.sym, nlead, lead, v);
+}
+
 typedef struct block_body {
   const ast_block *block;
 } block_body;
@@ -152,30 +187,31 @@ static void track(lower *l, const ast_stmt *s) {
   }
 }
 
+static void loop(lower *l, const ast_stmt *s, size_t open) {
+  const bool plate = s->kind == STMT_PLATE;
+  const ast_block *inside = plate ? s->plate.body : s->for_.body;
+  block_body body = {inside};
+  if (!plate && s->for_.until) lower_refuse(l, s->at, "`until` in a `for`");
+  else lower_ranges(l, plate ? &s->plate.iter : &s->for_.iter, open, !plate, inside, NULL, run_block, &body);
+}
+
 static void statement(lower *l, const ast_stmt *s) {
   switch (s->kind) {
   case STMT_LET: let(l, s); break;
   case STMT_SAMPLE: lower_sample(l, s); break;
-  case STMT_PLATE: {
-    block_body body = {s->plate.body};
-    lower_ranges(l, &s->plate.iter, false, s->plate.body, NULL, run_block, &body);
-    break;
-  }
-  case STMT_FOR: {
-    block_body body = {s->for_.body};
-    if (s->for_.until) lower_refuse(l, s->at, "`until` in a `for`");
-    else lower_ranges(l, &s->for_.iter, true, s->for_.body, NULL, run_block, &body);
-    break;
-  }
+  case STMT_PLATE:
+  case STMT_FOR: loop(l, s, 0); break;
   case STMT_IF: branch(l, s); break;
   case STMT_TRACK:
     if (!lower_serves_replicas(l)) track(l, s);
     break;
   case STMT_PREDICT: {
     if (lower_serves_replicas(l)) break;
-    bool was = l->predicting;
+    const bool was = l->predicting, arranged = l->arranged;
     l->predicting = true;
+    l->arranged = false;
     lower_block(l, s->predict.body);
+    l->arranged = arranged;
     l->predicting = was;
     break;
   }
@@ -190,14 +226,36 @@ static void statement(lower *l, const ast_stmt *s) {
   }
 }
 
+typedef struct scope {
+  span where;
+  size_t mark;
+} scope;
+
+static scope enter(lower *l, const ast_stmt *s) {
+  const scope was = {l->b.where, lower_mark(l)};
+  l->b.where = s->at;
+  return was;
+}
+
+static void leave(lower *l, const scope *was) {
+  lower_forget(l, was->mark);
+  l->b.where = was->where;
+}
+
+void lower_statement(lower *l, const ast_stmt *s) {
+  const scope was = enter(l, s);
+  statement(l, s);
+  leave(l, &was);
+}
+
+void lower_statement_from(lower *l, const ast_stmt *s, size_t open) {
+  const scope was = enter(l, s);
+  if (s->kind == STMT_SAMPLE) lower_sample_from(l, s, open);
+  else loop(l, s, open);
+  leave(l, &was);
+}
+
 void lower_block(lower *l, const ast_block *block) {
-  for (size_t k = 0; k < block->n && !l->refused; k++) {
-    const ast_stmt *s = block->items[k];
-    span was = l->b.where;
-    size_t mark = lower_mark(l);
-    l->b.where = s->at;
-    statement(l, s);
-    lower_forget(l, mark);
-    l->b.where = was;
-  }
+  if (l->arranged) lower_arranged(l, block);
+  for (size_t k = 0; k < block->n && !l->refused && !l->arranged; k++) lower_statement(l, block->items[k]);
 }

@@ -399,38 +399,51 @@ static bool has_arrays(program *p, ir_fn *fn) {
   return !x.wrong;
 }
 
-/* Lowered, or NULL after a diagnostic. */
-static ir_fn *lower_as(program *p, ir_module *m, lower_order order, bool replicate) {
-  const lower_options o = {.given = program_given, .fixed = program_given, .user = p, .missing = p->missing, .nmissing = p->nmissing, .replicate = replicate, .order = order, .in_order = p->in_order};
+/* Lowered, or NULL: after a diagnostic, or with ahead->at set. */
+static ir_fn *lower_as(program *p, ir_module *m, lower_order order, bool replicate, lower_ahead *ahead) {
+  const lower_options o = {.given = program_given, .fixed = program_given, .user = p, .missing = p->missing, .nmissing = p->nmissing, .replicate = replicate, .order = order, .in_order = p->in_order, .ahead = ahead};
   ir_fn *fn = lower_model(&p->check, m, p->model, &o);
   if (fn && !ir_verify_after(fn, "lowered")) program_verify(p);
   return fn && !p->broken && has_arrays(p, fn) ? fn : NULL;
 }
 
-/* The model, in the order that the need asks for, and where there are replicas that go their own way, the model of these. */
+/* All that is observed, drawn beside the unknowns, or given what is observed. */
+static bool lower_replicate(building *b) {
+  program *p = b->p;
+  const bool drawn = (b->need & NEED_ORDER) != 0;
+  lower_ahead ahead = {0};
+  if (!replicate_sites(p)) return false;
+  p->ir = lower_as(p, b->m, drawn ? ORDER_DATA : ORDER_NONE, !drawn, &ahead);
+  if (ahead.at) replicate_ahead(p, &ahead);
+  return p->ir && (drawn || replicate_reads(p));
+}
+
+/* Replicas that go their own way have a model of their own.  A y that is read before it could be drawn has its replica beside its observations. */
+static bool lower_replicas(building *b) {
+  program *p = b->p;
+  for (p->in_order = replicate_in_order(p); p->in_order && !p->replicas;) {
+    lower_ahead ahead = {0};
+    p->replicas = lower_as(p, b->m, ORDER_REPLICAS, false, &ahead);
+    if (!p->replicas && !ahead.at) return false;
+    if (ahead.at) p->in_order = replicate_without(p, ahead.y);
+  }
+  return true;
+}
+
+/* The model, in the order that the need asks for. */
 static bool lower_all(building *b) {
   program *p = b->p;
   const bool drawn = (b->need & NEED_ORDER) != 0;
+  lower_ahead ahead = {0};
   p->in_order = NULL;
   p->replicas = NULL;
-  if (p->replicate) {
-    if (!replicate_sites(p)) return false;
-    if (!drawn || replicate_is_early(p)) {
-      p->ir = lower_as(p, b->m, ORDER_NONE, !drawn);
-      if (!p->ir || !replicate_reads(p)) return false;
-      if (!drawn) return true;
-      ir_fn_remove(b->m, p->ir);
-    }
-    p->ir = lower_as(p, b->m, ORDER_DATA, false);
-    return p->ir != NULL;
-  }
+  if (p->replicate) return lower_replicate(b);
   if (drawn && !replicate_missing(p)) return false;
-  p->in_order = replicate_in_order(p);
-  p->ir = lower_as(p, b->m, drawn ? ORDER_MISSING : ORDER_NONE, false);
-  if (!p->ir) return false;
-  replicate_say_lags(p);
-  if (p->in_order) p->replicas = lower_as(p, b->m, ORDER_REPLICAS, false);
-  return !p->in_order || p->replicas;
+  if (!lower_replicas(b)) return false;
+  p->ir = lower_as(p, b->m, drawn ? ORDER_MISSING : ORDER_NONE, false, &ahead);
+  if (ahead.at) replicate_missing_ahead(p, &ahead);
+  if (p->ir) replicate_say_lags(p);
+  return p->ir != NULL;
 }
 
 static bool build_model(building *b) {

@@ -95,7 +95,7 @@ static bool is_replica(const ir_site *r, const ir_site *y) {
 }
 
 static void say_order(program *p, diag *d, const char *y) {
-  diag_help(&p->diags, d, "values are drawn as the program is read, so what reads `%s` has to stand behind the statement that draws those elements: a `for` in which `%s[t]` is drawn, and read as `%s[t - 1]`", y, y, y);
+  diag_help(&p->diags, d, "values are drawn before they are read: what `%s[t]` depends on may be `%s[t - 1]` and others before it, element by element, but not itself, a later one, or a function of all", y, y);
 }
 
 void replicate_say_lags(program *p) {
@@ -125,20 +125,21 @@ bool replicate_reads(program *p) {
     const ir_op *op = reader_of(p, y);
     if (!op) continue;
     diag *d = refuse(p, op->where, y->name);
-    diag_say(&p->diags, d, "this depends on values of `%s` that are not drawn yet", y->name);
-    say_order(p, d, y->name);
+    diag_say(&p->diags, d, "this depends on observed values of `%s`", y->name);
     return false;
   }
   return true;
 }
 
-bool replicate_is_early(const program *p) {
-  for (size_t k = 0; k < p->model->nsites; k++)
-    if (p->model->sites[k].role == IR_OBSERVED && p->model->sites[k].sym->early) return true;
-  return false;
+void replicate_ahead(program *p, const lower_ahead *ahead) {
+  diag *d = refuse(p, ahead->at->at, ahead->y->name);
+  diag_say(&p->diags, d, "this reads values of `%s` that are not drawn yet", ahead->y->name);
+  say_order(p, d, ahead->y->name);
 }
 
 /* ---- what is missing, under prior */
+
+static diag *refuse_missing(program *p, span at, const char *name) { return diag_add(&p->diags, DIAG_ERROR, "E0912", at, "missing values of `%s` cannot be drawn from the prior", name); }
 
 bool replicate_missing(program *p) {
   for (size_t k = 0; k < p->nmissing; k++) {
@@ -148,19 +149,18 @@ bool replicate_missing(program *p) {
       if (strcmp(p->model->sites[i].sym->name, x->name) == 0) s = &p->model->sites[i];
     if (!x->latent || !s) continue;
     const ty_info *on = s->role == IR_LATENT ? check_drawn_on(s) : s->on;
-    const ast_expr *early = s->sym->early;
     const char *why = s->undrawn ? arena_printf(p->mem, "its distribution `%s` has no `sample`", s->undrawn->name) : on && on->rank ? "what is missing of a vector is drawn given the rest of it, and prior has no such draws" : NULL;
-    if (!why && !early) continue;
-    diag *d = diag_add(&p->diags, DIAG_ERROR, "E0912", s->undrawn ? s->undrawn_at : early ? early->at : s->at, "missing values of `%s` cannot be drawn from the prior", x->name);
-    if (why) {
-      diag_note(&p->diags, d, "%s", why);
-    } else {
-      diag_say(&p->diags, d, "this reads elements of `%s` that are not drawn yet", x->name);
-      say_order(p, d, x->name);
-    }
+    if (!why) continue;
+    diag_note(&p->diags, refuse_missing(p, s->undrawn ? s->undrawn_at : s->at, x->name), "%s", why);
     return false;
   }
   return true;
+}
+
+void replicate_missing_ahead(program *p, const lower_ahead *ahead) {
+  diag *d = refuse_missing(p, ahead->at->at, ahead->y->name);
+  diag_say(&p->diags, d, "this reads elements of `%s` that are not drawn yet", ahead->y->name);
+  say_order(p, d, ahead->y->name);
 }
 
 /* ---- replicas that go their own way */
@@ -170,7 +170,7 @@ static void mark_replicas(const program *p, const ast_block *body, bool *in_orde
     const ast_stmt *x = body->items[k];
     if (x->kind == STMT_GROUP) mark_replicas(p, x->group.body, in_order, any);
     const symbol *y = x->kind == STMT_REPLICATE ? x->replicate.sym : NULL;
-    if (!y || y->kind != SYM_DATA || !y->site || y->early) continue;
+    if (!y || y->kind != SYM_DATA || !y->site) continue;
     const check_site *s = &p->model->sites[y->site - 1];
     if (!y->read || s->as_real) continue; /* drawn beside the observations it is the same, and costs less */
     *any = in_order[y->site - 1] = true;
@@ -181,6 +181,17 @@ const bool *replicate_in_order(const program *p) {
   bool *in_order = ARENA_ARRAY(p->mem, bool, p->model->nsites + 1), any = false;
   mark_replicas(p, p->model->decl->body, in_order, &any);
   return any ? in_order : NULL;
+}
+
+const bool *replicate_without(const program *p, const symbol *y) {
+  bool *left = ARENA_ARRAY(p->mem, bool, p->model->nsites + 1), any = false, found = false;
+  for (size_t k = 0; k < p->model->nsites; k++) {
+    const bool is_y = p->model->sites[k].sym == y;
+    left[k] = p->in_order[k] && !is_y;
+    any = any || left[k];
+    found = found || (p->in_order[k] && is_y);
+  }
+  return any && found ? left : NULL; /* what is ahead may also be computed from several */
 }
 
 void replicate_improper(program *p, const ir_site *site) {

@@ -71,6 +71,40 @@ static const law laws[] = {
     {"gaps of some of each row", "model m(y: real[d in 1..D, len[d]], c: bool[D]) {\n  plate d in 1..D { if c[d] { plate n in 1..len[d] - 1 { y[d, n] ~ Normal(d, n) } } }\n}\n", "y = [9, null, 8, 9, null, 8], len = [3, 1, 2], c = [1, 1, 1]", {"y_mis"}, {1, 3}, {{4}, {0, 1}}, NULL},
     {"rows under conditions as data", "model m(y: real[d in 1..D, len[d]]) {\n  plate d in 1..D { if d > 1 { y[d] ~ Normal(d, 1) } else { plate n in 1..len[d] { y[d, n] ~ Normal(-1, n) } } }\n}\n",
      "y = [9, 9, 9, 9], len = [2, 2]", {"y.rep"}, {-1, -1, 2, 2}, {{1}, {0, 4}, {0, 0, 1}, {0, 0, 0, 1}}, ""},
+    /* The order of the statements is not that of the draws. */
+    {"an autoregression as one statement about vectors", "model m(y: real[T], phi: real, s: real) {\n  y[1] ~ Normal(0, 1)\n  y[2..T] ~ Normal(phi * y[1..T - 1], s)\n  z ~ Normal(y[T], 1)\n%s}\n", "y = [9, 9, 9], " AR_DATA, {"y.rep"}, AR_LAW, ""},
+    {"its replicas", "model m(y: real[T], phi: real, s: real) {\n  y[1] ~ Normal(0, 1)\n  y[2..T] ~ Normal(phi * y[1..T - 1], s)\n%s}\n", "y = [9, 9, 9], " AR_DATA, {"y_rep"}, AR_LAW, "  predict y\n"},
+    {"its gaps", "model m(y: real[T], phi: real, s: real) {\n  y[1] ~ Normal(0, 1)\n  y[2..T] ~ Normal(phi * y[1..T - 1], s)\n  z ~ Normal(y[3], 1)\n}\n",
+     "y = [1, null, null, 2, null], " AR_DATA, {"y_mis", "z"}, {0.7, 0.49, 1.4, 0.49}, {{0.25}, {0.175, 0.3725}, {0, 0, 0.25}, {0.175, 0.3725, 0, 1.3725}}, NULL},
+    {"an autoregression in a plate, and what reads it before", "model m(y: real[T], phi: real, s: real) {\n  z ~ Normal(y[T], 1)\n  plate t in 2..T { y[t] ~ Normal(phi * y[t - 1], s) }\n  y[1] ~ Normal(0, 1)\n%s}\n", "y = [9, 9, 9], " AR_DATA, {"y.rep"}, AR_LAW, ""},
+    {"its replicas, with the loop behind", "model m(y: real[T], phi: real, s: real) {\n  y[t] ~ Normal(phi * y[t - 1], s) for t in 2..T\n  y[1] ~ Normal(0, 1)\n%s}\n", "y = [9, 9, 9], " AR_DATA, {"y_rep"}, AR_LAW, "  predict y\n"},
+    {"lags with a name", "model m(y: real[T], phi: real, s: real) {\n  let lag = y[1..T - 1]\n  let mean = phi * lag\n  y[1] ~ Normal(0, 1)\n  y[2..T] ~ Normal(mean, s)\n%s}\n", "y = [9, 9, 9], " AR_DATA, {"y.rep"}, AR_LAW, ""},
+    {"means in a plate of their own", "model m(y: real[T], phi: real, s: real) {\n  let m[1] = 0.0\n  plate t in 2..T { let m[t] = phi * y[t - 1] }\n  let v[1] = 1.0\n  let v[2..T] = rep(s, T - 1)\n  y ~ Normal(m, v)\n%s}\n", "y = [9, 9, 9], " AR_DATA, {"y.rep"}, AR_LAW, ""},
+    /* x2 = x1 / 2 + e, x3 = x2 / 2 + x1 / 4 + e of unit variances and x1 of mean 2. */
+    {"two lags", "model m(y: real[T]) {\n  y[1] ~ Normal(2, 1)\n  y[2] ~ Normal(0.5 * y[1], 1)\n  y[3..T] ~ Normal(0.5 * y[2..T - 1] + 0.25 * y[1..T - 2], 1)\n}\n", "y = [9, 9, 9]", {"y.rep"}, {2, 1, 1}, {{1}, {0.5, 1.25}, {0.5, 0.75, 1.5}}, ""},
+    {"a sum of lags", "model m(y: real[T], b: real[K]) {\n  y[1] ~ Normal(2, 1)\n  y[2] ~ Normal(0.5 * y[1], 1)\n  plate t in K + 1..T { y[t] ~ Normal(sum(b[k] * y[t - k] for k in 1..K), 1) }\n}\n", "y = [9, 9, 9], b = [0.5, 0.25]", {"y.rep"}, {2, 1, 1}, {{1}, {0.5, 1.25}, {0.5, 0.75, 1.5}}, ""},
+    /* y3 = y2 + d1 / 2, y4 = y3 + d2 / 2 with d[i] = y[i + 1] - y[i], which are known only two steps on. */
+    {"differences, one step behind", "model m(y: real[T]) {\n  let d = y[2..T] - y[1..T - 1]\n  y[1..2] ~ Normal(0, 1)\n  y[3..T] ~ Normal(y[2..T - 1] + 0.5 * d[1..T - 2], 1)\n}\n", "y = [9, 9, 9, 9]", {"y.rep"}, {0, 0, 0, 0},
+     {{1}, {0, 1}, {-0.5, 1.5, 3.5}, {-0.75, 1.75, 4.5, 6.875}}, ""},
+    {"moments of what stands behind", "model m(y: real[N]) {\n  z ~ Normal(mean(y), 1)\n  y ~ Normal(1, 2)\n}\n", "y = [9, 9]", {"y.rep", "z"}, {1, 1, 1}, {{4}, {0, 4}, {2, 2, 3}}, ""},
+    {"two series that read each other", "model m(x: real[T], y: real[T]) {\n  x[1] ~ Normal(1, 1)\n  y[1] ~ Normal(2, 1)\n  x[2..T] ~ Normal(0.5 * y[1..T - 1], 1)\n  plate t in 2..T { y[t] ~ Normal(x[t] - x[t - 1], 1) }\n}\n", "x = [9, 9], y = [9, 9]", {"x.rep", "y.rep"},
+     {1, 1, 2, 0}, {{1}, {0, 1.25}, {0, 0.5, 1}, {-1, 1.25, 0.5, 3.25}}, ""},
+    {"an unknown path that data push", "model m(y: real[T]) {\n  h[1] ~ Normal(1, 1)\n  for t in 2..T { h[t] ~ Normal(0.5 * y[t - 1], 1) }\n  plate t in 1..T { y[t] ~ Normal(h[t], 1) }\n}\n", "y = [9, 9]", {"y.rep", "h"}, {1, 0.5, 1, 0.5}, {{2}, {1, 2.5}, {1, 0.5, 1}, {1, 1.5, 0.5, 1.5}}, ""},
+    {"rows with a recursion of each", "model m(y: real[I, T]) {\n  plate i in 1..I {\n    let s[i, 1] = 1.0 * i\n    for t in 2..T { let s[i, t] = 0.5 * y[i, t - 1] }\n  }\n  plate i in 1..I, t in 1..T { y[i, t] ~ Normal(s[i, t], 1) }\n}\n", "y = [[9, 9], [9, 9]]", {"y.rep"},
+     {1, 0.5, 2, 1}, {{1}, {0.5, 1.25}, {0, 0, 1}, {0, 0, 0.5, 1.25}}, ""},
+    {"rows in one plate", "model m(y: real[I, T]) {\n  plate i in 1..I {\n    let s[i, 1] = 1.0 * i\n    for t in 2..T { let s[i, t] = 0.5 * y[i, t - 1] }\n    y[i] ~ Normal(s[i], 1)\n  }\n}\n", "y = [[9, 9], [9, 9]]", {"y.rep"}, {1, 0.5, 2, 1}, {{1}, {0.5, 1.25}, {0, 0, 1}, {0, 0, 0.5, 1.25}}, ""},
+    {"all rows at once", "model m(y: real[I, T], a: real[I]) {\n  y[:, 1] ~ Normal(a, 1)\n  y[:, 2..T] ~ Normal(0.5 * y[:, 1..T - 1], 1)\n%s}\n", "y = [[9, 9, 9], [9, 9, 9]], a = [1, 2]", {"y_rep"}, {1, 0.5, 0.25, 2, 1, 0.5},
+     {{1}, {0.5, 1.25}, {0.25, 0.625, 1.3125}, {0, 0, 0, 1}, {0, 0, 0, 0.5, 1.25}, {0, 0, 0, 0.25, 0.625, 1.3125}}, "  predict y\n"},
+    {"all columns at once", "model m(y: real[T, I]) {\n  y[1] ~ Normal(2, 1)\n  y[2..T] ~ Normal(0.5 * y[1..T - 1], 1)\n}\n", "y = [[9, 9], [9, 9]]", {"y.rep"}, {2, 2, 1, 1}, {{1}, {0, 1}, {0.5, 0, 1.25}, {0, 0.5, 0, 1.25}}, ""},
+    {"vectors that read the one before", "model m(y: real[T, 2]) {\n  y[1] ~ MultiNormal([1, 2], [[1, 0.5], [0.5, 1]])\n  plate t in 2..T { y[t] ~ MultiNormal(0.5 * y[t - 1], [[1, 0], [0, 1]]) }\n%s}\n", "y = [[9, 9], [9, 9]]", {"y_rep"}, {1, 2, 0.5, 1}, {{1}, {0.5, 1}, {0.5, 0.25, 1.25}, {0.25, 0.5, 0.125, 1.25}}, "  predict y\n"},
+    {"a filter", "model m(y: real[T], c: bool[T]) {\n  y[1] ~ Normal(1, 1)\n  plate t in 2..T if c[t] { y[t] ~ Normal(0.5 * y[t - 1], 1) }\n}\n", "y = [9, 4, 9], c = [1, 0, 1]", {"y.rep"}, {1, 4, 2}, {{1}, {0, 0}, {0, 0, 1}}, ""},
+    {"under an `if`", "model m(y: real[T], c: bool) {\n  y[1] ~ Normal(1, 1)\n  if c { plate t in 2..T { y[t] ~ Normal(0.5 * y[t - 1], 1) } } else { y[2..T] ~ Normal(-y[1..T - 1], 1) }\n}\n", "y = [9, 9], c = 0", {"y.rep"}, {1, -1}, {{1}, {-1, 2}}, ""},
+    {"the first for all", "model m(y: real[T]) {\n  y[2..T] ~ Normal(2 * y[1], 1)\n  y[1] ~ Normal(1, 1)\n}\n", "y = [9, 9, 9]", {"y.rep"}, {1, 2, 2}, {{1}, {2, 5}, {2, 4, 5}}, ""},
+    {"means of the last two", "model m(y: real[T]) {\n  y[1..2] ~ Normal(1, 1)\n  plate t in 3..T { y[t] ~ Normal(mean(y[t - 2..t - 1]), 1) }\n}\n", "y = [9, 9, 9]", {"y.rep"}, {1, 1, 1}, {{1}, {0, 1}, {0.5, 0.5, 1.5}}, ""},
+    /* l2 = 1 + l1 / 4 + y1 / 2 with l1 = 2: mean 2.5, variance 0.5; y2 adds its mean. */
+    {"counts with a feedback", "model m(y: int[T]) {\n  let l[1] = 2.0\n  for t in 2..T { let l[t] = 1 + 0.25 * l[t - 1] + 0.5 * y[t - 1] }\n  y ~ Poisson(l)\n%s}\n", "y = [4, 9]", {"y_rep"}, {2, 2.5}, {{2}, {1, 3}}, "  predict y\n"},
+    {"an unknown given in part, as one statement", "model m(x: real[T]) {\n  h[1] ~ Normal(0, 1)\n  for t in 2..T { h[t] ~ Normal(0.5 * h[t - 1], 1) }\n  x[2..T] ~ Normal(h[1..T - 1] + x[1..T - 1], 1)\n  x[1] ~ Normal(h[1], 1)\n}\n",
+     "x = [0, null, null, 0] given h = [2, null, null, 1]", {"h", "x_mis"}, {2, 1, 0.5, 1, 2, 3}, {{0}, {0, 1}, {0, 0.5, 1.25}, {0, 0, 0, 0}, {0, 0, 0, 0, 1}, {0, 1, 0.5, 0, 1, 3}}, NULL},
     {"replicas of the whole", "model m(y: real[N]) {\n  y ~ Normal(1, 2)\n  z ~ Normal(mean(y), 1)\n  predict y\n}\n", "y = [9, 9]", {"y_rep"}, {1, 1}, {{4}, {0, 4}}, NULL},
 };
 
@@ -121,27 +155,37 @@ static void laws_are_the_exact_ones(void **state) {
   }
 }
 
-/* E s[2]^2 = a0 + (a1 + b1) s1^2; E y[1]^2 y[2]^2 = a0 s1^2 + (3 a1 + b1) s1^4: a recursion that carries what was drawn. */
+/* E s[2]^2 = a0 + (a1 + b1) s1^2; E y[1]^2 y[2]^2 = a0 s1^2 + (3 a1 + b1) s1^4: a recursion that carries what was drawn, beside the draws and before them. */
 static void a_recursion_reads_what_was_drawn(void **state) {
   (void)state;
-  fixture f = open_task("model m(y: real[T]) {\n  let s[1] = 1.5\n  y[1] ~ Normal(0, s[1])\n  for t in 2..T {\n    let s[t] = sqrt(0.2 + 0.3 * y[t - 1]^2 + 0.4 * s[t - 1]^2)\n    y[t] ~ Normal(0, s[t])\n  }\n}\n"
-                        "infer m on y = [9, 9, 9] with prior(draws = 40000, seed = 3)\n", (opening){0});
-  expect_ok(&f, aim_set_text(f.t, "replicate", "on"));
-  expect_ok(&f, aim_run(f.t, NULL));
-  const size_t q = aim_quantity_find(f.t, "y.rep");
-  const double *x = aim_draws(f.t, 0, q, 0), *y = aim_draws(f.t, 0, q, 1), *z = aim_draws(f.t, 0, q, 2);
-  const double v1 = 2.25, v2 = 0.2 + 0.7 * v1, exact[3] = {v2, 0.2 + 0.7 * v2, 0.2 * v1 + 1.3 * v1 * v1};
-  for (int k = 0; k < 3; k++) {
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < DRAWS; i++) {
-      const double v = k == 0 ? y[i] * y[i] : k == 1 ? z[i] * z[i] : x[i] * x[i] * y[i] * y[i];
-      sum += v;
-      squares += v * v;
+  static const char *const models[] = {
+      "model m(y: real[T]) {\n  let s[1] = 1.5\n  y[1] ~ Normal(0, s[1])\n  for t in 2..T {\n    let s[t] = sqrt(0.2 + 0.3 * y[t - 1]^2 + 0.4 * s[t - 1]^2)\n    y[t] ~ Normal(0, s[t])\n  }\n}\n",
+      "model m(y: real[T]) {\n  let s[1] = 1.5\n  for t in 2..T { let s[t] = sqrt(0.2 + 0.3 * y[t - 1]^2 + 0.4 * s[t - 1]^2) }\n  y ~ Normal(0, s)\n}\n",
+  };
+  double first[3] = {0};
+  for (int form = 0; form < 2; form++) {
+    char text[1000];
+    snprintf(text, sizeof text, "%sinfer m on y = [9, 9, 9] with prior(draws = 40000, seed = 3)\n", models[form]);
+    fixture f = open_task(text, (opening){0});
+    expect_ok(&f, aim_set_text(f.t, "replicate", "on"));
+    expect_ok(&f, aim_run(f.t, NULL));
+    const size_t q = aim_quantity_find(f.t, "y.rep");
+    const double *x = aim_draws(f.t, 0, q, 0), *y = aim_draws(f.t, 0, q, 1), *z = aim_draws(f.t, 0, q, 2);
+    const double v1 = 2.25, v2 = 0.2 + 0.7 * v1, exact[3] = {v2, 0.2 + 0.7 * v2, 0.2 * v1 + 1.3 * v1 * v1};
+    for (int k = 0; k < 3; k++) {
+      double sum = 0, squares = 0;
+      for (size_t i = 0; i < DRAWS; i++) {
+        const double v = k == 0 ? y[i] * y[i] : k == 1 ? z[i] * z[i] : x[i] * x[i] * y[i] * y[i];
+        sum += v;
+        squares += v * v;
+      }
+      const double mean = sum / DRAWS, se = sqrt((squares / DRAWS - mean * mean) / DRAWS);
+      assert_true(fabs(mean - exact[k]) < 4.9 * se);
+      if (form == 0) first[k] = mean;
+      else assert_true(first[k] == mean); /* draws are keyed by their elements, not by where statements stand */
     }
-    const double mean = sum / DRAWS, se = sqrt((squares / DRAWS - mean * mean) / DRAWS);
-    assert_true(fabs(mean - exact[k]) < 4.9 * se);
+    close_fixture(&f);
   }
-  close_fixture(&f);
 }
 
 static void a_wrong_twin_fails(void **state) {

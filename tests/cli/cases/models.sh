@@ -234,6 +234,9 @@ test_prior_of_missing_values_that_are_read() {
     done
   fi
   printf 'model m(y: real[T]) {\n  a ~ HalfNormal(1)\n  let s[1] = 1.0\n  for t in 2..T { let s[t] = sqrt(a + 0.5 * y[t - 1]^2) }\n  y ~ Normal(0, s)\n}\ninfer m on y = [1, 2, null, 3, 1] with prior\n' > gaps.aim
+  expect 0 "$aimc" run gaps.aim
+  says out 'y_mis'
+  printf 'model m(y: real[T]) {\n  y[T] ~ Normal(0, 1)\n  plate t in 1..T - 1 { y[t] ~ Normal(y[t + 1], 1) }\n}\ninfer m on y = [1, 2, null, 3, 1] with prior\n' > gaps.aim
   expect 1 "$aimc" run gaps.aim
   says err 'error[E0912]: missing values of `y` cannot be drawn from the prior'
   says err 'this reads elements of `y` that are not drawn yet'

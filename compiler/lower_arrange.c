@@ -1,0 +1,297 @@
+/* lower_arrange.c: statements in the order in which values depend on each other, where that is not the order in which they are written.
+ *
+ * A density is the same in any order.  What is drawn has to be drawn before it is read, and a GARCH has its recursion in one loop, which reads y[t - 1], and y behind it.  The
+ * statements of a block are the nodes of a graph with an edge from each that sets elements to each that reads some of them.  What is in no cycle goes one after the other.
+ * The rest goes through time together: each cycle (strongly connected component) is one loop in which statement s is at its position t at time t + shift(s), and reads of
+ * an edge W -> R that go at most `lag` positions beyond the time of R, counted in the time of W, come after what they read where
+ *
+ *     shift(R) - shift(W) >= lag                                                    (Karp, Miller and Winograd 1967, systems of uniform recurrence equations)
+ *
+ * which has solutions where no cycle has a positive sum of lags.  Edges that hold with > are satisfied by the loop; those with = hold inside each of its iterations, whose
+ * statements are arranged in the same way, after the loops that a statement has inside (Allen and Kennedy 1987 distribute loops so).  Where the statements of a cycle have
+ * different ends, the loop is cut at these.  What has no solution is a read of what is not drawn yet. */
+#include "compiler/lower_reads.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_STEPS = 512 }; /* of one block: the graph is kept as a matrix */
+
+static const int64_t NEVER = (int64_t)1 << 52; /* the lag of a read that follows no course */
+
+typedef struct step_list {
+  step *items;
+  size_t n, cap;
+} step_list;
+
+typedef struct edge {
+  size_t from, to;
+  int64_t lag;
+  const access *read;
+} edge;
+
+typedef struct graph {
+  lower *l;
+  const step *steps;
+  size_t n;
+  edge *edges;
+  size_t nedges, cap;
+  bool *reaches; /* [n * n] along at least one edge */
+} graph;
+
+static void give_up(lower *l, const access *read) {
+  if (!l->refused) l->ahead = (lower_ahead){read->sym, read->where};
+  l->refused = true;
+}
+
+/* ---- the graph */
+
+static bool meet(const access *w, const access *r) {
+  for (uint32_t a = 0; a < w->n && a < r->n; a++) {
+    const reach *x = &w->at[a], *y = &r->at[a];
+    const bool same = x->counter && x->counter == y->counter;
+    if (same ? x->lo > y->hi || y->lo > x->hi : x->least > y->most || y->least > x->most) return false;
+  }
+  return true;
+}
+
+static int64_t lag_of(const access *w, const access *r) {
+  int64_t lag = NEVER;
+  for (uint32_t a = 0; a < w->n && a < r->n; a++)
+    if (w->at[a].timed && r->at[a].timed && r->at[a].hi - w->at[a].lo < lag) lag = r->at[a].hi - w->at[a].lo;
+  return lag;
+}
+
+/* A `let` inside a loop whose subscripts do not use its index is another one in each iteration. */
+static bool is_local(const step *s, const access *w) {
+  const ast_iter *iter = step_iter(s);
+  if (w->sym->kind != SYM_LET || !iter || s->ranges == iter->n) return false;
+  for (uint32_t a = 0; a < w->n; a++)
+    if (w->at[a].timed) return false;
+  return true;
+}
+
+static void connect(graph *g) {
+  lower *l = g->l;
+  access_list *of = ARENA_ARRAY(l->mem, access_list, g->n);
+  for (size_t k = 0; k < g->n; k++) step_accesses(l, &g->steps[k], &of[k]);
+  for (size_t from = 0; from < g->n; from++)
+    for (size_t i = 0; i < of[from].n; i++) {
+      const access *w = &of[from].items[i];
+      for (size_t to = 0; w->write && to < g->n; to++)
+        for (size_t k = 0; k < of[to].n; k++) {
+          const access *r = &of[to].items[k];
+          if (r->write || r->sym != w->sym || !meet(w, r) || (from == to && is_local(&g->steps[from], w))) continue;
+          const edge e = {from, to, lag_of(w, r), r};
+          ARENA_PUSH(l->mem, g->edges, g->nedges, g->cap, e);
+        }
+    }
+}
+
+static void spread(graph *g) {
+  const size_t n = g->n;
+  g->reaches = ARENA_ARRAY(g->l->mem, bool, n * n);
+  size_t *todo = ARENA_ARRAY(g->l->mem, size_t, n + 1);
+  for (size_t from = 0; from < n; from++) {
+    bool *seen = &g->reaches[from * n];
+    size_t left = 0;
+    todo[left++] = from;
+    while (left) {
+      const size_t k = todo[--left];
+      for (size_t i = 0; i < g->nedges; i++) {
+        if (g->edges[i].from != k || seen[g->edges[i].to]) continue;
+        seen[g->edges[i].to] = true;
+        if (g->edges[i].to != from) todo[left++] = g->edges[i].to;
+      }
+    }
+  }
+}
+
+static bool together(const graph *g, size_t a, size_t b) { return a == b || (g->reaches[a * g->n + b] && g->reaches[b * g->n + a]); }
+
+/* Blocks that a loop without ranges left, or a part of a model, stands for. */
+static void expand(lower *l, const step *s, step_list *out) {
+  const ast_iter *iter = step_iter(s);
+  const ast_block *inside = s->s->kind == STMT_GROUP ? s->s->group.body : !iter || s->ranges < iter->n || iter->cond ? NULL : s->s->kind == STMT_PLATE ? s->s->plate.body : s->s->kind == STMT_FOR ? s->s->for_.body : NULL;
+  if (!inside) {
+    ARENA_PUSH(l->mem, out->items, out->n, out->cap, *s);
+    return;
+  }
+  for (size_t k = 0; k < inside->n; k++) expand(l, &(step){.s = inside->items[k]}, out);
+}
+
+static void arrange(lower *l, const step_list *list);
+
+/* ---- a cycle */
+
+typedef struct member {
+  const step *s;
+  course c;
+  int64_t shift;
+} member;
+
+/* A time at which a member starts or has ended, as a number and as a size. */
+typedef struct moment {
+  int64_t at;
+  ir_size size;
+} moment;
+
+static int by_time(const void *a, const void *b) {
+  const moment *x = a, *y = b;
+  return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static bool is_vector(const member *m) {
+  const ast_iter *iter = step_iter(m->s);
+  return !iter || m->s->ranges == iter->n;
+}
+
+/* The next step of m where the loop's counter is that of times from `from` on. */
+static step taken(lower *l, const member *m, const moment *from, const moment *to, ir_val counter) {
+  size_table *t = l->m->sizes;
+  step s = *m->s;
+  const ir_size lo = size_sub(t, from->size, size_const(t, m->shift));
+  if (!is_vector(m)) {
+    binding *b = lower_push(l, step_iter(&s)->items[s.ranges++].var.sym, BIND_INDEX);
+    b->v = counter;
+    b->lo = lo;
+    b->extent = size_sub(t, to->size, from->size);
+    return s;
+  }
+  const int64_t first = from->at - m->shift - m->c.first;
+  s.idx[s.axes] = ir_op2(&l->b, IR_ADD_OP, counter, ir_size_val(&l->b, size_sub(t, lo, m->c.lo)));
+  s.at[s.axes] = (reach){.counter = counter, .lo = first + 1, .hi = first + 1, .least = first + 1, .most = first + to->at - from->at};
+  s.axes++;
+  return s;
+}
+
+/* One loop over the times in which the same members have positions. */
+static void run(lower *l, const member *all, size_t n, const moment *from, const moment *to, bool scan) {
+  const ir_val extent = ir_size_val(&l->b, size_sub(l->m->sizes, to->size, from->size));
+  const member **active = ARENA_ARRAY(l->mem, const member *, n);
+  lower_built *built = ARENA_ARRAY(l->mem, lower_built, n);
+  size_t count = 0;
+  for (size_t k = 0; k < n; k++)
+    if (all[k].c.first + all[k].shift <= from->at && all[k].c.last + all[k].shift >= to->at - 1) active[count++] = &all[k];
+  if (count == 0) return;
+  for (size_t k = 0; k < count; k++) built[k] = lower_built_by(l, active[k]->s->s, is_vector(active[k]) ? NULL : &step_iter(active[k]->s)->items[active[k]->s->ranges]);
+  lower_level level = lower_level_of(l, scan, count, built);
+  for (size_t k = 0; k < count; k++) {
+    if (is_vector(active[k])) lower_level_find_axis(&level, k, step_axis(active[k]->s));
+    else lower_level_find(l, &level, k, &step_iter(active[k]->s)->items[active[k]->s->ranges], 1);
+  }
+  lower_level_open(l, &level, 1, &extent);
+  step_list body = {0};
+  for (size_t k = 0; k < count; k++) {
+    const step s = taken(l, active[k], from, to, level.loop->u.loop->index[0]);
+    if (!is_vector(active[k])) {
+      lower_level_place(l, &level, k);
+    } else {
+      const ir_size skipped = size_sub(l->m->sizes, active[k]->c.lo, size_const(l->m->sizes, 1));
+      lower_level_place_axis(l, &level, k, ir_op2(&l->b, IR_ADD_OP, s.idx[s.axes - 1], ir_size_val(&l->b, skipped)));
+    }
+    expand(l, &s, &body);
+  }
+  lower_level_start(l, &level);
+  if (!l->refused) arrange(l, &body);
+  lower_level_close(l, &level);
+}
+
+static void through_time(lower *l, const graph *g, const size_t *which, size_t n) {
+  member *m = ARENA_ARRAY(l->mem, member, n);
+  size_t *number = ARENA_ARRAY(l->mem, size_t, g->n);
+  bool *mine = ARENA_ARRAY(l->mem, bool, g->n), scan = false;
+  for (size_t k = 0; k < n; k++) {
+    m[k].s = &g->steps[which[k]];
+    number[which[k]] = k;
+    mine[which[k]] = true;
+  }
+  const edge *bad = NULL;
+  for (size_t i = 0; i < g->nedges && !bad; i++) {
+    const edge *e = &g->edges[i];
+    if (!mine[e->from] || !mine[e->to]) continue;
+    const bool open = step_course(l, m[number[e->from]].s, &m[number[e->from]].c) && step_course(l, m[number[e->to]].s, &m[number[e->to]].c);
+    if (!open || e->lag == NEVER) bad = e;
+  }
+  for (size_t round = 0; round <= n && !bad; round++) { /* longest paths: n rounds settle them, or nothing does */
+    const edge *moved = NULL;
+    for (size_t i = 0; i < g->nedges; i++) {
+      const edge *e = &g->edges[i];
+      if (!mine[e->from] || !mine[e->to] || m[number[e->to]].shift >= m[number[e->from]].shift + e->lag) continue;
+      m[number[e->to]].shift = m[number[e->from]].shift + e->lag;
+      moved = e;
+    }
+    if (!moved) break;
+    if (round == n) bad = moved;
+  }
+  if (bad) {
+    for (size_t i = 0; i < g->nedges && !lower_in_order(l, bad->read->sym); i++) /* better told of the data than of what is computed from them */
+      if (mine[g->edges[i].from] && mine[g->edges[i].to] && lower_in_order(l, g->edges[i].read->sym)) bad = &g->edges[i];
+    give_up(l, bad->read);
+    return;
+  }
+  for (size_t i = 0; i < g->nedges; i++) {
+    const edge *e = &g->edges[i];
+    if (mine[e->from] && mine[e->to] && m[number[e->to]].shift > m[number[e->from]].shift + e->lag) scan = true;
+  }
+  size_table *t = l->m->sizes;
+  moment *cut = ARENA_ARRAY(l->mem, moment, 2 * n);
+  const size_t mark = lower_mark(l);
+  for (size_t k = 0; k < n; k++) {
+    scan = scan || m[k].c.sequential;
+    const ir_size shift = size_const(t, m[k].shift);
+    cut[2 * k] = (moment){m[k].c.first + m[k].shift, size_add(t, m[k].c.lo, shift)};
+    cut[2 * k + 1] = (moment){m[k].c.last + m[k].shift + 1, size_add(t, size_add(t, m[k].c.hi, shift), size_const(t, 1))};
+    if (is_vector(&m[k]) && !m[k].s->axes) lower_prepare_statement(l, m[k].s->s);
+  }
+  qsort(cut, 2 * n, sizeof *cut, by_time);
+  for (size_t k = 0; k + 1 < 2 * n && !l->refused; k++)
+    if (cut[k].at < cut[k + 1].at) run(l, m, n, &cut[k], &cut[k + 1], scan);
+  lower_forget(l, mark);
+}
+
+/* ---- a block */
+
+static void emit(lower *l, const step *s) {
+  const ast_iter *iter = step_iter(s);
+  if (!s->ranges && !s->axes) lower_statement(l, s->s);
+  else if (iter && (s->ranges < iter->n || iter->cond)) lower_statement_from(l, s->s, s->ranges);
+  else if (s->s->kind == STMT_SAMPLE) lower_sample_at(l, s->s, s->axes, s->idx);
+  else lower_let_at(l, s->s, s->axes, s->idx);
+}
+
+static void arrange(lower *l, const step_list *list) {
+  graph g = {.l = l, .steps = list->items, .n = list->n};
+  if (g.n > MOST_STEPS) {
+    lower_refuse(l, list->items[0].s->at, "drawing data of so many statements in an order other than theirs");
+    return;
+  }
+  connect(&g);
+  spread(&g);
+  bool *done = ARENA_ARRAY(l->mem, bool, g.n);
+  size_t *which = ARENA_ARRAY(l->mem, size_t, g.n);
+  for (size_t left = g.n; left && !l->refused;) {
+    size_t next = 0, n = 0;
+    for (;; next++) { /* the first of which all that it needs is there: a cycle as a whole */
+      bool ready = !done[next];
+      for (size_t i = 0; i < g.nedges && ready; i++)
+        ready = !together(&g, g.edges[i].to, next) || done[g.edges[i].from] || together(&g, g.edges[i].from, next);
+      if (ready) break;
+    }
+    bool cycle = false;
+    for (size_t k = 0; k < g.n; k++)
+      if (together(&g, k, next)) which[n++] = k;
+    for (size_t i = 0; i < g.nedges; i++) cycle = cycle || (together(&g, g.edges[i].from, next) && together(&g, g.edges[i].to, next));
+    const bool block = n == 1 && !step_iter(&g.steps[next]) && g.steps[next].s->kind != STMT_SAMPLE && g.steps[next].s->kind != STMT_LET; /* arranged inside */
+    if (cycle && !block) through_time(l, &g, which, n);
+    else emit(l, &g.steps[next]);
+    for (size_t k = 0; k < n; k++) done[which[k]] = true;
+    left -= n;
+  }
+}
+
+void lower_arranged(lower *l, const ast_block *block) {
+  step_list list = {0};
+  for (size_t k = 0; k < block->n; k++) expand(l, &(step){.s = block->items[k]}, &list);
+  if (list.n) arrange(l, &list);
+}
