@@ -163,7 +163,7 @@ token lex_next(lexer *l) {
       "`" {
         lex_skip_line(l);
         diag *d = diag_add(l->diags, DIAG_ERROR, "E0106", span_of(l, from, from + 1), "no closing back quote on this line");
-        diag_help(l->diags, d, "a back-quoted name ends on its line, as in `` `Sepal.Length` ``");
+        diag_help(l->diags, d, "a back-quoted name ends on its line and has no tab in it, as in `` `Sepal.Length` ``");
         token t = make(l, T_ID, from);
         t.name = intern(l->names, "_");
         return t;
