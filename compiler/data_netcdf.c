@@ -7,6 +7,7 @@
 #include "compiler/data_texts.h"
 #include "compiler/netcdf.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -41,12 +42,26 @@ typedef struct variable {
   size_t start[DATA_MAX_RANK + 1], count[DATA_MAX_RANK + 1]; /* the whole */
 } variable;
 
-/* A number in an attribute. */
-static bool attribute(netcdf_job *job, const variable *v, const char *name, double *out) {
+/* The type of an attribute that is one number; else 0.  A value of a type that the file defines could be of any size. */
+static int number_type(netcdf_job *job, const variable *v, const char *name) {
   int type;
   size_t n;
-  return job->lib.inq_att(v->group, v->id, name, &type, &n) == 0 && n == 1 && type != NETCDF_CHAR && type != NETCDF_STRING &&
-         job->lib.get_att_double(v->group, v->id, name, out) == 0;
+  const bool one = job->lib.inq_att(v->group, v->id, name, &type, &n) == 0 && n == 1;
+  return one && type >= NETCDF_BYTE && type <= NETCDF_UINT64 && type != NETCDF_CHAR ? type : 0;
+}
+
+static bool attribute(netcdf_job *job, const variable *v, const char *name, double *out) {
+  return number_type(job, v, name) && job->lib.get_att_double(v->group, v->id, name, out) == 0;
+}
+
+/* The same, where it is an integer of 64 bits with a sign. */
+static bool integer_attribute(netcdf_job *job, const variable *v, const char *name, int64_t *out) {
+  const int type = number_type(job, v, name);
+  if (type != NETCDF_FLOAT && type != NETCDF_DOUBLE) return type && job->lib.get_att_longlong(v->group, v->id, name, (long long *)out) == 0;
+  double r;
+  if (job->lib.get_att_double(v->group, v->id, name, &r) || !(r >= -0x1p63 && r < 0x1p63) || r != floor(r)) return false;
+  *out = (int64_t)r;
+  return true;
 }
 
 /* xarray writes truth values as bytes with this mark. */
@@ -77,6 +92,13 @@ static void mark_missing(netcdf_job *job, data_array *x, size_t k, uint8_t **mis
   (*missing)[k] = 1;
 }
 
+/* An array without a value has the kind that binds to any (data.h). */
+static int no_values(netcdf_job *job, data_array *x) {
+  x->kind = DATA_INT;
+  x->i64 = ARENA_ARRAY(job->in->ds->a, int64_t, x->cells);
+  return data_enter(job->in->ds, x);
+}
+
 static int read_reals(netcdf_job *job, variable *v) {
   data_array *x = v->x;
   double *f = ARENA_ARRAY(job->in->ds->a, double, x->cells), scale = 1, offset = 0;
@@ -87,6 +109,7 @@ static int read_reals(netcdf_job *job, variable *v) {
   for (int a = 0; a < 2; a++) {
     double fill;
     if (!attribute(job, v, names[a], &fill)) continue;
+    if (v->type == NETCDF_FLOAT && fabs(fill) <= (double)FLT_MAX) fill = (float)fill; /* as the cells hold it */
     for (size_t k = 0; k < x->cells; k++)
       if (f[k] == fill || (isnan(fill) && isnan(f[k]))) mark_missing(job, x, k, &missing);
   }
@@ -95,6 +118,7 @@ static int read_reals(netcdf_job *job, variable *v) {
   for (size_t k = 0; k < x->cells && (scale != 1 || offset != 0); k++) f[k] = f[k] * scale + offset;
   for (size_t k = 0; k < x->cells && missing; k++)
     if (missing[k]) f[k] = NAN;
+  if (x->n_missing == x->cells) return no_values(job, x);
   x->kind = DATA_REAL;
   x->f64 = f;
   return data_enter(job->in->ds, x);
@@ -108,12 +132,8 @@ static int read_ints(netcdf_job *job, variable *v) {
   uint8_t *missing = NULL;
   static const char *const names[] = {"_FillValue", "missing_value"};
   for (int a = 0; a < 2; a++) {
-    int type;
-    size_t n;
-    long long fill;
-    if (job->lib.inq_att(v->group, v->id, names[a], &type, &n) || n != 1 || type == NETCDF_CHAR || type == NETCDF_STRING ||
-        job->lib.get_att_longlong(v->group, v->id, names[a], &fill))
-      continue;
+    int64_t fill;
+    if (!integer_attribute(job, v, names[a], &fill)) continue;
     for (size_t k = 0; k < x->cells; k++)
       if (i[k] == fill) mark_missing(job, x, k, &missing);
   }
@@ -181,8 +201,8 @@ static int read_texts(netcdf_job *job, variable *v, size_t width) {
     give_back(job);
     if (bad) return -1;
   }
-  if (x->cells) data_texts_levels(&t, job->in->ds->a, x, codes);
-  else x->i64 = codes, x->kind = DATA_INT;
+  if (x->cells == 0) return no_values(job, x);
+  data_texts_levels(&t, job->in->ds->a, x, codes);
   return data_enter(job->in->ds, x);
 }
 
@@ -255,8 +275,8 @@ static int netcdf_body(void *ctx) {
   job->opened = true;
   int bad = read_group(job, job->root, false), group;
   static const char *const groups[] = {"observed_data", "constant_data"};
-  for (int k = 0; k < 2; k++)
-    if (job->lib.inq_ncid(job->root, groups[k], &group) == 0) bad |= read_group(job, group, true);
+  for (int k = 0; k < 2; k++) /* a file in the classic format has no groups, and the library then gives the root */
+    if (job->lib.inq_ncid(job->root, groups[k], &group) == 0 && group != job->root) bad |= read_group(job, group, true);
   return bad;
 }
 

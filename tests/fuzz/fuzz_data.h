@@ -42,6 +42,7 @@ static void fuzz_check(const data_set *ds, arena *a) {
     for (size_t i = 1; i < x->n_levels; i++)
       if (strcmp(x->levels[i - 1], x->levels[i]) >= 0) abort();
     if (missing != x->n_missing || (x->missing && !missing)) abort();
+    if (missing == cells && x->kind != DATA_INT) abort();
     if (cells) data_cell_where(x, cells - 1, a);
   }
 }

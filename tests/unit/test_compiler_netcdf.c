@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -87,6 +88,42 @@ static void test_values(void **state) {
   end(&f);
 }
 
+/* The classic format, as netCDF 3 had it: it knows no groups.  missing_value may be of another type than the variable, and 0.1 is then what
+ * the cells can hold of it; one that is no integer marks no integer.  An array without a value has the kind that binds to any. */
+static void test_classic(void **state) {
+  (void)state;
+  need_library();
+  netcdf n;
+  assert_true(netcdf_open(&n));
+  char path[] = "/tmp/aim-classic-XXXXXX.nc";
+  int fd = mkstemps(path, 3), root, dim, x, i, none;
+  assert_true(fd >= 0);
+  close(fd);
+  const size_t at = 0, three = 3;
+  assert_int_equal(n.create(path, NETCDF_CLOBBER, &root), 0);
+  assert_int_equal(n.def_dim(root, "row", 3, &dim), 0);
+  assert_int_equal(n.def_var(root, "x", NETCDF_FLOAT, 1, &dim, &x), 0);
+  assert_int_equal(n.def_var(root, "i", NETCDF_INT, 1, &dim, &i), 0);
+  assert_int_equal(n.def_var(root, "none", NETCDF_DOUBLE, 1, &dim, &none), 0);
+  assert_int_equal(n.put_att_double(root, x, "missing_value", NETCDF_DOUBLE, 1, (double[]){0.1}), 0);
+  assert_int_equal(n.put_att_double(root, i, "missing_value", NETCDF_DOUBLE, 1, (double[]){2.5}), 0);
+  assert_int_equal(n.put_att_double(root, none, "missing_value", NETCDF_DOUBLE, 1, (double[]){NAN}), 0);
+  assert_int_equal(n.enddef(root), 0);
+  assert_int_equal(n.put_vara_double(root, x, &at, &three, (double[]){1, 0.1, 3}), 0);
+  assert_int_equal(n.put_vara_longlong(root, i, &at, &three, (long long[]){1, 2, 3}), 0);
+  assert_int_equal(n.put_vara_double(root, none, &at, &three, (double[]){NAN, NAN, NAN}), 0);
+  assert_int_equal(n.close(root), 0);
+  fixture f;
+  start(&f);
+  int status = data_read_file(&f.ds, path);
+  remove(path);
+  if (status) fail_msg("%s", f.diags.items[0]->message);
+  is_reals(get(&f, "x", DATA_REAL, 1, 3), (double[]){1, NAN, 3});
+  assert_int_equal(get(&f, "i", DATA_INT, 1, 3)->n_missing, 0);
+  assert_int_equal(get(&f, "none", DATA_INT, 1, 3)->n_missing, 3);
+  end(&f);
+}
+
 static void test_wrong(void **state) {
   (void)state;
   need_library();
@@ -129,6 +166,6 @@ int main(void) {
     fputs("out of memory\n", stderr);
     return 2;
   }
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_wrong), cmocka_unit_test(test_memory)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_classic), cmocka_unit_test(test_wrong), cmocka_unit_test(test_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
