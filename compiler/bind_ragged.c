@@ -18,6 +18,12 @@ static data_array *list(binder *b, const char *name, size_t n, const int64_t *ce
   return x;
 }
 
+static data_array *number(binder *b, const char *name, const int64_t *cell, const data_array *like) {
+  data_array *x = ARENA_NEW(b->a, data_array);
+  *x = (data_array){.name = name, .kind = DATA_INT, .cells = 1, .i64 = cell, .origin = like->origin};
+  return x;
+}
+
 /* One long list for x; the lengths of its rows, where it has rows. */
 static const data_array *long_list(binder *b, const data_array *x, const int64_t **rows, size_t *n) {
   data_array *flat = ARENA_NEW(b->a, data_array);
@@ -93,32 +99,35 @@ static bool number_row(binder *b, bound *y, const bound *len, const int64_t *sta
     return false;
   }
   int64_t *cell = ARENA_ARRAY(b->a, int64_t, 1);
-  data_array *x = ARENA_NEW(b->a, data_array);
   *cell = p->rows == ROWS_LENGTH_OF ? len->x->i64[row - 1] : start[row - 1];
-  *x = (data_array){.name = y->sym->name, .kind = DATA_INT, .cells = 1, .i64 = cell, .origin = len->x->origin};
-  y->x = x;
+  y->x = number(b, y->sym->name, cell, len->x);
   return true;
 }
 
-/* len.row, len.col and len.start. */
+/* len.row, len.col, len.start and len.max. */
 static bool number_cells(binder *b, const bound *len, int64_t sum) {
-  bound *row = NULL, *col = NULL, *start = NULL;
+  bound *row = NULL, *col = NULL, *start = NULL, *longest = NULL;
   for (size_t k = 0; k < b->n; k++) {
     const ast_param *p = b->of[k].sym->param;
     if (!p || p->lengths != len->sym->name) continue;
     if (p->rows == ROWS_ROW) row = &b->of[k];
     if (p->rows == ROWS_COLUMN) col = &b->of[k];
     if (p->rows == ROWS_START) start = &b->of[k];
+    if (p->rows == ROWS_LONGEST) longest = &b->of[k];
   }
   int64_t *r = ARENA_ARRAY(b->a, int64_t, (size_t)sum), *c = ARENA_ARRAY(b->a, int64_t, (size_t)sum), *s = ARENA_ARRAY(b->a, int64_t, len->x->cells);
   size_t cell = 0;
+  int64_t *most = ARENA_ARRAY(b->a, int64_t, 1);
+  *most = 1; /* rectangles of rows have an element */
   for (size_t d = 0; d < len->x->cells; d++) {
+    if (len->x->i64[d] > *most) *most = len->x->i64[d];
     s[d] = (int64_t)cell;
     for (int64_t n = 1; n <= len->x->i64[d]; n++, cell++) r[cell] = (int64_t)d + 1, c[cell] = n;
   }
   row->x = list(b, row->sym->name, (size_t)sum, r, len->x);
   col->x = list(b, col->sym->name, (size_t)sum, c, len->x);
   start->x = list(b, start->sym->name, len->x->cells, s, len->x);
+  longest->x = number(b, longest->sym->name, most, len->x);
   for (size_t k = 0; k < b->n; k++) {
     const ast_param *p = b->of[k].sym->param;
     if (p && p->row && p->lengths == len->sym->name && !number_row(b, &b->of[k], len, s)) return false;

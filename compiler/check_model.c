@@ -35,13 +35,13 @@ void check_model_body(check_state *st, symbol *model) {
   ctx c;
   ctx_init(&c, st, CTX_MODEL, model);
   ast_decl *d = model->decl;
+  const size_t errors = st->p->diags->errors;
   branches_join(st, d);
   ragged_write_out(st->p, d);
   check_model *m = sym_of(model)->model = ARENA_NEW(c.a, check_model);
   m->decl = d;
   m->sym = model;
   c.model = m;
-  size_t errors = st->p->diags->errors;
   model_signature(&c);
   for (size_t i = 0; i < d->params.n; i++)
     if (d->params.items[i].row) (void)check_expr(&c, d->params.items[i].row);

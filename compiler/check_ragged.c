@@ -8,8 +8,8 @@
  *     }                                               }
  *
  * The rows stand one after the other.  len.row and len.col say which row an element is of and which of its elements it is, len.start how many
- * elements stand before a row; binding makes them (bind_ragged.c).  check_row_values.c, check_row_parts.c and
- * check_row_slices.c write out what works on rows as wholes, check_rows.c takes loops apart that have loops over elements inside, check_cells.c
+ * elements stand before a row, len.max how many the longest has; binding makes them (bind_ragged.c).  check_row_values.c, check_row_matrices.c,
+ * check_row_parts.c and check_row_slices.c write out what works on rows as wholes, check_rows.c takes loops apart that have loops over elements inside, check_cells.c
  * writes loops and elements out.  From there on nothing is special: the loop over all elements is a plate of one axis, whatever the
  * lengths, and what is read by the row is a gather.  An array that such a plate defines by [d, n] is ragged too. */
 #include "compiler/check_ragged.h"
@@ -103,7 +103,7 @@ static void write_signature(ragged *g, ast_decl *m) {
     span at = t->dims.items[1].at;
     ragged_rows *r = ragged_rows_by(g, len, extent);
     if (!r) {
-      ragged_rows fresh = {.len = len, .extent = extent, .sum = part(g, len, "sum"), .row = part(g, len, "row"), .col = part(g, len, "col"), .start = part(g, len, "start")};
+      ragged_rows fresh = {.len = len, .extent = extent, .sum = part(g, len, "sum"), .row = part(g, len, "row"), .col = part(g, len, "col"), .start = part(g, len, "start"), .max = part(g, len, "max")};
       ARENA_PUSH(g->a, g->of, g->n, g->cap, fresh);
       r = &g->of[g->n - 1];
       if (!param_find(m, len)) add_param(g, m, len, type_new(g, "int", at, NULL, ast_new_name(g->a, extent, at)), ROWS_LENGTHS, len);
@@ -111,6 +111,7 @@ static void write_signature(ragged *g, ast_decl *m) {
       add_param(g, m, r->row, type_new(g, "index", at, ast_new_name(g->a, extent, at), ast_new_name(g->a, r->sum, at)), ROWS_ROW, len);
       add_param(g, m, r->col, type_new(g, "int", at, NULL, ast_new_name(g->a, r->sum, at)), ROWS_COLUMN, len);
       add_param(g, m, r->start, type_new(g, "int", at, NULL, ast_new_name(g->a, extent, at)), ROWS_START, len);
+      add_param(g, m, r->max, type_new(g, "int", at, NULL, NULL), ROWS_LONGEST, len);
     }
     ast_param *p = &m->params.items[k];
     p->rows = ROWS_CELLS;

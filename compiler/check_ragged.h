@@ -9,7 +9,7 @@
 /* Arrays whose rows have the lengths of one array. */
 typedef struct ragged_rows {
   const char *len, *extent; /* the lengths; D */
-  const char *sum, *row, *col, *start;
+  const char *sum, *row, *col, *start, *max;
   const char **names;       /* of the arrays */
   size_t n, cap;
 } ragged_rows;
@@ -22,6 +22,9 @@ typedef struct ragged {
   size_t n, cap;
   unsigned cells, locals; /* loops written out so far; names made */
   unsigned parts;         /* that are being written out, one in another */
+  const char **rectangles; /* names of arrays in whose corners matrices of rows are */
+  size_t nrectangles, cap_rectangles;
+  ast_block ahead;        /* statements for the beginning of the model */
   size_t written;         /* bytes of text that took the place of names */
   bool reported;
 } ragged;
@@ -92,6 +95,28 @@ bool ragged_draws_array(const ragged *g, const ast_expr *dist);
 void ragged_name_slice(row_scope *s, ast_stmt *x);
 /* `let name = value` before the statement; false: it has no place there. */
 bool ragged_let_before(row_scope *s, const char *name, ast_expr *value);
+
+/* The same of any statement. */
+bool ragged_stmt_before(row_scope *s, ast_stmt *x);
+/* Whether a call gives an element for each element of its arguments. */
+bool ragged_is_elementwise(const ragged *g, const ast_expr *e);
+/* The element of a row, or a part of it. */
+ast_expr *ragged_row_element(ragged *g, const ast_expr *row, const ast_expr *sub);
+
+/* check_row_matrices.c: how many axes a value over the elements of rows has, one or two, and their lengths; 0: it is something else. */
+unsigned ragged_axes(ragged *g, const ast_expr *e, const ast_expr *n[2]);
+/* Its element at these subscripts, as many as it has axes or more, of which the last count. */
+ast_expr *ragged_element(ragged *g, const ast_expr *e, const ast_expr *const *at, unsigned rank);
+/* A matrix as an array of its own, where there is a place for it, else as it is. */
+ast_expr *ragged_keep_matrix(row_scope *s, const char *name, const ast_expr *value);
+/* a @ b; cholesky(K) and its kin, or NULL; sum(K) and its kin, or NULL. */
+ast_expr *ragged_product(row_scope *s, ast_expr *a, ast_expr *b);
+ast_expr *ragged_matrix_call(row_scope *s, const ast_expr *call);
+ast_expr *ragged_reduce(ragged *g, const ast_expr *call);
+/* `w[d] ~ MultiNormal(...)` as a draw that the language has, or NULL. */
+ast_stmt *ragged_draw_row(row_scope *s, const ast_stmt *x, bool predicted);
+/* The matrix of an array whose rows are so drawn, or the array itself. */
+const char *ragged_drawn_name(const ragged *g, const char *name);
 
 /* check_row_parts.c: whether s draws a part of the model, and its statements where it is given rows, else NULL. */
 bool ragged_draws_part(const ragged *g, const ast_stmt *s);

@@ -17,6 +17,7 @@ typedef struct slices {
   const ast_expr *row, *range;
   const char *index;
   row_scope *scope;
+  bool predicting;
   unsigned inside; /* loops over elements of rows around a statement: there x[d] is a slip for x[d, n] */
 } slices;
 
@@ -131,11 +132,44 @@ static ast_expr *refused(slices *s, const ast_expr *e) {
   return ast_new_expr(s->g->a, EXPR_ERROR, e->at);
 }
 
+/* A value with an axis of changing length that a comprehension or a call builds. */
+static bool is_built(const ast_expr *e) {
+  return e->kind == EXPR_COMPREHENSION || (e->kind == EXPR_CALL && !e->call.of && (strcmp(e->call.fn.name, "rep") == 0 || strcmp(e->call.fn.name, "diag") == 0)) || (e->kind == EXPR_BINARY && e->binary.op == OP_MATMUL);
+}
+
+static bool is_as_long(slices *s, const ast_expr *n) {
+  ast_copier plain = {.mem = s->g->a};
+  ast_expr *hi = ragged_plus(s->g, ast_copy_expr(&plain, s->range->range.hi), 0);
+  if (s->range->range.lo->kind != EXPR_INT) return false;
+  hi = ragged_plus(s->g, hi, 1 - s->range->range.lo->integer.value);
+  return strcmp(ragged_text(s->g, hi), ragged_text(s->g, ragged_plus(s->g, ast_copy_expr(&plain, n), 0))) == 0;
+}
+
+static ast_expr *built_element(slices *s, ast_copier *c, const ast_expr *e) {
+  const ast_expr *at = shifted(s->g, s->index, 1 - s->range->range.lo->integer.value, e->at);
+  return ast_copy_expr(c, ragged_element(s->g, e, &at, 1));
+}
+
+static ast_expr *refused_value(slices *s, const ast_expr *e) {
+  diag *d = ragged_refuse(s->g, e->at, "this has as many elements as a row, whose length changes, so it is no array here");
+  if (d) {
+    diag_help(s->g->p->diags, d, "in a loop over rows, `plate d in 1..D`, a `let` gives it a name, by which its elements are read; what is as long goes with it element by element");
+    diag_help(s->g->p->diags, d, "matrices of a row go into `@`, `cholesky`, `solve_lower`, sums, and `MultiNormal` of data");
+  }
+  return ast_new_expr(s->g->a, EXPR_ERROR, e->at);
+}
+
 static ast_expr *write_slice(ast_copier *c, const ast_expr *e) {
   slices *s = c->user;
   if (e == s->scope->skip) {
     s->scope->skip = NULL;
     return NULL;
+  }
+  if (is_built(e)) {
+    const ast_expr *n[2];
+    const unsigned axes = ragged_axes(s->g, e, n);
+    if (axes == 1 && s->rows && is_as_long(s, n[0])) return built_element(s, c, e);
+    if (axes) return refused_value(s, e);
   }
   if (e->kind == EXPR_IF || e->kind == EXPR_LET || e->kind == EXPR_REDUCE || e->kind == EXPR_COMPREHENSION) {
     s->scope->shields++;
@@ -179,6 +213,23 @@ static unsigned loops_in_rows(const ragged *g, const ast_iter *it) {
   return n;
 }
 
+/* The statement whose distribution was reported: what it draws is known all the same. */
+static ast_stmt *without_dist(slices *s, const ast_stmt *x) {
+  ast_stmt *y = ARENA_NEW(s->g->a, ast_stmt);
+  *y = *x;
+  y->sample.dist = ast_new_expr(s->g->a, EXPR_ERROR, x->sample.dist->at);
+  return y;
+}
+
+static void help_draw(slices *s, diag *d, const ast_stmt *x) {
+  const ast_target *t = &x->sample.target;
+  if (!d) return;
+  if (!ragged_is_data(s->g, t->name.name) && strcmp(x->sample.dist->call.fn.name, "MultiNormal") == 0)
+    diag_help(s->g->p->diags, d, "draw its standard variates, `z[d, n] ~ Normal(0, 1)` for the elements of the row, and make it of them: `let f = mu + cholesky(K) @ z[d]`");
+  else
+    diag_help(s->g->p->diags, d, "rows of data may be drawn by `MultiNormal` and `Multinomial`, rows of anything by `RandomWalk`; a row that a number names, `%s[1] ~ ...`, is an array; else keep each row in a rectangle, with an array of its length", t->name.name);
+}
+
 /* The statement for each element of the row that it sets, or as it stands. */
 static ast_stmt *write_elements(slices *s, const ast_stmt *x) {
   ast_copier c = {.mem = s->g->a, .user = s, .expr = write_slice};
@@ -186,18 +237,16 @@ static ast_stmt *write_elements(slices *s, const ast_stmt *x) {
   ragged_rows *r = t ? rows_of_target(s, t) : NULL;
   const ast_expr *range = r ? ragged_open_range(s->g, r, &t->subs, t->at) : NULL;
   if (!range || (t->subs.n == 1 && s->inside + loops_in_rows(s->g, &x->sample.iter) > 0)) return ast_copy_stmt(&c, x);
-  if (ragged_draws_array(s->g, x->sample.dist)) {
+  const bool refused = ragged_draws_array(s->g, x->sample.dist);
+  if (refused) {
     diag *d = ragged_refuse(s->g, x->sample.dist->at, "`%s` draws an array at once, and a row of `%s` has no fixed length", x->sample.dist->call.fn.name, t->name.name);
-    if (d) diag_help(s->g->p->diags, d, "a row that a number names, `%s[1] ~ ...`, is an array; else keep each row in a rectangle, with an array of its length", t->name.name);
-    ast_stmt *y = ARENA_NEW(s->g->a, ast_stmt);
-    *y = (ast_stmt){.kind = STMT_ERROR, .at = x->at};
-    return y;
+    help_draw(s, d, x);
   }
   ragged_add_array(s->g, r, t->name.name);
   slices inner = {.g = s->g, .scope = s->scope, .rows = r, .row = t->subs.items[0], .range = range, .index = fresh(s, r)};
   ast_iter last = over(s, &c, inner.index, range);
   c.user = &inner;
-  ast_stmt *y = ast_copy_stmt(&c, x);
+  ast_stmt *y = ast_copy_stmt(&c, refused ? without_dist(s, x) : x);
   y->sample.target.subs = element(&inner, &c, &t->subs, inner.index, 0, t->at);
   if (y->sample.iter.n == 0) y->sample.iter.at = last.at;
   ARENA_PUSH(s->g->a, y->sample.iter.items, y->sample.iter.n, y->sample.iter.cap, last.items[0]);
@@ -207,23 +256,27 @@ static ast_stmt *write_elements(slices *s, const ast_stmt *x) {
 /* `let c = v` and `let r[d] = v` of rows; false: x is something else. */
 static bool write_let(slices *s, const ast_stmt *x) {
   const ast_target *t = x->kind == STMT_LET ? &x->let.target : NULL;
-  const ast_expr *row = t ? ragged_row_in(s->g, x->let.value, false) : NULL;
-  if (!row) return false;
+  const ast_expr *row = t ? ragged_row_in(s->g, x->let.value, false) : NULL, *n[2];
+  const unsigned axes = t ? ragged_axes(s->g, x->let.value, n) : 0;
+  if (!row && (axes == 0 || (axes == 2 && t->subs.n))) return false;
   if (t->subs.n == 0) {
     if (ragged_knows(s->scope, t->name.name)) {
       diag *d = diag_add(s->g->p->diags, DIAG_ERROR, "E0402", t->at, "`%s` is declared twice", t->name.name);
       diag_help(s->g->p->diags, d, "choose another name");
     }
-    ragged_bind(s->scope, t->name.name, ragged_keep_row(s->scope, t->name.name, x->let.value));
+    ragged_bind(s->scope, t->name.name, axes == 2 ? ragged_keep_matrix(s->scope, t->name.name, x->let.value) : ragged_keep_row(s->scope, t->name.name, x->let.value));
     return true;
   }
+  const ast_expr *value = row ? x->let.value : ragged_keep_row(s->scope, t->name.name, x->let.value);
+  if (!row) row = ragged_row_in(s->g, value, false);
+  if (!row) return false;
   ragged_rows *r = ragged_rows_of(s->g, ragged_name(row->index.base));
   const char *d = ragged_name(row->index.subs.items[0]);
   const ast_expr *range = ragged_open_range(s->g, r, &row->index.subs, row->at);
   ast_expr *whole = whole_row(s->g, r, row->index.subs.items[0], row->at);
   if (t->subs.n != 1 || !s->scope->row || d != s->scope->row->var.name || ragged_name(t->subs.items[0]) != d || strcmp(ragged_text(s->g, range), ragged_text(s->g, whole)) != 0) return false;
   ragged_add_array(s->g, r, t->name.name);
-  ragged_set_row(s->scope, r, t->name.name, fresh(s, r), 0, x->let.value);
+  ragged_set_row(s->scope, r, t->name.name, fresh(s, r), 0, value);
   return true;
 }
 
@@ -278,6 +331,8 @@ static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
   scope->before = first;
   ast_stmt *y = ast_copy_stmt(&values, x);
   const bool gone = write_let(s, y);
+  ast_stmt *drawn = ragged_draw_row(scope, y, s->predicting);
+  if (drawn) y = drawn;
   ragged_name_slice(scope, y);
   scope->before = then;
   for (size_t i = 0; i < first->n; i++) {
@@ -293,7 +348,7 @@ static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
   if (!gone) y = write_elements(s, y);
   scope->before = NULL;
   scope->row = row;
-  if (gone || !iter || then->n == 0) {
+  if (gone || !iter || (then->n == 0 && y->kind == STMT_SAMPLE)) {
     append(s, out, then);
     if (!gone) ARENA_PUSH(s->g->a, out->items, out->n, out->cap, y);
     return;
@@ -302,10 +357,12 @@ static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
   *plate = (ast_stmt){.kind = STMT_PLATE, .id = x->id, .at = x->at, .depth = (uint16_t)(x->depth + 1)};
   plate->plate.iter = x->sample.iter;
   plate->plate.body = then;
-  y->sample.iter.items += x->sample.iter.n;
-  y->sample.iter.n -= x->sample.iter.n;
-  y->sample.iter.cap -= x->sample.iter.n;
-  y->sample.iter.cond = NULL;
+  if (y->kind == STMT_SAMPLE) {
+    y->sample.iter.items += x->sample.iter.n;
+    y->sample.iter.n -= x->sample.iter.n;
+    y->sample.iter.cap -= x->sample.iter.n;
+    y->sample.iter.cond = NULL;
+  }
   ARENA_PUSH(s->g->a, then->items, then->n, then->cap, y);
   ARENA_PUSH(s->g->a, out->items, out->n, out->cap, plate);
 }
@@ -333,7 +390,11 @@ static void write_block(slices *s, ast_block *b, const ast_range *row) {
       write_block(s, x->if_.then, NULL);
       write_block(s, x->if_.else_, NULL);
       break;
-    case STMT_PREDICT: write_block(s, x->predict.body, NULL); break;
+    case STMT_PREDICT:
+      s->predicting = true;
+      write_block(s, x->predict.body, NULL);
+      s->predicting = false;
+      break;
     default:
       if (!write_row_part(s, x, out)) write_statement(s, x, out);
       continue;
@@ -348,4 +409,9 @@ void ragged_write_slices(ragged *g, ast_block *b) {
   row_scope scope = {.g = g};
   slices s = {.g = g, .scope = &scope};
   write_block(&s, b, NULL);
+  for (size_t i = 0; i < b->n; i++)
+    if (b->items[i]->kind == STMT_REPLICATE) b->items[i]->replicate.name = ragged_drawn_name(g, b->items[i]->replicate.name);
+  g->ahead.at = b->at;
+  append(&s, &g->ahead, b);
+  *b = g->ahead;
 }

@@ -122,8 +122,7 @@ static const ast_decl *fn_of(const ragged *g, const ast_expr *e) {
   return f && f->kind == SYM_FN ? f->decl : NULL;
 }
 
-/* Whether a call gives an element for each element of its arguments. */
-static bool is_elementwise(const ragged *g, const ast_expr *e) {
+bool ragged_is_elementwise(const ragged *g, const ast_expr *e) {
   const symbol *b = e->call.of ? NULL : ptr_map_get(&g->p->state->builtins, e->call.fn.name);
   if (b && (of_elements[b->builtin] || ((b->builtin == BUILTIN_MIN || b->builtin == BUILTIN_MAX) && e->call.args.n == 2))) return true;
   const ast_decl *f = fn_of(g, e);
@@ -158,7 +157,7 @@ const ast_expr *ragged_row_in(ragged *g, const ast_expr *e, bool sized) {
     return x ? x : ragged_row_in(g, e->if_.else_, sized);
   case EXPR_LET: return ragged_row_in(g, e->let.body, sized);
   case EXPR_CALL:
-    for (size_t i = 0; is_elementwise(g, e) && i < e->call.args.n && !x; i++) x = ragged_row_in(g, e->call.args.items[i].value, sized);
+    for (size_t i = 0; ragged_is_elementwise(g, e) && i < e->call.args.n && !x; i++) x = ragged_row_in(g, e->call.args.items[i].value, sized);
     return x;
   case EXPR_INDEX: {
     const ragged_rows *r = ragged_rows_of(g, ragged_name(e->index.base));
@@ -174,33 +173,19 @@ ast_expr *ragged_length(ragged *g, const ast_expr *row) {
   return length_of(g, ragged_open_range(g, ragged_rows_of(g, ragged_name(row->index.base)), &row->index.subs, row->at));
 }
 
-typedef struct part {
-  ragged *g;
-  const ast_expr *sub;
-} part;
-
 static ast_expr *behind(ragged *g, const ast_expr *lo, const ast_expr *by) {
   ast_expr *e = plain_copy(g, by);
   if (lo->kind == EXPR_INT) return ragged_plus(g, e, lo->integer.value - 1);
   return ragged_plus(g, ragged_binary(g, OP_ADD, e, plain_copy(g, lo)), -1);
 }
 
-static ast_expr *write_part(ast_copier *c, const ast_expr *e) {
-  const part *x = c->user;
-  ragged *g = x->g;
-  if ((e->kind == EXPR_CALL && !is_elementwise(g, e)) || e->kind == EXPR_REDUCE || e->kind == EXPR_COMPREHENSION) return plain_copy(g, e);
-  if (e->kind == EXPR_BINARY && e->binary.op == OP_MATMUL) return plain_copy(g, e);
-  if (e->kind != EXPR_INDEX || ragged_row_in(g, e, false) != e) return NULL;
-  const ast_expr *range = ragged_open_range(g, ragged_rows_of(g, ragged_name(e->index.base)), &e->index.subs, e->at), *lo = range->range.lo, *sub = x->sub;
+ast_expr *ragged_row_element(ragged *g, const ast_expr *row, const ast_expr *sub) {
+  const ast_expr *lo = ragged_open_range(g, ragged_rows_of(g, ragged_name(row->index.base)), &row->index.subs, row->at)->range.lo;
   ast_expr *then = sub->kind == EXPR_RANGE ? range_new(g, behind(g, lo, sub->range.lo), behind(g, lo, sub->range.hi), sub->at) : behind(g, lo, sub);
-  return element_new(g, e->index.base->name.name, plain_copy(g, e->index.subs.items[0]), then, e->at);
+  return element_new(g, row->index.base->name.name, plain_copy(g, row->index.subs.items[0]), then, row->at);
 }
 
-ast_expr *ragged_part(ragged *g, const ast_expr *row, const ast_expr *sub) {
-  part x = {g, sub};
-  ast_copier c = {.mem = g->a, .user = &x, .expr = write_part};
-  return ast_copy_expr(&c, row);
-}
+ast_expr *ragged_part(ragged *g, const ast_expr *row, const ast_expr *sub) { return ragged_element(g, row, &sub, 1); }
 
 /* ---- statements before the one at hand */
 
@@ -245,11 +230,13 @@ static ast_stmt *let_new(ragged *g, const char *name, ast_expr *value) {
   return x;
 }
 
-bool ragged_let_before(row_scope *s, const char *name, ast_expr *value) {
+bool ragged_stmt_before(row_scope *s, ast_stmt *x) {
   if (!may_add(s)) return false;
-  ARENA_PUSH(s->g->a, s->before->items, s->before->n, s->before->cap, let_new(s->g, name, value));
+  ARENA_PUSH(s->g->a, s->before->items, s->before->n, s->before->cap, x);
   return true;
 }
+
+bool ragged_let_before(row_scope *s, const char *name, ast_expr *value) { return may_add(s) && ragged_stmt_before(s, let_new(s->g, name, value)); }
 
 static ast_expr *row_length(ragged *g, const ragged_rows *r, const char *d, span at) {
   ast_expr *e = ast_new_expr(g->a, EXPR_INDEX, at), *sub = ast_new_name(g->a, d, at);
@@ -284,9 +271,23 @@ static void add_element(row_scope *s, const ragged_rows *r, stmt_kind loop, cons
   ARENA_PUSH(g->a, s->before->items, s->before->n, s->before->cap, x);
 }
 
+/* The same of a value that no row alone tells the length of, `[... for i in 1..len[d] - 1]`. */
+static ragged_rows *rows_of_value(row_scope *s, const ast_expr *e, int64_t *less) {
+  ragged *g = s->g;
+  const ast_expr *n[2];
+  if (!may_add(s) || !s->row || ragged_axes(g, e, n) != 1) return NULL;
+  ast_expr *hi = ragged_plus(g, plain_copy(g, n[0]), 0);
+  const bool shorter = hi->kind == EXPR_BINARY && hi->binary.op == OP_SUB && hi->binary.rhs->kind == EXPR_INT;
+  *less = shorter ? hi->binary.rhs->integer.value : 0;
+  const char *len = ragged_lengths(shorter ? hi->binary.lhs : hi, s->row->var.name);
+  return len && *less <= FIRST_MOST ? ragged_rows_by(g, len, ragged_name(s->row->hi)) : NULL;
+}
+
 /* Whether an array as long as the row may be made here; its rows and how many of their first elements are not of it. */
 static ragged_rows *rows_for(row_scope *s, const ast_expr *row, int64_t *less) {
   ragged *g = s->g;
+  if (!row) return NULL;
+  if (row->kind != EXPR_INDEX || !ragged_name(row->index.base)) return rows_of_value(s, row, less);
   ragged_rows *r = ragged_rows_of(g, ragged_name(row->index.base));
   const ast_expr *range = ragged_open_range(g, r, &row->index.subs, row->at);
   if (!may_add(s) || !s->row || ragged_name(row->index.subs.items[0]) != s->row->var.name || ragged_name(s->row->hi) != r->extent) return NULL;
@@ -305,7 +306,7 @@ const ast_expr *ragged_keep_row(row_scope *s, const char *name, const ast_expr *
   int64_t less;
   const ast_expr *row = ragged_row_in(g, value, false);
   if (row == value) return value;
-  ragged_rows *r = rows_for(s, row, &less);
+  ragged_rows *r = rows_for(s, row ? row : value, &less);
   if (!r) return value;
   const char *array = intern(g->p->names, arena_printf(g->a, "%s.%u", name, ++g->locals)), *n = intern(g->p->names, arena_printf(g->a, "%s.n%u", name, g->locals));
   ragged_add_array(g, r, array);
@@ -359,9 +360,11 @@ static bool is_place(const ast_expr *e) {
 }
 
 static void keep_let(body *b, const char *name, ast_expr *value) {
-  const ast_expr *row = ragged_row_in(b->in.g, value, false);
+  const ast_expr *n[2];
+  const unsigned axes = ragged_axes(b->in.g, value, n);
   const char *own = renamed(&b->in, name);
-  if (row) ragged_bind(&b->in, name, ragged_keep_row(&b->in, name, value));
+  if (axes == 2) ragged_bind(&b->in, name, ragged_keep_matrix(&b->in, name, value));
+  else if (axes == 1) ragged_bind(&b->in, name, ragged_keep_row(&b->in, name, value));
   else if (!ragged_let_before(&b->in, own, value)) ARENA_PUSH(b->in.g->a, b->lets, b->nlets, b->cap_lets, let_new(b->in.g, own, value));
 }
 
@@ -375,19 +378,22 @@ static ast_expr *read_size(ragged *g, const ast_expr *array, size_t axis) {
 static bool bind_param(body *b, const ast_expr *call, const ast_params *ps, size_t i) {
   ragged *g = b->in.g;
   const ast_param *p = &ps->items[i];
-  const ast_expr *arg = argument(call, ps, i), *row = arg ? ragged_row_in(g, arg, false) : NULL;
+  const ast_expr *arg = argument(call, ps, i), *n_of[2];
+  const unsigned axes = arg ? ragged_axes(g, arg, n_of) : 0;
+  const ast_expr *row = axes == 1 ? ragged_row_in(g, arg, false) : NULL;
   if (!arg || !p->type || p->type->kind != TYPE_NAMED) return false;
-  if (row && (p->type->dims.n != 1 || p->type->args.n)) return false;
+  if (axes && (p->type->dims.n != axes || p->type->args.n)) return false;
   for (size_t k = 0; k < p->type->dims.n; k++) {
     const char *size = ragged_name(p->type->dims.items[k].size);
     if (!size) continue;
-    ast_expr *n = row ? ragged_length(g, row) : read_size(g, arg, k);
+    ast_expr *n = axes ? plain_copy(g, n_of[k]) : read_size(g, arg, k);
     const row_name *before = known(&b->in, size);
     if (!before) ragged_bind(&b->in, size, n);
     else if (!same(g, before->value, n)) return false;
   }
-  if (row && !b->row) b->row = row;
-  if (row || is_place(arg)) ragged_bind(&b->in, p->name.name, arg);
+  if (axes == 1 && !b->row) b->row = row ? row : arg;
+  if (axes == 2) ragged_bind(&b->in, p->name.name, ragged_keep_matrix(&b->in, p->name.name, arg));
+  else if (axes || is_place(arg)) ragged_bind(&b->in, p->name.name, arg);
   else keep_let(b, p->name.name, plain_copy(g, arg));
   return true;
 }
@@ -471,10 +477,17 @@ bool ragged_reduces(const ast_expr *e) {
   return false;
 }
 
-static ast_expr *product(ragged *g, ast_expr *a, ast_expr *b, span at) {
+static ast_expr *product(row_scope *s, ast_expr *a, ast_expr *b, span at) {
+  ragged *g = s->g;
   ast_expr *e = ast_new_call(g->a, intern(g->p->names, "sum"), at);
   ast_add_arg(g->a, e, ragged_binary(g, OP_MUL, a, b));
-  return e;
+  return ragged_row_in(g, e->call.args.items[0].value, false) ? e : ragged_reduce(g, e);
+}
+
+static ast_expr *size_of(ragged *g, ast_expr *call, unsigned axes, const ast_expr *const *n) {
+  const ast_expr *k = call->call.args.n == 2 ? call->call.args.items[1].value : NULL;
+  const int64_t axis = !k ? 1 : k->kind == EXPR_INT ? k->integer.value : 0;
+  return axis >= 1 && axis <= (int64_t)axes ? plain_copy(g, n[axis - 1]) : call;
 }
 
 static ast_expr *write_call(row_scope *s, ast_copier *c, const ast_expr *e) {
@@ -483,20 +496,49 @@ static ast_expr *write_call(row_scope *s, ast_copier *c, const ast_expr *e) {
   *x = *e;
   x->call.fn.sym = NULL;
   x->call.args = ast_copy_args(c, &e->call.args);
-  const ast_expr *row = NULL;
-  size_t rows = 0;
+  size_t rows = 0, all = 0;
   for (size_t i = 0; i < x->call.args.n; i++) {
-    const ast_expr *of = ragged_row_in(g, x->call.args.items[i].value, false);
-    rows += of != NULL;
-    if (of && !row) row = of;
+    const ast_expr *n[2];
+    const unsigned axes = ragged_axes(g, x->call.args.items[i].value, n);
+    all += axes;
+    rows += axes == 1;
+    if (i == 0 && axes && strcmp(x->call.fn.name, "size") == 0) return size_of(g, x, axes, n);
   }
-  if (!row || ragged_reduces(x) || is_elementwise(g, x)) return x;
-  if (strcmp(x->call.fn.name, "size") == 0 && x->call.args.n == 1)
-    return ragged_length(g, row);
-  if (strcmp(x->call.fn.name, "dot") == 0 && x->call.args.n == 2 && rows == 2) return product(g, x->call.args.items[0].value, x->call.args.items[1].value, e->at);
+  if (all == 0 || ragged_is_elementwise(g, x)) return x;
+  if (ragged_reduces(x)) {
+    ast_expr *sum = ragged_row_in(g, x->call.args.items[0].value, false) ? NULL : ragged_reduce(g, x);
+    return sum ? sum : x;
+  }
+  ast_expr *matrix = ragged_matrix_call(s, x);
+  if (matrix) return matrix;
+  if (strcmp(x->call.fn.name, "dot") == 0 && x->call.args.n == 2 && rows == 2) return product(s, x->call.args.items[0].value, x->call.args.items[1].value, e->at);
   const ast_decl *f = fn_of(g, x);
   ast_expr *value = f ? written_out(s, x, f) : NULL;
   return value ? value : x; /* refused later */
+}
+
+/* K[i, j], and K[i], K[i, :] and K[:, j] as comprehensions; NULL: it is something else. */
+static ast_expr *element_of(ragged *g, const ast_expr *base, const ast_exprs *subs) {
+  const ast_expr *n[2], *at[2];
+  const unsigned axes = ragged_axes(g, base, n);
+  if (axes == 0 || subs->n > axes || subs->n == 0 || (axes == 1 && subs->items[0]->kind == EXPR_ALL)) return NULL;
+  int open = -1;
+  for (unsigned k = 0; k < axes; k++) {
+    at[k] = k < subs->n ? subs->items[k] : NULL;
+    if (at[k] && at[k]->kind == EXPR_RANGE) return NULL;
+    if (at[k] && at[k]->kind != EXPR_ALL) continue;
+    if (open >= 0) return NULL;
+    open = (int)k;
+  }
+  if (open < 0) return ragged_element(g, base, at, axes);
+  ast_range r = {.var = {.name = intern(g->p->names, arena_printf(g->a, "i.%u", ++g->locals)), .at = base->at}, .lo = ast_new_int(g->a, 1, base->at), .hi = plain_copy(g, n[open]), .at = base->at};
+  at[open] = ast_new_name(g->a, r.var.name, base->at);
+  ast_expr *x = ast_new_expr(g->a, EXPR_COMPREHENSION, base->at);
+  x->comprehension.body = ragged_element(g, base, at, axes);
+  x->comprehension.iter.at = base->at;
+  ARENA_PUSH(g->a, x->comprehension.iter.items, x->comprehension.iter.n, x->comprehension.iter.cap, r);
+  x->depth = (uint16_t)(2 + x->comprehension.body->depth);
+  return x;
 }
 
 static ast_expr *write_index(row_scope *s, ast_copier *c, const ast_expr *e) {
@@ -517,6 +559,8 @@ static ast_expr *write_index(row_scope *s, ast_copier *c, const ast_expr *e) {
   }
   ast_expr *base = ast_copy_expr(c, e->index.base);
   ast_exprs subs = ast_copy_exprs(c, &e->index.subs);
+  ast_expr *of = base->kind == EXPR_INDEX ? NULL : element_of(g, base, &subs);
+  if (of) return of;
   if (subs.n == 1 && ragged_row_in(g, base, false)) return subs.items[0]->kind == EXPR_ALL ? base : ragged_part(g, base, subs.items[0]);
   ast_expr *x = ARENA_NEW(g->a, ast_expr);
   *x = *e;
@@ -539,7 +583,9 @@ static ast_expr *write_value(ast_copier *c, const ast_expr *e) {
   case EXPR_BINARY: {
     if (e->binary.op != OP_MATMUL) return NULL;
     ast_expr *a = ast_copy_expr(c, e->binary.lhs), *b = ast_copy_expr(c, e->binary.rhs);
-    return ragged_row_in(s->g, a, false) && ragged_row_in(s->g, b, false) ? product(s->g, a, b, e->at) : ragged_binary(s->g, OP_MATMUL, a, b);
+    const ast_expr *n[2];
+    if (ragged_axes(s->g, a, n) != 1 || ragged_axes(s->g, b, n) != 1) return ragged_product(s, a, b);
+    return product(s, a, b, e->at);
   }
   case EXPR_CALL: return e->call.of ? NULL : write_call(s, c, e);
   case EXPR_INDEX: return write_index(s, c, e);

@@ -195,7 +195,7 @@ static const char *row_size(ctx *c, const char *of, const ast_expr *row, span at
 
 /* With a ragged array go the arrays that say how its rows lie (check_ragged.c), which the call does not name. */
 static bool give_rows(ctx *c, ast_expr *call, const check_model *of) {
-  static const char *const words[] = {[ROWS_LENGTHS] = "", [ROWS_ROW] = ".row", [ROWS_COLUMN] = ".col", [ROWS_START] = ".start", [ROWS_LENGTH_OF] = "", [ROWS_START_OF] = ".start"};
+  static const char *const words[] = {[ROWS_LENGTHS] = "", [ROWS_ROW] = ".row", [ROWS_COLUMN] = ".col", [ROWS_START] = ".start", [ROWS_LONGEST] = ".max", [ROWS_LENGTH_OF] = "", [ROWS_START_OF] = ".start"};
   for (size_t i = 0; i < of->ndata; i++) {
     const ast_param *p = of->data[i]->param;
     const ast_expr *arg = p->rows == ROWS_CELLS ? given_for(call, of, i) : NULL;

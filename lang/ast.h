@@ -207,7 +207,7 @@ struct ast_type {
 };
 
 /* What a parameter has to do with rows of different lengths (compiler/check_ragged.c). */
-typedef enum ast_rows { ROWS_NONE, ROWS_CELLS, ROWS_LENGTHS, ROWS_ROW, ROWS_COLUMN, ROWS_START, ROWS_LENGTH_OF, ROWS_START_OF } ast_rows;
+typedef enum ast_rows { ROWS_NONE, ROWS_CELLS, ROWS_LENGTHS, ROWS_ROW, ROWS_COLUMN, ROWS_START, ROWS_LONGEST, ROWS_LENGTH_OF, ROWS_START_OF } ast_rows;
 
 typedef struct ast_param {
   ast_name name;

@@ -836,6 +836,15 @@ static void test_vector_samplers(void **state) {
   expect_mean("MultiStudentT(9, [1.0, -2.0], [[4.0, 1.2], [1.2, 1.0]])", "real[%d, 2]", 2, product, -2 + 1.2 * 9 / 7);
   expect_mean("MultiStudentT(9, [1.0, -2.0], cholesky = [[2.0, 0.0], [0.6, 0.8]])", "real[%d, 2]", 2, product, -2 + 1.2 * 9 / 7);
   expect_mean("MultiNormal([1.0, -2.0], precision = [[1.0, 0.6], [0.6, 1.0]])", "real[%d, 2]", 2, product, -2 - 0.6 / 0.64);
+  static const char *const corners[] = {"[[4.0, 1.2, 9.0], [1.2, 1.0, 9.0], [9.0, 9.0, -1.0]]", "cholesky = [[2.0, 0.0, 0.0], [0.6, 0.8, 0.0], [9.0, 9.0, 2.0]]",
+                                        "precision = [[0.390625, -0.46875, 0.0], [-0.46875, 1.5625, 9.0], [9.0, 9.0, -1.0]]"};
+  for (int k = 0; k < 3; k++) {
+    char call[160];
+    snprintf(call, sizeof call, "PaddedMultiNormal(2, [1.0, -2.0, 7.0], %s)", corners[k]);
+    expect_mean(call, "real[%d, 3]", 3, square, 5);
+    expect_mean(call, "real[%d, 3]", 3, product, -2 + 1.2);
+    expect_mean(call, "real[%d, 3]", 3, third_square, 0);
+  }
   expect_mean("Multinomial(10, [0.2, 0.3, 0.5])", "int[%d, 3]", 3, square, 4 + 1.6);
   expect_mean("Multinomial(10, [0.2, 0.3, 0.5])", "int[%d, 3]", 3, product, 6 - 0.6);
   /* Variances of a multinomial, times (n + A) / (1 + A). */

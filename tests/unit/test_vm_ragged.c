@@ -227,6 +227,38 @@ static void test_values(void **state) {
 #undef ROWS
 }
 
+/* Matrices of rows, and rows that are drawn at once, against the same of rows that numbers name. */
+static void test_matrices(void **state) {
+  (void)state;
+#define HEAD "fn cov_of(v: real[M], s: real, e: real): real[M, M] { let q = distances(v, v)\n return gp_matern52(q, s, 1.5) + diag(rep(e, M)) }\n" \
+  "fn squares(v: real[M]): real[M] = [v[i]^2 / i for i in 1..M]\nfn trace(A: real[M, M]): real = sum(A[i, i] for i in 1..M)\n" \
+  "model m(w: real[d in 1..D, len[d]], x: real[d in 1..D, len[d]], c: int[d in 1..D, len[d]], g: index(2)[d in 1..D, len[d]], t: real[D]) {\n s ~ HalfNormal(1)\n mu: real[D] ~ Normal(0, 1)\n b: real[2] ~ Normal(0, 1)\n"
+#define UNKNOWN " plate d in 1..D, n in 1..len[d] { z[d, n] ~ Normal(mu[d], 1) }\n"
+#define EACH(statements) " plate d in 1..D {\n" statements(d) "}}"
+#define THREE(statements) statements(1) statements(2) statements(3) "}"
+#define SAME(statements) {HEAD UNKNOWN EACH(statements), HEAD UNKNOWN THREE(statements)}
+#define GP(d) "  w[" #d "] ~ MultiNormal(rep(mu[" #d "], len[" #d "]), gp_exp_quad(distances(x[" #d "], x[" #d "]), s, 1 + b[1]^2) + diag(rep(0.1 + s, len[" #d "])))\n"
+#define FACTORS(d) "  let K" #d " = cov_of(x[" #d "], s, 0.3)\n  let L" #d " = cholesky(K" #d ")\n  let f" #d " = L" #d " @ z[" #d "] + mu[" #d "]\n  w[" #d "] ~ MultiNormal(f" #d " * b[1], cholesky = L" #d ")\n" \
+  "  let r" #d " = solve_lower(L" #d ", f" #d " - w[" #d "])\n  factor -dot(r" #d ", r" #d ") - sum(log(L" #d "[i, i]) for i in 1..len[" #d "]) + trace(K" #d ") * b[2] + sum(K" #d " * s) + size(K" #d ", 2) * s + L" #d "[len[" #d "], 1]\n" \
+  "  x[" #d "] ~ MultiNormal(rep(0, len[" #d "]), precision = K" #d " @ K" #d "' + diag(f" #d "^2 + 1))\n"
+#define SHARES(d) "  let p" #d " = softmax(z[" #d "])\n  c[" #d "] ~ Multinomial(sum(c[" #d "]), p" #d ")\n  let q" #d " = [z[" #d ", i] * b[1] + i for i in 1..len[" #d "]]\n" \
+  "  w[" #d "] ~ Normal(q" #d " + squares(z[" #d "]) + [mu[" #d "] * i for i in 1..len[" #d "]], s)\n  factor sum(squares(x[" #d "] * s)) + sum(exp(z[" #d "] - [b[2] for i in 1..len[" #d "]]))\n"
+#define WALKS(d) "  w[" #d "] ~ RandomWalk(mu[" #d "], s)\n"
+#define SHAPES(d) "  let X" #d " = [x[" #d ", i]^(k - 1) for i in 1..len[" #d "], k in 1..2]\n  let e" #d " = X" #d " @ b\n  w[" #d "] ~ MultiNormal(e" #d " + b[g[" #d "]], 0.5 * X" #d " @ X" #d "' + diag(rep(1 + s, len[" #d "])))\n" \
+  "  let u" #d " = X" #d "' @ z[" #d "]\n  factor sum((x[" #d "] @ (X" #d " @ X" #d "')) * z[" #d "]) * 0.1 + sum(X" #d "[:, 2]) * s - sum(X" #d "[1]^2) * s\n"
+  static const char *const texts[][2] = {SAME(GP), SAME(FACTORS), SAME(SHARES), SAME(WALKS), SAME(SHAPES)};
+#undef SAME
+  static const char rows[] = "{\"w\": [1, 2, 3, 2, 3, 3.5, 1, 2], \"x\": [0.3, -1.2, 0.7, 0.1, 2.2, 0.4, 0.5, -0.6], \"c\": [3, 0, 2, 4, 1, 1, 2, 0], \"g\": [1, 2, 1, 1, 2, 2, 1, 2], \"t\": [1, 2, 3], \"len\": [3, 1, 4]}";
+  for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) agree(texts[k], rows, 14);
+  /* The corner alone counts, whatever stands behind it. */
+#define CORNER(call) "model m(y: real[3]) { u: real[3] ~ Normal(0, 1); y[1..3] ~ Normal(u, 1); factor logpdf(" call ") }"
+#define OF(form, a) {CORNER("PaddedMultiNormal(2, u, " form "[[2 + u[1]^2, " a ", u[2]], [0.3, 1.5, -u[3]], [7, u[1], -3]]), y"), CORNER("MultiNormal(u[1..2], " form "[[2 + u[1]^2, " a "], [0.3, 1.5]]), y[1..2]")}
+  static const char *const corners[][2] = {OF("", "0.3"), OF("cholesky = ", "0"), OF("precision = ", "0.3")};
+  for (size_t k = 0; k < sizeof corners / sizeof *corners; k++) agree(corners[k], "{\"y\": [0.3, -1.2, 0.7]}", 3);
+#undef OF
+#undef CORNER
+}
+
 /* A part of a model that takes ragged data, two deep, against the same in one model. */
 static void test_parts(void **state) {
   (void)state;
@@ -280,6 +312,6 @@ static void test_shapes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_values), cmocka_unit_test(test_parts), cmocka_unit_test(test_row_parts), cmocka_unit_test(test_shapes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_values), cmocka_unit_test(test_matrices), cmocka_unit_test(test_parts), cmocka_unit_test(test_row_parts), cmocka_unit_test(test_shapes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
