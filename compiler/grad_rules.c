@@ -158,7 +158,7 @@ static ir_val slope(rule *u) {
   switch (u->op->code) {
   case IR_ABS_OP: return apply(u, IR_SIGN_OP, x);
   case IR_EXP_OP: return y;
-  case IR_EXPM1_OP: return add(u, y, num(u, 1));
+  case IR_EXPM1_OP: return apply(u, IR_EXP_OP, x); /* y + 1 has no digits far below 0 */
   case IR_SIN_OP: return apply(u, IR_COS_OP, x);
   case IR_COS_OP: return neg(u, apply(u, IR_SIN_OP, x));
   case IR_TAN_OP: return add(u, num(u, 1), square(u, y));
