@@ -121,6 +121,7 @@ typedef struct beta_lanes {
 } beta_lanes;
 
 ONCE rt_beta_parts beta_one(double a, double b, double w, int of_b) { return rt_beta_all(a, b, w, of_b); }
+ONCE rt_beta_parts beta_small(double a, double b, double w, int side) { return rt_beta_small(a, b, w, side); }
 
 /* of_b: the parameter of the derivative, in the caller's terms. */
 ONCE void beta_lanes_of(beta_lanes *r, const lanes *a, const lanes *b, const lanes *w, int of_b)
@@ -152,6 +153,13 @@ ONCE void beta_lanes_of(beta_lanes *r, const lanes *a, const lanes *b, const lan
     {
         int side = rt_beta_side_of(a->at[l], b->at[l], w->at[l], of_b);
         rt_beta_parts t = rt_beta_finish(a->at[l], b->at[l], w->at[l], (rt_moments){cut.at[l] * f[0].at[l], cut.at[l] * g[0].at[l]}, side);
+        r->p.at[l] = t.p;
+        r->w.at[l] = t.w;
+        r->of.at[l] = t.of;
+    }
+    for (int l = 0; l < LANES; l++) {
+        if (!rt_beta_is_small(a->at[l], b->at[l], w->at[l], r->p.at[l])) continue;
+        rt_beta_parts t = beta_small(a->at[l], b->at[l], w->at[l], rt_beta_side_of(a->at[l], b->at[l], w->at[l], of_b));
         r->p.at[l] = t.p;
         r->w.at[l] = t.w;
         r->of.at[l] = t.of;

@@ -11,11 +11,12 @@
  * Newton's method from an upper bound; a rough cut will do) and taken by the Gauss-Legendre rule with 32 nodes, which is exact to rounding for
  * such functions.  Where a tail towards 0 would fall too slowly (a shape near 0), eight terms of the series
  * P(a, x) = P(a + 1, x) + x^a e^-x / Gamma(a + 1) come first, and likewise for beta (Abramowitz and Stegun 6.5.21, 26.5.16).  Derivatives with respect to the
- * parameters are the means of those of -E under the same integrand: sums of terms of one sign.  The other side is the complement; of gamma with a and x
- * below 1, where that would lose digits, Q comes from the power series as in Gautschi 1979, "A computational procedure for incomplete gamma functions".
+ * parameters are the means of those of -E under the same integrand: sums of terms of one sign.  The other side is the complement; with a shape below 1,
+ * where that would lose digits, it comes from a power series: Q of gamma as in Gautschi 1979, "A computational procedure for incomplete gamma
+ * functions", and 1 - I of beta likewise.
  *
  * A function is what is made of the moments of its quadrature, which are shared with its derivatives.  The loop over the nodes is one of vectors.
- * Errors: 2e-15 of the sum of the absolute terms of a logarithm, 2e-14 of a derivative's; of 1 - I with a parameter near 0, 1e-16 over that. */
+ * Errors: 2e-15 of the sum of the absolute terms of a logarithm, 2e-14 of a derivative's. */
 #ifndef RT_MATH_INCOMPLETE_H
 #define RT_MATH_INCOMPLETE_H
 
@@ -438,6 +439,52 @@ RT_FN rt_beta_parts rt_beta_finish(double a0, double b0, double w0, rt_moments m
     return r;
 }
 
+/* Whether what is integrated is most of the mass, with a shape below 1: its complement then has few digits.  p is log I as it was found. */
+RT_FN int rt_beta_is_small(double a, double b, double w, double p)
+{
+    rt_beta_side s = rt_beta_of(a, b, w);
+    int most = s.low ? p > -0x1.62e42fefa39efp-1 : p < -0x1.62e42fefa39efp-1;
+    return most & (s.a > 0.0) & (s.a < 1.0) & (s.b > 0.0) & (s.b < RT_INF) & (s.w > 0.0);
+}
+
+/* (log Gamma(a + b) - log Gamma(b)) / a for 0 < a < 1, the mean of psi from b to a + b, and its derivative in b; as Gamma(b) = Gamma(b + 1) / b no
+ * node comes near the pole. */
+RT_FN rt_pair rt_digamma_mean(double a, double b)
+{
+    double f[RT_NODES], g[RT_NODES];
+    RT_NODE_LOOP for (int k = 0; k < RT_NODES; k++)
+    {
+        double c = rt_fma(a, rt_node[k], b + 1.0);
+        f[k] = rt_weight[k] * rt_digamma_pos(c);
+        g[k] = rt_weight[k] * rt_trigamma_pos(c);
+    }
+    return (rt_pair){rt_node_tree(f) - rt_log1p(a / b) / a, rt_node_tree(g) + 1.0 / (b * (a + b))};
+}
+
+/* The parts by 1 - I = -(e^t - 1) - a e^t S of the side that is integrated, t = log(x^a / (a B(a, b))) and S the sum of (1 - b)_n x^n / ((a + n) n!) from 1,
+ * where x < 2/3 and b x < 2. */
+RT_PIECE rt_beta_parts rt_beta_small(double a0, double b0, double w0, int of_b)
+{
+    rt_beta_side s = rt_beta_of(a0, b0, w0);
+    double a = s.a, b = s.b, c = 1.0, c_b = 0.0, sum = 0.0, sum_a = 0.0, sum_b = 0.0;
+    for (int n = 1; n <= 128 && rt_abs(c) + rt_abs(c_b) > 0x1p-64; n++) {
+        double r = s.x / n, inv = 1.0 / (a + n);
+        c_b = r * rt_fma(n - b, c_b, -c);
+        c = r * (n - b) * c;
+        sum = rt_fma(c, inv, sum);
+        sum_a = rt_fma(-c * inv, inv, sum_a);
+        sum_b = rt_fma(c_b, inv, sum_b);
+    }
+    rt_pair mean = rt_digamma_mean(a, b);
+    double lx = rt_beta_log_x(s);
+    double t = a * (lx + mean.hi - rt_lgamma_one(a)), e = rt_exp(t), rest = rt_fma(a, sum, 1.0);
+    double q = -rt_fma(a * e, sum, rt_expm1(t));
+    double q_of = -e * (of_b ? a * rt_fma(mean.lo, rest, sum_b) : rt_fma(lx + rt_digamma_pos(a + b) - rt_digamma_pos(a + 1.0), rest, rt_fma(a, sum_a, sum)));
+    double own_w = a * e * rt_exp(b * rt_beta_log_y(s));
+    double p = 1.0 - q;
+    return s.low ? (rt_beta_parts){rt_log1p(-q), own_w / p, -q_of / p} : (rt_beta_parts){rt_log(q), own_w / q, q_of / q};
+}
+
 /* ---- Student's distribution function */
 
 /* The odds whose incomplete beta function with a = nu / 2 and b = 1 / 2 is the mass beyond |z| on both sides. */
@@ -494,7 +541,8 @@ RT_FN int rt_beta_side_of(double a, double b, double w, int of_b) { return rt_be
 RT_FN rt_beta_parts rt_beta_all(double a, double b, double w, int of_b)
 {
     int side = rt_beta_side_of(a, b, w, of_b);
-    return rt_beta_finish(a, b, w, rt_beta_moments(a, b, w, side), side);
+    rt_beta_parts r = rt_beta_finish(a, b, w, rt_beta_moments(a, b, w, side), side);
+    return rt_beta_is_small(a, b, w, r.p) ? rt_beta_small(a, b, w, side) : r;
 }
 /* log I_x(a, b) of the odds w = x / (1 - x). */
 RT_FN double rt_log_beta_odds(double a, double b, double w) { return rt_beta_all(a, b, w, 0).p; }
