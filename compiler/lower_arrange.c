@@ -9,7 +9,7 @@
  *
  * which has solutions where no cycle has a positive sum of lags.  Edges that hold with > are satisfied by the loop; those with = hold inside each of its iterations, whose
  * statements are arranged in the same way, after the loops that a statement has inside (Allen and Kennedy 1987 distribute loops so).  Where the statements of a cycle have
- * different ends, the loop is cut at these.  What has no solution is a read of what is not drawn yet. */
+ * different ends, or one is about a single element, loops are cut there.  What has no solution is a read of what is not drawn yet. */
 #include "compiler/lower_reads.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 
 enum { MOST_STEPS = 512 }; /* of one block: the graph is kept as a matrix */
 
-static const int64_t NEVER = (int64_t)1 << 52; /* the lag of a read that follows no course */
+#define NEVER ((int64_t)1 << 52) /* the lag of a read that follows no course */
 
 typedef struct step_list {
   step *items;
@@ -27,7 +27,7 @@ typedef struct step_list {
 typedef struct edge {
   size_t from, to;
   int64_t lag;
-  const access *read;
+  const access *write, *read;
 } edge;
 
 typedef struct graph {
@@ -82,7 +82,7 @@ static void connect(graph *g) {
         for (size_t k = 0; k < of[to].n; k++) {
           const access *r = &of[to].items[k];
           if (r->write || r->sym != w->sym || !meet(w, r) || (from == to && is_local(&g->steps[from], w))) continue;
-          const edge e = {from, to, lag_of(w, r), r};
+          const edge e = {from, to, lag_of(w, r), w, r};
           ARENA_PUSH(l->mem, g->edges, g->nedges, g->cap, e);
         }
     }
@@ -126,20 +126,12 @@ static void arrange(lower *l, const step_list *list);
 
 typedef struct member {
   const step *s;
+  bool moves; /* c is its course */
   course c;
   int64_t shift;
+  moment *cut; /* where other parts of it begin */
+  size_t ncuts, cap;
 } member;
-
-/* A time at which a member starts or has ended, as a number and as a size. */
-typedef struct moment {
-  int64_t at;
-  ir_size size;
-} moment;
-
-static int by_time(const void *a, const void *b) {
-  const moment *x = a, *y = b;
-  return x->at < y->at ? -1 : x->at > y->at;
-}
 
 static bool is_vector(const member *m) {
   const ast_iter *iter = step_iter(m->s);
@@ -150,6 +142,7 @@ static bool is_vector(const member *m) {
 static step taken(lower *l, const member *m, const moment *from, const moment *to, ir_val counter) {
   size_table *t = l->m->sizes;
   step s = *m->s;
+  s.part = false;
   const ir_size lo = size_sub(t, from->size, size_const(t, m->shift));
   if (!is_vector(m)) {
     binding *b = lower_push(l, step_iter(&s)->items[s.ranges++].var.sym, BIND_INDEX);
@@ -158,8 +151,8 @@ static step taken(lower *l, const member *m, const moment *from, const moment *t
     b->extent = size_sub(t, to->size, from->size);
     return s;
   }
-  const int64_t first = from->at - m->shift - m->c.first;
-  s.idx[s.axes] = ir_op2(&l->b, IR_ADD_OP, counter, ir_size_val(&l->b, size_sub(t, lo, m->c.lo)));
+  const int64_t first = from->at - m->shift - m->c.origin.at;
+  s.idx[s.axes] = ir_op2(&l->b, IR_ADD_OP, counter, ir_size_val(&l->b, size_sub(t, lo, m->c.origin.size)));
   s.at[s.axes] = (reach){.counter = counter, .lo = first + 1, .hi = first + 1, .least = first + 1, .most = first + to->at - from->at};
   s.axes++;
   return s;
@@ -172,7 +165,7 @@ static void run(lower *l, const member *all, size_t n, const moment *from, const
   lower_built *built = ARENA_ARRAY(l->mem, lower_built, n);
   size_t count = 0;
   for (size_t k = 0; k < n; k++)
-    if (all[k].c.first + all[k].shift <= from->at && all[k].c.last + all[k].shift >= to->at - 1) active[count++] = &all[k];
+    if (all[k].c.first.at + all[k].shift <= from->at && all[k].c.last.at + all[k].shift >= to->at - 1) active[count++] = &all[k];
   if (count == 0) return;
   for (size_t k = 0; k < count; k++) built[k] = lower_built_by(l, active[k]->s->s, is_vector(active[k]) ? NULL : &step_iter(active[k]->s)->items[active[k]->s->ranges]);
   lower_level level = lower_level_of(l, scan, count, built);
@@ -187,7 +180,7 @@ static void run(lower *l, const member *all, size_t n, const moment *from, const
     if (!is_vector(active[k])) {
       lower_level_place(l, &level, k);
     } else {
-      const ir_size skipped = size_sub(l->m->sizes, active[k]->c.lo, size_const(l->m->sizes, 1));
+      const ir_size skipped = size_sub(l->m->sizes, active[k]->c.origin.size, size_const(l->m->sizes, 1));
       lower_level_place_axis(l, &level, k, ir_op2(&l->b, IR_ADD_OP, s.idx[s.axes - 1], ir_size_val(&l->b, skipped)));
     }
     expand(l, &s, &body);
@@ -197,51 +190,135 @@ static void run(lower *l, const member *all, size_t n, const moment *from, const
   lower_level_close(l, &level);
 }
 
-static void through_time(lower *l, const graph *g, const size_t *which, size_t n) {
-  member *m = ARENA_ARRAY(l->mem, member, n);
-  size_t *number = ARENA_ARRAY(l->mem, size_t, g->n);
-  bool *mine = ARENA_ARRAY(l->mem, bool, g->n), scan = false;
+/* The steps of a cycle, and where they stand in it. */
+typedef struct cycle {
+  const graph *g;
+  member *m;
+  size_t n;
+  size_t *number; /* [steps of the graph] of a member; n: none */
+} cycle;
+
+static cycle cycle_of(const graph *g, const size_t *which, size_t n) {
+  lower *l = g->l;
+  cycle c = {g, ARENA_ARRAY(l->mem, member, n), n, ARENA_ARRAY(l->mem, size_t, g->n)};
+  for (size_t k = 0; k < g->n; k++) c.number[k] = n;
   for (size_t k = 0; k < n; k++) {
-    m[k].s = &g->steps[which[k]];
-    number[which[k]] = k;
-    mine[which[k]] = true;
+    c.m[k].s = &g->steps[which[k]];
+    c.m[k].moves = step_course(l, c.m[k].s, &c.m[k].c);
+    c.number[which[k]] = k;
   }
-  const edge *bad = NULL;
-  for (size_t i = 0; i < g->nedges && !bad; i++) {
-    const edge *e = &g->edges[i];
-    if (!mine[e->from] || !mine[e->to]) continue;
-    const bool open = step_course(l, m[number[e->from]].s, &m[number[e->from]].c) && step_course(l, m[number[e->to]].s, &m[number[e->to]].c);
-    if (!open || e->lag == NEVER) bad = e;
-  }
-  for (size_t round = 0; round <= n && !bad; round++) { /* longest paths: n rounds settle them, or nothing does */
+  return c;
+}
+
+/* The members at both ends of an edge; false: it is none of the cycle's. */
+static bool ends_of(const cycle *c, const edge *e, member **from, member **to) {
+  const size_t i = c->number[e->from], k = c->number[e->to];
+  if (i == c->n || k == c->n) return false;
+  *from = &c->m[i];
+  *to = &c->m[k];
+  return true;
+}
+
+/* The shifts; NULL, or an edge that none serves. */
+static const edge *find_shifts(const cycle *c) {
+  const graph *g = c->g;
+  member *from, *to;
+  for (size_t i = 0; i < g->nedges; i++)
+    if (ends_of(c, &g->edges[i], &from, &to) && (!from->moves || !to->moves || g->edges[i].lag == NEVER)) return &g->edges[i];
+  for (size_t round = 0;; round++) { /* longest paths: n rounds settle them, or nothing does */
     const edge *moved = NULL;
     for (size_t i = 0; i < g->nedges; i++) {
       const edge *e = &g->edges[i];
-      if (!mine[e->from] || !mine[e->to] || m[number[e->to]].shift >= m[number[e->from]].shift + e->lag) continue;
-      m[number[e->to]].shift = m[number[e->from]].shift + e->lag;
+      if (!ends_of(c, e, &from, &to) || to->shift >= from->shift + e->lag) continue;
+      to->shift = from->shift + e->lag;
       moved = e;
     }
-    if (!moved) break;
-    if (round == n) bad = moved;
+    if (!moved || round == c->n) return moved;
   }
+}
+
+static bool add_cut(lower *l, member *m, int64_t at) {
+  if (at <= m->c.first.at || at > m->c.last.at) return false;
+  for (size_t k = 0; k < m->ncuts; k++)
+    if (m->cut[k].at == at) return false;
+  const moment x = {at, size_const(l->m->sizes, at)};
+  ARENA_PUSH(l->mem, m->cut, m->ncuts, m->cap, x);
+  return true;
+}
+
+/* m has to be cut where `mine`, an access of it, meets the one position of `other`. */
+static bool cut_around(lower *l, member *m, const access *mine, const access *other) {
+  bool any = false;
+  for (uint32_t a = 0; a < mine->n && a < other->n; a++) {
+    const reach *x = &mine->at[a], *y = &other->at[a];
+    if (!x->timed || x->lo != x->hi || y->timed || y->counter || y->lo != y->hi) continue;
+    const bool before = add_cut(l, m, y->lo - x->lo), after = add_cut(l, m, y->lo - x->lo + 1);
+    any = any || before || after;
+  }
+  return any;
+}
+
+static int by_time(const void *a, const void *b) {
+  const moment *x = a, *y = b;
+  return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* A statement about one element, `let e[1] = y[1] - m[1]` beside a recursion of all, is in no loop.  The others are cut where they meet it, and the parts arranged. */
+static bool in_parts(const cycle *c) {
+  const graph *g = c->g;
+  lower *l = g->l;
+  member *from, *to;
+  bool any = false;
+  for (size_t i = 0; i < g->nedges; i++) {
+    const edge *e = &g->edges[i];
+    if (!ends_of(c, e, &from, &to)) continue;
+    if (from->moves && !to->moves) any = cut_around(l, from, e->write, e->read) || any;
+    if (to->moves && !from->moves) any = cut_around(l, to, e->read, e->write) || any;
+  }
+  if (!any) return false;
+  const ir_size one = size_const(l->m->sizes, 1);
+  step_list parts = {0};
+  for (size_t k = 0; k < c->n; k++) {
+    member *m = &c->m[k];
+    step s = *m->s;
+    if (m->ncuts) {
+      qsort(m->cut, m->ncuts, sizeof *m->cut, by_time);
+      s.part = true;
+      s.first = m->c.first;
+    }
+    for (size_t i = 0; i < m->ncuts; i++) {
+      s.last = (moment){m->cut[i].at - 1, size_sub(l->m->sizes, m->cut[i].size, one)};
+      ARENA_PUSH(l->mem, parts.items, parts.n, parts.cap, s);
+      s.first = m->cut[i];
+    }
+    if (m->ncuts) s.last = m->c.last;
+    ARENA_PUSH(l->mem, parts.items, parts.n, parts.cap, s);
+  }
+  arrange(l, &parts);
+  return true;
+}
+
+static void through_time(lower *l, const graph *g, const size_t *which, size_t n) {
+  const cycle c = cycle_of(g, which, n);
+  member *m = c.m, *from, *to;
+  const edge *bad = find_shifts(&c);
+  if (bad && in_parts(&c)) return;
   if (bad) {
     for (size_t i = 0; i < g->nedges && !lower_in_order(l, bad->read->sym); i++) /* better told of the data than of what is computed from them */
-      if (mine[g->edges[i].from] && mine[g->edges[i].to] && lower_in_order(l, g->edges[i].read->sym)) bad = &g->edges[i];
+      if (ends_of(&c, &g->edges[i], &from, &to) && lower_in_order(l, g->edges[i].read->sym)) bad = &g->edges[i];
     give_up(l, bad->read);
     return;
   }
-  for (size_t i = 0; i < g->nedges; i++) {
-    const edge *e = &g->edges[i];
-    if (mine[e->from] && mine[e->to] && m[number[e->to]].shift > m[number[e->from]].shift + e->lag) scan = true;
-  }
+  bool scan = false;
+  for (size_t i = 0; i < g->nedges; i++) scan = scan || (ends_of(&c, &g->edges[i], &from, &to) && to->shift > from->shift + g->edges[i].lag);
   size_table *t = l->m->sizes;
   moment *cut = ARENA_ARRAY(l->mem, moment, 2 * n);
   const size_t mark = lower_mark(l);
   for (size_t k = 0; k < n; k++) {
     scan = scan || m[k].c.sequential;
     const ir_size shift = size_const(t, m[k].shift);
-    cut[2 * k] = (moment){m[k].c.first + m[k].shift, size_add(t, m[k].c.lo, shift)};
-    cut[2 * k + 1] = (moment){m[k].c.last + m[k].shift + 1, size_add(t, size_add(t, m[k].c.hi, shift), size_const(t, 1))};
+    cut[2 * k] = (moment){m[k].c.first.at + m[k].shift, size_add(t, m[k].c.first.size, shift)};
+    cut[2 * k + 1] = (moment){m[k].c.last.at + m[k].shift + 1, size_add(t, size_add(t, m[k].c.last.size, shift), size_const(t, 1))};
     if (is_vector(&m[k]) && !m[k].s->axes) lower_prepare_statement(l, m[k].s->s);
   }
   qsort(cut, 2 * n, sizeof *cut, by_time);
@@ -283,7 +360,7 @@ static void arrange(lower *l, const step_list *list) {
       if (together(&g, k, next)) which[n++] = k;
     for (size_t i = 0; i < g.nedges; i++) cycle = cycle || (together(&g, g.edges[i].from, next) && together(&g, g.edges[i].to, next));
     const bool block = n == 1 && !step_iter(&g.steps[next]) && g.steps[next].s->kind != STMT_SAMPLE && g.steps[next].s->kind != STMT_LET; /* arranged inside */
-    if (cycle && !block) through_time(l, &g, which, n);
+    if ((cycle && !block) || g.steps[next].part) through_time(l, &g, which, n);
     else emit(l, &g.steps[next]);
     for (size_t k = 0; k < n; k++) done[which[k]] = true;
     left -= n;

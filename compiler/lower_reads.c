@@ -273,35 +273,48 @@ const ast_iter *step_iter(const step *s) {
   }
 }
 
-static bool ends(lower *l, course *c) { return size_value(l->m->sizes, c->lo, &c->first) && size_value(l->m->sizes, c->hi, &c->last); }
+static bool at_size(lower *l, moment *m) { return m->size != IR_SIZE_NONE && size_value(l->m->sizes, m->size, &m->at); }
+
+static bool at_expr(lower *l, const ast_expr *e, moment *m) { return lower_expr_size(l, e, &m->size) && at_size(l, m); }
 
 /* A slice that leaves its array is refused when it is run. */
-static bool inside(const course *c, int64_t extent) { return c->last < c->first || (c->first >= 1 && c->last <= extent); }
+static bool inside(const course *c, int64_t extent) { return c->last.at < c->first.at || (c->first.at >= 1 && c->last.at <= extent); }
 
 uint32_t step_axis(const step *s) { return open_of(target_of(s->s), target_of(s->s)->name.sym->type->rank).axis[s->axes]; }
 
-bool step_course(lower *l, const step *s, course *c) {
-  const ast_iter *iter = step_iter(s);
-  *c = (course){.sequential = s->s->kind == STMT_FOR};
-  if (iter && s->ranges < iter->n) {
-    const ast_range *r = &iter->items[s->ranges];
-    int64_t by = 1;
-    if (s->s->kind == STMT_FOR && s->s->for_.until) return false;
-    if (r->over || (r->by && !number(l, r->by, &by)) || by != 1) return false;
-    return lower_expr_size(l, r->lo, &c->lo) && lower_expr_size(l, r->hi, &c->hi) && ends(l, c);
-  }
+static bool loop_course(lower *l, const ast_range *r, course *c) {
+  int64_t by = 1;
+  if (r->over || (r->by && !number(l, r->by, &by)) || by != 1) return false;
+  return at_expr(l, r->lo, &c->first) && at_expr(l, r->hi, &c->last);
+}
+
+static bool vector_course(lower *l, const step *s, course *c) {
   const ast_target *t = target_of(s->s);
-  if (!t || !t->name.sym || !t->name.sym->type || (iter && iter->cond)) return false;
-  const uint32_t batch = batch_of(l, s->s);
-  const open_axes o = open_of(t, batch);
+  const open_axes o = open_of(t, batch_of(l, s->s));
   if (s->axes >= o.n) return false;
   if (s->s->kind == STMT_LET && t->subs.n && (o.n != 1 || o.axis[0] >= t->subs.n)) return false; /* an element that is a vector */
   const uint32_t a = o.axis[s->axes];
   const ast_expr *sub = a < t->subs.n ? t->subs.items[a] : NULL;
-  if (sub && sub->kind == EXPR_RANGE) return lower_expr_size(l, sub->range.lo, &c->lo) && lower_expr_size(l, sub->range.hi, &c->hi) && ends(l, c) && inside(c, extent_of(l, t->name.sym->type->dim[a]));
-  c->lo = size_const(l->m->sizes, 1);
-  c->hi = lower_size(l, t->name.sym->type->dim[a]);
-  return ends(l, c);
+  const ir_size dim = lower_size(l, t->name.sym->type->dim[a]);
+  if (sub && sub->kind == EXPR_RANGE) return at_expr(l, sub->range.lo, &c->first) && at_expr(l, sub->range.hi, &c->last) && inside(c, extent_of(l, dim));
+  c->first = (moment){1, size_const(l->m->sizes, 1)};
+  c->last.size = dim;
+  return at_size(l, &c->last);
+}
+
+bool step_course(lower *l, const step *s, course *c) {
+  const ast_iter *iter = step_iter(s);
+  const ast_target *t = target_of(s->s);
+  *c = (course){.sequential = s->s->kind == STMT_FOR};
+  if (s->s->kind == STMT_FOR && s->s->for_.until) return false;
+  if (iter && s->ranges < iter->n) {
+    if (!loop_course(l, &iter->items[s->ranges], c)) return false;
+  } else if (!t || !t->name.sym || !t->name.sym->type || (iter && iter->cond) || !vector_course(l, s, c)) {
+    return false;
+  }
+  c->origin = c->first;
+  if (s->part) c->first = s->first, c->last = s->last;
+  return true;
 }
 
 /* ---- statements */
@@ -334,9 +347,9 @@ static void target(walk *w, const step *s, bool timed, uint32_t batch, reach *p)
     if (k < s->axes) {
       p[k] = s->at[k];
     } else if (timed && k == s->axes) {
-      p[k] = between(1, c.last - c.first + 1);
+      p[k] = between(1 + c.first.at - c.origin.at, 1 + c.last.at - c.origin.at);
       p[k].timed = true;
-      p[k].lo = p[k].hi = 1 - c.first;
+      p[k].lo = p[k].hi = 1 - c.origin.at;
     } else {
       p[k] = between(1, clamp(all.most - all.least + 1));
       at[a] = all;
@@ -390,7 +403,7 @@ static void loop(walk *w, const step *s, bool timed, const ast_block *body) {
   const size_t env = w->n;
   course c;
   if (timed && iter && s->ranges < iter->n && step_course(w->l, s, &c)) {
-    reach first = between(c.first, c.last);
+    reach first = between(c.first.at, c.last.at);
     first.timed = true;
     first.lo = first.hi = 0;
     ranges(w, iter, s->ranges, &first);

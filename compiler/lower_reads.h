@@ -14,19 +14,26 @@ typedef struct reach {
   int64_t lo, hi, least, most;
 } reach;
 
+/* A time, as a number and as a size. */
+typedef struct moment {
+  int64_t at;
+  ir_size size;
+} moment;
+
 typedef struct step {
   const ast_stmt *s;
   size_t ranges;              /* of its loop, that are open */
   uint32_t axes;              /* of its vector, along which it is at one position: */
   ir_val idx[IR_MAX_RANK];    /* from 0 */
   reach at[IR_MAX_RANK];      /* the same from 1 */
+  bool part;                  /* its course is cut to: */
+  moment first, last;
 } step;
 
 /* Where the time of a step runs: the values of a loop's index, or positions in the array that is set. */
 typedef struct course {
-  ir_size lo, hi;
-  int64_t first, last;
-  bool sequential; /* a `for` */
+  moment first, last, origin; /* origin: of the whole, that is of index 0 of a vector */
+  bool sequential;            /* a `for` */
 } course;
 
 typedef struct access {

@@ -103,6 +103,11 @@ static const law laws[] = {
     {"means of the last two", "model m(y: real[T]) {\n  y[1..2] ~ Normal(1, 1)\n  plate t in 3..T { y[t] ~ Normal(mean(y[t - 2..t - 1]), 1) }\n}\n", "y = [9, 9, 9]", {"y.rep"}, {1, 1, 1}, {{1}, {0, 1}, {0.5, 0.5, 1.5}}, ""},
     /* l2 = 1 + l1 / 4 + y1 / 2 with l1 = 2: mean 2.5, variance 0.5; y2 adds its mean. */
     {"counts with a feedback", "model m(y: int[T]) {\n  let l[1] = 2.0\n  for t in 2..T { let l[t] = 1 + 0.25 * l[t - 1] + 0.5 * y[t - 1] }\n  y ~ Poisson(l)\n%s}\n", "y = [4, 9]", {"y_rep"}, {2, 2.5}, {{2}, {1, 3}}, "  predict y\n"},
+    /* y1 = e1, y2 = e2 + y1 / 2, y3 = e3 + e2 / 2. */
+    {"a moving average", "model m(y: real[T]) {\n  let m[1] = 0.0\n  let e[1] = y[1] - m[1]\n  for t in 2..T { let m[t] = 0.5 * e[t - 1]; let e[t] = y[t] - m[t] }\n  y ~ Normal(m, 1)\n%s}\n", "y = [9, 9, 9]", {"y_rep"}, {0, 0, 0}, {{1}, {0.5, 1.25}, {0, 0.5, 1.25}}, "  predict y\n"},
+    {"its gaps", "model m(y: real[T]) {\n  let m[1] = 0.0\n  let e[1] = y[1] - m[1]\n  for t in 2..T { let m[t] = 0.5 * e[t - 1]; let e[t] = y[t] - m[t] }\n  y ~ Normal(m, 1)\n}\n", "y = [2, null, null]", {"y_mis"}, {1, 0}, {{1}, {0.5, 1.25}}, NULL},
+    {"an element of its own between those of a vector", "model m(y: real[T]) {\n  let a = 2 * y[2]\n  y[1..2] ~ Normal(1, 1)\n  y[3..T] ~ Normal(a + y[2..T - 1] - y[1..T - 2], 1)\n}\n", "y = [9, 9, 9]", {"y.rep"}, {1, 1, 2}, {{1}, {0, 1}, {-1, 3, 11}}, ""},
+    {"a vector that an element of it interrupts", "model m(y: real[3], x: real) {\n  let m[1..2] = [1, 1]\n  x ~ Normal(y[2], 1)\n  let m[3] = 2 * x\n  y ~ Normal(m, 1)\n}\n", "y = [9, 9, 9], x = 9", {"y.rep", "x.rep"}, {1, 1, 2, 1}, {{1}, {0, 1}, {0, 2, 9}, {0, 1, 4, 2}}, ""},
     {"an unknown given in part, as one statement", "model m(x: real[T]) {\n  h[1] ~ Normal(0, 1)\n  for t in 2..T { h[t] ~ Normal(0.5 * h[t - 1], 1) }\n  x[2..T] ~ Normal(h[1..T - 1] + x[1..T - 1], 1)\n  x[1] ~ Normal(h[1], 1)\n}\n",
      "x = [0, null, null, 0] given h = [2, null, null, 1]", {"h", "x_mis"}, {2, 1, 0.5, 1, 2, 3}, {{0}, {0, 1}, {0, 0.5, 1.25}, {0, 0, 0, 0}, {0, 0, 0, 0, 1}, {0, 1, 0.5, 0, 1, 3}}, NULL},
     {"replicas of the whole", "model m(y: real[N]) {\n  y ~ Normal(1, 2)\n  z ~ Normal(mean(y), 1)\n  predict y\n}\n", "y = [9, 9]", {"y_rep"}, {1, 1}, {{4}, {0, 4}}, NULL},
