@@ -20,6 +20,8 @@ typedef struct memory {
 } memory;
 /* Bounds what a vm of this config takes by the memory of the machine.  m: zeroed, outlives the vm. */
 void memory_limit(memory *m, aim_config *config);
+/* From here on a fault of memory or the like ends in a message and EXIT_BUG. */
+void tell_faults(void);
 
 int cmd_run(const args *a, aim_vm *vm);
 int cmd_check(const args *a, aim_vm *vm);

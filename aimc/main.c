@@ -124,6 +124,7 @@ static int dispatch(const args *a) {
 
 int main(int argc, char **argv) {
   static args a;
+  tell_faults();
   int status = args_parse(&a, argc, argv);
   if (status < 0) status = dispatch(&a);
   errno = 0;

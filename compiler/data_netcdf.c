@@ -42,7 +42,7 @@ typedef struct variable {
   size_t start[DATA_MAX_RANK + 1], count[DATA_MAX_RANK + 1]; /* the whole */
 } variable;
 
-/* The type of an attribute that is one number; else 0.  A value of a type that the file defines could be of any size. */
+/* The type of an attribute that is one number; else 0. */
 static int number_type(netcdf_job *job, const variable *v, const char *name) {
   int type;
   size_t n;

@@ -42,3 +42,18 @@ test_signal_while_data_are_read() {
   [ $got -eq 130 ] || fail "status $got instead of 130"
   [ ! -e d/m-1.csv ] || fail "files of a run that did not begin"
 }
+
+# A fault of memory has a last word.  Under a sanitizer it has the sanitizer's.
+test_fault() {
+  if grep -q __asan_init "$aimc"; then skip; return; fi
+  mkfifo pipe.json
+  printf 'model m(y: real[N]) {\n  a ~ Normal(0, 1)\n  y ~ Normal(a, 1)\n}\ninfer m on "pipe.json"\n' > m.aim
+  "$aimc" run m.aim > out 2> err &
+  pid=$!
+  sleep 0.5
+  kill -SEGV $pid
+  wait $pid
+  got=$?
+  [ $got -eq 3 ] || fail "status $got instead of 3"
+  says err "please report it"
+}
