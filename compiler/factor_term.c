@@ -174,7 +174,7 @@ static bool beyond(outliner *o, const factor_pos *p, ir_size extent) {
 static ir_val reference(outliner *o, ir_builder *b, const ir_site *site, const ir_axes *axes) {
   factor *f = o->f;
   factor_ref r = {.var = var_of(o->g, site)};
-  bool gather = false;
+  bool gather = false, moving = false;
   ir_val outside = 0;
   for (uint32_t k = 0; k < axes->n; k++) {
     factor_pos *p = &r.pos[k];
@@ -184,13 +184,15 @@ static ir_val reference(outliner *o, ir_builder *b, const ir_site *site, const i
       gather = true;
       continue;
     }
-    if (!outside && beyond(o, p, site->type.dim[k])) outside = axes->at[k];
+    if (!outside && beyond(o, p, site->type.dim[k])) outside = axes->at[k], moving = p->loop >= 0;
     int64_t one;
     const factor_loop *l = p->loop >= 0 ? &f->loop[p->loop] : NULL;
     if (l && l->cut && size_is_const(o->g->m->sizes, l->extent, &one) && one == 1)
       *p = (factor_pos){-1, 0, p->down ? size_sub(o->g->m->sizes, p->at, l->first) : size_add(o->g->m->sizes, p->at, l->first)};
   }
-  /* Nothing stands there, so a condition keeps the model from looking; where it does not, the check of the position says so when the program runs. */
+  /* Nothing stands there, so a condition keeps the model from looking.  Where it does not, the model ends in an error: that of a fixed position is in
+   * what @prepare checks, but sums go over positions that there are, and would pass over an iteration without one. */
+  if (outside && moving && !o->regions) factors_refuse(o->g, o->op->where, "a loop reads beyond the elements of `%s` with these data", site->name);
   if (outside && o->regions) return factor_value(b, &o->g->var[r.var], ir_op2(b, IR_MIN_OP, ir_op2(b, IR_MAX_OP, outside, ir_int(b, 0)), ir_int(b, 0)));
   if (gather) {
     bool again = o->gather.n > 0 && f->ref[0].var == r.var && memcmp(&o->gather, axes, sizeof *axes) == 0;

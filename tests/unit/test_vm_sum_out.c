@@ -744,6 +744,8 @@ static void refused(void **state) {
       {"model labels(g: index(J)[N]) {\n  u ~ Normal(0, 1)\n  a: bool[J] ~ Bernoulli(0.3)\n  b: bool[J] ~ Bernoulli(0.6)\n"
        "  plate n in 1..N { factor sin(u * a[g[n]] - 0.6 * b[g[n]]) }\n}\n",
        "{\"g\": [3, 2, 2, 3], \"J\": 3}", "at a position from data, beside other finite unknowns"},
+      {"model beyond(y: real[T], n: int) {\n  u ~ Normal(0, 1)\n  z: index(2)[T] ~ Flat()\n  for t in 2..n { factor sin(u + z[t] * z[t - 1]) }\n}\n", "{\"y\": [1, 2, 3], \"n\": 4}", "a loop reads beyond the elements of `z`"},
+      {"model beyond(y: real[T], n: int) {\n  u ~ Normal(0, 1)\n  z: index(2)[T] ~ Flat()\n  plate t in n..T { factor u * z[t] }\n}\n", "{\"y\": [1, 2, 3], \"n\": 0}", "a loop reads beyond the elements of `z`"},
   };
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     model_run r;
