@@ -76,10 +76,12 @@ static void print_noncentred(const program *p) {
   if (n) putchar('\n');
 }
 
-/* That there are places which no chain began in, modes perhaps, as R-hat does not see them. */
+/* That there are places, modes perhaps, which no chain began in or stayed in, as R-hat does not see them. */
 static void print_starts(const run *r) {
   if (r->starts_kept && r->starts_kept < r->starts_tried)
     printf("starts: %u of %u trial paths ended where the posterior has far less mass; chains began along the others\n", r->starts_tried - r->starts_kept, r->starts_tried);
+  if (r->starts_again)
+    printf("starts: %u of %lld chains fell where the posterior has far less mass, and began again along trial paths\n", r->starts_again, (long long)r->o.chains);
 }
 
 /* ", metric lowrank", or ", metric lowrank in 3, dense in 1": what `auto` chose. */

@@ -89,6 +89,8 @@ void api_report_stop(aim_task *t, const eval_faults *f);
 /* An index that left its array, from 0; when: "in this run". */
 void api_report_bound(aim_task *t, span where, int64_t index, int64_t extent, const char *when);
 void api_report_init(aim_task *t);
+/* Chains that drew where the posterior has little mass, as a warning. */
+void api_report_missed(aim_task *t);
 /* ---- api_blame.c */
 extern const char api_no_factor[]; /* what helps a covariance without a factor */
 /* Something that is made of data alone, before anything else, is NaN, and no value of the unknowns helps.  True after a report (E0788). */

@@ -156,6 +156,33 @@ void api_report_init(aim_task *t) {
   else diag_help(l, d, "check that the data can arise under the model's supports, or give narrower priors or a smaller init_radius");
 }
 
+/* ---- what chains have missed */
+
+/* "chains 1, 2 and 4" of those that are in a mode without mass (run_starts.c), and by how many nats at least.  NULL: none is. */
+static const char *missed(const run *r, arena *a, double *least) {
+  strbuf b;
+  strbuf_init(&b, a);
+  size_t n = 0, left;
+  *least = INFINITY;
+  for (int64_t c = 0; c < r->o.chains; c++)
+    if (r->chain[c].missed > 0) n++, *least = fmin(*least, r->chain[c].missed);
+  left = n;
+  for (int64_t c = 0; c < r->o.chains; c++) {
+    if (!(r->chain[c].missed > 0)) continue;
+    strbuf_printf(&b, "%s%lld", left == n ? (n > 1 ? "chains " : "chain ") : left == 1 ? " and " : ", ", (long long)c + 1);
+    left--;
+  }
+  return n ? b.s : NULL;
+}
+
+void api_report_missed(aim_task *t) {
+  double nats;
+  const char *chains = missed(&t->run, &t->mem, &nats);
+  if (!chains) return;
+  diag *d = diag_add(&t->p.diags, DIAG_WARNING, "W0915", t->plan.model->decl->name.at, "%s drew where the posterior has e^-%.0f of the mass, or less, that a trial path found elsewhere", chains, nats);
+  diag_help(&t->p.diags, d, "do not use these draws: run with `init = pathfinder` or another seed, and look for what gives the model several modes");
+}
+
 /* ---- advice */
 
 static size_t advise_approximation(const aim_task *t, const aim_approximation *x, strbuf *b) {
@@ -248,6 +275,15 @@ static size_t advise_faults(aim_task *t, strbuf *b) {
   return n;
 }
 
+static size_t advise_missed(const aim_task *t, strbuf *b) {
+  double nats;
+  const char *chains = missed(&t->run, b->a, &nats);
+  if (!chains) return 0;
+  strbuf_printf(b, "W0915: %s drew where the posterior has e^-%.0f of the mass, or less, that a trial path before the run found elsewhere. Do not use these draws, whatever R-hat says: "
+                   "run with `init = pathfinder` or another seed, and look for what gives the model several modes, such as signs or labels that can be exchanged, or a scale that can vanish.\n", chains, nats);
+  return 1;
+}
+
 size_t api_advice(aim_task *t, strbuf *b) {
   if (t->advice) {
     strbuf_puts(b, t->advice);
@@ -297,7 +333,7 @@ size_t api_advice(aim_task *t, strbuf *b) {
   d.summaries = s;
   d.discrete = discrete;
   /* What went wrong in the model comes before what it did to the chains. */
-  const size_t n = advise_flat(t, b) + advise_faults(t, b);
+  const size_t n = advise_flat(t, b) + advise_faults(t, b) + advise_missed(t, b);
   return markov ? n + diagnose_advise(&d, b) : n;
 }
 

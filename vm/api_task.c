@@ -490,6 +490,7 @@ static bool of_library(const aim_task *t, span at) {
 static void report(aim_task *t, run_status st) {
   if (ARENA_TRY(&t->mem)) return;
   run *r = &t->run;
+  if (st == RUN_OK || st == RUN_STOPPED) api_report_missed(t);
   if (st == RUN_E_BOUND) api_report_stop(t, &r->faults);
   if (st == RUN_E_INIT) api_report_init(t);
   if (st == RUN_E_SCHEDULE) {

@@ -1,6 +1,7 @@
 /* nuts_chain.c: initial point, warm-up and draws of one chain; see nuts_chain.h. */
 #include "vm/nuts_chain.h"
 
+#include "stdlib/runtime/rt_math.h"
 #include "vm/initial.h"
 
 #include <math.h>
@@ -19,6 +20,7 @@ struct nuts_chain {
   double *gradient, *point;
   adapt_result learnt;
   uint64_t searches;
+  double top;     /* the highest log density of warm-up, until it has been told */
   uint32_t done;  /* transitions, those of warm-up included */
   double *work;   /* [doubles] */
   size_t doubles;
@@ -152,6 +154,32 @@ static nuts_status metric_adapt(chain *c) {
   return st;
 }
 
+/* Adaptation, which has so many transitions of warm-up, begins with the metric of the options. */
+static nuts_status adapt_begin(chain *c, uint32_t transitions) {
+  const size_t dim = c->t->dim;
+  adapt_metric_init(&c->metric, c->o->kind, dim, transitions, c->learnt.inv_metric + dim);
+  c->metric.gradient_flops = c->o->gradient_flops;
+  adapt_step_init(&c->step, c->o->delta);
+  c->learnt.factor = (rt_factor){0};
+  for (size_t i = 0; i < dim; i++) c->learnt.inv_metric[i] = c->o->metric ? c->o->metric[i] : 1.0;
+  c->r->metric = c->learnt.inv_metric;
+  c->nuts.step_size = c->r->step_size = c->o->step_size;
+  return rt_nuts_metric_set(&c->nuts, c->learnt.inv_metric) ? NUTS_E_OPTIONS : NUTS_OK;
+}
+
+/* Whether there is a better place, as the caller knows: then the chain begins anew there, with what is left of warm-up. */
+static nuts_status begin_again(chain *c, uint32_t left) {
+  double lp = NAN;
+  if (!c->t->again(c->t->density_user, c->top, c->point)) return NUTS_OK;
+  nuts_status st = evaluate(c, c->point, &lp);
+  if (st || rt_nuts_point_set(&c->nuts, c->point, lp, c->gradient, 1) || (st = adapt_begin(c, left))) return st;
+  c->r->again = true;
+  const rt_nuts_stats kept = c->nuts.stats;
+  st = step_search(c);
+  c->nuts.stats = kept;
+  return st;
+}
+
 static nuts_status begin(chain *c) {
   nuts_status st = point_find(c);
   return st || c->o->warmup == 0 ? st : step_search(c);
@@ -170,11 +198,21 @@ nuts_status nuts_chain_step(nuts_chain *c) {
     if ((st = transition(c, i, true))) return st;
     c->nuts.step_size = adapt_step_update(&c->step, c->nuts.stats.accept_stat);
     if ((st = metric_adapt(c))) return st;
+    if (c->nuts.stats.log_density > c->top) c->top = c->nuts.stats.log_density;
+    if (c->t->again && i + 1 == warmup / 4 && (st = begin_again(c, warmup - warmup / 4))) return st;
     return hand_out(c, i, true);
   }
   if (i == warmup) settle(c);
   if ((st = transition(c, i, false))) return st;
   return hand_out(c, i - warmup, false);
+}
+
+double nuts_log_volume(const nuts_result *r, size_t dim) {
+  const rt_factor *f = &r->factor;
+  double v = 0.0;
+  for (size_t i = 0; i < dim; i++) v += r->metric ? 0.5 * rt_log(r->metric[i]) : rt_log(f->L ? f->L[i * dim + i] : f->scale[i]);
+  for (size_t k = 0; !r->metric && !f->L && k < f->rank; k++) v += rt_log(1.0 + f->gain[k]);
+  return v;
 }
 
 const double *nuts_chain_point(const nuts_chain *c) { return c->nuts.q; }
@@ -290,14 +328,8 @@ nuts_status nuts_chain_open(const nuts_options *o, const nuts_target *t, double 
   c->gradient = work;
   c->point = work + dim;
   c->learnt.inv_metric = work + 2 * dim;
-  adapt_metric_init(&c->metric, o->kind, dim, o->warmup, work + 3 * dim);
-  c->metric.gradient_flops = o->gradient_flops;
-  adapt_step_init(&c->step, o->delta);
-  for (size_t i = 0; i < dim; i++) c->learnt.inv_metric[i] = o->metric ? o->metric[i] : 1.0;
-  r->metric = c->learnt.inv_metric;
-  c->nuts.step_size = o->step_size;
-  if (o->metric && rt_nuts_metric_set(&c->nuts, c->learnt.inv_metric)) return r->status;
-  r->step_size = o->step_size;
+  c->top = -INFINITY;
+  if (adapt_begin(c, o->warmup)) return r->status;
   if (t->from) return restore(c, t->from) ? r->status = NUTS_OK : r->status;
   return r->status = begin(c);
 }

@@ -54,6 +54,8 @@ typedef struct nuts_target {
   nuts_on_draw on_draw; /* may be NULL */
   void *draw_user;
   void (*on_rest)(void *user, const nuts_chain *c, uint32_t done); /* behind on_draw, the last included; may be NULL; done: transitions, warm-up's too.  Called with draw_user */
+  bool (*again)(void *user, double top, double *q); /* asked once, when a quarter of warm-up is over: top is the highest log density that the chain has met.  True: the
+                         * chain goes on from q [dim], searches its step anew and learns from there.  May be NULL.  Called with density_user */
   bool moves;           /* the density changes between transitions: it is asked again at the chain's point before each */
   const void *from;     /* NULL: begin; else what nuts_chain_save wrote of this chain, in this build: it goes on from there, to the same bits */
   double *draws;        /* NULL, or [options.draws * dim]: draw by draw, warm-up left out */
@@ -73,6 +75,7 @@ typedef struct nuts_result {
   uint32_t n_divergent[2];
   uint32_t n_max_depth[2]; /* transitions that ended because of max_depth */
   uint64_t n_nan;          /* evaluations that gave NaN or +inf, initial points included */
+  bool again;              /* the chain went on from elsewhere (nuts_target.again) */
   bool step_bounded;       /* a search for a step size ended at its bound */
 } nuts_result;
 
@@ -90,6 +93,8 @@ nuts_status nuts_chain_run(const nuts_options *o, const nuts_target *t, double *
  * lives.  Then warmup + draws transitions, each with what warm-up learns from it. */
 nuts_status nuts_chain_open(const nuts_options *o, const nuts_target *t, double *work, nuts_result *r, nuts_chain **c /* OUT */);
 nuts_status nuts_chain_step(nuts_chain *c);
+/* Half the log determinant of M^-1 after warm-up: the log volume of the posterior that the metric was learnt from, up to d/2 log(2 pi e) where it is normal. */
+double nuts_log_volume(const nuts_result *r, size_t dim);
 /* [dim] where it is. */
 const double *nuts_chain_point(const nuts_chain *c);
 

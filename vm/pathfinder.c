@@ -9,8 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#define HALF_LOG_2PI 0.91893853320467274178
-
 typedef struct path {
   const pathfinder_options *o;
   size_t dim;

@@ -85,6 +85,8 @@ typedef struct run_tally {
   double step_size;
   double log_z;       /* of tempering and population, when the chain is over */
   metric_form form;   /* of nuts: the metric that warm-up ended with */
+  double log_volume;  /* of nuts: half the log determinant of M^-1 then */
+  bool again;         /* of nuts: warm-up went on along a trial path, from a mode without mass (run_starts.c) */
 } run_tally;
 
 /* One chain.  The atomic fields are read by the thread that watches; the rest is written by the chain's thread and read after it. */
@@ -95,6 +97,7 @@ typedef struct chain_state {
   run_status status;
   run_tally tally;
   bool over;                  /* population: nothing but draws is left to keep */
+  double missed;              /* of nuts: by how many nats a trial path has found more of the posterior's mass than where the chain was; 0: by none that matter */
   eval_faults faults;
   double seconds[2];
   double began, warmed;       /* of chains that rest: when they would have begun if nothing had interrupted them; after warm-up, else 0 */
@@ -163,6 +166,7 @@ typedef struct run {
   eval_faults faults;         /* of all chains, in their order */
 
   uint32_t starts_tried, starts_kept; /* nuts: maximisations before the chains that ended in different modes, and those in whose modes chains began; 0: at random */
+  uint32_t starts_again;      /* nuts: chains that began again in warm-up */
   bool has_evidence;          /* the evidence is known: importance, ais, population, tempering */
   double log_evidence, log_evidence_se; /* of these; laplace without an error */
   double weight_ess;          /* importance, ais, laplace, pathfinder; NAN where draws have no weights */

@@ -288,6 +288,7 @@ run_status run_files_end(aim_task *t, double seconds) {
   info.noncentred = noncentred;
   info.starts_tried = r->starts_tried;
   info.starts_kept = r->starts_kept;
+  info.starts_again = r->starts_again;
   info.worst = worst(t, &info);
   strbuf advice;
   strbuf_init(&advice, &t->mem);

@@ -220,6 +220,7 @@ char *run_json_text(const run_info *info, arena *a) {
       put_int(o, "starts_tried", info->starts_tried);
       put_int(o, "starts_kept", info->starts_kept);
     }
+    if (info->starts_again) put_int(o, "starts_again", info->starts_again);
     open_group(o, "noncentred", '[');
     for (size_t i = 0; i < info->n_noncentred; i++) put_text(o, NULL, info->noncentred[i]);
     close_group(o, ']');

@@ -60,7 +60,7 @@ typedef struct run_info {
   bool settled;
   double mode_lp, pareto_k;
   size_t weights;               /* that pareto_k is of */
-  uint32_t starts_tried, starts_kept; /* as in run */
+  uint32_t starts_tried, starts_kept, starts_again; /* as in run */
   const char *const *noncentred; /* [n_noncentred] sites that were sampled as standard variates */
   size_t n_noncentred;
   const program_levels *levels; /* [n_levels] of the data that were texts */

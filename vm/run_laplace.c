@@ -7,6 +7,8 @@
  * deviation.  How good the approximation is, the importance weights of its draws tell: Pareto's k of them (psis.h). */
 #include "vm/run.h"
 
+#include "vm/pathfinder.h"
+
 #include "stdlib/runtime/rt_draws.h"
 #include "stdlib/runtime/rt_kernels.h"
 #include "stdlib/runtime/rt_math.h"
@@ -15,7 +17,6 @@
 #include <math.h>
 
 enum { MOST_DIM = 8192 }; /* half a gigabyte of Hessian */
-#define HALF_LOG_2PI 0.91893853320467274178
 /* Steps: the first for curvature alone, then this part of 1 / sqrt(curvature). */
 #define FIRST_STEP 1e-4
 #define STEP_PART 2e-3

@@ -15,8 +15,8 @@ typedef struct nuts_run {
   size_t dim;
   double flops;  /* of a gradient */
   double **work; /* [threads] */
-  double **start; /* [threads] [2 dim], or with init = pathfinder for a search of the chain's own; NULL where initial points are random */
-  const run_starts *starts; /* NULL, or where they begin */
+  double **start; /* [threads] a point and workspace, of starts or with init = pathfinder for a search of the chain's own; NULL where initial points are random */
+  const run_starts *starts; /* NULL, or what the search for starts has found */
 } nuts_run;
 
 typedef struct nuts_job {
@@ -24,6 +24,7 @@ typedef struct nuts_job {
   chain_state *x;
   eval_worker *w;
   int chain;
+  size_t thread;
   nuts_result result;
 } nuts_job;
 
@@ -53,6 +54,7 @@ static int density(void *user, size_t lanes, size_t stride, const double *q, dou
 static run_status warm_up_over(nuts_job *j) {
   run *r = j->n->r;
   j->x->warmed = run_now(r);
+  j->x->tally.log_volume = nuts_log_volume(&j->result, j->n->dim);
   atomic_store_explicit(&j->x->warm, 1, memory_order_relaxed);
   if (!j->x->csv) return RUN_OK;
   const nuts_result *a = &j->result;
@@ -88,6 +90,7 @@ static void take_over(nuts_job *j) {
   chain_state *x = j->x;
   x->tally.step_size = a->step_size;
   x->tally.form = a->form;
+  x->tally.again = a->again;
   for (int k = 0; k < 2; k++) x->tally.work[k] = a->n_leapfrog[k];
   x->tally.n_max_depth = a->n_max_depth[1];
   x->tally.n_nan = a->n_nan;
@@ -113,22 +116,27 @@ static run_status status_of(const nuts_job *j, nuts_status st) {
 }
 
 /* Where no path leads anywhere the chain begins at random. */
-static void begin(nuts_job *j, size_t thread, nuts_options *o) {
+static void begin(nuts_job *j, nuts_options *o) {
   nuts_run *n = j->n;
-  double *q = n->start[thread];
+  double *q = n->start[j->thread];
   if (n->starts) {
-    if (run_starts_draw(n->starts, j->chain, j->w, q, q + n->dim)) o->init = q;
+    if (run_starts_draw(n->starts, j->chain, j->w, q + n->dim, q)) o->init = q;
     return;
   }
   const initial_search by = {.key = rt_key_fold(o->key, RUN_KEY_INIT), .radius = o->init_radius, .paths = (uint32_t)n->r->o.paths};
   if (initial_find(&by, n->dim, density, j, q + n->dim, q)) o->init = q;
 }
 
+static bool again(void *user, double top, double *q) {
+  nuts_job *j = user;
+  return run_starts_again(j->n->starts, j->chain, top, j->w, j->n->start[j->thread] + j->n->dim, q);
+}
+
 static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   nuts_run *n = ctx;
   run *r = n->r;
   chain_state *x = &r->chain[job];
-  nuts_job j = {.n = n, .x = x, .w = w, .chain = (int)job};
+  nuts_job j = {.n = n, .x = x, .w = w, .chain = (int)job, .thread = thread};
   nuts_options o;
   nuts_options_init(&o, rt_key_fold(r->o.seed, job));
   o.warmup = (uint32_t)r->o.warmup;
@@ -140,10 +148,10 @@ static void chain(void *ctx, size_t job, size_t thread, eval_worker *w) {
   o.step_size = r->o.step_size;
   o.init_radius = r->o.init_radius;
   const uint64_t done = run_rest_begin(r, (int)job, w);
-  nuts_target t = {.dim = n->dim, .density = density, .density_user = &j, .on_draw = on_draw, .draw_user = &j, .on_rest = on_rest, .from = x->from ? x->from + 1 : NULL};
+  nuts_target t = {.dim = n->dim, .density = density, .density_user = &j, .on_draw = on_draw, .draw_user = &j, .on_rest = on_rest, .again = n->starts ? again : NULL, .from = x->from ? x->from + 1 : NULL};
   if (done && run_rest_status(r, done) == RUN_PAUSED) x->status = RUN_PAUSED;
   else if (!x->from || x->from->bytes) {
-    if (n->start && !x->from) begin(&j, thread, &o);
+    if (n->start && !x->from) begin(&j, &o);
     x->status = status_of(&j, nuts_chain_run(&o, &t, n->work[thread], &j.result));
     take_over(&j);
   }
@@ -196,18 +204,21 @@ run_status run_nuts(run *r) {
   n.flops = gradient_flops(p);
   n.work = ARENA_ARRAY(r->mem, double *, threads);
   for (size_t k = 0; k < threads; k++) n.work[k] = ARENA_ARRAY(r->mem, double, doubles);
+  run_starts *s = NULL;
   if (r->o.init == PLAN_INIT_AUTO) {
-    run_starts *s;
     run_status st = run_starts_find(r, &s);
     if (st != RUN_OK) return r->status = st;
     n.starts = s;
   }
   if (n.starts || r->o.init == PLAN_INIT_PATHFINDER) {
-    const size_t search = n.starts ? n.dim : initial_search_doubles(n.dim);
+    const size_t search = n.starts ? run_starts_doubles(n.dim) : initial_search_doubles(n.dim);
     if (search == 0) return r->status = RUN_E_MEMORY;
     n.start = ARENA_ARRAY(r->mem, double *, threads);
     for (size_t k = 0; k < threads; k++) n.start[k] = ARENA_ARRAY(r->mem, double, search + n.dim);
   }
   run_rest_make(r);
-  return run_chains(r, chain, &n);
+  run_status st = run_chains(r, chain, &n);
+  for (size_t c = 0; c < chains; c++) r->starts_again += r->chain[c].tally.again;
+  if (s && (st == RUN_OK || st == RUN_STOPPED)) st = run_starts_judge(s);
+  return st == RUN_OK ? r->status : (r->status = st);
 }

@@ -23,6 +23,7 @@
 #define nuts_chain_open twin_chain_open
 #define nuts_chain_step twin_chain_step
 #define nuts_chain_point twin_chain_point
+#define nuts_log_volume twin_log_volume
 #include "vm/nuts_chain.c"
 #undef nuts_options_init
 #undef nuts_chain_doubles
@@ -32,6 +33,7 @@
 #undef nuts_chain_open
 #undef nuts_chain_step
 #undef nuts_chain_point
+#undef nuts_log_volume
 #endif
 #undef rt_nuts_doubles
 #undef rt_nuts_init
