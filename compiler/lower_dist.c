@@ -430,11 +430,23 @@ static ir_val draw_missing(lower *l, const lower_gap *g, ir_val seen, ir_dist *d
   return ir_if_out(l->fn, branch, y, v);
 }
 
+/* What is missing of a vector.  Its elements are observed and drawn one by one. */
+static ir_val draw_rest(lower *l, const tilde *t, const check_dist *cd, const ir_axes *axes, const lindex *pos, const ir_val *args) {
+  t->site->event_rank = 0;
+  const ir_val v = t->event == 1 ? lower_draw_rest(l, &l->gap[t->sym->site - 1], t->site, cd, axes, lower_read(l, t->sym, axes->n, pos), args) : 0;
+  if (v || l->refused) return v;
+  diag *d = diag_add(l->p->diags, DIAG_ERROR, "E0912", t->s->at, "missing values of `%s` cannot be drawn from the prior", t->sym->name);
+  diag_note(l->p->diags, d, "what is missing of a vector is drawn given the rest of it, and `%s` has no such draws", cd->sym->name);
+  l->refused = true;
+  return 0;
+}
+
 /* The same where what was drawn is read by the statements that follow, which find it in the array itself. */
-static ir_val draw_in_order(lower *l, const tilde *t, ir_dist *d, const bounds *b, bool cut, ir_axes axes, const lindex *pos, uint32_t n, const ir_val *args) {
+static ir_val draw_in_order(lower *l, const tilde *t, const check_dist *cd, ir_dist *d, const bounds *b, bool cut, ir_axes axes, const lindex *pos, uint32_t n, const ir_val *args) {
   const uint32_t number = t->sym->site - 1;
   const lower_gap *g = &l->gap[number];
   if (l->ordered[number]) return ir_sample(&l->b, l->ordered[number], d, axes, 0, 0, n, args);
+  if (t->event) return draw_rest(l, t, cd, &axes, pos, args);
   ir_op *branch = ir_if_begin(&l->b, ir_at(&l->b, g->seen, axes));
   ir_builder outer = l->b;
   l->b = ir_builder_in(&outer, &branch->u.branch->then_);
@@ -499,7 +511,7 @@ static void one(lower *l, const tilde *t, uint32_t nlead, const lindex *lead, ui
   if (lower_in_order(l, t->sym)) {
     const ir_site *site = l->ordered[number] ? l->ordered[number] : gap->site;
     if (site->type.elem != x.elem) lower_refuse(l, t->s->at, "drawing what has distributions of integers and of reals");
-    else out->v[0] = draw_in_order(l, t, d, &b, (b.cut_lo || b.cut_hi) && d->nparams == cd->nparams, axes, pos, f.n, f.args);
+    else out->v[0] = draw_in_order(l, t, cd, d, &b, (b.cut_lo || b.cut_hi) && d->nparams == cd->nparams, axes, pos, f.n, f.args);
     return;
   }
   ir_val y = lower_convert(l, lower_read(l, t->sym, axes.n, pos), (ir_elem)x.elem);

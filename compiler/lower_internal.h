@@ -304,6 +304,9 @@ ir_dist *lower_dist_instance(lower *l, const check_dist *d, const ir_type *param
 void lower_gaps_begin(lower *l);
 /* Once the model's statements are lowered: reports the missing values.  Refuses where one is an unknown that no statement observes. */
 void lower_gaps_end(lower *l);
+/* x, a vector that d has drawn and of which elements are missing, with these drawn given the others: one after the other, those that were seen first, which the site observes.
+ * axes: its place.  0: there are no such draws, as only MultiNormal has them. */
+ir_val lower_draw_rest(lower *l, const lower_gap *g, ir_site *site, const check_dist *d, const ir_axes *axes, ir_val x, const ir_val *args);
 /* The distribution that counts only where a last argument is true. */
 ir_dist *lower_seen(lower *l, ir_dist *d);
 

@@ -145,6 +145,61 @@ void lower_gaps_begin(lower *l) {
   }
 }
 
+/* ---- vectors of which some elements are missing */
+
+static const ast_decl *library(const lower *l, const char *name) { return check_library(l->p, name)->decl; }
+
+/* The covariance of a MultiNormal; 0: d is another distribution. */
+static ir_val covariance_of(lower *l, const check_dist *d, ir_val matrix) {
+  if (strcmp(d->sym->name, "MultiNormal") != 0 || d->nparams != 2 || !check_library(l->p, d->sym->name)) return 0;
+  const char *form = d->params[1]->name;
+  if (strcmp(form, "cov") == 0) return matrix;
+  if (strcmp(form, "cholesky") == 0) return ir_matmul(&l->b, matrix, matrix, IR_TRANS_B);
+  return lower_fn_call(l, library(l, "inverse_of_precision"), IR_REAL, &matrix, NULL);
+}
+
+ir_val lower_draw_rest(lower *l, const lower_gap *g, ir_site *site, const check_dist *d, const ir_axes *axes, ir_val x, const ir_val *args) {
+  const ir_val cov = d->on->rank == 1 ? covariance_of(l, d, args[1]) : 0;
+  if (!cov) return 0;
+  ir_builder *b = &l->b;
+  ir_axes row = *axes;
+  row.n = axes->n + 1; /* and all of the vector */
+  row.at[axes->n] = 0;
+  const ir_val seen = ir_at(b, g->seen, row), slot = ir_at(b, g->slot, row), turn = lower_fn_call(l, library(l, "seen_first"), IR_INT, &seen, NULL);
+  const ir_val in_turn[2] = {cov, turn}, factor = lower_fn_call(l, library(l, "factor_in_turn"), IR_REAL, in_turn, NULL);
+  const check_dist *normal = check_dist_of(l->p, check_library(l->p, "Normal"));
+  const ir_type scalar = ir_scalar(IR_REAL), type[2] = {scalar, scalar};
+  ir_dist *law = lower_dist_instance(l, normal, type, scalar);
+
+  const ir_val extent = ir_size_val(b, ir_type_of(l->fn, x).dim[0]), zero = ir_new_array(b, ir_type_of(l->fn, x));
+  ir_op *loop = ir_loop_begin(b, IR_SCAN_OP, 1, &extent);
+  const uint32_t values = ir_loop_state(l->fn, loop, IR_INTO, x), variates = ir_loop_state(l->fn, loop, IR_INTO, zero);
+  const ir_builder outer = *b;
+  *b = ir_builder_in(&outer, &loop->u.loop->body);
+  const ir_val p = loop->u.loop->index[0], k = ir_op2(b, IR_SUB_OP, ir_at1(b, turn, p), ir_int(b, 1));
+  const ir_axes row_of_factor = {.n = 2, .at = {p, 0}}, diagonal = {.n = 2, .at = {p, p}};
+  /* Variates further on are 0 yet. */
+  const ir_val known = ir_matmul(b, ir_at(b, factor, row_of_factor), loop->u.loop->out[variates].state, 0);
+  const ir_val of[2] = {ir_op2(b, IR_ADD_OP, ir_at1(b, args[0], k), known), ir_at(b, factor, diagonal)};
+  ir_op *branch = ir_if_begin(b, ir_at1(b, seen, k));
+  const ir_builder inside = *b;
+  *b = ir_builder_in(&inside, &branch->u.branch->then_);
+  ir_axes here = *axes;
+  here.at[here.n++] = k;
+  const ir_val there = ir_at1(b, x, k);
+  ir_observe(b, site, law, here, there, 2, of);
+  *b = ir_builder_in(&inside, &branch->u.branch->else_);
+  const ir_axes missing = {.n = 1, .at = {ir_at1(b, slot, k)}};
+  const ir_val drawn = ir_sample(b, g->site, law, missing, 0, 0, 2, of);
+  *b = inside;
+  const ir_val v = ir_if_out(l->fn, branch, there, drawn), z = ir_op2(b, IR_DIV_OP, ir_op2(b, IR_SUB_OP, v, of[0]), of[1]);
+  *b = outer;
+  const ir_axes at_k = {.n = 1, .at = {k}}, at_p = {.n = 1, .at = {p}};
+  ir_loop_finish(l->fn, loop, values, &at_k, v);
+  ir_loop_finish(l->fn, loop, variates, &at_p, z);
+  return loop->res[values];
+}
+
 /* ---- the distribution where a value may be missing */
 
 static ir_fn *with_seen(lower *l, const char *name, const ir_fn *like, ir_val *all) {

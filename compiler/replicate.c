@@ -148,10 +148,8 @@ bool replicate_missing(program *p) {
     for (size_t i = 0; i < p->model->nsites; i++)
       if (strcmp(p->model->sites[i].sym->name, x->name) == 0) s = &p->model->sites[i];
     if (!x->latent || !s) continue;
-    const ty_info *on = s->role == IR_LATENT ? check_drawn_on(s) : s->on;
-    const char *why = s->undrawn ? arena_printf(p->mem, "its distribution `%s` has no `sample`", s->undrawn->name) : on && on->rank ? "what is missing of a vector is drawn given the rest of it, and prior has no such draws" : NULL;
-    if (!why) continue;
-    diag_note(&p->diags, refuse_missing(p, s->undrawn ? s->undrawn_at : s->at, x->name), "%s", why);
+    if (!s->undrawn) continue;
+    diag_note(&p->diags, refuse_missing(p, s->undrawn_at, x->name), "its distribution `%s` has no `sample`", s->undrawn->name);
     return false;
   }
   return true;
