@@ -197,12 +197,34 @@ static bool read_literal(literal *l, const ast_expr *e, int depth) {
   return true;
 }
 
+/* A list of lists for a ragged array, as one list; the lengths of its rows. */
+static bool read_rows(literal *l, const ast_expr *e, int64_t *rows) {
+  l->rank = 1;
+  l->dims[0] = 0;
+  for (size_t k = 0; k < e->array.elems.n; k++) {
+    const ast_expr *row = e->array.elems.items[k];
+    if (row->kind == EXPR_ERROR) return false;
+    if (row->kind != EXPR_ARRAY) {
+      bind_error(l->b, "E0782", row->at, "one value stands where a row is expected, as the first is");
+      return false;
+    }
+    l->dims[0] += rows[k] = (int64_t)row->array.elems.n;
+    for (size_t i = 0; i < row->array.elems.n; i++)
+      if (!read_literal(l, row->array.elems.items[i], 1)) return false;
+  }
+  return true;
+}
+
 static bool bind_literal(binder *b, bound *y, const ast_expr *e) {
   literal l = {.b = b, .rank = -1, .all_bool = true, .texts = {.a = b->a}};
   for (int k = 0; k < DATA_MAX_RANK; k++) l.dims[k] = -1;
-  if (!read_literal(&l, e, 0)) return false;
+  const bool ragged = y->sym->param && y->sym->param->rows == ROWS_CELLS && e->kind == EXPR_ARRAY && e->array.elems.n && e->array.elems.items[0]->kind == EXPR_ARRAY;
+  int64_t *rows = ragged ? ARENA_ARRAY(b->a, int64_t, e->array.elems.n) : NULL;
+  if (ragged ? !read_rows(&l, e, rows) : !read_literal(&l, e, 0)) return false;
   data_array *x = ARENA_NEW(b->a, data_array);
   x->name = y->sym->name;
+  x->rows = rows;
+  x->n_rows = ragged ? e->array.elems.n : 0;
   x->rank = l.rank;
   int64_t *dims = ARENA_ARRAY(b->a, int64_t, DATA_MAX_RANK);
   memcpy(dims, l.dims, sizeof l.dims);

@@ -121,7 +121,8 @@ static bool refuse_row(ctx *c, const ast_expr *sub, const char *name, ir_size ru
   const char *symbol, *dot = NULL;
   if (!name || !size_is_symbol(c->p->sizes, extent, &symbol) || !(dot = strchr(symbol, '.'))) return false;
   diag *d = cx_error(c, "E0528", sub->at, "`%s` is ragged, and this index runs over 1..%s", name, size_text(c->st, runs));
-  cx_help(c, d, "a row has no fixed length and is no value: read its elements, `%s[i, k]`, where k runs over `1..%.*s[i]`", name, (int)(dot - symbol), symbol);
+  cx_help(c, d, "read its elements, `%s[i, k]`, where k runs over `1..%.*s[i]`", name, (int)(dot - symbol), symbol);
+  cx_help(c, d, "a row is a value in a loop over rows, before the one over its elements: `let c = cumsum(%s[i])` there has elements `c[k]`", name);
   return true;
 }
 
@@ -407,10 +408,12 @@ const ty_info *check_index(ctx *c, ast_expr *e) {
   if (elementwise && elementwise->type && ok && elements_read(c, elementwise, subs, e->at)) ok = false;
   if (ok && base->kind == EXPR_NAME && base->name.sym) order_read(c, base->name.sym, subs, e);
   if (!ok) return check_error(c, e);
+  const size_t errors = c->p->diags->errors;
   for (size_t i = 0; i < subs->n; i++) {
     const ast_expr *sub = subs->items[i];
     if (sub->kind != EXPR_ALL && sub->kind != EXPR_RANGE && sub->kind != EXPR_STRING) check_bounds(c, sub, ty_of(sub), t->dim[i], base, (unsigned)i);
   }
+  if (c->p->diags->errors != errors) return check_error(c, e);
   for (size_t k = subs->n; k < t->rank; k++)
     if (!add_axis(c, &axes, t->dim[k])) return check_error(c, e);
   return set_type(e, elements_type(c, t, &axes));

@@ -240,8 +240,8 @@ static ast_expr *comprehension_new(ragged *g, const char *const *index, const as
   return e;
 }
 
-/* e in a rectangle that has room for the longest row. */
-static ast_expr *padded(ragged *g, const ast_expr *e, const ast_expr *const *n, unsigned axes) {
+/* e in a rectangle that has room for the longest row, with `other` behind it. */
+static ast_expr *padded(ragged *g, const ast_expr *e, const ast_expr *const *n, unsigned axes, ast_expr *other) {
   const char *index[2] = {fresh(g, "i"), fresh(g, "j")};
   const ast_expr *at[2] = {ast_new_name(g->a, index[0], e->at), ast_new_name(g->a, index[1], e->at)};
   ast_expr *inside = NULL, *x = ragged_element(g, e, at, axes);
@@ -250,7 +250,6 @@ static ast_expr *padded(ragged *g, const ast_expr *e, const ast_expr *const *n, 
     ast_expr *in = ragged_binary(g, OP_LE, plain_copy(g, at[k]), plain_copy(g, n[k]));
     inside = inside ? ragged_binary(g, OP_AND, inside, in) : in;
   }
-  ast_expr *other = real_new(g, 0, e->at);
   if (axes == 2 && same(g, n[0], n[1])) other = if_new(g, ragged_binary(g, OP_EQ, plain_copy(g, at[0]), plain_copy(g, at[1])), real_new(g, 1, e->at), other);
   return comprehension_new(g, index, n, axes, true, if_new(g, inside, x, other));
 }
@@ -293,8 +292,8 @@ static ast_expr *rectangle(row_scope *s, const char *word, const ast_expr *e) {
   const unsigned axes = ragged_axes(g, e, n);
   if (axes == 0) return plain_copy(g, e);
   const char *name = rectangle_of(g, e);
-  if (axes == 1 && !name) return padded(g, e, n, 1);
-  if (!name) name = keep(s, word, padded(g, e, n, axes));
+  if (axes == 1 && !name) return padded(g, e, n, 1, real_new(g, 0, e->at));
+  if (!name) name = keep(s, word, padded(g, e, n, axes, real_new(g, 0, e->at)));
   return name ? ast_new_name(g->a, name, e->at) : NULL;
 }
 
@@ -474,6 +473,23 @@ static const char *rows_in_matrix(ragged *g, const ragged_rows *r, const ast_tar
   return array;
 }
 
+/* Categorical(p), Categorical(logit = eta) of a row: what stands behind it has no probability. */
+static ast_stmt *draw_label(row_scope *s, const ast_stmt *x) {
+  ragged *g = s->g;
+  const ast_expr *dist = x->sample.dist, *n[2];
+  if (!is_call(dist, "Categorical", 1) || dist->call.args.n != 1 || ragged_axes(g, dist->call.args.items[0].value, n) != 1) return NULL;
+  const ast_arg *p = &dist->call.args.items[0];
+  const bool logit = p->name.name && strcmp(p->name.name, "logit") == 0;
+  ast_expr *nothing = real_new(g, 0, dist->at), *call = ast_new_call(g->a, dist->call.fn.name, dist->at);
+  if (logit) nothing = ragged_binary(g, OP_DIV, real_new(g, -1, dist->at), nothing);
+  ast_add_arg(g->a, call, padded(g, p->value, n, 1, nothing));
+  call->call.args.items[0].name = p->name;
+  ast_stmt *y = ARENA_NEW(g->a, ast_stmt);
+  *y = *x;
+  y->sample.dist = call;
+  return y;
+}
+
 static ragged_rows *rows_of_arguments(ragged *g, const ast_expr *dist) {
   for (size_t k = 0; k < dist->call.args.n; k++) {
     const ast_expr *n[2];
@@ -485,7 +501,10 @@ static ragged_rows *rows_of_arguments(ragged *g, const ast_expr *dist) {
 
 ast_stmt *ragged_draw_row(row_scope *s, const ast_stmt *x, bool predicted) {
   ragged *g = s->g;
-  if (x->kind != STMT_SAMPLE || !s->row || !ragged_draws_array(g, x->sample.dist)) return NULL;
+  if (x->kind != STMT_SAMPLE) return NULL;
+  ast_stmt *label = draw_label(s, x);
+  if (label) return label;
+  if (!s->row || !ragged_draws_array(g, x->sample.dist)) return NULL;
   const ast_target *t = &x->sample.target;
   ragged_rows *r = rows_of_target(g, s, t);
   const bool data = r && ragged_is_data(g, t->name.name);

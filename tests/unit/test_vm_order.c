@@ -63,7 +63,7 @@ static const law laws[] = {
     {"replicas of loops in loops", "model m(y: real[T], c: bool[2]) {\n  plate i in 1..2 { if c[i] { plate j in 1..2 { y[2 * i - 2 + j] ~ Normal(i, j) } } }\n  predict y\n}\n", "y = [9, 8, 9, 9], c = [0, 1]", {"y_rep"}, {9, 8, 2, 2},
      {{0}, {0, 0}, {0, 0, 1}, {0, 0, 0, 4}}, NULL},
     {"replicas backwards, by a local name", "model m(y: real[T]) {\n  plate t in 1..T { let k = T + 1 - t; y[k] ~ Normal(k, k) }\n  predict y\n}\n", "y = [9, 9]", {"y_rep"}, {1, 2}, {{1}, {0, 4}}, NULL},
-    {"replicas of some of each row", "model m(y: real[d in 1..D, len[d]], c: bool[D]) {\n  plate d in 1..D { if c[d] { plate n in 1..len[d] - 1 { y[d, n] ~ Normal(d, n) } } }\n  predict y\n}\n", "y = [9, 9, 8, 9, 9, 8], len = [3, 1, 2], c = [1, 1, 0]", {"y_rep"},
+    {"replicas of some of each row", "model m(y: real[d in 1..D, len[d]], c: bool[D]) {\n  plate d in 1..D { if c[d] { plate n in 1..len[d] - 1 { y[d, n] ~ Normal(d, n) } } }\n  predict y\n}\n", "y = [[9, 9, 8], [9], [9, 8]], c = [1, 1, 0]", {"y_rep"},
      {1, 1, 8, 9, 9, 8}, {{1}, {0, 4}}, NULL},
     {"replicas of first and other elements of rows", "model m(y: real[d in 1..D, len[d]]) {\n  plate d in 1..D { y[d, 1] ~ Normal(d, 1); y[d, 2..2] ~ Normal(-d, 2) }\n  predict y\n}\n", "y = [9, 9, 9, 9, 8], len = [2, 3]", {"y_rep"},
      {1, -1, 2, -2, 8}, {{1}, {0, 4}, {0, 0, 1}, {0, 0, 0, 4}}, NULL},

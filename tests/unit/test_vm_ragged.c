@@ -232,7 +232,7 @@ static void test_matrices(void **state) {
   (void)state;
 #define HEAD "fn cov_of(v: real[M], s: real, e: real): real[M, M] { let q = distances(v, v)\n return gp_matern52(q, s, 1.5) + diag(rep(e, M)) }\n" \
   "fn squares(v: real[M]): real[M] = [v[i]^2 / i for i in 1..M]\nfn trace(A: real[M, M]): real = sum(A[i, i] for i in 1..M)\n" \
-  "model m(w: real[d in 1..D, len[d]], x: real[d in 1..D, len[d]], c: int[d in 1..D, len[d]], g: index(2)[d in 1..D, len[d]], t: real[D]) {\n s ~ HalfNormal(1)\n mu: real[D] ~ Normal(0, 1)\n b: real[2] ~ Normal(0, 1)\n"
+  "model m(w: real[d in 1..D, len[d]], x: real[d in 1..D, len[d]], c: int[d in 1..D, len[d]], g: index(2)[d in 1..D, len[d]], y: int[D], v: int[D]) {\n s ~ HalfNormal(1)\n mu: real[D] ~ Normal(0, 1)\n b: real[2] ~ Normal(0, 1)\n"
 #define UNKNOWN " plate d in 1..D, n in 1..len[d] { z[d, n] ~ Normal(mu[d], 1) }\n"
 #define EACH(statements) " plate d in 1..D {\n" statements(d) "}}"
 #define THREE(statements) statements(1) statements(2) statements(3) "}"
@@ -246,9 +246,10 @@ static void test_matrices(void **state) {
 #define WALKS(d) "  w[" #d "] ~ RandomWalk(mu[" #d "], s)\n"
 #define SHAPES(d) "  let X" #d " = [x[" #d ", i]^(k - 1) for i in 1..len[" #d "], k in 1..2]\n  let e" #d " = X" #d " @ b\n  w[" #d "] ~ MultiNormal(e" #d " + b[g[" #d "]], 0.5 * X" #d " @ X" #d "' + diag(rep(1 + s, len[" #d "])))\n" \
   "  let u" #d " = X" #d "' @ z[" #d "]\n  factor sum((x[" #d "] @ (X" #d " @ X" #d "')) * z[" #d "]) * 0.1 + sum(X" #d "[:, 2]) * s - sum(X" #d "[1]^2) * s\n"
-  static const char *const texts[][2] = {SAME(GP), SAME(FACTORS), SAME(SHARES), SAME(WALKS), SAME(SHAPES)};
+#define LABELS(d) "  y[" #d "] ~ Categorical(logit = b[1] * x[" #d "] + z[" #d "])\n  v[" #d "] ~ Categorical(softmax(x[" #d "] * s))\n"
+  static const char *const texts[][2] = {SAME(GP), SAME(FACTORS), SAME(SHARES), SAME(WALKS), SAME(SHAPES), SAME(LABELS)};
 #undef SAME
-  static const char rows[] = "{\"w\": [1, 2, 3, 2, 3, 3.5, 1, 2], \"x\": [0.3, -1.2, 0.7, 0.1, 2.2, 0.4, 0.5, -0.6], \"c\": [3, 0, 2, 4, 1, 1, 2, 0], \"g\": [1, 2, 1, 1, 2, 2, 1, 2], \"t\": [1, 2, 3], \"len\": [3, 1, 4]}";
+  static const char rows[] = "{\"w\": [1, 2, 3, 2, 3, 3.5, 1, 2], \"x\": [0.3, -1.2, 0.7, 0.1, 2.2, 0.4, 0.5, -0.6], \"c\": [3, 0, 2, 4, 1, 1, 2, 0], \"g\": [1, 2, 1, 1, 2, 2, 1, 2], \"y\": [2, 1, 4], \"v\": [3, 1, 1], \"len\": [3, 1, 4]}";
   for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) agree(texts[k], rows, 14);
   /* The corner alone counts, whatever stands behind it. */
 #define CORNER(call) "model m(y: real[3]) { u: real[3] ~ Normal(0, 1); y[1..3] ~ Normal(u, 1); factor logpdf(" call ") }"
