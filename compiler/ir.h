@@ -199,6 +199,7 @@ struct ir_site {
   bool held;           /* IR_LATENT: @logdens, @grad and @constrain.block take it as it is, on its own support: something else moves it */
   bool given;          /* IR_OBSERVED: a latent of the model whose value is data of this run; no observation of its own */
   bool gathered;       /* IR_LATENT: its array is what the track of its name says, in which elements may stand that are not drawn */
+  bool replica;        /* drawn in the place of what a site observes, whose name its own begins with */
   const char *formula; /* of its first draw that could be, in the words of the source, "mu + tau * z"; or NULL */
   ir_type type;        /* of the whole array of elements */
   span where;

@@ -453,7 +453,9 @@ static void parse_site(parser *ps, ir_fn *fn) {
   ir_scan_expect(&ps->s, "event");
   int64_t event = ir_scan_integer(&ps->s);
   if (event < 0 || event > 2) ir_scan_fail(&ps->s, "an event of such a rank");
-  ir_site_new(fn, site_name, role, support, type, (int)event);
+  ir_site *site = ir_site_new(fn, site_name, role, support, type, (int)event);
+  site->gathered = ir_scan_accept(&ps->s, "gathered");
+  site->replica = ir_scan_accept(&ps->s, "replica");
 }
 
 static void parse_body(parser *ps, const pending *head) {

@@ -382,7 +382,7 @@ void ir_print_fn(const ir_fn *fn, strbuf *out) {
     print_name(s->name, out);
     strbuf_printf(out, " %s ", ir_site_role_name[s->role]);
     ir_print_type(m, s->type, out);
-    strbuf_printf(out, " %s event %d\n", ir_support_name[s->support], s->event_rank);
+    strbuf_printf(out, " %s event %d%s%s\n", ir_support_name[s->support], s->event_rank, s->gathered ? " gathered" : "", s->replica ? " replica" : "");
   }
   print_block(&names, &fn->body, 1, out);
   if (fn->nret) {

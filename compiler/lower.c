@@ -232,6 +232,7 @@ static void find_replicas(lower *l, const ast_block *body) {
     uint32_t site = s->replicate.sym->site - 1;
     if (l->replica_site[site]) continue;
     symbol *rep = lower_drawn_like(l, site, arena_printf(l->mem, "%s_rep", l->site[site]->name), s->at, &l->replica_site[site]);
+    l->replica_site[site]->replica = true;
     const bool in_order = o && o->in_order && o->in_order[site];
     if (o && o->order == ORDER_REPLICAS) l->ordered[site] = in_order ? l->replica_site[site] : NULL;
     else if (!in_order) l->replica[site] = rep;
@@ -243,6 +244,7 @@ static void replicate_all(lower *l) {
     if (l->model->sites[k].role != IR_OBSERVED) continue;
     const char *name = arena_printf(l->mem, "%s.rep", l->site[k]->name);
     symbol *rep = lower_drawn_like(l, k, name, l->model->sites[k].at, &l->replica_site[k]);
+    l->replica_site[k]->replica = true;
     if (l->options->order == ORDER_DATA) {
       l->ordered[k] = l->replica_site[k];
       l->ordered[k]->role = IR_LATENT;

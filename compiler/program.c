@@ -132,12 +132,6 @@ static bool has_weights(program *p) {
   return x.found;
 }
 
-/* A name that the lowering gives (lower.h: ORDER_DATA). */
-static bool ends_in_rep(const char *name) {
-  const size_t n = strlen(name);
-  return n > 4 && strcmp(name + n - 4, ".rep") == 0;
-}
-
 static bool describe_sites(program *p) {
   p->site = ARENA_ARRAY(p->mem, program_site, p->ir->nsites);
   for (uint32_t k = 0; k < p->ir->nsites; k++) {
@@ -146,7 +140,7 @@ static bool describe_sites(program *p) {
     program_site *x = &p->site[p->nsites++];
     x->site = s;
     x->name = x->of = s->name;
-    x->replica = s->gathered && ends_in_rep(s->name);
+    x->replica = s->replica;
     for (size_t i = 0; i < p->nmissing; i++)
       if (strcmp(p->missing[i].gap, s->name) == 0) x->of = p->missing[i].name, x->part_given = p->missing[i].given;
     x->discrete = derive_is_discrete(s);

@@ -91,7 +91,7 @@ static const ir_op *reader_of(const program *p, const ir_site *y) {
 /* y_rep stands beside y, whose name it has. */
 static bool is_replica(const ir_site *r, const ir_site *y) {
   const size_t n = strlen(y->name);
-  return r->role == IR_PREDICTED && strncmp(r->name, y->name, n) == 0 && strcmp(r->name + n, "_rep") == 0;
+  return r->replica && strncmp(r->name, y->name, n) == 0 && strcmp(r->name + n, "_rep") == 0;
 }
 
 static void say_order(program *p, diag *d, const char *y) {
