@@ -12,7 +12,10 @@ const char api_no_factor[] = "covariances of points that are equal, or nearly so
 
 /* ---- what is made of data alone */
 
-bool api_blame_data(aim_task *t) {
+static bool same(span a, span b) { return a.file == b.file && a.off == b.off && a.len == b.len; }
+
+/* guard: where a guard failed; then a matrix without a factor is to blame that is made there, or nothing. */
+static bool blame_data(aim_task *t, const span *guard) {
   diag_list *l = &t->p.diags;
   eval_model m;
   eval_worker w;
@@ -27,7 +30,7 @@ bool api_blame_data(aim_task *t) {
     }
   }
   eval_model_unload(&m);
-  if (!found || !r.where.file) return false;
+  if (!found || !r.where.file || (guard && !(r.factor && same(r.where, *guard)))) return false;
   diag *d = diag_add(l, DIAG_ERROR, "E0788", r.where, r.factor ? "this has a covariance matrix, made of data alone, without a Cholesky factor" : "this is NaN whatever the unknowns are, since it is made of data alone");
   strbuf at;
   strbuf_init(&at, l->a);
@@ -37,6 +40,8 @@ bool api_blame_data(aim_task *t) {
   diag_help(l, d, "%s", r.factor ? api_no_factor : "look at the data behind it: a logarithm or a root of a negative number, 0 / 0, or a difference of infinities");
   return true;
 }
+
+bool api_blame_data(aim_task *t) { return blame_data(t, NULL); }
 
 /* Some result of @prepare is not a number. */
 static bool frame_has_nan(const aim_task *t) {
@@ -59,13 +64,18 @@ bool api_refuse_data(aim_task *t) {
   exec_cell *frame = ARENA_ARRAY(t->p.mem, exec_cell, t->p.cells + 1);
   eval_worker w;
   bool all = eval_worker_init(&w, m, 0, &t->vm->alloc);
+  span guard = {0};
   if (!all) return false;
   for (uint64_t k = 0; k < FRAME_TRIES && all; k++) {
     double part[3];
-    all = eval_prior(&w, k, frame) && eval_density(&w, frame, part) && isnan(part[0] + part[1] + part[2]);
+    eval_faults_clear(&w);
+    all = eval_prior(&w, k, frame) && eval_density(&w, frame, part);
+    if (!all || isnan(part[0] + part[1] + part[2])) continue;
+    all = all && w.faults.guard_where.file && (!guard.file || same(guard, w.faults.guard_where)); /* as of a covariance: `valid` */
+    guard = w.faults.guard_where;
   }
   eval_worker_free(&w);
-  return all && api_blame_data(t);
+  return all && blame_data(t, guard.file ? &guard : NULL);
 }
 
 /* ---- observations that nothing makes possible */

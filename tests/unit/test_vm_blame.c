@@ -19,8 +19,9 @@ static const blame_case cases[] = {
     {LINE "  let lx = log(x) + n\n  y ~ Normal(a * lx, 1)\n" ON("[1, 0, 3]", "[0, 0, 0]"), false, {"E0911", "4 |   y ~ Normal", "`y[2]` is impossible at each of 16 draws"}},
     {LINE "  plate i in 1..N { y[i] ~ Normal(a * x[i] / n[i], 1) }\n" ON("[1, 2, 3]", "[1, 1, 0]"), false, {"E0911", "`y` is observed here", "`y[3]` is impossible at each of 16 draws"}},
     {LINE "  plate i in 1..N { y[i] ~ Normal(a * x[i] / n[i], 1) }\n" ON("[1, 0, 0]", "[1, 0, 0]"), false, {"E0911", "m.aim:3:21", "`y[2]` is of a density that is NaN at each of 16 draws from the prior, as is 1 other"}},
-    {"model m(x: real[N], y: real[N]) {\n  a ~ Normal(0, 1)\n  y ~ MultiNormal(rep(a, N), gp_exp_quad(distances(x, x), 1.0, 2.0))\n}\ninfer m on x = [1, 3, 3], y = [1, 2, 2] with nuts(chains = 1, warmup = 50, draws = 50)\n", false,
+    {"model m(x: real[N], y: real[N]) {\n  a ~ Normal(0, 1)\n  y ~ MultiNormal(rep(a, N), gp_exp_quad(distances(x, x), 1.0, 2.0))\n}\ninfer m on x = [1, 3, 3], y = [1, 2, 2] with nuts(chains = 1, warmup = 50, draws = 50)\n", true,
      {"E0788", "m.aim:3:3", "the matrix is singular: row 3 is a combination of those before it"}},
+    {"model m(x: real[N], y: real[N], z: real[N]) {\n  a ~ Normal(0, 1)\n  if a > 100 { y ~ MultiNormal(rep(a, N), gp_exp_quad(distances(x, x), 1.0, 2.0)) } else { y ~ Normal(a, 1) }\n}\ninfer m on x = [1, 3, 3], y = [1, 2, 2], z = [1, 2, 2] with nuts(chains = 1, warmup = 50, draws = 50)\n", false, {NULL}},
     {"model m(y: real[2]) {\n  s ~ HalfNormal(1)\n  y ~ MultiNormal([0.0, 0.0], [[s^2, 2 * s^2], [2 * s^2, s^2]])\n}\ninfer m on y = [1, 2] with nuts(chains = 1, warmup = 50, draws = 50)\n", false,
      {"E0911", "m.aim:3:3", "without a Cholesky factor: the matrix is not positive definite: row 2 is at fault, given those before it"}},
 };
