@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#define LOG_2 0.69314718055994530942
+
 /* The density is zero outside the bounds of the support. */
 static ir_val inside_support(lower *l, const check_dist *d, ir_val lp, const ir_type *x) {
   const ty_info *on = d->on;
@@ -304,11 +306,11 @@ static ir_val log_mass(ir_builder *b, lower_tails *t, ir_val lo, ir_val hi) {
   if (!t->below && !t->above) return ir_op1(b, IR_LOG_OP, ir_op2(b, IR_SUB_OP, lower_tail(b, t, BUILTIN_CDF, hi), lower_tail(b, t, BUILTIN_CDF, lo)));
   if (!t->below) return log_difference(b, lower_tail(b, t, BUILTIN_LOGCCDF, lo), lower_tail(b, t, BUILTIN_LOGCCDF, hi));
   if (!t->above) return log_difference(b, lower_tail(b, t, BUILTIN_LOGCDF, hi), lower_tail(b, t, BUILTIN_LOGCDF, lo));
-  ir_op *upper = ir_if_begin(b, ir_op2(b, IR_LT_OP, ir_real(b, 0.5), lower_tail(b, t, BUILTIN_CDF, lo)));
-  ir_builder above = ir_builder_in(b, &upper->u.branch->then_), below = ir_builder_in(b, &upper->u.branch->else_);
-  ir_val x = log_difference(&above, lower_tail(&above, t, BUILTIN_LOGCCDF, lo), lower_tail(&above, t, BUILTIN_LOGCCDF, hi));
-  ir_val y = log_difference(&below, lower_tail(&below, t, BUILTIN_LOGCDF, hi), lower_tail(&below, t, BUILTIN_LOGCDF, lo));
-  return ir_if_out(b->fn, upper, x, y);
+  /* By selects, so that loops stay straight. */
+  ir_val low = lower_tail(b, t, BUILTIN_LOGCDF, lo), high = ir_op2(b, IR_LT_OP, ir_real(b, -LOG_2), low);
+  ir_val more = ir_op3(b, IR_SELECT_OP, high, lower_tail(b, t, BUILTIN_LOGCCDF, lo), lower_tail(b, t, BUILTIN_LOGCDF, hi));
+  ir_val less = ir_op3(b, IR_SELECT_OP, high, lower_tail(b, t, BUILTIN_LOGCCDF, hi), low);
+  return log_difference(b, more, less);
 }
 
 /* A function with the parameters of a member and then the bounds; all [at least n + 2] gets them in order. */
