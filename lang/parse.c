@@ -38,9 +38,9 @@ static bool accepts(const parser *p, int kind) { return grammar_accepts(p->engin
 static token synthetic(int kind, token at) { return (token){.kind = kind, .off = at.off, .len = 0}; }
 
 /* Feeds a token at which recovery ends.  False when it fits nowhere: a stray `}`.  Of a statement that goes wrong in its
- * first words nothing is kept: `s <- 3` is not the command `s`. */
-static bool resume(parser *p, token sync, token bad) {
-  if (!accepts(p, sync.kind) || (p->nwords > 0 && p->nwords < 3 && sync.kind != T_LC)) {
+ * first words nothing is kept, nor where `all` of it is wrong: `s <- 3` is not the command `s`. */
+static bool resume(parser *p, token sync, token bad, bool all) {
+  if (!accepts(p, sync.kind) || (p->nwords > 0 && (all || p->nwords < 3) && sync.kind != T_LC)) {
     bad.kind = T_BAD;
     if (!grammar_recover(p->engine, sync.kind, bad, p)) return false;
   }
@@ -61,11 +61,12 @@ static bool split_glued(parser *p, token t) {
 static bool recover(parser *p, token t) {
   token bad = p->nwords ? p->words[0] : t;
   if (bad.off <= t.off) bad.len = t.off + t.len - bad.off;
+  const bool draws = t.kind == T_TILDE; /* `log(y) ~ D` is not the command `log(y)` */
   /* An unclosed bracket had swallowed the newline in front of this line. */
   bool in_parens = p->tokens.nopen && p->tokens.open[p->tokens.nopen - 1].kind != T_LC;
   if (in_parens && p->tokens.at_line_start && t.kind != T_RP && t.kind != T_RB && t.kind != T_COMMA) {
     tokens_close_parens(&p->tokens);
-    if (resume(p, synthetic(T_SEP, t), bad) && accepts(p, t.kind)) {
+    if (resume(p, synthetic(T_SEP, t), bad, draws) && accepts(p, t.kind)) {
       feed(p, t);
       return true;
     }
@@ -85,15 +86,15 @@ static bool recover(parser *p, token t) {
     case LEX_EOF:
       return false;
     case T_LC:
-      if (nest == 0 && (accepts(p, T_LC) || !p->binds) && resume(p, t, bad)) return true;
+      if (nest == 0 && (accepts(p, T_LC) || !p->binds) && resume(p, t, bad, draws)) return true;
       nest++;
       break;
     case T_RC:
       if (nest) nest--;
-      else if (resume(p, t, bad)) return true;
+      else if (resume(p, t, bad, draws)) return true;
       break;
     case T_SEP:
-      if (nest == 0 && resume(p, t, bad)) return true;
+      if (nest == 0 && resume(p, t, bad, draws)) return true;
       break;
     default:
       break;
@@ -130,7 +131,7 @@ static void close_braces(parser *p, token t, bool reported) {
     if (!reported) syntax_missing_brace(p, t, b.at);
     reported = true;
     token bad = t;
-    resume(p, synthetic(T_RC, t), bad);
+    resume(p, synthetic(T_RC, t), bad, false);
   }
 }
 

@@ -62,7 +62,10 @@ static void misplaced_assignment(parser *p, const ast_stmt *s, body_kind in) {
     diag *d = diag_add(p->diags, DIAG_ERROR, "E0302", at, "`=` does not draw `%s` from a distribution", name);
     strbuf b;
     strbuf_init(&b, p->a);
-    ast_print_expr(&b, s->assign.value);
+    /* PyMC's distributions begin with the name of the variable. */
+    ast_expr dist = *s->assign.value;
+    if (dist.call.args.n && dist.call.args.items[0].value->kind == EXPR_STRING) dist.call.args.items++, dist.call.args.n--;
+    ast_print_expr(&b, &dist);
     if (b.n > 60) strbuf_init(&b, p->a), strbuf_printf(&b, "%s(...)", s->assign.value->call.fn.name);
     diag_help(p->diags, d, "write `%s ~ %s`", name, b.s);
   } else {

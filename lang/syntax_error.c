@@ -140,7 +140,8 @@ static bool misspelt(parser *p, token t) {
     const char *foreign, *own;
   } others[] = {{"func", "fn"},        {"function", "fn"},      {"proc", "fn"},    {"var", "let"},       {"val", "let"},     {"const", "let"},
                 {"auto", "let"},       {"while", "for"},        {"foreach", "for"}, {"sample", "infer"},  {"fit", "infer"},   {"run", "infer"},
-                {"include", "import"}, {"use", "import"},       {"class", "model"}, {"program", "model"}, {"print", "track"}, {"distribution", "dist"}};
+                {"include", "import"}, {"use", "import"},       {"class", "model"}, {"program", "model"}, {"print", "track"}, {"distribution", "dist"},
+                {"elif", "else if"},   {"elseif", "else if"},  {"elsif", "else if"}};
   token first = syntax_first_word(p, t);
   bool at_first = p->nwords == 0;
   if (first.kind != T_ID || p->nwords > 1 || !first.name) return false;
@@ -235,12 +236,16 @@ static void general(parser *p, token t) {
     diag_help(p->diags, d, "statements on one line are separated by `;`");
   } else if (t.kind == T_COMMA && p->words[0].kind == T_LET && p->nwords && e.can[T_SEP]) {
     diag_help(p->diags, d, "a `let` defines one name; the next is a statement of its own, on its line or behind `;`");
+  } else if (t.kind == T_COMMA && p->nwords == 1 && p->words[0].kind == T_ID && n && e.can[T_TILDE]) {
+    const token other = tokens_peek(&p->tokens, 0);
+    diag_help(p->diags, d, "each has a statement of its own: `%s ~ ...; %s ~ ...`", p->words[0].name, other.kind == T_ID ? other.name : "b");
   } else if (clause) {
     diag_help(p->diags, d, "did you mean `%s`?", clause);
   } else if (p->nwords == 1 && p->words[0].kind == T_ID && n && p->tokens.open[n - 1].kind == T_LC && t.kind == T_ID) {
     diag_help(p->diags, d, "a random variable is written `%s ~ %s(...)`", p->words[0].name, t.name);
   } else if (t.kind == T_ID && p->before.kind == T_ID && e.can[T_COLON] && n) {
-    diag_help(p->diags, d, "a type follows a colon: `%s: %s`", p->before.name, t.name);
+    if (tokens_peek(&p->tokens, 0).kind == T_COLON) diag_help(p->diags, d, "a name with a space in it stands between back quotes: `` `%s %s` ``", p->before.name, t.name);
+    else diag_help(p->diags, d, "a type follows a colon: `%s: %s`", p->before.name, t.name);
   } else if (p->nwords == 1 && p->words[0].kind == T_ID && n && p->tokens.open[n - 1].kind == T_LC && e.can[T_TILDE] &&
              (t.kind == T_PLUS || t.kind == T_MINUS || t.kind == T_STAR || t.kind == T_SLASH || t.kind == T_CARET)) {
     diag_help(p->diags, d, "a function gives its value by `return %s ...`; in a model `let y = %s ...` names one", p->words[0].name, p->words[0].name);

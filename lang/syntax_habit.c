@@ -64,6 +64,16 @@ static const char *turned_declaration(parser *p, token start) {
   return b.s;
 }
 
+static bool in_brackets_of(const parser *p, int kind) {
+  return p->tokens.nopen && p->tokens.open[p->tokens.nopen - 1].kind == kind;
+}
+
+/* Whether t, itself a bracket or not, stands in a block. */
+static bool in_brackets_of_block(const parser *p) {
+  const size_t n = p->tokens.nopen;
+  return n > 1 && p->tokens.open[n - 2].kind == T_LC;
+}
+
 static bool in_brackets_of_call(const parser *p) {
   size_t n = p->tokens.nopen;
   return n == 2 && p->tokens.open[0].kind == T_LP;
@@ -112,6 +122,13 @@ static bool program_block(parser *p, token t) {
   return false;
 }
 
+/* `real f(real x) { ... }`. */
+static bool foreign_function(parser *p, token t) {
+  token name = tokens_peek(&p->tokens, 0);
+  if (p->nwords || p->tokens.nopen || name.kind != T_ID || tokens_peek(&p->tokens, 1).kind != T_LP || !ONE_OF(p, t, "real", "int", "void", "vector", "row_vector", "matrix", "array", "float", "double")) return false;
+  return syntax_slip(p, t, "E0203", "the result of a function stands behind its parameters", "write `fn %s(x: real): real = ...`", name.name);
+}
+
 /* `let x ~ D`. */
 static bool word_before_draw(parser *p, token t) {
   token first = syntax_first_word(p, t);
@@ -128,6 +145,8 @@ static bool run_slip(parser *p, token t) {
     return syntax_slip(p, t, "E0203", "data do not stand in parentheses", "data follow `on`: `%s %s on \"data.json\"`", first.name, p->before.name ? p->before.name : "m");
   if (runs && t.kind == T_ID && p->before.kind == T_RP && tokens_peek(&p->tokens, 0).kind == T_EQ)
     return syntax_slip(p, t, "E0203", "a `,` is missing", "options follow the method behind commas: `..., %s = ...`", t.name);
+  if (runs && (t.kind == T_INT || t.kind == T_REAL) && p->before.kind == T_ID && grammar_accepts(p->engine, T_EQ, true))
+    return syntax_slip(p, t, "E0203", "a `=` is missing", "options are set by `=`: `%s = %.*s`", p->before.name, (int)t.len, syntax_text(p, t));
   if (runs && t.kind == T_TILDE)
     return syntax_slip(p, t, "E0203", "a run draws nothing by `~`", "`given %s = ...` fixes an unknown; its prior stands in the model", p->before.name ? p->before.name : "x");
   if (runs && t.kind == T_EQ && p->before.kind == T_RB)
@@ -135,9 +154,13 @@ static bool run_slip(parser *p, token t) {
   return false;
 }
 
-/* `x ~ D(...) if c`. */
-static bool condition_behind(parser *p, token t) {
+/* `x ~ D(...) if c`, `let x = e for i in 1..N`. */
+static bool clause_behind(parser *p, token t) {
   token first = syntax_first_word(p, t);
+  if (t.kind == T_FOR && first.kind == T_LET && p->nwords > 2 && in_brackets_of(p, T_LC) && grammar_accepts(p->engine, T_SEP, true)) {
+    const char *name = p->words[1].name ? p->words[1].name : "x";
+    return syntax_slip(p, t, "E0203", "a `let` has no `for` behind it", "write `for i in 1..N { let %s[i] = ... }`, or an array: `let %s = [e for i in 1..N]`", name, name);
+  }
   if (t.kind == T_IF && p->before.kind == T_RP && first.kind == T_ID && p->tokens.nopen && grammar_accepts(p->engine, T_FOR, true))
     return syntax_slip(p, t, "E0203", "a condition does not follow its statement", "write `if c { %s ~ ... }`; for elements `select(c, a, b)` chooses", first.name);
   return false;
@@ -157,6 +180,14 @@ static bool extent_slip(parser *p, token t) {
   if (t.kind == T_LT && p->nwords == 1 && first.kind == T_ID && grammar_accepts(p->engine, T_TILDE, true) && ONE_OF(p, tokens_peek(&p->tokens, 0), "lower", "upper") &&
       !ONE_OF(p, first, "real", "int", "vector", "row_vector", "matrix", "ordered", "array"))
     return syntax_slip(p, t, "E0203", "bounds belong to a type", "write `%s: real<lower = 0> ~ ...`", p->before.name);
+  if (t.kind == T_EQ && in_brackets_of(p, T_LP) && ONE_OF(p, p->before, "lower", "upper"))
+    return syntax_slip(p, t, "E0203", "bounds stand between `<` and `>`", "write `real<lower = 0>` or `real<lower = 0, upper = 1>`");
+  if (t.kind == T_LB && p->before.kind == T_RB && p->nwords > 3 && in_brackets_of_block(p) && (grammar_accepts(p->engine, T_TILDE, true) || grammar_accepts(p->engine, T_EQ, true)) && !grammar_accepts(p->engine, T_LB, true)) {
+    const token name = first.kind == T_LET ? p->words[1] : first;
+    const char *s = syntax_text(p, t), *inner = between(p, &s, '[', ']');
+    const int n = (int)(p->before.off - name.off);
+    return syntax_slip(p, t, "E0203", "the subscripts of what is set stand in one pair of brackets", "write `%.*s, %s]`", n > 60 ? 60 : n, syntax_text(p, name), *inner ? inner : "j");
+  }
   if ((t.kind == T_INT || t.kind == T_REAL || t.kind == T_MINUS) && p->before.kind == T_LT && p->nwords > 2 && grammar_accepts(p->engine, T_ID, true) && !grammar_accepts(p->engine, T_INT, true))
     return syntax_slip(p, t, "E0203", "bounds have names", "write `real<lower = 0>` or `real<lower = 0, upper = 1>`");
   return false;
@@ -247,9 +278,27 @@ static bool assignment(parser *p, token t) {
   return false;
 }
 
-static bool in_brackets_of(const parser *p, int kind) {
-  return p->tokens.nopen && p->tokens.open[p->tokens.nopen - 1].kind == kind;
+/* The `~` behind t on its line, or NULL. */
+static const char *tilde_behind(const parser *p, token t) {
+  const char *s = syntax_text(p, t);
+  while (*s && *s != '~' && *s != '\n' && *s != '#' && *s != ';' && *s != '{' && *s != '}') s++;
+  return *s == '~' ? s : NULL;
 }
+
+/* `log(y) ~ D`, `y - 1 ~ D`. */
+static bool drawn_expression(parser *p, token t) {
+  token first = syntax_first_word(p, t);
+  const bool operator = t.kind == T_PLUS || t.kind == T_MINUS || t.kind == T_STAR || t.kind == T_SLASH || t.kind == T_CARET || t.kind == T_AT;
+  const bool behind = operator || (t.kind == T_TILDE && p->before.kind == T_RP);
+  const char *tilde = behind && p->nwords && first.kind == T_ID && in_brackets_of(p, T_LC) ? tilde_behind(p, t) : NULL;
+  if (!tilde) return false;
+  const char *from = syntax_text(p, first);
+  int n = (int)(tilde - from);
+  while (n > 0 && from[n - 1] == ' ') n--;
+  const char *e = n > 60 ? "..." : arena_printf(p->a, "%.*s", n, from);
+  return syntax_slip(p, first, "E0203", "an expression is not drawn", "where it is of data alone name it, `let z = %s`, and write `z ~ ...`; else draw the unknown itself, or add the density of the expression, and its Jacobian, by `factor`", e);
+}
+
 /* `if c:`, `1:N`, `for (i in ..)`. */
 static bool block_or_range_slip(parser *p, token t) {
   token first = syntax_first_word(p, t);
@@ -320,8 +369,10 @@ static bool bracket_slip(parser *p, token t) {
   return false;
 }
 
-/* `else` and `@memo` in other places than theirs. */
+/* `elif`; `else` and `@memo` in other places than theirs. */
 static bool word_slip(parser *p, token t) {
+  if (p->before.kind == T_RC && ONE_OF(p, t, "elif", "elseif", "elsif"))
+    return syntax_slip(p, t, "E0202", "a second condition is written `else if`", "write `if c { a } else if d { b } else { e }`");
   if (t.kind == T_ELSE)
     return syntax_slip(p, t, "E0202", "`else` without an `if` before it", "it stands right behind the `}` of its `if`: `if c { a } else { b }`");
   if (p->before.kind == T_MEMO)
@@ -333,8 +384,8 @@ static bool word_slip(parser *p, token t) {
 
 bool syntax_habit(parser *p, token t) {
   static bool (*const slips[])(parser *, token) = {
-      type_before_parameter, program_block, word_before_draw,    run_slip,      condition_behind, extent_slip, half_declaration,
-      type_before_name,      assignment,    block_or_range_slip, operator_slip, bracket_slip,     word_slip,
+      type_before_parameter, program_block, foreign_function, word_before_draw,    run_slip,      clause_behind, extent_slip, half_declaration,
+      type_before_name,      assignment,    drawn_expression,    block_or_range_slip, operator_slip, bracket_slip,     word_slip,
   };
   for (size_t i = 0; i < sizeof slips / sizeof *slips; i++)
     if (slips[i](p, t)) return true;
