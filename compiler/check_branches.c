@@ -4,6 +4,8 @@
  *     else { x[t] ~ Normal(x[t - 1], s) }
  *     if g[i] { u[i] ~ Normal(0, 1) }                 u[i] ~ switch(if g[i] { 1 } else { 2 }, [Normal(0, 1), StudentT(4, 0, s)])
  *     else { u[i] ~ StudentT(4, 0, s) }
+ *     if wide { b ~ Normal(0, 9) }                    b ~ Normal(0, if wide { 9 } else { 1 })
+ *     else { b ~ Normal(0, 1) }
  *
  * An unknown is there whatever the condition says, so it is the condition that chooses its distribution.  The branches have to draw the same
  * unknowns in the same order, in the same loops, and do nothing else; what is otherwise drawn under a condition is refused later.  `switch` computes the parameters
@@ -30,8 +32,17 @@ static bool same_text(const branches *b, const ast_expr *x, const ast_expr *y) {
   return strcmp(s.s, t.s) == 0;
 }
 
+static bool same_type(const branches *b, const ast_type *x, const ast_type *y) {
+  strbuf s, t;
+  strbuf_init(&s, b->a);
+  strbuf_init(&t, b->a);
+  ast_print_type(&s, x);
+  ast_print_type(&t, y);
+  return strcmp(s.s, t.s) == 0;
+}
+
 static bool same_target(const branches *b, const ast_target *x, const ast_target *y) {
-  if (x->name.name != y->name.name || x->subs.n != y->subs.n || (x->type && y->type)) return false;
+  if (x->name.name != y->name.name || x->subs.n != y->subs.n || (x->type && y->type && !same_type(b, x->type, y->type))) return false;
   for (size_t i = 0; i < x->subs.n; i++)
     if (!same_text(b, x->subs.items[i], y->subs.items[i])) return false;
   return true;
@@ -136,7 +147,7 @@ static ast_block *body_of(const ast_stmt *s) { return s->kind == STMT_PLATE ? s-
 
 /* A draw of what may be an unknown. */
 static bool draws(const branches *b, const ast_stmt *s) {
-  if (s->kind != STMT_SAMPLE || s->sample.dist->kind != EXPR_CALL || !s->sample.target.subs.n) return false;
+  if (s->kind != STMT_SAMPLE || s->sample.dist->kind != EXPR_CALL) return false;
   if (ptr_map_get(&b->lets, s->sample.target.name.name)) return false;
   for (size_t i = 0; i < b->model->params.n; i++)
     if (b->model->params.items[i].name.name == s->sample.target.name.name) return false;

@@ -72,18 +72,21 @@ static void test_branches(void **state) {
              "    else if h[i] { u[i] ~ Logistic(1, 1); v[i] ~ Normal(x[i], 1) }\n"
              "    else { u[i] ~ Normal(-1, 1); v[i] ~ Normal(-u[i], 1) }\n"
              "  }\n"
+             "  if g[1] { s ~ Normal(-2, 1); c: real[2] ~ Normal(s, 1) } else { s ~ Normal(4, 1); c: real[2] ~ Normal(-s, 1) }\n"
+             "  if g[2] { r ~ Normal(-2, 1) } else { r ~ Logistic(s, 1) }\n"
              "}\n",
              "{\"g\": [1, 0, 0], \"h\": [0, 1, 0]}", NEED_GRAD | NEED_LOGDENS | NEED_DENSITY);
-  double q[15], d[15], frame[15], part[3], *x = frame, *w = frame + 3, *e = frame + 6, *u = frame + 9, *v = frame + 12;
-  assert_int_equal(r.dim, 15);
-  for (int k = 0; k < 15; k++) q[k] = sin(1.0 + 2.0 * k), frame[k] = cos(0.3 + 2.0 * k);
+  enum { DIM = 19 };
+  double q[DIM], d[DIM], frame[DIM], part[3], *x = frame, *w = frame + 3, *e = frame + 6, *u = frame + 9, *v = frame + 12, *s = frame + 15, *c = frame + 16;
+  assert_int_equal(r.dim, DIM);
+  for (int k = 0; k < DIM; k++) q[k] = sin(1.0 + 2.0 * k), frame[k] = cos(0.3 + 2.0 * k);
   double want = normal(x[0], 3) + normal(x[1], 0.5 * x[0]) + normal(x[2], 0.5 * x[1]) + logistic(w[0], x[2]) + normal(w[1], w[0]) + normal(w[2], w[1]);
   want += normal(u[0], 2) + normal(v[0], u[0]) + logistic(u[1], 1) + normal(v[1], x[1]) + normal(u[2], -1) + normal(v[2], -u[2]);
-  want += normal(e[0], 1) + normal(e[1], 1) + normal(e[2], 1);
+  want += normal(e[0], 1) + normal(e[1], 1) + normal(e[2], 1) + normal(s[0], -2) + normal(c[0], s[0]) + normal(c[1], s[0]) + logistic(frame[18], s[0]);
   assert_true(fabs(model_density(&r, frame, part) - want) < 1e-12);
   const double lp = model_logdens(&r, q);
   assert_true(fabs(model_grad(&r, q, d) - lp) < 1e-12 * fabs(lp));
-  for (int k = 0; k < 15; k++) {
+  for (int k = 0; k < DIM; k++) {
     const double step = 1e-5, at = q[k];
     q[k] = at + step;
     const double up = model_logdens(&r, q);
