@@ -210,14 +210,14 @@ bool elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
   for (size_t a = 0; a < e->naxes; a++) {
     r[a] = reading_of(c, e, subs, a);
     known &= r[a].known;
-    want.lo[a] = r[a].lo;
-    want.hi[a] = r[a].hi;
+    /* Where a subscript may be anything, all along its axis is to be set; whether it is within is then a matter of its range only. */
+    want.lo[a] = r[a].known ? r[a].lo : size_const(c->p->sizes, 1);
+    want.hi[a] = r[a].known ? r[a].hi : e->ext[a];
   }
   const progress x = progress_of(c, e, r);
-  /* Complete: a subscript that is not known is then a matter of its range only. */
   if (x.done == e->n) return false;
   size_t budget = 4096;
-  if (known && cover(c, x.set, x.nset, e->naxes, &want, 8, &budget)) return false;
+  if (cover(c, x.set, x.nset, e->naxes, &want, 8, &budget)) return false;
   if (x.earlier && known) {
     const loop *l = open_loop(c, x.earlier->range[x.axis]);
     const ir_size first = l->down ? want.hi[x.axis] : want.lo[x.axis];
