@@ -160,7 +160,7 @@ static bool read_literal(literal *l, const ast_expr *e, int depth) {
     if (l->dims[depth] != n) {
       diag *d = bind_error(b, "E0782", e->at, "this row has %lld element%s, the first has %lld", (long long)n, n == 1 ? "" : "s",
                            (long long)l->dims[depth]);
-      bind_help(b, d, "rows of an array are equally long");
+      bind_help(b, d, "rows of an array are equally long; a signature with rows of different lengths is `T[d in 1..D, len[d]]`, whose data stand in a file, or one after the other and `len` beside them");
       return false;
     }
     if (n == 0 && l->rank < 0) l->rank = depth + 1;

@@ -261,7 +261,7 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
     }
     if (e->kind == EXPR_CALL && !first && !e->call.of) {
       for (size_t i = 0; i < e->call.args.n; i++)
-        if (!expr_draws(c, e->call.args.items[i].value)) check_expr(c, e->call.args.items[i].value);
+        if (!expr_draws(c, e->call.args.items[i].value) && !expr_draws_all(c, e->call.args.items[i].value)) check_expr(c, e->call.args.items[i].value);
       if (e->call.fn.name[0]) {
         symbol *v = ptr_map_get(&c->names, e->call.fn.name);
         if (v) unknown_callable(c, e->call.fn.name, e->call.fn.at, "a distribution");
@@ -275,6 +275,12 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
           else cx_help(c, d, "docs/language.md, section 9, has a table of them");
         }
       }
+      check_error(c, e);
+      return false;
+    }
+    if (e->kind == EXPR_IF && (expr_draws(c, e->if_.then) || expr_draws(c, e->if_.else_))) {
+      diag *d = cx_error(c, "E0612", e->at, "a choice between distributions is not written `if` here");
+      cx_help(c, d, "`switch(k, [D, E])` is the k-th of them, `if c { x ~ D } else { x ~ E }` a choice of statements; of one distribution the arguments may choose: `Normal(if c { a } else { b }, 1)`");
       check_error(c, e);
       return false;
     }

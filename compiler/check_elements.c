@@ -425,6 +425,8 @@ static bool resolve(ctx *c, elements *e, symbol *continues) {
   return tile(c, e, list, e->n, 0, e->ext);
 }
 
+bool elements_of_body(const symbol *s) { return sym_of((symbol *)s)->elems && !sym_of((symbol *)s)->elems->home; }
+
 elements *elements_of(ctx *c, const ast_target *t, bool is_site, symbol *continues) {
   elements *e = ptr_map_get(&c->arrays, t);
   if (!e) return NULL;

@@ -302,7 +302,8 @@ static const ty_info *check_binary(ctx *c, ast_expr *e) {
     if (kind == TY_REAL) {
       const ast_expr *bad = a->kind == TY_REAL ? e->binary.lhs : e->binary.rhs;
       diag *d = cx_error(c, "E0501", bad->at, "`%s` divides integers, this is %s", ast_op_text(op), ty_print(c->p, ty_of(bad)));
-      if (op == OP_FLOORDIV) cx_help(c, d, "`floor(a / b)` divides reals");
+      if (bad->kind == EXPR_BINARY && bad->binary.op == OP_POW) cx_help(c, d, "`^` gives a real: `int(a^b)` is the integer");
+      else if (op == OP_FLOORDIV) cx_help(c, d, "`floor(a / b)` divides reals");
       return check_error(c, e);
     }
     kind = TY_INT;

@@ -463,7 +463,7 @@ bool expr_draws(ctx *c, const ast_expr *e) {
   return s ? s->kind == SYM_DIST : initial >= 'A' && initial <= 'Z'; /* an unknown one is reported as what it was meant to be */
 }
 
-static bool draws_all(ctx *c, const ast_expr *e) {
+bool expr_draws_all(ctx *c, const ast_expr *e) {
   if (e->kind != EXPR_ARRAY || e->array.elems.n == 0) return false;
   for (size_t i = 0; i < e->array.elems.n; i++)
     if (!expr_draws(c, e->array.elems.items[i])) return false;
@@ -539,7 +539,14 @@ bool check_over(ctx *c, ast_expr *e, symbol *first, drawn *out) {
   given_dist *given = ARENA_ARRAY(c->a, given_dist, n);
   for (size_t i = 0; i < n; i++) {
     ast_expr *v = e->call.args.items[i].value;
-    if (expr_draws(c, v) || draws_all(c, v)) ok = given_check(c, v, &given[i]) && ok;
+    if (expr_draws(c, v) || expr_draws_all(c, v)) {
+      ok = given_check(c, v, &given[i]) && ok;
+    } else if (v->kind == EXPR_COMPREHENSION && expr_draws(c, v->comprehension.body)) {
+      diag *d = cx_error(c, "E0612", v->at, "distributions are not made by `for`");
+      cx_help(c, d, "arguments that are arrays have an element for each: `%s(w, Normal(mu, sigma))`", first->name);
+      check_error(c, v);
+      ok = false;
+    }
     else ok = !ty_is_error(check_expr(c, v)) && ok;
   }
   out->stochastic = c->stochastic;

@@ -234,6 +234,17 @@ static void check_option(ctx *c, const ast_arg *a, const char *method, const che
   for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
     if (strcmp(habits[i].other, name) == 0) near = habits[i].ours;
   if (!near) near = nearest_of(name, words, n);
+  /* What belongs into another clause. */
+  for (size_t i = 0; m && i < m->ndata; i++)
+    if (strcmp(m->data[i]->name, name) == 0) {
+      cx_help(c, d, "data stand behind `on`: `infer %s on %s = ...`", m->sym->name, name);
+      return;
+    }
+  for (size_t i = 0; m && i < m->nsites; i++)
+    if (m->sites[i].role == IR_LATENT && strcmp(m->sites[i].sym->name, name) == 0) {
+      cx_help(c, d, "an unknown is fixed by `given`: `infer %s on ... given %s = ...`", m->sym->name, name);
+      return;
+    }
   if (near) {
     cx_help(c, d, "did you mean `%s`?", near);
     return;

@@ -66,6 +66,14 @@ static const ast_expr *matrix_times_vector(const ast_args *args) {
   return found;
 }
 
+/* Whether `right` is `left` with one more axis of length 1, as a solution of one equation is. */
+static bool one_axis_more(const ctx *c, const ty_info *left, const ty_info *right) {
+  int64_t n;
+  bool same = right->rank == left->rank + 1 && size_is_const(c->p->sizes, right->dim[left->rank], &n) && n == 1;
+  for (unsigned k = 0; k < left->rank && same; k++) same = left->dim[k] == right->dim[k];
+  return same;
+}
+
 /* The shape on the right must end the shape on the left. */
 static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, drawn *d) {
   drawn_settle(c, s->sample.dist, left, d);
@@ -104,6 +112,8 @@ static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, drawn *d
     ast_print_expr(&text, product->binary.rhs);
     if (text.n > 60) strbuf_init(&text, c->a), strbuf_puts(&text, "X @ v");
     cx_help(c, g, "`*` multiplies element by element: did you mean `%s`?", text.s);
+  } else if (one_axis_more(c, left, &right)) {
+    cx_help(c, g, "a column of a matrix is a vector: `X[:, 1]`");
   } else if (c->loops && right.rank > left->rank) cx_help(c, g, "inside a loop, give the arguments their subscripts too");
   return false;
 }
@@ -328,6 +338,32 @@ void site_assume(ctx *c, symbol *s, span at) {
   cx_help(c, d, "declare its elements here, as in `%s[t]: real[K] ~ ...`", s->name);
 }
 
+/* The symbol of an array that is drawn by elements, from its first statement on. */
+static symbol *elements_drawn(ctx *c, elements *e, const ast_target *t, ir_site_role role, sym_kind kind, symbol *continues) {
+  symbol *sym = sym_new(c->st, kind, t->name.name, t->name.at);
+  sym->stochastic = true;
+  sym_of(sym)->continues = continues;
+  if (continues) continues->read = true;
+  elements_start(c, e, sym);
+  site_add(c, sym, role, NULL, t->at);
+  value_hide(c, sym);
+  /* A forecast may read the array that it continues from the first statement on. */
+  if (continues && continues->type) elements_typed(c, e, ty_without_axes(c, continues->type, (unsigned)t->subs.n), continues->at);
+  return sym;
+}
+
+void forecasts_begin(ctx *c, const ast_block *body) {
+  for (size_t i = 0; i < body->n; i++) {
+    const ast_stmt *s = body->items[i];
+    const ast_target *t = &s->sample.target;
+    if (s->kind != STMT_SAMPLE || s->sample.iter.n || !t->subs.n) continue;
+    symbol *sym = ptr_map_get(&c->names, t->name.name);
+    if (!sym || (sym->kind != SYM_DATA && sym->kind != SYM_LATENT) || !sym->type || ty_is_error(sym->type)) continue;
+    elements *e = elements_of(c, t, true, sym);
+    if (e && !elements_symbol(e)) elements_drawn(c, e, t, IR_PREDICTED, SYM_PREDICT, sym);
+  }
+}
+
 static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
   ast_target *t = &s->sample.target;
   ir_site_role role = c->in_predict ? IR_PREDICTED : IR_LATENT;
@@ -346,7 +382,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
       sym->type = ty_scalar(c->st, TY_ERROR);
     } else if (c->conds && role == IR_LATENT) {
       diag *g = cx_error(c, "E0531", t->at, "`%s` is drawn under a condition only", sym->name);
-      cx_help(c, g, "draw it always, and choose where it is used");
+      cx_help(c, g, "draw it always, and choose where it is used; branches that draw the same and do nothing else are one draw: `if c { x ~ D } else { x ~ E }`");
       sym->type = ty_scalar(c->st, TY_ERROR);
     }
     if (!c->loops) note_event(c, site_add(c, sym, role, sym->type, t->at), &d, ok);
@@ -373,24 +409,7 @@ static void check_new(ctx *c, ast_stmt *s, symbol *continues) {
     if (!slices) drawn_type(c, s, &d, ok, NULL, 0);
     return;
   }
-  if (!sym) {
-    sym = sym_new(c->st, kind, t->name.name, t->name.at);
-    sym->stochastic = true;
-    sym_of(sym)->continues = continues;
-    if (continues) continues->read = true;
-    elements_start(c, e, sym);
-    site_add(c, sym, role, NULL, t->at);
-    value_hide(c, sym);
-    /* A forecast may read the array that it continues from the first statement on. */
-    if (continues && continues->type) {
-      const ty_info *whole = continues->type;
-      ty_info *element = ARENA_NEW(c->a, ty_info);
-      *element = *whole;
-      element->rank = (uint8_t)(whole->rank - t->subs.n);
-      for (unsigned k = 0; k < element->rank; k++) element->dim[k] = whole->dim[t->subs.n + k];
-      elements_typed(c, e, element, continues->at);
-    }
-  }
+  if (!sym) sym = elements_drawn(c, e, t, role, kind, continues);
   t->name.sym = sym;
   bool ok = drawable(c, s, &d, check_drawn(c, s->sample.dist, &d));
   elements_assumed(e);

@@ -48,7 +48,7 @@ typedef struct sym_info {
   loop *loop;             /* SYM_INDEX */
   elements *elems;        /* while and after an array is built by elements */
   unsigned home;          /* depth of the scope it belongs to, when that is further out than where it is declared */
-  symbol *continues;      /* SYM_PREDICT: the array that a forecast continues */
+  symbol *continues;      /* SYM_PREDICT, SYM_LET: the array that a forecast continues */
   bool used;
   bool extent;            /* an int of the signature that stands in a type */
   bool library;           /* of the prelude */
@@ -346,6 +346,8 @@ bool check_support(ctx *c, span at, const ty_info *declared, const ast_type *typ
 bool is_scheme(const symbol *dist);
 /* Whether e is a call of a distribution, known or not. */
 bool expr_draws(ctx *c, const ast_expr *e);
+/* The same of every element of a listed array. */
+bool expr_draws_all(ctx *c, const ast_expr *e);
 /* check_drawn where `first`, or an overload of it, is a scheme. */
 bool check_over(ctx *c, ast_expr *e, symbol *first, drawn *out);
 /* Was made of a scheme. */
@@ -360,6 +362,8 @@ void elements_collect(ctx *c, const ast_block *body);
 /* The array that a target belongs to, with its extents; NULL after a report.  is_site: it may not be local to a loop.
  * continues: the array whose end a forecast goes past, or NULL. */
 elements *elements_of(ctx *c, const ast_target *t, bool is_site, symbol *continues);
+/* Whether s is built by elements, outside of loops and of `predict`. */
+bool elements_of_body(const symbol *s);
 /* The array's symbol, NULL before the first element. */
 symbol *elements_symbol(const elements *e);
 void elements_start(ctx *c, elements *e, symbol *s);
@@ -391,6 +395,8 @@ void order_drawn(ctx *c, const ast_target *t);
 void check_block(ctx *c, ast_block *b);
 void check_stmt(ctx *c, ast_stmt *s);
 void check_sample(ctx *c, ast_stmt *s);
+/* Of a loop in `predict`: what stands in front of a statement that continues an array reads that array as it is continued. */
+void forecasts_begin(ctx *c, const ast_block *body);
 void check_let(ctx *c, ast_stmt *s);
 /* Notes what t observes of the data sym, and reports what was observed already.  True when that cannot be told before the data are bound:
  * check_twice.c. */

@@ -25,13 +25,19 @@ static const ty_info *slice_element(ctx *c, const ast_target *t, const ast_expr 
   return ty_scalar(c->st, TY_ERROR);
 }
 
+/* In `predict` a recursion goes on with an array that the model has built by elements, as a forecast does. */
+static symbol *recursion_continued(ctx *c, const ast_target *t, symbol *taken) {
+  const bool ours = c->in_predict && taken && taken->kind == SYM_LET && taken->elementwise && taken->type && !ty_is_error(taken->type);
+  return ours && elements_of_body(taken) && sym_of(taken)->elems != ptr_map_get(&c->arrays, t) ? taken : NULL;
+}
+
 static void let_element(ctx *c, ast_target *t, ast_expr *value) {
   check_subs(c, t);
-  symbol *taken = ptr_map_get(&c->names, t->name.name);
+  symbol *taken = ptr_map_get(&c->names, t->name.name), *continues = recursion_continued(c, t, taken);
   /* What is there as a whole has no elements to add: of these nothing more is said. */
-  elements *e = taken && !taken->elementwise ? NULL : elements_of(c, t, false, NULL);
+  elements *e = taken && !taken->elementwise ? NULL : elements_of(c, t, false, continues);
   symbol *s = e ? elements_symbol(e) : NULL;
-  if (taken && taken != s) {
+  if (taken && taken != s && !continues) {
     if (!taken->type || !ty_is_error(taken->type)) {
       diag *d = cx_error(c, "E0402", t->at, "`%s` is already %s", t->name.name, sym_noun(taken));
       cx_point(c, d, taken->at, "declared here");
@@ -48,6 +54,12 @@ static void let_element(ctx *c, ast_target *t, ast_expr *value) {
     if (e) elements_start(c, e, s);
     else s->type = ty_scalar(c->st, TY_ERROR);
     value_hide(c, s);
+    if (e && continues) {
+      sym_of(s)->continues = continues;
+      s->stochastic = continues->stochastic;
+      continues->read = true;
+      elements_typed(c, e, ty_without_axes(c, continues->type, (unsigned)t->subs.n), continues->at);
+    }
   }
   t->name.sym = s;
   if (e && !s->type) elements_assume(c, e, ty_scalar(c->st, elements_guess(c, e)));
@@ -97,6 +109,7 @@ void check_let(ctx *c, ast_stmt *st) {
 static void check_loop(ctx *c, ast_iter *it, loop_kind kind, ast_block *body) {
   size_t mark = scope_enter(c), n = iter_enter(c, it, kind);
   c->conds += it->cond != NULL;
+  if (c->in_predict) forecasts_begin(c, body);
   check_block(c, body);
   c->conds -= it->cond != NULL;
   iter_leave(c, n);

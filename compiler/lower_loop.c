@@ -35,7 +35,8 @@ void lower_box_end(lower *l, const lower_box *box) {
 
 /* A forecast starts from the array it continues: the first elements are that array's. */
 static ir_val forecast_base(lower *l, const symbol *s, ir_type whole) {
-  const symbol *base = s->site && l->model && l->replica[s->site - 1] != s && l->gap[s->site - 1].drawn != s ? check_continued(s) : NULL;
+  const bool drawn_again = s->site && (!l->model || l->replica[s->site - 1] == s || l->gap[s->site - 1].drawn == s);
+  const symbol *base = drawn_again ? NULL : check_continued(s);
   if (!base) return 0;
   ir_val from = lower_read_all(l, base);
   ir_type t = ir_type_of(l->fn, from);

@@ -37,6 +37,10 @@ static const law laws[] = {
     {"elements that nothing observes", "model m(y: real[T]) {\n  for t in 3..T { y[t] ~ Normal(y[t - 1] + y[t - 2], 1) }\n}\n", "y = [1, 2, null, null]", {"y_mis"}, {3, 5}, {{1}, {1, 2}}, NULL},
     {"a forecast from what is missing", "model m(y: real[T]) {\n  y[1] ~ Normal(1, 1)\n  for t in 2..T { y[t] ~ Normal(2 * y[t - 1], 1) }\n  predict { for t in T + 1..T + 1 { y[t] ~ Normal(y[t - 1], 1) } }\n}\n",
      "y = [1, null]", {"y_mis", "y_forecast"}, {2, 1, 2, 2}, {{1}, {0, 0}, {1, 0, 1}, {1, 0, 1, 2}}, NULL},
+    /* l2 = 1 + l1 / 4 + y1 / 2 = 3.5, l3 = 2.875, l4 = 1 + l3 / 4 + y3 / 2. */
+    {"a forecast whose recursion goes on", "model m(y: real[T]) {\n  let l[1] = 2.0\n  for t in 2..T { let l[t] = 1 + 0.25 * l[t - 1] + 0.5 * y[t - 1] }\n  y ~ Normal(l, 1)\n"
+     "  predict { for t in T + 1..T + 2 { let l[t] = 1 + 0.25 * l[t - 1] + 0.5 * y[t - 1]; y[t] ~ Normal(l[t], 1) } }\n}\n",
+     "y = [4, 2]", {"y_forecast"}, {4, 2, 2.875, 3.15625}, {{0}, {0, 0}, {0, 0, 1}, {0, 0, 0.5, 1.25}}, NULL},
     {"counts", "model m(y: int[T]) {\n  y[1] ~ Poisson(3)\n  for t in 2..T { y[t] ~ Poisson(1 + 0.5 * y[t - 1]) }\n}\n", "y = [4, null, null]", {"y_mis"}, {3, 2.5}, {{3}, {1.5, 3.25}}, NULL},
     /* The second is of [0.6, 0.3, 0.1], the third of that times P, [0.43, 0.34, 0.23]; given the second its mean is 1.5, 2.1, 2.7. */
     {"a chain of states", "model m(y: index(3)[T], P: simplex(3)[3]) {\n  y[1] ~ Categorical([0.2, 0.2, 0.6])\n  for t in 2..T { y[t] ~ Categorical(P[y[t - 1]]) }\n}\n",
