@@ -1,6 +1,7 @@
 /* program_sums.c: which finite unknowns of a program are summed out (program_sums.h). */
 #include "compiler/program_sums.h"
 
+#include "compiler/ir_cost.h"
 #include "compiler/sum_out.h"
 
 #include <string.h>
@@ -8,6 +9,10 @@
 /* Table entries of one evaluation: what is cheap beside what else nuts does, and what somebody may have asked for. */
 #define SUMS_CHEAP 5e6
 #define SUMS_MOST 2e9
+/* From how many operations of one density, of which nuts asks for some ten thousand with their gradients, and states taken together somebody should
+ * know: 1e7 are several milliseconds, three times that with the gradient. */
+#define SUMS_DEAR 1e7
+#define SUMS_WIDE 1000
 
 static bool may_be_summed(const program *p, const program_site *x) {
   bool named = p->nsum_out == 0;
@@ -26,6 +31,24 @@ static bool check_sum_out(program *p) {
     return false;
   }
   return true;
+}
+
+/* Sums over many states at once: each unknown that meets others in one term multiplies what a density costs. */
+static void warn_dear(program *p, const sum_out_plan *plan) {
+  ir_cost_number n;
+  if (plan->widest < SUMS_WIDE || !ir_cost_eval(p->module, ir_cost_fn(plan->collapsed), &n) || (double)n.flops < SUMS_DEAR) return;
+  strbuf names;
+  strbuf_init(&names, p->mem);
+  const program_site *first = NULL;
+  for (size_t k = 0; k < p->nsites; k++) {
+    if (!p->site[k].summed) continue;
+    strbuf_printf(&names, "%s`%s`", first ? ", " : "", p->site[k].of);
+    if (!first) first = &p->site[k];
+  }
+  diag *d = diag_add(&p->diags, DIAG_WARNING, "W0835", first->site->where, "to sum out %s one density takes about %.1g operations, over up to %.0f states together", names.s, (double)n.flops,
+                     plan->widest);
+  diag_note(&p->diags, d, "a run asks for thousands of gradients, each of which takes some three times as long: it may take hours");
+  diag_help(&p->diags, d, "`with gibbs` draws them one by one; fewer states, or a part of the data, make sums shorter");
 }
 
 bool program_collapse(program *p, ir_fn *prepare, bool most_likely, ir_fn **model, ir_fn **recovery) {
@@ -48,6 +71,7 @@ bool program_collapse(program *p, ir_fn *prepare, bool most_likely, ir_fn **mode
   if (!plan.why && sum_out(p->module, p->ir, prepare, summed, p->sums == SUMS_TRY ? SUMS_CHEAP : SUMS_MOST, most_likely, &plan)) {
     *model = plan.collapsed;
     *recovery = plan.recovery;
+    warn_dear(p, &plan);
     return ir_verify_after(plan.collapsed, "sum out") && ir_verify_after(plan.recovery, "sum out");
   }
   p->unsummed = plan.why;

@@ -102,3 +102,21 @@ E
   expect 0 $aimc run m.aim
   says out 'no log evidence: the lowest beta of the ladder is not 0'
 }
+
+# Two change points meet in every observation: their states multiply.  One does not, and gibbs draws them one by one.
+test_dear_sums() {
+  awk 'BEGIN { printf "{\"y\": ["; for (t = 1; t <= 60; t++) printf("%s%d", (t > 1 ? ", " : ""), (t * 7) % 5); print "]}" }' > y.json
+  printf 'model two(y: int[T]) {\n  a ~ Exponential(1)\n  b ~ Exponential(1)\n  s ~ DiscreteUniform(1, T)\n  u ~ DiscreteUniform(1, T)\n' > two.aim
+  printf '  for t in 1..T { y[t] ~ Poisson(if t < s { a } else { if t < u { b } else { a + b } }) }\n}\n' >> two.aim
+  sed '/  u ~/d; s/ u / T /' two.aim > one.aim
+  cp two.aim gibbs.aim
+  echo 'infer two on "y.json"' | tee -a two.aim >> one.aim
+  echo 'infer two with gibbs on "y.json"' >> gibbs.aim
+  expect 0 "$aimc" explain two.aim
+  says err "W0835"
+  says err "over up to 3600 states together"
+  for model in one gibbs; do
+    expect 0 "$aimc" explain $model.aim
+    grep -q W0835 err && fail "$model is warned of"
+  done
+}
