@@ -36,7 +36,8 @@ typedef struct graph {
   size_t n;
   edge *edges;
   size_t nedges, cap;
-  bool *reaches; /* [n * n] along at least one edge */
+  bool *needs;   /* [n * n] k, i: there is an edge from i to k */
+  bool *reaches; /* [n * n] k, i: i comes after k along at least one */
 } graph;
 
 static void give_up(lower *l, const access *read) {
@@ -84,13 +85,13 @@ static void connect(graph *g) {
           if (r->write || r->sym != w->sym || !meet(w, r) || (from == to && is_local(&g->steps[from], w))) continue;
           const edge e = {from, to, lag_of(w, r), w, r};
           ARENA_PUSH(l->mem, g->edges, g->nedges, g->cap, e);
+          g->needs[to * g->n + from] = true;
         }
     }
 }
 
 static void spread(graph *g) {
   const size_t n = g->n;
-  g->reaches = ARENA_ARRAY(g->l->mem, bool, n * n);
   size_t *todo = ARENA_ARRAY(g->l->mem, size_t, n + 1);
   for (size_t from = 0; from < n; from++) {
     bool *seen = &g->reaches[from * n];
@@ -98,10 +99,10 @@ static void spread(graph *g) {
     todo[left++] = from;
     while (left) {
       const size_t k = todo[--left];
-      for (size_t i = 0; i < g->nedges; i++) {
-        if (g->edges[i].from != k || seen[g->edges[i].to]) continue;
-        seen[g->edges[i].to] = true;
-        if (g->edges[i].to != from) todo[left++] = g->edges[i].to;
+      for (size_t to = 0; to < n; to++) {
+        if (!g->needs[to * n + k] || seen[to]) continue;
+        seen[to] = true;
+        if (to != from) todo[left++] = to;
       }
     }
   }
@@ -337,28 +338,34 @@ static void emit(lower *l, const step *s) {
   else lower_let_at(l, s->s, s->axes, s->idx);
 }
 
+/* All that a cycle needs from outside is there. */
+static bool is_ready(const graph *g, size_t step, const bool *done) {
+  for (size_t k = 0; k < g->n; k++) {
+    if (!together(g, k, step)) continue;
+    for (size_t i = 0; i < g->n; i++)
+      if (g->needs[k * g->n + i] && !done[i] && !together(g, i, step)) return false;
+  }
+  return true;
+}
+
 static void arrange(lower *l, const step_list *list) {
   graph g = {.l = l, .steps = list->items, .n = list->n};
   if (g.n > MOST_STEPS) {
     lower_refuse(l, list->items[0].s->at, "drawing data of so many statements in an order other than theirs");
     return;
   }
+  g.needs = ARENA_ARRAY(l->mem, bool, g.n * g.n);
+  g.reaches = ARENA_ARRAY(l->mem, bool, g.n * g.n);
   connect(&g);
   spread(&g);
   bool *done = ARENA_ARRAY(l->mem, bool, g.n);
   size_t *which = ARENA_ARRAY(l->mem, size_t, g.n);
   for (size_t left = g.n; left && !l->refused;) {
     size_t next = 0, n = 0;
-    for (;; next++) { /* the first of which all that it needs is there: a cycle as a whole */
-      bool ready = !done[next];
-      for (size_t i = 0; i < g.nedges && ready; i++)
-        ready = !together(&g, g.edges[i].to, next) || done[g.edges[i].from] || together(&g, g.edges[i].from, next);
-      if (ready) break;
-    }
-    bool cycle = false;
+    while (done[next] || !is_ready(&g, next, done)) next++;
     for (size_t k = 0; k < g.n; k++)
       if (together(&g, k, next)) which[n++] = k;
-    for (size_t i = 0; i < g.nedges; i++) cycle = cycle || (together(&g, g.edges[i].from, next) && together(&g, g.edges[i].to, next));
+    const bool cycle = g.reaches[next * g.n + next];
     const bool block = n == 1 && !step_iter(&g.steps[next]) && g.steps[next].s->kind != STMT_SAMPLE && g.steps[next].s->kind != STMT_LET; /* arranged inside */
     if ((cycle && !block) || g.steps[next].part) through_time(l, &g, which, n);
     else emit(l, &g.steps[next]);

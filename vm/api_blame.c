@@ -71,7 +71,7 @@ bool api_refuse_data(aim_task *t) {
     eval_faults_clear(&w);
     all = eval_prior(&w, k, frame) && eval_density(&w, frame, part);
     if (!all || isnan(part[0] + part[1] + part[2])) continue;
-    all = all && w.faults.guard_where.file && (!guard.file || same(guard, w.faults.guard_where)); /* as of a covariance: `valid` */
+    all = w.faults.guard_where.file && (!guard.file || same(guard, w.faults.guard_where)); /* as of a covariance: `valid` */
     guard = w.faults.guard_where;
   }
   eval_worker_free(&w);
