@@ -290,6 +290,35 @@ ir_val lower_comprehension(lower *l, const ast_expr *e) {
   return ir_loop_out(l->fn, box.op, IR_STACK, 0, NULL, v);
 }
 
+bool lower_by_elements(const lower *l, const ast_expr *e) {
+  const ast_iter *iter = &e->comprehension.iter;
+  bool plain = l->arranged && !iter->cond && ty_of(e->comprehension.body)->rank == 0;
+  for (size_t k = 0; k < iter->n; k++) plain = plain && !iter->items[k].over && !iter->items[k].by;
+  return plain;
+}
+
+ir_val lower_comprehension_elem(lower *l, const ast_expr *e, const ir_val *idx) {
+  const ast_iter *iter = &e->comprehension.iter;
+  const size_t binds = l->nbind, mark = lower_mark(l);
+  for (size_t k = 0; k < iter->n; k++) {
+    const lower_range m = lower_range_measure(l, &iter->items[k]);
+    const lindex at = lower_index_at(l, idx[k]);
+    const ir_value *counter = at.base ? ir_value_of(l->fn, at.base) : NULL;
+    if (m.lo == IR_SIZE_NONE || !counter || counter->def != IR_DEF_INDEX) {
+      lower_bind(l, iter->items[k].var.sym, ir_op2(&l->b, IR_ADD_OP, idx[k], m.lo == IR_SIZE_NONE ? m.lo_val : ir_size_val(&l->b, m.lo)));
+      continue;
+    }
+    binding *b = lower_push(l, iter->items[k].var.sym, BIND_INDEX);
+    b->v = at.base;
+    b->lo = size_add(l->m->sizes, m.lo, at.offset);
+    b->extent = ir_size_of(l->fn, counter->op->u.loop->extent[counter->slot]);
+  }
+  const ir_val v = lower_scalar(l, e->comprehension.body);
+  l->nbind = binds;
+  lower_forget(l, mark);
+  return v;
+}
+
 /* ---- functions with shapes of their own */
 
 static ir_val columns(lower *l, const ast_expr *e, const check_call *c) {

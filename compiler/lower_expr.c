@@ -468,6 +468,9 @@ ir_val lower_elem(lower *l, const ast_expr *e, uint32_t n, const ir_val *idx) {
     if (lower_call_is_elementwise(l, e)) v = lower_call_elem(l, e, n, idx);
     break;
   case EXPR_INDEX: v = subscript(l, e, n, idx); break;
+  case EXPR_COMPREHENSION:
+    if (lower_by_elements(l, e)) v = lower_comprehension_elem(l, e, idx);
+    break;
   default: break;
   }
   if (!v) {
@@ -541,6 +544,9 @@ void lower_prepare(lower *l, const ast_expr *e) {
   switch (e->kind) {
   case EXPR_INT: case EXPR_REAL: case EXPR_BOOL: case EXPR_STRING: case EXPR_ALL: case EXPR_RANGE: return;
   case EXPR_NAME: return;
+  case EXPR_COMPREHENSION:
+    if (lower_by_elements(l, e)) return;
+    break;
   default: break;
   }
   if (t->rank == 0) {

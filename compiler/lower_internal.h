@@ -181,6 +181,9 @@ void lower_fn_end(lower *l, const lower_fn_scope *was);
 /* lower_ode.c */
 ir_val lower_ode(lower *l, const ast_expr *e);
 ir_val lower_comprehension(lower *l, const ast_expr *e);
+/* Where statements are arranged, elements of a comprehension may be had one by one, and may read the array that they help to draw. */
+bool lower_by_elements(const lower *l, const ast_expr *e);
+ir_val lower_comprehension_elem(lower *l, const ast_expr *e, const ir_val *idx);
 
 /* lower_loop.c */
 typedef void lower_body(lower *l, void *user);

@@ -207,6 +207,8 @@ static void visit(walk *w, const ast_expr *e, uint32_t n, const reach *at) {
     break;
   case EXPR_COMPREHENSION:
     ranges(w, &e->comprehension.iter, 0, NULL);
+    for (size_t k = 0; k < n && n == e->comprehension.iter.n && lower_by_elements(w->l, e); k++)
+      w->env[env + k].at = shifted(plus(position(w, e->comprehension.iter.items[k].lo), at[k]), -1);
     whole(w, e->comprehension.body);
     break;
   case EXPR_ARRAY:
