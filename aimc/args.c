@@ -65,7 +65,7 @@ static void add_option(args *a, const char *name, const char *value, struct argp
 
 static void set_option(args *a, char *text, struct argp_state *s) {
   char *eq = strchr(text, '=');
-  if (!eq || eq == text) argp_error(s, "--set wants OPTION=VALUE, not `%s`", text);
+  if (!eq || eq == text || *text == '-') argp_error(s, "--set wants OPTION=VALUE, not `%s`", text);
   char *end = eq;
   while (end > text + 1 && end[-1] == ' ') end--; /* as people write it: 'save = [mu]' */
   *end = '\0';

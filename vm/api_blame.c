@@ -10,6 +10,23 @@ enum { TRIES = 16 /* draws from the prior */, FRAME_TRIES = 3 };
 
 const char api_no_factor[] = "covariances of points that are equal, or nearly so, are singular up to rounding: add to the diagonal, `K + diag(rep(1e-6, N))`";
 
+/* A model of the task in the interpreter, beside its own.  Nothing but this call holds it, so memory that runs out on the way gives it back. */
+static exec_status load_apart(aim_task *t, eval_model *m /* OUT */) {
+  arena *a = t->p.mem;
+  jmp_buf *outer = a->oom, here;
+  const char *message;
+  *m = (eval_model){0};
+  a->oom = &here;
+  if (setjmp(here)) {
+    a->oom = outer;
+    eval_model_unload(m);
+    longjmp(*outer, 1);
+  }
+  const exec_status st = eval_model_load(m, &t->p, &interp_engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message);
+  a->oom = outer;
+  return st;
+}
+
 /* ---- what is made of data alone */
 
 static bool same(span a, span b) { return a.file == b.file && a.off == b.off && a.len == b.len; }
@@ -19,10 +36,9 @@ static bool blame_data(aim_task *t, const span *guard) {
   diag_list *l = &t->p.diags;
   eval_model m;
   eval_worker w;
-  const char *message;
   exec_report r = {0};
   bool found = false;
-  if (eval_model_load(&m, &t->p, &interp_engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message) == EXEC_OK) {
+  if (load_apart(t, &m) == EXEC_OK) {
     const int prepare = interp_engine.find(m.loaded, "prepare");
     if (prepare >= 0 && eval_worker_init(&w, &m, 0, &t->vm->alloc)) {
       found = interp_engine.find_nan(w.w, prepare, w.in, &r);
@@ -127,9 +143,8 @@ void api_blame_observation(aim_task *t, diag *d) {
   double *value = ARENA_ARRAY(p->mem, double, cells);
   uint8_t *never = ARENA_ARRAY(p->mem, uint8_t, cells);
   eval_model m;
-  const char *message;
   verdict v = {0};
-  if (eval_model_load(&m, p, &interp_engine, t->vm->config.isa, t->vm->config.memory, &t->vm->alloc, &message) == EXEC_OK && m.prior >= 0 && m.loglik >= 0)
+  if (load_apart(t, &m) == EXEC_OK && m.prior >= 0 && m.loglik >= 0)
     v = judge(p, &m, &t->vm->alloc, frame, value, never, cells);
   eval_model_unload(&m);
   if (!v.bad) return;

@@ -41,6 +41,27 @@ static void data_to_blame_are_named(void **state) {
   }
 }
 
+/* Each allocation failing, once and from then on: the model beside the task's own, which tells who is to blame, is given back. */
+static void memory_that_runs_out(void **state) {
+  (void)state;
+  for (size_t k = 0; k < 5; k += 4)
+    for (int persistent = 0; persistent < 2; persistent++) {
+      bool failed = true;
+      for (size_t at = 1; failed; at++) {
+        host h = {.persistent = persistent};
+        fixture f = open_task(cases[k].text, (opening){.memory = &h});
+        h.fail_at = h.calls + at;
+        aim_status st = aim_bind(f.t);
+        if (st == AIM_OK) st = aim_run(f.t, NULL);
+        failed = h.calls >= h.fail_at;
+        h.fail_at = 0;
+        assert_true(st == AIM_E_MEMORY || st == AIM_E_PROGRAM);
+        close_fixture(&f);
+        assert_int_equal(h.bytes, 0);
+      }
+    }
+}
+
 /* Unknowns with flat priors that only a sum of them tells, and such as are told, if barely. */
 static void posteriors_without_an_end_are_told(void **state) {
   (void)state;
@@ -91,6 +112,6 @@ static void predictions_out_of_range_are_placed(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(data_to_blame_are_named), cmocka_unit_test(posteriors_without_an_end_are_told), cmocka_unit_test(predictions_out_of_range_are_placed)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(data_to_blame_are_named), cmocka_unit_test(memory_that_runs_out), cmocka_unit_test(posteriors_without_an_end_are_told), cmocka_unit_test(predictions_out_of_range_are_placed)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
