@@ -74,6 +74,8 @@ static bool one_axis_more(const ctx *c, const ty_info *left, const ty_info *righ
   return same;
 }
 
+static bool ragged(const symbol *s) { return s && s->param && s->param->rows == ROWS_CELLS; }
+
 /* The shape on the right must end the shape on the left. */
 static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, drawn *d) {
   drawn_settle(c, s->sample.dist, left, d);
@@ -114,6 +116,8 @@ static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, drawn *d
     cx_help(c, g, "`*` multiplies element by element: did you mean `%s`?", text.s);
   } else if (one_axis_more(c, left, &right)) {
     cx_help(c, g, "a column of a matrix is a vector: `X[:, 1]`");
+  } else if (ragged(t->name.sym) && left->rank == 1) {
+    cx_help(c, g, "`%s` is all of its rows, one after the other; row by row it is `plate d in 1..D { %s[d] ~ ... }`", t->name.name, t->name.name);
   } else if (c->loops && right.rank > left->rank) cx_help(c, g, "inside a loop, give the arguments their subscripts too");
   return false;
 }

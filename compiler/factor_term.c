@@ -197,7 +197,7 @@ static ir_val reference(outliner *o, ir_builder *b, const ir_site *site, const i
   if (gather) {
     bool again = o->gather.n > 0 && f->ref[0].var == r.var && memcmp(&o->gather, axes, sizeof *axes) == 0;
     if (again) return f->ref[0].state;
-    if (!visible(f->fn, axes)) factors_refuse(o->g, o->op->where, "`%s` is read at a position that is not a loop's index plus a number", site->name);
+    if (!visible(f->fn, axes)) factors_refuse(o->g, o->op->where, "`%s` is read at positions of a loop inside one term, as of a `sum`; a loop of terms may be summed out: `plate i in 1..N { factor ... }`", site->name);
     if (f->nrefs) factors_refuse(o->g, o->op->where, "`%s` is read at a position from data, beside other finite unknowns", site->name);
     o->gather = *axes;
   } else if (o->gather.n) {
@@ -543,7 +543,7 @@ factor_made factor_outline(factor_graph *g, factor *f, const ir_op *op, factor_p
     for (uint32_t k = 0; k < loop->rank; k++) {
       if (f->nloops == FACTOR_MAX_LOOPS) factors_refuse(g, op->where, "this stands in more than %d loops", FACTOR_MAX_LOOPS);
       ir_size all = ir_size_of(g->model, loop->extent[k]);
-      if (all == IR_SIZE_NONE) factors_refuse(g, op->where, "this stands in a loop whose length varies");
+      if (all == IR_SIZE_NONE) factors_refuse(g, op->where, "this stands in a loop whose length varies; a loop over all with a condition may be summed out: `plate t in 2..T if t > first[i] { ... }`");
       factor_loop *l = &f->loop[f->nloops];
       *l = (factor_loop){.first = piece->first[f->nloops], .extent = piece->count[f->nloops], .dim = -1};
       l->cut = l->first != IR_SIZE_NONE;

@@ -438,6 +438,7 @@ void plan_not_summed(program *p, plan *pl) {
   for (size_t i = 0; gap && !k && i < pl->model->ndata; i++)
     if (strcmp(pl->model->data[i]->name, gap->name) == 0) at = pl->model->data[i]->at;
   diag *d = diag_add(&p->diags, DIAG_NOTE, "N0829", at, "the method is gibbs, since `%s` is discrete and cannot be summed out", name);
+  if (p->unsummed_at.file && p->unsummed_at.off != at.off) diag_point(&p->diags, d, p->unsummed_at, "for this");
   diag_note(&p->diags, d, "%s", p->unsummed);
 }
 

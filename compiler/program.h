@@ -151,6 +151,7 @@ typedef struct program {
 
   /* program_build */
   const char *unsummed;           /* SUMS_TRY: why it failed; else NULL */
+  span unsummed_at;
   ir_module *module;
   ir_fn *ir;                      /* the model function */
   ir_fn *replicas;                /* the model that draws y_rep in order, given latents (lower.h: ORDER_REPLICAS), whose outputs stand behind those of ir; or NULL */

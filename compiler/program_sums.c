@@ -75,6 +75,7 @@ bool program_collapse(program *p, ir_fn *prepare, bool most_likely, ir_fn **mode
     return ir_verify_after(plan.collapsed, "sum out") && ir_verify_after(plan.recovery, "sum out");
   }
   p->unsummed = plan.why;
+  p->unsummed_at = plan.where;
   if (p->sums == SUMS_TRY) return false;
   diag *d = diag_add(&p->diags, DIAG_ERROR, "E0833", plan.where, "the finite unknowns of this model cannot be summed out, which nuts needs");
   diag_note(&p->diags, d, "%s", plan.why);
