@@ -81,6 +81,25 @@ verdict "docs/ names each flag of the command"
 } >"$scratch/found"
 verdict "docs/stdlib.md is what the comments of the library say"
 
+# Each way to call a distribution, an overload by its parameters that the first has not, and what it has: members stand two columns in.
+awk '/^dist / {
+    line = name = substr($0, 6); sub(/\(.*/, "", name); sub(/\) on .*/, "", line); call = name "\\("
+    while (match(line, /[A-Za-z_]+:/)) {
+      p = substr(line, RSTART, RLENGTH - 1); line = substr(line, RSTART + RLENGTH)
+      if (!(name in seen)) first[name, p] = 1; else if (!((name, p) in first)) call = call ".*" p " = "
+    }
+    seen[name] = 1; print "logpdf", call
+  }
+  /^  (cdf|sample)\(/ { sub(/\(.*/, ""); print $1, call }' stdlib/prelude/*.aim | while read -r member call; do
+  case $member in
+  logpdf) in="tests/tables/densities.txt tests/tables/vectors.txt" ;;
+  cdf) in=tests/tables/cdfs.txt ;;
+  sample) in="tests/unit/dist_formulas.h tests/unit/test_vm_distributions.c tests/unit/test_vm_vector_samplers.c tests/unit/test_vm_over.c" ;;
+  esac
+  grep -qhE "$call" $in || echo "$member of $call: not in $in"
+done >"$scratch/found"
+verdict "each distribution is in the table of densities, of distribution functions, and among the samplers that are tested"
+
 # --- objects
 if [ -n "$SAN" ]; then
   skipped=5

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes vectors.txt: log densities of distributions of vectors and matrices, and of bounded and counted ones, with derivatives, by mpmath with 80 digits.
+"""Makes vectors.txt: log densities of distributions of vectors and matrices, and of bounded and counted ones, with derivatives, by mpmath with 80 digits and more.
 
 Each entry is a model with a coefficient c = 1 and real unknowns, whose factor is c times the log density; so the density is its derivative in c.  Three lines and
 rows:
@@ -219,6 +219,11 @@ def ordered(n, low, high):
 
 for k in range(1, 5):
     entry([("p", 4)], "Categorical(p)", "x", lambda v, k=k: [log(v[k - 1])], lambda: shares(4), '{"x": %d}' % k, "x: index(4)")
+for form, terms in (("%s", lambda v: normal(v[:2], v[9:], inverse(symmetric(v[3:], 2)), log(det(symmetric(v[3:], 2))))),
+                    ("cholesky = %s", lambda v: normal(v[:2], v[9:], inverse(lower(v[3:], 2) * lower(v[3:], 2).T), 2 * log(det(lower(v[3:], 2))))),
+                    ("precision = %s", lambda v: normal(v[:2], v[9:], symmetric(v[3:], 2), -log(det(symmetric(v[3:], 2)))))):
+    entry([("m", 3), ("v", 6), ("x", 2)], "PaddedMultiNormal(2, m, %s)" % (form % rows("v", 3, form[0] != "c")), "[x[1], x[2], 0.0]", terms,
+          lambda form=form: real(3) + (factor(3) if form[0] == "c" else positive(3)) + real(2, 5.0))
 entry([("x", 0)], "Flat()", "x", lambda v: [mpf(0)], lambda: real(1, 1e8))
 for counts in ([3, 0, 1, 6], [100, 250, 7, 43]):
     def wide(v, y=counts):
@@ -253,6 +258,7 @@ entry(normal_at + [("k", 0), ("x", 0)], "switch(2, [Normal(m, s), Cauchy(k, 1)])
 for at, (model, data, n, terms, point) in enumerate(D):
     if at in (0, FIRST):
         random.seed(2 + at)
+        mp.dps = 200 if at else 80  # a bound far out moves a density by 1e-60
     count = ROWS if n else 1
     print("%s\n%s\n%d %d" % (model.replace("; ;", ";"), data, n, count))
     for _ in range(count):

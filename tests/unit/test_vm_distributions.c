@@ -12,6 +12,7 @@
  *   test_vm_distributions [draws] */
 #include "tests/model_run.h"
 #include "tests/unit/dist_formulas.h"
+#include "tests/unit/sampler_check.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -23,8 +24,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static int draws = 100000;
 
 static bool discrete(const dist *d) { return d->on >= TRUTH; }
 static bool integer(const dist *d, int k) { return strcmp(d->support[k], INTEGER) == 0; }
@@ -398,48 +397,6 @@ static void test_gradients(void **state) {
 
 /* ---- samplers */
 
-/* Draws of site x of a one-line model, n of them in one plate; type has a %d for that. */
-static double *sample(const char *call, const char *type, int n, size_t cells) {
-  char text[512], array[128];
-  snprintf(array, sizeof array, type, n);
-  snprintf(text, sizeof text, "model m() { x: %s ~ %s }", array, call);
-  model_run r;
-  model_open(&r, text, NULL, NEED_PRIOR);
-  assert_int_equal(r.cells, (size_t)n * cells);
-  double *x = malloc(r.cells * sizeof *x);
-  model_prior(&r, 0x5eed, x);
-  model_close(&r);
-  return x;
-}
-
-/* 99.9999 % of chi-square with k degrees of freedom (Wilson and Hilferty). */
-static double chi_square_limit(int k) {
-  double c = 2.0 / (9.0 * k), z = 1.0 - c + 4.75342430882 * sqrt(c);
-  return k * z * z * z;
-}
-
-/* Chi-square over cells of at least 10 expected draws, and how many there are. */
-static double chi_square(const double *want, const double *count, int cells, double n, int *used) {
-  double chi = 0.0, w = 0.0, c = 0.0;
-  *used = 0;
-  for (int k = 0; k < cells; k++) {
-    w += want[k] * n;
-    c += count[k];
-    if (w < 10.0 && k + 1 < cells) continue;
-    if (w > 0.0) chi += (c - w) * (c - w) / w;
-    else if (c != 0.0) chi = INFINITY;
-    ++*used;
-    w = c = 0.0;
-  }
-  return chi;
-}
-
-static void expect_counts(const char *name, const double *want, const double *count, int cells, double n) {
-  int used;
-  double chi = chi_square(want, count, cells, n, &used);
-  if (used > 1 && chi > chi_square_limit(used - 1)) fail_msg("%s: chi-square %g over %d cells", name, chi, used);
-}
-
 /* Whether draws could come from a law with these probabilities. */
 static bool counts_fit(const double *want, const double *x, int cells, double *off) {
   static double count[2000];
@@ -477,13 +434,6 @@ static bool density_fits(model_run *r, const dist *d, const double *p, double *x
   }
   /* P(sup > c / sqrt(n)) <= 2 exp(-2 c^2). */
   return *off <= sqrt(log(2e6) / 2.0) / sqrt(draws);
-}
-
-/* The twin of every sampler: one draw in five is the lesser of two, which moves the distribution function F by F (1 - F) / 5, 0.05 at the median. */
-static double *twin_of(const double *x) {
-  double *t = malloc((size_t)draws * sizeof *t);
-  for (int i = 0; i < draws; i++) t[i] = i % 5 == 0 && i + 1 < draws && x[i + 1] < x[i] ? x[i + 1] : x[i];
-  return t;
 }
 
 /* Chi-square of the twin's probabilities on those that are right. */
@@ -577,14 +527,6 @@ static void test_truncated_counts(void **state) {
 static double normal_above(double x) { return erfc(x / sqrt(2.0)); }
 static double gamma_above(double x) { return (1.0 + x) * exp(-x); }
 static double cauchy_above(double x) { return atan2(1.0, x); }
-
-/* Whether x, n of them, are uniform (Kolmogorov-Smirnov, a false alarm of 1e-6). */
-static bool uniforms(double *x, int n) {
-  double worst = 0.0;
-  qsort(x, (size_t)n, sizeof *x, by_value);
-  for (int i = 0; i < n; i++) worst = fmax(worst, fabs(x[i] - (i + 0.5) / n));
-  return worst <= sqrt(log(2e6) / 2.0) / sqrt(n);
-}
 
 /* Draws of a tail, by the share of the mass above or below them, and the point itself for a twin that takes the tail for exponential. */
 static void expect_tail(const char *call, const char *type, double (*mass)(double), double end, double other, double sign) {
@@ -787,111 +729,11 @@ static void test_categorical(void **state) {
   }
 }
 
-/* ---- samplers of vectors and matrices: the means of functions of the draws, within 4.9 of their own standard errors */
-
-static double corr_square(const double *x) { return x[1] * x[1] + x[2] * x[2] + x[5] * x[5]; }
-static double corr_det(const double *x) { return 1 + 2 * x[1] * x[2] * x[5] - x[1] * x[1] - x[2] * x[2] - x[5] * x[5]; }
-static double factor_corner(const double *x) { return x[6] * x[6]; }
-static double factor_diagonal(const double *x) { return x[4] * x[4]; }
-static double first(const double *x) { return x[0]; }
-static double second(const double *x) { return x[1]; }
-static double last_of_two(const double *x) { return x[3]; }
-static double trace_square(const double *x) { return x[0] * x[0] + x[3] * x[3] + 2 * x[1] * x[1]; }
-static double square(const double *x) { return x[0] * x[0]; }
-static double product(const double *x) { return x[0] * x[1]; }
-static double third_square(const double *x) { return x[2] * x[2]; }
-
-static void expect_mean(const char *call, const char *type, size_t cells, double (*f)(const double *), double want) {
-  double *x = sample(call, type, draws, cells), sum = 0.0, squares = 0.0;
-  for (int i = 0; i < draws; i++) {
-    double v = f(x + (size_t)i * cells);
-    sum += v;
-    squares += v * v;
-  }
-  free(x);
-  double mean = sum / draws, error = sqrt((squares / draws - mean * mean) / draws);
-  if (!(fabs(mean - want) <= 4.9 * error + 1e-12)) fail_msg("%s: mean %g, not %g within %g", call, mean, want, error);
-}
-
-static void test_vector_samplers(void **state) {
-  (void)state;
-  /* An off-diagonal element of LKJ(eta) is Beta on (-1, 1) with both parameters eta - 1 + K / 2; the determinant is a product of
-   * Betas: E[1 - w^2] = 2 b / (2 b + 1) for a partial correlation with parameter b. */
-  expect_mean("LKJ(2)", "corr(3)[%d]", 9, corr_square, 3.0 / (2 * 2.5 + 1));
-  expect_mean("LKJ(2)", "corr(3)[%d]", 9, corr_det, pow(2 * 2.5 / (2 * 2.5 + 1), 2) * (2 * 2.0 / (2 * 2.0 + 1)));
-  expect_mean("LKJCholesky(2)", "cholesky_corr(3)[%d]", 9, factor_corner, 1.0 / 6);
-  expect_mean("LKJCholesky(2)", "cholesky_corr(3)[%d]", 9, factor_diagonal, 5.0 / 6);
-  /* Wishart: E X = nu V, E tr(X X) = nu (nu + 1) tr(V V) + nu (tr V)^2. */
-  expect_mean("Wishart(4.5, [[2.0, 0.5], [0.5, 1.0]])", "cov(2)[%d]", 4, first, 9.0);
-  expect_mean("Wishart(4.5, [[2.0, 0.5], [0.5, 1.0]])", "cov(2)[%d]", 4, second, 2.25);
-  expect_mean("Wishart(4.5, [[2.0, 0.5], [0.5, 1.0]])", "cov(2)[%d]", 4, last_of_two, 4.5);
-  expect_mean("Wishart(4.5, [[2.0, 0.5], [0.5, 1.0]])", "cov(2)[%d]", 4, trace_square, 4.5 * 5.5 * 5.5 + 4.5 * 9);
-  expect_mean("InvWishart(9, [[2.0, 0.5], [0.5, 1.0]])", "cov(2)[%d]", 4, first, 2.0 / 6);
-  expect_mean("InvWishart(9, [[2.0, 0.5], [0.5, 1.0]])", "cov(2)[%d]", 4, second, 0.5 / 6);
-  expect_mean("InvWishart(9, [[2.0, 0.5], [0.5, 1.0]])", "cov(2)[%d]", 4, last_of_two, 1.0 / 6);
-  expect_mean("ZeroSumNormal(2)", "sum_to_zero(3)[%d]", 3, square, 4.0 * 2 / 3);
-  expect_mean("ZeroSumNormal(2)", "sum_to_zero(3)[%d]", 3, product, -4.0 / 3);
-  expect_mean("RandomWalk(1, 2)", "real[%d, 3]", 3, square, 1 + 4.0);
-  expect_mean("RandomWalk(1, 2)", "real[%d, 3]", 3, third_square, 1 + 12.0);
-  expect_mean("MultiStudentT(9, [1.0, -2.0], [[4.0, 1.2], [1.2, 1.0]])", "real[%d, 2]", 2, product, -2 + 1.2 * 9 / 7);
-  expect_mean("MultiStudentT(9, [1.0, -2.0], cholesky = [[2.0, 0.0], [0.6, 0.8]])", "real[%d, 2]", 2, product, -2 + 1.2 * 9 / 7);
-  expect_mean("MultiNormal([1.0, -2.0], precision = [[1.0, 0.6], [0.6, 1.0]])", "real[%d, 2]", 2, product, -2 - 0.6 / 0.64);
-  static const char *const corners[] = {"[[4.0, 1.2, 9.0], [1.2, 1.0, 9.0], [9.0, 9.0, -1.0]]", "cholesky = [[2.0, 0.0, 0.0], [0.6, 0.8, 0.0], [9.0, 9.0, 2.0]]",
-                                        "precision = [[0.390625, -0.46875, 0.0], [-0.46875, 1.5625, 9.0], [9.0, 9.0, -1.0]]"};
-  for (int k = 0; k < 3; k++) {
-    char call[160];
-    snprintf(call, sizeof call, "PaddedMultiNormal(2, [1.0, -2.0, 7.0], %s)", corners[k]);
-    expect_mean(call, "real[%d, 3]", 3, square, 5);
-    expect_mean(call, "real[%d, 3]", 3, product, -2 + 1.2);
-    expect_mean(call, "real[%d, 3]", 3, third_square, 0);
-  }
-  expect_mean("Multinomial(10, [0.2, 0.3, 0.5])", "int[%d, 3]", 3, square, 4 + 1.6);
-  expect_mean("Multinomial(10, [0.2, 0.3, 0.5])", "int[%d, 3]", 3, product, 6 - 0.6);
-  /* Variances of a multinomial, times (n + A) / (1 + A). */
-  expect_mean("DirichletMultinomial(10, [0.4, 0.6, 1.0])", "int[%d, 3]", 3, square, 4 + 1.6 * 4);
-  expect_mean("DirichletMultinomial(10, [0.4, 0.6, 1.0])", "int[%d, 3]", 3, product, 6 - 0.6 * 4);
-}
-
-/* Sums over all compositions of n, and over the levels of an ordered variable. */
-static void test_vector_counts(void **state) {
-  (void)state;
-  static const char *const calls[] = {"Multinomial(6, [0.2, 0.3, 0.5])", "DirichletMultinomial(6, [0.4, 0.6, 1.0])"};
-  for (int k = 0; k < 2; k++) {
-    char text[256];
-    snprintf(text, sizeof text, "model m() { x: int<lower = -1, upper = 9>[3] ~ Flat()\n factor logpdf(%s, x) }", calls[k]);
-    model_run r;
-    model_open(&r, text, NULL, NEED_DENSITY);
-    double sum = 0.0, part[3];
-    for (int a = -1; a <= 7; a++)
-      for (int b = -1; b <= 7; b++)
-        for (int c = -1; c <= 7; c++) sum += exp(model_density(&r, (double[3]){a, b, c}, part));
-    assert_true(fabs(sum - 1.0) <= 1e-13);
-    double want = k ? lgamma(7) + lgamma(2) - lgamma(8) + lgamma(1.4) - lgamma(0.4) + lgamma(2.6) - lgamma(0.6) - lgamma(3) + lgamma(4) - lgamma(1) - lgamma(4)
-                    : log(60 * 0.2 * 0.09 * 0.125);
-    assert_true(fabs(model_density(&r, (double[3]){1, 2, 3}, part) - want) <= 1e-13);
-    model_close(&r);
-  }
-  model_run r;
-  model_open(&r, "model m() { e ~ Flat()\n c: real[2] ~ Flat()\n x: index(3) ~ Flat()\n factor logpdf(OrderedLogistic(e, c), x) }", NULL, NEED_DENSITY);
-  double sum = 0.0, part[3], upper[3];
-  for (int v = 0; v < 3; v++) sum += upper[v] = exp(model_density(&r, (double[4]){0.3, -1, 2, 1 + v}, part));
-  assert_true(fabs(sum - 1.0) <= 1e-15 * 4 && fabs(upper[2] - 1 / (1 + exp(1.7))) <= 1e-15 && fabs(upper[0] - 1 / (1 + exp(1.3))) <= 1e-15);
-  assert_true(fabs(model_density(&r, (double[4]){300, -1, 2, 2}, part) - (-298 + log1p(-exp(-3.0)))) <= 1e-12);
-  assert_true(model_density(&r, (double[4]){0, 2, 1, 1}, part) == -INFINITY && r.report.guards > 0);
-  model_close(&r);
-  double *x = sample("OrderedLogistic(0.3, [-1.0, 2.0])", "index(3)[%d]", draws, 1), count[3] = {0};
-  for (int i = 0; i < draws; i++) count[(int)x[i] - 1]++;
-  expect_counts("OrderedLogistic", upper, count, 3, draws);
-  free(x);
-}
-
 int main(int argc, char **argv) {
   if (argc > 1) draws = atoi(argv[1]);
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_extremes), cmocka_unit_test(test_outside),
                                      cmocka_unit_test(test_sums), cmocka_unit_test(test_cdfs), cmocka_unit_test(test_gradients), cmocka_unit_test(test_samplers),
                                      cmocka_unit_test(test_truncated_samplers), cmocka_unit_test(test_truncated_counts), cmocka_unit_test(test_tail_samplers), cmocka_unit_test(test_ordered_samplers), cmocka_unit_test(test_dirichlet), cmocka_unit_test(test_multi_normal),
-      cmocka_unit_test(test_probabilities),
-      cmocka_unit_test(test_categorical), cmocka_unit_test(test_vector_samplers),
-                                     cmocka_unit_test(test_vector_counts)};
+                                     cmocka_unit_test(test_probabilities), cmocka_unit_test(test_categorical)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -293,14 +293,17 @@ static void test_vector_distributions(void **state) {
       {"model m() { x: real[3] ~ RandomWalk(0.5, 1.2) }", 1, false, 0},
       {"model m() { x ~ MultiNormal([0.3, -1.0], precision = [[2.0, 0.5], [0.5, 1.0]]) }", 1, false, 0},
       {"model m() { x ~ MultiNormal([0.3, -1.0], [[2.0, 0.5], [0.5, 1.0]]) }", 1, false, 0},
+      {"model m() { x ~ MultiNormal([0.3, -1.0], cholesky = [[1.4, 0.0], [0.3, 1.0]]) }", 1, false, 0},
       {"model m() { R: corr(2) ~ LKJ(2.5) }", 1, false, 17},
       {"model m() { R: corr(3) ~ LKJ(1.5) }", 1, false, 8},
       {"model m() { L: cholesky_corr(2) ~ LKJCholesky(2.5) }", 1, false, 17},
       {"model m() { L: cholesky_corr(3) ~ LKJCholesky(0.8) }", 1, false, 17},
       {"model m() { X: cov(1) ~ Wishart(2.5, [[0.7]]) }", 1, false, 60},
+      {"model m() { X: cov(1) ~ InvWishart(2.5, [[0.7]]) }", 1, false, 60},
   };
   RUN(cases);
   check_integral("model m() { X: cov(2) ~ Wishart(4.5, [[2.0, 0.5], [0.5, 1.0]]) }", 1, false, 30, 1e-4);
+  check_integral("model m() { X: cov(2) ~ InvWishart(5.5, [[2.0, 0.5], [0.5, 1.0]]) }", 1, false, 30, 1e-4);
   check_integral("model m() { x ~ MultiStudentT(5, [0.3, -1.0], [[2.0, 0.5], [0.5, 1.0]]) }", 1, true, 1e300, 1e-8);
   check_integral("model m() { x ~ MultiStudentT(5, [0.3, -1.0], cholesky = [[1.0, 0.0], [0.5, 1.0]]) }", 1, true, 1e300, 1e-8);
 }
