@@ -4,6 +4,8 @@
  * The right side may be repeated along leading axes of the left, never the other way round. */
 #include "compiler/check_state.h"
 
+#include "lang/ast_copy.h"
+
 check_site *site_add(ctx *c, symbol *s, ir_site_role role, const ty_info *type, span at) {
   if (!c->model) return NULL;
   if (s->site == 0) {
@@ -356,6 +358,34 @@ static symbol *elements_drawn(ctx *c, elements *e, const ast_target *t, ir_site_
   return sym;
 }
 
+/* How an array is read: by elements whose places are sums of names and numbers, as y[t - 1] is; or as the data that they are. */
+typedef struct lags {
+  const char *array;
+  bool steps, other;
+} lags;
+
+static bool is_step(const ast_expr *e) {
+  if (e->kind == EXPR_BINARY) return (e->binary.op == OP_ADD || e->binary.op == OP_SUB) && is_step(e->binary.lhs) && is_step(e->binary.rhs);
+  return e->kind == EXPR_NAME || e->kind == EXPR_INT;
+}
+
+static ast_expr *note_lag(ast_copier *k, const ast_expr *e) {
+  lags *l = k->user;
+  if (e->kind == EXPR_NAME && e->name.name == l->array) l->other = true;
+  if (e->kind != EXPR_INDEX || e->index.base->kind != EXPR_NAME || e->index.base->name.name != l->array) return NULL;
+  l->steps = true;
+  for (size_t i = 0; i < e->index.subs.n; i++) l->other |= !is_step(e->index.subs.items[i]);
+  return (ast_expr *)e;
+}
+
+/* Whether what stands in front of statement n of a block reads the array that it continues step by step. */
+static bool read_by_steps(ctx *c, const ast_block *body, size_t n) {
+  lags l = {.array = body->items[n]->sample.target.name.name};
+  ast_copier k = {.mem = c->a, .user = &l, .expr = note_lag};
+  for (size_t i = 0; i < n; i++) (void)ast_copy_stmt(&k, body->items[i]);
+  return l.steps && !l.other;
+}
+
 void forecasts_begin(ctx *c, const ast_block *body) {
   for (size_t i = 0; i < body->n; i++) {
     const ast_stmt *s = body->items[i];
@@ -363,6 +393,7 @@ void forecasts_begin(ctx *c, const ast_block *body) {
     if (s->kind != STMT_SAMPLE || s->sample.iter.n || !t->subs.n) continue;
     symbol *sym = ptr_map_get(&c->names, t->name.name);
     if (!sym || (sym->kind != SYM_DATA && sym->kind != SYM_LATENT) || !sym->type || ty_is_error(sym->type)) continue;
+    if (!read_by_steps(c, body, i)) continue;
     elements *e = elements_of(c, t, true, sym);
     if (e && !elements_symbol(e)) elements_drawn(c, e, t, IR_PREDICTED, SYM_PREDICT, sym);
   }

@@ -395,7 +395,7 @@ void order_drawn(ctx *c, const ast_target *t);
 void check_block(ctx *c, ast_block *b);
 void check_stmt(ctx *c, ast_stmt *s);
 void check_sample(ctx *c, ast_stmt *s);
-/* Of a loop in `predict`: what stands in front of a statement that continues an array reads that array as it is continued. */
+/* Of a loop in `predict`: what stands in front of a statement that continues an array, and reads it step by step, reads it as it is continued. */
 void forecasts_begin(ctx *c, const ast_block *body);
 void check_let(ctx *c, ast_stmt *s);
 /* Notes what t observes of the data sym, and reports what was observed already.  True when that cannot be told before the data are bound:
