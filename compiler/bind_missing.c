@@ -49,6 +49,14 @@ static const char *why_not_given(const binder *b, const symbol *s, const char **
   return fixed ? NULL : "it is on a support that only the run knows";
 }
 
+/* Whether the rows of a ragged array are observed as wholes (compiler/check_row_matrices.c). */
+static bool rows_drawn(const binder *b, const symbol *s) {
+  const char *rows = arena_printf(b->a, "%s.rows", s->name);
+  for (size_t k = 0; k < b->model->nsites; k++)
+    if (strcmp(b->model->sites[k].sym->name, rows) == 0) return true;
+  return false;
+}
+
 /* Why the missing values of y can have no place in the model, and the way out; or NULL, and whether they are latent. */
 static const char *why_not(const binder *b, const symbol *s, bool *latent, const char **help) {
   if (s->kind == SYM_LATENT) {
@@ -63,6 +71,10 @@ static const char *why_not(const binder *b, const symbol *s, bool *latent, const
     return "the tables of an agent are known";
   }
   if (!site || !site->on) {
+    if (rows_drawn(b, s)) {
+      *help = "leave such elements out of their rows, whose lengths may differ: what is left of a normal row is normal";
+      return "its rows are drawn at once";
+    }
     *help = arena_printf(b->a, "give it a distribution, `%s ~ ...`, or leave such rows out of the data", s->name);
     return "no statement gives it a distribution";
   }

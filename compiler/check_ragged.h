@@ -43,6 +43,7 @@ typedef struct row_scope {
   const row_name *names;
   ast_block *before;    /* statements that are to run before the one at hand; NULL: it is in no block */
   const ast_range *row; /* `d in 1..D` of the loop whose body that block is, or NULL */
+  const ast_range *over; /* the nearest `d in 1..D` around it, also where conditions or a filter stand between */
   unsigned shields;     /* conditions and local names around the expression: nothing goes before the statement then */
   unsigned fn, depth;   /* of the function whose body is copied; how many are around it */
   const ast_expr *skip;

@@ -357,7 +357,7 @@ ast_expr *ragged_reduce(ragged *g, const ast_expr *call) {
 
 /* The rows, where the target is one of them, `w[d]` of data or `w[d, 1..len[d]]`, in the loop over d. */
 static ragged_rows *rows_of_target(const ragged *g, const row_scope *s, const ast_target *t) {
-  const char *d = s->row ? s->row->var.name : NULL, *extent = s->row ? ragged_name(s->row->hi) : NULL;
+  const char *d = s->over ? s->over->var.name : NULL, *extent = s->over ? ragged_name(s->over->hi) : NULL;
   if (!d || !extent || t->subs.n == 0 || ragged_name(t->subs.items[0]) != d) return NULL;
   ragged_rows *r = ragged_rows_of(g, t->name.name);
   const ast_expr *part = t->subs.n == 2 ? t->subs.items[1] : NULL;
@@ -381,7 +381,7 @@ static ast_stmt *walk(row_scope *s, const ragged_rows *r, const ast_stmt *x) {
   const ast_expr *start = argument_of(x->sample.dist, "start", 0), *sigma = argument_of(x->sample.dist, "sigma", 1);
   if (!start || !sigma || x->sample.dist->call.args.n != 2 || t->type) return NULL;
   const span at = x->sample.dist->at;
-  const char *d = s->row->var.name, *n = fresh(g, "n");
+  const char *d = s->over->var.name, *n = fresh(g, "n");
   ast_expr *len = ast_new_expr(g->a, EXPR_INDEX, at), *before = ast_new_expr(g->a, EXPR_INDEX, at);
   len->index.base = ast_new_name(g->a, r->len, at);
   before->index.base = ast_new_name(g->a, t->name.name, at);
@@ -419,7 +419,7 @@ static ast_expr *padded_dist(row_scope *s, const ragged_rows *r, const ast_expr 
   if ((!normal && !counts) || dist->call.args.n != 2) return NULL;
   ast_expr *call = ast_new_call(g->a, intern(g->p->names, normal ? "PaddedMultiNormal" : "Multinomial"), dist->at);
   if (normal) {
-    ast_expr *len = ast_new_expr(g->a, EXPR_INDEX, dist->at), *d = ast_new_name(g->a, s->row->var.name, dist->at);
+    ast_expr *len = ast_new_expr(g->a, EXPR_INDEX, dist->at), *d = ast_new_name(g->a, s->over->var.name, dist->at);
     len->index.base = ast_new_name(g->a, r->len, dist->at);
     ARENA_PUSH(g->a, len->index.subs.items, len->index.subs.n, len->index.subs.cap, d);
     len->depth = 2;
@@ -432,8 +432,8 @@ static ast_expr *padded_dist(row_scope *s, const ragged_rows *r, const ast_expr 
     const unsigned axes = ragged_axes(g, a->value, n), want = counts ? is_p : a->name.name ? 1 + (strcmp(a->name.name, "mu") != 0) : 1 + (unsigned)k;
     if (axes != want) {
       diag *x = ragged_refuse(g, a->value->at, want == 2 ? "this is no matrix over the elements of the row" : want == 1 ? "this is not as long as the row" : "this has a value for each element of a row, and has to be one number");
-      if (x && want == 2) diag_help(g->p->diags, x, "it has a row and a column for each element, as `gp_exp_quad(distances(x[%s], x[%s]), 1, 1)` and `diag(rep(1, %s[%s]))` have", s->row->var.name, s->row->var.name, r->len, s->row->var.name);
-      if (x && want == 1) diag_help(g->p->diags, x, "one value for all is `rep(m, %s[%s])`; an expression for each, `[... for i in 1..%s[%s]]`", r->len, s->row->var.name, r->len, s->row->var.name);
+      if (x && want == 2) diag_help(g->p->diags, x, "it has a row and a column for each element, as `gp_exp_quad(distances(x[%s], x[%s]), 1, 1)` and `diag(rep(1, %s[%s]))` have; a function gives it as one expression, `[... for i in 1..N, j in 1..N]`", s->over->var.name, s->over->var.name, r->len, s->over->var.name);
+      if (x && want == 1) diag_help(g->p->diags, x, "one value for all is `rep(m, %s[%s])`; an expression for each, `[... for i in 1..%s[%s]]`", r->len, s->over->var.name, r->len, s->over->var.name);
       return ast_new_expr(g->a, EXPR_ERROR, dist->at);
     }
     ast_expr *value = want ? rectangle(s, "m", a->value) : plain_copy(g, a->value);
@@ -504,7 +504,7 @@ ast_stmt *ragged_draw_row(row_scope *s, const ast_stmt *x, bool predicted) {
   if (x->kind != STMT_SAMPLE) return NULL;
   ast_stmt *label = draw_label(s, x);
   if (label) return label;
-  if (!s->row || !ragged_draws_array(g, x->sample.dist)) return NULL;
+  if (!s->over || !ragged_draws_array(g, x->sample.dist)) return NULL;
   const ast_target *t = &x->sample.target;
   ragged_rows *r = rows_of_target(g, s, t);
   const bool data = r && ragged_is_data(g, t->name.name);
@@ -512,9 +512,9 @@ ast_stmt *ragged_draw_row(row_scope *s, const ast_stmt *x, bool predicted) {
     ragged_add_array(g, r, t->name.name);
     return walk(s, r, x);
   }
-  if (!r && predicted && t->subs.n == 1 && ragged_name(t->subs.items[0]) == s->row->var.name) r = rows_of_arguments(g, x->sample.dist);
+  if (!r && predicted && t->subs.n == 1 && ragged_name(t->subs.items[0]) == s->over->var.name) r = rows_of_arguments(g, x->sample.dist);
   else if (!data) return NULL;
-  if (!r || ragged_name(s->row->hi) != r->extent) return NULL;
+  if (!r || ragged_name(s->over->hi) != r->extent) return NULL;
   ast_expr *dist = padded_dist(s, r, x->sample.dist);
   if (!dist) return NULL;
   ast_stmt *y = ARENA_NEW(g->a, ast_stmt);
@@ -522,6 +522,6 @@ ast_stmt *ragged_draw_row(row_scope *s, const ast_stmt *x, bool predicted) {
   y->sample.dist = dist;
   if (dist->kind == EXPR_ERROR || !data) return y; /* a prediction fills the beginning of each row of a matrix */
   y->sample.target = (ast_target){.name = {.name = rows_in_matrix(g, r, t), .at = t->name.at}, .at = t->at};
-  ARENA_PUSH(g->a, y->sample.target.subs.items, y->sample.target.subs.n, y->sample.target.subs.cap, ast_new_name(g->a, s->row->var.name, t->at));
+  ARENA_PUSH(g->a, y->sample.target.subs.items, y->sample.target.subs.n, y->sample.target.subs.cap, ast_new_name(g->a, s->over->var.name, t->at));
   return y;
 }

@@ -290,7 +290,13 @@ static void append(slices *s, ast_block *b, const ast_block *more) {
   for (size_t i = 0; i < more->n; i++) ARENA_PUSH(s->g->a, b->items, b->n, b->cap, more->items[i]);
 }
 
+/* `d in 1..D`, where it is all that a loop runs over. */
+static const ast_range *rows_range(const ast_iter *it) {
+  return it->n == 1 && it->items[0].hi && !it->items[0].by && ragged_is_one(it->items[0].lo) ? &it->items[0] : NULL;
+}
+
 static void write_block(slices *s, ast_block *b, const ast_range *row);
+
 
 /* A part of the model that is given rows, as its statements; of `r[d] ~ m(w[d]) for d in 1..D` in a plate. */
 static bool write_row_part(slices *s, const ast_stmt *x, ast_block *out) {
@@ -304,9 +310,12 @@ static bool write_row_part(slices *s, const ast_stmt *x, ast_block *out) {
   if (!part) return false;
   const bool loop = x->sample.iter.n > 0;
   const ast_range *row = !loop ? s->scope->row : x->sample.iter.n == 1 && !x->sample.iter.cond ? &x->sample.iter.items[0] : NULL;
+  const ast_range *over = s->scope->over;
+  if (loop && rows_range(&x->sample.iter)) s->scope->over = rows_range(&x->sample.iter);
   s->g->parts++;
   write_block(s, part, row);
   s->g->parts--;
+  s->scope->over = over;
   s->scope->names = names;
   if (!loop) {
     append(s, out, part);
@@ -327,7 +336,9 @@ static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
   ast_block *first = block_at(s, x->at), *then = block_at(s, x->at);
   ast_copier values = ragged_value_copier(scope);
   const bool iter = x->kind == STMT_SAMPLE && x->sample.iter.n > 0;
-  if (iter) scope->row = x->sample.iter.n == 1 && !x->sample.iter.cond ? &x->sample.iter.items[0] : NULL;
+  const ast_range *over = scope->over;
+  if (iter) scope->row = x->sample.iter.cond ? NULL : rows_range(&x->sample.iter);
+  if (iter && rows_range(&x->sample.iter)) scope->over = rows_range(&x->sample.iter);
   scope->before = first;
   ast_stmt *y = ast_copy_stmt(&values, x);
   const bool gone = write_let(s, y);
@@ -348,6 +359,7 @@ static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
   if (!gone) y = write_elements(s, y);
   scope->before = NULL;
   scope->row = row;
+  scope->over = over;
   if (gone || !iter || (then->n == 0 && y->kind == STMT_SAMPLE)) {
     append(s, out, then);
     if (!gone) ARENA_PUSH(s->g->a, out->items, out->n, out->cap, y);
@@ -379,10 +391,13 @@ static void write_block(slices *s, ast_block *b, const ast_range *row) {
     case STMT_PLATE:
     case STMT_FOR: {
       const ast_iter *it = x->kind == STMT_PLATE ? &x->plate.iter : &x->for_.iter;
+      const ast_range *over = scope->over;
+      if (rows_range(it)) scope->over = rows_range(it);
       const unsigned here = loops_in_rows(s->g, it);
       s->inside += here;
-      write_block(s, x->kind == STMT_PLATE ? x->plate.body : x->for_.body, it->n == 1 && !it->cond && it->items[0].hi && !it->items[0].by && ragged_is_one(it->items[0].lo) ? &it->items[0] : NULL);
+      write_block(s, x->kind == STMT_PLATE ? x->plate.body : x->for_.body, it->cond ? NULL : rows_range(it));
       s->inside -= here;
+      scope->over = over;
       break;
     }
     case STMT_IF:
