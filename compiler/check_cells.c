@@ -15,8 +15,10 @@
 ragged_rows *ragged_loop_of(const ragged *g, const ast_iter *it, size_t *k) {
   for (*k = 0; *k + 1 < it->n; (*k)++) {
     const ast_range *d = &it->items[*k], *n = d + 1;
-    if (!ragged_is_one(d->lo) || !n->lo || n->lo->kind != EXPR_INT || n->lo->integer.value < 1 || d->by || n->by || d->over || n->over) continue;
-    const char *len = ragged_lengths(n->hi, d->var.name), *extent = ragged_name(d->hi);
+    bool down;
+    if (!ragged_is_one(d->lo) || !n->lo || d->by || d->over) continue;
+    const char *len = ragged_runs(n, d->var.name, &down), *extent = ragged_name(d->hi);
+    if (!down && (n->lo->kind != EXPR_INT || n->lo->integer.value < 1)) continue;
     ragged_rows *r = len ? ragged_rows_by(g, len, extent) : NULL;
     if (r) return r;
   }
@@ -27,8 +29,9 @@ typedef struct writer {
   ragged *g;
   ragged_rows *r;
   const char *d, *n, *cell;
-  int64_t least; /* n is never below it here */
-  int64_t exact; /* what n is here; 0: not known */
+  bool down;     /* the loop goes through rows from their ends, and places are counted from there: 1 is len[d] */
+  int64_t least; /* the place of n is never below it here */
+  int64_t exact; /* what it is here; 0: not known */
   bool chosen;   /* inside a condition that reads n */
   const ast_block *body; /* of the loop, or the one statement `of`; both NULL in a sum */
   const ast_stmt *of;
@@ -82,17 +85,25 @@ static ast_expr *place_of(ragged *g, const ragged_rows *r, const ast_expr *d, co
 
 static bool whole_sub(const ast_expr *e) { return e->kind != EXPR_ALL && e->kind != EXPR_RANGE; }
 
-/* n, or n plus *by. */
+/* The place that an expression names by a number, from the side that the loop begins at; 0: none. */
+static int64_t place_named(const writer *w, const ast_expr *e) {
+  int64_t less;
+  if (w->down) return ragged_is_end(e, w->r->len, w->d, &less) ? less + 1 : 0;
+  return e->kind == EXPR_INT && e->integer.value > 0 ? e->integer.value : 0;
+}
+
+/* The place of n, or *by behind it. */
 static bool is_column(const writer *w, const ast_expr *e, int64_t *by) {
   *by = 0;
   if (ragged_name(e) == w->n) return true;
-  if (e->kind == EXPR_INT && w->exact && e->integer.value <= w->exact) {
-    *by = e->integer.value - w->exact;
+  const int64_t named = w->exact ? place_named(w, e) : 0;
+  if (named && named <= w->exact) {
+    *by = named - w->exact;
     return true;
   }
   if (e->kind != EXPR_BINARY || (e->binary.op != OP_ADD && e->binary.op != OP_SUB)) return false;
   if (ragged_name(e->binary.lhs) != w->n || e->binary.rhs->kind != EXPR_INT) return false;
-  *by = e->binary.op == OP_ADD ? e->binary.rhs->integer.value : -e->binary.rhs->integer.value;
+  *by = (e->binary.op == OP_ADD) != w->down ? e->binary.rhs->integer.value : -e->binary.rhs->integer.value;
   return true;
 }
 
@@ -131,10 +142,12 @@ static ast_expr *subscript(ast_copier *c, const ragged_rows *r, const char *arra
   if (w->r == r && w->d && ragged_name(d) == w->d && is_column(w, n, &by)) {
     ast_expr *cell = ast_new_name(g->a, w->cell, at);
     if (by == 0) return cell;
-    if (by < 0 && w->least + by >= 1) return ragged_binary(g, OP_SUB, cell, ast_new_int(g->a, -by, at));
+    if (by < 0 && w->least + by >= 1) return ragged_binary(g, w->down ? OP_ADD : OP_SUB, cell, ast_new_int(g->a, -by, at));
     if (!ragged_is_data(g, array) && !(w->chosen && !sets_here(w, array))) {
       diag *e = ragged_refuse(g, at, "it cannot be told that row `%s` of `%s` has such an element", w->d, array);
-      if (e && by < 0) diag_help(g->p->diags, e, "start the loop at %lld, or choose: `if %s <= %lld { ... } else { ... }`", 1 - (long long)by, w->n, -(long long)by);
+      if (e && by < 0 && w->down) diag_help(g->p->diags, e, "start the loop at `%s[%s] - %lld`", r->len, w->d, -(long long)by);
+      else if (e && w->down) diag_help(g->p->diags, e, "read elements that earlier iterations have set, `%s[%s, %s + 1]`", array, w->d, w->n);
+      else if (e && by < 0) diag_help(g->p->diags, e, "start the loop at %lld, or choose: `if %s <= %lld { ... } else { ... }`", 1 - (long long)by, w->n, -(long long)by);
       else if (e && !sets_here(w, array)) diag_help(g->p->diags, e, "choose: `if %s <= %s[%s] - %lld { ... } else { ... }`", w->n, r->len, w->d, (long long)by);
       else if (e) diag_help(g->p->diags, e, "read elements that earlier iterations have set, `%s[%s, %s - 1]`", array, w->d, w->n);
       return cell;
@@ -153,9 +166,17 @@ static ast_expr *subscript(ast_copier *c, const ragged_rows *r, const char *arra
   return place_of(g, r, ast_copy_expr(c, d), ast_copy_expr(c, n));
 }
 
+/* Whether the place of n `op` a number holds. */
+static ast_expr *column_is(const writer *w, ast_op op, int64_t n, span at) {
+  ragged *g = w->g;
+  ast_expr *col = at_cell(w, w->r->col, at);
+  if (w->down) col = ragged_binary(g, OP_ADD, ragged_binary(g, OP_SUB, element(g, w->r->len, at_cell(w, w->r->row, at)), col), ast_new_int(g->a, 1, at));
+  return ragged_binary(g, op, col, ast_new_int(g->a, n, at));
+}
+
 /* e where the condition of w holds, else what stands in for it: nothing is read that is not there. */
 static ast_expr *where_held(const writer *w, ast_expr *e, ast_expr *other) {
-  return w->only == OP_NOT ? e : choice(w->g, ragged_binary(w->g, w->only, at_cell(w, w->r->col, e->at), ast_new_int(w->g->a, w->since, e->at)), e, other);
+  return w->only == OP_NOT ? e : choice(w->g, column_is(w, w->only, w->since, e->at), e, other);
 }
 
 static ast_exprs subscripts(ast_copier *c, const ragged_rows *r, const char *array, const ast_exprs *subs, span at) {
@@ -177,9 +198,11 @@ static int64_t least_where(const writer *w, const ast_expr *c, bool holds) {
     int64_t a = least_where(w, c->binary.lhs, true), b = least_where(w, c->binary.rhs, true);
     return a > b ? a : b;
   }
-  if (!w->n || ragged_name(c->binary.lhs) != w->n || c->binary.rhs->kind != EXPR_INT) return w->least;
-  int64_t k = c->binary.rhs->integer.value, n = w->least;
-  switch (c->binary.op) {
+  int64_t k = w->n && ragged_name(c->binary.lhs) == w->n ? w->down || c->binary.rhs->kind != EXPR_INT ? place_named(w, c->binary.rhs) : c->binary.rhs->integer.value : 0, n = w->least;
+  if (w->down ? k == 0 : !w->n || ragged_name(c->binary.lhs) != w->n || c->binary.rhs->kind != EXPR_INT) return w->least;
+  static const ast_op turned[] = {[OP_LT] = OP_GT, [OP_GT] = OP_LT, [OP_LE] = OP_GE, [OP_GE] = OP_LE};
+  const ast_op op = w->down && c->binary.op >= OP_LT && c->binary.op <= OP_GE ? turned[c->binary.op] : c->binary.op;
+  switch (op) {
   case OP_EQ: n = holds ? k : k == w->least ? k + 1 : n; break;
   case OP_NE: n = !holds ? k : k == w->least ? k + 1 : n; break;
   case OP_GT: n = holds ? k + 1 : n; break;
@@ -256,12 +279,14 @@ static bool write_target(ast_copier *c, const ast_target *t, ast_target *out) {
 static writer writer_of(ragged *g, ragged_rows *r, const ast_iter *it, size_t k) {
   const char *word = g->cells ? arena_printf(g->a, "%s.cell%u", r->len, g->cells + 1) : arena_printf(g->a, "%s.cell", r->len);
   g->cells++;
-  return (writer){.g = g, .r = r, .only = OP_NOT, .d = it->items[k].var.name, .n = it->items[k + 1].var.name, .cell = intern(g->p->names, word), .least = it->items[k + 1].lo->integer.value};
+  bool down;
+  int64_t less;
+  (void)ragged_runs(&it->items[k + 1], it->items[k].var.name, &down);
+  if (down) (void)ragged_is_end(it->items[k + 1].lo, r->len, it->items[k].var.name, &less);
+  return (writer){.g = g, .r = r, .only = OP_NOT, .d = it->items[k].var.name, .n = it->items[k + 1].var.name, .cell = intern(g->p->names, word), .down = down, .least = down ? less + 1 : it->items[k + 1].lo->integer.value};
 }
 
 static ast_copier copier_of(writer *w) { return (ast_copier){.mem = w->g->a, .user = w, .expr = write_expr, .target = write_target}; }
-
-static ast_expr *column_is(const writer *w, ast_op op, int64_t n, span at) { return ragged_binary(w->g, op, at_cell(w, w->r->col, at), ast_new_int(w->g->a, n, at)); }
 
 /* Puts one range for the two at k; what stands beside them is copied with w.  Where `filter`, iterations before the first n are left out. */
 static ast_iter write_iter(ast_copier *c, const ast_iter *it, size_t k, bool filter) {
@@ -275,6 +300,11 @@ static ast_iter write_iter(ast_copier *c, const ast_iter *it, size_t k, bool fil
     ast_range r = it->items[i];
     if (i == k) {
       r = (ast_range){.var = {.name = w->cell, .at = r.var.at}, .lo = ast_new_int(w->g->a, 1, r.at), .hi = ast_new_name(w->g->a, w->r->sum, r.at), .at = r.at};
+      if (w->down) {
+        ast_expr *first = r.lo;
+        r.lo = r.hi, r.hi = first;
+        r.by = ast_new_int(w->g->a, -1, r.at);
+      }
     } else if (i == k + 1) {
       continue;
     } else {
@@ -338,11 +368,11 @@ static const ast_target *target_of(const ast_stmt *s) {
   return s->kind == STMT_LET ? &s->let.target : s->kind == STMT_SAMPLE && !s->sample.iter.n ? &s->sample.target : NULL;
 }
 
-/* k of `x[d, k]`, a first element of an array that the loop goes on with; else 0. */
+/* The place of `x[d, k]`, a first element of an array that the loop goes on with; else 0. */
 static int64_t first_of(const writer *w, const ast_stmt *s) {
   const ast_target *t = target_of(s);
-  if (!t || t->subs.n < 2 || ragged_name(t->subs.items[0]) != w->d || t->subs.items[1]->kind != EXPR_INT) return 0;
-  return ragged_rows_of(w->g, t->name.name) == w->r && !ragged_is_data(w->g, t->name.name) ? t->subs.items[1]->integer.value : 0;
+  if (!t || t->subs.n < 2 || ragged_name(t->subs.items[0]) != w->d) return 0;
+  return ragged_rows_of(w->g, t->name.name) == w->r && !ragged_is_data(w->g, t->name.name) ? place_named(w, t->subs.items[1]) : 0;
 }
 
 /* The first elements of what s sets for the others, by number; NULL if there are none. */
@@ -358,8 +388,9 @@ static const ast_stmt **firsts_of(const writer *w, const ast_block *body, const 
   }
   for (int64_t k = 1; k < w->least; k++) {
     if (first[k] && first[k]->kind == s->kind) continue;
-    diag *d = ragged_refuse(w->g, t->at, "element `%s[%s, %lld]` of each row is not set", t->name.name, w->d, (long long)k);
-    if (d) diag_help(w->g->p->diags, d, "before the loop write `%s[%s, %lld] ~ ...`", t->name.name, w->d, (long long)k);
+    const char *place = !w->down ? arena_printf(w->g->a, "%lld", (long long)k) : k == 1 ? arena_printf(w->g->a, "%s[%s]", w->r->len, w->d) : arena_printf(w->g->a, "%s[%s] - %lld", w->r->len, w->d, (long long)k - 1);
+    diag *d = ragged_refuse(w->g, t->at, "element `%s[%s, %s]` of each row is not set", t->name.name, w->d, place);
+    if (d) diag_help(w->g->p->diags, d, "before the loop write `%s[%s, %s] ~ ...`", t->name.name, w->d, place);
     return NULL;
   }
   return first;

@@ -222,8 +222,9 @@ bool elements_read(ctx *c, symbol *s, const ast_exprs *subs, span at) {
     const loop *l = open_loop(c, x.earlier->range[x.axis]);
     const ir_size first = l->down ? want.hi[x.axis] : want.lo[x.axis];
     int64_t n;
-    /* Below 1: check_bounds says so where it has the type. */
+    /* Outside: check_bounds says so where it has the type, or a condition keeps the loop from it. */
     if (s->type && !l->down && size_is_const(c->p->sizes, first, &n) && n < 1) return false;
+    if (s->type && l->down && (c->guards || c->conds) && x.axis < s->type->rank && size_difference(c->st, first, s->type->dim[x.axis], &n) && n > 0) return false;
     tell_first(c, e, &x, first, at);
     return true;
   }

@@ -25,6 +25,26 @@ const char *ragged_lengths(const ast_expr *e, const char *d) {
   return ragged_name(e->index.base);
 }
 
+bool ragged_is_end(const ast_expr *e, const char *len, const char *d, int64_t *less) {
+  const bool minus = e && e->kind == EXPR_BINARY && e->binary.op == OP_SUB && e->binary.rhs->kind == EXPR_INT && e->binary.rhs->integer.value >= 0;
+  *less = minus ? e->binary.rhs->integer.value : 0;
+  const char *name = ragged_lengths(minus ? e->binary.lhs : e, d);
+  return name && (!len || name == len);
+}
+
+static bool is_minus_one(const ast_expr *e) {
+  return e && ((e->kind == EXPR_UNARY && e->unary.op == OP_NEG && ragged_is_one(e->unary.arg)) || (e->kind == EXPR_INT && e->integer.value == -1));
+}
+
+const char *ragged_runs(const ast_range *n, const char *d, bool *down) {
+  int64_t less;
+  *down = n->by != NULL;
+  if (n->over || !n->hi) return NULL;
+  if (!n->by) return ragged_lengths(n->hi, d);
+  if (!is_minus_one(n->by) || !ragged_is_one(n->hi) || !ragged_is_end(n->lo, NULL, d, &less)) return NULL;
+  return ragged_lengths(n->lo->kind == EXPR_BINARY ? n->lo->binary.lhs : n->lo, d);
+}
+
 ragged_rows *ragged_rows_of(const ragged *g, const char *array) {
   for (size_t k = 0; k < g->n; k++)
     for (size_t i = 0; i < g->of[k].n; i++)
@@ -138,7 +158,8 @@ static const ast_range *range_of(const around *a, const char *name) {
 static void find_target(ragged *g, const around *loops, const ast_target *t) {
   if (t->subs.n < 2 || !t->name.name || !t->name.name[0]) return;
   const ast_range *d = range_of(loops, ragged_name(t->subs.items[0])), *n = range_of(loops, ragged_name(t->subs.items[1]));
-  const char *len = d && n && ragged_is_one(d->lo) ? ragged_lengths(n->hi, d->var.name) : NULL;
+  bool down;
+  const char *len = d && n && ragged_is_one(d->lo) ? ragged_runs(n, d->var.name, &down) : NULL;
   ragged_rows *r = len ? ragged_rows_by(g, len, ragged_name(d->hi)) : NULL;
   if (r) ragged_add_array(g, r, t->name.name);
 }

@@ -62,6 +62,10 @@ void ragged_add_array(ragged *g, ragged_rows *r, const char *name);
 bool ragged_is_data(const ragged *g, const char *array);
 diag *ragged_refuse(ragged *g, span at, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Whether e is len[d], or that less a number; *less is the number. */
+bool ragged_is_end(const ast_expr *e, const char *len, const char *d, int64_t *less);
+/* The lengths that a range goes through from 1 on, or from the end down to 1; NULL: it is another. */
+const char *ragged_runs(const ast_range *n, const char *d, bool *down);
 /* Whether ranges k and k + 1 are `d in 1..D, n in a..len[d]` with a literal a; their rows. */
 ragged_rows *ragged_loop_of(const ragged *g, const ast_iter *it, size_t *k);
 

@@ -205,11 +205,16 @@ static ragged_rows *rows_of_target(slices *s, const ast_target *t) {
   return r;
 }
 
+static bool is_length(const ragged_rows *r, const ast_expr *e) {
+  if (e->kind == EXPR_BINARY) e = e->binary.lhs;
+  return e->kind == EXPR_INDEX && ragged_name(e->index.base) == r->len;
+}
+
 static unsigned loops_in_rows(const ragged *g, const ast_iter *it) {
   unsigned n = 0;
   for (size_t i = 0; i < it->n; i++)
     for (size_t k = 0; k < g->n && it->items[i].hi; k++)
-      n += it->items[i].hi->kind == EXPR_INDEX && ragged_name(it->items[i].hi->index.base) == g->of[k].len;
+      n += is_length(&g->of[k], it->items[i].hi) || (it->items[i].by && is_length(&g->of[k], it->items[i].lo));
   return n;
 }
 

@@ -44,8 +44,8 @@ static ast_iter *iter_of(ast_stmt *s) {
 
 static bool is_inner(const ragged *g, const ast_stmt *s, const ast_range *d) {
   const ast_iter *it = iter_of((ast_stmt *)s);
-  if (!it || !it->n || it->items[0].by || it->items[0].over) return false;
-  const char *len = ragged_lengths(it->items[0].hi, d->var.name);
+  bool down;
+  const char *len = it && it->n ? ragged_runs(&it->items[0], d->var.name, &down) : NULL;
   return len && ragged_rows_by(g, len, ragged_name(d->hi));
 }
 
@@ -103,13 +103,16 @@ static void flush(outer *o) {
   o->rest->at = o->of->at;
 }
 
-/* The subscript c of `x[d, c]`, a literal; else 0.  Of an array that the rows define: elements of data are observed where they stand. */
+/* The subscript c of `x[d, c]`, a literal, or counted from the end as in `x[d, len[d]]`; else 0.  Of an array that the rows define: elements of data are observed where they stand. */
 static int64_t first_of(const outer *o, const ast_stmt *s, const char **name) {
   const ast_target *t = s->kind == STMT_LET ? &s->let.target : s->kind == STMT_SAMPLE && !s->sample.iter.n ? &s->sample.target : NULL;
-  if (!t || t->subs.n < 2 || ragged_name(t->subs.items[0]) != o->range->var.name || t->subs.items[1]->kind != EXPR_INT) return 0;
-  if (!ragged_rows_of(o->g, t->name.name) || ragged_is_data(o->g, t->name.name)) return 0;
+  if (!t || t->subs.n < 2 || ragged_name(t->subs.items[0]) != o->range->var.name) return 0;
+  const ragged_rows *r = ragged_rows_of(o->g, t->name.name);
+  if (!r || ragged_is_data(o->g, t->name.name)) return 0;
   *name = t->name.name;
-  return t->subs.items[1]->integer.value;
+  int64_t less;
+  if (ragged_is_end(t->subs.items[1], r->len, o->range->var.name, &less)) return less + 1;
+  return t->subs.items[1]->kind == EXPR_INT ? t->subs.items[1]->integer.value : 0;
 }
 
 static bool sets(const ast_block *b, const char *name) {

@@ -209,6 +209,16 @@ static void test_values(void **state) {
       {RAGGED UNKNOWN " w[d] ~ Normal(z[d] - mean(x[d]), s) for d in 1..D\n plate d in 1..D { if len[d] > 1 { factor variance(z[d]) } }\n predict { plate d in 1..D { y[d] ~ Normal(sum(z[d]), 1) } } }",
        PLAIN FLAT " let n = [sum(1 " ROWS ") for d in 1..D]\n let m = [sum(x[i] " ROWS ") / n[d] for d in 1..D]\n let e = [sum(z[i] " ROWS ") / n[d] for d in 1..D]\n"
        " plate i in 1..N { w[i] ~ Normal(z[i] - m[row[i]], s) }\n factor sum((if n[d] > 1 { sum((z[i] - e[d])^2 " ROWS ") / (n[d] - 1) } else { 0 }) for d in 1..D) }"},
+      /* From the ends of rows: chains of order one and two, laws of different kinds, recursions, choices by the place. */
+      {RAGGED " plate d in 1..D {\n  z[d, len[d]] ~ StudentT(4, mu[d], 2)\n  z[d, len[d] - 1] ~ Normal(z[d, len[d]], s)\n"
+       "  for n in len[d] - 2..1 by -1 { let m = z[d, n + 1] + b[1]; z[d, n] ~ Normal(m - 0.1 * z[d, n + 2], s); w[d, n] ~ Normal(z[d, n] * n, 1) }\n"
+       "  let v[d, len[d]] = x[d, len[d]]\n  for n in len[d] - 1..1 by -1 { let v[d, n] = x[d, n] + b[2] * v[d, n + 1] }\n"
+       "  for n in len[d]..1 by -1 { let u[d, n] = if n == len[d] { 1 } else { if n >= len[d] - 1 { u[d, n + 1] * s } else { u[d, n + 2] + z[d, n] } } }\n"
+       "  x[d] ~ Normal(v[d] + u[d], s)\n } }",
+       PLAIN " let e = [sum(1 " ROWS ") for d in 1..D]\n let c = [e[row[i]] - col[i] + 1 for i in 1..N]\n"
+       " for i in N..1 by -1 { z[i] ~ switch(if c[i] == 1 { 1 } else { 2 }, [StudentT(4, mu[row[i]], 2), Normal(if c[i] == 1 { 0 } else { if c[i] == 2 { z[i + 1] } else { z[i + 1] + b[1] - 0.1 * z[i + 2] } }, s)]) }\n"
+       " plate i in 1..N { if c[i] > 2 { w[i] ~ Normal(z[i] * col[i], 1) } }\n for i in N..1 by -1 { let v[i] = if c[i] == 1 { x[i] } else { x[i] + b[2] * v[i + 1] } }\n"
+       " for i in N..1 by -1 { let u[i] = if c[i] == 1 { 1 } else { if c[i] == 2 { u[i + 1] * s } else { u[i + 2] + z[i] } } }\n x ~ Normal(v + u, s) }"},
       /* Conditions of a row around its loops: one after the other, one in another, with local names, around draws in both branches. */
       {RAGGED " plate d in 1..D {\n  if len[d] > 1 { plate n in 1..len[d] { z[d, n] ~ Normal(mu[d] * s, 1) } } else { plate n in 1..len[d] { z[d, n] ~ Normal(b[1], 2) } }\n"
        "  if mu[d] > 0 { w[d, 1] ~ Normal(s, 1); if k > 1 { let q = s + k; w[d, 2..len[d]] ~ Normal(z[d, 2..len[d]] + q, s) } } else { factor b[2]; w[d] ~ Normal(mu[d], s) }\n"
@@ -218,7 +228,7 @@ static void test_values(void **state) {
        "  if col[i] > 1 and mu[row[i]] <= 0.5 { x[i] ~ Normal(x[i - 1], s) } }\n factor sum(b[2] for d in 1..D if mu[d] <= 0) }"},
   };
   static const char list[] = "{\"w\": [1, 2, 3, 2, 3, 3.5, 1, 2], \"x\": [0.3, -1.2, 0.7, 0.1, 2.2, 0.4, 0.5, -0.6], \"g\": [1, 2, 1, 1, 2, 2, 1, 2], \"D\": 3, \"row\": [1, 1, 1, 2, 3, 3, 3, 3], \"col\": [1, 2, 3, 1, 1, 2, 3, 4], \"len\": [3, 1, 4], \"k\": 2}";
-  static const size_t dim[] = {14, 14, 15, 14, 14, 14};
+  static const size_t dim[] = {14, 14, 15, 14, 14, 14, 14};
   for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) agree(texts[k], list, dim[k]);
 #undef RAGGED
 #undef PLAIN
