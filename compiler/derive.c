@@ -372,22 +372,6 @@ bool derive_gathers(const ir_fn *model, const ir_op *track) {
   return site && site->gathered;
 }
 
-/* The last top-level value that is the whole array is the finished one. */
-ir_val derive_site_value(derivation *d, const ir_site *site) {
-  if (given(d, site)) return d->site_param[site->number];
-  for (const ir_op *op = d->model->body.last; op && site->gathered; op = op->prev)
-    if (op->code == IR_TRACK_OP && strcmp(op->u.name, site->name) == 0) return derive_get(d, op->args[0]);
-  for (const ir_op *op = d->model->body.last; op; op = op->prev)
-    for (uint32_t k = 0; k < op->nres; k++) {
-      const site_image *i = &d->image[op->res[k]];
-      bool whole = i->site == site;
-      for (uint32_t a = 0; whole && a < i->axes.n; a++) whole = !i->axes.at[a];
-      if (whole) return derive_get(d, op->res[k]);
-    }
-  ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
-  return derive_blank(&b, site->type);
-}
-
 /* The sum of two parts, either of which may be absent. */
 static ir_val join_parts(ir_builder *b, ir_val x, ir_val y) { return x && y ? ir_op2(b, IR_ADD_OP, x, y) : x ? x : y; }
 
@@ -432,11 +416,40 @@ ir_fn *derive_logdens(check_program *p, ir_module *m, const ir_fn *model, bool m
   return finish_density(d, 1, d->part);
 }
 
+static bool is_whole(const site_image *i) {
+  bool whole = i->site != NULL;
+  for (uint32_t a = 0; whole && a < i->axes.n; a++) whole = !i->axes.at[a];
+  return whole;
+}
+
+/* What stands for each site, by its number: the last top-level value that is the whole array is the finished one, and of what is gathered that
+ * which is tracked under its name; 0 where there is none. */
+static ir_val *finished(const derivation *d) {
+  const ir_fn *model = d->model;
+  ir_val *of = ARENA_ARRAY(d->m->mem, ir_val, model->nsites + 1);
+  bool gathers = false;
+  for (uint32_t k = 0; k < model->nsites; k++) gathers |= model->site[k]->gathered;
+  for (const ir_op *op = model->body.last; op && gathers; op = op->prev) {
+    const ir_site *site = op->code == IR_TRACK_OP ? ir_site_find(model, op->u.name) : NULL;
+    if (site && site->gathered && !of[site->number]) of[site->number] = op->args[0];
+  }
+  for (const ir_op *op = model->body.last; op; op = op->prev)
+    for (uint32_t k = 0; k < op->nres; k++) {
+      const site_image *i = &d->image[op->res[k]];
+      if (is_whole(i) && !of[i->site->number]) of[i->site->number] = op->res[k];
+    }
+  return of;
+}
+
 static void return_latents(derivation *d) {
-  ir_val *ret = ARENA_ARRAY(d->m->mem, ir_val, d->model->nsites);
+  ir_val *ret = ARENA_ARRAY(d->m->mem, ir_val, d->model->nsites), *of = finished(d);
   uint32_t n = 0;
-  for (uint32_t k = 0; k < d->model->nsites; k++)
-    if (d->model->site[k]->role == IR_LATENT) ret[n++] = derive_site_value(d, d->model->site[k]);
+  for (uint32_t k = 0; k < d->model->nsites; k++) {
+    const ir_site *site = d->model->site[k];
+    if (site->role != IR_LATENT) continue;
+    ir_builder b = ir_builder_at_end(d->fn, &d->fn->body);
+    ret[n++] = given(d, site) ? d->site_param[site->number] : of[site->number] ? derive_get(d, of[site->number]) : derive_blank(&b, site->type);
+  }
   ir_return(d->fn, n, ret);
 }
 

@@ -53,8 +53,6 @@ typedef struct derivation {
 /* Starts fn with the model's data and frame parameters; sites get theirs from the form. */
 derivation *derive_begin(check_program *p, ir_module *m, const ir_fn *model, const char *name, derive_form form);
 void derive_walk(derivation *d);
-/* The finished array of a site in fn. */
-ir_val derive_site_value(derivation *d, const ir_site *site);
 
 enum { DERIVE_MAX_ARGS = 66 }; /* of a distribution's member: its parameters, and x */
 

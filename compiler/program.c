@@ -82,15 +82,16 @@ static bool count_cells(program *p, const char *name, span at, ir_type t, int64_
 
 typedef struct alike {
   program *p;
-  program_site *x;
+  program_site **by; /* number of a site */
 } alike;
 
 /* How many states the measure of a finite site counts. */
 static void count_states(void *user, ir_op *op) {
   alike *a = user;
-  if (op->code != IR_SAMPLE_OP || op->u.tilde->site != a->x->site) return;
+  program_site *x = op->code == IR_SAMPLE_OP ? a->by[op->u.tilde->site->number] : NULL;
+  if (!x) return;
   if (!derive_alike(op->u.tilde)) {
-    a->x->improper = derive_is_flat(op->u.tilde->dist);
+    x->improper = derive_is_flat(op->u.tilde->dist);
     return;
   }
   int64_t lo, hi;
@@ -98,9 +99,9 @@ static void count_states(void *user, ir_op *op) {
   ir_size n = ir_size_of(fn, op->u.tilde->hi);
   bool known = ir_is_int(fn, op->u.tilde->lo, &lo) && n != IR_SIZE_NONE;
   hi = known ? size_eval(a->p->sizes, n) : 0;
-  a->x->spin = known && lo == -1 && hi == 1;
+  x->spin = known && lo == -1 && hi == 1;
   double values = lo == -1 && hi == 1 ? 2.0 : (double)(hi - lo + 1);
-  a->x->log_count = known && values >= 1 ? (double)a->x->batch * log(values) : NAN;
+  x->log_count = known && values >= 1 ? (double)x->batch * log(values) : NAN;
 }
 
 typedef struct weighing {
@@ -134,6 +135,7 @@ static bool has_weights(program *p) {
 
 static bool describe_sites(program *p) {
   p->site = ARENA_ARRAY(p->mem, program_site, p->ir->nsites);
+  alike a = {p, ARENA_ARRAY(p->mem, program_site *, p->ir->nsites + 1)};
   for (uint32_t k = 0; k < p->ir->nsites; k++) {
     const ir_site *s = p->ir->site[k];
     if (s->role != IR_LATENT) continue;
@@ -153,13 +155,14 @@ static bool describe_sites(program *p) {
     int64_t dim[IR_MAX_RANK];
     size_t free;
     if (!count_cells(p, s->name, s->where, u, dim, &free)) return false;
-    ir_visit_ops((ir_block *)&p->ir->body, count_states, &(alike){p, x});
+    a.by[s->number] = x;
     x->free = x->discrete || x->batch == 0 ? 0 : free / x->batch;
     x->at = p->cells;
     x->at_free = p->dim;
     p->cells += x->cells;
     p->dim += x->discrete ? 0 : free;
   }
+  ir_visit_ops((ir_block *)&p->ir->body, count_states, &a);
   return true;
 }
 
