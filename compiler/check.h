@@ -71,7 +71,10 @@ struct symbol {
   bool stochastic;    /* depends on a latent: not known once data is bound */
   bool observed;      /* SYM_DATA, SYM_LET over data: stands left of a ~ */
   bool read;          /* SYM_DATA, SYM_LET: stands in some expression */
-  const ast_expr *early; /* SYM_DATA: reads elements that a later statement observes, as far as can be told; or NULL */
+  struct {
+    const ast_expr **items;
+    size_t n, cap;
+  } early;            /* SYM_DATA: what reads elements that a later statement observes, as far as can be told */
   bool elementwise;   /* SYM_LATENT, SYM_LET, SYM_PREDICT: defined by subscripted statements */
   uint32_t site;      /* for what stands left of a ~: its number in check_model.sites + 1; else 0 */
   ast_decl *decl;     /* SYM_FN, SYM_DIST, SYM_MODEL, SYM_OTHER */

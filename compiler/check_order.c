@@ -44,13 +44,13 @@ static bool inside_its_loops(const ctx *c, const piece *p) {
 }
 
 void order_read(ctx *c, symbol *s, const ast_exprs *subs, const ast_expr *at) {
-  elements *e = s->kind == SYM_DATA && s->type && s->type->rank && !s->early ? ptr_map_get(&c->draws, s->name) : NULL;
+  elements *e = s->kind == SYM_DATA && s->type && s->type->rank ? ptr_map_get(&c->draws, s->name) : NULL;
   if (!e) return;
   if (!e->resolved) place_all(c, e, s->type);
   for (size_t i = 0; i < e->n; i++) {
     const piece *p = &e->pieces[i];
     if (i == MOST_COMPARED || (p->untold ? !p->visited || inside_its_loops(c, p) : elements_ahead(c, e, p, subs))) {
-      s->early = at;
+      ARENA_PUSH(c->a, s->early.items, s->early.n, s->early.cap, at);
       return;
     }
   }

@@ -286,7 +286,7 @@ void lower_signature(lower *l, const check_model *model) {
 /* Some read may come before what it reads is drawn. */
 static bool is_early(const lower *l) {
   for (size_t k = 0; k < l->model->nsites; k++)
-    if (l->model->sites[k].sym->early && lower_in_order(l, l->model->sites[k].sym)) return true;
+    if (l->model->sites[k].sym->early.n && lower_in_order(l, l->model->sites[k].sym)) return true;
   return false;
 }
 

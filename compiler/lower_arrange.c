@@ -299,10 +299,28 @@ static bool in_parts(const cycle *c) {
   return true;
 }
 
+/* All that a step reads of itself it has drawn before, as the checker has it, in whatever loops. */
+static bool is_in_order(const graph *g, size_t step) {
+  for (size_t i = 0; i < g->nedges; i++) {
+    const edge *e = &g->edges[i];
+    if (e->to != step || e->from != step) continue;
+    const symbol *s = e->read->sym;
+    for (size_t k = 0; k < s->early.n; k++)
+      if (s->early.items[k] == e->read->where) return false;
+  }
+  return true;
+}
+
+static void emit(lower *l, const step *s);
+
 static void through_time(lower *l, const graph *g, const size_t *which, size_t n) {
   const cycle c = cycle_of(g, which, n);
   member *m = c.m, *from, *to;
   const edge *bad = find_shifts(&c);
+  if (bad && n == 1 && !m->s->part && is_in_order(g, which[0])) {
+    emit(l, m->s);
+    return;
+  }
   if (bad && in_parts(&c)) return;
   if (bad) {
     for (size_t i = 0; i < g->nedges && !lower_in_order(l, bad->read->sym); i++) /* better told of the data than of what is computed from them */
