@@ -7,6 +7,7 @@
 #include "aimc/aimc.h"
 #include "vm/api.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,7 +114,7 @@ void engine_describe(const args *a) {
   cg_cache c = {.dir = -1, .off = "it is switched off, or neither XDG_CACHE_HOME nor HOME is set"};
   if (at) c = cg_cache_open(at, CG_CACHE_MOST);
   if (c.off) printf("  cache      none: %s%s%s\n", at ? at : "", at ? ": " : "", c.off);
-  else printf("  cache      %s, %llu objects\n", at, (unsigned long long)cg_cache_survey(&c).entries);
+  else printf("  cache      %s, %llu objects%s\n", at, (unsigned long long)cg_cache_survey(&c).entries, faccessat(c.dir, ".", W_OK, 0) ? "; nothing can be written there, so no more are kept" : "");
   cg_cache_close(&c);
 }
 
