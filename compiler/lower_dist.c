@@ -595,7 +595,7 @@ void lower_sample_at(lower *l, const ast_stmt *s, uint32_t given, const ir_val *
     for (uint32_t k = 0; k < nlead; k++)
       if (cut[k].axis >= 0) lead[k] = lower_slice_at(l, &cut[k], box.idx[cut[k].axis]);
     ir_val idx[2 * IR_MAX_RANK];
-    memcpy(idx, at, given * sizeof *idx);
+    if (given) memcpy(idx, at, given * sizeof *idx);
     memcpy(idx + given, box.idx, n * sizeof *idx);
     one(l, &t, nlead, lead, given + n, idx, rest, &g);
     for (uint32_t k = 0; k < rest; k++) lead[nlead + k] = lower_index_at(l, box.idx[n - rest + k]);
