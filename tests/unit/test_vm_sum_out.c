@@ -740,7 +740,7 @@ static void refused(void **state) {
        "{\"y\": 1.0}", "terms, the largest table 8e+09"},
       {"model counts(y: real[N]) {\n  z: bool[N] ~ Bernoulli(0.5)\n  let c[1] = 0\n  for t in 2..N { let c[t] = c[t - 1] + z[t] }\n"
        "  u ~ Normal(0, 1)\n  y ~ Normal(c + u, 1)\n}\n",
-       "{\"y\": [1.0, 2.0]}", "`z` is read at a position"},
+       "{\"y\": [1.0, 2.0]}", "`z` is read at positions of a loop inside one term"},
       {"model labels(g: index(J)[N]) {\n  u ~ Normal(0, 1)\n  a: bool[J] ~ Bernoulli(0.3)\n  b: bool[J] ~ Bernoulli(0.6)\n"
        "  plate n in 1..N { factor sin(u * a[g[n]] - 0.6 * b[g[n]]) }\n}\n",
        "{\"g\": [3, 2, 2, 3], \"J\": 3}", "at a position from data, beside other finite unknowns"},
