@@ -25,7 +25,7 @@ static void put(const char *s) {
 static void on_fault(int number) {
   put("\naimc: ");
   put(number == SIGABRT ? "the process was aborted" : number == SIGFPE ? "arithmetic went wrong" : "memory was read or written that is not there");
-  put(". If it was reading NetCDF, the file is damaged and the HDF5 library fails on it; else this is a bug in AIM ");
+  put(". If it was reading NetCDF, the file may be damaged, which the netCDF and HDF5 libraries do not always survive; else this is a bug in AIM ");
   put(aim_version());
   put("; please report it with the model and its data\n");
   _exit(EXIT_BUG);
