@@ -264,7 +264,8 @@ static double compile_seconds(int n, bool loop, int64_t size) {
 
 /* Four times the operations take less than six times as long, and the number of iterations takes none.  Between the two largest sizes
  * a compilation that leaves long blocks whole takes 9 times as long for a program and 19 for a body, one that keeps far values in
- * registers more than that. */
+ * registers more than that.  Other processes that fill the caches can slow down the larger one alone: a pair that is too slow is measured
+ * again, twice at most. */
 static void test_compile_time(void **state) {
   (void)state;
   if (rt_isa_best() < 3) skip();
@@ -276,6 +277,10 @@ static void test_compile_time(void **state) {
     double before = compile_seconds(1250, loop, 100);
     for (int n = 5000; n <= 20000; n *= 4) {
       double t = compile_seconds(n, loop, 100);
+      for (int again = 0; again < 2 && t > 6 * before; again++) {
+        before = compile_seconds(n / 4, loop, 100);
+        t = compile_seconds(n, loop, 100);
+      }
       print_message("%s of %d operations: %.0f ms\n", loop ? "a body" : "a program", n, 1e3 * t);
       if (t > 6 * before) fail_msg("%d operations take %g s, a quarter of them %g s", n, t, before);
       before = t;
