@@ -25,8 +25,9 @@ static ast_expr *plain_copy(ragged *g, const ast_expr *e) {
 
 static bool same(ragged *g, const ast_expr *a, const ast_expr *b) { return strcmp(ragged_text(g, a), ragged_text(g, b)) == 0; }
 
-static bool is_call(const ast_expr *e, const char *fn, size_t least) {
-  return e->kind == EXPR_CALL && !e->call.of && e->call.args.n >= least && strcmp(e->call.fn.name, fn) == 0;
+/* A call of what the language itself has of this name. */
+static bool is_call(const ragged *g, const ast_expr *e, const char *fn, size_t least) {
+  return e->kind == EXPR_CALL && !e->call.of && e->call.args.n >= least && strcmp(e->call.fn.name, fn) == 0 && !ptr_map_get(&g->p->state->user, e->call.fn.name);
 }
 
 static const char *fresh(ragged *g, const char *word) { return intern(g->p->names, arena_printf(g->a, "%s.%u", word, ++g->locals)); }
@@ -81,11 +82,11 @@ unsigned ragged_axes(ragged *g, const ast_expr *e, const ast_expr *n[2]) {
   case EXPR_IF: return larger(g, (const ast_expr *[]){e->if_.then, e->if_.else_}, 2, n);
   case EXPR_LET: return ragged_axes(g, e->let.body, n);
   case EXPR_CALL:
-    if (is_call(e, "diag", 1) && ragged_axes(g, e->call.args.items[0].value, x) == 1) {
+    if (is_call(g, e, "diag", 1) && ragged_axes(g, e->call.args.items[0].value, x) == 1) {
       n[0] = n[1] = x[0];
       return 2;
     }
-    if (is_call(e, "rep", 2)) {
+    if (is_call(g, e, "rep", 2)) {
       ast_exprs sizes = {0};
       for (size_t k = 1; k < e->call.args.n; k++) ARENA_PUSH(g->a, sizes.items, sizes.n, sizes.cap, e->call.args.items[k].value);
       return axes_of_list(g, &sizes, n);
@@ -195,8 +196,8 @@ static ast_expr *write_element(ast_copier *c, const ast_expr *e) {
     return sum_over(g, index, a == 2 ? u[1] : v[0], ragged_binary(g, OP_MUL, factor_at(g, e->binary.lhs, i, k, k), factor_at(g, e->binary.rhs, k, last[-1], k)));
   }
   case EXPR_CALL:
-    if (is_call(e, "rep", 2)) return plain_copy(g, e->call.args.items[0].value);
-    if (!is_call(e, "diag", 1)) return NULL;
+    if (is_call(g, e, "rep", 2)) return plain_copy(g, e->call.args.items[0].value);
+    if (!is_call(g, e, "diag", 1)) return NULL;
     return if_new(g, ragged_binary(g, OP_EQ, plain_copy(g, last[-2]), plain_copy(g, last[-1])), ragged_element(g, e->call.args.items[0].value, last - 1, 1), real_new(g, 0, e->at));
   case EXPR_COMPREHENSION: {
     indices in = {&e->comprehension.iter, last - axes, g};
@@ -319,7 +320,7 @@ ast_expr *ragged_matrix_call(row_scope *s, const ast_expr *e) {
   static const char *const names[] = {"cholesky", "solve_lower", "solve_lower_t"};
   ragged *g = s->g;
   size_t f = 0;
-  while (f < 3 && !is_call(e, names[f], 1)) f++;
+  while (f < 3 && !is_call(g, e, names[f], 1)) f++;
   const ast_expr *n[2], *m[2];
   if (f == 3 || e->call.args.n != 1 + (f > 0) || ragged_axes(g, e->call.args.items[0].value, n) != 2) return NULL;
   const unsigned axes = f ? ragged_axes(g, e->call.args.items[1].value, m) : 2;
@@ -415,7 +416,7 @@ static ast_stmt *walk(row_scope *s, const ragged_rows *r, const ast_stmt *x) {
 /* The distribution over a rectangle, or NULL. */
 static ast_expr *padded_dist(row_scope *s, const ragged_rows *r, const ast_expr *dist) {
   ragged *g = s->g;
-  const bool normal = is_call(dist, "MultiNormal", 2), counts = is_call(dist, "Multinomial", 2);
+  const bool normal = is_call(g, dist, "MultiNormal", 2), counts = is_call(g, dist, "Multinomial", 2);
   if ((!normal && !counts) || dist->call.args.n != 2) return NULL;
   ast_expr *call = ast_new_call(g->a, intern(g->p->names, normal ? "PaddedMultiNormal" : "Multinomial"), dist->at);
   if (normal) {
@@ -477,7 +478,7 @@ static const char *rows_in_matrix(ragged *g, const ragged_rows *r, const ast_tar
 static ast_stmt *draw_label(row_scope *s, const ast_stmt *x) {
   ragged *g = s->g;
   const ast_expr *dist = x->sample.dist, *n[2];
-  if (!is_call(dist, "Categorical", 1) || dist->call.args.n != 1 || ragged_axes(g, dist->call.args.items[0].value, n) != 1) return NULL;
+  if (!is_call(g, dist, "Categorical", 1) || dist->call.args.n != 1 || ragged_axes(g, dist->call.args.items[0].value, n) != 1) return NULL;
   const ast_arg *p = &dist->call.args.items[0];
   const bool logit = p->name.name && strcmp(p->name.name, "logit") == 0;
   ast_expr *nothing = real_new(g, 0, dist->at), *call = ast_new_call(g->a, dist->call.fn.name, dist->at);
@@ -508,7 +509,7 @@ ast_stmt *ragged_draw_row(row_scope *s, const ast_stmt *x, bool predicted) {
   const ast_target *t = &x->sample.target;
   ragged_rows *r = rows_of_target(g, s, t);
   const bool data = r && ragged_is_data(g, t->name.name);
-  if (r && is_call(x->sample.dist, "RandomWalk", 2)) {
+  if (r && is_call(g, x->sample.dist, "RandomWalk", 2)) {
     ragged_add_array(g, r, t->name.name);
     return walk(s, r, x);
   }

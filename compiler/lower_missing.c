@@ -149,9 +149,11 @@ void lower_gaps_begin(lower *l) {
 
 static const ast_decl *library(const lower *l, const char *name) { return check_library(l->p, name)->decl; }
 
-/* The covariance of a MultiNormal; 0: d is another distribution. */
+/* The covariance of the library's MultiNormal; 0: d is another distribution, maybe a program's own of that name. */
 static ir_val covariance_of(lower *l, const check_dist *d, ir_val matrix) {
-  if (strcmp(d->sym->name, "MultiNormal") != 0 || d->nparams != 2 || !check_library(l->p, d->sym->name)) return 0;
+  const symbol *form_of = check_library(l->p, "MultiNormal");
+  while (form_of && form_of != d->sym) form_of = form_of->next_overload;
+  if (!form_of) return 0;
   const char *form = d->params[1]->name;
   if (strcmp(form, "cov") == 0) return matrix;
   if (strcmp(form, "cholesky") == 0) return ir_matmul(&l->b, matrix, matrix, IR_TRANS_B);

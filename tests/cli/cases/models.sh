@@ -235,6 +235,13 @@ engines_draw_alike() {
   done
 }
 
+# What the library's distributions of vectors can do, a program's own of their names cannot.
+test_own_distributions_of_rows() {
+  printf 'dist MultiNormal(mu: real[K], cov: cov(K)) on real[K] {\n  logpdf(x) = -sum(abs(x - mu))\n}\nmodel m(w: real[d in 1..D, len[d]]) {\n  a ~ Normal(0, 1)\n  plate d in 1..D { w[d] ~ MultiNormal(rep(a, len[d]), diag(rep(1.0, len[d]))) }\n}\ninfer m on w = [[1.0, 2.0], [0.5]] with nuts\n' > own.aim
+  expect 1 "$aimc" check own.aim
+  says err 'error[E0690]: `MultiNormal` draws an array at once'
+}
+
 test_prior_of_missing_values_that_are_read() {
   printf 'model m(y: index(3)[T]) {\n  p: simplex(3)[3] ~ Dirichlet([2.0, 1.0, 1.0])\n  for t in 2..T { y[t] ~ Categorical(p[y[t - 1]]) }\n  predict y\n}\ninfer m on y = [1, 2, null, 3, 1] with prior\n' > gaps.aim
   expect 0 "$aimc" run gaps.aim
@@ -255,4 +262,7 @@ test_prior_of_missing_values_that_are_read() {
   sed 's/MultiNormal(/MultiStudentT(4, /' gaps.aim > student.aim
   expect 1 "$aimc" run student.aim
   says err 'what is missing of a vector is drawn given the rest of it, and `MultiStudentT` has no such draws'
+  { printf 'dist MultiNormal(mu: real[K], cov: cov(K)) on real[K] {\n  logpdf(x) = -sum(abs(x - mu))\n  sample() { return mu }\n}\n'; cat gaps.aim; } > own.aim
+  expect 1 "$aimc" run own.aim
+  says err 'and `MultiNormal` has no such draws'
 }
