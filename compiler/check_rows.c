@@ -16,10 +16,6 @@
  * check_cells.c wants them. */
 #include "compiler/check_ragged.h"
 
-#include <string.h>
-
-enum { DEEPEST = 16 };
-
 typedef struct local {
   const char *name, *array;
 } local;
@@ -170,11 +166,9 @@ static ast_stmt *if_new(ragged *g, ast_expr *cond, ast_block *then_, ast_block *
   return s;
 }
 
-static ast_block *block_of(ragged *g, const ast_block *lets, ast_stmt *s) {
+static ast_block *block_of(ragged *g, ast_stmt *s) {
   ast_block *b = ARENA_NEW(g->a, ast_block);
   b->at = s->at;
-  ast_copier plain = {.mem = g->a};
-  for (size_t i = 0; lets && i < lets->n; i++) push(g, b, ast_copy_stmt(&plain, lets->items[i]));
   push(g, b, s);
   return b;
 }
@@ -186,54 +180,55 @@ static ast_stmt *with_body(ragged *g, ast_stmt *s) {
   *x = (ast_stmt){.kind = STMT_PLATE, .id = s->id, .at = s->at, .depth = (uint16_t)(s->depth + 1)};
   x->plate.iter = s->sample.iter;
   s->sample.iter = (ast_iter){0};
-  x->plate.body = block_of(g, NULL, s);
+  x->plate.body = block_of(g, s);
   return x;
 }
 
 static ast_block **body_of(ast_stmt *loop) { return loop->kind == STMT_PLATE ? &loop->plate.body : &loop->for_.body; }
 
-/* The statements of a block that stands under conditions: conds[0..n), the negation where not `holds`. */
-static void under(outer *o, const ast_stmt *const *conds, const bool *holds, size_t n, const ast_block *b, const ast_block *lets_before) {
+/* A condition of the row, around those that follow it. */
+typedef struct way {
+  const struct way *up;
+  const ast_stmt *cond;
+  bool holds;
+  ast_block lets; /* of the branch so far: what follows, conditions included, may read them */
+} way;
+
+/* The statements of a branch, each under all the conditions around it. */
+static void under(outer *o, const way *up, const ast_stmt *cond, bool holds) {
   ragged *g = o->g;
-  ast_block lets = {.at = b->at};
-  for (size_t i = 0; lets_before && i < lets_before->n; i++) push(g, &lets, lets_before->items[i]);
-  for (size_t i = 0; i < b->n; i++) {
+  const ast_block *b = holds ? cond->if_.then : cond->if_.else_;
+  way w = {.up = up, .cond = cond, .holds = holds};
+  for (size_t i = 0; b && i < b->n; i++) {
     const ast_stmt *x = b->items[i];
     if (x->kind == STMT_LET && !x->let.target.subs.n) {
-      push(g, &lets, copy(o, x));
+      push(g, &w.lets, copy(o, x));
       continue;
     }
-    if (x->kind == STMT_IF && (has_inner_in(g, x->if_.then, o->range) || has_inner_in(g, x->if_.else_, o->range)) && n + 1 < DEEPEST) {
-      const ast_stmt *more[DEEPEST];
-      bool way[DEEPEST];
-      memcpy(more, conds, n * sizeof *more);
-      memcpy(way, holds, n * sizeof *way);
-      more[n] = x;
-      way[n] = true;
-      under(o, more, way, n + 1, x->if_.then, &lets);
-      way[n] = false;
-      if (x->if_.else_) under(o, more, way, n + 1, x->if_.else_, &lets);
+    if (x->kind == STMT_IF && (has_inner_in(g, x->if_.then, o->range) || has_inner_in(g, x->if_.else_, o->range))) {
+      under(o, &w, x, true);
+      under(o, &w, x, false);
       continue;
     }
     const bool loop = is_inner(g, x, o->range);
     ast_stmt *y = loop ? with_body(g, copy(o, x)) : copy(o, x);
-    ast_block *body = loop ? *body_of(y) : block_of(g, NULL, y);
-    for (size_t k = n; k-- > 0;) {
+    ast_block *body = loop ? *body_of(y) : block_of(g, y);
+    for (const way *k = &w; k; k = k->up) {
       ast_block *in = ARENA_NEW(g->a, ast_block);
       in->at = y->at;
       ast_copier names = {.mem = g->a, .user = o, .expr = read_local};
-      ast_expr *cond = ast_copy_expr(&names, conds[k]->if_.cond);
+      ast_expr *c = ast_copy_expr(&names, k->cond->if_.cond);
       ast_copier plain = {.mem = g->a};
-      for (size_t j = 0; k == n - 1 && j < lets.n; j++) push(g, in, ast_copy_stmt(&plain, lets.items[j]));
+      for (size_t j = 0; j < k->lets.n; j++) push(g, in, ast_copy_stmt(&plain, k->lets.items[j]));
       for (size_t j = 0; j < body->n; j++) push(g, in, body->items[j]);
-      if (!holds[k]) {
-        ast_expr *no = ast_new_expr(g->a, EXPR_UNARY, cond->at);
+      if (!k->holds) {
+        ast_expr *no = ast_new_expr(g->a, EXPR_UNARY, c->at);
         no->unary.op = OP_NOT;
-        no->unary.arg = cond;
-        no->depth = (uint16_t)(cond->depth + 1);
-        cond = no;
+        no->unary.arg = c;
+        no->depth = (uint16_t)(c->depth + 1);
+        c = no;
       }
-      body = block_of(g, NULL, if_new(g, cond, in, NULL, conds[k]));
+      body = block_of(g, if_new(g, c, in, NULL, k->cond));
     }
     if (loop) {
       *body_of(y) = body;
@@ -243,12 +238,6 @@ static void under(outer *o, const ast_stmt *const *conds, const bool *holds, siz
       push(g, o->rest, body->items[0]);
     }
   }
-}
-
-static void take_if(outer *o, const ast_stmt *s) {
-  const bool yes = true, no = false;
-  under(o, &s, &yes, 1, s->if_.then, NULL);
-  if (s->if_.else_) under(o, &s, &no, 1, s->if_.else_, NULL);
 }
 
 static void take_apart(ragged *g, const ast_stmt *s, ast_block *out) {
@@ -265,7 +254,8 @@ static void take_apart(ragged *g, const ast_stmt *s, ast_block *out) {
       flush(&o);
       inner(&o, copy(&o, x));
     } else if (x->kind == STMT_IF && (has_inner_in(g, x->if_.then, o.range) || has_inner_in(g, x->if_.else_, o.range))) {
-      take_if(&o, x);
+      under(&o, NULL, x, true);
+      under(&o, NULL, x, false);
     } else if (first_of(&o, x, &name)) {
       push(g, o.first, copy(&o, x));
     } else if (x->kind == STMT_LET && !x->let.target.subs.n) {
