@@ -263,7 +263,7 @@ static bool write_let(slices *s, const ast_stmt *x) {
   const ast_target *t = x->kind == STMT_LET ? &x->let.target : NULL;
   const ast_expr *row = t ? ragged_row_in(s->g, x->let.value, false) : NULL, *n[2];
   const unsigned axes = t ? ragged_axes(s->g, x->let.value, n) : 0;
-  if (!row && (axes == 0 || (axes == 2 && t->subs.n))) return false;
+  if ((!row && axes == 0) || (axes == 2 && t->subs.n)) return false;
   if (t->subs.n == 0) {
     if (ragged_knows(s->scope, t->name.name)) {
       diag *d = diag_add(s->g->p->diags, DIAG_ERROR, "E0402", t->at, "`%s` is declared twice", t->name.name);
@@ -301,7 +301,6 @@ static const ast_range *rows_range(const ast_iter *it) {
 }
 
 static void write_block(slices *s, ast_block *b, const ast_range *row);
-
 
 /* A part of the model that is given rows, as its statements; of `r[d] ~ m(w[d]) for d in 1..D` in a plate. */
 static bool write_row_part(slices *s, const ast_stmt *x, ast_block *out) {

@@ -561,7 +561,8 @@ static ast_expr *write_index(row_scope *s, ast_copier *c, const ast_expr *e) {
   ast_exprs subs = ast_copy_exprs(c, &e->index.subs);
   ast_expr *of = base->kind == EXPR_INDEX ? NULL : element_of(g, base, &subs);
   if (of) return of;
-  if (subs.n == 1 && ragged_row_in(g, base, false)) return subs.items[0]->kind == EXPR_ALL ? base : ragged_part(g, base, subs.items[0]);
+  const ast_expr *n[2];
+  if (subs.n == 1 && ragged_row_in(g, base, false) && ragged_axes(g, base, n) == 1) return subs.items[0]->kind == EXPR_ALL ? base : ragged_part(g, base, subs.items[0]);
   ast_expr *x = ARENA_NEW(g->a, ast_expr);
   *x = *e;
   x->index.base = base;
