@@ -175,6 +175,16 @@ static void frame_places(model_run *r, exec_arg *out) {
   for (size_t k = 0; k < r->p.nsites; k++) out[k] = (exec_arg){r->out + r->p.site[k].at, 1};
 }
 
+double model_slope(model_run *r, double *q, size_t k) {
+  const double h = 1e-5, at = q[k];
+  q[k] = at + h;
+  const double up = model_logdens(r, q);
+  q[k] = at - h;
+  const double down = model_logdens(r, q);
+  q[k] = at;
+  return (up - down) / (2 * h);
+}
+
 void model_constrain(model_run *r, const double *q, double *frame) {
   exec_arg in[MODEL_MAX_ARGS], out[MODEL_MAX_ARGS];
   put_point(r, q, in);

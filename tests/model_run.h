@@ -48,6 +48,8 @@ const program_site *model_site(const model_run *r, const char *name);
 
 double model_logdens(model_run *r, const double *q);
 double model_grad(model_run *r, const double *q, double *grad);
+/* The central difference of @logdens along coordinate k at q, which is as it was afterwards; with steps of 1e-5. */
+double model_slope(model_run *r, double *q, size_t k);
 void model_constrain(model_run *r, const double *q, double *frame);
 /* Log prior, log likelihood, log factors in part; returns their sum. */
 double model_density(model_run *r, const double *frame, double part[3]);

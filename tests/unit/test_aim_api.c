@@ -561,6 +561,18 @@ static void two_vms_coexist(void **state) {
 
 /* ---- densities */
 
+/* Central differences, of a density beside its gradient, of ten coordinates at most, and of one alone: h^2 of the third derivative and 1e-14 * 100 / h of rounding. */
+static void expect_slope(aim_evaluator *e, double *q, int k, double want) {
+  const double h = 1e-5, at = q[k];
+  double hi, lo, unused[10];
+  q[k] = at + h;
+  aim_log_density(e, q, &hi, unused);
+  q[k] = at - h;
+  aim_log_density(e, q, &lo, NULL);
+  q[k] = at;
+  assert_true(fabs((hi - lo) / (2 * h) - want) < 1e-6 * (1 + fabs(want)));
+}
+
 static void a_host_can_evaluate_densities(void **state) {
   (void)state;
   aim_vm *vm = aim_vm_new(NULL);
@@ -571,7 +583,7 @@ static void a_host_can_evaluate_densities(void **state) {
   assert_int_equal(aim_evaluator_new(t, &e), AIM_OK);
   assert_int_equal(aim_dimension(e), 10);
   assert_int_equal(aim_cells(e), 10);
-  double q[10], g[10], x[10], lp, unused[10];
+  double q[10], g[10], x[10], lp;
   for (int k = 0; k < 10; k++) q[k] = 0.3 * k - 1;
   assert_int_equal(aim_log_density(e, q, &lp, g), AIM_OK);
   assert_int_equal(aim_constrain(e, q, x), AIM_OK);
@@ -582,16 +594,7 @@ static void a_host_can_evaluate_densities(void **state) {
    * each has a few roundings. */
   assert_true(x[2] == x[0] + x[1] * q[2] || x[2] == fma(x[1], q[2], x[0]));
   assert_true(fabs(s.prior + s.likelihood + s.factors + 9 * q[1] - lp) < 1e-12);
-  for (int k = 0; k < 10; k++) {
-    double h = 1e-5, hi, lo, at = q[k];
-    q[k] = at + h;
-    aim_log_density(e, q, &hi, unused);
-    q[k] = at - h;
-    aim_log_density(e, q, &lo, NULL);
-    q[k] = at;
-    /* Central differences: h^2 of the third derivative and 1e-14 * 100 / h of rounding. */
-    assert_true(fabs((hi - lo) / (2 * h) - g[k]) < 1e-6 * (1 + fabs(g[k])));
-  }
+  for (int k = 0; k < 10; k++) expect_slope(e, q, k, g[k]);
   double a[10], b[10];
   assert_int_equal(aim_prior_draw(e, 5, 0, a), AIM_OK);
   assert_int_equal(aim_prior_draw(e, 5, 1, b), AIM_OK);
@@ -640,13 +643,7 @@ static void gradients_pass_over_what_is_summed_out(void **state) {
   double q[4] = {0.2, -1.3, 0.9, 0.4}, g[4], lp;
   assert_int_equal(aim_log_density(e, q, &lp, g), AIM_OK);
   for (int k = 0; k < 4; k++) {
-    double h = 1e-5, hi, lo, at = q[k];
-    q[k] = at + h;
-    aim_log_density(e, q, &hi, NULL);
-    q[k] = at - h;
-    aim_log_density(e, q, &lo, NULL);
-    q[k] = at;
-    assert_true(fabs((hi - lo) / (2 * h) - g[k]) < 1e-6 * (1 + fabs(g[k])));
+    expect_slope(e, q, k, g[k]);
     assert_true(fabs(g[k]) > 1e-3);
   }
   aim_evaluator_free(e);
