@@ -352,8 +352,7 @@ static void emit(lower *l, const step *s) {
   const ast_iter *iter = step_iter(s);
   if (!s->ranges && !s->axes) lower_statement(l, s->s);
   else if (iter && (s->ranges < iter->n || iter->cond)) lower_statement_from(l, s->s, s->ranges);
-  else if (s->s->kind == STMT_SAMPLE) lower_sample_at(l, s->s, s->axes, s->idx);
-  else lower_let_at(l, s->s, s->axes, s->idx);
+  else lower_statement_at(l, s->s, s->axes, s->idx);
 }
 
 /* All that a cycle needs from outside is there. */

@@ -283,8 +283,8 @@ void lower_block(lower *l, const ast_block *block);
 void lower_statement(lower *l, const ast_stmt *s);
 /* A statement in a loop, of whose ranges the first `open` have an index already: what is left of it. */
 void lower_statement_from(lower *l, const ast_stmt *s, size_t open);
-/* `let` about a vector at positions idx [n], from 0, along its first axes. */
-void lower_let_at(lower *l, const ast_stmt *s, uint32_t n, const ir_val *idx);
+/* A statement about a vector inside all of its loops, at positions idx [n], from 0, along the first axes that it goes through. */
+void lower_statement_at(lower *l, const ast_stmt *s, uint32_t n, const ir_val *idx);
 
 /* lower_arrange.c */
 void lower_arranged(lower *l, const ast_block *block);
@@ -295,7 +295,7 @@ void lower_sample(lower *l, const ast_stmt *s);
 void lower_sample_from(lower *l, const ast_stmt *s, size_t open);
 /* Inside all of them, at positions idx [n], from 0, along the first axes that the statement goes through. */
 void lower_sample_at(lower *l, const ast_stmt *s, uint32_t n, const ir_val *idx);
-/* Computes before a loop what lower_sample_at needs of arguments and lower_let_at of the value in each iteration alike (lower_prepare). */
+/* Computes before a loop what lower_statement_at needs of arguments or of the value in each iteration alike (lower_prepare). */
 void lower_prepare_statement(lower *l, const ast_stmt *s);
 ir_val lower_density_call(lower *l, const ast_expr *e); /* logpdf(D, x) and its kin */
 

@@ -60,7 +60,8 @@ static void let(lower *l, const ast_stmt *s) {
   lower_forget(l, mark);
 }
 
-void lower_let_at(lower *l, const ast_stmt *s, uint32_t n, const ir_val *idx) {
+/* `let` about a vector at positions idx [n] along its first axes. */
+static void let_at(lower *l, const ast_stmt *s, uint32_t n, const ir_val *idx) {
   const ast_target *t = &s->let.target;
   const ast_expr *e = s->let.value;
   const ir_type whole = lower_type(l, t->name.sym->type);
@@ -252,6 +253,13 @@ void lower_statement_from(lower *l, const ast_stmt *s, size_t open) {
   const scope was = enter(l, s);
   if (s->kind == STMT_SAMPLE) lower_sample_from(l, s, open);
   else loop(l, s, open);
+  leave(l, &was);
+}
+
+void lower_statement_at(lower *l, const ast_stmt *s, uint32_t n, const ir_val *idx) {
+  const scope was = enter(l, s);
+  if (s->kind == STMT_SAMPLE) lower_sample_at(l, s, n, idx);
+  else let_at(l, s, n, idx);
   leave(l, &was);
 }
 
