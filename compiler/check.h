@@ -108,7 +108,7 @@ typedef struct check_site {
   bool as_real;    /* IR_OBSERVED: integers that a distribution of reals describes */
   const symbol *undrawn; /* IR_OBSERVED: a distribution of it that has no sample(), and the place; else NULL */
   span undrawn_at;
-  const ty_info *on;     /* IR_OBSERVED: what its distribution draws, with bounds in terms of its parameters; of several, of the last */
+  const ty_info *on;     /* IR_OBSERVED: what its distribution draws, with bounds in terms of its parameters; of several, the last with most axes */
   bool on_varies;        /* several that draw different things */
   bool sliced;           /* IR_OBSERVED: a statement observes a slice of it */
   bool counted;          /* IR_OBSERVED: data decide whether an element is observed twice */

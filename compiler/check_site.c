@@ -219,7 +219,7 @@ static void check_observed(ctx *c, ast_stmt *s, symbol *sym) {
   if (site && sym->type->kind == TY_INT && d.event.kind == TY_REAL && !d.flat) site->as_real = true;
   if (site) {
     site->on_varies |= site->on && site->on != d.parts->on;
-    site->on = d.parts->on;
+    if (!site->on || d.parts->on->rank >= site->on->rank) site->on = d.parts->on;
     for (size_t k = 0; k < t->subs.n; k++) site->sliced |= t->subs.items[k]->kind == EXPR_RANGE || t->subs.items[k]->kind == EXPR_ALL;
   }
   check_sizes(c, s, &left, &d);
