@@ -245,7 +245,7 @@ static bool stands_nowhere(const factor_graph *g, const factor *f) {
   for (uint32_t k = 0; k < f->nloops; k++) {
     int64_t n;
     const ir_size extent = f->loop[k].extent;
-    if ((size_value(g->m->sizes, extent, &n) || size_is_const(g->m->sizes, extent, &n)) && n <= 0) return true;
+    if (size_value(g->m->sizes, extent, &n) && n <= 0) return true;
   }
   return false;
 }

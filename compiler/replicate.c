@@ -147,8 +147,7 @@ bool replicate_missing(program *p) {
     const check_site *s = NULL;
     for (size_t i = 0; i < p->model->nsites; i++)
       if (strcmp(p->model->sites[i].sym->name, x->name) == 0) s = &p->model->sites[i];
-    if (!x->latent || !s) continue;
-    if (!s->undrawn) continue;
+    if (!x->latent || !s || !s->undrawn) continue;
     diag_note(&p->diags, refuse_missing(p, s->undrawn_at, x->name), "its distribution `%s` has no `sample`", s->undrawn->name);
     return false;
   }
