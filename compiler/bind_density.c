@@ -43,10 +43,8 @@ static double number(bind_num x) { return bind_num_real(x); }
 
 static void report_parameters(walk *w, const ast_expr *dist, const check_dist *d, const ast_expr *rule) {
   binder *b = w->b;
+  diag *g = bind_error(b, "E0788", dist->at, "these parameters of `%s` are out of range: it needs `%s`", d->sym->name, ast_expr_text(b->a, rule));
   strbuf text;
-  strbuf_init(&text, b->a);
-  ast_print_expr(&text, rule);
-  diag *g = bind_error(b, "E0788", dist->at, "these parameters of `%s` are out of range: it needs `%s`", d->sym->name, text.s);
   strbuf_init(&text, b->a);
   for (size_t k = 0; k < d->nparams; k++)
     for (size_t i = 0; i < b->nlocals; i++)

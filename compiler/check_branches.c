@@ -23,15 +23,6 @@ typedef struct branches {
   ptr_map lets; /* names that stand for values: what is drawn of them is observed, and may be by kinds */
 } branches;
 
-static bool same_text(const branches *b, const ast_expr *x, const ast_expr *y) {
-  strbuf s, t;
-  strbuf_init(&s, b->a);
-  strbuf_init(&t, b->a);
-  ast_print_expr(&s, x);
-  ast_print_expr(&t, y);
-  return strcmp(s.s, t.s) == 0;
-}
-
 static bool same_type(const branches *b, const ast_type *x, const ast_type *y) {
   strbuf s, t;
   strbuf_init(&s, b->a);
@@ -44,7 +35,7 @@ static bool same_type(const branches *b, const ast_type *x, const ast_type *y) {
 static bool same_target(const branches *b, const ast_target *x, const ast_target *y) {
   if (x->name.name != y->name.name || x->subs.n != y->subs.n || (x->type && y->type && !same_type(b, x->type, y->type))) return false;
   for (size_t i = 0; i < x->subs.n; i++)
-    if (!same_text(b, x->subs.items[i], y->subs.items[i])) return false;
+    if (!ast_same_text(b->a, x->subs.items[i], y->subs.items[i])) return false;
   return true;
 }
 
@@ -82,7 +73,7 @@ static ast_expr *one_family(const branches *b, const ast_expr *cond, ast_expr *x
   for (size_t i = 0; i < x->call.args.n; i++) {
     ast_expr *u = x->call.args.items[i].value, *v = y->call.args.items[i].value;
     const bool dist = is_dist(b, u) || is_dist(b, v);
-    ast_expr *value = dist ? one_family(b, cond, u, v) : same_text(b, u, v) ? v : choice(b, cond, u, v);
+    ast_expr *value = dist ? one_family(b, cond, u, v) : ast_same_text(b->a, u, v) ? v : choice(b, cond, u, v);
     if (!value) return NULL;
     e->call.args.items[i].value = value;
     if (value->depth >= e->depth) e->depth = (uint16_t)(1 + value->depth);
@@ -134,10 +125,10 @@ static ast_expr *switched(const branches *b, const ast_expr *cond, ast_expr *x, 
 }
 
 static bool same_iter(const branches *b, const ast_iter *x, const ast_iter *y) {
-  if (x->n != y->n || !x->cond != !y->cond || (x->cond && !same_text(b, x->cond, y->cond))) return false;
+  if (x->n != y->n || !x->cond != !y->cond || (x->cond && !ast_same_text(b->a, x->cond, y->cond))) return false;
   for (size_t i = 0; i < x->n; i++) {
     const ast_range *p = &x->items[i], *q = &y->items[i];
-    if (p->var.name != q->var.name || p->by || q->by || p->over || q->over || !same_text(b, p->lo, q->lo) || !same_text(b, p->hi, q->hi)) return false;
+    if (p->var.name != q->var.name || p->by || q->by || p->over || q->over || !ast_same_text(b->a, p->lo, q->lo) || !ast_same_text(b->a, p->hi, q->hi)) return false;
   }
   return true;
 }

@@ -68,13 +68,6 @@ diag *ragged_refuse(ragged *g, span at, const char *format, ...) {
   return diag_add(g->p->diags, DIAG_ERROR, "E0690", at, "%s", text);
 }
 
-const char *ragged_text(const ragged *g, const ast_expr *e) {
-  strbuf b;
-  strbuf_init(&b, g->a);
-  ast_print_expr(&b, e);
-  return b.s;
-}
-
 static const char *part(ragged *g, const char *len, const char *word) { return intern(g->p->names, arena_printf(g->a, "%s.%s", len, word)); }
 
 void ragged_add_array(ragged *g, ragged_rows *r, const char *name) {

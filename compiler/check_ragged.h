@@ -71,7 +71,6 @@ ragged_rows *ragged_loop_of(const ragged *g, const ast_iter *it, size_t *k);
 
 /* A size that the signature has, what it is, and the row of which: `len[1]`. */
 void ragged_add_size(ragged *g, const ragged_rows *r, const char *name, ast_rows what, const ast_expr *row);
-const char *ragged_text(const ragged *g, const ast_expr *e);
 
 /* check_row_values.c: expressions of rows.  A copier that writes them out up to what works element by element. */
 ast_copier ragged_value_copier(row_scope *s);

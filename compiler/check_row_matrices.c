@@ -23,8 +23,6 @@ static ast_expr *plain_copy(ragged *g, const ast_expr *e) {
   return ast_copy_expr(&plain, e);
 }
 
-static bool same(ragged *g, const ast_expr *a, const ast_expr *b) { return strcmp(ragged_text(g, a), ragged_text(g, b)) == 0; }
-
 /* A call of what the language itself has of this name. */
 static bool is_call(const ragged *g, const ast_expr *e, const char *fn, size_t least) {
   return e->kind == EXPR_CALL && !e->call.of && e->call.args.n >= least && strcmp(e->call.fn.name, fn) == 0 && !ptr_map_get(&g->p->state->user, e->call.fn.name);
@@ -251,7 +249,7 @@ static ast_expr *padded(ragged *g, const ast_expr *e, const ast_expr *const *n, 
     ast_expr *in = ragged_binary(g, OP_LE, plain_copy(g, at[k]), plain_copy(g, n[k]));
     inside = inside ? ragged_binary(g, OP_AND, inside, in) : in;
   }
-  if (axes == 2 && same(g, n[0], n[1])) other = if_new(g, ragged_binary(g, OP_EQ, plain_copy(g, at[0]), plain_copy(g, at[1])), real_new(g, 1, e->at), other);
+  if (axes == 2 && ast_same_text(g->a, n[0], n[1])) other = if_new(g, ragged_binary(g, OP_EQ, plain_copy(g, at[0]), plain_copy(g, at[1])), real_new(g, 1, e->at), other);
   return comprehension_new(g, index, n, axes, true, if_new(g, inside, x, other));
 }
 

@@ -87,12 +87,12 @@ static ast_iter over(slices *s, ast_copier *c, const char *index, const ast_expr
 static bool moved(ragged *g, const ast_expr *is, const ast_expr *from, int64_t *by) {
   const ast_expr *a = is->range.lo, *b = from->range.lo;
   *by = 0;
-  if (strcmp(ragged_text(g, is), ragged_text(g, from)) == 0) return true;
+  if (ast_same_text(g->a, is, from)) return true;
   if (a->kind != EXPR_INT || b->kind != EXPR_INT) return false;
   *by = a->integer.value - b->integer.value;
   ast_copier plain = {.mem = g->a};
   ast_expr *hi = ragged_plus(g, ast_copy_expr(&plain, is->range.hi), 0), *was = ragged_plus(g, ast_copy_expr(&plain, from->range.hi), *by);
-  return strcmp(ragged_text(g, was), ragged_text(g, hi)) == 0;
+  return ast_same_text(g->a, was, hi);
 }
 
 static ast_expr *write_slice(ast_copier *c, const ast_expr *e);
@@ -142,7 +142,7 @@ static bool is_as_long(slices *s, const ast_expr *n) {
   ast_expr *hi = ragged_plus(s->g, ast_copy_expr(&plain, s->range->range.hi), 0);
   if (s->range->range.lo->kind != EXPR_INT) return false;
   hi = ragged_plus(s->g, hi, 1 - s->range->range.lo->integer.value);
-  return strcmp(ragged_text(s->g, hi), ragged_text(s->g, ragged_plus(s->g, ast_copy_expr(&plain, n), 0))) == 0;
+  return ast_same_text(s->g->a, hi, ragged_plus(s->g, ast_copy_expr(&plain, n), 0));
 }
 
 static ast_expr *built_element(slices *s, ast_copier *c, const ast_expr *e) {
@@ -184,7 +184,7 @@ static ast_expr *write_slice(ast_copier *c, const ast_expr *e) {
   const ast_expr *range = ragged_open_range(s->g, r, &e->index.subs, e->at);
   if (!range) return NULL;
   int64_t by;
-  if (s->rows == r && strcmp(ragged_text(s->g, e->index.subs.items[0]), ragged_text(s->g, s->row)) == 0 && moved(s->g, range, s->range, &by))
+  if (s->rows == r && ast_same_text(s->g->a, e->index.subs.items[0], s->row) && moved(s->g, range, s->range, &by))
     return read_element(s, c, e, s->index, by);
   if (!ragged_sized(range)) return s->inside ? NULL : refused(s, e); /* inside it is a slip, which has a message of its own */
   const char *index = fresh(s, r);
@@ -279,7 +279,7 @@ static bool write_let(slices *s, const ast_stmt *x) {
   const char *d = ragged_name(row->index.subs.items[0]);
   const ast_expr *range = ragged_open_range(s->g, r, &row->index.subs, row->at);
   ast_expr *whole = whole_row(s->g, r, row->index.subs.items[0], row->at);
-  if (t->subs.n != 1 || !s->scope->row || d != s->scope->row->var.name || ragged_name(t->subs.items[0]) != d || strcmp(ragged_text(s->g, range), ragged_text(s->g, whole)) != 0) return false;
+  if (t->subs.n != 1 || !s->scope->row || d != s->scope->row->var.name || ragged_name(t->subs.items[0]) != d || !ast_same_text(s->g->a, range, whole)) return false;
   ragged_add_array(s->g, r, t->name.name);
   ragged_set_row(s->scope, r, t->name.name, fresh(s, r), 0, value);
   return true;

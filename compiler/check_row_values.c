@@ -57,8 +57,6 @@ static ast_expr *length_of(ragged *g, const ast_expr *range) {
   return ragged_plus(g, ragged_binary(g, OP_SUB, hi, lo), 1);
 }
 
-static bool same(ragged *g, const ast_expr *a, const ast_expr *b) { return strcmp(ragged_text(g, a), ragged_text(g, b)) == 0; }
-
 /* a..len[d] - k with literal a; *less is how many elements of the row are not in it. */
 static bool to_end(ragged *g, const ragged_rows *r, const ast_expr *row, const ast_expr *range, int64_t *less) {
   const ast_expr *lo = range->range.lo;
@@ -70,7 +68,7 @@ static bool to_end(ragged *g, const ragged_rows *r, const ast_expr *row, const a
     hi = hi->binary.lhs;
   }
   *less = lo->integer.value - 1 + k;
-  return k >= 0 && hi->kind == EXPR_INDEX && ragged_name(hi->index.base) == r->len && hi->index.subs.n == 1 && same(g, hi->index.subs.items[0], row);
+  return k >= 0 && hi->kind == EXPR_INDEX && ragged_name(hi->index.base) == r->len && hi->index.subs.n == 1 && ast_same_text(g->a, hi->index.subs.items[0], row);
 }
 
 /* ---- rows that a number or a size names */
@@ -88,7 +86,7 @@ static bool is_fixed(const ragged *g, const ragged_rows *r, const ast_expr *e) {
 
 static ast_expr *fixed_size(row_scope *s, const ragged_rows *r, const char *of, ast_rows what, const ast_expr *row, span at) {
   ragged *g = s->g;
-  const char *name = intern(g->p->names, arena_printf(g->a, "%s[%s]", of, ragged_text(g, row)));
+  const char *name = intern(g->p->names, arena_printf(g->a, "%s[%s]", of, ast_expr_text(g->a, row)));
   ragged_add_size(g, r, name, what, row);
   return ast_new_name(g->a, name, at);
 }
@@ -203,7 +201,7 @@ static const row_name *known(const row_scope *s, const char *name) {
 
 void ragged_bind(row_scope *s, const char *name, const ast_expr *value) {
   row_name *n = ARENA_NEW(s->g->a, row_name);
-  *n = (row_name){name, value, strlen(ragged_text(s->g, value)), s->names};
+  *n = (row_name){name, value, strlen(ast_expr_text(s->g->a, value)), s->names};
   s->names = n;
 }
 
@@ -389,7 +387,7 @@ static bool bind_param(body *b, const ast_expr *call, const ast_params *ps, size
     ast_expr *n = axes ? plain_copy(g, n_of[k]) : read_size(g, arg, k);
     const row_name *before = known(&b->in, size);
     if (!before) ragged_bind(&b->in, size, n);
-    else if (!same(g, before->value, n)) return false;
+    else if (!ast_same_text(g->a, before->value, n)) return false;
   }
   if (axes == 1 && !b->row) b->row = row ? row : arg;
   if (axes == 2) ragged_bind(&b->in, p->name.name, ragged_keep_matrix(&b->in, p->name.name, arg));
@@ -417,7 +415,7 @@ static bool build(body *b, ast_copier *c, const ast_range *loop, stmt_kind kind,
     if (loop->by || loop->over) return false;
     ast_expr *hi = ragged_plus(g, ast_copy_expr(c, loop->hi), less);
     first = ragged_plus(g, ast_copy_expr(c, loop->lo), less);
-    if (first->kind != EXPR_INT || !same(g, hi, row_length(g, r, s->row->var.name, hi->at))) return false;
+    if (first->kind != EXPR_INT || !ast_same_text(g->a, hi, row_length(g, r, s->row->var.name, hi->at))) return false;
     index = renamed(s, loop->var.name);
     ragged_bind(s, loop->var.name, ragged_plus(g, ast_new_name(g->a, index, loop->at), -less));
   }

@@ -181,15 +181,12 @@ static const symbol *own_data(const ctx *c, const ast_expr *e) {
 
 /* `len[1]` of the model around, by the name of its size; NULL: it has none, which is reported. */
 static const char *row_size(ctx *c, const char *of, const ast_expr *row, span at) {
-  strbuf b;
-  strbuf_init(&b, c->a);
-  ast_print_expr(&b, row);
-  const char *name = intern(c->p->names, arena_printf(c->a, "%s[%s]", of, b.s));
+  const char *text = ast_expr_text(c->a, row), *name = intern(c->p->names, arena_printf(c->a, "%s[%s]", of, text));
   for (size_t i = 0; i < c->model->ndata; i++)
     if (c->model->data[i]->name == name) return name;
-  diag *d = cx_error(c, "E0690", at, "this model reads row %s as an array, and must have it from the model around", b.s);
+  diag *d = cx_error(c, "E0690", at, "this model reads row %s as an array, and must have it from the model around", text);
   cx_point(c, d, row->at, "here");
-  cx_help(c, d, "give it that row by itself: a parameter `x: real[N]`, and `y[%s]` in the call", b.s);
+  cx_help(c, d, "give it that row by itself: a parameter `x: real[N]`, and `y[%s]` in the call", text);
   return NULL;
 }
 

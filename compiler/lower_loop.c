@@ -400,13 +400,6 @@ static bool is_known(lower *l, const ast_range *range, size_t n, const ast_expr 
   }
 }
 
-static const char *text_of(lower *l, const ast_expr *e) {
-  strbuf b;
-  strbuf_init(&b, l->mem);
-  ast_print_expr(&b, e);
-  return b.s;
-}
-
 /* Whether an iteration of these loops has one place of its own along axis o of the array: all statements set elements there. */
 static bool has_place(lower *l, const ast_range *range, size_t n, const lower_defined *d, uint8_t o) {
   for (size_t i = 0; i < d->n; i++) {
@@ -414,7 +407,7 @@ static bool has_place(lower *l, const ast_range *range, size_t n, const lower_de
     if (o >= subs->n || subs->items[o]->kind == EXPR_ALL || subs->items[o]->kind == EXPR_RANGE) return false;
     if (!uses_index(range, n, subs->items[o])) return false;
     if (d->data && !is_known(l, range, n, subs->items[o])) return false;
-    if (i > 0 && strcmp(text_of(l, subs->items[o]), text_of(l, d->targets[0]->subs.items[o])) != 0) return false;
+    if (i > 0 && !ast_same_text(l->mem, subs->items[o], d->targets[0]->subs.items[o])) return false;
   }
   return true;
 }

@@ -176,12 +176,7 @@ static void track(lower *l, const ast_stmt *s) {
     const ast_arg *a = &s->track.items.items[k];
     const char *name = a->name.name;
     if (!name && a->value->kind == EXPR_NAME) name = a->value->name.name;
-    if (!name) {
-      strbuf text;
-      strbuf_init(&text, l->mem);
-      ast_print_expr(&text, a->value);
-      name = text.s;
-    }
+    if (!name) name = ast_expr_text(l->mem, a->value);
     const ty_info *t = ty_of(a->value);
     ir_val v = t->rank ? lower_array(l, a->value) : lower_scalar(l, a->value);
     ir_track(&l->b, name, v);

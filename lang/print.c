@@ -228,6 +228,15 @@ static void put_expr(strbuf *out, const ast_expr *e, level least) {
 
 void ast_print_expr(strbuf *out, const ast_expr *e) { put_expr(out, e, L_EXPR); }
 
+const char *ast_expr_text(arena *a, const ast_expr *e) {
+  strbuf b;
+  strbuf_init(&b, a);
+  ast_print_expr(&b, e);
+  return b.s;
+}
+
+bool ast_same_text(arena *a, const ast_expr *x, const ast_expr *y) { return strcmp(ast_expr_text(a, x), ast_expr_text(a, y)) == 0; }
+
 void ast_print_type(strbuf *out, const ast_type *t) {
   if (t->kind == TYPE_RANGE) {
     put_expr(out, t->lo, L_PRIM);
