@@ -24,6 +24,7 @@ static const blame_case cases[] = {
     {"model m(x: real[N], y: real[N], z: real[N]) {\n  a ~ Normal(0, 1)\n  if a > 100 { y ~ MultiNormal(rep(a, N), gp_exp_quad(distances(x, x), 1.0, 2.0)) } else { y ~ Normal(a, 1) }\n}\ninfer m on x = [1, 3, 3], y = [1, 2, 2], z = [1, 2, 2] with nuts(chains = 1, warmup = 50, draws = 50)\n", false, {NULL}},
     {"model m(y: real[2]) {\n  s ~ HalfNormal(1)\n  y ~ MultiNormal([0.0, 0.0], [[s^2, 2 * s^2], [2 * s^2, s^2]])\n}\ninfer m on y = [1, 2] with nuts(chains = 1, warmup = 50, draws = 50)\n", false,
      {"E0911", "m.aim:3:3", "without a Cholesky factor: the matrix is not positive definite: row 2 is at fault, given those before it"}},
+    {"model m(q: real[N], y: real[N]) {\n  y[1] ~ Normal(0, 1)\n  y[2..N] ~ Normal(0.5 * y[1..N - 1], q[2..N] - 3)\n}\ninfer m on q = [1, 2, 9], y = [1, null, null] with prior(draws = 10)\n", false, {"E0911", "m.aim:3:3", "invalid parameter"}},
 };
 
 static void data_to_blame_are_named(void **state) {
