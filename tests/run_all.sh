@@ -6,7 +6,7 @@
 # A program (anything not ending in .sh) prints cmocka's summaries.  A script prints one line for what it finds wrong and, as
 # its last line, `N passed, N failed` or `N passed, N failed, N skipped`.  One that ends otherwise (a crash, a status without a
 # failed test, more than TEST_LIMIT seconds) counts as one failed test.  Output is shown of failing jobs only, and kept in
-# $B/test-logs.  The last line is the sum; the exit status is 1 if anything failed.
+# $B/test-logs.  Before the last line what failed is named once more; the last line is the sum; the exit status is 1 if anything failed.
 set -u
 B=${B:-build}
 logs=$B/test-logs
@@ -52,6 +52,8 @@ if [ "${1:-}" = --one ]; then
   if [ "$failed" -gt 0 ]; then
     report="$report
 $(grep -v -e '^\[ RUN ' -e '^\[       OK' "$log" | tail -n 60 | sed 's/^/    /')"
+    which=$(sed -n 's/^\[  FAILED  \] \([A-Za-z0-9_]*\)$/\1/p' "$log" | sort -u | tr '\n' ' ')
+    echo "failed: $name${which:+: ${which% }}$reason" >"$logs/$name.failed"
   fi
   # One write, so that the reports of jobs that run side by side do not mix.
   printf '%s\n' "$report"
@@ -64,6 +66,7 @@ mkdir -p "$logs"
 # Compiled models of tests are nobody else's.
 export B AIM_CACHE="$(cd "$logs" && pwd)/objects"
 printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -n 1 sh "$0" --one
+cat "$logs"/*.failed 2>/dev/null
 cat "$logs"/*.count 2>/dev/null | awk -v jobs=$# '
   { p += $1; f += $2; s += $3 }
   END {
