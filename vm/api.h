@@ -17,6 +17,14 @@ struct aim_vm {
   const exec_engine *engine;
 };
 
+/* A model of a file, and what a host asks for by number. */
+typedef struct api_model {
+  const check_model *m;
+  const symbol **input;
+  const check_site **latent;
+  size_t n_inputs, n_latents;
+} api_model;
+
 struct aim_program {
   aim_vm *vm;
   arena mem;
@@ -26,7 +34,7 @@ struct aim_program {
   const ast_decl **run; /* [n_runs] statements; one entry of NULL for a file that has none but has a model */
   plan *plans;          /* [n_runs] */
   size_t n_runs;
-  const check_model **model;
+  api_model *model;
   size_t n_models;
   int io_errno;
 };

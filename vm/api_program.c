@@ -59,12 +59,23 @@ void aim_vm_engine(aim_vm *vm, const aim_engine *engine) { vm->engine = engine ?
 
 /* ---- loading */
 
+/* What binding makes for ragged arrays (check_ragged.c) is nobody's to give. */
+static api_model model_of(aim_program *p, const check_model *m) {
+  api_model out = {.m = m};
+  size_t cap_inputs = 0, cap_latents = 0;
+  for (size_t k = 0; k < m->ndata; k++)
+    if (!m->data[k]->param || m->data[k]->param->rows <= ROWS_LENGTHS) ARENA_PUSH(&p->mem, out.input, out.n_inputs, cap_inputs, m->data[k]);
+  for (size_t k = 0; k < m->nsites; k++)
+    if (m->sites[k].role == IR_LATENT) ARENA_PUSH(&p->mem, out.latent, out.n_latents, cap_latents, &m->sites[k]);
+  return out;
+}
+
 static void collect(aim_program *p) {
   const ast_file *f = p->p.check.file;
   size_t cap_runs = 0, cap_models = 0, cap_plans = 0, n = 0;
   for (size_t k = 0; k < f->n; k++) {
     const ast_decl *d = f->items[k];
-    if (d->kind == DECL_MODEL) ARENA_PUSH(&p->mem, p->model, p->n_models, cap_models, check_model_of(&p->p.check, d));
+    if (d->kind == DECL_MODEL) ARENA_PUSH(&p->mem, p->model, p->n_models, cap_models, model_of(p, check_model_of(&p->p.check, d)));
     if (d->kind == DECL_RUN) ARENA_PUSH(&p->mem, p->run, p->n_runs, cap_runs, d);
   }
   if (p->n_runs == 0 && p->n_models) ARENA_PUSH(&p->mem, p->run, p->n_runs, cap_runs, NULL);
@@ -217,24 +228,15 @@ int aim_program_errno(const aim_program *p) { return p ? p->io_errno : 0; }
 size_t aim_model_count(const aim_program *p) { return p ? p->n_models : 0; }
 
 const char *aim_model_name(const aim_program *p, size_t model) {
-  return p && model < p->n_models ? p->model[model]->decl->name.name : NULL;
+  return p && model < p->n_models ? p->model[model].m->decl->name.name : NULL;
 }
 
-/* What binding makes for ragged arrays (check_ragged.c) is nobody's to give. */
-static const symbol *input_at(const aim_program *p, size_t model, size_t input) {
-  const check_model *m = p && model < p->n_models ? p->model[model] : NULL;
-  for (size_t k = 0; m && k < m->ndata; k++) {
-    const symbol *s = m->data[k];
-    const bool made = s->param && s->param->rows > ROWS_LENGTHS;
-    if (!made && input-- == 0) return s;
-  }
-  return NULL;
-}
+/* NULL where there is none of this number. */
+static const api_model *model_at(const aim_program *p, size_t model) { return p && model < p->n_models ? &p->model[model] : NULL; }
 
 size_t aim_input_count(const aim_program *p, size_t model) {
-  size_t n = 0;
-  while (input_at(p, model, n)) n++;
-  return n;
+  const api_model *m = model_at(p, model);
+  return m ? m->n_inputs : 0;
 }
 
 /* The type of a site, or of an input. */
@@ -245,30 +247,24 @@ static const char *type_text(const aim_program *p, const check_site *site, const
 }
 
 aim_status aim_input_get(const aim_program *p, size_t model, size_t input, aim_input *out) {
-  const symbol *s = input_at(p, model, input);
-  if (!s) return AIM_E_USAGE;
+  const api_model *m = model_at(p, model);
+  if (!m || input >= m->n_inputs) return AIM_E_USAGE;
+  const symbol *s = m->input[input];
   const char *type = type_text(p, NULL, s->type);
   if (!type) return AIM_E_MEMORY;
   *out = (aim_input){s->name, type, !(s->param && s->param->default_)};
   return AIM_OK;
 }
 
-static const check_site *latent(const aim_program *p, size_t model, size_t k) {
-  const check_model *m = p && model < p->n_models ? p->model[model] : NULL;
-  for (size_t s = 0; m && s < m->nsites; s++)
-    if (m->sites[s].role == IR_LATENT && k-- == 0) return &m->sites[s];
-  return NULL;
-}
-
 size_t aim_latent_count(const aim_program *p, size_t model) {
-  size_t n = 0;
-  while (latent(p, model, n)) n++;
-  return n;
+  const api_model *m = model_at(p, model);
+  return m ? m->n_latents : 0;
 }
 
 aim_status aim_latent_get(const aim_program *p, size_t model, size_t k, aim_latent *out) {
-  const check_site *s = latent(p, model, k);
-  if (!s) return AIM_E_USAGE;
+  const api_model *m = model_at(p, model);
+  if (!m || k >= m->n_latents) return AIM_E_USAGE;
+  const check_site *s = m->latent[k];
   const char *type = type_text(p, s, NULL);
   if (!type) return AIM_E_MEMORY;
   *out = (aim_latent){s->sym->name, type};
