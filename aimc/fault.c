@@ -1,7 +1,7 @@
 /* fault.c: the last word of a process that a fault stops, here or in a library: what it can come from and what to do about it, where a shell would only
  * say "Segmentation fault".
  *
- * The handler calls nothing but write and _exit, on a stack of its own, since the fault may be that the other one is full.  A sanitizer tells
+ * The handler calls nothing but write and _exit; in the main thread, which checks and lowers programs, on a stack of its own, since the fault may be that the other one is full.  A sanitizer tells
  * more than this, and is left to it. */
 #include "aimc/aimc.h"
 
@@ -36,7 +36,7 @@ void tell_faults(void) {
 #ifndef HAS_SANITIZER
   static char stack[16384];
   sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
-  struct sigaction s = {.sa_handler = on_fault, .sa_flags = (int)SA_RESETHAND | SA_ONSTACK};
+  struct sigaction s = {.sa_handler = on_fault, .sa_flags = SA_ONSTACK};
   static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
   for (size_t k = 0; k < sizeof faults / sizeof faults[0]; k++) sigaction(faults[k], &s, NULL);
 #endif
