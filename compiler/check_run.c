@@ -232,7 +232,8 @@ static void check_option(ctx *c, const ast_arg *a, const char *method, const che
       {"cores", "threads"}, {"random_seed", "seed"}, {"rng_seed", "seed"}, {"target_accept_prob", "target_accept"}};
   const char *near = NULL;
   for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
-    if (strcmp(habits[i].other, name) == 0) near = habits[i].ours;
+    for (size_t k = 0; k < n && strcmp(habits[i].other, name) == 0; k++)
+      if (strcmp(words[k], habits[i].ours) == 0) near = words[k]; /* what the method takes */
   if (!near) near = nearest_of(name, words, n);
   /* What belongs into another clause. */
   for (size_t i = 0; m && i < m->ndata; i++)
