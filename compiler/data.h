@@ -117,8 +117,6 @@ int data_read_csv(data_set *ds, const char *file, const char *bytes, size_t n);
 int data_read_npy(data_set *ds, const char *file, const char *bytes, size_t n);
 int data_read_npz(data_set *ds, const char *file, const char *bytes, size_t n);
 int data_read_safetensors(data_set *ds, const char *file, const char *bytes, size_t n);
-/* Variables of a NetCDF file, by the netCDF library where there is one (netcdf.h, with what it says of threads). */
-int data_read_netcdf(data_set *ds, const char *file, const char *bytes, size_t n);
 
 /* Pairwise problems; what they mean and which names they give is in data_graph.h.  A JSON object with the type "BinaryQuadraticModel", as dimod
  * writes it, is one too.

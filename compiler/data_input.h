@@ -19,7 +19,7 @@ int data_input_get(const data_input *in, uint64_t at, void *to, size_t n);
 /* The bytes [size] as an input. */
 data_input data_input_memory(data_set *ds, const char *file, const char *bytes, size_t n);
 
-/* The readers by pieces; each has a twin in data.h that reads memory. */
+/* The readers by pieces. */
 int data_csv(const data_input *in);
 int data_npy(const data_input *in);
 int data_npz(const data_input *in);

@@ -292,8 +292,3 @@ int data_netcdf(const data_input *in) {
   arena_init(&job.scratch, in->ds->a->alloc, in->ds->a->limit);
   return data_guard(in->ds, netcdf_body, netcdf_cleanup, &job);
 }
-
-int data_read_netcdf(data_set *ds, const char *file, const char *bytes, size_t n) {
-  data_input in = data_input_memory(ds, file, bytes, n);
-  return data_netcdf(&in);
-}

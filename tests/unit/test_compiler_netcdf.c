@@ -1,6 +1,6 @@
 /* NetCDF as data: a file that netCDF4 wrote (tests/arrays/make_netcdf.py), from disk and from memory; damaged ones.  Skipped, and counted, where
  * there is no netCDF library: then the message has to say how to get it. */
-#include "compiler/data.h"
+#include "compiler/data_input.h"
 #include "compiler/netcdf.h"
 #include "tests/unit/data_fixture.h"
 
@@ -72,6 +72,12 @@ static char *file_bytes(fixture *f, size_t *n) {
   return s;
 }
 
+/* As what comes through a pipe is read. */
+static int read_bytes(fixture *f, const char *bytes, size_t n) {
+  data_input in = data_input_memory(&f->ds, "m.nc", bytes, n);
+  return data_netcdf(&in);
+}
+
 static void test_values(void **state) {
   (void)state;
   need_library();
@@ -83,7 +89,7 @@ static void test_values(void **state) {
   start(&f);
   size_t n;
   const char *s = file_bytes(&f, &n);
-  if (data_read_netcdf(&f.ds, "m.nc", s, n)) fail_msg("%s", f.diags.items[0]->message);
+  if (read_bytes(&f, s, n)) fail_msg("%s", f.diags.items[0]->message);
   has_values(&f);
   end(&f);
 }
@@ -131,9 +137,9 @@ static void test_wrong(void **state) {
   start(&f);
   size_t n;
   const char *s = file_bytes(&f, &n);
-  assert_int_equal(data_read_netcdf(&f.ds, "m.nc", s, n / 2), -1);
-  assert_int_equal(data_read_netcdf(&f.ds, "m.nc", s, 0), -1);
-  assert_int_equal(data_read_netcdf(&f.ds, "m.nc", "plain text, and no more than that\n", 34), -1);
+  assert_int_equal(read_bytes(&f, s, n / 2), -1);
+  assert_int_equal(read_bytes(&f, s, 0), -1);
+  assert_int_equal(read_bytes(&f, "plain text, and no more than that\n", 34), -1);
   for (size_t k = 0; k < f.diags.n; k++) assert_string_equal(f.diags.items[k]->code, "E0745");
   end(&f);
 }
