@@ -207,14 +207,22 @@ typedef struct lower_built {
 /* Those that the statement builds with the index of this range of its loop; or without one (NULL) along a vector. */
 lower_built lower_built_by(lower *l, const ast_stmt *s, const ast_range *range);
 
-/* A loop and the level that it adds to the arrays of some lists.  In this order: of; find what an iteration builds of each list; open; bind the indices; place each list; start; lower
+/* What one of those is to the level of a loop. */
+typedef struct level_part {
+  const lower_defined *by;
+  build *child;
+  bool first; /* no list before this one builds the array */
+} level_part;
+
+/* A loop and the level that it adds to the arrays of some lists, which stay where they are.  In this order: of; find what an iteration builds of each list; open; bind the indices; place each list; start; lower
  * the body; close. */
 typedef struct lower_level {
   ir_op *loop;
   bool scan;
-  const lower_built *lists;
+  build **child;    /* [n] what an iteration builds of each array */
   size_t n;
-  build **parent, **child;
+  level_part *part; /* those of list i are [from[i], from[i + 1]) */
+  size_t *from;
   ir_builder outer;
   size_t binds, mark;
   ir_val index_was;

@@ -154,37 +154,39 @@ static void add_defined(lower *l, lower_built *list, symbol *s, const ast_target
   ARENA_PUSH(l->mem, d->targets, d->n, d->cap, t);
 }
 
-static bool mentions(const ast_expr *e, const symbol *s);
+typedef bool name_test(const void *x, const ast_name *name);
 
-static bool mentions_args(const ast_args *a, const symbol *s) {
-  for (size_t k = 0; k < a->n; k++)
-    if (mentions(a->items[k].value, s)) return true;
-  return false;
-}
-
-static bool mentions_all(const ast_exprs *a, const symbol *s) {
-  for (size_t k = 0; k < a->n; k++)
-    if (mentions(a->items[k], s)) return true;
-  return false;
-}
-
-static bool mentions(const ast_expr *e, const symbol *s) {
+/* Whether the test holds of a name in e.  What binds names of its own is taken to hold one: the callers may err on that side. */
+static bool any_name(const ast_expr *e, name_test *test, const void *x) {
   if (!e) return false;
   switch (e->kind) {
-  case EXPR_NAME: return e->name.sym == s;
-  case EXPR_UNARY: return mentions(e->unary.arg, s);
-  case EXPR_BINARY: return mentions(e->binary.lhs, s) || mentions(e->binary.rhs, s);
-  case EXPR_CALL: return mentions_args(&e->call.args, s);
-  case EXPR_ARRAY: return mentions_all(&e->array.elems, s);
-  case EXPR_INDEX: return mentions(e->index.base, s) || mentions_all(&e->index.subs, s);
-  case EXPR_IF: return mentions(e->if_.cond, s) || mentions(e->if_.then, s) || mentions(e->if_.else_, s);
-  case EXPR_LET: return mentions(e->let.value, s) || mentions(e->let.body, s);
-  case EXPR_RANGE: return mentions(e->range.lo, s) || mentions(e->range.hi, s);
-  case EXPR_REDUCE: return true; /* may use it anywhere; assuming so only splits a box */
-  case EXPR_COMPREHENSION: return true;
+  case EXPR_NAME: return test(x, &e->name);
+  case EXPR_UNARY: return any_name(e->unary.arg, test, x);
+  case EXPR_BINARY: return any_name(e->binary.lhs, test, x) || any_name(e->binary.rhs, test, x);
+  case EXPR_IF: return any_name(e->if_.cond, test, x) || any_name(e->if_.then, test, x) || any_name(e->if_.else_, test, x);
+  case EXPR_RANGE: return any_name(e->range.lo, test, x) || any_name(e->range.hi, test, x);
+  case EXPR_FIELD: return any_name(e->field.base, test, x);
+  case EXPR_CALL:
+    for (size_t k = 0; k < e->call.args.n; k++)
+      if (any_name(e->call.args.items[k].value, test, x)) return true;
+    return any_name(e->call.of, test, x);
+  case EXPR_ARRAY:
+    for (size_t k = 0; k < e->array.elems.n; k++)
+      if (any_name(e->array.elems.items[k], test, x)) return true;
+    return false;
+  case EXPR_INDEX:
+    for (size_t k = 0; k < e->index.subs.n; k++)
+      if (any_name(e->index.subs.items[k], test, x)) return true;
+    return any_name(e->index.base, test, x);
+  case EXPR_LET: return any_name(e->let.value, test, x) || any_name(e->let.body, test, x);
+  case EXPR_REDUCE: case EXPR_COMPREHENSION: return true;
   default: return false;
   }
 }
+
+static bool is_symbol(const void *s, const ast_name *name) { return name->sym == s; }
+
+static bool mentions(const ast_expr *e, const symbol *s) { return any_name(e, is_symbol, s); }
 
 static bool uses_index(const ast_range *range, size_t n, const ast_expr *sub) {
   bool uses = false;
@@ -377,27 +379,18 @@ static void run_inside(lower *l, loop_nest *s) {
   lower_join_end(l, &join, branch);
 }
 
-/* Whether the value of a subscript is known in the body of these loops: it names nothing of what stands further inside. */
-static bool is_known(lower *l, const ast_range *range, size_t n, const ast_expr *e) {
-  switch (e->kind) {
-  case EXPR_NAME:
-    for (size_t r = 0; r < n; r++)
-      if (e->name.sym == range[r].var.sym) return true;
-    return !e->name.sym || e->name.sym->size != IR_SIZE_NONE || lower_find(l, e->name.sym);
-  case EXPR_UNARY: return is_known(l, range, n, e->unary.arg);
-  case EXPR_BINARY: return is_known(l, range, n, e->binary.lhs) && is_known(l, range, n, e->binary.rhs);
-  case EXPR_IF: return is_known(l, range, n, e->if_.cond) && is_known(l, range, n, e->if_.then) && is_known(l, range, n, e->if_.else_);
-  case EXPR_CALL:
-    for (size_t i = 0; i < e->call.args.n; i++)
-      if (!is_known(l, range, n, e->call.args.items[i].value)) return false;
-    return true;
-  case EXPR_INDEX:
-    for (size_t i = 0; i < e->index.subs.n; i++)
-      if (!is_known(l, range, n, e->index.subs.items[i])) return false;
-    return is_known(l, range, n, e->index.base);
-  case EXPR_INT: case EXPR_REAL: case EXPR_BOOL: case EXPR_STRING: return true;
-  default: return false;
-  }
+typedef struct loops_scope {
+  lower *l;
+  const ast_range *range; /* [n] of loops about to be entered */
+  size_t n;
+} loops_scope;
+
+/* A name that is bound only further inside than the body of these loops. */
+static bool is_inner(const void *x, const ast_name *name) {
+  const loops_scope *in = x;
+  for (size_t r = 0; r < in->n; r++)
+    if (name->sym == in->range[r].var.sym) return false;
+  return name->sym && name->sym->size == IR_SIZE_NONE && !lower_find(in->l, name->sym);
 }
 
 /* Whether an iteration of these loops has one place of its own along axis o of the array: all statements set elements there. */
@@ -406,7 +399,7 @@ static bool has_place(lower *l, const ast_range *range, size_t n, const lower_de
     const ast_exprs *subs = &d->targets[i]->subs;
     if (o >= subs->n || subs->items[o]->kind == EXPR_ALL || subs->items[o]->kind == EXPR_RANGE) return false;
     if (!uses_index(range, n, subs->items[o])) return false;
-    if (d->data && !is_known(l, range, n, subs->items[o])) return false;
+    if (d->data && any_name(subs->items[o], is_inner, &(loops_scope){l, range, n})) return false;
     if (i > 0 && !ast_same_text(l->mem, subs->items[o], d->targets[0]->subs.items[o])) return false;
   }
   return true;
@@ -430,62 +423,54 @@ static bool stackable(lower *l, const build *child, const build *parent, const i
 
 /* ---- a loop and the level that it adds to what is built in it */
 
-static size_t find_built(const lower_level *v, const symbol *s) {
-  size_t k = 0;
-  while (k < v->n && v->parent[k]->sym != s) k++;
-  return k;
+/* The level's part that an array has, made for the first list that builds it. */
+static level_part part_of(lower *l, lower_level *v, const lower_defined *d) {
+  for (size_t k = 0; k < v->n; k++)
+    if (v->child[k]->sym == d->sym) return (level_part){.by = d, .child = v->child[k]};
+  build *child = v->child[v->n++] = ARENA_NEW(l->mem, build);
+  child->sym = d->sym;
+  child->outer = build_of(l, d->sym);
+  return (level_part){.by = d, .child = child, .first = true};
 }
 
 lower_level lower_level_of(lower *l, bool scan, size_t nlists, const lower_built *lists) {
   size_t n = 0;
   for (size_t i = 0; i < nlists; i++) n += lists[i].n;
-  lower_level v = {.scan = scan, .lists = lists, .parent = ARENA_ARRAY(l->mem, build *, n), .child = ARENA_ARRAY(l->mem, build *, n)};
-  for (size_t i = 0; i < nlists; i++)
-    for (size_t k = 0; k < lists[i].n; k++) {
-      symbol *s = lists[i].items[k].sym;
-      if (find_built(&v, s) < v.n) continue;
-      v.parent[v.n] = build_of(l, s);
-      v.child[v.n] = ARENA_NEW(l->mem, build);
-      v.child[v.n]->sym = s;
-      v.child[v.n]->outer = v.parent[v.n];
-      v.n++;
-    }
+  lower_level v = {.scan = scan, .child = ARENA_ARRAY(l->mem, build *, n), .part = ARENA_ARRAY(l->mem, level_part, n), .from = ARENA_ARRAY(l->mem, size_t, nlists + 1)};
+  n = 0;
+  for (size_t i = 0; i < nlists; i++) {
+    for (size_t k = 0; k < lists[i].n; k++) v.part[n++] = part_of(l, &v, &lists[i].items[k]);
+    v.from[i + 1] = n;
+  }
   return v;
 }
 
 /* What sets elements of one array does so along the same axes, or the array has no place here. */
-static void agree(build *child, bool first, const bool *has) {
+static void agree(const level_part *x, const bool *has) {
+  build *child = x->child;
   bool any = false;
   for (uint32_t a = 0; a < child->outer->type.rank; a++) {
-    child->has_place[a] = has[a] && (first || child->has_place[a]);
+    child->has_place[a] = has[a] && (x->first || child->has_place[a]);
     any = any || child->has_place[a];
   }
   child->placed = any;
 }
 
-static bool is_first(const lower_level *v, size_t list, const symbol *s) {
-  for (size_t i = 0; i < list; i++)
-    for (size_t k = 0; k < v->lists[i].n; k++)
-      if (v->lists[i].items[k].sym == s) return false;
-  return true;
-}
-
 void lower_level_find(lower *l, lower_level *v, size_t list, const ast_range *range, size_t n) {
-  for (size_t i = 0; i < v->lists[list].n; i++) {
-    const lower_defined *d = &v->lists[list].items[i];
-    build *child = v->child[find_built(v, d->sym)];
+  for (const level_part *x = v->part + v->from[list]; x < v->part + v->from[list + 1]; x++) {
+    const build *outer = x->child->outer;
     bool has[IR_MAX_RANK];
-    for (uint8_t a = 0; a < child->outer->type.rank; a++) has[a] = has_place(l, range, n, d, child->outer->axis[a]);
-    agree(child, is_first(v, list, d->sym), has);
+    for (uint8_t a = 0; a < outer->type.rank; a++) has[a] = has_place(l, range, n, x->by, outer->axis[a]);
+    agree(x, has);
   }
 }
 
 void lower_level_find_axis(lower_level *v, size_t list, uint32_t axis) {
-  for (size_t i = 0; i < v->lists[list].n; i++) {
-    build *child = v->child[find_built(v, v->lists[list].items[i].sym)];
+  for (const level_part *x = v->part + v->from[list]; x < v->part + v->from[list + 1]; x++) {
+    const build *outer = x->child->outer;
     bool has[IR_MAX_RANK];
-    for (uint8_t a = 0; a < child->outer->type.rank; a++) has[a] = child->outer->axis[a] == axis;
-    agree(child, is_first(v, list, child->sym), has);
+    for (uint8_t a = 0; a < outer->type.rank; a++) has[a] = outer->axis[a] == axis;
+    agree(x, has);
   }
 }
 
@@ -505,7 +490,7 @@ void lower_level_open(lower *l, lower_level *v, uint32_t rank, const ir_val *ext
   l->b = ir_builder_in(&v->outer, &v->loop->u.loop->body);
   enter_draws(l, rank, extent, v->loop->u.loop->index);
   for (size_t k = 0; k < v->n; k++) {
-    build *child = v->child[k], *parent = v->parent[k];
+    build *child = v->child[k], *parent = child->outer;
     uint8_t rest = 0;
     child->type = parent->type;
     for (uint8_t a = 0; a < parent->type.rank; a++) {
@@ -523,26 +508,23 @@ static void put_at(lower *l, build *child, uint32_t a, lindex at, span where) {
 }
 
 void lower_level_place(lower *l, lower_level *v, size_t list) {
-  for (size_t i = 0; i < v->lists[list].n; i++) {
-    const lower_defined *d = &v->lists[list].items[i];
-    build *child = v->child[find_built(v, d->sym)];
-    for (uint8_t a = 0; a < child->outer->type.rank; a++)
-      if (child->has_place[a]) put_at(l, child, a, lower_index(l, d->targets[0]->subs.items[child->outer->axis[a]], child->outer->type.dim[a]), d->targets[0]->at);
+  for (const level_part *x = v->part + v->from[list]; x < v->part + v->from[list + 1]; x++) {
+    const ast_target *t = x->by->targets[0];
+    const build *outer = x->child->outer;
+    for (uint8_t a = 0; a < outer->type.rank; a++)
+      if (x->child->has_place[a]) put_at(l, x->child, a, lower_index(l, t->subs.items[outer->axis[a]], outer->type.dim[a]), t->at);
   }
 }
 
 void lower_level_place_axis(lower *l, lower_level *v, size_t list, ir_val at) {
-  for (size_t i = 0; i < v->lists[list].n; i++) {
-    const lower_defined *d = &v->lists[list].items[i];
-    build *child = v->child[find_built(v, d->sym)];
-    for (uint8_t a = 0; a < child->outer->type.rank; a++)
-      if (child->has_place[a]) put_at(l, child, a, lower_index_at(l, at), d->targets[0]->at);
-  }
+  for (const level_part *x = v->part + v->from[list]; x < v->part + v->from[list + 1]; x++)
+    for (uint8_t a = 0; a < x->child->outer->type.rank; a++)
+      if (x->child->has_place[a]) put_at(l, x->child, a, lower_index_at(l, at), x->by->targets[0]->at);
 }
 
 void lower_level_start(lower *l, lower_level *v) {
   for (size_t k = 0; k < v->n; k++) {
-    build *child = v->child[k], *parent = v->parent[k];
+    build *child = v->child[k], *parent = child->outer;
     if (v->scan) {
       child->out = ir_loop_state(l->fn, v->loop, child->placed ? IR_INTO : IR_CARRY, initial(l, parent, v->loop));
       child->state = v->loop->u.loop->out[child->out].state;
@@ -566,7 +548,7 @@ void lower_level_close(lower *l, lower_level *v) {
   l->index = v->index_was;
   lower_forget(l, v->mark);
   for (size_t k = 0; k < v->n && !l->refused; k++) {
-    build *child = v->child[k], *parent = v->parent[k];
+    build *child = v->child[k], *parent = child->outer;
     ir_axes axes = {.n = parent->type.rank};
     for (uint32_t a = 0; a < axes.n; a++) axes.at[a] = child->at[a].v;
     if (v->scan) {
