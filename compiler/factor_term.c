@@ -28,6 +28,7 @@ typedef struct outliner {
   bool *ready;    /* by value of the model: what a region that is cloned reads and `scratch` has already */
   ir_axes gather; /* the position from data, where there is one */
   int regions;    /* that stand around what is looked at, in the term */
+  bool varying;   /* it stands in a loop whose ends are data */
   /* A piece that has to be cut leaves by this. */
   jmp_buf cut;
   uint32_t cut_loop;
@@ -197,6 +198,7 @@ static ir_val reference(outliner *o, ir_builder *b, const ir_site *site, const i
   if (gather) {
     bool again = o->gather.n > 0 && f->ref[0].var == r.var && memcmp(&o->gather, axes, sizeof *axes) == 0;
     if (again) return f->ref[0].state;
+    if (!visible(f->fn, axes) && o->varying) factors_refuse(o->g, o->op->where, "`%s` is read at a position from data in a loop whose ends are data; a loop over all may be summed out: `plate n in 1..N { ... }`", site->name);
     if (!visible(f->fn, axes)) factors_refuse(o->g, o->op->where, "`%s` is read at positions of a loop inside one term, as of a `sum`; a loop of terms may be summed out: `plate i in 1..N { factor ... }`", site->name);
     if (f->nrefs) factors_refuse(o->g, o->op->where, "`%s` is read at a position from data, beside other finite unknowns", site->name);
     o->gather = *axes;
@@ -522,6 +524,39 @@ static void cut_piece(const factor_graph *g, const factor *f, uint32_t l, int64_
   piece[1].count[l] = size_sub(t, n, here);
 }
 
+/* ---- loops whose ends are data */
+
+/* Gives the loop's index, and t, as what they are at number t; whether such an iteration is there, and `also`.  That iterations lie where the reach says is
+ * checked, as the model does. */
+static ir_val reach_enter(outliner *o, ir_builder *b, scope *root, const ir_loop *loop, uint32_t axis, const factor_reach *r, ir_val t, ir_val also) {
+  ir_val start = r->start ? get(o, b, root, r->start) : ir_int(b, 0), n = get(o, b, root, loop->extent[axis]);
+  /* From where to where: n iterations, none beyond. */
+  ir_op *some = ir_if_begin(b, ir_op2(b, IR_LT_OP, ir_int(b, 0), n));
+  ir_builder yes = ir_builder_in(b, &some->u.branch->then_), no = ir_builder_in(b, &some->u.branch->else_);
+  ir_val room = ir_size_val(&yes, r->extent), from = ir_op2(&yes, IR_SUB_OP, start, ir_size_val(&yes, r->first));
+  ir_val last = ir_op2(&yes, IR_SUB_OP, ir_op2(&yes, IR_ADD_OP, from, n), ir_int(&yes, 1));
+  from = ir_op2(&yes, IR_BOUND_OP, from, room);
+  last = ir_op2(&yes, IR_BOUND_OP, last, room);
+  ir_val here = ir_op2(&yes, IR_SUB_OP, t, ir_size_val(&yes, r->first));
+  ir_val is = ir_op2(&yes, IR_AND_OP, ir_op2(&yes, IR_LE_OP, from, here), ir_op2(&yes, IR_LE_OP, here, last));
+  is = ir_if_out(b->fn, some, is, ir_bool(&no, false));
+  for (const ir_op *op = loop->body.first; op && r->start; op = op->next)
+    if (factor_adds(op, loop->index[axis], r->start)) ir_map_set(&root->map, op->res[0], t);
+  ir_map_set(&root->map, loop->index[axis], r->start ? ir_op2(b, IR_SUB_OP, t, start) : t);
+  return also ? ir_op2(b, IR_AND_OP, also, is) : is;
+}
+
+/* The term of op where the condition holds. */
+static ir_val term_inside(outliner *o, ir_builder *b, scope *root, const ir_op *op, ir_val inside) {
+  ir_op *to = ir_if_begin(b, inside);
+  ir_builder in = ir_builder_in(b, &to->u.branch->then_), out = ir_builder_in(b, &to->u.branch->else_);
+  o->regions++;
+  o->varying = true;
+  ir_val v = op_term(o, &in, root, op);
+  o->regions--;
+  return ir_if_out(b->fn, to, v, ir_real(&out, 0.0));
+}
+
 factor_made factor_outline(factor_graph *g, factor *f, const ir_op *op, factor_piece piece[2]) {
   arena *mem = g->m->mem;
   outliner *o = ARENA_NEW(mem, outliner);
@@ -534,6 +569,9 @@ factor_made factor_outline(factor_graph *g, factor *f, const ir_op *op, factor_p
     ir_fn_remove(g->m, f->fn);
     return FACTOR_CUT;
   }
+  ir_builder b = ir_builder_at_end(f->fn, &f->fn->body);
+  b.where = op->where;
+  ir_val inside = 0; /* of loops whose ends are data: the iteration is one of theirs */
   /* Outer loops first. */
   const ir_op *around[IR_MAX_DEPTH];
   int depth = 0;
@@ -542,21 +580,22 @@ factor_made factor_outline(factor_graph *g, factor *f, const ir_op *op, factor_p
     const ir_loop *loop = around[depth]->u.loop;
     for (uint32_t k = 0; k < loop->rank; k++) {
       if (f->nloops == FACTOR_MAX_LOOPS) factors_refuse(g, op->where, "this stands in more than %d loops", FACTOR_MAX_LOOPS);
-      ir_size all = ir_size_of(g->model, loop->extent[k]);
-      if (all == IR_SIZE_NONE) factors_refuse(g, op->where, "this stands in a loop whose length varies; a loop over all with a condition may be summed out: `plate t in 2..T if t > first[i] { ... }`");
       factor_loop *l = &f->loop[f->nloops];
       *l = (factor_loop){.first = piece->first[f->nloops], .extent = piece->count[f->nloops], .dim = -1};
       l->cut = l->first != IR_SIZE_NONE;
-      if (!l->cut) l->first = size_const(g->m->sizes, 0);
-      if (!l->cut) l->extent = all;
+      l->index = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(mem, "i.%u", f->nloops + 1), ir_scalar(IR_INT));
+      ir_size all = ir_size_of(g->model, loop->extent[k]);
+      factor_reach r = {.first = size_const(g->m->sizes, 0), .extent = all};
+      if (all == IR_SIZE_NONE) r = factor_reach_of(g->model, loop, k);
+      if (r.extent == IR_SIZE_NONE) factors_refuse(g, op->where, "this stands in a loop whose length varies; a loop over all with a condition may be summed out: `plate t in 2..T if t > first[i] { ... }`");
+      if (!l->cut) l->first = r.first;
+      if (!l->cut) l->extent = r.extent;
       f->nloops++;
-      l->index = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(mem, "i.%u", f->nloops), ir_scalar(IR_INT));
-      ir_map_set(&root.map, loop->index[k], l->index);
+      if (all == IR_SIZE_NONE) inside = reach_enter(o, &b, &root, loop, k, &r, l->index, inside);
+      else ir_map_set(&root.map, loop->index[k], l->index);
     }
   }
-  ir_builder b = ir_builder_at_end(f->fn, &f->fn->body);
-  b.where = op->where;
-  ir_val ret[IR_MAX_RANK + 1] = {op_term(o, &b, &root, op)};
+  ir_val ret[IR_MAX_RANK + 1] = {inside ? term_inside(o, &b, &root, op, inside) : op_term(o, &b, &root, op)};
   memcpy(ret + 1, o->gather.at, o->gather.n * sizeof *ret);
   ir_return(f->fn, 1 + o->gather.n, ret);
   return o->gather.n > 0 ? FACTOR_GATHERED : FACTOR_PLAIN;

@@ -721,6 +721,31 @@ static void random_structures(void **state) {
   if (accepted * 2 < tried) fail_msg("%d of %d models accepted", accepted, tried);
 }
 
+/* Loops whose ends are data. */
+static void ends(void **state) {
+  (void)state;
+  /* Capture and recapture, as it is written first. */
+  const char *seen[] = {"for t in first[i] + 1..T { y[i, t] ~ Bernoulli(a[i, t] * p[t]) }", "plate t in first[i] + 1..T { y[i, t] ~ Bernoulli(a[i, t] * p[t]) }",
+                        "for t in first[i]..T - 1 { y[i, t + 1] ~ Bernoulli(p[t + 1] * a[i, t + 1]) }",
+                        "y[i, t] ~ Bernoulli(a[i, t] * p[t]) for t in first[i] + 1..T"};
+  for (size_t k = 0; k < sizeof seen / sizeof *seen; k++) {
+    char text[1024];
+    snprintf(text, sizeof text,
+             "model capture(y: bool[N, T], first: int[N]) {\n  phi: real[T - 1] ~ Beta(1, 1)\n  p: real[T] ~ Beta(1, 1)\n  plate i in 1..N {\n"
+             "    for t in 1..T { if t <= first[i] { a[i, t] ~ Bernoulli(1) } else { a[i, t] ~ Bernoulli(a[i, t - 1] * phi[t - 1]) } }\n    %s\n  }\n}\n",
+             seen[k]);
+    check(text, "{\"y\": [[1, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]], \"first\": [1, 2, 4]}", "a 0 2", true);
+  }
+  /* Beginnings, both ends, and none at all; neighbours in such a loop; what an iteration computes on its way. */
+  check("model lengths(y: real[N, T], len: int[N]) {\n  mu: real[2] ~ Normal(0, 1)\n  P: simplex(2)[2] ~ Dirichlet([1.0, 1.0])\n  plate i in 1..N {\n"
+        "    z[i, 1] ~ Categorical([0.4, 0.6])\n    for t in 2..T { z[i, t] ~ Categorical(P[z[i, t - 1]]) }\n"
+        "    for t in 1..len[i] { let m = mu[z[i, t]] * 0.5; y[i, t] ~ Normal(m, 1) }\n  }\n}\n",
+        "{\"y\": [[0.3, 1.2, -0.4, 0.1], [0.7, -1.0, 0.1, 0.2], [0.2, 0.2, 0.3, 0.5]], \"len\": [3, 0, 4]}", "z 1 2", true);
+  check("model windows(y: real[T], from: int[N], to: int[N]) {\n  mu: real[2] ~ Normal(0, 1)\n  s: spin[T] ~ Flat()\n  plate t in 2..T { factor mu[1] * s[t] * s[t - 1] }\n"
+        "  plate i in 1..N { for t in from[i]..to[i] { factor sin(i + y[t] * mu[2] * s[t] * (if t > 2 { s[t - 2] } else { 0.3 })) } }\n}\n",
+        "{\"y\": [0.3, 1.2, -0.4, 0.1, 0.7, -1.0], \"from\": [2, 1, 6, 3], \"to\": [4, 1, 5, 6]}", "s -1 2", true);
+}
+
 /* ---- what is refused */
 
 static void refused(void **state) {
@@ -746,6 +771,12 @@ static void refused(void **state) {
        "{\"g\": [3, 2, 2, 3], \"J\": 3}", "at a position from data, beside other finite unknowns"},
       {"model beyond(y: real[T], n: int) {\n  u ~ Normal(0, 1)\n  z: index(2)[T] ~ Flat()\n  for t in 2..n { factor sin(u + z[t] * z[t - 1]) }\n}\n", "{\"y\": [1, 2, 3], \"n\": 4}", "a loop reads beyond the elements of `z`"},
       {"model beyond(y: real[T], n: int) {\n  u ~ Normal(0, 1)\n  z: index(2)[T] ~ Flat()\n  plate t in n..T { factor u * z[t] }\n}\n", "{\"y\": [1, 2, 3], \"n\": 0}", "a loop reads beyond the elements of `z`"},
+      {"model windows(y: real[N], g: index(J)[N], from: int[I], to: int[I]) {\n  mu: real[2] ~ Normal(0, 5)\n  k: index(2)[J] ~ Categorical([0.5, 0.5])\n"
+       "  plate i in 1..I { plate n in from[i]..to[i] { y[n] ~ Normal(mu[k[g[n]]], 1) } }\n}\n",
+       "{\"y\": [1, 2, 3, 4], \"g\": [1, 2, 1, 2], \"J\": 2, \"from\": [1, 3], \"to\": [2, 4]}", "in a loop whose ends are data"},
+      {"model back(y: real[N], from: int[I]) {\n  mu: real[2] ~ Normal(0, 5)\n  k: index(2)[N] ~ Categorical([0.5, 0.5])\n"
+       "  plate i in 1..I { for n in from[i]..1 by -1 { factor sin(y[n] * mu[k[n]]) } }\n}\n",
+       "{\"y\": [1, 2, 3, 4], \"from\": [1, 3]}", "this stands in a loop whose length varies"},
   };
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     model_run r;
@@ -758,6 +789,6 @@ static void refused(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) random_models = atoi(argv[1]);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(pieces), cmocka_unit_test(ranges), cmocka_unit_test(short_chains), cmocka_unit_test(conditioned), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(pieces), cmocka_unit_test(ranges), cmocka_unit_test(ends), cmocka_unit_test(short_chains), cmocka_unit_test(conditioned), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
