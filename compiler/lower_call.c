@@ -33,13 +33,16 @@ static ir_val body_value(lower *l, const ast_decl *d, ir_elem elem) {
     v = ty_of(d->value)->rank ? lower_array_as(l, d->value, elem) : lower_scalar_as(l, d->value, elem);
   } else {
     const ir_val was = l->ret;
+    const ir_elem was_elem = l->ret_elem;
     const bool arranged = l->arranged;
     l->ret = 0;
+    l->ret_elem = elem;
     l->arranged = false;
     lower_block(l, d->body);
-    v = l->ret ? lower_convert(l, l->ret, elem) : ir_real(&l->b, 0.0);
+    v = l->ret ? l->ret : ir_real(&l->b, 0.0);
     l->arranged = arranged;
     l->ret = was;
+    l->ret_elem = was_elem;
   }
   lower_forget(l, mark);
   return v;

@@ -48,8 +48,9 @@ static ir_fn *member(lower *l, const check_dist *d, const ast_stmt *s, const cha
   if (s->member.value) {
     v = ty_of(s->member.value)->rank ? lower_array_as(l, s->member.value, elem) : lower_scalar_as(l, s->member.value, elem);
   } else {
+    l->ret_elem = elem;
     lower_block(l, s->member.body);
-    v = l->ret ? lower_convert(l, l->ret, elem) : ir_real(&l->b, 0.0);
+    v = l->ret ? l->ret : ir_real(&l->b, 0.0);
   }
   if (s == d->logpdf) v = inside_support(l, d, v, x);
   ir_return(fn, 1, &v);

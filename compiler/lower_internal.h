@@ -106,7 +106,8 @@ typedef struct lower {
   ir_site **ordered;  /* of an observed site: that on which it is drawn whole, in the order of the program; else NULL */
   lower_gap *gap;     /* by check_site number; what = NULL where no value is missing */
   bool predicting;
-  ir_val ret;
+  ir_val ret;         /* what the body of a function or member returns, 0 before its `return` */
+  ir_elem ret_elem;   /* of what kind that is */
   bool arranged;      /* statements come in the order of what depends on what (lower_arrange.c) */
   lower_ahead ahead;
   bool refused;       /* a diagnostic was given, or `ahead` is one to be; go on for more, then give up */

@@ -108,6 +108,7 @@ static bool draws_nothing(const lower *l, const ast_block *b) {
     const ast_stmt *s = b->items[k];
     switch (s->kind) {
     case STMT_FACTOR:
+    case STMT_RETURN:
     case STMT_LET: break;
     case STMT_SAMPLE:
       if (lower_is_drawn(l, s->sample.target.name.sym)) return false; /* data may be drawn in order: it has a value in either branch */
@@ -139,6 +140,7 @@ static void branch(lower *l, const ast_stmt *s) {
   lower_join join = lower_join_begin(l, s->if_.then, s->if_.else_);
   ir_op *op = ir_if_begin(&l->b, cond);
   ir_builder outer = l->b;
+  ir_val returned[2] = {0};
   for (int k = 0; k < 2; k++) {
     if (k == 1) lower_join_turn(&join);
     const ast_block *b = k == 0 ? s->if_.then : s->if_.else_;
@@ -146,10 +148,13 @@ static void branch(lower *l, const ast_stmt *s) {
     size_t binds = l->nbind, mark = lower_mark(l);
     l->b = ir_builder_in(&outer, k == 0 ? &op->u.branch->then_ : &op->u.branch->else_);
     lower_block(l, b);
+    returned[k] = l->ret;
+    l->ret = 0;
     l->nbind = binds;
     lower_forget(l, mark);
   }
   l->b = outer;
+  if (returned[0] && returned[1]) l->ret = ir_if_out(l->fn, op, returned[0], returned[1]);
   lower_join_end(l, &join, op);
 }
 
@@ -216,7 +221,7 @@ static void statement(lower *l, const ast_stmt *s) {
   case STMT_FACTOR: ir_factor(&l->b, sum_all(l, s->value)); break;
   case STMT_ENERGY: ir_energy(&l->b, sum_all(l, s->value)); break;
   case STMT_RETURN:
-    l->ret = ty_of(s->value)->rank ? lower_array(l, s->value) : lower_scalar(l, s->value);
+    l->ret = ty_of(s->value)->rank ? lower_array_as(l, s->value, l->ret_elem) : lower_scalar_as(l, s->value, l->ret_elem);
     break;
   default: lower_refuse(l, s->at, "this statement");
   }

@@ -259,7 +259,31 @@ static void test_backwards(void **state) {
   }
 }
 
+/* A function whose branches return, against the same that chooses its value: the same bits. */
+static void test_returns(void **state) {
+  (void)state;
+  static const char *const of[2] = {
+      "fn f(x: real[M], k: int): real[M] {\n  let s = sum(x)\n  if k == 1 { return x } else { if s > 0 { let v = x * s\n return v } else { return rep(k, M) } }\n}\n"
+      "fn g(x: real): real { if x > 0 { return 1 } else { return exp(x) } }\n"
+      "dist D(mu: real) on real { logpdf(y) { let z = y - mu\n if z < 0 { return 2 * z } else { return -z^2 } } }\n",
+      "fn f(x: real[M], k: int): real[M] {\n  let s = sum(x)\n  return if k == 1 { x } else { if s > 0 { x * s } else { rep(k, M) } }\n}\n"
+      "fn g(x: real): real = if x > 0 { 1 } else { exp(x) }\n"
+      "dist D(mu: real) on real { logpdf(y) = let z = y - mu in if z < 0 { 2 * z } else { -z^2 } }\n"};
+  double lp[2], grad[2][4], at[4] = {0.3, -1.1, 0.7, 1.9};
+  for (int i = 0; i < 2; i++) {
+    char text[1500];
+    model_run r;
+    snprintf(text, sizeof text, "%smodel m(y: real[T]) {\n  x: real[T] ~ Normal(0, 1)\n  y ~ D(x[2])\n  factor sum(f(x, t)[t] * y[t] + f(-x, t)[1] for t in 1..T) + sum(g(x))\n}\n", of[i]);
+    model_open(&r, text, "{\"y\": [0.5, -0.2, -1.5, 0.9]}", NEED_GRAD | NEED_DENSITY);
+    assert_int_equal(r.dim, 4);
+    lp[i] = model_grad(&r, at, grad[i]);
+    model_close(&r);
+  }
+  assert_memory_equal(&lp[0], &lp[1], sizeof lp[0]);
+  assert_memory_equal(grad[0], grad[1], sizeof grad[0]);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_branches), cmocka_unit_test(test_rows_drawn), cmocka_unit_test(test_levels), cmocka_unit_test(test_slices), cmocka_unit_test(test_backwards), cmocka_unit_test(test_data_in_a_function)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_branches), cmocka_unit_test(test_rows_drawn), cmocka_unit_test(test_levels), cmocka_unit_test(test_slices), cmocka_unit_test(test_backwards), cmocka_unit_test(test_returns), cmocka_unit_test(test_data_in_a_function)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,6 +212,10 @@ static const example examples[] = {
     {"fn f(x: real, n: int): real { let s[1] = x\n for k in 2..n { let s[k] = s[k - 1] * x / k }\n return sum(s) }\n"
      "model m(y: real[N]) { a ~ Normal(0, 1)\n plate i in 1..N { y[i] ~ Normal(f(a * y[i], 5), 1) } }",
      "{" Y6 "}"},
+    {"fn f(x: real, k: int): real[2] {\n let a = x * x\n if k > 3 { let b = sin(a)\n return [b, 1] } else { if x > 0 { return [x, a] } else { return [0, k] } }\n}\n"
+     "dist GEV(mu: real, xi: real) on real {\n logpdf(y) { let z = 1 + xi * (y - mu)\n if z <= 0 { return -inf } else { return -(1 + 1 / xi) * log(z) - z^(-1 / xi) } }\n}\n"
+     "model m(y: real[N]) { a ~ Normal(0, 1)\n xi: real<lower = 0.01, upper = 0.1> ~ Flat()\n y ~ GEV(a, xi)\n factor -sum(f(a * y[i], i)[1] * f(a, i)[2] for i in 1..N) }",
+     "{" Y6 "}"},
     {"dist Gumbel(mu: real, beta: real<lower = 0>) on real {\n logpdf(x) = let z = (x - mu) / beta in -(z + exp(-z)) - log(beta)\n"
      " cdf(x) = exp(-exp(-(x - mu) / beta))\n}\n"
      "model m(y: real[N]) { mu ~ Normal(0, 1)\n b ~ HalfNormal(1)\n x: real<lower = mu, upper = mu + 2> ~ Gumbel(mu, b)\n z: real<lower = 1> ~ Gumbel(mu, b)\n y ~ Gumbel(x * z, b) }",
