@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { ROWS = 24, PARAMS = 3, LATENTS = 1 + PARAMS + 1 };
+enum { ROWS = 64, PARAMS = 3, LATENTS = 1 + PARAMS + 1 };
 
 typedef struct row {
   double v[PARAMS + 1];         /* parameters and the value */
@@ -32,46 +32,46 @@ static bool read_row(FILE *in, row *r, int n, int latents) {
 }
 
 /* Checks a distribution and returns its largest error as a share of what is allowed. */
-static double check(const char *call, const char *kinds, const char *kind, const row *t) {
+static double check(const char *call, const char *kinds, const char *kind, const row *t, int rows) {
   int n = (int)strlen(kinds);
-  bool whole = strcmp(kind, "count") == 0 || strcmp(kind, "to n") == 0, truth = strcmp(kind, "bool") == 0;
-  static char text[1024], json[4096];
+  bool whole = strcmp(kind, "count") == 0 || strcmp(kind, "upto") == 0, truth = strcmp(kind, "bool") == 0;
+  static char text[1024], json[64 * ROWS];
   char *s = text, *j = json;
   s += sprintf(s, "model m(N: int");
-  j += sprintf(j, "{\"N\": %d", ROWS);
+  j += sprintf(j, "{\"N\": %d", rows);
   for (int k = 0; k <= n; k++) {
     if (k < n ? kinds[k] != 'n' : !whole && !truth) continue;
     char name[16] = "x";
     if (k < n) sprintf(name, "p%d", k);
     s += sprintf(s, ", %s: %s[N]", name, k == n && truth ? "bool" : "int");
     j += sprintf(j, ", \"%s\": [", name);
-    for (int i = 0; i < ROWS; i++) j += sprintf(j, "%s%.0f", i ? ", " : "", t[i].v[k]);
+    for (int i = 0; i < rows; i++) j += sprintf(j, "%s%.0f", i ? ", " : "", t[i].v[k]);
     j += sprintf(j, "]");
   }
   strcpy(j, "}");
   s += sprintf(s, ") {\n c: real[N] ~ Flat()\n");
   double q[LATENTS * ROWS], g[LATENTS * ROWS];
   int m = 1;
-  for (int i = 0; i < ROWS; i++) q[i] = 1.0;
+  for (int i = 0; i < rows; i++) q[i] = 1.0;
   for (int k = 0; k <= n; k++) {
     if (k < n ? kinds[k] == 'n' : whole || truth) continue;
     if (k < n) s += sprintf(s, " p%d: real[N] ~ Flat()\n", k);
     else s += sprintf(s, " x: real[N] ~ Flat()\n");
-    for (int i = 0; i < ROWS; i++) q[m * ROWS + i] = t[i].v[k];
+    for (int i = 0; i < rows; i++) q[m * rows + i] = t[i].v[k];
     m++;
   }
   sprintf(s, " factor sum(c[i] * logpdf(%s, x[i]) for i in 1..N)\n}", call);
   model_run r;
   model_open(&r, text, json, NEED_GRAD);
-  assert_int_equal(r.dim, m * ROWS);
+  assert_int_equal(r.dim, m * rows);
   model_grad(&r, q, g);
   double worst = 0.0;
-  for (int i = 0; i < ROWS; i++)
+  for (int i = 0; i < rows; i++)
     for (int k = 0; k < m; k++) {
-      double off = fabs(g[k * ROWS + i] - t[i].want[k]) / (t[i].size[k] + 1e-300) / 1e-13;
+      double off = fabs(g[k * rows + i] - t[i].want[k]) / (t[i].size[k] + 1e-300) / 1e-13;
       if (!(off <= 1.0))
         print_message("  %s with %.17g, %.17g, %.17g, %.17g: %s %d is %.17g, not %.17g, of terms %g\n", call, t[i].v[0], t[i].v[1], t[i].v[2],
-                      t[i].v[3], k ? "derivative" : "density", k, g[k * ROWS + i], t[i].want[k], t[i].size[k]);
+                      t[i].v[3], k ? "derivative" : "density", k, g[k * rows + i], t[i].want[k], t[i].size[k]);
       worst = off <= worst ? worst : off;
     }
   model_close(&r);
@@ -84,23 +84,25 @@ static void test_densities(void **state) {
   assert_non_null(in);
   char call[128], kinds[8], kind[8], worst_call[128] = "";
   double worst = 0.0;
-  int seen = 0;
-  while (fscanf(in, " %127[^:]: %7s %7[^\n]", call, kinds, kind) == 3) {
+  int seen = 0, all = 0, rows;
+  while (fscanf(in, " %127[^:]: %7s %7s %d", call, kinds, kind, &rows) == 4) {
+    assert_in_range(rows, 1, ROWS);
     row t[ROWS] = {0};
     int latents = 1;
     for (const char *k = kinds; *k; k++) latents += *k != 'n';
-    latents += strcmp(kind, "count") != 0 && strcmp(kind, "to n") != 0 && strcmp(kind, "bool") != 0;
-    for (int i = 0; i < ROWS; i++) assert_true(read_row(in, &t[i], (int)strlen(kinds), latents));
-    double off = check(call, kinds, kind, t);
+    latents += strcmp(kind, "count") != 0 && strcmp(kind, "upto") != 0 && strcmp(kind, "bool") != 0;
+    for (int i = 0; i < rows; i++) assert_true(read_row(in, &t[i], (int)strlen(kinds), latents));
+    double off = check(call, kinds, kind, t, rows);
     if (!(off <= worst)) {
       worst = off;
       strcpy(worst_call, call);
     }
     seen++;
+    all += rows;
   }
   fclose(in);
-  assert_int_equal(seen, 37);
-  print_message("  %d distributions; largest error %.2g of the bound (%s)\n", seen, worst, worst_call);
+  assert_int_equal(seen, 38);
+  print_message("  %d distributions, %d points; largest error %.2g of the bound (%s)\n", seen, all, worst, worst_call);
   assert_true(worst <= 1.0);
 }
 
