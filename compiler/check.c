@@ -316,6 +316,7 @@ static void state_init(check_program *p) {
   st->lower = intern(p->names, "lower");
   st->upper = intern(p->names, "upper");
   st->flat = intern(p->names, "Flat");
+  st->log_sum_exp = intern(p->names, "log_sum_exp");
   static const char *const names[] = {
 #define B(ID, name, kind, op) name,
       BUILTINS(B)

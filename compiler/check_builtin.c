@@ -134,19 +134,20 @@ const ty_info *check_reduce(ctx *c, ast_expr *e) {
     return check_error(c, e);
   }
   e->reduce.fn.sym = s;
-  if (s->kind != SYM_BUILTIN || table[s->builtin].kind != REDUCE) {
+  const bool log_sum = s->kind == SYM_FN && sym_of(s)->library && name == c->st->log_sum_exp;
+  if (!log_sum && (s->kind != SYM_BUILTIN || table[s->builtin].kind != REDUCE)) {
     diag *d = cx_error(c, "E0405", e->reduce.fn.at, "`%s` does not reduce a range", name);
     if (s->kind == SYM_FN) cx_help(c, d, "give it an array: `%s([... for i in 1..N])`", name);
-    else cx_help(c, d, "`sum`, `prod`, `mean`, `min`, `max`, `all` and `any` do");
+    else cx_help(c, d, "`sum`, `prod`, `mean`, `min`, `max`, `all`, `any` and `log_sum_exp` do");
     return check_error(c, e);
   }
   if (!value_expected(c, e->reduce.body, t, "what is reduced")) return check_error(c, e);
-  if (t->rank > 0 && s->builtin != BUILTIN_SUM && s->builtin != BUILTIN_MEAN) {
+  if (t->rank > 0 && (log_sum || (s->builtin != BUILTIN_SUM && s->builtin != BUILTIN_MEAN))) {
     diag *d = cx_error(c, "E0511", e->reduce.body->at, "`%s` over a range needs one number each time, not %s", name, ty_print(c->p, t));
     cx_help(c, d, "`%s(%s(...) for ...)` reduces both", name, name);
     return check_error(c, e);
   }
-  ty_kind kind = reduced(c, e->reduce.body, s->builtin, name, t->kind);
+  ty_kind kind = log_sum ? TY_REAL : reduced(c, e->reduce.body, s->builtin, name, t->kind);
   if (kind == TY_ERROR) return check_error(c, e);
   return set_type(e, ty_as(c->st, t, kind));
 }

@@ -136,6 +136,7 @@ bool iter_extents(ctx *c, const ast_iter *it, loop *innermost, ir_size *dim, con
       if ((r->lo && ty_is_error(ty_of(r->lo))) || (r->hi && ty_is_error(ty_of(r->hi)))) return false;
       diag *d = cx_error(c, "E0510", r->at, "the extent of %s must be known before the run", what);
       cx_say(c, d, "these bounds are not sizes");
+      cx_help(c, d, "a reduction goes over any range: `sum(e for k in 1..t)`, and so `log_sum_exp`, `max` and others; or let the array run to a size, with `if c { a } else { b }` for the rest");
       return false;
     }
     size_table *t = c->p->sizes;

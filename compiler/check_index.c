@@ -67,6 +67,16 @@ static bool linear_add_expr(ctx *c, linear *x, const ast_expr *e, int64_t times)
   return linear_add_expr(c, x, e->binary.lhs, times) && linear_add_expr(c, x, e->binary.rhs, e->binary.op == OP_ADD ? times : -times);
 }
 
+/* What bounds an end of a range: of `min(a, b)` above, and of `max(a, b)` below, either argument does; one with a loop's index, which may cancel. */
+static const ast_expr *end_bound(ctx *c, const ast_expr *e, bool above) {
+  while (e->kind == EXPR_CALL && e->call.args.n == 2 && e->call.fn.sym && e->call.fn.sym->kind == SYM_BUILTIN && e->call.fn.sym->builtin == (above ? BUILTIN_MIN : BUILTIN_MAX)) {
+    const ast_expr *first = e->call.args.items[0].value, *second = e->call.args.items[1].value;
+    affine a;
+    e = affine_of_expr(c, first, &a) && a.loop ? first : second;
+  }
+  return e;
+}
+
 /* Makes x the least (up: the largest) value that it has over the iterations of its loops, the innermost first, since its range may depend on the
  * others; until one index from size to size is left, or none.  t + k with k in 1..T - t is so at most T. */
 static bool linear_widen(ctx *c, linear *x, bool up, affine *out) {
@@ -79,7 +89,8 @@ static bool linear_widen(ctx *c, linear *x, bool up, affine *out) {
     const loop *inner = x->loop[i];
     const int64_t times = x->times[i];
     linear_add(x, x->loop[i], -times);
-    if (!linear_add_expr(c, x, (times > 0 ? up : !up) != inner->down ? inner->range->hi : inner->range->lo, times)) return false;
+    const bool above = times > 0 ? up : !up;
+    if (!linear_add_expr(c, x, end_bound(c, above != inner->down ? inner->range->hi : inner->range->lo, above), times)) return false;
   }
   *out = (affine){x->n ? x->loop[0] : NULL, x->off};
   return true;
@@ -276,7 +287,7 @@ static bool check_slice(ctx *c, ast_expr *sub, ir_size extent, unsigned axis, in
   ir_size n = range_extent(c, lo, hi);
   if (n == IR_SIZE_NONE) {
     diag *d = cx_error(c, "E0509", sub->at, "the length of a slice must be known before the run");
-    cx_help(c, d, "reduce over a range instead: `sum(x[k] for k in 1..t)`; or choose with a filter: `for k in 1..N if k < t`");
+    cx_help(c, d, "reduce over a range instead: `sum(x[k] for k in 1..t)`, and so `log_sum_exp`, `max` and others; or choose with a filter: `for k in 1..N if k < t`");
     return false;
   }
   int64_t d;

@@ -91,7 +91,7 @@ typedef struct check_state {
   unsigned nspecials, nsubmodels;
   bool syntax_errors;    /* statements may be missing from the tree */
   bool names_missing;    /* a file that was imported could not be read */
-  const char *flat, *upper, *lower; /* interned words */
+  const char *flat, *upper, *lower, *log_sum_exp; /* interned words */
 } check_state;
 
 typedef enum ctx_kind { CTX_MODEL, CTX_AGENT, CTX_FN, CTX_DIST, CTX_RUN } ctx_kind;

@@ -224,15 +224,22 @@ typedef struct nest {
   const ast_expr *body;
   int builtin;
   bool counting; /* the number of terms instead of their reduction */
+  ir_val shift;  /* or of exp(term - shift); 0: of the terms */
 } nest;
 
+static ir_val nest_each(lower *l, const nest *s) {
+  if (s->counting) return ir_real(&l->b, 1.0);
+  const ir_val v = reduce_in(l, s->builtin, lower_scalar(l, s->body));
+  return s->shift ? ir_op1(&l->b, IR_EXP_OP, ir_op2(&l->b, IR_SUB_OP, v, s->shift)) : v;
+}
+
 static ir_val nest_term(lower *l, const nest *s) {
-  if (!s->iter->cond) return s->counting ? ir_real(&l->b, 1.0) : reduce_in(l, s->builtin, lower_scalar(l, s->body));
+  if (!s->iter->cond) return nest_each(l, s);
   ir_val c = lower_scalar_as(l, s->iter->cond, IR_BOOL);
   ir_op *branch = ir_if_begin(&l->b, c);
   ir_builder outer = l->b;
   l->b = ir_builder_in(&outer, &branch->u.branch->then_);
-  ir_val v = s->counting ? ir_real(&l->b, 1.0) : reduce_in(l, s->builtin, lower_scalar(l, s->body));
+  ir_val v = nest_each(l, s);
   l->b = ir_builder_in(&outer, &branch->u.branch->else_);
   ir_val w = neutral(l, s->counting ? BUILTIN_SUM : s->builtin);
   l->b = outer;
@@ -262,8 +269,18 @@ static ir_val nest_from(lower *l, const nest *s, size_t k) {
   return ir_loop_out(l->fn, loop, s->counting ? IR_SUM : reduce_mode(s->builtin), 0, NULL, v);
 }
 
+/* c + log(sum exp(x - c)), c being the largest x: that of the library, of a range whose length no array need have. */
+static ir_val log_sum_exp(lower *l, const ast_expr *e) {
+  nest s = {.iter = &e->reduce.iter, .body = e->reduce.body, .builtin = BUILTIN_MAX};
+  const ir_val largest = nest_from(l, &s, 0), infinite = ir_op2(&l->b, IR_EQ_OP, ir_op1(&l->b, IR_ABS_OP, largest), ir_real(&l->b, (double)INFINITY));
+  s.builtin = BUILTIN_SUM;
+  s.shift = ir_op3(&l->b, IR_SELECT_OP, infinite, ir_real(&l->b, 0.0), largest);
+  return ir_op2(&l->b, IR_ADD_OP, s.shift, ir_op1(&l->b, IR_LOG_OP, nest_from(l, &s, 0)));
+}
+
 ir_val lower_reduce_expr(lower *l, const ast_expr *e) {
   const symbol *f = e->reduce.fn.sym;
+  if (f->kind == SYM_FN) return log_sum_exp(l, e);
   ir_elem elem = lower_elem_kind(ty_of(e));
   nest s = {.iter = &e->reduce.iter, .body = e->reduce.body, .builtin = f->builtin};
   ir_val r = nest_from(l, &s, 0), n = 0;

@@ -259,6 +259,33 @@ static void test_backwards(void **state) {
   }
 }
 
+/* log_sum_exp over a range against that of an array, and reads behind min and max: the same density. */
+static void test_log_sum_exp(void **state) {
+  (void)state;
+  static const char *const same[] = {
+      "factor log_sum_exp(x[i] * y[i] for i in 1..T)",
+      "factor log_sum_exp([x[i] * y[i] for i in 1..T])",
+      "let f[1] = x[1]\n for t in 2..T { let f[t] = log_sum_exp(f[t - d] * x[d] for d in 1..min(2, t - 1)) }\n factor f[T]",
+      "let f[1] = x[1]\n for t in 2..T { let f[t] = log_sum_exp(f[t - d] * x[d] for d in 1..t - 1 if d <= 2) }\n factor f[T]",
+      "let f[1] = x[1]\n for t in 2..T { let f[t] = log_sum_exp(f[s] * x[t - s] for s in max(t - 2, 1)..t - 1) }\n factor f[T]",
+      "let f[1] = x[1]\n for t in 2..T { let f[t] = if t == 2 { f[t - 1] * x[1] } else { log_add_exp(f[t - 1] * x[1], f[t - 2] * x[2]) } }\n factor f[T]",
+      "factor if log_sum_exp(x[i] for i in 1..T if i > 9) < -1e300 { 1 } else { 2 }",
+      "factor if log_sum_exp(-1.0 / (x[i] - x[i])^2 for i in 1..T) < -1e300 { 1 } else { 2 }"};
+  static const int first[] = {0, 0, 2, 2, 2, 2, 6, 6};
+  double lp[8], grad[8][4], at[4] = {0.3, -1.1, 0.7, 1.9};
+  for (int i = 0; i < 8; i++) {
+    char text[500];
+    model_run r;
+    snprintf(text, sizeof text, "model m(y: real[T]) {\n x: real[T] ~ Normal(0, 1)\n %s\n}\n", same[i]);
+    model_open(&r, text, "{\"y\": [0.5, -0.2, -1.5, 0.9]}", NEED_GRAD | NEED_DENSITY);
+    lp[i] = model_grad(&r, at, grad[i]);
+    model_close(&r);
+    if (fabs(lp[i] - lp[first[i]]) > 1e-13) fail_msg("%s: %.17g, not %.17g", same[i], lp[i], lp[first[i]]);
+    for (int k = 0; k < 4 && first[i] < 6; k++)
+      if (!(fabs(grad[i][k] - grad[first[i]][k]) <= 1e-12)) fail_msg("%s: gradient %d", same[i], k);
+  }
+}
+
 /* A function whose branches return, against the same that chooses its value: the same bits. */
 static void test_returns(void **state) {
   (void)state;
@@ -284,6 +311,6 @@ static void test_returns(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_branches), cmocka_unit_test(test_rows_drawn), cmocka_unit_test(test_levels), cmocka_unit_test(test_slices), cmocka_unit_test(test_backwards), cmocka_unit_test(test_returns), cmocka_unit_test(test_data_in_a_function)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lags), cmocka_unit_test(test_branches), cmocka_unit_test(test_rows_drawn), cmocka_unit_test(test_levels), cmocka_unit_test(test_slices), cmocka_unit_test(test_backwards), cmocka_unit_test(test_returns), cmocka_unit_test(test_log_sum_exp), cmocka_unit_test(test_data_in_a_function)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

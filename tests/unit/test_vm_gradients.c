@@ -212,6 +212,10 @@ static const example examples[] = {
     {"fn f(x: real, n: int): real { let s[1] = x\n for k in 2..n { let s[k] = s[k - 1] * x / k }\n return sum(s) }\n"
      "model m(y: real[N]) { a ~ Normal(0, 1)\n plate i in 1..N { y[i] ~ Normal(f(a * y[i], 5), 1) } }",
      "{" Y6 "}"},
+    /* log_sum_exp over ranges that depend on an index and on data, with filters, of several loops */
+    {"model m(y: real[T], D: int) { a ~ Normal(0, 1)\n b: real[2] ~ Normal(0, 1)\n let f[1] = a\n for t in 2..T { let f[t] = log_sum_exp(f[t - d] + b[1] * d - y[t - d] for d in 1..min(D, t - 1)) }\n"
+     " factor f[T] - log_sum_exp(b[2] * y[i] * sin(a + j) for i in 1..T, j in 1..i if j != 2) - log_sum_exp(a * i for i in D..D - 1 + size(y)) }",
+     "{" Y6 ", \"D\": 3}"},
     {"fn f(x: real, k: int): real[2] {\n let a = x * x\n if k > 3 { let b = sin(a)\n return [b, 1] } else { if x > 0 { return [x, a] } else { return [0, k] } }\n}\n"
      "dist GEV(mu: real, xi: real) on real {\n logpdf(y) { let z = 1 + xi * (y - mu)\n if z <= 0 { return -inf } else { return -(1 + 1 / xi) * log(z) - z^(-1 / xi) } }\n}\n"
      "model m(y: real[N]) { a ~ Normal(0, 1)\n xi: real<lower = 0.01, upper = 0.1> ~ Flat()\n y ~ GEV(a, xi)\n factor -sum(f(a * y[i], i)[1] * f(a, i)[2] for i in 1..N) }",
