@@ -116,15 +116,18 @@ typedef struct reads {
   bool scattered;         /* there are others */
 } reads;
 
+/* v is the index of an axis of the plate plus a number. */
 static bool affine(const reads *r, ir_val v, uint32_t *axis, int64_t *offset) {
   const ir_fn *d = r->l->d;
-  *offset = 0;
   const ir_op *op = ir_def_op(d, v);
   int64_t c;
+  *offset = 0;
+  if (op && op->code == IR_BOUND_OP) return affine(r, op->args[0], axis, offset);
   if (op && (op->code == IR_ADD_OP || op->code == IR_SUB_OP)) {
-    if (ir_is_int(d, op->args[1], &c)) *offset = op->code == IR_ADD_OP ? c : -c, v = op->args[0];
-    else if (op->code == IR_ADD_OP && ir_is_int(d, op->args[0], &c)) *offset = c, v = op->args[1];
-    else return false;
+    const bool second = ir_is_int(d, op->args[1], &c);
+    if (!second && (op->code == IR_SUB_OP || !ir_is_int(d, op->args[0], &c))) return false;
+    if (!affine(r, op->args[second ? 0 : 1], axis, offset)) return false;
+    return op->code == IR_SUB_OP ? !__builtin_sub_overflow(*offset, c, offset) : !__builtin_add_overflow(*offset, c, offset);
   }
   for (*axis = 0; *axis < r->plate->u.loop->rank; ++*axis)
     if (r->plate->u.loop->index[*axis] == v) return true;

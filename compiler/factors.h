@@ -159,15 +159,6 @@ bool factor_run_of(const factor_graph *g, const factor *f, ir_val v, factor_run 
 /* A number as a size that stays what it is for other data of the same kind: counted from 0 or from `end`, whichever is nearer. */
 ir_size factor_near(const factor_graph *g, int64_t n, ir_size end);
 
-/* factor_reach.c: a loop whose ends are data.  Every iteration looks at some element of an array, at t plus a size, which says what t may be. */
-typedef struct factor_reach {
-  ir_val start;          /* of the model: t is the loop's index plus this; 0: t is the index */
-  ir_size first, extent; /* the numbers that t may be; IR_SIZE_NONE: that is not told */
-} factor_reach;
-factor_reach factor_reach_of(const ir_fn *model, const ir_loop *loop, uint32_t axis);
-/* op is a + b. */
-bool factor_adds(const ir_op *op, ir_val a, ir_val b);
-
 /* factor_apart.c: positions of dimension d as variables of their own: all of them, or what factors need at its ends. */
 void factor_spread(factor_graph *g, uint32_t d);
 void factor_take_apart(factor_graph *g, uint32_t d);

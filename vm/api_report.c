@@ -88,6 +88,28 @@ void api_report_bound(aim_task *t, span where, int64_t index, int64_t extent, co
 
 void api_report_stop(aim_task *t, const eval_faults *f) { api_report_bound(t, f->where, f->index, f->extent, "in this run"); }
 
+enum { MOST_FACTORS = 3 };
+
+typedef struct factor_list {
+  span at[MOST_FACTORS];
+  size_t n; /* statements; that many or more */
+} factor_list;
+
+static void see_factor(void *user, ir_op *op) {
+  factor_list *f = user;
+  if (op->code != IR_FACTOR_OP && op->code != IR_ENERGY_OP) return;
+  if (f->n < MOST_FACTORS) f->at[f->n] = op->where;
+  f->n++;
+}
+
+/* Where there are few of them the statements are shown. */
+static void blame_factors(aim_task *t, diag *d) {
+  factor_list f = {.n = 0};
+  ir_visit_ops((ir_block *)&t->p.ir->body, see_factor, &f);
+  for (size_t k = 0; k < f.n && f.n <= MOST_FACTORS; k++) diag_point(&t->p.diags, d, f.at[k], f.n == 1 ? "by this" : "by this, or one like it");
+  diag_help(&t->p.diags, d, "what `factor` makes impossible is better said by a support, which no draw leaves: `ordered(K)`, `index(K)`, bounds that name data or other unknowns");
+}
+
 /* Looks at a point near the origin again, part by part, to say which part of the model is to blame. */
 static void blame(aim_task *t, diag *d) {
   diag_list *l = &t->p.diags;
@@ -103,6 +125,7 @@ static void blame(aim_task *t, diag *d) {
         alloc_put(&t->vm->alloc, frame, (t->p.cells + 1) * sizeof *frame);
         eval_worker_free(&w);
         diag_note(l, d, "at a draw from the prior the %s is %s", name[k], isnan(part[k]) ? "NaN" : part[k] > 0 ? "inf" : "-inf");
+        if (k == 2) blame_factors(t, d);
         return;
       }
   }

@@ -5,6 +5,7 @@
  * such draws, so the list has no repetitions. */
 #include "vm/conditional.h"
 #include "vm/joint_normal.h"
+#include "vm/start_search.h"
 
 #include "compiler/derive.h"
 #include "stdlib/runtime/rt_math.h"
@@ -13,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { INIT_TRIES = 100, INIT_RADII = 4 };
+enum { INIT_TRIES = 100, INIT_RADII = 4, INIT_SEARCHES = 3 };
 
 static rt_draw_addr address(const mh_walk *c, const mh_element *x, int use, uint64_t k) {
   return (rt_draw_addr){c->sweep_key, (uint32_t)(3 * x->site) + (uint32_t)use, k};
@@ -391,6 +392,15 @@ bool mh_walk_start(mh_walk *c, double scale) {
     c->again = t > 0 || !fit;
     if (fit && c->exact) return true;
     if (fit && isfinite(c->lp + c->hot)) return init_near(c, key, prior);
+  }
+  for (uint64_t t = 0; t < INIT_SEARCHES && !c->exact; t++) {
+    const uint64_t key = rt_key_fold(rt_key_fold(c->key, RUN_KEY_INIT), INIT_TRIES + t);
+    bool fit, found;
+    if (!init_state(c, key, m->prior >= 0, c->init_radius, &fit)) return false;
+    if (!fit) continue;
+    if (!start_search(c, rt_key_fold(key, 1), &found)) return false;
+    if (found && !mh_walk_refresh(c)) return false;
+    if (found && isfinite(c->lp + c->hot)) return true;
   }
   c->status = RUN_E_INIT;
   return false;

@@ -56,6 +56,8 @@ typedef struct mh_scratch {
   undo_log undo;
 } mh_scratch;
 
+typedef struct start_state start_state;
+
 typedef struct mh_walk {
   const mh_tables *t;
   eval_worker *w;
@@ -88,6 +90,7 @@ typedef struct mh_walk {
   double accept;     /* summed over the steps of the last scan */
   size_t scores;     /* computed by the last scan */
   double lp, hot;    /* log density of the frame at beta 0 and what each unit of beta adds; of an untempered one all is in lp */
+  start_state *search; /* while a start is searched (start_search.h) */
   bool stale;        /* these have gathered differences for a sweep, and are to be computed anew */
   run_status status;
 } mh_walk;
@@ -119,7 +122,7 @@ void mh_walk_make(mh_walk *c, const mh_tables *t, arena *mem);
 
 /* Each returns false with c->status when it cannot go on.
  *
- * Finds a point of finite density, from the prior or near the origin, and forgets scales. */
+ * Finds a point of finite density, from the prior, near the origin, or by a search from there, and forgets scales. */
 bool mh_walk_start(mh_walk *c, double scale);
 /* A walker between two scans as bytes, its frame included, and again: the same walk goes on.  What a rule comes to keep from step to step belongs in here. */
 size_t mh_walk_bytes(const mh_tables *t, size_t window);
