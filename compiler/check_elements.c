@@ -308,6 +308,21 @@ static const char *piece_text(ctx *c, const piece *p, size_t axis) {
   return arena_printf(c->a, "%s..%s", size_text(c->st, p->lo[axis]), size_text(c->st, p->hi[axis]));
 }
 
+/* The element at `next` along an axis, where p sets others. */
+static const char *element_text(ctx *c, const elements *e, const piece *p, size_t axis, ir_size next) {
+  strbuf text;
+  strbuf_init(&text, c->a);
+  strbuf_printf(&text, "%s[", e->name);
+  for (size_t a = 0; p->target && a < p->target->subs.n; a++) {
+    if (a) strbuf_puts(&text, ", ");
+    if (a == axis) strbuf_puts(&text, size_text(c->st, next));
+    else ast_print_expr(&text, p->target->subs.items[a]);
+  }
+  if (!p->target) strbuf_puts(&text, size_text(c->st, next));
+  strbuf_puts(&text, "]");
+  return text.s;
+}
+
 /* One box, set by one piece: of several, only as the branches of one `if`. */
 static bool set_once(ctx *c, const elements *e, piece *const *list, size_t n) {
   if (n == 2 && list[0]->branch_of && list[0]->branch_of == list[1]->branch_of && list[0]->otherwise != list[1]->otherwise) return true;
@@ -339,14 +354,15 @@ static void tell_gap(ctx *c, const elements *e, piece *const *rest, size_t n, si
     cx_help(c, g, "each element of an array is set once");
     return;
   }
-  diag *g = cx_error(c, "E0521", piece_at(e, p), "%s `%s[%s]` is not set", last ? "element" : "the first element", e->name, size_text(c->st, next));
+  const char *missing = element_text(c, e, p, axis, next);
+  diag *g = cx_error(c, "E0521", piece_at(e, p), "%s `%s` is not set", last ? "element" : "the first element", missing);
   cx_say(c, g, "this sets %s%s", piece_text(c, p, axis), axis ? arena_printf(c->a, " of axis %zu", axis + 1) : "");
   if (last && last->target) cx_point(c, g, piece_at(e, last), "this sets %s", piece_text(c, last, axis));
   const bool whole = e->n == 1 && !p->range[axis] && p->target;
   if (whole && p->value) cx_help(c, g, "`let %s = ...` has the shape of its value; elements are set in a loop: `let %s[i] = ...`", e->name, e->name);
   else if (whole) cx_help(c, g, "an array is declared with its extents: `%s: real[%s] ~ ...`", e->name, piece_text(c, p, axis));
   else if (!decided) cx_help(c, g, "ranges meet where one ends in the very size that the next starts after");
-  else if (!last) cx_help(c, g, "counting starts at 1: add `let %s[1] = ...` or start the loop at 1", e->name);
+  else if (!last) cx_help(c, g, p->value ? "counting starts at 1: add `let %s = ...` or start the loop at 1" : "counting starts at 1: add `%s ~ ...` or start the loop at 1", missing);
 }
 
 /* Whether pieces chain along axis and all below it, after grouping by their range on that axis.  Sets ext from `axis` on. */

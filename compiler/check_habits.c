@@ -143,6 +143,9 @@ static const habit functions[] = {
     {" ode_bdf ode_bdf_tol integrate_ode_bdf ", "it is `ode(f, u0, t0, ts, ..., solver = stiff)`, the parameters of f behind the times"},
     {" is_na is_nan isnan is_missing isna ", "missing values need no test: an array that a statement observes may have them, see \"Missing values\" in section 4 of docs/language.md"},
     {" where ifelse if_else ", "it is `select(c, a, b)`, or `if c { a } else { b }`"},
+    {" infinity positive_infinity Inf ", "it is `inf`, a number with a name"},
+    {" negative_infinity ", "it is `-inf`"},
+    {" sort sort_asc sort_desc sorted order argsort rank median ", "nothing sorts here: data are sorted before the run, and unknowns in order have the type `ordered(K)`"},
     {" fmin minimum ", "it is `min(a, b)`"},
     {" fmax maximum ", "it is `max(a, b)`"},
     {" to_vector to_array to_array_1d to_matrix flatten array ", "arrays need no conversion; `[e for i in 1..N]` rearranges one"},
@@ -195,6 +198,7 @@ const char *habit_module(const char *name) { return find(modules, 1, name); }
 
 const char *habit_dist(const char *name, bool *missing) {
   const char *help = find_dist(name);
+  if (!help && ends_in(name, "_rng")) help = "what is drawn after the fit has its distribution by its own name: `predict { x ~ Normal(mu, sigma) }`";
   *missing = help == recipe;
   return help;
 }

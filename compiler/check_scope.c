@@ -156,6 +156,12 @@ void unknown_value(ctx *c, const char *name, span at) {
     cx_help(c, d, "a model reads from top to bottom: move the definition up");
     return;
   }
+  if (later && !gone && later->at.file == at.file && c->kind == CTX_MODEL) {
+    diag *d = cx_error(c, "E0401", at, "`%s` reads itself", name);
+    cx_point(c, d, later->at, "its definition");
+    cx_help(c, d, "a name is set once, from others; a series is set by elements: `%s[1]`, and in `for t in 2..T { ... }` each `%s[t]` from `%s[t - 1]`", name, name, name);
+    return;
+  }
   if (gone) {
     diag *d = cx_error(c, "E0401", at, "`%s` is not known here", name);
     if (gone->kind == SYM_INDEX) cx_point(c, d, gone->at, "an index is known inside its loop only");

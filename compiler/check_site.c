@@ -78,6 +78,14 @@ static bool one_axis_more(const ctx *c, const ty_info *left, const ty_info *righ
 
 static bool ragged(const symbol *s) { return s && s->param && s->param->rows == ROWS_CELLS; }
 
+/* Whether the shape on the right begins that on the left. */
+static bool leading(const ty_info *left, const ty_info *right) {
+  if (right->rank == 0 || right->rank >= left->rank) return false;
+  for (unsigned k = 0; k < right->rank; k++)
+    if (left->dim[k] != right->dim[k]) return false;
+  return true;
+}
+
 /* The shape on the right must end the shape on the left. */
 static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, drawn *d) {
   drawn_settle(c, s->sample.dist, left, d);
@@ -120,6 +128,8 @@ static bool check_sizes(ctx *c, const ast_stmt *s, const ty_info *left, drawn *d
     cx_help(c, g, "a column of a matrix is a vector: `X[:, 1]`");
   } else if (ragged(t->name.sym) && left->rank == 1) {
     cx_help(c, g, "`%s` is all of its rows, one after the other; row by row it is `plate d in 1..D { %s[d] ~ ... }`", t->name.name, t->name.name);
+  } else if (leading(left, &right)) {
+    cx_help(c, g, "shapes are matched from the last axis backwards; row by row it is `plate i in 1..%s { %s[i] ~ ... }`, with `[i]` on the right too", size_text(c->st, left->dim[0]), t->name.name);
   } else if (c->loops && right.rank > left->rank) cx_help(c, g, "inside a loop, give the arguments their subscripts too");
   return false;
 }

@@ -327,6 +327,8 @@ static bool operator_slip(parser *p, token t) {
   }
   if (t.kind == T_EQ && p->before.kind == T_RP && behind_word(p, t, "(fn("))
     return syntax_slip(p, t, "E0202", "a function is not written where it is used", "declare it: `fn f(x: real): real = ...`; a density of your own is a `dist D(mu: real) on real { logpdf(x) = ... }`");
+  if (t.kind == T_LET && grammar_accepts(p->engine, T_LP, true) && !grammar_accepts(p->engine, T_LET, true))
+    return syntax_slip(p, t, "E0202", "`let ... in` binds loosest of all", "as a part of an expression it stands in parentheses: `a - (let z = e in z^2)`");
   if (p->before.kind == T_QUOTE && (t.kind == T_ID || t.kind == T_QUOTE || t.kind == T_INT)) {
     diag *d = syntax_report(p, p->before, "E0105", "`'` transposes; it does not start a string");
     diag_help(p->diags, d, "strings stand between double quotes: \"...\"");
