@@ -235,9 +235,9 @@ static int read_variable(netcdf_job *job, int group, int id, bool nested) {
   if (nested && is_coordinate(&v, name, dim)) return 0;
   x->rank = rank - chars;
   x->dims = extents;
-  size_t width = chars ? v.count[rank - 1] : 1;
-  if (data_cells(x->rank, extents, &x->cells) < 0 || (width && x->cells > SIZE_MAX / width)) return wrong(job, v.where, "E0758", NULL, "the variable does not fit in memory");
-  if ((double)x->cells * (double)width > 1032.0 * (double)job->in->size + 0x1p20)
+  const size_t width = chars ? v.count[rank - 1] : 1, held = width ? width : 1; /* a text of no bytes takes a cell all the same */
+  if (data_cells(x->rank, extents, &x->cells) < 0 || x->cells > SIZE_MAX / held) return wrong(job, v.where, "E0758", NULL, "the variable does not fit in memory");
+  if ((double)x->cells * (double)held > 1032.0 * (double)job->in->size + 0x1p20)
     return wrong(job, v.where, "E0747", "the file has been cut short, or its sizes are wrong", "the variable is larger than the file could hold");
   switch (v.type) {
   case NETCDF_FLOAT:

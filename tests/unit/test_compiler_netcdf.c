@@ -144,6 +144,33 @@ static void test_wrong(void **state) {
   end(&f);
 }
 
+/* Sizes that a small file cannot hold: of texts without a byte too, each of which takes a cell. */
+static void test_size(void **state) {
+  (void)state;
+  need_library();
+  netcdf n;
+  assert_true(netcdf_open(&n));
+  char path[] = "/tmp/aim-size-XXXXXX.nc";
+  int fd = mkstemps(path, 3), root, dims[3], id;
+  assert_true(fd >= 0);
+  close(fd);
+  assert_int_equal(n.create(path, NETCDF_CLOBBER | NETCDF_NETCDF4, &root), 0);
+  assert_int_equal(n.def_dim(root, "a", 1 << 20, &dims[0]), 0);
+  assert_int_equal(n.def_dim(root, "b", 1 << 20, &dims[1]), 0);
+  assert_int_equal(n.def_dim(root, "none", 0, &dims[2]), 0);
+  assert_int_equal(n.def_var(root, "texts", NETCDF_CHAR, 3, dims, &id), 0);
+  assert_int_equal(n.def_var(root, "reals", NETCDF_DOUBLE, 2, dims, &id), 0);
+  assert_int_equal(n.close(root), 0);
+  fixture f;
+  start(&f);
+  int status = data_read_file(&f.ds, path);
+  remove(path);
+  assert_int_equal(status, -1);
+  assert_int_equal(f.diags.n, 2);
+  for (size_t k = 0; k < f.diags.n; k++) assert_string_equal(f.diags.items[k]->code, "E0747");
+  end(&f);
+}
+
 /* Each allocation failing: what the library holds is given back, which a sanitizer build sees. */
 static void test_memory(void **state) {
   (void)state;
@@ -172,6 +199,6 @@ int main(void) {
     fputs("out of memory\n", stderr);
     return 2;
   }
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_classic), cmocka_unit_test(test_wrong), cmocka_unit_test(test_memory)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_classic), cmocka_unit_test(test_wrong), cmocka_unit_test(test_size), cmocka_unit_test(test_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
