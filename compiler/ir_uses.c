@@ -107,3 +107,24 @@ ir_val ir_iterations(ir_builder *b, const ir_loop *loop) {
   }
   return product;
 }
+
+/* In range whether or not any loop runs: a loop's own index, a checked index, or an index read from data. */
+static bool entry_safe(const ir_fn *fn, ir_val v, ir_size dim) {
+  int64_t i, n;
+  if (v == 0) return true;
+  if (ir_is_int(fn, v, &i)) return size_value(fn->module->sizes, dim, &n) && i >= 0 && i < n;
+  const ir_value *x = ir_value_of(fn, v);
+  if (x->def == IR_DEF_INDEX) return ir_size_of(fn, x->op->u.loop->extent[x->slot]) == dim;
+  const ir_op *op = ir_def_op(fn, v);
+  if (!op) return false;
+  if (op->code == IR_BOUND_OP) return ir_size_of(fn, op->args[1]) == dim;
+  if (op->code != IR_AT_OP) return false;
+  const ir_value *array = ir_value_of(fn, op->args[0]);
+  return array->def == IR_DEF_PARAM && fn->param[array->slot].role == IR_ROLE_DATA;
+}
+
+bool ir_positions_safe(const ir_fn *fn, const ir_axes *axes, ir_type array) {
+  for (uint32_t k = 0; k < axes->n; k++)
+    if (axes->at[k] && (ir_type_of(fn, axes->at[k]).rank || !entry_safe(fn, axes->at[k], array.dim[k]))) return false;
+  return true;
+}

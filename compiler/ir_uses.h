@@ -32,6 +32,9 @@ void ir_spread(bool *flags, const ir_fn *fn);
 
 static inline bool ir_is_loop(const ir_op *op) { return op->code == IR_PLATE_OP || op->code == IR_SCAN_OP; }
 
+/* Whether every position is in range by itself, whether or not the loops around it run. */
+bool ir_positions_safe(const ir_fn *fn, const ir_axes *axes, ir_type array);
+
 /* Two extents that are the same value or the same size. */
 bool ir_same_extent(const ir_fn *fn, ir_val a, ir_val b);
 

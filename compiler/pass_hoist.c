@@ -11,27 +11,6 @@ typedef struct hoister {
   bool changed;
 } hoister;
 
-/* In range whether or not any loop runs: a loop's own index, a checked index, or an index read from data. */
-static bool entry_safe(const ir_fn *fn, ir_val v, ir_size dim) {
-  int64_t i, n;
-  if (v == 0) return true;
-  if (ir_is_int(fn, v, &i)) return size_value(fn->module->sizes, dim, &n) && i >= 0 && i < n;
-  const ir_value *x = ir_value_of(fn, v);
-  if (x->def == IR_DEF_INDEX) return ir_size_of(fn, x->op->u.loop->extent[x->slot]) == dim;
-  const ir_op *op = ir_def_op(fn, v);
-  if (!op) return false;
-  if (op->code == IR_BOUND_OP) return ir_size_of(fn, op->args[1]) == dim;
-  if (op->code != IR_AT_OP) return false;
-  const ir_value *array = ir_value_of(fn, op->args[0]);
-  return array->def == IR_DEF_PARAM && fn->param[array->slot].role == IR_ROLE_DATA;
-}
-
-static bool axes_safe(const ir_fn *fn, const ir_axes *axes, ir_type array) {
-  for (uint32_t k = 0; k < axes->n; k++)
-    if (axes->at[k] && (ir_type_of(fn, axes->at[k]).rank || !entry_safe(fn, axes->at[k], array.dim[k]))) return false;
-  return true;
-}
-
 typedef struct safety {
   const ir_fn *fn;
   bool safe;
@@ -40,9 +19,9 @@ typedef struct safety {
 static void check_safe(void *user, ir_op *op) {
   safety *s = user;
   if (op->code == IR_BOUND_OP || ir_op_table[op->code].effect == IR_MODEL || op->code == IR_CALL_OP) s->safe = false;
-  if (op->code == IR_AT_OP || op->code == IR_PUT_OP) s->safe &= axes_safe(s->fn, &op->u.axes, ir_type_of(s->fn, op->args[0]));
+  if (op->code == IR_AT_OP || op->code == IR_PUT_OP) s->safe &= ir_positions_safe(s->fn, &op->u.axes, ir_type_of(s->fn, op->args[0]));
   if (ir_is_loop(op))
-    for (uint32_t k = 0; k < op->u.loop->nout; k++) s->safe &= axes_safe(s->fn, &op->u.loop->out[k].axes, ir_type_of(s->fn, op->res[k]));
+    for (uint32_t k = 0; k < op->u.loop->nout; k++) s->safe &= ir_positions_safe(s->fn, &op->u.loop->out[k].axes, ir_type_of(s->fn, op->res[k]));
 }
 
 static bool region_safe(const ir_fn *fn, ir_op *op) {

@@ -6,7 +6,7 @@ const pass_info pass_table[] = {
     {"sum", pass_sum, false}, {"factor", pass_factor, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"keep", pass_keep, true}, {"strength", pass_strength, false}, {"divide", pass_divide, false},
     {"unroll", pass_unroll, false}, {"root", pass_root, false}, {"recurrence", pass_recurrence, false}, {"split", pass_split, true}, {"carry", pass_carry, true},
     {"fma", pass_fma, false},
-    {"rows", pass_rows, true}, {"share", pass_share, true}, {"frame", pass_frame, false}, {"layout", pass_layout, true},
+    {"rows", pass_rows, true}, {"select", pass_select, true}, {"share", pass_share, true}, {"frame", pass_frame, false}, {"layout", pass_layout, true},
 };
 const size_t pass_count = sizeof pass_table / sizeof *pass_table;
 
@@ -59,6 +59,7 @@ void passes_before_grad(ir_module *m, ir_fn *fn) {
 
 void passes_run(ir_module *m, ir_fn *fn) {
   passes_before_grad(m, fn);
+  if (PASS(select)) settle(m, fn);
   /* Reciprocals are factors of sums, and what a sum loses may be another one's yield. */
   for (int round = 0; round < 3; round++) {
     bool changed = PASS(divide);

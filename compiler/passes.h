@@ -35,6 +35,7 @@ bool pass_fma(ir_module *m, ir_fn *fn);       /* ROUND  a product that feeds one
  * none), so it is for functions of a program, after passes_structural and before differentiation. */
 bool pass_statistics(ir_module *m, ir_fn *fn, ir_fn **prepare);
 bool pass_rows(ir_module *m, ir_fn *fn);      /* EXACT  a matrix times a vector is computed where its rows are read */
+bool pass_select(ir_module *m, ir_fn *fn);    /* EXACT  conditions in plates become choices of values; behind differentiation */
 bool pass_share(ir_module *m, ir_fn *fn);     /* EXACT  functions of one exponential share it */
 /* These two add to @prepare; a function that they change has parameters "frame.<r>" more (frame.h). */
 bool pass_frame(ir_module *m, ir_fn *fn);     /* ROUND  what a loop computes from data alone is computed by @prepare */
