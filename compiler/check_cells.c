@@ -43,42 +43,14 @@ typedef struct writer {
 
 static uint16_t above(uint16_t a, uint16_t b) { return (uint16_t)(1 + (a > b ? a : b)); }
 
-ast_expr *ragged_binary(ragged *g, ast_op op, ast_expr *a, ast_expr *b) {
-  ast_expr *e = ast_new_expr(g->a, EXPR_BINARY, a->at);
-  e->binary.op = op;
-  e->binary.lhs = a;
-  e->binary.rhs = b;
-  e->binary.op_at = a->at;
-  e->depth = above(a->depth, b->depth);
-  return e;
-}
-
-static ast_expr *choice(ragged *g, ast_expr *cond, ast_expr *then_, ast_expr *else_) {
-  ast_expr *e = ast_new_expr(g->a, EXPR_IF, then_->at);
-  e->if_.cond = cond;
-  e->if_.then = then_;
-  e->if_.else_ = else_;
-  e->depth = above(cond->depth, above(then_->depth, else_->depth));
-  return e;
-}
-
-static ast_expr *element(ragged *g, const char *array, ast_expr *sub) {
-  ast_expr *e = ast_new_expr(g->a, EXPR_INDEX, sub->at);
-  e->index.base = ast_new_name(g->a, array, sub->at);
-  ARENA_PUSH(g->a, e->index.subs.items, e->index.subs.n, e->index.subs.cap, sub);
-  e->depth = above(1, sub->depth);
-  return e;
-}
-
-static ast_expr *at_cell(const writer *w, const char *array, span at) { return element(w->g, array, ast_new_name(w->g->a, w->cell, at)); }
+static ast_expr *at_cell(const writer *w, const char *array, span at) { return ragged_at(w->g, array, ast_new_name(w->g->a, w->cell, at), NULL, at); }
 
 /* The place of element n of row d in the long array; 0 where the row has no such element. */
 static ast_expr *place_of(ragged *g, const ragged_rows *r, const ast_expr *d, const ast_expr *n) {
-  ast_copier plain = {.mem = g->a};
-  ast_expr *low = ragged_binary(g, OP_GE, ast_copy_expr(&plain, n), ast_new_int(g->a, 1, n->at));
-  ast_expr *high = ragged_binary(g, OP_LE, ast_copy_expr(&plain, n), element(g, r->len, ast_copy_expr(&plain, d)));
-  ast_expr *at = ragged_binary(g, OP_ADD, element(g, r->start, ast_copy_expr(&plain, d)), ast_copy_expr(&plain, n));
-  return choice(g, ragged_binary(g, OP_AND, low, high), at, ast_new_int(g->a, 0, n->at));
+  ast_expr *low = ragged_binary(g, OP_GE, ragged_copy(g, n), ast_new_int(g->a, 1, n->at));
+  ast_expr *high = ragged_binary(g, OP_LE, ragged_copy(g, n), ragged_end(g, r, ragged_copy(g, d), d->at));
+  ast_expr *at = ragged_binary(g, OP_ADD, ragged_at(g, r->start, ragged_copy(g, d), NULL, d->at), ragged_copy(g, n));
+  return ragged_choice(g, ragged_binary(g, OP_AND, low, high), at, ast_new_int(g->a, 0, n->at));
 }
 
 /* ---- what is read */
@@ -170,13 +142,13 @@ static ast_expr *subscript(ast_copier *c, const ragged_rows *r, const char *arra
 static ast_expr *column_is(const writer *w, ast_op op, int64_t n, span at) {
   ragged *g = w->g;
   ast_expr *col = at_cell(w, w->r->col, at);
-  if (w->down) col = ragged_binary(g, OP_ADD, ragged_binary(g, OP_SUB, element(g, w->r->len, at_cell(w, w->r->row, at)), col), ast_new_int(g->a, 1, at));
+  if (w->down) col = ragged_binary(g, OP_ADD, ragged_binary(g, OP_SUB, ragged_end(g, w->r, at_cell(w, w->r->row, at), at), col), ast_new_int(g->a, 1, at));
   return ragged_binary(g, op, col, ast_new_int(g->a, n, at));
 }
 
 /* e where the condition of w holds, else what stands in for it: nothing is read that is not there. */
 static ast_expr *where_held(const writer *w, ast_expr *e, ast_expr *other) {
-  return w->only == OP_NOT ? e : choice(w->g, column_is(w, w->only, w->since, e->at), e, other);
+  return w->only == OP_NOT ? e : ragged_choice(w->g, column_is(w, w->only, w->since, e->at), e, other);
 }
 
 static ast_exprs subscripts(ast_copier *c, const ragged_rows *r, const char *array, const ast_exprs *subs, span at) {
@@ -190,6 +162,13 @@ static ast_exprs subscripts(ast_copier *c, const ragged_rows *r, const char *arr
   return out;
 }
 
+/* The place that n is compared with; of a loop that goes up any number, also below the first. */
+static bool place_compared(const writer *w, const ast_expr *e, int64_t *k) {
+  if (w->down) return (*k = place_named(w, e)) > 0;
+  if (e->kind == EXPR_INT) *k = e->integer.value;
+  return e->kind == EXPR_INT;
+}
+
 /* What n is at least where a condition holds, or does not. */
 static int64_t least_where(const writer *w, const ast_expr *c, bool holds) {
   if (c->kind == EXPR_UNARY && c->unary.op == OP_NOT) return least_where(w, c->unary.arg, !holds);
@@ -198,8 +177,8 @@ static int64_t least_where(const writer *w, const ast_expr *c, bool holds) {
     int64_t a = least_where(w, c->binary.lhs, true), b = least_where(w, c->binary.rhs, true);
     return a > b ? a : b;
   }
-  int64_t k = w->n && ragged_name(c->binary.lhs) == w->n ? w->down || c->binary.rhs->kind != EXPR_INT ? place_named(w, c->binary.rhs) : c->binary.rhs->integer.value : 0, n = w->least;
-  if (w->down ? k == 0 : !w->n || ragged_name(c->binary.lhs) != w->n || c->binary.rhs->kind != EXPR_INT) return w->least;
+  int64_t k, n = w->least;
+  if (!w->n || ragged_name(c->binary.lhs) != w->n || !place_compared(w, c->binary.rhs, &k)) return w->least;
   static const ast_op turned[] = {[OP_LT] = OP_GT, [OP_GT] = OP_LT, [OP_LE] = OP_GE, [OP_GE] = OP_LE};
   const ast_op op = w->down && c->binary.op >= OP_LT && c->binary.op <= OP_GE ? turned[c->binary.op] : c->binary.op;
   switch (op) {
@@ -230,21 +209,19 @@ static ast_expr *write_expr(ast_copier *c, const ast_expr *e) {
     ast_expr *else_ = ast_copy_expr(c, e->if_.else_);
     w->least = least;
     w->chosen = chosen;
-    ast_expr *x = choice(w->g, cond, then_, else_);
+    ast_expr *x = ragged_choice(w->g, cond, then_, else_);
     x->at = e->at;
     return x;
   }
   if (e->kind == EXPR_INDEX && w->only != OP_NOT && !ragged_rows_of(w->g, ragged_name(e->index.base))) {
-    ast_expr *x = ast_new_expr(w->g->a, EXPR_INDEX, e->at);
-    x->index.base = ast_copy_expr(c, e->index.base);
+    ast_exprs subs = {0};
     for (size_t i = 0; i < e->index.subs.n; i++) {
       const ast_expr *sub = e->index.subs.items[i];
       ast_expr *y = ast_copy_expr(c, sub);
       if (whole_sub(sub) && sub->kind != EXPR_INT && ragged_name(sub) != w->d) y = where_held(w, y, ast_new_int(w->g->a, 1, sub->at));
-      ARENA_PUSH(w->g->a, x->index.subs.items, x->index.subs.n, x->index.subs.cap, y);
-      x->depth = above(x->depth, y->depth);
+      ARENA_PUSH(w->g->a, subs.items, subs.n, subs.cap, y);
     }
-    return x;
+    return ragged_subscripted(w->g, ast_copy_expr(c, e->index.base), subs, e->at);
   }
   if (e->kind != EXPR_INDEX || e->index.subs.n < 2 || !(name = ragged_name(e->index.base))) return NULL;
   const ragged_rows *r = ragged_rows_of(w->g, name);
@@ -252,10 +229,7 @@ static ast_expr *write_expr(ast_copier *c, const ast_expr *e) {
   ast_exprs subs = subscripts(c, r, name, &e->index.subs, e->at);
   const bool data = ragged_is_data(w->g, name), own = ragged_name(subs.items[0]) == w->cell;
   if (data && !own) subs.items[0] = where_held(w, subs.items[0], ast_new_int(w->g->a, 1, e->at));
-  ast_expr *x = ast_new_expr(w->g->a, EXPR_INDEX, e->at);
-  x->index.base = ast_new_name(w->g->a, name, e->index.base->at);
-  x->index.subs = subs;
-  for (size_t i = 0; i < subs.n; i++) x->depth = above(x->depth, subs.items[i]->depth);
+  ast_expr *x = ragged_subscripted(w->g, ast_new_name(w->g->a, name, e->index.base->at), subs, e->at);
   return data || own ? x : where_held(w, x, ast_new_int(w->g->a, 1, e->at));
 }
 
@@ -413,7 +387,7 @@ static ast_expr *with_lets(writer *w, const ast_block *lets, ast_expr *value) {
 /* The value for the column that there is: of[k] for column k, and `other`. */
 static ast_expr *by_column(writer *w, ast_expr *const *of, ast_expr *other) {
   ast_expr *e = other;
-  for (int64_t k = w->least - 1; k >= 1; k--) e = choice(w->g, column_is(w, OP_EQ, k, other->at), of[k], e);
+  for (int64_t k = w->least - 1; k >= 1; k--) e = ragged_choice(w->g, column_is(w, OP_EQ, k, other->at), of[k], e);
   return e;
 }
 

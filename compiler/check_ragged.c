@@ -17,9 +17,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-const char *ragged_name(const ast_expr *e) { return e && e->kind == EXPR_NAME ? e->name.name : NULL; }
-bool ragged_is_one(const ast_expr *e) { return e && e->kind == EXPR_INT && e->integer.value == 1; }
-
 const char *ragged_lengths(const ast_expr *e, const char *d) {
   if (!e || e->kind != EXPR_INDEX || e->index.subs.n != 1 || !d || ragged_name(e->index.subs.items[0]) != d) return NULL;
   return ragged_name(e->index.base);
@@ -192,8 +189,7 @@ void ragged_add_size(ragged *g, const ragged_rows *r, const char *name, ast_rows
   ast_decl *m = g->model;
   if (param_find(m, name)) return;
   add_param(g, m, name, type_new(g, "int", row->at, NULL, NULL), what, r->len);
-  ast_copier plain = {.mem = g->a};
-  m->params.items[m->params.n - 1].row = ast_copy_expr(&plain, row);
+  m->params.items[m->params.n - 1].row = ragged_copy(g, row);
 }
 
 void ragged_write_out(check_program *p, ast_decl *m) {

@@ -49,10 +49,25 @@ typedef struct row_scope {
   const ast_expr *skip;
 } row_scope;
 
-/* Whether e is the name `name`; the name that e is, or NULL. */
+/* check_row_trees.c: the name that e is, or NULL. */
 const char *ragged_name(const ast_expr *e);
 bool ragged_is_one(const ast_expr *e);
-/* len of `len[d]`, else NULL. */
+/* A call, with at least so many arguments, of what the language itself has of this name. */
+bool ragged_is_call(const ragged *g, const ast_expr *e, const char *fn, size_t least);
+/* A name that nothing else has. */
+const char *ragged_fresh(ragged *g, const char *word);
+/* New expressions.  Operands are consumed; those that two expressions share are to be copied. */
+ast_expr *ragged_copy(ragged *g, const ast_expr *e);
+ast_expr *ragged_real(ragged *g, double x, span at);
+ast_expr *ragged_binary(ragged *g, ast_op op, ast_expr *a, ast_expr *b); /* `a op b`, at a */
+ast_expr *ragged_plus(ragged *g, ast_expr *e, int64_t by);               /* e + by, numbers gathered */
+ast_expr *ragged_choice(ragged *g, ast_expr *cond, ast_expr *then_, ast_expr *else_);
+ast_expr *ragged_range(ragged *g, ast_expr *lo, ast_expr *hi, span at);
+ast_expr *ragged_subscripted(ragged *g, ast_expr *base, ast_exprs subs, span at);
+ast_expr *ragged_at(ragged *g, const char *array, ast_expr *sub, ast_expr *then, span at); /* array[sub], array[sub, then] */
+ast_expr *ragged_end(ragged *g, const ragged_rows *r, ast_expr *row, span at);             /* len[row] */
+
+/* check_ragged.c: len of `len[d]`, else NULL. */
 const char *ragged_lengths(const ast_expr *e, const char *d);
 /* The rows of an array; those with these lengths. */
 ragged_rows *ragged_rows_of(const ragged *g, const char *array);
@@ -82,10 +97,6 @@ ast_expr *ragged_length(ragged *g, const ast_expr *row);
 ast_expr *ragged_part(ragged *g, const ast_expr *row, const ast_expr *sub);
 /* sum(x) and its like. */
 bool ragged_reduces(const ast_expr *e);
-/* `a op b`, at a. */
-ast_expr *ragged_binary(ragged *g, ast_op op, ast_expr *a, ast_expr *b);
-/* Sums with numbers gathered. */
-ast_expr *ragged_plus(ragged *g, ast_expr *e, int64_t by);
 /* Whether a name stands for a row, or is data. */
 bool ragged_knows(const row_scope *s, const char *name);
 void ragged_bind(row_scope *s, const char *name, const ast_expr *value);

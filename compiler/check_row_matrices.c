@@ -18,18 +18,6 @@
 
 #include <string.h>
 
-static ast_expr *plain_copy(ragged *g, const ast_expr *e) {
-  ast_copier plain = {.mem = g->a};
-  return ast_copy_expr(&plain, e);
-}
-
-/* A call of what the language itself has of this name. */
-static bool is_call(const ragged *g, const ast_expr *e, const char *fn, size_t least) {
-  return e->kind == EXPR_CALL && !e->call.of && e->call.args.n >= least && strcmp(e->call.fn.name, fn) == 0 && !ptr_map_get(&g->p->state->user, e->call.fn.name);
-}
-
-static const char *fresh(ragged *g, const char *word) { return intern(g->p->names, arena_printf(g->a, "%s.%u", word, ++g->locals)); }
-
 /* ---- shapes */
 
 /* The rows whose length, plus or minus a number, a bound is: len[d] - 1. */
@@ -80,11 +68,11 @@ unsigned ragged_axes(ragged *g, const ast_expr *e, const ast_expr *n[2]) {
   case EXPR_IF: return larger(g, (const ast_expr *[]){e->if_.then, e->if_.else_}, 2, n);
   case EXPR_LET: return ragged_axes(g, e->let.body, n);
   case EXPR_CALL:
-    if (is_call(g, e, "diag", 1) && ragged_axes(g, e->call.args.items[0].value, x) == 1) {
+    if (ragged_is_call(g, e, "diag", 1) && ragged_axes(g, e->call.args.items[0].value, x) == 1) {
       n[0] = n[1] = x[0];
       return 2;
     }
-    if (is_call(g, e, "rep", 2)) {
+    if (ragged_is_call(g, e, "rep", 2)) {
       ast_exprs sizes = {0};
       for (size_t k = 1; k < e->call.args.n; k++) ARENA_PUSH(g->a, sizes.items, sizes.n, sizes.cap, e->call.args.items[k].value);
       return axes_of_list(g, &sizes, n);
@@ -132,34 +120,18 @@ static ast_expr *put_index(ast_copier *c, const ast_expr *e) {
   const indices *x = c->user;
   const char *name = ragged_name(e);
   for (size_t k = 0; name && k < x->iter->n; k++)
-    if (x->iter->items[k].var.name == name) return plain_copy(x->g, x->at[k]);
+    if (x->iter->items[k].var.name == name) return ragged_copy(x->g, x->at[k]);
   return NULL;
 }
 
 static ast_expr *sum_over(ragged *g, const char *index, const ast_expr *n, ast_expr *body) {
   ast_expr *e = ast_new_expr(g->a, EXPR_REDUCE, body->at);
-  ast_range r = {.var = {.name = index, .at = body->at}, .lo = ast_new_int(g->a, 1, body->at), .hi = plain_copy(g, n), .at = body->at};
+  ast_range r = {.var = {.name = index, .at = body->at}, .lo = ast_new_int(g->a, 1, body->at), .hi = ragged_copy(g, n), .at = body->at};
   e->reduce.fn = (ast_name){.name = intern(g->p->names, "sum"), .at = body->at};
   e->reduce.body = body;
   e->reduce.iter.at = body->at;
   ARENA_PUSH(g->a, e->reduce.iter.items, e->reduce.iter.n, e->reduce.iter.cap, r);
   e->depth = (uint16_t)(2 + body->depth);
-  return e;
-}
-
-static ast_expr *if_new(ragged *g, ast_expr *cond, ast_expr *then, ast_expr *else_) {
-  ast_expr *e = ast_new_expr(g->a, EXPR_IF, then->at);
-  e->if_.cond = cond;
-  e->if_.then = then;
-  e->if_.else_ = else_;
-  const uint16_t most = then->depth > else_->depth ? then->depth : else_->depth;
-  e->depth = (uint16_t)(1 + (cond->depth > most ? cond->depth : most));
-  return e;
-}
-
-static ast_expr *real_new(ragged *g, double x, span at) {
-  ast_expr *e = ast_new_expr(g->a, EXPR_REAL, at);
-  e->real.value = x;
   return e;
 }
 
@@ -169,11 +141,9 @@ static ast_expr *factor_at(ragged *g, const ast_expr *e, const ast_expr *first, 
   const unsigned axes = ragged_axes(g, e, n);
   if (axes == 2) return ragged_element(g, e, (const ast_expr *[]){first, last}, 2);
   if (axes == 1) return ragged_element(g, e, &inner, 1);
-  ast_expr *x = ast_new_expr(g->a, EXPR_INDEX, e->at), *sub = plain_copy(g, inner);
-  x->index.base = plain_copy(g, e);
-  ARENA_PUSH(g->a, x->index.subs.items, x->index.subs.n, x->index.subs.cap, sub);
-  x->depth = (uint16_t)(1 + (x->index.base->depth > sub->depth ? x->index.base->depth : sub->depth));
-  return x;
+  ast_exprs subs = {0};
+  ARENA_PUSH(g->a, subs.items, subs.n, subs.cap, ragged_copy(g, inner));
+  return ragged_subscripted(g, ragged_copy(g, e), subs, e->at);
 }
 
 static ast_expr *write_element(ast_copier *c, const ast_expr *e) {
@@ -181,7 +151,7 @@ static ast_expr *write_element(ast_copier *c, const ast_expr *e) {
   ragged *g = x->g;
   const ast_expr *n[2] = {0}, *const *last = x->at + x->rank;
   const unsigned axes = ragged_axes(g, e, n);
-  if (axes == 0) return plain_copy(g, e);
+  if (axes == 0) return ragged_copy(g, e);
   switch (e->kind) {
   case EXPR_UNARY: return e->unary.op == OP_TRANSPOSE ? ragged_element(g, e->unary.arg, (const ast_expr *[]){last[-1], last[-2]}, 2) : NULL;
   case EXPR_BINARY: {
@@ -189,14 +159,14 @@ static ast_expr *write_element(ast_copier *c, const ast_expr *e) {
     const ast_expr *u[2] = {0}, *v[2] = {0};
     const unsigned a = ragged_axes(g, e->binary.lhs, u);
     (void)ragged_axes(g, e->binary.rhs, v);
-    const char *index = fresh(g, "k");
+    const char *index = ragged_fresh(g, "k");
     const ast_expr *k = ast_new_name(g->a, index, e->at), *i = axes == 2 ? last[-2] : last[-1];
     return sum_over(g, index, a == 2 ? u[1] : v[0], ragged_binary(g, OP_MUL, factor_at(g, e->binary.lhs, i, k, k), factor_at(g, e->binary.rhs, k, last[-1], k)));
   }
   case EXPR_CALL:
-    if (is_call(g, e, "rep", 2)) return plain_copy(g, e->call.args.items[0].value);
-    if (!is_call(g, e, "diag", 1)) return NULL;
-    return if_new(g, ragged_binary(g, OP_EQ, plain_copy(g, last[-2]), plain_copy(g, last[-1])), ragged_element(g, e->call.args.items[0].value, last - 1, 1), real_new(g, 0, e->at));
+    if (ragged_is_call(g, e, "rep", 2)) return ragged_copy(g, e->call.args.items[0].value);
+    if (!ragged_is_call(g, e, "diag", 1)) return NULL;
+    return ragged_choice(g, ragged_binary(g, OP_EQ, ragged_copy(g, last[-2]), ragged_copy(g, last[-1])), ragged_element(g, e->call.args.items[0].value, last - 1, 1), ragged_real(g, 0, e->at));
   case EXPR_COMPREHENSION: {
     indices in = {&e->comprehension.iter, last - axes, g};
     ast_copier put = {.mem = g->a, .user = &in, .expr = put_index};
@@ -241,28 +211,22 @@ static ast_expr *comprehension_new(ragged *g, const char *const *index, const as
 
 /* e in a rectangle that has room for the longest row, with `other` behind it. */
 static ast_expr *padded(ragged *g, const ast_expr *e, const ast_expr *const *n, unsigned axes, ast_expr *other) {
-  const char *index[2] = {fresh(g, "i"), fresh(g, "j")};
+  const char *index[2] = {ragged_fresh(g, "i"), ragged_fresh(g, "j")};
   const ast_expr *at[2] = {ast_new_name(g->a, index[0], e->at), ast_new_name(g->a, index[1], e->at)};
   ast_expr *inside = NULL, *x = ragged_element(g, e, at, axes);
   for (unsigned k = 0; k < axes; k++) {
     if (!rows_of_length(g, n[k])) continue;
-    ast_expr *in = ragged_binary(g, OP_LE, plain_copy(g, at[k]), plain_copy(g, n[k]));
+    ast_expr *in = ragged_binary(g, OP_LE, ragged_copy(g, at[k]), ragged_copy(g, n[k]));
     inside = inside ? ragged_binary(g, OP_AND, inside, in) : in;
   }
-  if (axes == 2 && ast_same_text(g->a, n[0], n[1])) other = if_new(g, ragged_binary(g, OP_EQ, plain_copy(g, at[0]), plain_copy(g, at[1])), real_new(g, 1, e->at), other);
-  return comprehension_new(g, index, n, axes, true, if_new(g, inside, x, other));
+  if (axes == 2 && ast_same_text(g->a, n[0], n[1])) other = ragged_choice(g, ragged_binary(g, OP_EQ, ragged_copy(g, at[0]), ragged_copy(g, at[1])), ragged_real(g, 1, e->at), other);
+  return comprehension_new(g, index, n, axes, true, ragged_choice(g, inside, x, other));
 }
 
 /* Names that stand for rectangles, by the comprehensions over their corners. */
 static ast_expr *corner(ragged *g, const char *array, const ast_expr *const *n, unsigned axes, span at) {
-  const char *index[2] = {fresh(g, "i"), fresh(g, "j")};
-  ast_expr *x = ast_new_expr(g->a, EXPR_INDEX, at);
-  x->index.base = ast_new_name(g->a, array, at);
-  for (unsigned k = 0; k < axes; k++) {
-    ast_expr *i = ast_new_name(g->a, index[k], at);
-    ARENA_PUSH(g->a, x->index.subs.items, x->index.subs.n, x->index.subs.cap, i);
-  }
-  x->depth = 2;
+  const char *index[2] = {ragged_fresh(g, "i"), ragged_fresh(g, "j")};
+  ast_expr *x = ragged_at(g, array, ast_new_name(g->a, index[0], at), axes > 1 ? ast_new_name(g->a, index[1], at) : NULL, at);
   return comprehension_new(g, index, n, axes, false, x);
 }
 
@@ -278,7 +242,7 @@ static const char *rectangle_of(const ragged *g, const ast_expr *e) {
 /* `let name = value` of a rectangle; NULL: it has no place. */
 static const char *keep(row_scope *s, const char *word, ast_expr *value) {
   ragged *g = s->g;
-  const char *name = fresh(g, word);
+  const char *name = ragged_fresh(g, word);
   if (!ragged_let_before(s, name, value)) return NULL;
   ARENA_PUSH(g->a, g->rectangles, g->nrectangles, g->cap_rectangles, name);
   return name;
@@ -289,19 +253,19 @@ static ast_expr *rectangle(row_scope *s, const char *word, const ast_expr *e) {
   ragged *g = s->g;
   const ast_expr *n[2];
   const unsigned axes = ragged_axes(g, e, n);
-  if (axes == 0) return plain_copy(g, e);
+  if (axes == 0) return ragged_copy(g, e);
   const char *name = rectangle_of(g, e);
-  if (axes == 1 && !name) return padded(g, e, n, 1, real_new(g, 0, e->at));
-  if (!name) name = keep(s, word, padded(g, e, n, axes, real_new(g, 0, e->at)));
+  if (axes == 1 && !name) return padded(g, e, n, 1, ragged_real(g, 0, e->at));
+  if (!name) name = keep(s, word, padded(g, e, n, axes, ragged_real(g, 0, e->at)));
   return name ? ast_new_name(g->a, name, e->at) : NULL;
 }
 
 ast_expr *ragged_keep_matrix(row_scope *s, const char *word, const ast_expr *e) {
   ragged *g = s->g;
   const ast_expr *n[2];
-  if (ragged_axes(g, e, n) != 2 || rectangle_of(g, e)) return plain_copy(g, e);
+  if (ragged_axes(g, e, n) != 2 || rectangle_of(g, e)) return ragged_copy(g, e);
   const ast_expr *r = rectangle(s, word, e);
-  return r ? corner(g, r->name.name, n, 2, e->at) : plain_copy(g, e);
+  return r ? corner(g, r->name.name, n, 2, e->at) : ragged_copy(g, e);
 }
 
 ast_expr *ragged_product(row_scope *s, ast_expr *a, ast_expr *b) {
@@ -318,7 +282,7 @@ ast_expr *ragged_matrix_call(row_scope *s, const ast_expr *e) {
   static const char *const names[] = {"cholesky", "solve_lower", "solve_lower_t"};
   ragged *g = s->g;
   size_t f = 0;
-  while (f < 3 && !is_call(g, e, names[f], 1)) f++;
+  while (f < 3 && !ragged_is_call(g, e, names[f], 1)) f++;
   const ast_expr *n[2], *m[2];
   if (f == 3 || e->call.args.n != 1 + (f > 0) || ragged_axes(g, e->call.args.items[0].value, n) != 2) return NULL;
   const unsigned axes = f ? ragged_axes(g, e->call.args.items[1].value, m) : 2;
@@ -338,7 +302,7 @@ ast_expr *ragged_reduce(ragged *g, const ast_expr *call) {
   const ast_expr *n[2], *e = call->call.args.items[0].value;
   const unsigned axes = ragged_axes(g, e, n);
   if (axes == 0) return NULL;
-  const char *index[2] = {fresh(g, "i"), fresh(g, "j")};
+  const char *index[2] = {ragged_fresh(g, "i"), ragged_fresh(g, "j")};
   const ast_expr *at[2] = {ast_new_name(g->a, index[0], e->at), ast_new_name(g->a, index[1], e->at)};
   ast_expr *x = ast_new_expr(g->a, EXPR_REDUCE, call->at);
   x->reduce.fn = call->call.fn;
@@ -380,31 +344,24 @@ static ast_stmt *walk(row_scope *s, const ragged_rows *r, const ast_stmt *x) {
   const ast_expr *start = argument_of(x->sample.dist, "start", 0), *sigma = argument_of(x->sample.dist, "sigma", 1);
   if (!start || !sigma || x->sample.dist->call.args.n != 2 || t->type) return NULL;
   const span at = x->sample.dist->at;
-  const char *d = s->over->var.name, *n = fresh(g, "n");
-  ast_expr *len = ast_new_expr(g->a, EXPR_INDEX, at), *before = ast_new_expr(g->a, EXPR_INDEX, at);
-  len->index.base = ast_new_name(g->a, r->len, at);
-  before->index.base = ast_new_name(g->a, t->name.name, at);
-  len->depth = before->depth = 3;
-  ast_expr *subs[] = {ast_new_name(g->a, d, at), ast_new_name(g->a, d, at), ragged_binary(g, OP_SUB, ast_new_name(g->a, n, at), ast_new_int(g->a, 1, at)), ast_new_name(g->a, d, at), ast_new_name(g->a, n, at)};
-  ARENA_PUSH(g->a, len->index.subs.items, len->index.subs.n, len->index.subs.cap, subs[0]);
-  ARENA_PUSH(g->a, before->index.subs.items, before->index.subs.n, before->index.subs.cap, subs[1]);
-  ARENA_PUSH(g->a, before->index.subs.items, before->index.subs.n, before->index.subs.cap, subs[2]);
-  ast_expr *mean = if_new(g, ragged_binary(g, OP_EQ, ast_new_name(g->a, n, at), ast_new_int(g->a, 1, at)), plain_copy(g, start), before);
+  const char *d = s->over->var.name, *n = ragged_fresh(g, "n");
+  ast_expr *before = ragged_at(g, t->name.name, ast_new_name(g->a, d, at), ragged_plus(g, ast_new_name(g->a, n, at), -1), at);
+  ast_expr *mean = ragged_choice(g, ragged_binary(g, OP_EQ, ast_new_name(g->a, n, at), ast_new_int(g->a, 1, at)), ragged_copy(g, start), before);
   ast_expr *dist = ast_new_call(g->a, intern(g->p->names, "Normal"), at);
   ast_add_arg(g->a, dist, mean);
-  ast_add_arg(g->a, dist, plain_copy(g, sigma));
+  ast_add_arg(g->a, dist, ragged_copy(g, sigma));
   ast_stmt *y = ARENA_NEW(g->a, ast_stmt), *loop = ARENA_NEW(g->a, ast_stmt);
   *y = *x;
   y->sample.iter = (ast_iter){0};
   y->sample.dist = dist;
   y->sample.target.subs = (ast_exprs){0};
-  ARENA_PUSH(g->a, y->sample.target.subs.items, y->sample.target.subs.n, y->sample.target.subs.cap, subs[3]);
-  ARENA_PUSH(g->a, y->sample.target.subs.items, y->sample.target.subs.n, y->sample.target.subs.cap, subs[4]);
+  ARENA_PUSH(g->a, y->sample.target.subs.items, y->sample.target.subs.n, y->sample.target.subs.cap, ast_new_name(g->a, d, at));
+  ARENA_PUSH(g->a, y->sample.target.subs.items, y->sample.target.subs.n, y->sample.target.subs.cap, ast_new_name(g->a, n, at));
   *loop = (ast_stmt){.kind = STMT_FOR, .id = x->id, .at = x->at, .depth = (uint16_t)(2 + dist->depth)};
   ast_block *body = ARENA_NEW(g->a, ast_block);
   body->at = x->at;
   ARENA_PUSH(g->a, body->items, body->n, body->cap, y);
-  ast_range range = {.var = {.name = n, .at = at}, .lo = ast_new_int(g->a, 1, at), .hi = len, .at = at};
+  ast_range range = {.var = {.name = n, .at = at}, .lo = ast_new_int(g->a, 1, at), .hi = ragged_end(g, r, ast_new_name(g->a, d, at), at), .at = at};
   loop->for_.iter.at = at;
   ARENA_PUSH(g->a, loop->for_.iter.items, loop->for_.iter.n, loop->for_.iter.cap, range);
   loop->for_.body = body;
@@ -414,16 +371,10 @@ static ast_stmt *walk(row_scope *s, const ragged_rows *r, const ast_stmt *x) {
 /* The distribution over a rectangle, or NULL. */
 static ast_expr *padded_dist(row_scope *s, const ragged_rows *r, const ast_expr *dist) {
   ragged *g = s->g;
-  const bool normal = is_call(g, dist, "MultiNormal", 2), counts = is_call(g, dist, "Multinomial", 2);
+  const bool normal = ragged_is_call(g, dist, "MultiNormal", 2), counts = ragged_is_call(g, dist, "Multinomial", 2);
   if ((!normal && !counts) || dist->call.args.n != 2) return NULL;
   ast_expr *call = ast_new_call(g->a, intern(g->p->names, normal ? "PaddedMultiNormal" : "Multinomial"), dist->at);
-  if (normal) {
-    ast_expr *len = ast_new_expr(g->a, EXPR_INDEX, dist->at), *d = ast_new_name(g->a, s->over->var.name, dist->at);
-    len->index.base = ast_new_name(g->a, r->len, dist->at);
-    ARENA_PUSH(g->a, len->index.subs.items, len->index.subs.n, len->index.subs.cap, d);
-    len->depth = 2;
-    ast_add_arg(g->a, call, len);
-  }
+  if (normal) ast_add_arg(g->a, call, ragged_end(g, r, ast_new_name(g->a, s->over->var.name, dist->at), dist->at));
   for (size_t k = 0; k < 2; k++) {
     const ast_arg *a = &dist->call.args.items[k];
     const bool is_p = a->name.name ? strcmp(a->name.name, "p") == 0 : k == 1;
@@ -435,7 +386,7 @@ static ast_expr *padded_dist(row_scope *s, const ragged_rows *r, const ast_expr 
       if (x && want == 1) diag_help(g->p->diags, x, "one value for all is `rep(m, %s[%s])`; an expression for each, `[... for i in 1..%s[%s]]`", r->len, s->over->var.name, r->len, s->over->var.name);
       return ast_new_expr(g->a, EXPR_ERROR, dist->at);
     }
-    ast_expr *value = want ? rectangle(s, "m", a->value) : plain_copy(g, a->value);
+    ast_expr *value = want ? rectangle(s, "m", a->value) : ragged_copy(g, a->value);
     if (!value) return NULL;
     ast_add_arg(g->a, call, value);
     call->call.args.items[call->call.args.n - 1].name = a->name;
@@ -454,15 +405,12 @@ const char *ragged_drawn_name(const ragged *g, const char *name) {
 static const char *rows_in_matrix(ragged *g, const ragged_rows *r, const ast_target *t) {
   const char *array = ragged_drawn_name(g, t->name.name);
   if (array != t->name.name) return array;
-  const char *d = fresh(g, "d"), *index = fresh(g, "i");
+  const char *d = ragged_fresh(g, "d"), *index = ragged_fresh(g, "i");
   array = intern(g->p->names, arena_printf(g->a, "%s.rows", t->name.name));
-  ast_expr *row = ast_new_expr(g->a, EXPR_INDEX, t->at), *of = ast_new_name(g->a, d, t->at);
-  row->index.base = ast_new_name(g->a, t->name.name, t->name.at);
-  ARENA_PUSH(g->a, row->index.subs.items, row->index.subs.n, row->index.subs.cap, of);
-  row->depth = 2;
+  ast_expr *row = ragged_at(g, t->name.name, ast_new_name(g->a, d, t->at), NULL, t->at);
   const ast_expr *n[2] = {ast_new_name(g->a, r->extent, t->at), ragged_length(g, row)}, *i = ast_new_name(g->a, index, t->at);
-  ast_expr *inside = ragged_binary(g, OP_LE, plain_copy(g, i), plain_copy(g, n[1]));
-  ast_expr *x = if_new(g, inside, ragged_element(g, row, &i, 1), ast_new_int(g->a, 0, t->at));
+  ast_expr *inside = ragged_binary(g, OP_LE, ragged_copy(g, i), ragged_copy(g, n[1]));
+  ast_expr *x = ragged_choice(g, inside, ragged_element(g, row, &i, 1), ast_new_int(g->a, 0, t->at));
   ast_stmt *let = ARENA_NEW(g->a, ast_stmt);
   *let = (ast_stmt){.kind = STMT_LET, .at = t->at};
   let->let.target = (ast_target){.name = {.name = array, .at = t->name.at}, .at = t->at};
@@ -476,11 +424,11 @@ static const char *rows_in_matrix(ragged *g, const ragged_rows *r, const ast_tar
 static ast_stmt *draw_label(row_scope *s, const ast_stmt *x) {
   ragged *g = s->g;
   const ast_expr *dist = x->sample.dist, *n[2];
-  if (!is_call(g, dist, "Categorical", 1) || dist->call.args.n != 1 || ragged_axes(g, dist->call.args.items[0].value, n) != 1) return NULL;
+  if (!ragged_is_call(g, dist, "Categorical", 1) || dist->call.args.n != 1 || ragged_axes(g, dist->call.args.items[0].value, n) != 1) return NULL;
   const ast_arg *p = &dist->call.args.items[0];
   const bool logit = p->name.name && strcmp(p->name.name, "logit") == 0;
-  ast_expr *nothing = real_new(g, 0, dist->at), *call = ast_new_call(g->a, dist->call.fn.name, dist->at);
-  if (logit) nothing = ragged_binary(g, OP_DIV, real_new(g, -1, dist->at), nothing);
+  ast_expr *nothing = ragged_real(g, 0, dist->at), *call = ast_new_call(g->a, dist->call.fn.name, dist->at);
+  if (logit) nothing = ragged_binary(g, OP_DIV, ragged_real(g, -1, dist->at), nothing);
   ast_add_arg(g->a, call, padded(g, p->value, n, 1, nothing));
   call->call.args.items[0].name = p->name;
   ast_stmt *y = ARENA_NEW(g->a, ast_stmt);
@@ -507,7 +455,7 @@ ast_stmt *ragged_draw_row(row_scope *s, const ast_stmt *x, bool predicted) {
   const ast_target *t = &x->sample.target;
   ragged_rows *r = rows_of_target(g, s, t);
   const bool data = r && ragged_is_data(g, t->name.name);
-  if (r && is_call(g, x->sample.dist, "RandomWalk", 2)) {
+  if (r && ragged_is_call(g, x->sample.dist, "RandomWalk", 2)) {
     ragged_add_array(g, r, t->name.name);
     return walk(s, r, x);
   }

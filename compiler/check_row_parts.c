@@ -39,11 +39,6 @@ static void give(row_part *p, const char *name, const ast_expr *value) {
 
 static const char *inside(const row_part *p, const char *name) { return intern(p->g->p->names, arena_printf(p->g->a, "%s.%s", p->name, name)); }
 
-static ast_expr *plain_copy(const row_part *p, const ast_expr *e) {
-  ast_copier plain = {.mem = p->g->a};
-  return ast_copy_expr(&plain, e);
-}
-
 static ast_exprs behind(const row_part *p, ast_copier *c, const ast_exprs *then) {
   ast_copier plain = {.mem = p->g->a};
   ast_exprs out = ast_copy_exprs(&plain, p->subs);
@@ -52,16 +47,6 @@ static ast_exprs behind(const row_part *p, ast_copier *c, const ast_exprs *then)
     ARENA_PUSH(p->g->a, out.items, out.n, out.cap, e);
   }
   return out;
-}
-
-static ast_expr *index_new(const row_part *p, ast_expr *base, ast_exprs subs, span at) {
-  ast_expr *e = ast_new_expr(p->g->a, EXPR_INDEX, at);
-  e->index.base = base;
-  e->index.subs = subs;
-  e->depth = (uint16_t)(base->depth + 1);
-  for (size_t i = 0; i < subs.n; i++)
-    if (subs.items[i]->depth >= e->depth) e->depth = (uint16_t)(subs.items[i]->depth + 1);
-  return e;
 }
 
 /* `beta`, and `inner.beta` of what the part has drawn itself. */
@@ -76,11 +61,11 @@ static ast_expr *copy_use(ast_copier *c, const char *name, const ast_exprs *subs
   const ast_expr *value = given(p, name);
   if (value && subs && subs->n == 1 && ragged_row_in(p->g, value, false) == value) {
     ast_expr *sub = ast_copy_expr(c, subs->items[0]);
-    return sub->kind == EXPR_ALL ? plain_copy(p, value) : ragged_part(p->g, value, sub);
+    return sub->kind == EXPR_ALL ? ragged_copy(p->g, value) : ragged_part(p->g, value, sub);
   }
-  if (value) return subs ? index_new(p, plain_copy(p, value), ast_copy_exprs(c, subs), at) : plain_copy(p, value);
+  if (value) return subs ? ragged_subscripted(p->g, ragged_copy(p->g, value), ast_copy_exprs(c, subs), at) : ragged_copy(p->g, value);
   if (!is_defined(p, name)) return NULL;
-  return index_new(p, ast_new_name(p->g->a, inside(p, name), at), behind(p, c, subs), at);
+  return ragged_subscripted(p->g, ast_new_name(p->g->a, inside(p, name), at), behind(p, c, subs), at);
 }
 
 static ast_expr *copy_expr(ast_copier *c, const ast_expr *e) {
@@ -128,9 +113,9 @@ static ast_expr *extent_of(const row_part *p, const ast_expr *arg, size_t k) {
   size_t at = k + (arg->kind == EXPR_INDEX ? arg->index.subs.n : 0);
   for (size_t i = 0; t && arg->kind == EXPR_INDEX && i < arg->index.subs.n; i++)
     if (arg->index.subs.items[i]->kind == EXPR_ALL || arg->index.subs.items[i]->kind == EXPR_RANGE) t = NULL;
-  if (t && t->args.n == 0 && at < t->dims.n) return plain_copy(p, t->dims.items[at].size);
+  if (t && t->args.n == 0 && at < t->dims.n) return ragged_copy(p->g, t->dims.items[at].size);
   ast_expr *n = ast_new_call(p->g->a, intern(p->g->p->names, "size"), arg->at);
-  ast_add_arg(p->g->a, n, plain_copy(p, arg));
+  ast_add_arg(p->g->a, n, ragged_copy(p->g, arg));
   ast_add_arg(p->g->a, n, ast_new_int(p->g->a, (int64_t)k + 1, arg->at));
   return n;
 }
@@ -165,7 +150,7 @@ static bool give_param(row_part *p, const ast_params *ps, size_t i, ast_block *o
   ast_stmt *s = ARENA_NEW(g->a, ast_stmt);
   *s = (ast_stmt){.kind = STMT_LET, .at = arg->at, .depth = (uint16_t)(1 + arg->depth)};
   s->let.target = (ast_target){.name = {.name = own, .at = arg->at}, .at = arg->at};
-  s->let.value = plain_copy(p, arg);
+  s->let.value = ragged_copy(p->g, arg);
   ARENA_PUSH(g->a, out->items, out->n, out->cap, s);
   give(p, x->name.name, ast_new_name(g->a, own, arg->at));
   return true;

@@ -23,15 +23,7 @@ typedef struct slices {
 
 /* 1..len[d] */
 static ast_expr *whole_row(ragged *g, const ragged_rows *r, const ast_expr *row, span at) {
-  ast_copier plain = {.mem = g->a};
-  ast_expr *e = ast_new_expr(g->a, EXPR_RANGE, at), *hi = ast_new_expr(g->a, EXPR_INDEX, at), *sub = ast_copy_expr(&plain, row);
-  hi->index.base = ast_new_name(g->a, r->len, at);
-  ARENA_PUSH(g->a, hi->index.subs.items, hi->index.subs.n, hi->index.subs.cap, sub);
-  hi->depth = (uint16_t)(1 + sub->depth);
-  e->range.lo = ast_new_int(g->a, 1, at);
-  e->range.hi = hi;
-  e->depth = (uint16_t)(1 + hi->depth);
-  return e;
+  return ragged_range(g, ast_new_int(g->a, 1, at), ragged_end(g, r, ragged_copy(g, row), at), at);
 }
 
 const ast_expr *ragged_open_range(ragged *g, const ragged_rows *r, const ast_exprs *subs, span at) {
@@ -40,21 +32,9 @@ const ast_expr *ragged_open_range(ragged *g, const ragged_rows *r, const ast_exp
   return subs->items[1]->kind == EXPR_RANGE ? subs->items[1] : NULL;
 }
 
-/* index + by */
-static ast_expr *shifted(ragged *g, const char *index, int64_t by, span at) {
-  ast_expr *i = ast_new_name(g->a, index, at), *e = by ? ast_new_expr(g->a, EXPR_BINARY, at) : i;
-  if (!by) return i;
-  e->binary.op = by < 0 ? OP_SUB : OP_ADD;
-  e->binary.lhs = i;
-  e->binary.rhs = ast_new_int(g->a, by < 0 ? -by : by, at);
-  e->binary.op_at = at;
-  e->depth = 2;
-  return e;
-}
-
 static ast_exprs element(slices *s, ast_copier *c, const ast_exprs *subs, const char *index, int64_t by, span at) {
   ast_exprs out = {0};
-  ast_expr *row = ast_copy_expr(c, subs->items[0]), *column = shifted(s->g, index, by, at);
+  ast_expr *row = ast_copy_expr(c, subs->items[0]), *column = ragged_plus(s->g, ast_new_name(s->g->a, index, at), by);
   ARENA_PUSH(s->g->a, out.items, out.n, out.cap, row);
   ARENA_PUSH(s->g->a, out.items, out.n, out.cap, column);
   for (size_t i = 2; i < subs->n; i++) {
@@ -65,11 +45,7 @@ static ast_exprs element(slices *s, ast_copier *c, const ast_exprs *subs, const 
 }
 
 static ast_expr *read_element(slices *s, ast_copier *c, const ast_expr *e, const char *index, int64_t by) {
-  ast_expr *x = ast_new_expr(s->g->a, EXPR_INDEX, e->at);
-  x->index.base = ast_new_name(s->g->a, e->index.base->name.name, e->index.base->at);
-  x->index.subs = element(s, c, &e->index.subs, index, by, e->at);
-  x->depth = (uint16_t)(2 + e->depth);
-  return x;
+  return ragged_subscripted(s->g, ast_new_name(s->g->a, e->index.base->name.name, e->index.base->at), element(s, c, &e->index.subs, index, by, e->at), e->at);
 }
 
 static const char *fresh(slices *s, const ragged_rows *r) {
@@ -90,8 +66,7 @@ static bool moved(ragged *g, const ast_expr *is, const ast_expr *from, int64_t *
   if (ast_same_text(g->a, is, from)) return true;
   if (a->kind != EXPR_INT || b->kind != EXPR_INT) return false;
   *by = a->integer.value - b->integer.value;
-  ast_copier plain = {.mem = g->a};
-  ast_expr *hi = ragged_plus(g, ast_copy_expr(&plain, is->range.hi), 0), *was = ragged_plus(g, ast_copy_expr(&plain, from->range.hi), *by);
+  ast_expr *hi = ragged_plus(g, ragged_copy(g, is->range.hi), 0), *was = ragged_plus(g, ragged_copy(g, from->range.hi), *by);
   return ast_same_text(g->a, was, hi);
 }
 
@@ -114,7 +89,7 @@ static ast_expr *write_sum(slices *s, const ast_expr *e, const ast_expr *row) {
 /* What every element of a row reads is computed once, before the statement. */
 static ast_expr *once(slices *s, ast_expr *x, const char *word) {
   if (!s->rows) return x;
-  const char *name = intern(s->g->p->names, arena_printf(s->g->a, "%s.%u", word, ++s->g->locals));
+  const char *name = ragged_fresh(s->g, word);
   return ragged_let_before(s->scope, name, x) ? ast_new_name(s->g->a, name, x->at) : x;
 }
 
@@ -138,15 +113,14 @@ static bool is_built(const ast_expr *e) {
 }
 
 static bool is_as_long(slices *s, const ast_expr *n) {
-  ast_copier plain = {.mem = s->g->a};
-  ast_expr *hi = ragged_plus(s->g, ast_copy_expr(&plain, s->range->range.hi), 0);
+  ast_expr *hi = ragged_plus(s->g, ragged_copy(s->g, s->range->range.hi), 0);
   if (s->range->range.lo->kind != EXPR_INT) return false;
   hi = ragged_plus(s->g, hi, 1 - s->range->range.lo->integer.value);
-  return ast_same_text(s->g->a, hi, ragged_plus(s->g, ast_copy_expr(&plain, n), 0));
+  return ast_same_text(s->g->a, hi, ragged_plus(s->g, ragged_copy(s->g, n), 0));
 }
 
 static ast_expr *built_element(slices *s, ast_copier *c, const ast_expr *e) {
-  const ast_expr *at = shifted(s->g, s->index, 1 - s->range->range.lo->integer.value, e->at);
+  const ast_expr *at = ragged_plus(s->g, ast_new_name(s->g->a, s->index, e->at), 1 - s->range->range.lo->integer.value);
   return ast_copy_expr(c, ragged_element(s->g, e, &at, 1));
 }
 

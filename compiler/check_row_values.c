@@ -19,40 +19,9 @@ enum { DEEPEST = 16, FIRST_MOST = 60, MOST_TEXT = 4 << 20 };
 
 /* ---- pieces */
 
-ast_expr *ragged_plus(ragged *g, ast_expr *e, int64_t by) {
-  while (e->kind == EXPR_BINARY && (e->binary.op == OP_ADD || e->binary.op == OP_SUB) && e->binary.rhs->kind == EXPR_INT) {
-    by += e->binary.op == OP_ADD ? e->binary.rhs->integer.value : -e->binary.rhs->integer.value;
-    e = e->binary.lhs;
-  }
-  if (e->kind == EXPR_INT) return ast_new_int(g->a, e->integer.value + by, e->at);
-  return by == 0 ? e : ragged_binary(g, by < 0 ? OP_SUB : OP_ADD, e, ast_new_int(g->a, by < 0 ? -by : by, e->at));
-}
-
-static ast_expr *element_new(ragged *g, const char *array, ast_expr *row, ast_expr *then, span at) {
-  ast_expr *e = ast_new_expr(g->a, EXPR_INDEX, at);
-  e->index.base = ast_new_name(g->a, array, at);
-  ARENA_PUSH(g->a, e->index.subs.items, e->index.subs.n, e->index.subs.cap, row);
-  ARENA_PUSH(g->a, e->index.subs.items, e->index.subs.n, e->index.subs.cap, then);
-  e->depth = (uint16_t)(1 + (then->depth > row->depth ? then->depth : row->depth));
-  return e;
-}
-
-static ast_expr *range_new(ragged *g, ast_expr *lo, ast_expr *hi, span at) {
-  ast_expr *e = ast_new_expr(g->a, EXPR_RANGE, at);
-  e->range.lo = lo;
-  e->range.hi = hi;
-  e->depth = (uint16_t)(1 + (lo->depth > hi->depth ? lo->depth : hi->depth));
-  return e;
-}
-
-static ast_expr *plain_copy(ragged *g, const ast_expr *e) {
-  ast_copier plain = {.mem = g->a};
-  return ast_copy_expr(&plain, e);
-}
-
 /* How many elements a range has. */
 static ast_expr *length_of(ragged *g, const ast_expr *range) {
-  ast_expr *lo = plain_copy(g, range->range.lo), *hi = plain_copy(g, range->range.hi);
+  ast_expr *lo = ragged_copy(g, range->range.lo), *hi = ragged_copy(g, range->range.hi);
   if (lo->kind == EXPR_INT) return ragged_plus(g, hi, 1 - lo->integer.value);
   return ragged_plus(g, ragged_binary(g, OP_SUB, hi, lo), 1);
 }
@@ -61,7 +30,7 @@ static ast_expr *length_of(ragged *g, const ast_expr *range) {
 static bool to_end(ragged *g, const ragged_rows *r, const ast_expr *row, const ast_expr *range, int64_t *less) {
   const ast_expr *lo = range->range.lo;
   if (lo->kind != EXPR_INT || lo->integer.value < 1) return false;
-  ast_expr *hi = ragged_plus(g, plain_copy(g, range->range.hi), 0);
+  ast_expr *hi = ragged_plus(g, ragged_copy(g, range->range.hi), 0);
   int64_t k = 0;
   if (hi->kind == EXPR_BINARY && hi->binary.op == OP_SUB && hi->binary.rhs->kind == EXPR_INT) {
     k = hi->binary.rhs->integer.value;
@@ -98,8 +67,8 @@ static ast_expr *fixed_slice(row_scope *s, const ragged_rows *r, const ast_exprs
   const ast_expr *range = is_fixed(g, r, subs->items[0]) ? ragged_open_range(g, r, subs, at) : NULL, *row = subs->items[0];
   if (!range || subs->n > 2 || !to_end(g, r, row, range, &less)) return NULL;
   ast_expr *start = fixed_size(s, r, r->start, ROWS_START_OF, row, at), *n = fixed_size(s, r, r->len, ROWS_LENGTH_OF, row, at);
-  ast_expr *lo = ragged_plus(g, start, range->range.lo->integer.value), *hi = ragged_binary(g, OP_ADD, plain_copy(g, start), n);
-  return range_new(g, lo, ragged_plus(g, hi, range->range.lo->integer.value - 1 - less), at);
+  ast_expr *lo = ragged_plus(g, start, range->range.lo->integer.value), *hi = ragged_binary(g, OP_ADD, ragged_copy(g, start), n);
+  return ragged_range(g, lo, ragged_plus(g, hi, range->range.lo->integer.value - 1 - less), at);
 }
 
 /* ---- rows that an index names */
@@ -172,15 +141,15 @@ ast_expr *ragged_length(ragged *g, const ast_expr *row) {
 }
 
 static ast_expr *behind(ragged *g, const ast_expr *lo, const ast_expr *by) {
-  ast_expr *e = plain_copy(g, by);
+  ast_expr *e = ragged_copy(g, by);
   if (lo->kind == EXPR_INT) return ragged_plus(g, e, lo->integer.value - 1);
-  return ragged_plus(g, ragged_binary(g, OP_ADD, e, plain_copy(g, lo)), -1);
+  return ragged_plus(g, ragged_binary(g, OP_ADD, e, ragged_copy(g, lo)), -1);
 }
 
 ast_expr *ragged_row_element(ragged *g, const ast_expr *row, const ast_expr *sub) {
   const ast_expr *lo = ragged_open_range(g, ragged_rows_of(g, ragged_name(row->index.base)), &row->index.subs, row->at)->range.lo;
-  ast_expr *then = sub->kind == EXPR_RANGE ? range_new(g, behind(g, lo, sub->range.lo), behind(g, lo, sub->range.hi), sub->at) : behind(g, lo, sub);
-  return element_new(g, row->index.base->name.name, plain_copy(g, row->index.subs.items[0]), then, row->at);
+  ast_expr *then = sub->kind == EXPR_RANGE ? ragged_range(g, behind(g, lo, sub->range.lo), behind(g, lo, sub->range.hi), sub->at) : behind(g, lo, sub);
+  return ragged_at(g, row->index.base->name.name, ragged_copy(g, row->index.subs.items[0]), then, row->at);
 }
 
 ast_expr *ragged_part(ragged *g, const ast_expr *row, const ast_expr *sub) { return ragged_element(g, row, &sub, 1); }
@@ -209,7 +178,7 @@ void ragged_bind(row_scope *s, const char *name, const ast_expr *value) {
 static ast_expr *put_value(row_scope *s, const row_name *n, span at) {
   ragged *g = s->g;
   g->written += n->length;
-  if (g->written <= MOST_TEXT) return plain_copy(g, n->value);
+  if (g->written <= MOST_TEXT) return ragged_copy(g, n->value);
   diag *d = ragged_refuse(g, at, "rows of ragged arrays are written out, and this is too long");
   if (d) diag_help(g->p->diags, d, "give parts of it names by `let`, in the loop over rows");
   return ast_new_expr(g->a, EXPR_ERROR, at);
@@ -236,14 +205,6 @@ bool ragged_stmt_before(row_scope *s, ast_stmt *x) {
 
 bool ragged_let_before(row_scope *s, const char *name, ast_expr *value) { return may_add(s) && ragged_stmt_before(s, let_new(s->g, name, value)); }
 
-static ast_expr *row_length(ragged *g, const ragged_rows *r, const char *d, span at) {
-  ast_expr *e = ast_new_expr(g->a, EXPR_INDEX, at), *sub = ast_new_name(g->a, d, at);
-  e->index.base = ast_new_name(g->a, r->len, at);
-  ARENA_PUSH(g->a, e->index.subs.items, e->index.subs.n, e->index.subs.cap, sub);
-  e->depth = 2;
-  return e;
-}
-
 /* Statements around the element of an array: a loop `index in first..len[d]` of that kind, or none. */
 static void add_element(row_scope *s, const ragged_rows *r, stmt_kind loop, const char *index, ast_expr *first, const char *array, ast_expr *sub, ast_expr *value) {
   ragged *g = s->g;
@@ -256,7 +217,7 @@ static void add_element(row_scope *s, const ragged_rows *r, stmt_kind loop, cons
   if (loop != STMT_LET) {
     ast_stmt *y = ARENA_NEW(g->a, ast_stmt);
     ast_block *body = ARENA_NEW(g->a, ast_block);
-    ast_range range = {.var = {.name = index, .at = at}, .lo = first, .hi = row_length(g, r, d, at), .at = at};
+    ast_range range = {.var = {.name = index, .at = at}, .lo = first, .hi = ragged_end(g, r, ast_new_name(g->a, d, at), at), .at = at};
     *y = (ast_stmt){.kind = loop, .at = at, .depth = (uint16_t)(1 + x->depth)};
     body->at = at;
     ARENA_PUSH(g->a, body->items, body->n, body->cap, x);
@@ -274,7 +235,7 @@ static ragged_rows *rows_of_value(row_scope *s, const ast_expr *e, int64_t *less
   ragged *g = s->g;
   const ast_expr *n[2];
   if (!may_add(s) || !s->row || ragged_axes(g, e, n) != 1) return NULL;
-  ast_expr *hi = ragged_plus(g, plain_copy(g, n[0]), 0);
+  ast_expr *hi = ragged_plus(g, ragged_copy(g, n[0]), 0);
   const bool shorter = hi->kind == EXPR_BINARY && hi->binary.op == OP_SUB && hi->binary.rhs->kind == EXPR_INT;
   *less = shorter ? hi->binary.rhs->integer.value : 0;
   const char *len = ragged_lengths(shorter ? hi->binary.lhs : hi, s->row->var.name);
@@ -296,7 +257,7 @@ static ragged_rows *rows_for(row_scope *s, const ast_expr *row, int64_t *less) {
 static ast_expr *whole_of(row_scope *s, const ragged_rows *r, const char *array, int64_t less, span at) {
   ragged *g = s->g;
   const char *d = s->row->var.name;
-  return element_new(g, array, ast_new_name(g->a, d, at), range_new(g, ast_new_int(g->a, less + 1, at), row_length(g, r, d, at), at), at);
+  return ragged_at(g, array, ast_new_name(g->a, d, at), ragged_range(g, ast_new_int(g->a, less + 1, at), ragged_end(g, r, ast_new_name(g->a, d, at), at), at), at);
 }
 
 const ast_expr *ragged_keep_row(row_scope *s, const char *name, const ast_expr *value) {
@@ -316,14 +277,7 @@ void ragged_set_row(row_scope *s, const ragged_rows *r, const char *array, const
   ragged *g = s->g;
   const span at = value->at;
   ast_expr *n = ast_new_name(g->a, index, at), *x = ragged_part(g, value, ragged_plus(g, n, -less));
-  if (less > 0) {
-    ast_expr *e = ast_new_expr(g->a, EXPR_IF, at);
-    e->if_.cond = ragged_binary(g, OP_GE, ast_new_name(g->a, index, at), ast_new_int(g->a, less + 1, at));
-    e->if_.then = x;
-    e->if_.else_ = ast_new_int(g->a, 0, at);
-    e->depth = (uint16_t)(1 + x->depth);
-    x = e;
-  }
+  if (less > 0) x = ragged_choice(g, ragged_binary(g, OP_GE, ast_new_name(g->a, index, at), ast_new_int(g->a, less + 1, at)), x, ast_new_int(g->a, 0, at));
   add_element(s, r, STMT_PLATE, index, ast_new_int(g->a, 1, at), array, ast_new_name(g->a, index, at), x);
 }
 
@@ -368,7 +322,7 @@ static void keep_let(body *b, const char *name, ast_expr *value) {
 
 static ast_expr *read_size(ragged *g, const ast_expr *array, size_t axis) {
   ast_expr *e = ast_new_call(g->a, intern(g->p->names, "size"), array->at);
-  ast_add_arg(g->a, e, plain_copy(g, array));
+  ast_add_arg(g->a, e, ragged_copy(g, array));
   ast_add_arg(g->a, e, ast_new_int(g->a, (int64_t)axis + 1, array->at));
   return e;
 }
@@ -384,7 +338,7 @@ static bool bind_param(body *b, const ast_expr *call, const ast_params *ps, size
   for (size_t k = 0; k < p->type->dims.n; k++) {
     const char *size = ragged_name(p->type->dims.items[k].size);
     if (!size) continue;
-    ast_expr *n = axes ? plain_copy(g, n_of[k]) : read_size(g, arg, k);
+    ast_expr *n = axes ? ragged_copy(g, n_of[k]) : read_size(g, arg, k);
     const row_name *before = known(&b->in, size);
     if (!before) ragged_bind(&b->in, size, n);
     else if (!ast_same_text(g->a, before->value, n)) return false;
@@ -392,7 +346,7 @@ static bool bind_param(body *b, const ast_expr *call, const ast_params *ps, size
   if (axes == 1 && !b->row) b->row = row ? row : arg;
   if (axes == 2) ragged_bind(&b->in, p->name.name, ragged_keep_matrix(&b->in, p->name.name, arg));
   else if (axes || is_place(arg)) ragged_bind(&b->in, p->name.name, arg);
-  else keep_let(b, p->name.name, plain_copy(g, arg));
+  else keep_let(b, p->name.name, ragged_copy(g, arg));
   return true;
 }
 
@@ -415,7 +369,7 @@ static bool build(body *b, ast_copier *c, const ast_range *loop, stmt_kind kind,
     if (loop->by || loop->over) return false;
     ast_expr *hi = ragged_plus(g, ast_copy_expr(c, loop->hi), less);
     first = ragged_plus(g, ast_copy_expr(c, loop->lo), less);
-    if (first->kind != EXPR_INT || !ast_same_text(g->a, hi, row_length(g, r, s->row->var.name, hi->at))) return false;
+    if (first->kind != EXPR_INT || !ast_same_text(g->a, hi, ragged_end(g, r, ast_new_name(g->a, s->row->var.name, hi->at), hi->at))) return false;
     index = renamed(s, loop->var.name);
     ragged_bind(s, loop->var.name, ragged_plus(g, ast_new_name(g->a, index, loop->at), -less));
   }
@@ -485,7 +439,7 @@ static ast_expr *product(row_scope *s, ast_expr *a, ast_expr *b, span at) {
 static ast_expr *size_of(ragged *g, ast_expr *call, unsigned axes, const ast_expr *const *n) {
   const ast_expr *k = call->call.args.n == 2 ? call->call.args.items[1].value : NULL;
   const int64_t axis = !k ? 1 : k->kind == EXPR_INT ? k->integer.value : 0;
-  return axis >= 1 && axis <= (int64_t)axes ? plain_copy(g, n[axis - 1]) : call;
+  return axis >= 1 && axis <= (int64_t)axes ? ragged_copy(g, n[axis - 1]) : call;
 }
 
 static ast_expr *write_call(row_scope *s, ast_copier *c, const ast_expr *e) {
@@ -529,7 +483,7 @@ static ast_expr *element_of(ragged *g, const ast_expr *base, const ast_exprs *su
     open = (int)k;
   }
   if (open < 0) return ragged_element(g, base, at, axes);
-  ast_range r = {.var = {.name = intern(g->p->names, arena_printf(g->a, "i.%u", ++g->locals)), .at = base->at}, .lo = ast_new_int(g->a, 1, base->at), .hi = plain_copy(g, n[open]), .at = base->at};
+  ast_range r = {.var = {.name = ragged_fresh(g, "i"), .at = base->at}, .lo = ast_new_int(g->a, 1, base->at), .hi = ragged_copy(g, n[open]), .at = base->at};
   at[open] = ast_new_name(g->a, r.var.name, base->at);
   ast_expr *x = ast_new_expr(g->a, EXPR_COMPREHENSION, base->at);
   x->comprehension.body = ragged_element(g, base, at, axes);
@@ -549,11 +503,7 @@ static ast_expr *write_index(row_scope *s, ast_copier *c, const ast_expr *e) {
       if (name == g->of[k].len && e->index.subs.n == 1 && is_fixed(g, &g->of[k], e->index.subs.items[0]))
         return fixed_size(s, &g->of[k], name, ROWS_LENGTH_OF, e->index.subs.items[0], e->at);
     if (!slice) return NULL;
-    ast_expr *x = ast_new_expr(g->a, EXPR_INDEX, e->at);
-    x->index.base = ast_new_name(g->a, name, e->index.base->at);
-    ARENA_PUSH(g->a, x->index.subs.items, x->index.subs.n, x->index.subs.cap, slice);
-    x->depth = (uint16_t)(1 + slice->depth);
-    return x;
+    return ragged_at(g, name, slice, NULL, e->at);
   }
   ast_expr *base = ast_copy_expr(c, e->index.base);
   ast_exprs subs = ast_copy_exprs(c, &e->index.subs);
@@ -627,11 +577,8 @@ bool ragged_draws_array(const ragged *g, const ast_expr *dist) {
 void ragged_name_slice(row_scope *s, ast_stmt *x) {
   ast_target *t = x->kind == STMT_SAMPLE ? &x->sample.target : NULL;
   if (!t || t->subs.n != 1 || t->subs.items[0]->kind != EXPR_RANGE || !ragged_is_data(s->g, t->name.name) || !ragged_rows_of(s->g, t->name.name) || !ragged_draws_array(s->g, x->sample.dist)) return;
-  ast_expr *slice = ast_new_expr(s->g->a, EXPR_INDEX, t->at);
-  slice->index.base = ast_new_name(s->g->a, t->name.name, t->name.at);
-  slice->index.subs = t->subs;
-  slice->depth = (uint16_t)(1 + t->subs.items[0]->depth);
-  const char *name = intern(s->g->p->names, arena_printf(s->g->a, "%s.%u", t->name.name, ++s->g->locals));
+  ast_expr *slice = ragged_subscripted(s->g, ast_new_name(s->g->a, t->name.name, t->name.at), t->subs, t->at);
+  const char *name = ragged_fresh(s->g, t->name.name);
   if (!ragged_let_before(s, name, slice)) return;
   t->name.name = name;
   t->subs = (ast_exprs){0};

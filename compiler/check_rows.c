@@ -60,13 +60,7 @@ static bool has_inner(const ragged *g, const ast_stmt *s) {
   return has_inner_in(g, s->kind == STMT_PLATE ? s->plate.body : s->for_.body, &it->items[0]);
 }
 
-static ast_expr *at_row(const outer *o, const char *name, span at) {
-  ast_expr *e = ast_new_expr(o->g->a, EXPR_INDEX, at), *d = ast_new_name(o->g->a, o->range->var.name, at);
-  e->index.base = ast_new_name(o->g->a, name, at);
-  ARENA_PUSH(o->g->a, e->index.subs.items, e->index.subs.n, e->index.subs.cap, d);
-  e->depth = 2;
-  return e;
-}
+static ast_expr *at_row(const outer *o, const char *name, span at) { return ragged_at(o->g, name, ast_new_name(o->g->a, o->range->var.name, at), NULL, at); }
 
 static const char *array_of(const outer *o, const char *name) {
   for (size_t k = o->nlocals; k-- > 0;)
