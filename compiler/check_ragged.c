@@ -92,6 +92,11 @@ static ast_param *param_find(const ast_decl *m, const char *name) {
 
 bool ragged_is_data(const ragged *g, const char *array) { return param_find(g->model, array) != NULL; }
 
+bool ragged_is_real_data(const ragged *g, const char *array) {
+  const ast_param *p = param_find(g->model, array);
+  return p && p->type && p->type->kind == TYPE_NAMED && strcmp(p->type->name.name, "real") == 0;
+}
+
 static void add_param(ragged *g, ast_decl *m, const char *name, ast_type *type, ast_rows what, const char *len) {
   ast_param p = {.name = {.name = name, .at = type->at}, .type = type, .at = type->at, .rows = what, .lengths = len};
   ARENA_PUSH(g->a, m->params.items, m->params.n, m->params.cap, p);

@@ -24,6 +24,8 @@ typedef struct ragged {
   unsigned parts;         /* that are being written out, one in another */
   const char **rectangles; /* names of arrays in whose corners matrices of rows are */
   size_t nrectangles, cap_rectangles;
+  const char **drawn;     /* data of which rows are drawn at once */
+  size_t ndrawn, cap_drawn;
   ast_block ahead;        /* statements for the beginning of the model */
   size_t written;         /* bytes of text that took the place of names */
   bool reported;
@@ -75,6 +77,7 @@ ragged_rows *ragged_rows_by(const ragged *g, const char *len, const char *extent
 void ragged_add_array(ragged *g, ragged_rows *r, const char *name);
 /* An array of the signature, which is whole wherever it is read. */
 bool ragged_is_data(const ragged *g, const char *array);
+bool ragged_is_real_data(const ragged *g, const char *array);
 diag *ragged_refuse(ragged *g, span at, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Whether e is len[d], or that less a number; *less is the number. */
@@ -130,8 +133,13 @@ ast_expr *ragged_matrix_call(row_scope *s, const ast_expr *call);
 ast_expr *ragged_reduce(ragged *g, const ast_expr *call);
 /* `w[d] ~ MultiNormal(...)` as a draw that the language has, or NULL. */
 ast_stmt *ragged_draw_row(row_scope *s, const ast_stmt *x, bool predicted);
-/* The matrix of an array whose rows are so drawn, or the array itself. */
+/* The rectangle of an array whose rows are so drawn, or the array itself. */
 const char *ragged_drawn_name(const ragged *g, const char *name);
+/* Whether a statement of the model draws elements of data; of a block. */
+bool ragged_is_drawn(const ragged *g, const char *name);
+bool ragged_draws(const ast_block *b, const char *array);
+/* The name of the rectangle of an array of data, 0 behind the ends of rows, which stands at the beginning of the model. */
+const char *ragged_rectangle_of_data(ragged *g, const ragged_rows *r, const char *name, span at);
 
 /* check_row_parts.c: whether s draws a part of the model, and its statements where it is given rows, else NULL. */
 bool ragged_draws_part(const ragged *g, const ast_stmt *s);

@@ -209,11 +209,36 @@ static ast_expr *comprehension_new(ragged *g, const char *const *index, const as
   return e;
 }
 
+/* Elements of data that are not drawn, x[d, i] with i the index of an axis of length len[d], are read from their rectangle, which data alone make:
+ * there every position is in range, so that no element of a matrix needs a choice of its own. */
+typedef struct reads {
+  ragged *g;
+  const char *const *index;
+  const ast_expr *const *n;
+  unsigned axes;
+} reads;
+
+static ast_expr *read_rectangle(ast_copier *c, const ast_expr *e) {
+  const reads *x = c->user;
+  ragged *g = x->g;
+  const char *array = e->kind == EXPR_INDEX && e->index.subs.n == 2 ? ragged_name(e->index.base) : NULL;
+  const ragged_rows *r = array && ragged_is_real_data(g, array) && !ragged_is_drawn(g, array) ? ragged_rows_of(g, array) : NULL;
+  for (unsigned k = 0; r && k < x->axes; k++) {
+    if (ragged_name(e->index.subs.items[1]) != x->index[k]) continue;
+    const ast_expr *row = e->index.subs.items[0];
+    if (!ast_same_text(g->a, x->n[k], ragged_end(g, r, ragged_copy(g, row), e->at))) return NULL;
+    return ragged_at(g, ragged_rectangle_of_data(g, r, array, e->at), ragged_copy(g, row), ast_new_name(g->a, x->index[k], e->at), e->at);
+  }
+  return NULL;
+}
+
 /* e in a rectangle that has room for the longest row, with `other` behind it. */
 static ast_expr *padded(ragged *g, const ast_expr *e, const ast_expr *const *n, unsigned axes, ast_expr *other) {
   const char *index[2] = {ragged_fresh(g, "i"), ragged_fresh(g, "j")};
   const ast_expr *at[2] = {ast_new_name(g->a, index[0], e->at), ast_new_name(g->a, index[1], e->at)};
-  ast_expr *inside = NULL, *x = ragged_element(g, e, at, axes);
+  reads data = {g, index, n, axes};
+  ast_copier c = {.mem = g->a, .user = &data, .expr = read_rectangle};
+  ast_expr *inside = NULL, *x = ast_copy_expr(&c, ragged_element(g, e, at, axes));
   for (unsigned k = 0; k < axes; k++) {
     if (!rows_of_length(g, n[k])) continue;
     ast_expr *in = ragged_binary(g, OP_LE, ragged_copy(g, at[k]), ragged_copy(g, n[k]));
@@ -394,26 +419,29 @@ static ast_expr *padded_dist(row_scope *s, const ragged_rows *r, const ast_expr 
   return call;
 }
 
+static const char *rectangle_name(const ragged *g, const char *name) { return intern(g->p->names, arena_printf(g->a, "%s.rows", name)); }
+
 const char *ragged_drawn_name(const ragged *g, const char *name) {
-  const char *array = intern(g->p->names, arena_printf(g->a, "%s.rows", name));
-  for (size_t k = 0; k < g->ahead.n; k++)
-    if (g->ahead.items[k]->let.target.name.name == array) return array;
+  for (size_t k = 0; k < g->ndrawn; k++)
+    if (g->drawn[k] == name) return rectangle_name(g, name);
   return name;
 }
 
+bool ragged_is_drawn(const ragged *g, const char *name) { return ragged_drawn_name(g, name) != name || ragged_draws(g->model->body, name); }
+
 /* let w.rows = [if i <= len[d] { w[d, i] } else { 0 } for d in 1..D, i in 1..len.max], at the beginning of the model. */
-static const char *rows_in_matrix(ragged *g, const ragged_rows *r, const ast_target *t) {
-  const char *array = ragged_drawn_name(g, t->name.name);
-  if (array != t->name.name) return array;
+const char *ragged_rectangle_of_data(ragged *g, const ragged_rows *r, const char *name, span at) {
+  const char *array = rectangle_name(g, name);
+  for (size_t k = 0; k < g->ahead.n; k++)
+    if (g->ahead.items[k]->let.target.name.name == array) return array;
   const char *d = ragged_fresh(g, "d"), *index = ragged_fresh(g, "i");
-  array = intern(g->p->names, arena_printf(g->a, "%s.rows", t->name.name));
-  ast_expr *row = ragged_at(g, t->name.name, ast_new_name(g->a, d, t->at), NULL, t->at);
-  const ast_expr *n[2] = {ast_new_name(g->a, r->extent, t->at), ragged_length(g, row)}, *i = ast_new_name(g->a, index, t->at);
+  ast_expr *row = ragged_at(g, name, ast_new_name(g->a, d, at), NULL, at);
+  const ast_expr *n[2] = {ast_new_name(g->a, r->extent, at), ragged_length(g, row)}, *i = ast_new_name(g->a, index, at);
   ast_expr *inside = ragged_binary(g, OP_LE, ragged_copy(g, i), ragged_copy(g, n[1]));
-  ast_expr *x = ragged_choice(g, inside, ragged_element(g, row, &i, 1), ast_new_int(g->a, 0, t->at));
+  ast_expr *x = ragged_choice(g, inside, ragged_element(g, row, &i, 1), ast_new_int(g->a, 0, at));
   ast_stmt *let = ARENA_NEW(g->a, ast_stmt);
-  *let = (ast_stmt){.kind = STMT_LET, .at = t->at};
-  let->let.target = (ast_target){.name = {.name = array, .at = t->name.at}, .at = t->at};
+  *let = (ast_stmt){.kind = STMT_LET, .at = at};
+  let->let.target = (ast_target){.name = {.name = array, .at = at}, .at = at};
   let->let.value = comprehension_new(g, (const char *[]){d, index}, n, 2, true, x);
   let->depth = (uint16_t)(1 + let->let.value->depth);
   ARENA_PUSH(g->a, g->ahead.items, g->ahead.n, g->ahead.cap, let);
@@ -468,7 +496,8 @@ ast_stmt *ragged_draw_row(row_scope *s, const ast_stmt *x, bool predicted) {
   *y = *x;
   y->sample.dist = dist;
   if (dist->kind == EXPR_ERROR || !data) return y; /* a prediction fills the beginning of each row of a matrix */
-  y->sample.target = (ast_target){.name = {.name = rows_in_matrix(g, r, t), .at = t->name.at}, .at = t->at};
+  if (ragged_drawn_name(g, t->name.name) == t->name.name) ARENA_PUSH(g->a, g->drawn, g->ndrawn, g->cap_drawn, t->name.name);
+  y->sample.target = (ast_target){.name = {.name = ragged_rectangle_of_data(g, r, t->name.name, t->at), .at = t->name.at}, .at = t->at};
   ARENA_PUSH(g->a, y->sample.target.subs.items, y->sample.target.subs.n, y->sample.target.subs.cap, ast_new_name(g->a, s->over->var.name, t->at));
   return y;
 }

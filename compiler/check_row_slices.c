@@ -398,8 +398,7 @@ static void write_block(slices *s, ast_block *b, const ast_range *row) {
   if (b) *b = *out;
 }
 
-/* Whether a statement draws elements of an array. */
-static bool draws(const ast_block *b, const char *array) {
+bool ragged_draws(const ast_block *b, const char *array) {
   for (size_t i = 0; b && i < b->n; i++) {
     const ast_stmt *x = b->items[i];
     switch (x->kind) {
@@ -407,13 +406,13 @@ static bool draws(const ast_block *b, const char *array) {
       if (x->sample.target.name.name == array) return true;
       break;
     case STMT_PLATE:
-      if (draws(x->plate.body, array)) return true;
+      if (ragged_draws(x->plate.body, array)) return true;
       break;
     case STMT_FOR:
-      if (draws(x->for_.body, array)) return true;
+      if (ragged_draws(x->for_.body, array)) return true;
       break;
     case STMT_IF:
-      if (draws(x->if_.then, array) || draws(x->if_.else_, array)) return true;
+      if (ragged_draws(x->if_.then, array) || ragged_draws(x->if_.else_, array)) return true;
       break;
     default: break;
     }
@@ -425,7 +424,7 @@ static bool draws(const ast_block *b, const char *array) {
 static void replicate_rows(ragged *g, ast_stmt *x, const ast_block *all) {
   const char *own = x->replicate.name;
   x->replicate.name = ragged_drawn_name(g, own);
-  if (x->replicate.name == own || !draws(all, own)) return;
+  if (x->replicate.name == own || !ragged_draws(all, own)) return;
   diag *d = ragged_refuse(g, x->replicate.at, "some rows of `%s` are drawn at once and others by elements, and replicas are of the one or the other", own);
   if (d) diag_help(g->p->diags, d, "draw them under names of your own: `predict { plate d in 1..D { ... } }`");
 }

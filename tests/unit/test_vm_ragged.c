@@ -266,6 +266,30 @@ static void test_matrices(void **state) {
 #undef CORNER
 }
 
+static void count_if(void *user, ir_op *op) { *(int *)user += op->code == IR_IF_OP; }
+
+static void count_in_matrices(void *user, ir_op *op) {
+  if (op->code == IR_PLATE_OP && op->u.loop->rank == 2) ir_visit_ops(&op->u.loop->body, count_if, user);
+}
+
+/* Loops over the elements of matrices of rows run on lanes: they hold no condition. */
+static void test_lanes(void **state) {
+  (void)state;
+  model_run r;
+  model_open(&r, "model m(x: real[d in 1..D, len[d]], y: real[d in 1..D, len[d]]) {\n s ~ HalfNormal(1); rho ~ InvGamma(5, 5)\n plate d in 1..D, n in 1..len[d] { z[d, n] ~ Normal(0, 1) }\n"
+                 " plate d in 1..D { let K = gp_exp_quad(distances(x[d], x[d]), s, rho) + diag(rep(0.01, len[d]))\n let f = cholesky(K) @ z[d]\n y[d] ~ Normal(f, 1) } }",
+             "{\"x\": [[0.1, 0.7, 2], [1], [], [3, 3.5, 1, 2]], \"y\": [[1, 2, 3], [2], [], [1, 2, 1, 2]]}", NEED_GRAD);
+  int n = 0, loops = 0;
+  for (size_t k = 0; k < r.p.module->nfns; k++)
+    if (strcmp(r.p.module->fn[k]->name, "grad") == 0) {
+      ir_visit_ops(&r.p.module->fn[k]->body, count_in_matrices, &n);
+      loops++;
+    }
+  assert_int_equal(loops, 1);
+  assert_int_equal(n, 0);
+  model_close(&r);
+}
+
 /* A part of a model that takes ragged data, two deep, against the same in one model. */
 static void test_parts(void **state) {
   (void)state;
@@ -319,6 +343,6 @@ static void test_shapes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_values), cmocka_unit_test(test_matrices), cmocka_unit_test(test_parts), cmocka_unit_test(test_row_parts), cmocka_unit_test(test_shapes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_values), cmocka_unit_test(test_matrices), cmocka_unit_test(test_lanes), cmocka_unit_test(test_parts), cmocka_unit_test(test_row_parts), cmocka_unit_test(test_shapes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
