@@ -433,9 +433,13 @@ static ir_val draw_missing(lower *l, const lower_gap *g, ir_val seen, ir_dist *d
   return ir_if_out(l->fn, branch, y, v);
 }
 
-/* What is missing of a vector.  Its elements are observed and drawn one by one. */
+/* Whether the elements of a vector are observed and drawn one by one, as some of them are missing. */
+static bool by_elements(const lower *l, const tilde *t) {
+  return t->event && !lower_is_drawn(l, t->sym) && lower_in_order(l, t->sym) && !l->ordered[t->sym->site - 1];
+}
+
+/* What is missing of a vector. */
 static ir_val draw_rest(lower *l, const tilde *t, const check_dist *cd, const ir_axes *axes, const lindex *pos, const ir_val *args) {
-  t->site->event_rank = 0;
   const ir_val v = t->event == 1 ? lower_draw_rest(l, &l->gap[t->sym->site - 1], t->site, cd, axes, lower_read(l, t->sym, axes->n, pos), args) : 0;
   if (v || l->refused) return v;
   diag *d = diag_add(l->p->diags, DIAG_ERROR, "E0912", t->s->at, "missing values of `%s` cannot be drawn from the prior", t->sym->name);
@@ -449,7 +453,7 @@ static ir_val draw_in_order(lower *l, const tilde *t, const check_dist *cd, ir_d
   const uint32_t number = t->sym->site - 1;
   const lower_gap *g = &l->gap[number];
   if (l->ordered[number]) return ir_sample(&l->b, l->ordered[number], d, axes, 0, 0, n, args);
-  if (t->event) return draw_rest(l, t, cd, &axes, pos, args);
+  if (by_elements(l, t)) return draw_rest(l, t, cd, &axes, pos, args);
   ir_op *branch = ir_if_begin(&l->b, ir_at(&l->b, g->seen, axes));
   ir_builder outer = l->b;
   l->b = ir_builder_in(&outer, &branch->u.branch->then_);
@@ -550,7 +554,7 @@ void lower_sample_at(lower *l, const ast_stmt *s, uint32_t given, const ir_val *
   bool flat = cd && strcmp(cd->sym->name, "Flat") == 0;
   t.event = t.site->event_rank;
   if (cd && !flat && cd->on->rank > t.event) t.event = cd->on->rank;
-  t.site->event_rank = (uint8_t)t.event;
+  t.site->event_rank = by_elements(l, &t) ? 0 : (uint8_t)t.event;
   if (l->replica_site[number]) l->replica_site[number]->event_rank = (uint8_t)t.event;
 
   lindex lead[IR_MAX_RANK];

@@ -186,7 +186,7 @@ double pathfinder_draw(const pathfinder_normal *a, uint64_t key, uint64_t draw, 
     for (size_t i = 0; i < a->dim; i++) scratch[i] += v * a->basis[k * a->dim + i];
   }
   for (size_t i = 0; i < a->dim; i++) q[i] = a->centre[i] + a->scale[i] * scratch[i];
-  return -0.5 * square - a->log_det - (double)a->dim * HALF_LOG_2PI;
+  return -0.5 * square - a->log_det - (double)a->dim * RT_HALF_LOG_2PI;
 }
 
 static double elbo_of(path *x, const pathfinder_normal *a, uint64_t key) {

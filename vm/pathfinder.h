@@ -13,8 +13,6 @@
 
 #include "vm/ascend.h"
 
-#define HALF_LOG_2PI 0.91893853320467274178
-
 enum { PATHFINDER_RANK = 2 * RT_LBFGS_MEMORY };
 
 typedef struct pathfinder_normal {

@@ -100,13 +100,13 @@ static void draw(void *ctx, size_t job, size_t thread, eval_worker *w) {
     rt_kernels_for(0)->solve_lower(q, l->hessian, z, (ptrdiff_t)l->dim, 1, 1);
     for (size_t i = 0; i < l->dim; i++) q[i] += l->mode[i];
     if (!eval_logdens(w, q, &lp) || !run_frame(r, 0, w, q, x->frame)) x->status = RUN_E_BOUND;
-    l->logw[k] = isnan(lp) ? -INFINITY : lp - (log_det - 0.5 * square - (double)l->dim * HALF_LOG_2PI);
+    l->logw[k] = isnan(lp) ? -INFINITY : lp - (log_det - 0.5 * square - (double)l->dim * RT_HALF_LOG_2PI);
     const double stats[DRAWS_N_STATS] = {lp, 1.0, 0.0, 0.0, 0.0, 0.0, -lp};
     if (x->status == RUN_OK) x->status = run_keep(r, 0, w, x->frame, stats);
     atomic_fetch_add_explicit(&x->done, 1, memory_order_relaxed);
     if (x->status == RUN_OK && run_stopping(r)) x->status = RUN_STOPPED;
   }
-  r->log_evidence = r->modes.lp - log_det + (double)l->dim * HALF_LOG_2PI;
+  r->log_evidence = r->modes.lp - log_det + (double)l->dim * RT_HALF_LOG_2PI;
   x->seconds[1] = run_now(r) - began;
   x->faults = w->faults;
   if (x->csv) csv_elapsed(x->csv, x->seconds[0], x->seconds[1]);

@@ -24,6 +24,7 @@
  * being the effective draws of the last window of warm-up. */
 #include "vm/run_starts.h"
 
+#include "stdlib/runtime/rt_math.h"
 #include "stdlib/runtime/rt_sample.h"
 #include "vm/pathfinder.h"
 
@@ -203,7 +204,7 @@ run_status run_starts_judge(run_starts *s) {
       known = true;
     }
   for (size_t c = 0; c < chains && known; c++) {
-    const double mass = mean_density(r, c) + d * (0.5 + HALF_LOG_2PI) + r->chain[c].tally.log_volume;
+    const double mass = mean_density(r, c) + d * (0.5 + RT_HALF_LOG_2PI) + r->chain[c].tally.log_volume;
     if (best_elbo(s) - mass > noise(s->dim)) r->chain[c].missed = best_elbo(s) - mass;
   }
   return RUN_OK;

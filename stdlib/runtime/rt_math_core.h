@@ -9,6 +9,7 @@
 
 #define RT_INF __builtin_inf()
 #define RT_NAN __builtin_nan("")
+#define RT_HALF_LOG_2PI 0x1.d67f1c864beb5p-1
 
 RT_FN double rt_fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 RT_FN double rt_abs(double x) { return __builtin_fabs(x); }

@@ -174,7 +174,7 @@ RT_PIECE double rt_gamma_term(double a, double x)
     int big = a >= 8.0;
     double dev = a * rt_log_less(x / a, (x - a) / a);
     double l = rt_log(big ? a : x);
-    double far = dev - rt_fma(0.5, l, 0x1.d67f1c864beb5p-1) - rt_stirling_rest(a);
+    double far = dev - rt_fma(0.5, l, RT_HALF_LOG_2PI) - rt_stirling_rest(a);
     double near = rt_fma(a, l, -x) - rt_lgamma_pos(a + 1.0);
     return big ? far : near;
 }
@@ -381,7 +381,7 @@ RT_PIECE double rt_beta_term(double a0, double b0, double w0)
     double e = rt_fma(b, s.w, -a) * s.y; /* b x - a y */
     double less = a < b ? a : b, more = a < b ? b : a;
     double la = a * rt_log_less(s.x * f / a, e / a), lb = b * rt_log_less(s.y * f / b, -e / b);
-    double far = la + lb + 0.5 * rt_log(b / (a * f)) - 0x1.d67f1c864beb5p-1 - rt_stirling_rest(a) - rt_stirling_rest(b) + rt_stirling_rest(f);
+    double far = la + lb + 0.5 * rt_log(b / (a * f)) - RT_HALF_LOG_2PI - rt_stirling_rest(a) - rt_stirling_rest(b) + rt_stirling_rest(f);
     /* a B(a, b) = Gamma(a + 1) Gamma(b) / Gamma(a + b) */
     double small = rt_lgamma_pos(a < b ? a + 1.0 : b) + (a < b ? 0.0 : rt_log(a));
     double near = rt_fma(a, rt_beta_log_x(s), rt_lgamma_step(more, less)) - rt_fma(-b, rt_beta_log_y(s), small);

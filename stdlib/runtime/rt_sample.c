@@ -107,7 +107,7 @@ double rt_draw_student_t(rt_draw_addr at, double df)
 static double stirling_error(double k)
 {
     if (k < 16.0)
-        return rt_lgamma_pos(k + 1.0) - ((k + 0.5) * rt_log(k) - k + 0x1.d67f1c864beb5p-1);
+        return rt_lgamma_pos(k + 1.0) - ((k + 0.5) * rt_log(k) - k + RT_HALF_LOG_2PI);
     double w = 1.0 / k, z = w * w;
     return w * (1.0 / 12.0 - z * (1.0 / 360.0 - z * (1.0 / 1260.0 - z * (1.0 / 1680.0))));
 }
