@@ -174,40 +174,6 @@ symbol *dist_choose(ctx *c, const ast_expr *e, symbol *first) {
   return NULL;
 }
 
-/* Whether nothing that is declared keeps a latent of reals above 0. */
-static bool may_be_negative(const check_site *s) {
-  const ty_info *t = s->type, *e = s->event;
-  return t && t->kind == TY_REAL && t->support == IR_SUP_REAL && !t->lo && (!e || (e->support == IR_SUP_REAL && !e->lo));
-}
-
-/* A scale or rate that is a latent of any sign: half of the proposals are thrown away, and what is meant is another prior. */
-static void warn_sign(ctx *c, const ast_expr *dist, const signature *sig, ast_expr *const *args) {
-  for (size_t k = 0; c->model && k < sig->n; k++) {
-    const ast_expr *e = args[k], *lo = sig->params[k]->type ? sig->params[k]->type->lo : NULL;
-    double bound;
-    if (!lo || !const_of_expr(lo, &bound) || bound != 0) continue;
-    while (e->kind == EXPR_INDEX) e = e->index.base;
-    symbol *s = e->kind == EXPR_NAME ? e->name.sym : NULL;
-    if (!s || s->kind != SYM_LATENT || !s->site || sym_of(s)->sign_told) continue;
-    const check_site *site = &c->model->sites[s->site - 1];
-    if (!may_be_negative(site)) continue;
-    sym_of(s)->sign_told = true;
-    diag *d = diag_add(c->p->diags, DIAG_WARNING, "W0601", args[k]->at, "`%s` of `%s` cannot be negative, and `%s` may be", sig->params[k]->name, dist->call.fn.name, s->name);
-    cx_point(c, d, site->at, "drawn here");
-    const ast_expr *hi = sig->params[k]->type->hi;
-    double top;
-    if (hi && const_of_expr(hi, &top) && top == 1) {
-      const char *name = dist->call.fn.name;
-      d->message = arena_printf(c->a, "`%s` of `%s` lies between 0 and 1, and `%s` may lie anywhere", sig->params[k]->name, name, s->name);
-      const bool logit = strcmp(name, "Bernoulli") == 0 || strcmp(name, "Binomial") == 0;
-      cx_help(c, d, "give it a prior on probabilities, such as `%s ~ Beta(1, 1)`%s", s->name,
-              logit ? arena_printf(c->a, ", or take it as a log odds: `%s(%slogit = %s)`", name, name[1] == 'i' ? "n, " : "", s->name) : "");
-      continue;
-    }
-    cx_help(c, d, "give it a prior on what is above 0, such as `%s ~ HalfNormal(1)`, or a type that is: `%s: real<lower = 0> ~ ...`", s->name, s->name);
-  }
-}
-
 bool drawn_finish(ctx *c, ast_expr *e, symbol *s, ast_expr **args, drawn *out) {
   check_state *st = c->st;
   e->call.fn.sym = s;

@@ -238,18 +238,6 @@ static const ty_info *check_matmul(ctx *c, ast_expr *e, const ty_info *a, const 
   return set_type(e, rank ? ty_new(c->st, kind, rank, dim) : ty_scalar(c->st, kind));
 }
 
-/* `v + diag(w)` repeats v along the rows.  Who writes a covariance so has left out the distances, or means a diagonal. */
-static void warn_row(ctx *c, const ast_expr *e, const ast_expr *row, const ast_expr *matrix) {
-  if (ty_of(row)->rank != 1 || ty_of(matrix)->rank != 2 || matrix->kind != EXPR_CALL || !matrix->call.fn.sym || matrix->call.fn.sym->kind != SYM_BUILTIN ||
-      matrix->call.fn.sym->builtin != BUILTIN_DIAG)
-    return;
-  diag *d = diag_add(c->p->diags, DIAG_WARNING, "W0502", e->binary.op_at, "a vector is added to every row of a diagonal matrix");
-  cx_point(c, d, row->at, "%s", ty_print(c->p, ty_of(row)));
-  if (row->kind == EXPR_CALL && strncmp(row->call.fn.name, "gp_", 3) == 0)
-    cx_help(c, d, "covariances of all pairs are those of their distances: `%s(distances(x, x), ...)`", row->call.fn.name);
-  else cx_help(c, d, "to add it to the diagonal write `diag(v + w)`");
-}
-
 static const ty_info *check_binary(ctx *c, ast_expr *e) {
   ast_op op = e->binary.op;
   if (op == OP_FLOORDIV) c->floor_left = e->binary.lhs;
@@ -323,10 +311,7 @@ static const ty_info *check_binary(ctx *c, ast_expr *e) {
     report_shapes(c, e->binary.op_at, what.s, ast_op_text(op), e->binary.lhs, e->binary.rhs);
     return check_error(c, e);
   }
-  if (op == OP_ADD || op == OP_SUB) {
-    warn_row(c, e, e->binary.lhs, e->binary.rhs);
-    warn_row(c, e, e->binary.rhs, e->binary.lhs);
-  }
+  warn_matrices(c, e);
   return set_type(e, shape.rank ? ty_new(c->st, kind, shape.rank, shape.dim) : ty_scalar(c->st, kind));
 }
 

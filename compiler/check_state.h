@@ -48,6 +48,8 @@ typedef struct sym_info {
   loop *loop;             /* SYM_INDEX */
   elements *elems;        /* while and after an array is built by elements */
   unsigned home;          /* depth of the scope it belongs to, when that is further out than where it is declared */
+  const ast_expr *value;  /* SYM_LET: its value, or that of its elements where one statement sets them; NULL: several do */
+  bool set_again;
   symbol *continues;      /* SYM_PREDICT, SYM_LET: the array that a forecast continues */
   bool used;
   bool extent;            /* an int of the signature that stands in a type */
@@ -217,6 +219,12 @@ const char *habit_function(const char *name);
 const char *habit_module(const char *name);
 const char *habit_dist(const char *name, bool *missing);
 const char *habit_parameter(const char *dist, const char *param);
+
+/* ---- check_warn.c: what has the right types and is seldom what was meant */
+
+void warn_matrices(ctx *c, const ast_expr *e); /* a sum, difference or product that was checked */
+/* A scale or rate that may be below 0: a part of the proposals is thrown away, and what is meant is another prior or a logarithm. */
+void warn_sign(ctx *c, const ast_expr *dist, const signature *sig, ast_expr *const *args);
 
 /* ---- check_shape.c: types as values */
 

@@ -62,6 +62,8 @@ static void let_element(ctx *c, ast_target *t, ast_expr *value) {
     }
   }
   t->name.sym = s;
+  sym_of(s)->value = sym_of(s)->set_again ? NULL : value;
+  sym_of(s)->set_again = true;
   if (e && !s->type) elements_assume(c, e, ty_scalar(c->st, elements_guess(c, e)));
   const ty_info *v = check_expr(c, value);
   if (e) elements_assumed(e);
@@ -98,6 +100,7 @@ void check_let(ctx *c, ast_stmt *st) {
   if (t->type) declared_let(c, t, value, &v);
   symbol *s = sym_new(c->st, SYM_LET, t->name.name, t->name.at);
   s->type = v;
+  sym_of(s)->value = value;
   s->stochastic = c->stochastic;
   c->stochastic |= outer;
   if (v->rank == 0 && ty_is_integer(v) && !s->stochastic) s->size = size_of_expr(c, value);
