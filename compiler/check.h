@@ -68,6 +68,7 @@ struct symbol {
   span at;            /* where declared; the help of a message points here */
   const ty_info *type; /* of a value, whole array included: theta[j] in plate j in 1..J makes theta real[J] */
   ir_size size;       /* SYM_SIZE, and ints that are extents; else IR_SIZE_NONE */
+  const ast_expr *whole; /* SYM_LET of one integer that depends on no latent: what it is; else NULL */
   bool stochastic;    /* depends on a latent: not known once data is bound */
   bool observed;      /* SYM_DATA, SYM_LET over data: stands left of a ~ */
   bool read;          /* SYM_DATA, SYM_LET: stands in some expression */

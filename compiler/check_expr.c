@@ -400,7 +400,7 @@ static const ty_info *check_let_expr(ctx *c, ast_expr *e) {
   s->stochastic = c->stochastic;
   c->stochastic |= outer;
   s->type = ty_is_error(t) || !value_expected(c, e->let.value, t, "a `let`") ? ty_scalar(c->st, TY_ERROR) : t;
-  if (ty_is_integer(t) && t->rank == 0 && !s->stochastic) s->size = size_of_expr(c, e->let.value);
+  if (ty_is_integer(t) && t->rank == 0 && !s->stochastic) s->size = size_of_expr(c, e->let.value), s->whole = e->let.value;
   e->let.var.sym = s;
   value_add(c, s);
   const ty_info *r = check_expr(c, e->let.body);

@@ -103,7 +103,7 @@ void check_let(ctx *c, ast_stmt *st) {
   sym_of(s)->value = value;
   s->stochastic = c->stochastic;
   c->stochastic |= outer;
-  if (v->rank == 0 && ty_is_integer(v) && !s->stochastic) s->size = size_of_expr(c, value);
+  if (v->rank == 0 && ty_is_integer(v) && !s->stochastic) s->size = size_of_expr(c, value), s->whole = value;
   t->name.sym = s;
   if (name_missing(&t->name)) return;
   value_add(c, s);

@@ -6,7 +6,7 @@
  * elements are read as s[i, j].  What stands around an inner sum is then in every iteration, so it has to be cheap. */
 #include "compiler/derive.h"
 #include "compiler/ir_uses.h"
-#include "compiler/reach.h"
+#include "compiler/loop_ends.h"
 
 enum { MOST_TERMS = 16 };
 
@@ -22,7 +22,7 @@ typedef struct boxed {
   bool minus;
   const ir_op *inner; /* NULL: it is no sum that a box may be made of */
   bool varies;        /* its only axis has ends that are data */
-  reach r;
+  loop_ends r;
 } boxed;
 
 /* The inner sum that v is, if a box can be made of it and what stands around. */
@@ -34,7 +34,7 @@ static void see_inner(ir_module *m, const ir_fn *fn, const ir_op *outer, boxed *
     if (!ir_block_within(ir_home(fn, inner->u.loop->extent[k]), &around->body)) continue;
     if (inner->u.loop->rank > 1) return;
     x->varies = true;
-    x->r = reach_of(fn, inner->u.loop, k);
+    x->r = loop_ends_of(fn, inner->u.loop, k);
     if (x->r.extent == IR_SIZE_NONE) return;
   }
   size_t n;
@@ -106,12 +106,12 @@ static ir_val sum_of(ir_module *m, ir_fn *fn, const ir_op *outer, const boxed *x
     into = ir_builder_in(&in, &where->u.branch->then_);
     ir_map_set(&c.map, loop->index[0], k);
     for (size_t i = 0; i < inside && start; i++)
-      if (reach_adds(body[i], loop->index[0], x->r.start)) ir_map_set(&c.map, body[i]->res[0], t);
+      if (loop_ends_add(body[i], loop->index[0], x->r.start)) ir_map_set(&c.map, body[i]->res[0], t);
   } else {
     for (uint32_t k = 0; k < loop->rank; k++) ir_map_set(&c.map, loop->index[k], index[around->rank + k]);
   }
   for (size_t k = 0; k < inside; k++)
-    if (!(where && x->r.start && reach_adds(body[k], loop->index[0], x->r.start))) ir_clone_op(&c, &into, body[k]);
+    if (!(where && x->r.start && loop_ends_add(body[k], loop->index[0], x->r.start))) ir_clone_op(&c, &into, body[k]);
   ir_val v = in_box(&c, yield);
   if (where) {
     ir_builder no = ir_builder_in(&in, &where->u.branch->else_);

@@ -8,7 +8,7 @@
 
 #include "compiler/ir_uses.h"
 #include "compiler/passes.h"
-#include "compiler/reach.h"
+#include "compiler/loop_ends.h"
 
 #include <math.h>
 #include <string.h>
@@ -525,11 +525,11 @@ static void cut_piece(const factor_graph *g, const factor *f, uint32_t l, int64_
   piece[1].count[l] = size_sub(t, n, here);
 }
 
-/* ---- loops whose ends are data: below a condition, over all positions that an array has which the loop looks at (reach.h) */
+/* ---- loops whose ends are data: below a condition, over all positions that an array has which the loop looks at (loop_ends.h) */
 
-/* Gives the loop's index, and t, as what they are at number t; whether such an iteration is there, and `also`.  That iterations lie where the reach says is
+/* Gives the loop's index, and t, as what they are at number t; whether such an iteration is there, and `also`.  That iterations lie where the loop_ends says is
  * checked, as the model does. */
-static ir_val reach_enter(outliner *o, ir_builder *b, scope *root, const ir_loop *loop, uint32_t axis, const reach *r, ir_val t, ir_val also) {
+static ir_val enter_between(outliner *o, ir_builder *b, scope *root, const ir_loop *loop, uint32_t axis, const loop_ends *r, ir_val t, ir_val also) {
   ir_val start = r->start ? get(o, b, root, r->start) : ir_int(b, 0), n = get(o, b, root, loop->extent[axis]);
   /* From where to where: n iterations, none beyond. */
   ir_op *some = ir_if_begin(b, ir_op2(b, IR_LT_OP, ir_int(b, 0), n));
@@ -542,7 +542,7 @@ static ir_val reach_enter(outliner *o, ir_builder *b, scope *root, const ir_loop
   ir_val is = ir_op2(&yes, IR_AND_OP, ir_op2(&yes, IR_LE_OP, from, here), ir_op2(&yes, IR_LE_OP, here, last));
   is = ir_if_out(b->fn, some, is, ir_bool(&no, false));
   for (const ir_op *op = loop->body.first; op && r->start; op = op->next)
-    if (reach_adds(op, loop->index[axis], r->start)) ir_map_set(&root->map, op->res[0], t);
+    if (loop_ends_add(op, loop->index[axis], r->start)) ir_map_set(&root->map, op->res[0], t);
   ir_map_set(&root->map, loop->index[axis], r->start ? ir_op2(b, IR_SUB_OP, t, start) : t);
   return also ? ir_op2(b, IR_AND_OP, also, is) : is;
 }
@@ -586,13 +586,13 @@ factor_made factor_outline(factor_graph *g, factor *f, const ir_op *op, factor_p
       l->cut = l->first != IR_SIZE_NONE;
       l->index = ir_param_add(f->fn, IR_ROLE_PLAIN, arena_printf(mem, "i.%u", f->nloops + 1), ir_scalar(IR_INT));
       ir_size all = ir_size_of(g->model, loop->extent[k]);
-      reach r = {.first = size_const(g->m->sizes, 0), .extent = all};
-      if (all == IR_SIZE_NONE) r = reach_of(g->model, loop, k);
+      loop_ends r = {.first = size_const(g->m->sizes, 0), .extent = all};
+      if (all == IR_SIZE_NONE) r = loop_ends_of(g->model, loop, k);
       if (r.extent == IR_SIZE_NONE) factors_refuse(g, op->where, "this stands in a loop whose length varies; a loop over all with a condition may be summed out: `plate t in 2..T if t > first[i] { ... }`");
       if (!l->cut) l->first = r.first;
       if (!l->cut) l->extent = r.extent;
       f->nloops++;
-      if (all == IR_SIZE_NONE) inside = reach_enter(o, &b, &root, loop, k, &r, l->index, inside);
+      if (all == IR_SIZE_NONE) inside = enter_between(o, &b, &root, loop, k, &r, l->index, inside);
       else ir_map_set(&root.map, loop->index[k], l->index);
     }
   }

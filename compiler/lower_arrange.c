@@ -11,11 +11,12 @@
  * statements are arranged in the same way, after the loops that a statement has inside (Allen and Kennedy 1987 distribute loops so).  Where the statements of a cycle have
  * different ends, or one is about a single element, loops are cut there.  What has no solution is a read of what is not drawn yet. */
 #include "compiler/lower_reads.h"
+#include "compiler/ptr_map.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_STEPS = 512 }; /* of one block: the graph is kept as a matrix */
+enum { MOST_STEPS = 512 }; /* of one block: all may read what each of them sets */
 
 #define NEVER ((int64_t)1 << 52) /* the lag of a read that follows no course */
 
@@ -34,10 +35,14 @@ typedef struct graph {
   lower *l;
   const step *steps;
   size_t n;
-  edge *edges;
+  bool parts;     /* the steps are parts of statements: what these have prepared is kept from one to the next */
+  edge *edges;    /* by their `from` */
   size_t nedges, cap;
-  bool *needs;   /* [n * n] k, i: there is an edge from i to k */
-  bool *reaches; /* [n * n] k, i: i comes after k along at least one */
+  size_t *out;    /* [n + 1] a step's first edge */
+  size_t *group;  /* [n] its cycle, or a group of its own */
+  bool *loops;    /* [n] it is in a cycle, maybe of its own */
+  size_t *member, *first; /* [n] steps by their groups, in their order; [groups + 1] a group's first among them */
+  size_t ngroups;
 } graph;
 
 static void give_up(lower *l, const access *read) {
@@ -72,43 +77,95 @@ static bool is_local(const step *s, const access *w) {
   return true;
 }
 
+/* Reads of one array. */
+typedef struct read_in {
+  size_t step;
+  const access *read;
+} read_in;
+
+typedef struct read_list {
+  read_in *items;
+  size_t n, cap;
+} read_list;
+
 static void connect(graph *g) {
   lower *l = g->l;
   access_list *of = ARENA_ARRAY(l->mem, access_list, g->n);
-  for (size_t k = 0; k < g->n; k++) step_accesses(l, &g->steps[k], &of[k]);
-  for (size_t from = 0; from < g->n; from++)
+  ptr_map reads;
+  ptr_map_init(&reads, l->mem);
+  for (size_t k = 0; k < g->n; k++) {
+    step_accesses(l, &g->steps[k], &of[k]);
+    for (size_t i = 0; i < of[k].n; i++) {
+      const access *r = &of[k].items[i];
+      if (r->write) continue;
+      read_list *list = ptr_map_get(&reads, r->sym);
+      if (!list) ptr_map_put(&reads, r->sym, list = ARENA_NEW(l->mem, read_list));
+      const read_in x = {k, r};
+      ARENA_PUSH(l->mem, list->items, list->n, list->cap, x);
+    }
+  }
+  g->out = ARENA_ARRAY(l->mem, size_t, g->n + 1);
+  for (size_t from = 0; from < g->n; from++) {
     for (size_t i = 0; i < of[from].n; i++) {
       const access *w = &of[from].items[i];
-      for (size_t to = 0; w->write && to < g->n; to++)
-        for (size_t k = 0; k < of[to].n; k++) {
-          const access *r = &of[to].items[k];
-          if (r->write || r->sym != w->sym || !meet(w, r) || (from == to && is_local(&g->steps[from], w))) continue;
-          const edge e = {from, to, lag_of(w, r), w, r};
-          ARENA_PUSH(l->mem, g->edges, g->nedges, g->cap, e);
-          g->needs[to * g->n + from] = true;
-        }
-    }
-}
-
-static void spread(graph *g) {
-  const size_t n = g->n;
-  size_t *todo = ARENA_ARRAY(g->l->mem, size_t, n + 1);
-  for (size_t from = 0; from < n; from++) {
-    bool *seen = &g->reaches[from * n];
-    size_t left = 0;
-    todo[left++] = from;
-    while (left) {
-      const size_t k = todo[--left];
-      for (size_t to = 0; to < n; to++) {
-        if (!g->needs[to * n + k] || seen[to]) continue;
-        seen[to] = true;
-        if (to != from) todo[left++] = to;
+      const read_list *list = w->write ? ptr_map_get(&reads, w->sym) : NULL;
+      for (size_t k = 0; list && k < list->n; k++) {
+        const size_t to = list->items[k].step;
+        const access *r = list->items[k].read;
+        if (!meet(w, r) || (from == to && is_local(&g->steps[from], w))) continue;
+        const edge e = {from, to, lag_of(w, r), w, r};
+        ARENA_PUSH(l->mem, g->edges, g->nedges, g->cap, e);
       }
     }
+    g->out[from + 1] = g->nedges;
   }
 }
 
-static bool together(const graph *g, size_t a, size_t b) { return a == b || (g->reaches[a * g->n + b] && g->reaches[b * g->n + a]); }
+/* Strongly connected components (Tarjan 1972), without recursion. */
+static void find_groups(graph *g) {
+  arena *mem = g->l->mem;
+  const size_t n = g->n;
+  size_t *seen = ARENA_ARRAY(mem, size_t, n), *low = ARENA_ARRAY(mem, size_t, n), *next = ARENA_ARRAY(mem, size_t, n); /* seen: in which order, from 1 */
+  size_t *path = ARENA_ARRAY(mem, size_t, n), *open = ARENA_ARRAY(mem, size_t, n), depth, nopen = 0, count = 0;
+  bool *closed = ARENA_ARRAY(mem, bool, n);
+  g->group = ARENA_ARRAY(mem, size_t, n);
+  g->loops = ARENA_ARRAY(mem, bool, n);
+  for (size_t root = 0; root < n; root++) {
+    if (seen[root]) continue;
+    path[0] = root;
+    for (depth = 1; depth;) {
+      const size_t k = path[depth - 1];
+      if (!seen[k]) {
+        seen[k] = low[k] = ++count;
+        next[k] = g->out[k];
+        open[nopen++] = k;
+      }
+      bool down = false;
+      for (; next[k] < g->out[k + 1] && !down; next[k] += !down) {
+        const size_t to = g->edges[next[k]].to;
+        if (to == k) g->loops[k] = true;
+        if (!seen[to]) path[depth++] = to, down = true;
+        else if (!closed[to] && low[to] < low[k]) low[k] = low[to];
+      }
+      if (down) continue;
+      depth--;
+      if (low[k] < seen[k]) continue;
+      do {
+        const size_t x = open[--nopen];
+        closed[x] = true;
+        g->group[x] = g->ngroups;
+        if (x != k) g->loops[x] = g->loops[k] = true;
+      } while (open[nopen] != k);
+      g->ngroups++;
+    }
+  }
+  g->member = ARENA_ARRAY(mem, size_t, n);
+  g->first = ARENA_ARRAY(mem, size_t, g->ngroups + 1);
+  for (size_t k = 0; k < n; k++) g->first[g->group[k] + 1]++;
+  for (size_t k = 0; k < g->ngroups; k++) g->first[k + 1] += g->first[k];
+  size_t *at = ARENA_ARRAY(mem, size_t, g->ngroups);
+  for (size_t k = 0; k < n; k++) g->member[g->first[g->group[k]] + at[g->group[k]]++] = k;
+}
 
 /* Blocks that a loop without ranges left, or a part of a model, stands for. */
 static void expand(lower *l, const step *s, step_list *out) {
@@ -121,7 +178,7 @@ static void expand(lower *l, const step *s, step_list *out) {
   for (size_t k = 0; k < inside->n; k++) expand(l, &(step){.s = inside->items[k]}, out);
 }
 
-static void arrange(lower *l, const step_list *list);
+static void arrange(lower *l, const step_list *list, bool parts);
 
 /* ---- a cycle */
 
@@ -154,7 +211,7 @@ static step taken(lower *l, const member *m, const moment *from, const moment *t
   }
   const int64_t first = from->at - m->shift - m->c.origin.at;
   s.idx[s.axes] = ir_op2(&l->b, IR_ADD_OP, counter, ir_size_val(&l->b, size_sub(t, lo, m->c.origin.size)));
-  s.at[s.axes] = (reach){.counter = counter, .lo = first + 1, .hi = first + 1, .least = first + 1, .most = first + to->at - from->at};
+  s.at[s.axes] = (reach){.counter = counter, .lo = first + 1, .hi = first + 1, .to = to->at - from->at - 1, .least = first + 1, .most = first + to->at - from->at};
   s.axes++;
   return s;
 }
@@ -187,7 +244,7 @@ static void run(lower *l, const member *all, size_t n, const moment *from, const
     expand(l, &s, &body);
   }
   lower_level_start(l, &level);
-  if (!l->refused) arrange(l, &body);
+  if (!l->refused) arrange(l, &body, false);
   lower_level_close(l, &level);
 }
 
@@ -259,9 +316,11 @@ static bool cut_around(lower *l, member *m, const access *mine, const access *ot
   return any;
 }
 
+/* Of moments at one time that are different sizes any may be taken, but always the same one. */
 static int by_time(const void *a, const void *b) {
   const moment *x = a, *y = b;
-  return x->at < y->at ? -1 : x->at > y->at;
+  if (x->at != y->at) return x->at < y->at ? -1 : 1;
+  return x->size < y->size ? -1 : x->size > y->size;
 }
 
 /* A statement about one element, `let e[1] = y[1] - m[1]` beside a recursion of all, is in no loop.  The others are cut where they meet it, and the parts arranged. */
@@ -295,7 +354,9 @@ static bool in_parts(const cycle *c) {
     if (m->ncuts) s.last = m->c.last;
     ARENA_PUSH(l->mem, parts.items, parts.n, parts.cap, s);
   }
-  arrange(l, &parts);
+  const size_t mark = lower_mark(l);
+  arrange(l, &parts, true);
+  lower_forget(l, mark);
   return true;
 }
 
@@ -343,7 +404,7 @@ static void through_time(lower *l, const graph *g, const size_t *which, size_t n
   qsort(cut, 2 * n, sizeof *cut, by_time);
   for (size_t k = 0; k + 1 < 2 * n && !l->refused; k++)
     if (cut[k].at < cut[k + 1].at) run(l, m, n, &cut[k], &cut[k + 1], scan);
-  lower_forget(l, mark);
+  if (!g->parts) lower_forget(l, mark);
 }
 
 /* ---- a block */
@@ -355,44 +416,34 @@ static void emit(lower *l, const step *s) {
   else lower_statement_at(l, s->s, s->axes, s->idx);
 }
 
-/* All that a cycle needs from outside is there. */
-static bool is_ready(const graph *g, size_t step, const bool *done) {
-  for (size_t k = 0; k < g->n; k++) {
-    if (!together(g, k, step)) continue;
-    for (size_t i = 0; i < g->n; i++)
-      if (g->needs[k * g->n + i] && !done[i] && !together(g, i, step)) return false;
-  }
-  return true;
-}
-
-static void arrange(lower *l, const step_list *list) {
-  graph g = {.l = l, .steps = list->items, .n = list->n};
+/* Each group when all that it needs is there; of those that may come next that with the first statement. */
+static void arrange(lower *l, const step_list *list, bool parts) {
+  graph g = {.l = l, .steps = list->items, .n = list->n, .parts = parts};
   if (g.n > MOST_STEPS) {
     lower_refuse(l, list->items[0].s->at, "drawing data of so many statements in an order other than theirs");
     return;
   }
-  g.needs = ARENA_ARRAY(l->mem, bool, g.n * g.n);
-  g.reaches = ARENA_ARRAY(l->mem, bool, g.n * g.n);
   connect(&g);
-  spread(&g);
-  bool *done = ARENA_ARRAY(l->mem, bool, g.n);
-  size_t *which = ARENA_ARRAY(l->mem, size_t, g.n);
-  for (size_t left = g.n; left && !l->refused;) {
-    size_t next = 0, n = 0;
-    while (done[next] || !is_ready(&g, next, done)) next++;
-    for (size_t k = 0; k < g.n; k++)
-      if (together(&g, k, next)) which[n++] = k;
-    const bool cycle = g.reaches[next * g.n + next];
-    const bool block = n == 1 && !step_iter(&g.steps[next]) && g.steps[next].s->kind != STMT_SAMPLE && g.steps[next].s->kind != STMT_LET; /* arranged inside */
-    if ((cycle && !block) || g.steps[next].part) through_time(l, &g, which, n);
-    else emit(l, &g.steps[next]);
-    for (size_t k = 0; k < n; k++) done[which[k]] = true;
-    left -= n;
+  find_groups(&g);
+  size_t *waits = ARENA_ARRAY(l->mem, size_t, g.ngroups); /* edges that come from groups not yet done */
+  bool *done = ARENA_ARRAY(l->mem, bool, g.ngroups);
+  for (size_t i = 0; i < g.nedges; i++) waits[g.group[g.edges[i].to]] += g.group[g.edges[i].from] != g.group[g.edges[i].to];
+  for (size_t left = g.ngroups; left && !l->refused; left--) {
+    size_t next = 0;
+    while (done[g.group[next]] || waits[g.group[next]]) next++;
+    const size_t group = g.group[next], n = g.first[group + 1] - g.first[group], *which = &g.member[g.first[group]];
+    const step *s = &g.steps[next];
+    const bool block = n == 1 && !step_iter(s) && s->s->kind != STMT_SAMPLE && s->s->kind != STMT_LET; /* arranged inside */
+    if ((g.loops[next] && !block) || s->part) through_time(l, &g, which, n);
+    else emit(l, s);
+    done[group] = true;
+    for (size_t k = 0; k < n; k++)
+      for (size_t i = g.out[which[k]]; i < g.out[which[k] + 1]; i++) waits[g.group[g.edges[i].to]] -= g.group[g.edges[i].to] != group;
   }
 }
 
 void lower_arranged(lower *l, const ast_block *block) {
   step_list list = {0};
   for (size_t k = 0; k < block->n; k++) expand(l, &(step){.s = block->items[k]}, &list);
-  if (list.n) arrange(l, &list);
+  if (list.n) arrange(l, &list, false);
 }

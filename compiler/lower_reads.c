@@ -17,7 +17,10 @@ typedef struct walk {
   access_list *out;
   known *env; /* indices of loops that are not open */
   size_t n, cap;
+  int names;  /* that may still be followed to what they are: a formula is a graph, and read as a tree */
 } walk;
+
+enum { MOST_NAMES = 10000 };
 
 /* ---- positions */
 
@@ -29,15 +32,61 @@ static reach anywhere(void) { return between(-FAR, FAR); }
 
 static bool floats(const reach *a) { return a->counter || a->timed; }
 
+static void float_on(reach *x, const reach *a) {
+  x->counter = a->counter;
+  x->timed = a->timed;
+  x->from = a->from;
+  x->to = a->to;
+}
+
 static reach plus(reach a, reach b) {
   reach r = between(clamp(a.least + b.least), clamp(a.most + b.most));
   if (floats(&a) && floats(&b)) return r;
   if (!floats(&a) && !floats(&b)) return r;
-  r.counter = a.counter ? a.counter : b.counter;
-  r.timed = a.timed || b.timed;
+  float_on(&r, floats(&a) ? &a : &b);
   r.lo = clamp(a.lo + b.lo);
   r.hi = clamp(a.hi + b.hi);
   return r;
+}
+
+/* What does not float, told relative to what `a` floats on. */
+static reach told_by(reach x, const reach *a) {
+  if (floats(&x) || !floats(a)) return x;
+  float_on(&x, a);
+  x.lo = clamp(x.least - a->to);
+  x.hi = clamp(x.most - a->from);
+  return x;
+}
+
+static bool alike(const reach *a, const reach *b) { return floats(a) && a->counter == b->counter && a->timed == b->timed; }
+
+/* From the lower ones of their ends, and to the higher ones; and where it is known that only one of the ends matters. */
+typedef enum join { JOIN_BOTH, JOIN_LARGER, JOIN_SMALLER } join;
+
+static int64_t low(join j, int64_t a, int64_t b) { return (a < b) == (j != JOIN_LARGER) ? a : b; }
+static int64_t high(join j, int64_t a, int64_t b) { return (a > b) == (j != JOIN_SMALLER) ? a : b; }
+
+static reach joined(join j, reach a, reach b) {
+  a = told_by(a, &b);
+  b = told_by(b, &a);
+  reach x = between(low(j, a.least, b.least), high(j, a.most, b.most));
+  if (!alike(&a, &b)) return x;
+  float_on(&x, &a);
+  x.lo = low(j, a.lo, b.lo);
+  x.hi = high(j, a.hi, b.hi);
+  return x;
+}
+
+static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+
+/* a // d for d > 0: what is behind grows slower than what it floats on. */
+static reach divided(reach a, int64_t d) {
+  reach x = between(floor_div(a.least, d), floor_div(a.most, d));
+  if (!floats(&a)) return x;
+  float_on(&x, &a);
+  x.lo = clamp(floor_div(a.to + a.lo, d) - a.to);
+  x.hi = clamp(floor_div(a.from + a.hi, d) - a.from);
+  return x;
 }
 
 static reach minus(reach b) { return between(-b.most, -b.least); }
@@ -62,19 +111,29 @@ static reach position(walk *w, const ast_expr *e) {
   case EXPR_NAME: {
     for (size_t k = w->n; k-- > 0;)
       if (w->env[k].sym == e->name.sym) return w->env[k].at;
+    if (e->name.sym && e->name.sym->whole && w->names-- > 0) return position(w, e->name.sym->whole);
     const binding *b = e->name.sym ? lower_find(l, e->name.sym) : NULL;
     int64_t lo, count;
     if (!b || b->kind != BIND_INDEX || b->lo == IR_SIZE_NONE || !size_value(l->m->sizes, b->lo, &lo)) return anywhere();
     if (b->extent == IR_SIZE_NONE || !size_value(l->m->sizes, b->extent, &count)) return anywhere();
     const int64_t end = lo + b->sign * (count - 1);
     reach r = between(b->sign > 0 ? lo : end, b->sign > 0 ? end : lo);
-    if (b->sign == 1) r.counter = b->v, r.lo = r.hi = lo;
+    if (b->sign == 1) r.counter = b->v, r.lo = r.hi = lo, r.to = count - 1;
     return r;
   }
   case EXPR_BINARY:
     if (e->binary.op == OP_ADD) return plus(position(w, e->binary.lhs), position(w, e->binary.rhs));
     if (e->binary.op == OP_SUB) return plus(position(w, e->binary.lhs), minus(position(w, e->binary.rhs)));
+    if (e->binary.op == OP_FLOORDIV && number(l, e->binary.rhs, &n) && n > 0) return divided(position(w, e->binary.lhs), n);
+    if (e->binary.op == OP_MOD && number(l, e->binary.rhs, &n) && n > 0) return between(0, n - 1);
     return anywhere();
+  case EXPR_CALL: {
+    const check_call *c = check_call_of(l->p, e);
+    const bool larger = c && c->callee->builtin == BUILTIN_MAX, smaller = c && c->callee->builtin == BUILTIN_MIN;
+    if (!c || c->callee->kind != SYM_BUILTIN || c->nargs != 2 || (!larger && !smaller)) return anywhere();
+    return joined(larger ? JOIN_LARGER : JOIN_SMALLER, position(w, c->args[0]), position(w, c->args[1]));
+  }
+  case EXPR_IF: return joined(JOIN_BOTH, position(w, e->if_.then), position(w, e->if_.else_));
   default: return anywhere();
   }
 }
@@ -82,14 +141,7 @@ static reach position(walk *w, const ast_expr *e) {
 /* The index of a loop, whatever its direction. */
 static reach index_of(walk *w, const ast_range *r) {
   if (r->over) return anywhere();
-  const reach a = position(w, r->lo), b = position(w, r->hi);
-  reach x = between(a.least < b.least ? a.least : b.least, a.most > b.most ? a.most : b.most);
-  if (a.counter != b.counter || a.timed != b.timed || !floats(&a)) return x;
-  x.counter = a.counter;
-  x.timed = a.timed;
-  x.lo = a.lo < b.lo ? a.lo : b.lo;
-  x.hi = a.hi > b.hi ? a.hi : b.hi;
-  return x;
+  return joined(JOIN_BOTH, position(w, r->lo), position(w, r->hi));
 }
 
 /* All of a slice: what matters of a read is how far it goes. */
@@ -352,6 +404,8 @@ static void target(walk *w, const step *s, bool timed, uint32_t batch, reach *p)
       p[k] = between(1 + c.first.at - c.origin.at, 1 + c.last.at - c.origin.at);
       p[k].timed = true;
       p[k].lo = p[k].hi = 1 - c.origin.at;
+      p[k].from = c.first.at;
+      p[k].to = c.last.at;
     } else {
       p[k] = between(1, clamp(all.most - all.least + 1));
       at[a] = all;
@@ -408,6 +462,8 @@ static void loop(walk *w, const step *s, bool timed, const ast_block *body) {
     reach first = between(c.first.at, c.last.at);
     first.timed = true;
     first.lo = first.hi = 0;
+    first.from = c.first.at;
+    first.to = c.last.at;
     ranges(w, iter, s->ranges, &first);
   } else if (iter) {
     ranges(w, iter, s->ranges, NULL);
@@ -440,6 +496,6 @@ static void statement(walk *w, const step *s, bool timed) {
 }
 
 void step_accesses(lower *l, const step *s, access_list *out) {
-  walk w = {.l = l, .out = out};
+  walk w = {.l = l, .out = out, .names = MOST_NAMES};
   statement(&w, s, true);
 }

@@ -7,11 +7,11 @@
 
 #include "compiler/lower_internal.h"
 
-/* Positions as the language counts them, from 1.  Relative to a counter or to the time of the step's course they are time + lo .. time + hi; and in any case they lie in least .. most. */
+/* Positions as the language counts them, from 1.  Relative to a counter or to the time of the step's course, which runs over from .. to, they are time + lo .. time + hi; and in any case they lie in least .. most. */
 typedef struct reach {
   ir_val counter; /* of an open loop; 0: none */
   bool timed;     /* relative to the course */
-  int64_t lo, hi, least, most;
+  int64_t lo, hi, from, to, least, most;
 } reach;
 
 /* A time, as a number and as a size. */

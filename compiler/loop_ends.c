@@ -1,9 +1,9 @@
-/* reach.c: what the index of a loop whose ends are data may be (reach.h). */
-#include "compiler/reach.h"
+/* loop_ends.c: what the index of a loop whose ends are data may be (loop_ends.h). */
+#include "compiler/loop_ends.h"
 
 #include "compiler/ir_uses.h"
 
-bool reach_adds(const ir_op *op, ir_val a, ir_val b) {
+bool loop_ends_add(const ir_op *op, ir_val a, ir_val b) {
   return op->code == IR_ADD_OP && ((op->args[0] == a && op->args[1] == b) || (op->args[1] == a && op->args[0] == b));
 }
 
@@ -12,7 +12,7 @@ static bool follows(const ir_fn *fn, ir_val index, ir_val start, ir_val v, ir_si
   size_table *s = fn->module->sizes;
   const ir_op *op = ir_def_op(fn, v);
   *offset = size_const(s, 0);
-  if (start ? op && reach_adds(op, index, start) : v == index) return true;
+  if (start ? op && loop_ends_add(op, index, start) : v == index) return true;
   if (!op || (op->code != IR_ADD_OP && op->code != IR_SUB_OP)) return false;
   const bool add = op->code == IR_ADD_OP;
   for (uint32_t k = 0; k < (add ? 2u : 1u); k++) {
@@ -34,9 +34,9 @@ static ir_val start_of(const ir_fn *fn, const ir_loop *loop, ir_val index) {
   return 0;
 }
 
-reach reach_of(const ir_fn *fn, const ir_loop *loop, uint32_t axis) {
+loop_ends loop_ends_of(const ir_fn *fn, const ir_loop *loop, uint32_t axis) {
   const ir_val index = loop->index[axis];
-  reach r = {.start = start_of(fn, loop, index), .extent = IR_SIZE_NONE};
+  loop_ends r = {.start = start_of(fn, loop, index), .extent = IR_SIZE_NONE};
   size_table *s = fn->module->sizes;
   for (const ir_op *op = loop->body.first; op; op = op->next) {
     ir_size offset, n = op->code == IR_BOUND_OP ? ir_size_of(fn, op->args[1]) : IR_SIZE_NONE;
