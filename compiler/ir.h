@@ -17,7 +17,7 @@
 #include "lang/arena.h"
 #include "lang/source.h"
 
-enum { IR_MAX_RANK = 6, IR_MAX_DEPTH = 64 };
+enum { IR_MAX_RANK = 6, IR_MAX_DEPTH = 256 };
 
 /* ---- types */
 
@@ -254,6 +254,7 @@ struct ir_module {
   uint32_t nremarks, cap_remarks;
   uint32_t nmemos; /* tables numbered so far */
   const char *fault; /* the first broken rule that a check between steps found, a bug of the step it names; else NULL */
+  bool deep;         /* that rule is IR_MAX_DEPTH, which a program can break as well */
 };
 
 ir_module *ir_module_new(arena *mem);

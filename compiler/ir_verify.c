@@ -492,6 +492,7 @@ static void check_op(verifier *v, const ir_op *op, int depth) {
 static void check_block(verifier *v, const ir_block *block, const ir_op *owner, int depth) {
   if (depth > IR_MAX_DEPTH) {
     v->op = NULL;
+    v->fn->module->deep = true;
     fail(v, "blocks nested too deep");
   }
   require(v, block->owner == owner, "a block that does not know its operation");

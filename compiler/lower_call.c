@@ -51,6 +51,7 @@ static ir_val body_value(lower *l, const ast_decl *d, ir_elem elem) {
 /* Functions are first order and not recursive, so a call is the body with the parameters bound to values. */
 lower_fn_scope lower_fn_begin(lower *l, const ast_decl *d, const ir_val *args, const ir_size *sizes) {
   const lower_fn_scope was = {l->sizes, l->nbind};
+  l->calls++;
   memset(&l->sizes, 0, sizeof l->sizes);
   for (size_t k = 0; k < d->params.n; k++) {
     symbol *f = d->params.items[k].name.sym;
@@ -67,6 +68,7 @@ lower_fn_scope lower_fn_begin(lower *l, const ast_decl *d, const ir_val *args, c
 void lower_fn_end(lower *l, const lower_fn_scope *was) {
   l->nbind = was->binds;
   l->sizes = was->sizes;
+  l->calls--;
 }
 
 ir_val lower_fn_call(lower *l, const ast_decl *d, ir_elem elem, const ir_val *args, const ir_size *sizes) {
@@ -79,7 +81,11 @@ ir_val lower_fn_call(lower *l, const ast_decl *d, ir_elem elem, const ir_val *ar
 
 /* A function that calls another twice has twice its operations, so twenty such, each calling the one before, have a million times those of the first. */
 static bool is_too_long(lower *l, span at) {
-  enum { MOST = 1 << 21 };
+  enum { MOST = 1 << 21, MOST_CALLS = 256 };
+  if (l->calls >= MOST_CALLS) {
+    if (!l->refused) diag_add(l->p->diags, DIAG_ERROR, "E0904", at, "functions call each other more than %d deep", MOST_CALLS);
+    return l->refused = true;
+  }
   if (l->fn->nvals <= MOST) return false;
   if (!l->refused) {
     diag *d = diag_add(l->p->diags, DIAG_ERROR, "E0903", at, "this program has more than %d operations", MOST);

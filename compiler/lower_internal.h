@@ -94,6 +94,7 @@ typedef struct lower {
   memo *memo;
   size_t nmemo, cap_memo;
   size_frame sizes;
+  size_t calls;       /* of functions, around what is being lowered */
 
   /* In sample(): where draws come from. */
   ir_val key, index;

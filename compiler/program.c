@@ -213,6 +213,12 @@ bool program_verify(program *p) {
   for (uint32_t k = 0; k < m->nfns && !m->fault; k++)
     if (m->fn[k] != p->ir) ir_verify_after(m->fn[k], "derived and optimised");
   if (!m->fault) return true;
+  if (m->deep) {
+    diag *deep = diag_add(&p->diags, DIAG_ERROR, "E0904", p->model->decl->name.at, "loops and conditions of %s `%s` stand in each other more than %d deep", ast_decl_noun(p->model->decl->kind), p->model->decl->name.name, IR_MAX_DEPTH);
+    diag_note(&p->diags, deep, "each `else if` stands in the one before it, and functions are written out where they are called");
+    diag_help(&p->diags, deep, "look a value up instead of asking for each case: `[a, b, c][k]`, or an array of data");
+    return false;
+  }
   diag *d = diag_add(&p->diags, DIAG_ERROR, "E0999", p->model->decl->name.at, "AIM has made a wrong program of %s `%s`", ast_decl_noun(p->model->decl->kind), p->model->decl->name.name);
   diag_note(&p->diags, d, "%s", m->fault);
   p->broken = true;
