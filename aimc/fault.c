@@ -1,8 +1,8 @@
 /* fault.c: the last word of a process that a fault stops, here or in a library: what it can come from and what to do about it, where a shell would only
  * say "Segmentation fault".
  *
- * The handler calls nothing but write and _exit; in the main thread, which checks and lowers programs, on a stack of its own, since the fault may be that the other one is full.  A sanitizer tells
- * more than this, and is left to it. */
+ * The handler calls nothing but write and _exit; in the main thread, which checks and lowers programs, on a stack of its own, since the fault may be that the other one is full.  Threads of a run
+ * call nothing that recurses with its input, and have room for the rest (main.c).  A sanitizer tells more than this, and is left to it. */
 #include "aimc/aimc.h"
 
 #include <signal.h>

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -122,8 +123,18 @@ static int dispatch(const args *a) {
   return status;
 }
 
+/* Threads of a run have stacks of this size too. */
+static bool stack_suffices(void) {
+  enum { LEAST = 1024 };
+  struct rlimit r;
+  if (getrlimit(RLIMIT_STACK, &r) < 0 || r.rlim_cur == RLIM_INFINITY || r.rlim_cur >= (rlim_t)LEAST << 10) return true;
+  fprintf(stderr, "aimc: a stack of %llu KiB is too small: `ulimit -s 8192` gives the usual one, %d are the least\n", (unsigned long long)r.rlim_cur >> 10, LEAST);
+  return false;
+}
+
 int main(int argc, char **argv) {
   static args a;
+  if (!stack_suffices()) return EXIT_HOST;
   tell_faults();
   int status = args_parse(&a, argc, argv);
   if (status < 0) status = dispatch(&a);
