@@ -66,7 +66,7 @@ int cmd_doctor(const args *a, aim_vm *vm) {
   look_for("zlib", "libz.so.1", "compressed .npz files are not read (Debian: zlib1g)");
   netcdf n;
   if (netcdf_open(&n)) say("netCDF", NULL, NULL);
-  else say("netCDF", "NetCDF is neither read nor written; ", netcdf_advice);
+  else say("netCDF", "NetCDF is neither read nor written; ", n.help ? n.help : n.why);
   look_for("cuda", "libcuda.so.1", "no NVIDIA driver; nothing in this version needs it");
   look_for("hip", "libamdhip64.so", "no AMD driver; nothing in this version needs it");
   return try_model(vm);

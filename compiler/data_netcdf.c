@@ -267,7 +267,7 @@ static int netcdf_body(void *ctx) {
   const data_input *in = job->in;
   arena *a = in->ds->a;
   job->scratch.oom = a->oom;
-  if (!netcdf_open(&job->lib)) return wrong(job, "", "E0748", netcdf_advice, "there is no netCDF library on this machine, which reads such files");
+  if (!netcdf_open(&job->lib)) return data_fail(in->ds, "E0748", in->file, "", job->lib.help, "cannot be read: %s", job->lib.why);
   /* The library takes some paths for addresses in a network: none begins with a point or a slash. */
   int status = in->fd < 0 ? job->lib.open_mem("data.nc", NETCDF_NOWRITE, (size_t)in->size, (void *)in->bytes, &job->root)
                           : job->lib.open(in->file[0] == '/' ? in->file : arena_printf(a, "./%s", in->file), NETCDF_NOWRITE, &job->root);

@@ -10,7 +10,7 @@
 
 enum { NETCDF_BYTE = 1, NETCDF_CHAR, NETCDF_SHORT, NETCDF_INT, NETCDF_FLOAT, NETCDF_DOUBLE, NETCDF_UBYTE, NETCDF_USHORT, NETCDF_UINT, NETCDF_INT64, NETCDF_UINT64, NETCDF_STRING };
 enum { NETCDF_GLOBAL = -1, NETCDF_NOWRITE = 0, NETCDF_CLOBBER = 0, NETCDF_NETCDF4 = 0x1000, NETCDF_MAX_NAME = 256, NETCDF_MAX_DIMS = 1024 };
-enum { NETCDF_E_NAME_IN_USE = -42, NETCDF_E_RANGE = -60, NETCDF_E_NO_MEMORY = -61 };
+enum { NETCDF_E_NAME_IN_USE = -42, NETCDF_E_RANGE = -60, NETCDF_E_NO_MEMORY = -61, NETCDF_E_HDF = -101 };
 
 /* The attribute of a variable of ours whose name NetCDF does not take: that name. */
 #define NETCDF_NAME_ATTRIBUTE "aim_name"
@@ -49,14 +49,14 @@ enum { NETCDF_E_NAME_IN_USE = -42, NETCDF_E_RANGE = -60, NETCDF_E_NO_MEMORY = -6
 
 typedef struct netcdf {
   void *handle;
+  char why[256];    /* it could not be opened, since ... */
+  const char *help; /* ... and how to get it; NULL: it is there */
 #define X(result, name, arguments) result(*name) arguments;
   NETCDF_FUNCTIONS(X)
 #undef X
 } netcdf;
 
-/* False where there is none.  It stays loaded: HDF5 does not take to being unloaded. */
+/* False where there is none, or none that can be loaded.  It stays loaded: HDF5 does not take to being unloaded. */
 bool netcdf_open(netcdf *n /* OUT */);
-/* How to get it, for a message. */
-extern const char netcdf_advice[];
 
 #endif

@@ -16,13 +16,19 @@
 
 enum { BLOCK_BYTES = 1 << 22, MOST_LOGLIK = 1 << 30 };
 
+typedef struct dimension {
+  const char *name;
+  int id;
+  size_t n;
+  const char *const *text; /* [n] of its coordinates; NULL: they are 0, 1, ... */
+} dimension;
+
 /* One group. */
 typedef struct group {
   int id;
   const char *name;
-  char **dim;              /* [ndims] names; numbers in dim_id */
-  int *dim_id;
-  size_t ndims, cap_dims, cap_ids;
+  dimension *dim;          /* [ndims] */
+  size_t ndims, cap_dims;
   const char **variable;   /* [nvariables] names of its arrays: no dimension may have one of them */
   size_t nvariables;
 } group;
@@ -70,23 +76,29 @@ static const char *legal_name(writer *w, const char *name) {
 
 /* ---- dimensions, each with its coordinates */
 
-static bool known_dimension(const group *g, const char *name, int *id) {
+static const dimension *known_dimension(const group *g, const char *name) {
   for (size_t k = 0; k < g->ndims; k++)
-    if (strcmp(g->dim[k], name) == 0) {
-      *id = g->dim_id[k];
-      return true;
-    }
-  return false;
+    if (strcmp(g->dim[k].name, name) == 0) return &g->dim[k];
+  return NULL;
 }
 
-static bool new_dimension(writer *w, group *g, const char *name, size_t n, const char *const *text, int *id) {
+static bool is_variable(const group *g, const char *name) {
+  bool found = false;
+  for (size_t k = 0; k < g->nvariables; k++) found = found || strcmp(g->variable[k], name) == 0;
+  return found;
+}
+
+/* The dimension of that name and these coordinates, made if it is not there.  Names that differ only in what NetCDF does not take may meet: then the later one gets `_` at its end. */
+static bool find_dimension(writer *w, group *g, const char *name, size_t n, const char *const *text, int *id) {
   int variable;
+  for (const dimension *d; (d = known_dimension(g, name)); name = arena_printf(&w->mem, "%s_", name)) {
+    *id = d->id;
+    if (d->n == n && d->text == text) return true;
+  }
   if (!ok(w, w->lib.def_dim(g->id, name, n, id)) || !ok(w, w->lib.def_var(g->id, name, text ? NETCDF_STRING : NETCDF_INT64, 1, id, &variable))) return false;
   size_t start = 0;
-  char *own = arena_strndup(&w->mem, name, strlen(name));
-  ARENA_PUSH(&w->mem, g->dim_id, g->ndims, g->cap_ids, *id);
-  g->ndims--;
-  ARENA_PUSH(&w->mem, g->dim, g->ndims, g->cap_dims, own);
+  const dimension made = {arena_strndup(&w->mem, name, strlen(name)), *id, n, text};
+  ARENA_PUSH(&w->mem, g->dim, g->ndims, g->cap_dims, made);
   if (text) return ok(w, w->lib.put_vara_string(g->id, variable, &start, &n, (const char **)text));
   long long *number = ARENA_ARRAY(&w->mem, long long, n);
   for (size_t k = 0; k < n; k++) number[k] = (long long)k;
@@ -108,19 +120,19 @@ static bool dimensions(writer *w, group *g, const char *name, bool drawn, ir_typ
   int at = 0;
   static const char *const own[] = {"chain", "draw"};
   for (int k = 0; k < 2 && drawn; k++, at++)
-    if (!known_dimension(g, own[k], &id[at]) && !new_dimension(w, g, own[k], k ? w->draws : w->chains, NULL, &id[at])) return false;
+    if (!find_dimension(w, g, own[k], k ? w->draws : w->chains, NULL, &id[at])) return false;
   for (uint32_t k = 0; k < type.rank; k++, at++) {
     const program_levels *l = levels_of(p, type.dim[k]);
     if (l && l->n != (size_t)extent[k]) l = NULL;
-    bool taken = false;
-    for (size_t i = 0; l && i < g->nvariables; i++) taken |= strcmp(g->variable[i], l->name) == 0;
-    const char *dim = !l ? arena_printf(&w->mem, "%s_dim_%u", name, k) : arena_printf(&w->mem, taken ? "%s_level" : "%s", l->name);
+    const char *dim = !l ? arena_printf(&w->mem, "%s_dim_%u", name, k) : arena_printf(&w->mem, is_variable(g, l->name) ? "%s_level" : "%s", l->name);
     dim = legal_name(w, dim);
+    while (is_variable(g, dim)) dim = arena_printf(&w->mem, "%s_", dim);
     /* An array with twice the same levels, a matrix between groups, has two dimensions. */
+    const dimension *known = known_dimension(g, dim);
     bool again = false;
-    for (int i = 0; known_dimension(g, dim, &id[at]) && i < at; i++) again |= id[i] == id[at];
+    for (int i = 0; known && i < at; i++) again |= id[i] == known->id;
     if (again) dim = arena_printf(&w->mem, "%s_%u", dim, k);
-    if (!known_dimension(g, dim, &id[at]) && !new_dimension(w, g, dim, (size_t)extent[k], l ? l->text : NULL, &id[at])) return false;
+    if (!find_dimension(w, g, dim, (size_t)extent[k], l ? l->text : NULL, &id[at])) return false;
   }
   return true;
 }
@@ -377,7 +389,7 @@ static aim_status write_file(writer *w, const char *path) {
   for (size_t c = 0; c < w->chains; c++)
     if (draws_count(t->run.store, (int)c) < w->draws) w->draws = draws_count(t->run.store, (int)c);
   if (w->draws == 0) return fail(w, path, "there is no draw that every chain has", NULL, ENODATA);
-  if (!netcdf_open(&w->lib)) return fail(w, path, "there is no netCDF library on this machine, which writes such files", netcdf_advice, ENOENT);
+  if (!netcdf_open(&w->lib)) return fail(w, path, w->lib.why, w->lib.help, ENOENT);
   /* The library takes some paths for addresses in a network: none begins with a point or a slash. */
   const char *other = arena_printf(&w->mem, "%s%s.partial", path[0] == '/' ? "" : "./", path);
   aim_status st = AIM_OK;
@@ -391,7 +403,8 @@ static aim_status write_file(writer *w, const char *path) {
   if (whole && e == 0) return AIM_OK;
   unlink(other);
   if (st != AIM_OK) return st;
-  return fail(w, path, w->status ? w->lib.strerror(w->status) : strerror_r(e, buffer, sizeof buffer), NULL, w->status ? EIO : e);
+  const char *help = w->status == NETCDF_E_HDF ? "the library does not say what is wrong: the disk may be full" : NULL;
+  return fail(w, path, w->status ? w->lib.strerror(w->status) : strerror_r(e, buffer, sizeof buffer), help, w->status ? EIO : e);
 }
 
 aim_status aim_write_netcdf(aim_task *t, const char *path) {
