@@ -2,9 +2,11 @@
 #include "aimc/aimc.h"
 
 #include "aimc/report.h"
+#include "compiler/netcdf.h"
 #include "vm/api.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -197,6 +199,13 @@ static int write_report(const args *a, const aim_program *p, aim_task *t) {
   return EXIT_HOST;
 }
 
+/* Those of --output and --report. */
+static int write_files(const args *a, const aim_program *p, aim_task *t) {
+  const aim_status st = a->object && aim_draw_count(t, 0) ? aim_write_netcdf(t, a->object) : AIM_OK;
+  if (st != AIM_OK) return report_task(a, t, st);
+  return a->report ? write_report(a, p, t) : EXIT_FINE;
+}
+
 static int run_task(const args *a, const aim_program *p, aim_task *t, size_t unknowns, const char *out) {
   int status = prepare_task(a, t);
   if (status) return status;
@@ -223,15 +232,15 @@ static int run_task(const args *a, const aim_program *p, aim_task *t, size_t unk
   if (b.drawn) fputs("\r\x1b[K", stderr);
   status = report_task(a, t, st);
   if (status) return status;
-  if (st == AIM_STOPPED && aim_draw_count(t, 0) == 0) status = EXIT_FINE;
-  else status = print_result(a, t, unknowns, seconds);
-  if (status == EXIT_FINE && a->object && aim_draw_count(t, 0)) {
-    aim_status written = aim_write_netcdf(t, a->object);
-    if (written != AIM_OK) status = report_task(a, t, written);
+  const bool none = st == AIM_STOPPED && aim_draw_count(t, 0) == 0;
+  if (!none) {
+    /* The table comes last: whoever reads it through a pipe may close that, which ends the process. */
+    const int written = write_files(a, p, t);
+    status = print_result(a, t, unknowns, seconds);
+    if (status == EXIT_FINE) status = written;
   }
-  if (status == EXIT_FINE && a->report) status = write_report(a, p, t);
   if (st == AIM_STOPPED && caught) {
-    fprintf(stderr, "aimc: stopped by %s%s%s\n", caught == SIGINT ? "SIGINT" : "SIGTERM", out ? "; complete draws are in " : "", out ? out : "");
+    fprintf(stderr, "aimc: stopped by %s%s%s\n", caught == SIGINT ? "SIGINT" : "SIGTERM", none ? " before the first draw" : out ? "; complete draws are in " : "", !none && out ? out : "");
     return 128 + caught;
   }
   return status;
@@ -257,22 +266,30 @@ static bool output_fits(const args *a, size_t picked) {
   return false;
 }
 
-/* Hours of sampling are not to end at a folder that is not there. */
+/* Hours of sampling are not to end at a folder that is not there, or without the library that writes. */
 static bool folder_takes(const char *option, const char *path) {
   const char *slash = path ? strrchr(path, '/') : NULL;
   if (!path) return true;
   char *folder = slash == path ? strdup("/") : slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
   struct stat st;
-  int error = !folder ? ENOMEM : access(folder, W_OK) < 0 ? errno : stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : 0;
+  const bool fits = strlen(slash ? slash + 1 : path) + strlen(".partial") <= NAME_MAX; /* the name until it is whole */
+  int error = !folder ? ENOMEM : access(folder, W_OK) < 0 ? errno : !fits ? ENAMETOOLONG : stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : 0;
   free(folder);
   if (error) fprintf(stderr, "aimc: %s %s cannot be written: %s\n", option, path, strerror(error));
   return error == 0;
 }
 
+static bool library_writes(const char *path) {
+  netcdf n;
+  if (!path || netcdf_open(&n)) return true;
+  fprintf(stderr, "aimc: --output %s cannot be written: %s%s%s\n", path, n.why, n.help ? "; " : "", n.help ? n.help : "");
+  return false;
+}
+
 static int run_statement(const args *a, aim_program *p, size_t k, size_t picked, void *user) {
   (void)user;
   if (!output_fits(a, picked)) return EXIT_WRONG;
-  if (!folder_takes("--output", a->object) || !folder_takes("--report", a->report)) return EXIT_HOST;
+  if (!folder_takes("--output", a->object) || !folder_takes("--report", a->report) || !library_writes(a->object)) return EXIT_HOST;
   if (a->resume && !a->out) {
     fputs("aimc: --resume goes on with the run in the directory of --out, and there is no --out\n", stderr);
     return EXIT_WRONG;
