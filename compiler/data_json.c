@@ -248,6 +248,7 @@ static int json_body(void *ctx) {
   json_error_t e;
   job->root = json_loadb(job->bytes + job->bom, job->n - job->bom, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
   if (!job->root) return syntax_error(job, &e);
+  if (job->n && memchr(job->bytes, '\0', job->n)) return data_fail(ds, "E0763", job->file, "", NULL, "there is a NUL byte, so this is not text"); /* jansson takes one for the end of a number */
   if (!json_is_object(job->root))
     return data_fail(ds, "E0755", job->file, "", "write {\"name\": value, ...}", "the file holds %s at the top, and an object of names is expected",
                      type_phrase(job->root));

@@ -126,6 +126,35 @@ test_functions_that_double() {
     says err E0903
   done
 }
+test_small_stack() {
+  small() { (ulimit -s 100 && exec "$aimc" "$@"); }
+  small version >/dev/null 2>err
+  [ -s err ] || { skip "a stack of that size cannot be asked for"; return; }
+  expect 2 small check m.aim
+  says err 'ulimit -s'
+}
+# Each `else if` is a block in the one before it.
+test_chains_of_conditions() {
+  for n in 200 300; do
+    {
+      printf 'model m(y: real) {\n  a ~ Normal(0, 1)\n  let t = '
+      for i in $(seq $n); do printf 'if a > %d { %d.0 } else ' $i $i; done
+      printf '{ a }\n  y ~ Normal(t, 1)\n}\ninfer m on y = 1 with nuts(draws = 10, warmup = 10, chains = 1)\n'
+    } > m$n.aim
+  done
+  expect 0 "$aimc" run m200.aim
+  expect 1 "$aimc" run m300.aim
+  says err E0904
+  {
+    printf 'fn f0(x: real): real = exp(x)\n'
+    for i in $(seq 300); do printf 'fn f%d(x: real): real = f%d(x) + 1\n' $i $((i - 1)); done
+    printf 'model m(y: real) { a ~ Normal(0, 1); y ~ Normal(f%d(a), 1) }\ninfer m on y = 1 with nuts(draws = 10, warmup = 10, chains = 1)\n' 300
+  } > f300.aim
+  sed 's/f300(a)/f200(a)/' f300.aim > f200.aim
+  expect 0 "$aimc" run f200.aim
+  expect 1 "$aimc" run f300.aim
+  says err E0904
+}
 test_messages_as_json() {
   printf 'model m(y: real[N]) {\n  mu ~ Normal(0, 5)\n  y ~ Normal(mv, 1)\n}\n' > m.aim
   expect 1 "$aimc" check --json m.aim
