@@ -90,7 +90,8 @@ static const char *plural(uint64_t n) {
 }
 
 static void advise_divergent(const diagnose_run *r, double total, strbuf *b) {
-  strbuf_printf(b, "%llu of %.0f transitions diverged (%.2g %%)", (unsigned long long)r->n_divergent, total, 100.0 * (double)r->n_divergent / total);
+  const double percent = 100.0 * (double)r->n_divergent / total;
+  strbuf_printf(b, percent < 10 ? "%llu of %.0f transitions diverged (%.2g %%)" : "%llu of %.0f transitions diverged (%.0f %%)", (unsigned long long)r->n_divergent, total, percent);
   if (2 * r->n_invalid >= r->n_divergent) {
     strbuf_puts(b, ", where they met the impossible points above: the draws may miss what lies near.  See to those first.\n");
     return;

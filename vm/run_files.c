@@ -51,16 +51,28 @@ static char *checkpoint_path(aim_task *t, int64_t chain) {
   return arena_printf(&t->mem, "%s/%s-%lld.checkpoint", t->output, t->plan.name, (long long)chain + 1);
 }
 
-/* Names of the data files of the statement and of the host, for headers. */
-static const char *data_name(const aim_task *t) {
+typedef struct names {
+  const char **name; /* [n] */
+  size_t n, cap;
+} names;
+
+static void add_name(aim_task *t, names *x, const char *name) {
+  for (size_t k = 0; k < x->n; k++)
+    if (strcmp(x->name[k], name) == 0) return;
+  ARENA_PUSH(&t->mem, x->name, x->n, x->cap, name);
+}
+
+/* The data files of the host and of the statement. */
+static names data_names(aim_task *t) {
+  names x = {0};
   for (size_t k = 0; k < t->data.n; k++)
-    if (t->data.arrays[k]->origin.file) return t->data.arrays[k]->origin.file;
+    if (t->data.arrays[k]->origin.file) add_name(t, &x, t->data.arrays[k]->origin.file);
   const ast_decl *run = t->plan.run;
   for (size_t k = 0; run && k < run->run->on.n; k++) {
     const ast_arg *a = &run->run->on.items[k];
-    if (!a->name.name && a->value->kind == EXPR_STRING) return a->value->string.bytes;
+    if (!a->name.name && a->value->kind == EXPR_STRING) add_name(t, &x, a->value->string.bytes);
   }
-  return "";
+  return x;
 }
 
 /* The number of the chain if `file` is `name`-NUMBER.csv; else 0, and *other says whether it has that form under another name. */
@@ -171,7 +183,8 @@ static run_status open_chain(aim_task *t, int64_t c) {
   int e;
   if (x->from) e = csv_reopen(&x->csv, &t->vm->alloc, path, r->store, x->from->offset);
   else {
-    csv_info info = {.model = t->plan.model->decl->name.name, .method = method_name(r->o.method), .version = AIM_VERSION, .data = data_name(t), .seed = r->o.seed, .biased = plan_is_biased(&t->plan),
+    const names data = data_names(t); /* of which the format knows one */
+    csv_info info = {.model = t->plan.model->decl->name.name, .method = method_name(r->o.method), .version = AIM_VERSION, .data = data.n ? data.name[0] : "", .seed = r->o.seed, .biased = plan_is_biased(&t->plan),
                      .chain = (int)c + 1, .warmup = r->o.warmup, .samples = r->o.draws * r->o.thin, .thin = r->o.thin,
                      .delta = r->o.target_accept, .max_depth = (int)r->o.max_depth, .metric = plan_metric_name(r->o.metric), .stepsize = r->o.step_size};
     /* A checkpoint is never older than the draws beside it. */
@@ -253,7 +266,7 @@ static void put_trace(strbuf *b, const anneal_result *a) {
 run_status run_files_end(aim_task *t, double seconds) {
   run *r = &t->run;
   api_rows(t);
-  const char *data = data_name(t);
+  const names data = data_names(t);
   const exec_engine *engine = t->model.engine;
   exec_account account = {0};
   if (engine->account) engine->account(t->model.loaded, &account);
@@ -261,7 +274,7 @@ run_status run_files_end(aim_task *t, double seconds) {
   const bool keeps = engine->memo && engine->memo(t->model.loaded, &memo);
   run_info info = {.memo = keeps ? &memo : NULL, .account = engine->account ? &account : NULL,
                    .name = t->plan.name, .started = t->started, .model = t->plan.model->decl->name.name, .file = t->of->name, .method = method_name(t->plan.method),
-                   .version = AIM_VERSION, .build = !engine->account ? engine->name : account.compiled ? "machine code" : "interpreter", .data = &data, .n_data = *data ? 1 : 0, .seed = r->o.seed,
+                   .version = AIM_VERSION, .build = !engine->account ? engine->name : account.compiled ? "machine code" : "interpreter", .data = data.name, .n_data = data.n, .seed = r->o.seed,
                    .warmup = r->o.warmup, .draws = r->o.draws, .thin = r->o.thin, .steps = r->o.steps, .draws_bytes = draws_bytes(r->store), .target_accept = r->o.target_accept,
                    .max_depth = (int)r->o.max_depth, .metric = plan_metric_name(r->o.metric), .chain = chains_of(t), .n_chains = (size_t)r->o.chains, .total_seconds = seconds,
                    .interrupted = r->status == RUN_STOPPED, .biased = plan_is_biased(&t->plan), .weighted = r->o.method == PLAN_IMPORTANCE || r->o.method == PLAN_AIS, .evidence = r->has_evidence,
