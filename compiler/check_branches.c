@@ -40,7 +40,7 @@ static bool same_target(const branches *b, const ast_target *x, const ast_target
 }
 
 bool same_family(const ast_expr *x, const ast_expr *y) {
-  if (x->kind != EXPR_CALL || y->kind != EXPR_CALL || x->call.of || y->call.of || x->call.fn.name != y->call.fn.name || x->call.args.n != y->call.args.n) return false;
+  if (x->kind != EXPR_CALL || y->kind != EXPR_CALL || x->call.of || y->call.of || x->call.fn.name != y->call.fn.name || x->call.fn.library != y->call.fn.library || x->call.args.n != y->call.args.n) return false;
   for (size_t i = 0; i < x->call.args.n; i++)
     if (x->call.args.items[i].name.name != y->call.args.items[i].name.name) return false;
   return true;
@@ -49,7 +49,7 @@ bool same_family(const ast_expr *x, const ast_expr *y) {
 static bool is_dist(const branches *b, const ast_expr *e) {
   if (e->kind == EXPR_ARRAY) return e->array.elems.n && is_dist(b, e->array.elems.items[0]);
   if (e->kind != EXPR_CALL || e->call.of || !e->call.fn.name[0]) return false;
-  const symbol *s = ptr_map_get(&b->st->user, e->call.fn.name);
+  const symbol *s = e->call.fn.library ? NULL : ptr_map_get(&b->st->user, e->call.fn.name);
   if (!s) s = library_find(b->st, e->call.fn.name);
   return s && s->kind == SYM_DIST;
 }

@@ -128,7 +128,7 @@ const ty_info *check_reduce(ctx *c, ast_expr *e) {
   iter_leave(c, n);
   scope_leave(c, mark);
   if (!name[0]) return check_error(c, e);
-  symbol *s = callable_find(c, name);
+  symbol *s = callee_find(c, &e->reduce.fn);
   if (!s) {
     unknown_callable(c, name, e->reduce.fn.at, "a function");
     return check_error(c, e);

@@ -318,7 +318,7 @@ const ty_info *check_call_expr(ctx *c, ast_expr *e) {
     }
     return check_error(c, e);
   }
-  symbol *s = callable_find(c, name);
+  symbol *s = callee_find(c, &e->call.fn);
   if (!s) {
     bool later = false;
     for (size_t i = 0; i < sizeof future / sizeof future[0]; i++) later |= strcmp(future[i], name) == 0;

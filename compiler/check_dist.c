@@ -208,7 +208,7 @@ bool check_drawn(ctx *c, ast_expr *e, drawn *out) {
   }
   /* What a special was made of is not looked for by name. */
   bool made = e->kind == EXPR_CALL && e->call.fn.sym && e->call.fn.sym->kind == SYM_DIST;
-  symbol *first = made ? e->call.fn.sym : e->kind == EXPR_CALL && e->call.fn.name[0] && !e->call.of ? callable_find(c, e->call.fn.name) : NULL;
+  symbol *first = made ? e->call.fn.sym : e->kind == EXPR_CALL && e->call.fn.name[0] && !e->call.of ? callee_find(c, &e->call.fn) : NULL;
   if (e->kind != EXPR_CALL || !first || first->kind != SYM_DIST) {
     if (e->kind == EXPR_CALL && first && first->kind == SYM_MODEL) {
       diag *d = cx_error(c, "E0612", e->at, "model `%s` is not a distribution that could stand here", first->name);

@@ -103,6 +103,7 @@ static place *place_of(over *o, const char *name) {
 static ast_expr *applied(over *o, ast_copier *k, const component *f, const ast_exprs *subs, span at) {
   ast_expr *call = ast_new_call(o->c->a, f->dist->name, at);
   call->call.fn.sym = f->dist;
+  call->call.fn.library = sym_of(f->dist)->library;
   for (size_t i = 0; i < f->sig->n; i++) {
     ast_expr *x = ast_new_name(o->c->a, prefixed(o, f, f->sig->params[i]->name), at);
     if (subs && f->varies[i]) {
@@ -457,7 +458,7 @@ static symbol *special_of(ctx *c, symbol *scheme, place *places, size_t n, span 
 
 bool expr_draws(ctx *c, const ast_expr *e) {
   if (e->kind != EXPR_CALL || e->call.of || !e->call.fn.name[0]) return false;
-  const symbol *s = e->call.fn.sym ? e->call.fn.sym : callable_find(c, e->call.fn.name);
+  const symbol *s = e->call.fn.sym ? e->call.fn.sym : callee_find(c, &e->call.fn);
   if (s && s->kind == SYM_MODEL) return true; /* to be reported */
   char initial = e->call.fn.name[0];
   return s ? s->kind == SYM_DIST : initial >= 'A' && initial <= 'Z'; /* an unknown one is reported as what it was meant to be */

@@ -48,12 +48,15 @@ typedef struct row_scope {
   const ast_range *over; /* the nearest `d in 1..D` around it, also where conditions or a filter stand between */
   unsigned shields;     /* conditions and local names around the expression: nothing goes before the statement then */
   unsigned fn, depth;   /* of the function whose body is copied; how many are around it */
+  bool library;         /* that function is the library's, and so is what it calls */
   const ast_expr *skip;
 } row_scope;
 
 /* check_row_trees.c: the name that e is, or NULL. */
 const char *ragged_name(const ast_expr *e);
 bool ragged_is_one(const ast_expr *e);
+/* What a call is of, or NULL; whether it is the program's own. */
+const symbol *ragged_callee(const ragged *g, const ast_expr *e, bool *own /* OUT */);
 /* A call, with at least so many arguments, of what the language itself has of this name. */
 bool ragged_is_call(const ragged *g, const ast_expr *e, const char *fn, size_t least);
 /* A name that nothing else has. */
@@ -99,7 +102,7 @@ bool ragged_sized(const ast_expr *range);
 ast_expr *ragged_length(ragged *g, const ast_expr *row);
 ast_expr *ragged_part(ragged *g, const ast_expr *row, const ast_expr *sub);
 /* sum(x) and its like. */
-bool ragged_reduces(const ast_expr *e);
+bool ragged_reduces(const ragged *g, const ast_expr *e);
 /* Whether a name stands for a row, or is data. */
 bool ragged_knows(const row_scope *s, const char *name);
 void ragged_bind(row_scope *s, const char *name, const ast_expr *value);

@@ -127,7 +127,7 @@ static ast_expr *put_index(ast_copier *c, const ast_expr *e) {
 static ast_expr *sum_over(ragged *g, const char *index, const ast_expr *n, ast_expr *body) {
   ast_expr *e = ast_new_expr(g->a, EXPR_REDUCE, body->at);
   ast_range r = {.var = {.name = index, .at = body->at}, .lo = ast_new_int(g->a, 1, body->at), .hi = ragged_copy(g, n), .at = body->at};
-  e->reduce.fn = (ast_name){.name = intern(g->p->names, "sum"), .at = body->at};
+  e->reduce.fn = (ast_name){.name = intern(g->p->names, "sum"), .at = body->at, .library = true};
   e->reduce.body = body;
   e->reduce.iter.at = body->at;
   ARENA_PUSH(g->a, e->reduce.iter.items, e->reduce.iter.n, e->reduce.iter.cap, r);

@@ -108,8 +108,8 @@ static ast_expr *refused(slices *s, const ast_expr *e) {
 }
 
 /* A value with an axis of changing length that a comprehension or a call builds. */
-static bool is_built(const ast_expr *e) {
-  return e->kind == EXPR_COMPREHENSION || (e->kind == EXPR_CALL && !e->call.of && (strcmp(e->call.fn.name, "rep") == 0 || strcmp(e->call.fn.name, "diag") == 0)) || (e->kind == EXPR_BINARY && e->binary.op == OP_MATMUL);
+static bool is_built(const ragged *g, const ast_expr *e) {
+  return e->kind == EXPR_COMPREHENSION || ragged_is_call(g, e, "rep", 2) || ragged_is_call(g, e, "diag", 1) || (e->kind == EXPR_BINARY && e->binary.op == OP_MATMUL);
 }
 
 static bool is_as_long(slices *s, const ast_expr *n) {
@@ -139,7 +139,7 @@ static ast_expr *write_slice(ast_copier *c, const ast_expr *e) {
     s->scope->skip = NULL;
     return NULL;
   }
-  if (is_built(e)) {
+  if (is_built(s->g, e)) {
     const ast_expr *n[2];
     const unsigned axes = ragged_axes(s->g, e, n);
     if (axes == 1 && s->rows && is_as_long(s, n[0])) return built_element(s, c, e);
@@ -152,7 +152,7 @@ static ast_expr *write_slice(ast_copier *c, const ast_expr *e) {
     s->scope->shields--;
     return x;
   }
-  const ast_expr *row = ragged_reduces(e) ? ragged_row_in(s->g, e->call.args.items[0].value, true) : NULL;
+  const ast_expr *row = ragged_reduces(s->g, e) ? ragged_row_in(s->g, e->call.args.items[0].value, true) : NULL;
   if (row) return once(s, write_sum(s, e, row), e->call.fn.name);
   const ragged_rows *r = e->kind == EXPR_INDEX ? ragged_rows_of(s->g, ragged_name(e->index.base)) : NULL;
   const ast_expr *range = ragged_open_range(s->g, r, &e->index.subs, e->at);

@@ -6,8 +6,19 @@
 const char *ragged_name(const ast_expr *e) { return e && e->kind == EXPR_NAME ? e->name.name : NULL; }
 bool ragged_is_one(const ast_expr *e) { return e && e->kind == EXPR_INT && e->integer.value == 1; }
 
+const symbol *ragged_callee(const ragged *g, const ast_expr *e, bool *own) {
+  check_state *st = g->p->state;
+  *own = false;
+  if (e->kind != EXPR_CALL || e->call.of || !e->call.fn.name[0]) return NULL;
+  const symbol *s = e->call.fn.library ? NULL : ptr_map_get(&st->user, e->call.fn.name);
+  *own = s;
+  if (!s) s = library_find(st, e->call.fn.name);
+  return s ? s : ptr_map_get(&st->builtins, e->call.fn.name);
+}
+
 bool ragged_is_call(const ragged *g, const ast_expr *e, const char *fn, size_t least) {
-  return e->kind == EXPR_CALL && !e->call.of && e->call.args.n >= least && strcmp(e->call.fn.name, fn) == 0 && !ptr_map_get(&g->p->state->user, e->call.fn.name);
+  bool own;
+  return e->kind == EXPR_CALL && e->call.args.n >= least && strcmp(e->call.fn.name, fn) == 0 && ragged_callee(g, e, &own) && !own;
 }
 
 const char *ragged_fresh(ragged *g, const char *word) { return intern(g->p->names, arena_printf(g->a, "%s.%u", word, ++g->locals)); }

@@ -80,19 +80,12 @@ static const bool of_elements[] = {
 #undef B
 };
 
-static const ast_decl *fn_of(const ragged *g, const ast_expr *e) {
-  check_state *st = g->p->state;
-  const char *name = e->call.of ? NULL : e->call.fn.name;
-  if (!name || !name[0]) return NULL;
-  const symbol *f = ptr_map_get(&st->user, name);
-  if (!f && !ptr_map_get(&st->builtins, name)) f = library_find(st, name);
-  return f && f->kind == SYM_FN ? f->decl : NULL;
-}
 
 bool ragged_is_elementwise(const ragged *g, const ast_expr *e) {
-  const symbol *b = e->call.of ? NULL : ptr_map_get(&g->p->state->builtins, e->call.fn.name);
-  if (b && (of_elements[b->builtin] || ((b->builtin == BUILTIN_MIN || b->builtin == BUILTIN_MAX) && e->call.args.n == 2))) return true;
-  const ast_decl *f = fn_of(g, e);
+  bool own;
+  const symbol *s = ragged_callee(g, e, &own);
+  if (s && s->kind == SYM_BUILTIN) return of_elements[s->builtin] || ((s->builtin == BUILTIN_MIN || s->builtin == BUILTIN_MAX) && e->call.args.n == 2);
+  const ast_decl *f = s && s->kind == SYM_FN ? s->decl : NULL;
   bool scalars = f && f->type && f->type->dims.n == 0 && f->type->args.n == 0;
   for (size_t i = 0; scalars && i < f->params.n; i++) scalars = !f->params.items[i].type || (f->params.items[i].type->dims.n == 0 && f->params.items[i].type->args.n == 0);
   return scalars;
@@ -398,10 +391,14 @@ static ast_expr *write_value(ast_copier *c, const ast_expr *e);
 static const char *write_name(ast_copier *c, const char *name) { return renamed(c->user, name); }
 
 /* The value of a call with rows among its arguments; NULL: it cannot be written out. */
-static ast_expr *written_out(row_scope *s, const ast_expr *call, const ast_decl *f) {
+static ast_expr *written_out(row_scope *s, const ast_expr *call) {
   ragged *g = s->g;
-  if (s->depth >= DEEPEST) return NULL;
+  bool own;
+  const symbol *sym = ragged_callee(g, call, &own);
+  const ast_decl *f = sym && sym->kind == SYM_FN ? sym->decl : NULL;
+  if (!f || s->depth >= DEEPEST) return NULL;
   body b = {.in = *s};
+  b.in.library = !own;
   b.in.names = NULL;
   b.in.fn = ++g->locals;
   b.in.depth++;
@@ -422,10 +419,10 @@ static ast_expr *written_out(row_scope *s, const ast_expr *call, const ast_decl 
 
 /* ---- expressions */
 
-bool ragged_reduces(const ast_expr *e) {
+bool ragged_reduces(const ragged *g, const ast_expr *e) {
   static const char *const names[] = {"sum", "mean", "max", "min", "prod", "all", "any"};
-  for (size_t i = 0; e->kind == EXPR_CALL && !e->call.of && e->call.args.n == 1 && i < sizeof names / sizeof *names; i++)
-    if (strcmp(e->call.fn.name, names[i]) == 0) return true;
+  for (size_t i = 0; e->kind == EXPR_CALL && e->call.args.n == 1 && i < sizeof names / sizeof *names; i++)
+    if (ragged_is_call(g, e, names[i], 1)) return true;
   return false;
 }
 
@@ -447,6 +444,7 @@ static ast_expr *write_call(row_scope *s, ast_copier *c, const ast_expr *e) {
   ast_expr *x = ARENA_NEW(g->a, ast_expr);
   *x = *e;
   x->call.fn.sym = NULL;
+  x->call.fn.library |= s->library;
   x->call.args = ast_copy_args(c, &e->call.args);
   size_t rows = 0, all = 0;
   for (size_t i = 0; i < x->call.args.n; i++) {
@@ -454,18 +452,17 @@ static ast_expr *write_call(row_scope *s, ast_copier *c, const ast_expr *e) {
     const unsigned axes = ragged_axes(g, x->call.args.items[i].value, n);
     all += axes;
     rows += axes == 1;
-    if (i == 0 && axes && strcmp(x->call.fn.name, "size") == 0) return size_of(g, x, axes, n);
+    if (i == 0 && axes && ragged_is_call(g, x, "size", 1)) return size_of(g, x, axes, n);
   }
   if (all == 0 || ragged_is_elementwise(g, x)) return x;
-  if (ragged_reduces(x)) {
+  if (ragged_reduces(g, x)) {
     ast_expr *sum = ragged_row_in(g, x->call.args.items[0].value, false) ? NULL : ragged_reduce(g, x);
     return sum ? sum : x;
   }
   ast_expr *matrix = ragged_matrix_call(s, x);
   if (matrix) return matrix;
-  if (strcmp(x->call.fn.name, "dot") == 0 && x->call.args.n == 2 && rows == 2) return product(s, x->call.args.items[0].value, x->call.args.items[1].value, e->at);
-  const ast_decl *f = fn_of(g, x);
-  ast_expr *value = f ? written_out(s, x, f) : NULL;
+  if (ragged_is_call(g, x, "dot", 2) && x->call.args.n == 2 && rows == 2) return product(s, x->call.args.items[0].value, x->call.args.items[1].value, e->at);
+  ast_expr *value = written_out(s, x);
   return value ? value : x; /* refused later */
 }
 
@@ -561,6 +558,7 @@ static ast_expr *write_value(ast_copier *c, const ast_expr *e) {
     s->skip = e;
     ast_expr *x = ast_copy_expr(c, e);
     s->shields--;
+    if (x->kind == EXPR_REDUCE) x->reduce.fn.library |= s->library;
     return x;
   }
   default: return NULL;
@@ -568,9 +566,8 @@ static ast_expr *write_value(ast_copier *c, const ast_expr *e) {
 }
 
 bool ragged_draws_array(const ragged *g, const ast_expr *dist) {
-  const char *name = dist && dist->kind == EXPR_CALL && !dist->call.of ? dist->call.fn.name : NULL;
-  const symbol *d = name ? ptr_map_get(&g->p->state->user, name) : NULL;
-  if (!d && name) d = library_find(g->p->state, name);
+  bool own;
+  const symbol *d = dist ? ragged_callee(g, dist, &own) : NULL;
   return d && d->kind == SYM_DIST && d->decl->type && d->decl->type->dims.n + d->decl->type->args.n > 0;
 }
 

@@ -56,6 +56,12 @@ symbol *callable_find(const ctx *c, const char *name) {
   return s;
 }
 
+symbol *callee_find(const ctx *c, const ast_name *fn) {
+  if (!fn->library) return callable_find(c, fn->name);
+  symbol *s = library_find(c->st, fn->name);
+  return s ? s : ptr_map_get(&c->st->builtins, fn->name);
+}
+
 void value_hide(ctx *c, symbol *s) {
   undo_entry u = {s->name, ptr_map_put(&c->names, s->name, s)};
   ARENA_PUSH(c->a, c->undo, c->nundo, c->cap_undo, u);

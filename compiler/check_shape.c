@@ -172,7 +172,7 @@ ir_size size_of_expr(ctx *c, const ast_expr *e) {
          : op == OP_FLOORDIV ? size_div(t, a, b) : size_mod(t, a, b);
   }
   case EXPR_CALL: {
-    symbol *s = e->call.fn.sym ? e->call.fn.sym : callable_find(c, e->call.fn.name);
+    symbol *s = e->call.fn.sym ? e->call.fn.sym : callee_find(c, &e->call.fn);
     if (!s || s->kind != SYM_BUILTIN || s->builtin != BUILTIN_SIZE || e->call.args.n == 0 || e->call.args.n > 2) return IR_SIZE_NONE;
     const ty_info *x = ty_of(e->call.args.items[0].value);
     double k = 1;

@@ -330,7 +330,7 @@ static bool drawable(ctx *c, const ast_stmt *s, const drawn *d, bool ok) {
 /* The kind of number that a distribution of numbers draws. */
 static const ty_info *number_drawn(ctx *c, const ast_expr *dist) {
   if (dist && dist->kind == EXPR_ARRAY && dist->array.elems.n) return number_drawn(c, dist->array.elems.items[0]);
-  symbol *s = dist && dist->kind == EXPR_CALL && !dist->call.of ? callable_find(c, dist->call.fn.name) : NULL;
+  symbol *s = dist && dist->kind == EXPR_CALL && !dist->call.of ? callee_find(c, &dist->call.fn) : NULL;
   if (!s || s->kind != SYM_DIST) return NULL;
   if (is_scheme(s)) {
     const ty_info *found = NULL;

@@ -191,6 +191,7 @@ size_t scope_enter(ctx *c);
 void scope_leave(ctx *c, size_t mark);
 symbol *value_find(const ctx *c, const char *name);
 symbol *callable_find(const ctx *c, const char *name);
+symbol *callee_find(const ctx *c, const ast_name *fn); /* that, of the name in a call */
 /* Of the prelude, parsed and declared when it is first asked for; NULL when it has no such name (interned). */
 symbol *library_find(check_state *st, const char *name);
 /* The first schedule of that name, the file's own before the library's, which is loaded when it is first asked for; NULL if there is none. */

@@ -32,6 +32,7 @@ typedef struct ast_name {
   const char *name;
   span at;
   struct symbol *sym;
+  bool library; /* of a call that the compiler wrote: what the language has of this name, whatever the program calls so */
 } ast_name;
 
 typedef struct ast_exprs {

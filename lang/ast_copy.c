@@ -216,7 +216,7 @@ ast_expr *ast_new_int(arena *mem, int64_t value, span at) {
 
 ast_expr *ast_new_call(arena *mem, const char *fn, span at) {
   ast_expr *e = ast_new_expr(mem, EXPR_CALL, at);
-  e->call.fn = (ast_name){.name = fn, .at = at};
+  e->call.fn = (ast_name){.name = fn, .at = at, .library = true};
   return e;
 }
 

@@ -266,6 +266,23 @@ static void test_matrices(void **state) {
 #undef CORNER
 }
 
+/* What the compiler writes out is the library's, whatever the program itself has of these names. */
+static void test_own_names(void **state) {
+  (void)state;
+#define OWN "dist Normal(a: real, b: real) on real { logpdf(x) = -abs(x - a) * b }\ndist PaddedMultiNormal(n: int, mu: real[K], cov: cov(K)) on real[K] { logpdf(x) = -abs(x[1]) }\n" \
+  "dist switch(k: int, a: real) on real { logpdf(x) = 3 }\nfn variance(v: real[N]): real = v[1] * 5\nfn distances(v: real[N]): real = v[1]\n"
+#define MODEL "model m(w: real[d in 1..D, len[d]], x: real[d in 1..D, len[d]], v: real[d in 1..D, len[d]]) {\n s ~ HalfCauchy(1); mu: real[D] ~ Cauchy(0, 1)\n plate d in 1..D {\n" \
+  "  z[d, 1] ~ Cauchy(mu[d], 1)\n  for n in 2..len[d] { z[d, n] ~ Logistic(z[d, n - 1], s) }\n  w[d] ~ RandomWalk(mu[d], s)\n" \
+  "  v[d] ~ MultiNormal(rep(mu[d], len[d]), gp_exp_quad([abs(x[d, i] - x[d, j]) for i in 1..len[d], j in 1..len[d]], s, 1) + diag(rep(0.5, len[d])))\n  factor sd(z[d]) + log_sum_exp(z[d])\n } }"
+  agree((const char *const[]){OWN MODEL, MODEL}, "{\"w\": [[1, 2, 3], [2, 3], [3, 3.5, 1, 2]], \"x\": [[0.3, -1.2, 0.7], [0.1, 2.2], [0.4, 0.5, -0.6, 3]], \"v\": [[1, 2, 3], [2, 3], [3, 3.5, 1, 2]]}", 13);
+  static const char chosen[] = "model m(y: real[N], c: bool[N]) { s ~ HalfCauchy(1)\n plate i in 1..N { if c[i] { u[i] ~ Cauchy(0, s) } else { u[i] ~ Logistic(s, 1) }\n y[i] ~ Cauchy(u[i], 1) } }";
+  char own[2000];
+  snprintf(own, sizeof own, "%s%s", OWN, chosen);
+  agree((const char *const[]){own, chosen}, "{\"y\": [0.5, 1, -2], \"c\": [true, false, true]}", 4);
+#undef OWN
+#undef MODEL
+}
+
 static void count_if(void *user, ir_op *op) { *(int *)user += op->code == IR_IF_OP; }
 
 static void count_in_matrices(void *user, ir_op *op) {
@@ -343,6 +360,6 @@ static void test_shapes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_values), cmocka_unit_test(test_matrices), cmocka_unit_test(test_lanes), cmocka_unit_test(test_parts), cmocka_unit_test(test_row_parts), cmocka_unit_test(test_shapes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_values), cmocka_unit_test(test_matrices), cmocka_unit_test(test_own_names), cmocka_unit_test(test_lanes), cmocka_unit_test(test_parts), cmocka_unit_test(test_row_parts), cmocka_unit_test(test_shapes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
