@@ -38,7 +38,14 @@ static const char *why_not_given(const binder *b, const symbol *s, const char **
   const ty_info *on = check_drawn_on(site);
   *help = "give all of it, or nothing";
   if (s->type->rank == 0) return "it is the only one";
-  if (s->type->event_rank || on->event_rank) return "its elements depend on each other by its type";
+  const bool plain = s->type->kind == TY_REAL && s->type->support == IR_SUP_REAL && on->kind == TY_REAL && on->support == IR_SUP_REAL; /* a MultiNormal, a RandomWalk */
+  if (!plain && (s->type->event_rank || on->event_rank)) {
+    if (on->support == IR_SUP_SIMPLEX || s->type->support == IR_SUP_SIMPLEX)
+      *help = "give all of it, or nothing; or write what is known into the model: what is left of a Dirichlet is one of the other counts, times what is left of 1";
+    else if (s->type->support == IR_SUP_ORDERED || on->support == IR_SUP_ORDERED)
+      *help = "give all of it, or nothing; or draw its elements apart, `b: real<lower = a> ~ Flat()` with `factor logpdf(D, b)`, and give those that are known";
+    return "its elements depend on each other by its type";
+  }
   if (site->event && on->rank && on->kind != TY_REAL) return "its elements are counts that depend on each other";
   if (taken(b, s)) {
     *help = arena_printf(b->a, "`%s`, `%s.at` and `%s.seen` have to be free: rename what has them", gap_name(b, s), s->name, s->name);

@@ -229,19 +229,35 @@ static void test_twins(void **state) {
   }
 }
 
-/* Reals: a hierarchy of normals, whose posterior is normal.  mu ~ N(0, 1), theta_j ~ N(mu, 1), y_j ~ N(theta_j, 1), with theta_1 and theta_4 given: theta_j given mu has
- * mean (mu + y_j) / 2, so that 4 mu = theta_1 + theta_4 + (y_2 + y_3) / 2 at the mean of mu, whose precision is 4. */
+typedef struct reals {
+  const char *text, *cycle;
+  size_t cells;
+  double mean[5], sd[5]; /* 0: given */
+} reals;
+
+static const reals normal_models[] = {
+    /* A hierarchy: theta_j given mu has mean (mu + y_j) / 2, so that 4 mu = theta_1 + theta_4 + (y_2 + y_3) / 2 at the mean of mu, whose precision is 4. */
+    {"model m(y: real[J]) {\n  mu ~ Normal(0, 1)\n  theta: real[J] ~ Normal(mu, 1)\n  y ~ Normal(theta, 1)\n}\n"
+     "infer m on y = [0.5, 1.5, -0.3, 2] given theta = [1.0, null, null, 2.0] with ",
+     "cycle(nuts([mu]), gibbs([theta])), draws = 4000", 5, {0.9, 1, 1.2, 0.3, 2}, {0.5, 0, 0.75, 0.75, 0}},
+    /* Vectors.  A walk between 0 and 1: h_2 has mean 1/3 and precision 3/2 before three observations of mean 8/15; h_3 given h_2 has mean 1/2 + h_2 / 2 and variance 1/2. */
+    {"model m(y: real[N]) {\n  h: real[4] ~ RandomWalk(0, 1)\n  y ~ Normal(h[2], 1)\n}\ninfer m on y = [0.5, 0.2, 0.9] given h = [0, null, null, 1] with ",
+     "cycle(nuts([h])), draws = 4000", 4, {0, 7.0 / 15, 11.0 / 15, 1}, {0, 0.47140452079103168, 0.74535599249992990, 0}},
+    /* b_2 has mean 1/2 and variance 3/4 given b_1, and b_3 has covariance 1/2 with it, mean 0 and variance 1. */
+    {"model m(y: real[N]) {\n  b: real[3] ~ MultiNormal([0.0, 0.0, 0.0], [[1, 0.5, 0], [0.5, 1, 0.5], [0, 0.5, 1]])\n  y ~ Normal(b[2], 1)\n}\n"
+     "infer m on y = [0.5, 0.2, 0.9] given b = [1, null, null] with ",
+     "cycle(slice([b])), draws = 4000", 3, {1, 6.8 / 13, 0.2 / 13}, {0, 0.48038446141526137, 0.87705801930702916}}};
+
+/* Models of normals, whose posterior is normal. */
 static void test_reals(void **state) {
   (void)state;
-  static const char *const methods[] = {"nuts(draws = 4000)", "gibbs(draws = 4000)", "slice(draws = 4000)", "cycle(nuts([mu]), gibbs([theta])), draws = 4000"};
-  for (size_t k = 0; k < sizeof methods / sizeof *methods; k++) {
+  static const char *const methods[] = {"nuts(draws = 4000)", "gibbs(draws = 4000)", "slice(draws = 4000)", NULL};
+  for (size_t k = 0; k < sizeof methods / sizeof *methods * (sizeof normal_models / sizeof *normal_models); k++) {
+    const reals *m = &normal_models[k / 4];
+    const char *method = methods[k % 4] ? methods[k % 4] : m->cycle;
     char text[1000];
-    snprintf(text, sizeof text,
-             "model m(y: real[J]) {\n  mu ~ Normal(0, 1)\n  theta: real[J] ~ Normal(mu, 1)\n  y ~ Normal(theta, 1)\n}\n"
-             "infer m on y = [0.5, 1.5, -0.3, 2] given theta = [1.0, null, null, 2.0] with %s\n",
-             methods[k]);
+    snprintf(text, sizeof text, "%s%s\n", m->text, method);
     fixture f = open_statement(text, 0, NULL);
-    const double mu = (3.0 + 0.6) / 4, mean[5] = {mu, 1.0, (mu + 1.5) / 2, (mu - 0.3) / 2, 2.0}, sd[5] = {0.5, 0, sqrt(0.5 + 0.25 / 4), sqrt(0.5 + 0.25 / 4), 0};
     assert_int_equal(aim_run(f.t, NULL), AIM_OK);
     size_t at = 0;
     for (size_t q = 0; q < aim_quantity_count(f.t); q++) {
@@ -249,12 +265,13 @@ static void test_reals(void **state) {
       assert_int_equal(aim_quantity_get(f.t, q, &of), AIM_OK);
       for (size_t e = 0; e < of.cells; e++, at++) {
         aim_summary s;
+        assert_true(at < m->cells);
         assert_int_equal(aim_summarise(f.t, q, e, &s), AIM_OK);
-        if (sd[at] == 0) assert_true(s.mean == mean[at]);
-        else if (!(fabs(s.mean - mean[at]) < 4.9 * s.mcse && fabs(s.sd - sd[at]) < 0.05)) fail_msg("%s: cell %zu has mean %g, not %g; sd %g, not %g", methods[k], at, s.mean, mean[at], s.sd, sd[at]);
+        if (m->sd[at] == 0) assert_true(s.mean == m->mean[at]);
+        else if (!(fabs(s.mean - m->mean[at]) < 4.9 * s.mcse && fabs(s.sd - m->sd[at]) < 0.05)) fail_msg("%s%s: cell %zu has mean %g, not %g; sd %g, not %g", m->text, method, at, s.mean, m->mean[at], s.sd, m->sd[at]);
       }
     }
-    assert_int_equal(at, 5);
+    assert_int_equal(at, m->cells);
     close_fixture(&f);
   }
 }
