@@ -175,6 +175,15 @@ static bool piece_affine(ctx *c, const piece *p, const ast_expr *e, const ast_ra
   return *off != IR_SIZE_NONE;
 }
 
+/* Rows that begin where data say: what stands before is drawn too, as what the program chooses. */
+static void help_late(ctx *c, diag *d, const elements *e, const piece *p, size_t axis, const char *before, const ast_expr *first) {
+  const char *cell = e->name, *text = ast_expr_text(c->a, first);
+  for (size_t k = 0; k < p->target->subs.n; k++)
+    cell = arena_printf(c->a, "%s%s%s", cell, k ? ", " : "[", k == axis ? "t" : ast_expr_text(c->a, p->target->subs.items[k]));
+  cx_help(c, d, "draw whole rows, and let a condition choose: `for t in 1..T { if t %s %s { %s] ~ A } else { %s] ~ B } }`, A being what holds until then, `Bernoulli(1)` say; data may be observed in a loop from there on",
+          before, text, cell, cell);
+}
+
 static diag *cannot_tell(ctx *c, const elements *e, span at, const char *why) {
   diag *d = cx_error(c, "E0523", at, "it cannot be told that every element of `%s` is set exactly once", e->name);
   cx_say(c, d, "%s", why);
@@ -226,7 +235,9 @@ static bool resolve_piece(ctx *c, elements *e, piece *p) {
     bool is_for;
     if (!piece_affine(c, p, sub, &r, &is_for, &p->off[a])) {
       diag *d = cannot_tell(c, e, sub->at, "this is not a loop index plus a size");
-      if (!p->value && sub->kind == EXPR_INDEX)
+      if (a > 0 && sub->kind == EXPR_INDEX)
+        help_late(c, d, e, p, a, "<=", sub);
+      else if (!p->value && sub->kind == EXPR_INDEX)
         cx_help(c, d, "draw `%s` over its own index, `%s[i] ~ D`, and read `%s[k[i]]` where it is needed; an array of which a part is data is data with `null` for the rest", e->name, e->name, e->name);
       else if (sub->kind == EXPR_BINARY && sub->binary.op == OP_MUL)
         cx_help(c, d, "what repeats can have an axis of its own: `%s[i, 1]` and `%s[i, 2]` for `%s[2 * i - 1]` and `%s[2 * i]`", e->name, e->name, e->name, e->name);
@@ -257,7 +268,8 @@ static bool resolve_piece(ctx *c, elements *e, piece *p) {
       if (silenced(c, r->lo) || silenced(c, r->hi)) return false;
       diag *d = cannot_tell(c, e, r->at, "these bounds are not sizes");
       const bool matrix = p->target->subs.n > 1;
-      if (matrix && p->value) cx_help(c, d, "a triangle is a matrix with 0 in the rest: `let %s = [if j <= i { a } else { 0.0 } for i in 1..K, j in 1..K]`", e->name);
+      if (a > 0 && !p->value && by > 0 && hi != IR_SIZE_NONE) help_late(c, d, e, p, a, "<", r->lo);
+      else if (matrix && p->value) cx_help(c, d, "a triangle is a matrix with 0 in the rest: `let %s = [if j <= i { a } else { 0.0 } for i in 1..K, j in 1..K]`", e->name);
       else if (matrix) cx_help(c, d, "a triangle is a vector, put into a matrix: `cells: real[K * (K - 1) // 2] ~ D`, `let %s = [if j < i { cells[(i - 1) * (i - 2) // 2 + j] } else { 0.0 } for i in 1..K, j in 1..K]`", e->name);
       else if (!p->value) cx_help(c, d, "draw the elements of the whole range, and let a condition choose: `%s[t] ~ D(if t <= first { a } else { b })`", e->name);
       return false;
