@@ -384,7 +384,8 @@ static int convert(csv_job *job, column *col, const cell *c, size_t k, size_t ro
 
 static int walk_second(csv_job *job, uint32_t *lines) {
   int status = 0, got;
-  for (size_t row = 0; (got = next_row(job)) > 0; row++) {
+  size_t row = 0;
+  for (; (got = next_row(job)) > 0; row++) {
     if (row == job->rows) return has_changed(job);
     if (lines) lines[row] = job->line;
     size_t k = 0;
@@ -395,8 +396,10 @@ static int walk_second(csv_job *job, uint32_t *lines) {
       if (job->columns[k].x && convert(job, &job->columns[k], &c, k, row) < 0) status = -1;
       k++;
     } while (!c.last);
+    if (k < job->n) return has_changed(job);
     if (data_full(job->ds)) return -1;
   }
+  if (got == 0 && row < job->rows) return has_changed(job);
   return got < 0 ? -1 : status;
 }
 

@@ -375,8 +375,65 @@ static void test_every_allocation_fails(void **state) {
     }
 }
 
+/* A file that is written while it is read: at every point where it could be noticed it is the one file, the other, or said to have changed. */
+typedef struct writing {
+  host count;
+  size_t at; /* the call at which the file changes */
+  char *file;
+  const char *other;
+} writing;
+
+static void *write_and_get(void *user, void *ptr, size_t old_size, size_t size) {
+  writing *w = user;
+  if (size && w->count.calls + 1 == w->at) memcpy(w->file, w->other, strlen(w->other));
+  return host_fn(&w->count, ptr, old_size, size);
+}
+
+static char *repeated(const char *row, size_t bytes) {
+  const size_t n = strlen(row);
+  char *s = malloc(4 + bytes + 1);
+  memcpy(s, "a,b\n", 4);
+  for (size_t k = 0; k < bytes; k += n) memcpy(s + 4 + k, row, n);
+  s[4 + bytes] = '\0';
+  return s;
+}
+
+static bool are_all(const data_array *x, int64_t value) {
+  for (size_t k = 0; k < x->cells; k++)
+    if (x->i64[k] != value) return false;
+  return true;
+}
+
+static void test_a_file_that_changes(void **state) {
+  (void)state;
+  enum { BYTES = 80000 };
+  static const char *const rows[] = {"1,22222\n", "111\n", "1,\n\n", "1,x\n"}; /* fewer; of fewer cells; with gaps; of another kind */
+  for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+    char *other = repeated(rows[r], BYTES);
+    size_t changed = 0;
+    bool more = true;
+    for (size_t at = 1; more; at++) {
+      fixture f;
+      writing w = {.at = at, .file = repeated("1,2\n", BYTES), .other = other};
+      start(&f);
+      f.alloc = (aim_alloc){write_and_get, &w};
+      const int status = data_read_csv(&f.ds, "t.csv", w.file, 4 + BYTES);
+      more = w.count.calls >= at;
+      const data_array *a = data_find(&f.ds, "a"), *b = data_find(&f.ds, "b");
+      if (status == 0 && !(are_all(a, 1) && (b->kind != DATA_INT || b->n_missing == b->cells || are_all(b, b->cells == BYTES / 4 ? 2 : 22222)))) fail_msg("change %zu at allocation %zu: a mixture", r, at);
+      changed += status < 0 && strstr(f.diags.items[0]->message, "has changed while it was read") != NULL;
+      arena_free(&f.a);
+      assert_int_equal(w.count.bytes, 0);
+      free(w.file);
+    }
+    free(other);
+    assert_true(changed > 0 || r == 3);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_a_file_that_changes),
       cmocka_unit_test(test_json_values),
       cmocka_unit_test(test_csv_values),
       cmocka_unit_test(test_csv_shapes),
