@@ -1,12 +1,13 @@
 /* memory.c: the allocator of the command.
  *
  * Linux promises more memory than there is and kills whoever uses it.  A model whose arrays cannot fit ends with a message instead:
- * what is in use is counted, and a request beyond the memory of the machine fails. */
+ * what is in use is counted, and a request beyond the memory of the machine, or of the container or limit that the process has, fails. */
 #include "aimc/aimc.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static bool reserve(memory *m, size_t n) {
@@ -31,9 +32,23 @@ static void *resize(void *user, void *ptr, size_t old_size, size_t size) {
   return p;
 }
 
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Of the container, as Linux tells it inside one (cgroup v2): a number, or `max`. */
+static size_t container_limit(void) {
+  FILE *f = fopen("/sys/fs/cgroup/memory.max", "re");
+  size_t most;
+  const bool told = f && fscanf(f, "%zu", &most) == 1;
+  if (f) fclose(f);
+  return told ? most : SIZE_MAX;
+}
+
 void memory_limit(memory *m, aim_config *config) {
   long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  struct rlimit r;
   m->most = pages > 0 && page > 0 && (size_t)pages <= SIZE_MAX / (size_t)page ? (size_t)pages * (size_t)page : SIZE_MAX;
+  m->most = least(m->most, container_limit());
+  if (getrlimit(RLIMIT_AS, &r) == 0 && r.rlim_cur != RLIM_INFINITY) m->most = least(m->most, (size_t)r.rlim_cur);
   config->memory = m->most / 5 * 4; /* of one task: what cannot fit is refused by name, before it is asked for */
   config->alloc = resize;
   config->alloc_user = m;

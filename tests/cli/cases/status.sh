@@ -106,10 +106,17 @@ test_memory_of_the_machine() {
 test_memory_that_runs_out_behind_a_note() {
   bounded() { (ulimit -v 2000000 && exec "$aimc" "$@"); }
   bounded version >out 2>&1 || { skip "sanitizers want more"; return; }
-  printf 'model m(g: index(J)[N], y: real[N]) {\n  c: real[J] ~ Normal(0, 1)\n  y ~ Normal(c[g], 1)\n}\ninfer m on g = [1, 100000000], y = [0, 1]\n' > m.aim
+  printf 'model m(g: index(J)[N], y: real[N]) {\n  c: real[J] ~ Normal(0, 1)\n  y ~ Normal(c[g], 1)\n}\ninfer m on g = [1, 60000000], y = [0, 1]\n' > m.aim
   expect 2 bounded run m.aim --draws 1 --chains 1
   says err 'N0785'
   says err 'memory is exhausted'
+}
+test_draws_beyond_the_limit() {
+  bounded() { (ulimit -v 2000000 && exec "$aimc" "$@"); }
+  bounded version >out 2>&1 || { skip "sanitizers want more"; return; }
+  expect 2 bounded run coin.aim --draws 100000000
+  says err E0935
+  says err '1.6 GB may be used'
 }
 # Functions are written out: 2^40 calls are not.
 test_functions_that_double() {
