@@ -171,7 +171,11 @@ void ragged_bind(row_scope *s, const char *name, const ast_expr *value) {
 static ast_expr *put_value(row_scope *s, const row_name *n, span at) {
   ragged *g = s->g;
   g->written += n->length;
-  if (g->written <= MOST_TEXT) return ragged_copy(g, n->value);
+  if (g->written <= MOST_TEXT) {
+    ast_expr *x = ragged_copy(g, n->value);
+    if (!s->fn) x->at = at; /* what is wrong with it here is told here; of a parameter, where it was given */
+    return x;
+  }
   diag *d = ragged_refuse(g, at, "rows of ragged arrays are written out, and this is too long");
   if (d) diag_help(g->p->diags, d, "give parts of it names by `let`, in the loop over rows");
   return ast_new_expr(g->a, EXPR_ERROR, at);
@@ -456,7 +460,7 @@ static ast_expr *write_call(row_scope *s, ast_copier *c, const ast_expr *e) {
   }
   if (all == 0 || ragged_is_elementwise(g, x)) return x;
   if (ragged_reduces(g, x)) {
-    ast_expr *sum = ragged_row_in(g, x->call.args.items[0].value, false) ? NULL : ragged_reduce(g, x);
+    ast_expr *sum = all == 1 && ragged_row_in(g, x->call.args.items[0].value, false) ? NULL : ragged_reduce(g, x);
     return sum ? sum : x;
   }
   ast_expr *matrix = ragged_matrix_call(s, x);
@@ -466,27 +470,46 @@ static ast_expr *write_call(row_scope *s, ast_copier *c, const ast_expr *e) {
   return value ? value : x; /* refused later */
 }
 
-/* K[i, j], and K[i], K[i, :] and K[:, j] as comprehensions; NULL: it is something else. */
+/* Whether all that has an axis of changing length in e are rows, parts of which are rows again. */
+static bool of_rows(ragged *g, const ast_expr *e) {
+  const ast_expr *n[2];
+  if (ragged_axes(g, e, n) == 0) return true;
+  switch (e->kind) {
+  case EXPR_UNARY: return of_rows(g, e->unary.arg);
+  case EXPR_BINARY: return e->binary.op != OP_MATMUL && of_rows(g, e->binary.lhs) && of_rows(g, e->binary.rhs);
+  case EXPR_IF: return of_rows(g, e->if_.then) && of_rows(g, e->if_.else_);
+  case EXPR_LET: return of_rows(g, e->let.body);
+  case EXPR_CALL:
+    for (size_t i = 0; i < e->call.args.n; i++)
+      if (!of_rows(g, e->call.args.items[i].value)) return false;
+    return ragged_is_elementwise(g, e);
+  default: return e->kind == EXPR_INDEX;
+  }
+}
+
+/* c[k] and K[i, j]; K[i], K[:, j], K[2..len[d], j] and other parts as comprehensions; NULL: it is something else, or a part of a row. */
 static ast_expr *element_of(ragged *g, const ast_expr *base, const ast_exprs *subs) {
   const ast_expr *n[2], *at[2];
   const unsigned axes = ragged_axes(g, base, n);
-  if (axes == 0 || subs->n > axes || subs->n == 0 || (axes == 1 && subs->items[0]->kind == EXPR_ALL)) return NULL;
-  int open = -1;
+  if (axes == 0 || subs->n > axes || subs->n == 0) return NULL;
+  ast_iter iter = {.at = base->at};
   for (unsigned k = 0; k < axes; k++) {
-    at[k] = k < subs->n ? subs->items[k] : NULL;
-    if (at[k] && at[k]->kind == EXPR_RANGE) return NULL;
-    if (at[k] && at[k]->kind != EXPR_ALL) continue;
-    if (open >= 0) return NULL;
-    open = (int)k;
+    const ast_expr *sub = k < subs->n ? subs->items[k] : NULL;
+    if (axes == 1 && (sub->kind == EXPR_ALL || (sub->kind == EXPR_RANGE && of_rows(g, base)))) return NULL;
+    at[k] = sub;
+    if (sub && sub->kind != EXPR_ALL && sub->kind != EXPR_RANGE) continue;
+    const bool part = sub && sub->kind == EXPR_RANGE;
+    ast_range r = {.var = {.name = ragged_fresh(g, "i"), .at = base->at}, .lo = ast_new_int(g->a, 1, base->at), .hi = part ? length_of(g, sub) : ragged_copy(g, n[k]), .at = base->at};
+    ARENA_PUSH(g->a, iter.items, iter.n, iter.cap, r);
+    ast_expr *i = ast_new_name(g->a, r.var.name, base->at);
+    at[k] = part ? behind(g, sub->range.lo, i) : i;
   }
-  if (open < 0) return ragged_element(g, base, at, axes);
-  ast_range r = {.var = {.name = ragged_fresh(g, "i"), .at = base->at}, .lo = ast_new_int(g->a, 1, base->at), .hi = ragged_copy(g, n[open]), .at = base->at};
-  at[open] = ast_new_name(g->a, r.var.name, base->at);
+  ast_expr *element = ragged_element(g, base, at, axes);
+  if (iter.n == 0) return element;
   ast_expr *x = ast_new_expr(g->a, EXPR_COMPREHENSION, base->at);
-  x->comprehension.body = ragged_element(g, base, at, axes);
-  x->comprehension.iter.at = base->at;
-  ARENA_PUSH(g->a, x->comprehension.iter.items, x->comprehension.iter.n, x->comprehension.iter.cap, r);
-  x->depth = (uint16_t)(2 + x->comprehension.body->depth);
+  x->comprehension.body = element;
+  x->comprehension.iter = iter;
+  x->depth = (uint16_t)(2 + element->depth);
   return x;
 }
 
