@@ -17,7 +17,7 @@ ragged_rows *ragged_loop_of(const ragged *g, const ast_iter *it, size_t *k) {
     const ast_range *d = &it->items[*k], *n = d + 1;
     bool down;
     if (!ragged_is_one(d->lo) || !n->lo || d->by || d->over) continue;
-    const char *len = ragged_runs(n, d->var.name, &down), *extent = ragged_name(d->hi);
+    const char *len = ragged_runs(n, d->var.name, &down), *extent = ragged_extent(g, d->hi);
     if (!down && (n->lo->kind != EXPR_INT || n->lo->integer.value < 1)) continue;
     ragged_rows *r = len ? ragged_rows_by(g, len, extent) : NULL;
     if (r) return r;

@@ -103,29 +103,29 @@ static void add_param(ragged *g, ast_decl *m, const char *name, ast_type *type, 
 }
 
 /* What is ragged in another way is left, and refused where types are checked. */
-static bool is_ragged(const ast_type *t) {
+static bool is_ragged(const ragged *g, const ast_type *t) {
   if (!t || t->kind != TYPE_NAMED || t->dims.n != 2) return false;
   const ast_dim *d = &t->dims.items[0], *n = &t->dims.items[1];
-  return d->var.name && ragged_is_one(d->lo) && ragged_name(d->size) && !n->var.name && ragged_lengths(n->size, d->var.name) && (t->args.n == 0 || strcmp(t->name.name, "index") == 0);
+  return d->var.name && ragged_is_one(d->lo) && ragged_extent(g, d->size) && !n->var.name && ragged_lengths(n->size, d->var.name) && (t->args.n == 0 || strcmp(t->name.name, "index") == 0);
 }
 
 static void write_signature(ragged *g, ast_decl *m) {
   const size_t own = m->params.n;
   for (size_t k = 0; k < own; k++) {
     ast_type *t = m->params.items[k].type;
-    if (!is_ragged(t)) continue;
-    const char *len = ragged_lengths(t->dims.items[1].size, t->dims.items[0].var.name), *extent = ragged_name(t->dims.items[0].size);
+    if (!is_ragged(g, t)) continue;
+    const char *len = ragged_lengths(t->dims.items[1].size, t->dims.items[0].var.name), *extent = ragged_extent(g, t->dims.items[0].size);
     span at = t->dims.items[1].at;
     ragged_rows *r = ragged_rows_by(g, len, extent);
     if (!r) {
       ragged_rows fresh = {.len = len, .extent = extent, .sum = part(g, len, "sum"), .row = part(g, len, "row"), .col = part(g, len, "col"), .start = part(g, len, "start"), .max = part(g, len, "max")};
       ARENA_PUSH(g->a, g->of, g->n, g->cap, fresh);
       r = &g->of[g->n - 1];
-      if (!param_find(m, len)) add_param(g, m, len, type_new(g, "int", at, NULL, ast_new_name(g->a, extent, at)), ROWS_LENGTHS, len);
+      if (!param_find(m, len)) add_param(g, m, len, type_new(g, "int", at, NULL, ragged_extent_new(g, r, at)), ROWS_LENGTHS, len);
       param_find(m, len)->rows = ROWS_LENGTHS;
-      add_param(g, m, r->row, type_new(g, "index", at, ast_new_name(g->a, extent, at), ast_new_name(g->a, r->sum, at)), ROWS_ROW, len);
+      add_param(g, m, r->row, type_new(g, "index", at, ragged_extent_new(g, r, at), ast_new_name(g->a, r->sum, at)), ROWS_ROW, len);
       add_param(g, m, r->col, type_new(g, "int", at, NULL, ast_new_name(g->a, r->sum, at)), ROWS_COLUMN, len);
-      add_param(g, m, r->start, type_new(g, "int", at, NULL, ast_new_name(g->a, extent, at)), ROWS_START, len);
+      add_param(g, m, r->start, type_new(g, "int", at, NULL, ragged_extent_new(g, r, at)), ROWS_START, len);
       add_param(g, m, r->max, type_new(g, "int", at, NULL, NULL), ROWS_LONGEST, len);
     }
     ast_param *p = &m->params.items[k];
@@ -155,7 +155,7 @@ static void find_target(ragged *g, const around *loops, const ast_target *t) {
   const ast_range *d = range_of(loops, ragged_name(t->subs.items[0])), *n = range_of(loops, ragged_name(t->subs.items[1]));
   bool down;
   const char *len = d && n && ragged_is_one(d->lo) ? ragged_runs(n, d->var.name, &down) : NULL;
-  ragged_rows *r = len ? ragged_rows_by(g, len, ragged_name(d->hi)) : NULL;
+  ragged_rows *r = len ? ragged_rows_by(g, len, ragged_extent(g, d->hi)) : NULL;
   if (r) ragged_add_array(g, r, t->name.name);
 }
 

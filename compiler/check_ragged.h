@@ -8,7 +8,7 @@
 
 /* Arrays whose rows have the lengths of one array. */
 typedef struct ragged_rows {
-  const char *len, *extent; /* the lengths; D */
+  const char *len, *extent; /* the lengths; D, or the text of a number */
   const char *sum, *row, *col, *start, *max;
   const char **names;       /* of the arrays */
   size_t n, cap;
@@ -55,6 +55,9 @@ typedef struct row_scope {
 /* check_row_trees.c: the name that e is, or NULL. */
 const char *ragged_name(const ast_expr *e);
 bool ragged_is_one(const ast_expr *e);
+/* How many rows `1..e` goes through, as an extent, or NULL; that of rows as an expression. */
+const char *ragged_extent(const ragged *g, const ast_expr *e);
+ast_expr *ragged_extent_new(ragged *g, const ragged_rows *r, span at);
 /* What a call is of, or NULL; whether it is the program's own. */
 const symbol *ragged_callee(const ragged *g, const ast_expr *e, bool *own /* OUT */);
 /* A call, with at least so many arguments, of what the language itself has of this name. */

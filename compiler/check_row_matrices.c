@@ -345,7 +345,7 @@ ast_expr *ragged_reduce(ragged *g, const ast_expr *call) {
 
 /* The rows, where the target is one of them, `w[d]` of data or `w[d, 1..len[d]]`, in the loop over d. */
 static ragged_rows *rows_of_target(const ragged *g, const row_scope *s, const ast_target *t) {
-  const char *d = s->over ? s->over->var.name : NULL, *extent = s->over ? ragged_name(s->over->hi) : NULL;
+  const char *d = s->over ? s->over->var.name : NULL, *extent = s->over ? ragged_extent(g, s->over->hi) : NULL;
   if (!d || !extent || t->subs.n == 0 || ragged_name(t->subs.items[0]) != d) return NULL;
   ragged_rows *r = ragged_rows_of(g, t->name.name);
   const ast_expr *part = t->subs.n == 2 ? t->subs.items[1] : NULL;
@@ -436,7 +436,7 @@ const char *ragged_rectangle_of_data(ragged *g, const ragged_rows *r, const char
     if (g->ahead.items[k]->let.target.name.name == array) return array;
   const char *d = ragged_fresh(g, "d"), *index = ragged_fresh(g, "i");
   ast_expr *row = ragged_at(g, name, ast_new_name(g->a, d, at), NULL, at);
-  const ast_expr *n[2] = {ast_new_name(g->a, r->extent, at), ragged_length(g, row)}, *i = ast_new_name(g->a, index, at);
+  const ast_expr *n[2] = {ragged_extent_new(g, r, at), ragged_length(g, row)}, *i = ast_new_name(g->a, index, at);
   ast_expr *inside = ragged_binary(g, OP_LE, ragged_copy(g, i), ragged_copy(g, n[1]));
   ast_expr *x = ragged_choice(g, inside, ragged_element(g, row, &i, 1), ast_new_int(g->a, 0, at));
   ast_stmt *let = ARENA_NEW(g->a, ast_stmt);
@@ -489,7 +489,7 @@ ast_stmt *ragged_draw_row(row_scope *s, const ast_stmt *x, bool predicted) {
   }
   if (!r && predicted && t->subs.n == 1 && ragged_name(t->subs.items[0]) == s->over->var.name) r = rows_of_arguments(g, x->sample.dist);
   else if (!data) return NULL;
-  if (!r || ragged_name(s->over->hi) != r->extent) return NULL;
+  if (!r || ragged_extent(g, s->over->hi) != r->extent) return NULL;
   ast_expr *dist = padded_dist(s, r, x->sample.dist);
   if (!dist) return NULL;
   ast_stmt *y = ARENA_NEW(g->a, ast_stmt);

@@ -1,10 +1,16 @@
 /* check_row_trees.c: the pieces of trees that ragged arrays are written out with (check_ragged.c). */
 #include "compiler/check_ragged.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *ragged_name(const ast_expr *e) { return e && e->kind == EXPR_NAME ? e->name.name : NULL; }
 bool ragged_is_one(const ast_expr *e) { return e && e->kind == EXPR_INT && e->integer.value == 1; }
+
+const char *ragged_extent(const ragged *g, const ast_expr *e) {
+  if (e && e->kind == EXPR_INT && e->integer.value > 0) return intern(g->p->names, arena_printf(g->a, "%lld", (long long)e->integer.value));
+  return ragged_name(e);
+}
 
 const symbol *ragged_callee(const ragged *g, const ast_expr *e, bool *own) {
   check_state *st = g->p->state;
@@ -19,6 +25,11 @@ const symbol *ragged_callee(const ragged *g, const ast_expr *e, bool *own) {
 bool ragged_is_call(const ragged *g, const ast_expr *e, const char *fn, size_t least) {
   bool own;
   return e->kind == EXPR_CALL && e->call.args.n >= least && strcmp(e->call.fn.name, fn) == 0 && ragged_callee(g, e, &own) && !own;
+}
+
+ast_expr *ragged_extent_new(ragged *g, const ragged_rows *r, span at) {
+  if (r->extent[0] < '0' || r->extent[0] > '9') return ast_new_name(g->a, r->extent, at);
+  return ast_new_int(g->a, strtoll(r->extent, NULL, 10), at);
 }
 
 const char *ragged_fresh(ragged *g, const char *word) { return intern(g->p->names, arena_printf(g->a, "%s.%u", word, ++g->locals)); }

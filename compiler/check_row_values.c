@@ -236,7 +236,7 @@ static ragged_rows *rows_of_value(row_scope *s, const ast_expr *e, int64_t *less
   const bool shorter = hi->kind == EXPR_BINARY && hi->binary.op == OP_SUB && hi->binary.rhs->kind == EXPR_INT;
   *less = shorter ? hi->binary.rhs->integer.value : 0;
   const char *len = ragged_lengths(shorter ? hi->binary.lhs : hi, s->row->var.name);
-  return len && *less <= FIRST_MOST ? ragged_rows_by(g, len, ragged_name(s->row->hi)) : NULL;
+  return len && *less <= FIRST_MOST ? ragged_rows_by(g, len, ragged_extent(g, s->row->hi)) : NULL;
 }
 
 /* Whether an array as long as the row may be made here; its rows and how many of their first elements are not of it. */
@@ -246,7 +246,7 @@ static ragged_rows *rows_for(row_scope *s, const ast_expr *row, int64_t *less) {
   if (row->kind != EXPR_INDEX || !ragged_name(row->index.base)) return rows_of_value(s, row, less);
   ragged_rows *r = ragged_rows_of(g, ragged_name(row->index.base));
   const ast_expr *range = ragged_open_range(g, r, &row->index.subs, row->at);
-  if (!may_add(s) || !s->row || ragged_name(row->index.subs.items[0]) != s->row->var.name || ragged_name(s->row->hi) != r->extent) return NULL;
+  if (!may_add(s) || !s->row || ragged_name(row->index.subs.items[0]) != s->row->var.name || ragged_extent(g, s->row->hi) != r->extent) return NULL;
   return to_end(g, r, row->index.subs.items[0], range, less) && *less <= FIRST_MOST ? r : NULL;
 }
 

@@ -42,7 +42,7 @@ static bool is_inner(const ragged *g, const ast_stmt *s, const ast_range *d) {
   const ast_iter *it = iter_of((ast_stmt *)s);
   bool down;
   const char *len = it && it->n ? ragged_runs(&it->items[0], d->var.name, &down) : NULL;
-  return len && ragged_rows_by(g, len, ragged_name(d->hi));
+  return len && ragged_rows_by(g, len, ragged_extent(g, d->hi));
 }
 
 /* Whether loops over the elements of row d stand in the block, under conditions of the row or not. */
@@ -56,7 +56,7 @@ static bool has_inner_in(const ragged *g, const ast_block *b, const ast_range *d
 
 static bool has_inner(const ragged *g, const ast_stmt *s) {
   const ast_iter *it = s->kind == STMT_PLATE ? &s->plate.iter : s->kind == STMT_FOR ? &s->for_.iter : NULL;
-  if (!it || it->n != 1 || !ragged_is_one(it->items[0].lo) || it->items[0].by || it->items[0].over || !ragged_name(it->items[0].hi)) return false;
+  if (!it || it->n != 1 || !ragged_is_one(it->items[0].lo) || it->items[0].by || it->items[0].over || !ragged_extent(g, it->items[0].hi)) return false;
   return has_inner_in(g, s->kind == STMT_PLATE ? s->plate.body : s->for_.body, &it->items[0]);
 }
 

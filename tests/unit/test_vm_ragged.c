@@ -163,6 +163,16 @@ static void test_slices(void **state) {
   agree(texts, "{\"w\": [[1, 2, 3], [4], [2, 1]], \"x\": [[0.3, -1.2, 0.7], [0.1], [2.2, 0.4]], \"v\": [[3, 1, 2.5], [0.5], [1, 1.5]]}", 10);
 }
 
+/* How many rows there are may be a number of the program. */
+static void test_known_rows(void **state) {
+  (void)state;
+#define MODEL(D) "model m(y: real[j in 1.." D ", len[j]], x: real[j in 1.." D ", len[j]]) { s ~ HalfNormal(1)\n" \
+  " plate j in 1.." D " { mu[j] ~ Normal(0, 1); z[j, n] ~ Normal(mu[j], 1) for n in 1..len[j]\n  let K = gp_exp_quad(distances(x[j], x[j]), s, 1) + diag(rep(0.1, len[j])); let f = cholesky(K) @ z[j]\n" \
+  "  y[j] ~ MultiNormal(cumsum(f), K) }\n plate j in 1.." D " { for n in 2..len[j] { x[j, n] ~ Normal(x[j, n - 1], s) } }\n factor sum(y[3]) * s + sum(x[j, n] * z[j, n] for j in 1.." D ", n in 1..len[j]) }"
+  agree((const char *const[]){MODEL("3"), MODEL("D")}, "{\"y\": [[1, 2, 3], [2], [3, 3.5, 1, 2]], \"x\": [[0.3, -1.2, 0.7], [0.1], [0.4, 0.5, -0.6, 3]]}", 12);
+#undef MODEL
+}
+
 /* Rows as values, against long arrays with the group of each element. */
 static void test_values(void **state) {
   (void)state;
@@ -364,6 +374,6 @@ static void test_shapes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_values), cmocka_unit_test(test_matrices), cmocka_unit_test(test_own_names), cmocka_unit_test(test_lanes), cmocka_unit_test(test_parts), cmocka_unit_test(test_row_parts), cmocka_unit_test(test_shapes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_long_form), cmocka_unit_test(test_slices), cmocka_unit_test(test_known_rows), cmocka_unit_test(test_values), cmocka_unit_test(test_matrices), cmocka_unit_test(test_own_names), cmocka_unit_test(test_lanes), cmocka_unit_test(test_parts), cmocka_unit_test(test_row_parts), cmocka_unit_test(test_shapes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
