@@ -399,6 +399,14 @@ static void check_bounds(walk *w, const ast_stmt *s, const check_dist *d, const 
   const range own = strcmp(d->sym->name, "Flat") == 0 ? (range){0} : support_of(w, d, call);
   bind_num lo, hi;
   const bool low = t->lo && evaluate(w, t->lo, &lo), high = t->hi && evaluate(w, t->hi, &hi), both = low && high;
+  const bool open_low = low && number(lo) == -(double)INFINITY, open_high = high && number(hi) == (double)INFINITY;
+  if (t->kind == TY_REAL && (open_low || open_high)) {
+    diag *g = bind_error(b, "E0613", target->type->at, "a bound of `%s` is infinite here", target->name.name);
+    bind_point(b, g, (open_low ? t->lo : t->hi)->at, "%s", bind_num_text(b, open_low ? lo : hi));
+    diag_help(&b->p->diags, g, "an end that is always open has no bound; where data say on which side of 0 it lies, draw what is above 0 and give it its sign: `w[i]: real<lower = 0> ~ ...`, `let u = sign * w`");
+    w->found = true;
+    return;
+  }
   if (!low && own.lower) lo = own.lo;
   if (!high && own.upper) hi = own.hi;
   if (!(low || own.lower) || !(high || own.upper) || (!low && !high)) return;

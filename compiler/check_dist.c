@@ -484,7 +484,7 @@ static bool kind_fits(const meeting *m, bool observed) {
   const drawn *d = m->d;
   const bool discrete = d->parts->discrete;
   if (discrete && (t->kind == TY_REAL || (t->kind == TY_INT && d->event.kind == TY_BOOL && !t->spin))) {
-    cx_help(c, mismatch(m, event_text(c, d)), "declare it as `%s`", d->event.kind == TY_BOOL ? "bool" : "int");
+    cx_help(c, mismatch(m, event_text(c, d)), "declare it as `%s`%s", d->event.kind == TY_BOOL ? "bool" : "int", d->event.kind == TY_BOOL && observed ? ", as which 0 and 1 of the data are read" : "");
     return false;
   }
   if (!discrete && (t->kind == TY_BOOL || (t->kind == TY_INT && !observed))) {

@@ -1,6 +1,7 @@
 /* check_type.c: written types. */
 #include "compiler/check_state.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct type_word {
@@ -129,6 +130,8 @@ static void check_bounds_of(ctx *c, ast_type *t, ty_info *out, const type_word *
     return;
   }
   double a, b;
+  if (out->lo && const_of_expr(out->lo, &a) && a == -(double)INFINITY) out->lo = NULL; /* an open end */
+  if (out->hi && const_of_expr(out->hi, &b) && b == (double)INFINITY) out->hi = NULL;
   if (out->lo && out->hi && const_of_expr(out->lo, &a) && const_of_expr(out->hi, &b) && a >= b) {
     diag *d = cx_error(c, "E0613", t->at, "no value lies between the bounds %g and %g", a, b);
     cx_point(c, d, out->lo->at, "lower");

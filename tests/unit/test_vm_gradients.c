@@ -203,6 +203,7 @@ static const example examples[] = {
     {"model m(y: real[N]) { a: real<lower = 0, upper = 1> ~ Flat()\n b: real<lower = 0, upper = 1 - a> ~ Flat()\n c: ordered<lower = a>(3) ~ Normal(b, 2)\n"
      " y ~ Normal(sum(c), 1) }",
      "{" Y6 "}"},
+    {"model m(y: real<lower = -inf>[N]) { a: real<lower = 0, upper = inf> ~ Normal(1, 1)\n b: real<lower = -inf, upper = 1> ~ Normal(a, 1)\n c: ordered<lower = -inf>(2) ~ Normal(0, 1)\n y ~ Normal(a * b + c[1] - c[2], 1) }", "{" Y6 "}"},
     {"model m(y: real[N]) { nu ~ Gamma(2, 0.1)\n mu ~ Cauchy(0, 1)\n s ~ HalfCauchy(1)\n v ~ InvGamma(2, 1)\n y ~ StudentT(nu, mu, s * v) }", "{" Y6 "}"},
     /* elementary functions */
     {"model m() { a ~ Normal(0, 1)\n b ~ Exponential(1)\n"
