@@ -8,8 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-#define LOG_2 0.69314718055994530942
-
 /* The density is zero outside the bounds of the support. */
 static ir_val inside_support(lower *l, const check_dist *d, ir_val lp, const ir_type *x) {
   const ty_info *on = d->on;
@@ -308,7 +306,7 @@ static ir_val log_mass(ir_builder *b, lower_tails *t, ir_val lo, ir_val hi) {
   if (!t->below) return log_difference(b, lower_tail(b, t, BUILTIN_LOGCCDF, lo), lower_tail(b, t, BUILTIN_LOGCCDF, hi));
   if (!t->above) return log_difference(b, lower_tail(b, t, BUILTIN_LOGCDF, hi), lower_tail(b, t, BUILTIN_LOGCDF, lo));
   /* By selects, so that loops stay straight. */
-  ir_val low = lower_tail(b, t, BUILTIN_LOGCDF, lo), high = ir_op2(b, IR_LT_OP, ir_real(b, -LOG_2), low);
+  ir_val low = lower_tail(b, t, BUILTIN_LOGCDF, lo), high = ir_op2(b, IR_LT_OP, ir_real(b, 0.5), lower_tail(b, t, BUILTIN_CDF, lo));
   ir_val more = ir_op3(b, IR_SELECT_OP, high, lower_tail(b, t, BUILTIN_LOGCCDF, lo), lower_tail(b, t, BUILTIN_LOGCDF, hi));
   ir_val less = ir_op3(b, IR_SELECT_OP, high, lower_tail(b, t, BUILTIN_LOGCCDF, hi), low);
   return log_difference(b, more, less);

@@ -7,6 +7,7 @@
  *                 of log densities become one, added last, through guards too.  The same for sizes and ints.
  *   signs         (-x) y = -(x y);  -(c x) = (-c) x;  -(x - y) = y - x
  *   guards        guard 0 <= x, y = y where x cannot be negative by the way it is made: if x is NaN, y keeps its value
+ *   medians       1/2 < phi x = 0 < x, and so of inv_logit x
  *   empty sums    select(0 < n, c, 0) n = c n for a finite literal c and a number n of iterations
  *
  * needs: a function; use counts decide, so that nothing is computed twice.  The values differ by roundings, and where x was
@@ -311,6 +312,16 @@ static void reduce_int_sum(reducer *s, ir_op *op) {
   else becomes(s, op, ir_op2(&at, IR_ADD_OP, i, ir_size_val(&at, c)));
 }
 
+/* Whether a point lies above the median asks for no distribution function. */
+static void reduce_less(reducer *s, ir_op *op) {
+  double c;
+  const ir_op *f = made_by(s, op->args[1], IR_PHI_OP);
+  if (!f) f = made_by(s, op->args[1], IR_INV_LOGIT_OP);
+  if (!f || !ir_is_real(s->fn, op->args[0], &c) || c != 0.5) return;
+  ir_builder at = before(s, op);
+  becomes(s, op, ir_op2(&at, IR_LT_OP, ir_real(&at, 0.0), f->args[0]));
+}
+
 /* ---- the walk */
 
 static void reduce(void *user, ir_op *op) {
@@ -319,6 +330,7 @@ static void reduce(void *user, ir_op *op) {
   if (op->nargs == 0 || op->nres != 1) return;
   ir_elem elem = (ir_elem)ir_type_of(s->fn, op->res[0]).elem;
   if (elem == IR_INT && (op->code == IR_ADD_OP || op->code == IR_SUB_OP)) reduce_int_sum(s, op);
+  if (op->code == IR_LT_OP) reduce_less(s, op);
   if (elem != IR_REAL) return;
   switch (op->code) {
   case IR_LOG_OP: reduce_log(s, op); break;

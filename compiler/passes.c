@@ -4,7 +4,7 @@
 const pass_info pass_table[] = {
     {"inline", pass_inline, true}, {"fold", pass_fold, false}, {"cse", pass_cse, true},   {"dce", pass_dce, true}, {"hoist", pass_hoist, true}, {"lift", pass_lift, true},
     {"sum", pass_sum, false}, {"factor", pass_factor, false},      {"copy", pass_copy, true},  {"fuse", pass_fuse, true}, {"keep", pass_keep, true}, {"strength", pass_strength, false}, {"divide", pass_divide, false},
-    {"unroll", pass_unroll, false}, {"root", pass_root, false}, {"recurrence", pass_recurrence, false}, {"split", pass_split, true}, {"carry", pass_carry, true},
+    {"unroll", pass_unroll, false}, {"choose", pass_choose, true}, {"root", pass_root, false}, {"recurrence", pass_recurrence, false}, {"split", pass_split, true}, {"carry", pass_carry, true},
     {"fma", pass_fma, false},
     {"rows", pass_rows, true}, {"select", pass_select, true}, {"share", pass_share, true}, {"frame", pass_frame, false}, {"layout", pass_layout, true},
 };
@@ -52,7 +52,8 @@ void passes_before_grad(ir_module *m, ir_fn *fn) {
   passes_structural(m, fn);
   /* Loops inside the loops that have been written out may be next. */
   for (int round = 0; round < 3 && PASS(unroll); round++) settle(m, fn);
-  bool changed = PASS(root);
+  bool changed = PASS(choose);
+  changed |= PASS(root);
   changed |= PASS(recurrence);
   if (changed) settle(m, fn);
 }

@@ -23,6 +23,7 @@ bool pass_keep(ir_module *m, ir_fn *fn);      /* EXACT  what went into a matrix 
 bool pass_sum(ir_module *m, ir_fn *fn);       /* ROUND  sums of what does not vary become products */
 bool pass_factor(ir_module *m, ir_fn *fn);    /* ROUND  factors that do not vary leave the sum */
 bool pass_unroll(ir_module *m, ir_fn *fn);    /* ROUND  short loops of known length are written out */
+bool pass_choose(ir_module *m, ir_fn *fn);    /* EXACT  a choice between two results of one function is made among its operands */
 bool pass_root(ir_module *m, ir_fn *fn);      /* ROUND  a state read only through the inverse of what makes it: the scan carries what that gives */
 bool pass_recurrence(ir_module *m, ir_fn *fn); /* ROUND  of a scan with one state the chain stays, the rest becomes plates */
 bool pass_split(ir_module *m, ir_fn *fn);     /* EXACT  costly work of a scan that needs no state becomes a plate before it */

@@ -171,7 +171,12 @@ static item binary(generator *g, ir_builder *b) {
     return (item){ir_op2(b, IR_DIV_OP, x.v, one_plus_square(b, what == 1 ? param_of(g, 4 + pick(g, 2)) : y.v)), x.most};
   }
   case 6: return (item){ir_op3(b, IR_FMA_OP, x.v, y.v, some_real(g, b).v), x.most * y.most + 1e8};
-  case 7: return (item){ir_op3(b, IR_SELECT_OP, condition(g, b), x.v, y.v), x.most + y.most};
+  case 7: { /* among values, or results of one function */
+    ir_val c = condition(g, b);
+    if (pick(g, 2)) return (item){ir_op3(b, IR_SELECT_OP, c, x.v, y.v), x.most + y.most};
+    ir_val u = ir_op1(b, IR_TANH_OP, x.v), v = ir_op1(b, IR_TANH_OP, y.v);
+    return (item){ir_op3(b, IR_SELECT_OP, c, ir_op1(b, IR_NEG_OP, u), ir_op1(b, IR_NEG_OP, v)), 1};
+  }
   case 8: return (item){ir_op2(b, IR_ATAN2_OP, x.v, one_plus_square(b, y.v)), 4};
   case 9: return special(g, b);
   case 10: return (item){ir_op2(b, IR_MIN_OP, x.v, y.v), x.most + y.most};
