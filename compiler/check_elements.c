@@ -335,6 +335,16 @@ static const char *element_text(ctx *c, const elements *e, const piece *p, size_
   return text.s;
 }
 
+/* Two statements under conditions, of which it cannot be told that they exclude each other. */
+static bool under_conditions(piece *const *list, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (!list[i]->conditional || !list[i]->target) return false;
+    for (size_t k = 0; k < i; k++)
+      if (list[k]->branch_of == list[i]->branch_of && list[k]->otherwise == list[i]->otherwise) return false;
+  }
+  return true;
+}
+
 /* One box, set by one piece: of several, only as the branches of one `if`. */
 static bool set_once(ctx *c, const elements *e, piece *const *list, size_t n) {
   if (n == 2 && list[0]->branch_of && list[0]->branch_of == list[1]->branch_of && list[0]->otherwise != list[1]->otherwise) return true;
@@ -342,6 +352,14 @@ static bool set_once(ctx *c, const elements *e, piece *const *list, size_t n) {
   if (n == 1) {
     diag *d = cx_error(c, "E0523", piece_at(e, list[0]), "this element of `%s` is set under a condition only", e->name);
     cx_help(c, d, "set it in both branches of the `if`, or choose the value: `if c { a } else { b }`; unknowns are drawn for the whole range, and chosen among where they are read");
+    return false;
+  }
+  if (under_conditions(list, n)) {
+    const bool drawn = !list[1]->value;
+    diag *g = cx_error(c, drawn ? "E0531" : "E0523", piece_at(e, list[1]), "elements of `%s` are %s under one condition and under another", e->name, drawn ? "drawn" : "set");
+    cx_point(c, g, piece_at(e, list[0]), "these are the same elements");
+    if (drawn) cx_help(c, g, "branches that draw the same and do nothing else are one draw: `if c { x[i] ~ D } else { x[i] ~ E }`; else draw it always, and choose its distribution, `switch(if c { 1 } else { 2 }, [D, E])`, or the values of its parameters");
+    else cx_help(c, g, "set it in both branches of one `if`, or choose the value: `if c { a } else { b }`");
     return false;
   }
   diag *d = cx_error(c, "E0522", piece_at(e, list[1]), "`%s` is set twice here", e->name);
