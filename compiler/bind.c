@@ -23,9 +23,7 @@ span bind_type_span(const symbol *s) {
 }
 
 bound *bind_of(const binder *b, const symbol *s) {
-  for (size_t k = 0; k < b->n; k++)
-    if (b->of[k].sym == s) return &b->of[k];
-  return NULL;
+  return ptr_map_get(&b->at, s);
 }
 
 /* `, element [2, 1]`, by the leading indices. */
@@ -157,6 +155,9 @@ bool bind_data(program *p, const check_model *model, const ast_decl *run, data_s
       const check_site *s = &model->sites[k];
       if (s->role == IR_LATENT && s->sym->name == b.run->given.items[i].name.name) b.of[b.n++] = (bound){.sym = s->sym, .type = given_type(b.a, s)};
     }
+  ptr_map_init(&b.at, b.a);
+  for (size_t k = 0; k < b.n; k++)
+    if (!bind_of(&b, b.of[k].sym)) ptr_map_put(&b.at, b.of[k].sym, &b.of[k]);
   b.own = ARENA_ARRAY(b.a, data_set, b.n);
 
   bool ok = refuse_unknown_overrides(&b);

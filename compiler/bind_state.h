@@ -8,6 +8,7 @@
 #define AIM_COMPILER_BIND_STATE_H
 
 #include "compiler/bind.h"
+#include "compiler/ptr_map.h"
 
 /* A name of the signature, or a size that stands in types only. */
 typedef struct bound {
@@ -69,6 +70,7 @@ typedef struct binder {
   data_set *own;        /* [n] of the file behind a name: `given v = "digit.json"` */
   bound *of;            /* [n]: the signature's in its order, sizes that stand in types only, latents that are given */
   size_t n;
+  ptr_map at;           /* by symbol: its place in `of` */
   size_origin *origin;
   size_t norigins, cap_origins;
   size_guess *guess;

@@ -49,17 +49,11 @@ static void see_latent(void *user, ir_op *op) {
   if (is_latent_draw(op)) c->unknown[op->res[0]] = true;
 }
 
-static candidate *candidate_of(chooser *c, const ir_site *site) {
-  uint32_t k = 0;
-  while (c->model->site[k] != site) k++;
-  return &c->of[k];
-}
-
 static void see_draw(void *user, ir_op *op) {
   chooser *c = user;
   if (!is_latent_draw(op)) return;
   const ir_fn *map = op->u.tilde->dist->from_standard;
-  candidate *x = candidate_of(c, op->u.tilde->site);
+  candidate *x = &c->of[op->u.tilde->site->number - 1];
   if (!map || op->u.tilde->cut) return;
   x->standard = true;
   bool moves = false;

@@ -10,7 +10,7 @@
 
 void data_init(data_set *ds, arena *a, diag_list *diags) {
   memset(ds, 0, sizeof *ds);
-  ds->a = a;
+  ds->a = ds->index.a = a;
   ds->diags = diags;
   ds->max_file = DATA_MAX_FILE;
   ds->max_stream = DATA_MAX_STREAM;
@@ -59,35 +59,12 @@ const char *data_name_shown(const char *name, arena *a) {
   return arena_printf(a, "\"%s\"", name);
 }
 
-static uint32_t hash(const char *s) {
-  uint64_t h = 14695981039346656037u; /* FNV-1a */
-  for (; *s; s++) h = (h ^ (unsigned char)*s) * 1099511628211u;
-  return (uint32_t)(h ^ (h >> 32));
-}
-
-/* The place of a name in the table, or of the free entry where it belongs.  DATA_MAX_ARRAYS bounds the work when somebody
- * crafts names with equal hashes. */
-static uint32_t *slot(const data_set *ds, const char *name) {
-  size_t mask = ds->index_size - 1;
-  for (size_t i = hash(name) & mask;; i = (i + 1) & mask) {
-    uint32_t *at = &ds->index[i];
-    if (*at == 0 || strcmp(ds->arrays[*at - 1]->name, name) == 0) return at;
-  }
-}
-
 static data_array *find(const data_set *ds, const char *name) {
-  if (ds->index_size == 0) return NULL;
-  uint32_t at = *slot(ds, name);
+  uint32_t at = name_index_get(&ds->index, name);
   return at ? ds->arrays[at - 1] : NULL;
 }
 
 const data_array *data_find(const data_set *ds, const char *name) { return find(ds, name); }
-
-static void index_grow(data_set *ds) {
-  ds->index_size = ds->index_size ? 2 * ds->index_size : 32;
-  ds->index = ARENA_ARRAY(ds->a, uint32_t, ds->index_size);
-  for (size_t i = 0; i < ds->n; i++) *slot(ds, ds->arrays[i]->name) = (uint32_t)i + 1;
-}
 
 /* Columns of one name in two files, by which rows of these may be matched. */
 static bool may_match(const data_array *x, const data_array *y) {
@@ -116,9 +93,8 @@ int data_enter(data_set *ds, data_array *x) {
                      "the name%s%s is taken already, by %s%s%s", *name ? " " : "", name, earlier, first->origin.file ? " of " : "",
                      first->origin.file ? first->origin.file : "");
   }
-  if (2 * (ds->n + 1) >= ds->index_size) index_grow(ds);
   ARENA_PUSH(ds->a, ds->arrays, ds->n, ds->cap, x);
-  *slot(ds, x->name) = (uint32_t)ds->n;
+  name_index_add(&ds->index, x->name, (uint32_t)ds->n);
   return 0;
 }
 

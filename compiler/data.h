@@ -25,6 +25,7 @@
 #ifndef AIM_COMPILER_DATA_H
 #define AIM_COMPILER_DATA_H
 
+#include "compiler/name_index.h"
 #include "lang/arena.h"
 #include "lang/diag.h"
 
@@ -79,8 +80,7 @@ typedef struct data_set {
   size_t n, cap;
   data_array **again;    /* columns by which tables may be matched, whose name another file has given to an array of this set */
   size_t n_again, cap_again;
-  uint32_t *index;       /* hash table of places in `arrays` plus one, open addressing; 0 is free */
-  size_t index_size;     /* a power of two, more than twice n */
+  name_index index;      /* places in `arrays` plus one */
   diag_list *diags;      /* where errors go; borrowed, outlives the set's filling */
   size_t n_errors;       /* found so far, kept by the list or not */
   size_t max_file;       /* bytes; set after data_init to change the limits */

@@ -77,24 +77,26 @@ ir_val frame_add(frame *f, ir_fn *fn, ir_val v) {
 /* ---- tidying */
 
 /* Two parameters of one name become one; those without a use go. */
-static void tidy_params(ir_module *m, ir_fn *fn, const uint32_t *uses, const uint32_t *number) {
+static void tidy_params(ir_module *m, ir_fn *fn, const uint32_t *uses, const uint32_t *number, uint32_t n) {
   uint32_t kept = 0;
+  ir_map renamed = ir_map_new(m->mem, fn);
+  ir_val *first = ARENA_ARRAY(m->mem, ir_val, n + 1); /* by number: the parameter that has it */
   for (uint32_t k = 0; k < fn->nparams; k++) {
     ir_param p = fn->param[k];
     if (p.role == IR_ROLE_FRAME) {
       if (!uses[p.val]) continue;
-      p.name = arena_printf(m->mem, "frame.%u", number[number_of(p.name) - 1]);
-      ir_val same = 0;
-      for (uint32_t j = 0; j < kept && !same; j++)
-        if (fn->param[j].role == IR_ROLE_FRAME && strcmp(fn->param[j].name, p.name) == 0) same = fn->param[j].val;
-      if (same) {
-        ir_replace_uses(fn, p.val, same);
+      uint32_t own = number[number_of(p.name) - 1];
+      if (first[own]) {
+        ir_map_set(&renamed, p.val, first[own]);
         continue;
       }
+      first[own] = p.val;
+      p.name = arena_printf(m->mem, "frame.%u", own);
     }
     fn->val[p.val].slot = kept;
     fn->param[kept++] = p;
   }
+  if (kept < fn->nparams) ir_rename_all(fn, &renamed);
   fn->nparams = kept;
 }
 
@@ -113,15 +115,17 @@ void frame_tidy(ir_module *m, ir_fn **prepare) {
     }
   }
   ir_val *ret = ARENA_ARRAY(m->mem, ir_val, n);
+  uint32_t *of = ARENA_ARRAY(m->mem, uint32_t, from->nvals); /* by value: the number that it has as a result */
   for (uint32_t k = 0; k < n; k++) {
     if (!read[k]) continue;
-    uint32_t j = 0;
-    while (j < kept && ret[j] != from->ret[k]) j++;
-    ret[j] = from->ret[k];
-    if (j == kept) kept++;
-    number[k] = j + 1;
+    ir_val v = from->ret[k];
+    if (!of[v]) {
+      ret[kept++] = v;
+      of[v] = kept;
+    }
+    number[k] = of[v];
   }
-  for (uint32_t f = 0; f < m->nfns; f++) tidy_params(m, m->fn[f], uses[f], number);
+  for (uint32_t f = 0; f < m->nfns; f++) tidy_params(m, m->fn[f], uses[f], number, n);
   ir_return(from, kept, ret);
   if (kept) return;
   *prepare = NULL;

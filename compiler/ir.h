@@ -13,6 +13,7 @@
 #define AIM_COMPILER_IR_H
 
 #include "compiler/ir_ops.h"
+#include "compiler/name_index.h"
 #include "compiler/size.h"
 #include "lang/arena.h"
 #include "lang/source.h"
@@ -218,6 +219,7 @@ struct ir_fn {
   uint32_t nvals, cap_vals;
   ir_site **site; /* of a model */
   uint32_t nsites, cap_sites;
+  name_index site_names; /* numbers of sites */
 };
 
 /* A distribution as functions of the module.  Unused members are NULL.
@@ -252,6 +254,7 @@ struct ir_module {
   uint32_t ndists, cap_dists;
   ir_remark *remark;
   uint32_t nremarks, cap_remarks;
+  name_index remark_keys; /* what they say, and of which place, as text */
   uint32_t nmemos; /* tables numbered so far */
   const char *fault; /* the first broken rule that a check between steps found, a bug of the step it names; else NULL */
   bool deep;         /* that rule is IR_MAX_DEPTH, which a program can break as well */
@@ -350,7 +353,12 @@ size_t ir_call_sizes(const ir_fn *caller, const ir_fn *callee, uint32_t n, const
 /* ---- changing (ir_edit.c) */
 
 void ir_remove(ir_op *op);                                    /* its results must have no use left */
-void ir_replace_uses(ir_fn *fn, ir_val from, ir_val to);      /* everywhere in fn */
+/* Everywhere that `from` is in sight: for one value, or one in a loop.  For many of a function, ir_rename_all (ir_uses.h). */
+void ir_replace_uses(ir_fn *fn, ir_val from, ir_val to);
+/* A result is replaced by a formula of it at no cost, its uses staying as they are: ir_result_renew gives result k of op a new value,
+ * from which the formula is made, and ir_take_over then lets the operation that defines v, which nothing reads yet, define the old one. */
+ir_val ir_result_renew(ir_fn *fn, ir_op *op, uint32_t k);
+void ir_take_over(ir_fn *fn, ir_val v, ir_val old);
 /* Visits every operand of op itself (args, extents, inits, and for loops and ifs also what their blocks yield, with axes), not
  * those of operations inside its blocks. */
 typedef void ir_use_visitor(void *user, ir_val *use);

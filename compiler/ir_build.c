@@ -45,10 +45,9 @@ void ir_remark_add(ir_module *m, const char *pass, span where, bool missed, cons
   va_start(list, format);
   char *text = arena_vprintf(m->mem, format, list);
   va_end(list);
-  for (uint32_t k = 0; k < m->nremarks; k++) {
-    const ir_remark *r = &m->remark[k];
-    if (r->where.file == where.file && r->where.off == where.off && r->missed == missed && !strcmp(r->pass, pass) && !strcmp(r->text, text)) return;
-  }
+  const char *key = arena_printf(m->mem, "%u %u %d %s: %s", (unsigned)where.file, (unsigned)where.off, missed, pass, text);
+  m->remark_keys.a = m->mem;
+  if (name_index_add(&m->remark_keys, key, 1)) return;
   ir_remark r = {pass, where, text, missed};
   ARENA_PUSH(m->mem, m->remark, m->nremarks, m->cap_remarks, r);
 }
@@ -58,6 +57,7 @@ static const char *copy(ir_module *m, const char *s) { return arena_strndup(m->m
 ir_fn *ir_fn_new(ir_module *m, const char *name, bool is_model) {
   ir_fn *fn = ARENA_NEW(m->mem, ir_fn);
   fn->module = m;
+  fn->site_names.a = m->mem;
   fn->name = copy(m, name);
   fn->is_model = is_model;
   ARENA_PUSH(m->mem, fn->val, fn->nvals, fn->cap_vals, ((ir_value){.def = IR_DEF_NONE}));
@@ -101,13 +101,13 @@ ir_site *ir_site_new(ir_fn *fn, const char *name, ir_site_role role, ir_support 
   s->event_rank = (uint8_t)event_rank;
   s->type = type;
   ARENA_PUSH(m->mem, fn->site, fn->nsites, fn->cap_sites, s);
+  name_index_add(&fn->site_names, s->name, s->number);
   return s;
 }
 
 ir_site *ir_site_find(const ir_fn *fn, const char *name) {
-  for (uint32_t k = 0; k < fn->nsites; k++)
-    if (strcmp(fn->site[k]->name, name) == 0) return fn->site[k];
-  return NULL;
+  uint32_t number = name_index_get(&fn->site_names, name);
+  return number ? fn->site[number - 1] : NULL;
 }
 
 static ir_val value_new(ir_fn *fn, ir_type type, ir_def def, uint32_t slot, ir_op *op) {

@@ -89,8 +89,31 @@ static void replace_in_op(void *user, ir_op *op) { ir_visit_uses(op, replace_use
 
 void ir_replace_uses(ir_fn *fn, ir_val from, ir_val to) {
   replacement r = {from, to};
+  const ir_value *x = &fn->val[from];
+  ir_block *home = &fn->body;
+  if (x->def == IR_DEF_RESULT) home = x->op->block;
+  if (x->def == IR_DEF_INDEX || x->def == IR_DEF_STATE) home = &x->op->u.loop->body;
+  if (home && home->owner) { /* a block of a loop or branch, and what that yields */
+    ir_visit_uses(home->owner, replace_use, &r);
+    ir_visit_ops(home, replace_in_op, &r);
+    return;
+  }
   ir_visit_ops(&fn->body, replace_in_op, &r);
   for (uint32_t k = 0; k < fn->nret; k++) replace_use(&r, &fn->ret[k]);
+}
+
+ir_val ir_result_renew(ir_fn *fn, ir_op *op, uint32_t k) {
+  ir_value x = fn->val[op->res[k]];
+  ARENA_PUSH(fn->module->mem, fn->val, fn->nvals, fn->cap_vals, x);
+  fn->val[op->res[k]].def = IR_DEF_NONE;
+  return op->res[k] = fn->nvals - 1;
+}
+
+void ir_take_over(ir_fn *fn, ir_val v, ir_val old) {
+  ir_value *x = &fn->val[v];
+  fn->val[old] = *x;
+  x->op->res[x->slot] = old;
+  x->def = IR_DEF_NONE;
 }
 
 /* ---- copying */

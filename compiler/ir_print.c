@@ -41,12 +41,10 @@ static void print_name(const char *s, strbuf *out) {
 
 /* ---- numbering */
 
-static bool own_name(const ir_fn *fn, uint32_t k) {
-  const char *name = fn->param[k].name;
-  if (!name || !is_name(name) || (name[0] >= '0' && name[0] <= '9')) return false;
-  for (uint32_t j = 0; j < k; j++)
-    if (fn->param[j].name && strcmp(fn->param[j].name, name) == 0) return false;
-  return true;
+/* A parameter is printed by its name where that is one and the first of its kind. */
+static bool own_name(name_index *seen, const char *name) {
+  bool first = name && !name_index_add(seen, name, 1);
+  return first && is_name(name) && !(name[0] >= '0' && name[0] <= '9');
 }
 
 static void number(ir_numbering *names, ir_val v) {
@@ -74,8 +72,9 @@ static const uint32_t OWN = 0x80000000u;
 
 ir_numbering ir_number_values(const ir_fn *fn) {
   ir_numbering names = {.fn = fn, .number = ARENA_ARRAY(fn->module->mem, uint32_t, fn->nvals)};
+  name_index seen = {.a = fn->module->mem};
   for (uint32_t k = 0; k < fn->nparams; k++) {
-    if (own_name(fn, k)) names.number[fn->param[k].val] = OWN | k;
+    if (own_name(&seen, fn->param[k].name)) names.number[fn->param[k].val] = OWN | k;
     else number(&names, fn->param[k].val);
   }
   number_block(&names, &fn->body, 0);

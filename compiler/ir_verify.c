@@ -254,9 +254,9 @@ static void check_bound(verifier *v, ir_val x, ir_elem elem, const char *of) {
 
 static void check_tilde(verifier *v, const ir_op *op) {
   const ir_tilde *t = op->u.tilde;
-  bool observe = op->code == IR_OBSERVE_OP, own = false;
-  for (uint32_t k = 0; k < v->fn->nsites; k++) own |= v->fn->site[k] == t->site;
-  require(v, own, "a site of another function");
+  bool observe = op->code == IR_OBSERVE_OP;
+  uint32_t number = t->site->number;
+  require(v, number >= 1 && number <= v->fn->nsites && v->fn->site[number - 1] == t->site, "a site of another function");
   require(v, t->dist != NULL, "a site without a distribution");
   require(v, observe == (t->site->role == IR_OBSERVED), observe ? "an observation of a site that is drawn" : "a draw of a site that is observed");
   uint32_t rank = t->site->type.rank - t->site->event_rank;

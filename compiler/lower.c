@@ -4,14 +4,17 @@
 #include <string.h>
 
 binding *lower_find(lower *l, const symbol *s) {
-  for (size_t k = l->nbind; k-- > 0;)
-    if (l->bind[k].sym == s) return &l->bind[k];
-  return NULL;
+  size_t k = (size_t)(uintptr_t)ptr_map_get(&l->bind_at, s), was = k;
+  if (k > l->nbind) k = l->nbind;
+  while (k && l->bind[k - 1].sym != s) k--;
+  if (k != was) ptr_map_put(&l->bind_at, s, (void *)(uintptr_t)k);
+  return k ? &l->bind[k - 1] : NULL;
 }
 
 binding *lower_push(lower *l, symbol *s, bind_kind kind) {
   binding b = {.sym = s, .kind = kind, .sign = 1};
   ARENA_PUSH(l->mem, l->bind, l->nbind, l->cap_bind, b);
+  ptr_map_put(&l->bind_at, s, (void *)(uintptr_t)l->nbind);
   return &l->bind[l->nbind - 1];
 }
 
@@ -151,6 +154,7 @@ void lower_enter(lower *l, ir_fn *fn, lower_saved *s) {
   l->model = NULL;
   l->bind = NULL;
   l->nbind = l->cap_bind = 0;
+  ptr_map_init(&l->bind_at, l->mem);
   l->memo = NULL;
   l->nmemo = l->cap_memo = 0;
   memset(&l->sizes, 0, sizeof l->sizes);
@@ -174,6 +178,7 @@ void lower_init(lower *l, check_program *p, ir_module *m, const lower_options *o
   l->m = m;
   l->mem = m->mem;
   l->options = options;
+  ptr_map_init(&l->bind_at, l->mem);
 }
 
 static ir_support site_support_of(const ty_info *t) { return (ir_support)t->support; }

@@ -21,6 +21,7 @@
 #define AIM_COMPILER_LOWER_INTERNAL_H
 
 #include "compiler/lower.h"
+#include "compiler/ptr_map.h"
 
 /* An index counted from 0: its value, and when known its form base + offset, base being a loop index or 0 (none). */
 typedef struct lindex {
@@ -91,6 +92,7 @@ typedef struct lower {
 
   binding *bind;      /* a stack; the newest binding of a symbol counts */
   size_t nbind, cap_bind;
+  ptr_map bind_at;    /* by symbol: where on the stack its newest binding stands, or stood before the stack became lower, counted from 1 */
   memo *memo;
   size_t nmemo, cap_memo;
   size_frame sizes;

@@ -81,7 +81,10 @@ static uint64_t hash_shape(const ir_fn *fn, const ir_op *op) {
 
 static uint64_t hash_op(const ir_fn *fn, const ir_op *op) {
   uint64_t h = hash_shape(fn, op);
-  if (commutes(op->code)) return mix(h, (uint64_t)op->args[0] + op->args[1]);
+  if (commutes(op->code)) {
+    ir_val a = op->args[0], b = op->args[1];
+    return a < b ? mix(mix(h, a), b) : mix(mix(h, b), a);
+  }
   for (uint32_t k = 0; k < op->nargs; k++) h = mix(h, op->args[k]);
   if (op->code == IR_AT_OP || op->code == IR_PUT_OP)
     for (uint32_t k = 0; k < op->u.axes.n; k++) h = mix(h, op->u.axes.at[k]);

@@ -83,17 +83,14 @@ static ir_val without_factors(product *p, ir_val v, bool whole, int depth) {
 /* Takes what does not vary out of the product that output k sums; true if there was any. */
 static bool factor_out(ir_fn *fn, ir_op *loop, uint32_t k, const uint32_t *uses, uint32_t nuses, ir_builder after) {
   ir_out *out = &loop->u.loop->out[k];
-  ir_val old = loop->res[k];
   product p = {.fn = fn, .loop = loop, .uses = uses, .nuses = nuses, .inside = {.fn = fn}, .after = after};
   bool whole = out->yield < nuses && uses[out->yield] == 1;
   if (!has_factor(&p, out->yield, whole, MAX_DEPTH)) return false;
   ir_val rest = without_factors(&p, out->yield, whole, MAX_DEPTH);
   out->yield = rest;
   ir_builder b = after; /* behind the factors */
-  ir_val whole_sum = ir_op2(&b, IR_MUL_OP, p.factor, old);
-  ir_op *last = ir_def_op(fn, whole_sum);
-  ir_replace_uses(fn, old, whole_sum);
-  last->args[1] = old;
+  ir_val result = loop->res[k], sum = ir_result_renew(fn, loop, k);
+  ir_take_over(fn, ir_op2(&b, IR_MUL_OP, p.factor, sum), result);
   return true;
 }
 

@@ -350,7 +350,7 @@ static void part_sums(framer *f, ir_op *loop, const uint32_t *uses, uint32_t nus
   }
 }
 
-static void move_sum(framer *f, const parting *p) {
+static void move_sum(framer *f, const parting *p, ir_map *renamed) {
   ir_fn *fn = f->fn;
   ir_op *loop = p->loop;
   ir_out *out = &loop->u.loop->out[p->k];
@@ -361,16 +361,14 @@ static void move_sum(framer *f, const parting *p) {
   ir_builder in;
   ir_op *plate = copy_slice(&s, &in);
   ir_val total = ir_loop_out(f->w.prepare, plate, IR_SUM, 0, NULL, ir_map_get(&f->w.c.map, p->given));
-  ir_val param = frame_add(&f->w, fn, total), old = loop->res[p->k];
+  ir_val param = frame_add(&f->w, fn, total), result = loop->res[p->k];
   const ir_op *term = ir_def_op(fn, p->given);
   if (p->left) {
     ir_builder after = {.fn = fn, .block = loop->block, .before = loop->next, .where = loop->where};
-    ir_val whole = ir_op2(&after, IR_ADD_OP, old, param);
+    ir_take_over(fn, ir_op2(&after, IR_ADD_OP, ir_result_renew(fn, loop, p->k), param), result);
     out->yield = p->left;
-    ir_replace_uses(fn, old, whole);
-    ir_def_op(fn, whole)->args[0] = old;
   } else {
-    ir_replace_uses(fn, old, param);
+    ir_map_set(renamed, result, param);
     out->mode = IR_MAX; /* dead, and no sum to be looked at again */
   }
   ir_remark_add(f->m, "frame", term ? term->where : loop->where, false, "terms of data alone are summed once");
@@ -388,7 +386,9 @@ static void move_sums(framer *f) {
   for (size_t q = 0; q < list.n; q++)
     for (ir_op *op = list.it[q].loop->u.loop->body.first; op; op = op->next)
       if (op->nres && op->res[0] >= nuses) f->data[op->res[0]] = from_data(f, op);
-  for (size_t q = 0; q < list.n; q++) move_sum(f, &list.it[q]);
+  ir_map renamed = ir_map_new(f->m->mem, f->fn);
+  for (size_t q = 0; q < list.n; q++) move_sum(f, &list.it[q], &renamed);
+  ir_rename_all(f->fn, &renamed);
 }
 
 /* ---- elements and values */

@@ -96,27 +96,24 @@ static bool simplify(ir_module *m, ir_fn *fn, ir_op *op, uint32_t k) {
 
   ir_builder before = {.fn = fn, .block = op->block, .before = op, .where = op->where};
   ir_builder after = {.fn = fn, .block = op->block, .before = op->next, .where = op->where};
-  ir_val init = out->init, result = op->res[k], n = op->u.loop->extent[0], whole;
+  ir_val init = out->init, result = op->res[k], state = ir_result_renew(fn, op, k), n = op->u.loop->extent[0], whole;
   ir_visit_ops(&op->u.loop->body, drop_inverse, &r);
   out->yield = last->args[0];
   if (out->mode == IR_CARRY) {
     out->init = undo(&r, &before, init);
-    ir_val some = ir_op2(&after, IR_LT_OP, ir_int(&after, 0), n), y = ir_op1(&after, r.how.made, result);
+    ir_val some = ir_op2(&after, IR_LT_OP, ir_int(&after, 0), n), y = ir_op1(&after, r.how.made, state);
     whole = ir_op3(&after, IR_SELECT_OP, some, y, init);
-    ir_replace_uses(fn, result, whole);
-    ir_def_op(fn, y)->args[0] = result;
   } else {
     ir_val dim = ir_size_val(&before, ir_type_of(fn, init).dim[0]);
     ir_op *early = ir_loop_begin(&before, IR_PLATE_OP, 1, &dim), *late = ir_loop_begin(&after, IR_PLATE_OP, 1, &dim);
     ir_builder in = ir_builder_in(&before, &early->u.loop->body);
     out->init = ir_loop_out(fn, early, IR_STACK, 0, NULL, undo(&r, &in, ir_at1(&in, init, early->u.loop->index[0])));
     in = ir_builder_in(&after, &late->u.loop->body);
-    ir_val j = late->u.loop->index[0], first = ir_op2(&in, IR_LT_OP, j, ir_int(&in, 1)), v = ir_at1(&in, result, j);
+    ir_val j = late->u.loop->index[0], first = ir_op2(&in, IR_LT_OP, j, ir_int(&in, 1)), v = ir_at1(&in, state, j);
     ir_val y = ir_op3(&in, IR_SELECT_OP, first, ir_at1(&in, init, j), ir_op1(&in, r.how.made, v));
     whole = ir_loop_out(fn, late, IR_STACK, 0, NULL, y);
-    ir_replace_uses(fn, result, whole);
-    ir_def_op(fn, v)->args[0] = result;
   }
+  ir_take_over(fn, whole, result);
   return true;
 }
 

@@ -46,12 +46,11 @@ static bool open_plate(stat_plate *x, ir_op *loop) {
 
 /* Goes on to a sum of the plate: forms are those of its terms, and groups its own. */
 static void open_sum(stat_plate *x) {
+  while (x->nformed) x->form[x->formed[--x->nformed]] = NULL;
   x->nforms = x->fn->nvals;
   if (x->nforms > x->cap_forms) {
     x->cap_forms = x->nforms + x->nforms / 2;
     x->form = ARENA_ARRAY(x->m->mem, stat_form *, x->cap_forms);
-  } else {
-    memset(x->form, 0, x->nforms * sizeof *x->form);
   }
   x->ngroups = 0;
   x->before.before = x->loop;
@@ -153,6 +152,7 @@ typedef struct pass {
   ir_module *m;
   ir_fn *fn, **prepare;
   frame f;
+  ir_map renamed;
   bool open, changed;
   stat_plate x;
 } pass;
@@ -185,11 +185,11 @@ static void replace(pass *s, ir_op *loop, uint32_t out) {
   explain(x, c, nsums);
   for (uint32_t k = 0; k < x->ngroups; k++)
     if (x->group[k].plate->nres == 0) ir_remove(x->group[k].plate);
-  ir_replace_uses(s->fn, loop->res[out], total);
+  ir_map_set(&s->renamed, loop->res[out], total);
 }
 
 bool pass_statistics(ir_module *m, ir_fn *fn, ir_fn **prepare) {
-  pass s = {.m = m, .fn = fn, .prepare = prepare, .x = plate_new(m, fn)};
+  pass s = {.m = m, .fn = fn, .prepare = prepare, .renamed = ir_map_new(m->mem, fn), .x = plate_new(m, fn)};
   const uint32_t *uses = ir_use_counts(fn, m->mem);
   uint32_t nuses = fn->nvals;
   mark_parameters(&s.x);
@@ -205,6 +205,7 @@ bool pass_statistics(ir_module *m, ir_fn *fn, ir_fn **prepare) {
     }
     stat_mark_data(&s.x, op);
   }
+  if (s.changed) ir_rename_all(fn, &s.renamed);
   pass_dce(m, fn); /* what was built for sums that then stayed */
   return s.changed;
 }

@@ -37,9 +37,10 @@ static bool split(ir_fn *fn, ir_op *loop, uint32_t k, const uint32_t *uses, uint
   ir_type t = ir_type_of(fn, out->yield);
   if (out->mode != IR_SUM || t.rank || (t.elem != IR_REAL && t.elem != IR_INT)) return false;
   ir_builder after = {.fn = fn, .block = loop->block, .before = loop->next, .where = loop->where};
-  ir_val old = loop->res[k], whole;
+  ir_val result = loop->res[k], sum, whole;
   if (!inside(fn, loop, out->yield)) {
-    ir_replace_uses(fn, old, repeated(&after, loop->u.loop, out->yield));
+    ir_result_renew(fn, loop, k);
+    ir_take_over(fn, repeated(&after, loop->u.loop, out->yield), result);
     out->mode = IR_MAX; /* dead; and no sum to be looked at again */
     return true;
   }
@@ -50,32 +51,27 @@ static bool split(ir_fn *fn, ir_op *loop, uint32_t k, const uint32_t *uses, uint
     return false;
   ir_val a = def->args[0], b = def->nargs > 1 ? def->args[1] : 0;
   bool va = inside(fn, loop, a), vb = b && inside(fn, loop, b);
+  if (def->code != IR_NEG_OP && (va == vb || (def->code == IR_GUARD_OP && va))) return false;
+  ir_val literal = va ? b : a;
+  if (def->code == IR_MUL_OP && t.elem == IR_REAL && !finite_literal(fn, literal)) return false;
+  sum = ir_result_renew(fn, loop, k);
   if (def->code == IR_NEG_OP) {
     out->yield = a;
-    whole = ir_op1(&after, IR_NEG_OP, old);
-  } else if (va == vb) {
-    return false;
+    whole = ir_op1(&after, IR_NEG_OP, sum);
   } else if (def->code == IR_GUARD_OP) {
-    if (va) return false;
     out->yield = b;
     ir_val none = ir_op2(&after, IR_LE_OP, ir_iterations(&after, loop->u.loop), ir_int(&after, 0));
-    whole = ir_op2(&after, IR_GUARD_OP, ir_op2(&after, IR_OR_OP, a, none), old);
+    whole = ir_op2(&after, IR_GUARD_OP, ir_op2(&after, IR_OR_OP, a, none), sum);
     ir_def_op(fn, whole)->where = def->where;
   } else if (def->code == IR_MUL_OP) {
-    ir_val literal = va ? b : a;
-    if (t.elem == IR_REAL && !finite_literal(fn, literal)) return false;
     out->yield = va ? a : b;
-    whole = ir_op2(&after, IR_MUL_OP, literal, old);
+    whole = ir_op2(&after, IR_MUL_OP, literal, sum);
   } else {
     out->yield = va ? a : b;
     ir_val rest = repeated(&after, loop->u.loop, va ? b : a);
-    whole = va ? ir_op2(&after, (ir_code)def->code, old, rest) : ir_op2(&after, (ir_code)def->code, rest, old);
+    whole = va ? ir_op2(&after, (ir_code)def->code, sum, rest) : ir_op2(&after, (ir_code)def->code, rest, sum);
   }
-  /* Every use but the one just made. */
-  ir_op *last = ir_def_op(fn, whole);
-  ir_replace_uses(fn, old, whole);
-  for (uint32_t j = 0; j < last->nargs; j++)
-    if (last->args[j] == whole) last->args[j] = old;
+  ir_take_over(fn, whole, result);
   return true;
 }
 

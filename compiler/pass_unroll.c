@@ -25,6 +25,8 @@ enum { LONGEST = 8, LONGEST_TOP = 2, BUDGET = 1024 };
 typedef struct unroller {
   ir_module *m;
   ir_fn *fn;
+  ir_map renamed; /* results of what has been written out */
+  ir_map image;   /* values of a body in the iteration that is being written */
   long grown;
   bool changed;
 } unroller;
@@ -104,7 +106,7 @@ static void write_out(unroller *u, ir_op *op, int64_t n) {
     term[k] = ARENA_ARRAY(mem, ir_val, LONGEST);
   }
   for (int64_t i = 0; i < n; i++) {
-    ir_cloner c = {.from = u->fn, .map = ir_map_new(mem, u->fn)};
+    ir_cloner c = {.from = u->fn, .map = u->image};
     ir_val index = ir_int(&b, loop->down ? n - 1 - i : i);
     ir_map_set(&c.map, loop->index[0], index);
     for (uint32_t k = 0; k < loop->nout; k++)
@@ -132,9 +134,9 @@ static void write_out(unroller *u, ir_op *op, int64_t n) {
       default: now[k] = now[k] ? ir_op2(&b, out->mode == IR_MAX ? IR_MAX_OP : IR_MIN_OP, now[k], y) : y;
       }
     }
+    u->image = c.map;
   }
-  for (uint32_t k = 0; k < loop->nout; k++)
-    ir_replace_uses(u->fn, op->res[k], loop->out[k].mode == IR_SUM ? canonical(&b, term[k], n) : now[k]);
+  for (uint32_t k = 0; k < loop->nout; k++) ir_map_set(&u->renamed, op->res[k], loop->out[k].mode == IR_SUM ? canonical(&b, term[k], n) : now[k]);
   ir_remove(op);
 }
 
@@ -174,33 +176,37 @@ static bool split_sum(unroller *u, ir_op *op, uint32_t k) {
     if (!ir_block_within(&op->u.loop->body, ir_home(u->fn, x[i]))) return false;
   }
   ir_builder after = {.fn = u->fn, .block = op->block, .before = op->next, .where = op->where};
-  ir_val sums = ir_new_array(&after, t), old = op->res[k];
+  ir_val sums = ir_new_array(&after, t), result = op->res[k], first = ir_result_renew(u->fn, op, k);
   for (int64_t i = 0; i < n; i++) {
     ir_val s = ir_loop_out(u->fn, op, IR_SUM, 0, NULL, x[i]);
     sums = ir_put(&after, sums, (ir_axes){.n = 1, .at = {ir_int(&after, i)}}, s);
   }
-  ir_replace_uses(u->fn, old, sums);
+  ir_take_over(u->fn, sums, result);
   op->u.loop->out[k].yield = x[0]; /* nobody reads it any more */
-  u->fn->val[old].type = ir_scalar(IR_REAL);
+  u->fn->val[first].type = ir_scalar(IR_REAL);
   return true;
 }
 
 static void walk(unroller *u, ir_block *block) {
   for (ir_op *op = block->first, *next; op; op = next) {
     next = op->next;
+    ir_rename_uses(op, &u->renamed);
     if (op->code == IR_IF_OP) {
       walk(u, &op->u.branch->then_);
       walk(u, &op->u.branch->else_);
+      ir_rename_uses(op, &u->renamed); /* what they yield */
     }
     if (!ir_is_loop(op)) continue;
     walk(u, &op->u.loop->body);
+    ir_rename_uses(op, &u->renamed);
     for (uint32_t k = 0, n = op->u.loop->nout; k < n; k++) u->changed |= split_sum(u, op, k);
     u->changed |= unroll(u, op);
   }
 }
 
 bool pass_unroll(ir_module *m, ir_fn *fn) {
-  unroller u = {.m = m, .fn = fn};
+  unroller u = {.m = m, .fn = fn, .renamed = ir_map_new(m->mem, fn), .image = ir_map_new(m->mem, fn)};
   walk(&u, &fn->body);
+  if (u.changed) ir_rename_all(fn, &u.renamed);
   return u.changed;
 }

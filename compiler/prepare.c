@@ -4,6 +4,7 @@
  * inside) move to @prepare; those of their results that the rest still reads become frame parameters.  Constants and sizes stay
  * on both sides.  A guard stays, though what it asks moves: it counts in each evaluation, where a run looks for what went wrong. */
 #include "compiler/derive.h"
+#include "compiler/ir_uses.h"
 
 /* op, and what stands in its blocks. */
 static void visit_tree(ir_op *op, ir_op_visitor *visit, void *user) {
@@ -103,10 +104,12 @@ ir_fn *derive_prepare(ir_module *m, ir_fn *model) {
       ARENA_PUSH(m->mem, crossing, ncrossing, cap_crossing, op->res[k]);
     }
   }
+  ir_map renamed = ir_map_new(m->mem, model);
   for (size_t k = 0; k < ncrossing; k++) {
     const char *name = arena_printf(m->mem, "frame.%zu", k + 1);
-    ir_replace_uses(model, crossing[k], ir_param_add(model, IR_ROLE_FRAME, name, ir_type_of(model, crossing[k])));
+    ir_map_set(&renamed, crossing[k], ir_param_add(model, IR_ROLE_FRAME, name, ir_type_of(model, crossing[k])));
   }
+  ir_rename_all(model, &renamed);
   for (ir_op *op = model->body.last, *prev; op; op = prev) {
     prev = op->prev;
     bool moved = op->nres > 0 && !trivial(op);

@@ -88,12 +88,6 @@ static const ir_op *reader_of(const program *p, const ir_site *y) {
   return first_reader(&fn->body, reads, false);
 }
 
-/* y_rep stands beside y, whose name it has. */
-static bool is_replica(const ir_site *r, const ir_site *y) {
-  const size_t n = strlen(y->name);
-  return r->replica && strncmp(r->name, y->name, n) == 0 && strcmp(r->name + n, "_rep") == 0;
-}
-
 static void say_order(program *p, diag *d, const char *y) {
   diag_help(&p->diags, d, "values are drawn before they are read: what `%s[t]` depends on may be `%s[t - 1]` and others before it, element by element, but not itself, a later one, or a function of all", y, y);
 }
@@ -103,17 +97,15 @@ void replicate_say_lags(program *p) {
     if (strcmp(p->diags.items[k]->code, "N0914") == 0) return; /* a model may be built twice */
   for (uint32_t k = 0; k < p->ir->nsites; k++) {
     const ir_site *y = p->ir->site[k];
-    bool told = y->role != IR_OBSERVED;
-    for (size_t i = 0; i < p->model->nsites && p->in_order; i++) told = told || (p->in_order[i] && strcmp(p->model->sites[i].sym->name, y->name) == 0);
-    for (uint32_t i = 0; i < p->ir->nsites && !told; i++) {
-      if (!is_replica(p->ir->site[i], y)) continue;
-      const ir_op *op = reader_of(p, y);
-      told = true;
-      if (!op) continue;
-      diag *d = diag_add(&p->diags, DIAG_NOTE, "N0914", op->where, "`%s` is drawn given the observed `%s`", p->ir->site[i]->name, y->name);
-      diag_say(&p->diags, d, "this depends on observed values of `%s`", y->name);
-      say_order(p, d, y->name);
-    }
+    if (y->role != IR_OBSERVED) continue;
+    const ir_site *r = ir_site_find(p->ir, arena_printf(p->mem, "%s_rep", y->name));
+    bool told = !r || !r->replica;
+    for (size_t i = 0; i < p->model->nsites && !told && p->in_order; i++) told = p->in_order[i] && strcmp(p->model->sites[i].sym->name, y->name) == 0;
+    const ir_op *op = told ? NULL : reader_of(p, y);
+    if (!op) continue;
+    diag *d = diag_add(&p->diags, DIAG_NOTE, "N0914", op->where, "`%s` is drawn given the observed `%s`", r->name, y->name);
+    diag_say(&p->diags, d, "this depends on observed values of `%s`", y->name);
+    say_order(p, d, y->name);
   }
 }
 

@@ -84,6 +84,8 @@ typedef struct stat_plate {
   ir_map data;         /* 1 for what depends on data alone, in the body and at the top of the function */
   stat_form **form;    /* of values, made when asked for */
   uint32_t nforms, cap_forms;
+  ir_val *formed;      /* those that have one */
+  size_t nformed, cap_formed;
   ir_map wanted;       /* of values: the last request that needs them */
   uint32_t nwanted;
   ir_builder before;   /* coefficients are built before the plate */

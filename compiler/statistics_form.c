@@ -366,6 +366,11 @@ static void see_effect(void *user, ir_op *op) {
   *(bool *)user |= effect == IR_MODEL || effect == IR_DRAW || effect == IR_CHECK || op->code == IR_CALL_OP;
 }
 
+static void keep_form(stat_plate *x, ir_val v, stat_form *f) {
+  if (!x->form[v]) ARENA_PUSH(x->m->mem, x->formed, x->nformed, x->cap_formed, v);
+  x->form[v] = f;
+}
+
 static bool by_group(stat_plate *x, const ir_op *op) {
   bool effects = false;
   see_effect(&effects, (ir_op *)op);
@@ -381,7 +386,7 @@ static bool by_group(stat_plate *x, const ir_op *op) {
   for (uint32_t k = 0; k < op->nres; k++) {
     stat_form *f = ARENA_NEW(x->m->mem, stat_form);
     *f = (stat_form){.kind = STAT_GROUP, .a = {ir_map_get(&g->image, op->res[k]), s.group}};
-    if (op->res[k] < x->nforms) x->form[op->res[k]] = f;
+    if (op->res[k] < x->nforms) keep_form(x, op->res[k], f);
   }
   return true;
 }
@@ -506,9 +511,9 @@ static const stat_form *form_of(stat_plate *x, ir_val v) {
     return f;
   }
   if (!x->form[v]) {
-    stat_form f = compute(x, v);
-    x->form[v] = ARENA_NEW(x->m->mem, stat_form);
-    *x->form[v] = f;
+    stat_form *f = ARENA_NEW(x->m->mem, stat_form);
+    *f = compute(x, v);
+    keep_form(x, v, f);
   }
   return x->form[v];
 }

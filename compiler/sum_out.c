@@ -110,6 +110,7 @@ static copier *copy_model(factor_graph *g, const char *name, ir_builder *b) {
   x->fn->site = ARENA_ARRAY(m->mem, ir_site *, g->model->nsites);
   memcpy(x->fn->site, g->model->site, g->model->nsites * sizeof *x->fn->site);
   x->fn->nsites = x->fn->cap_sites = g->model->nsites;
+  for (uint32_t k = 0; k < x->fn->nsites; k++) name_index_add(&x->fn->site_names, x->fn->site[k]->name, x->fn->site[k]->number);
   *b = ir_builder_at_end(x->fn, &x->fn->body);
   copy_block(x, b, &g->model->body);
   b->where = g->var[0].site->where;

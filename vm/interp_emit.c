@@ -530,16 +530,11 @@ void interp_block(icomp *c, const ir_block *b) {
 
 /* ---- a function */
 
-static const cell *data_find(size_t n, const exec_data *d, const char *name) {
-  for (size_t k = 0; k < n; k++) if (strcmp(d[k].name, name) == 0) return d[k].p;
-  return NULL;
-}
-
-static const cell *param_source(icomp *c, const ir_param *p, size_t ndata, const exec_data *data, uint32_t nframe, const cell *const *frame) {
+static const cell *param_source(icomp *c, const ir_param *p, const name_index *names, const exec_data *data, uint32_t nframe, const cell *const *frame) {
   if (p->role == IR_ROLE_DATA) {
-    const cell *x = data_find(ndata, data, p->name);
-    if (!x) interp_refuse(c, arena_printf(c->tmp, "no data is bound to `%s`", p->name));
-    return x;
+    uint32_t at = name_index_get(names, p->name);
+    if (!at || !data[at - 1].p) interp_refuse(c, arena_printf(c->tmp, "no data is bound to `%s`", p->name));
+    return data[at - 1].p;
   }
   uint32_t r = 0;
   if (strncmp(p->name, "frame.", 6) == 0)
@@ -562,12 +557,14 @@ void interp_compile(icomp *c, interp_fn *out, const ir_fn *fn, size_t ndata, con
   }
   interp_life(c);
 
+  name_index names = {.a = c->tmp};
+  for (size_t k = 0; k < ndata; k++) name_index_add(&names, data[k].name, (uint32_t)k + 1);
   out->in = arena_alloc(mem, fn->nparams, sizeof *out->in);
   for (uint32_t k = 0; k < fn->nparams; k++) {
     const ir_param *p = &fn->param[k];
     ival *x = &c->v[p->val];
     bool array = fn->val[p->val].type.rank > 0, bound = p->role == IR_ROLE_DATA || p->role == IR_ROLE_FRAME;
-    const cell *from = bound ? param_source(c, p, ndata, data, nframe, frame) : NULL;
+    const cell *from = bound ? param_source(c, p, &names, data, nframe, frame) : NULL;
     x->kind = array ? K_ARR : K_CELL;
     x->at = array ? interp_slot_new(c, bound ? P_FIXED : P_CALL, 0) : interp_cell(c);
     if (bound && array) c->slot[x->at].from = from;
@@ -582,15 +579,14 @@ void interp_compile(icomp *c, interp_fn *out, const ir_fn *fn, size_t ndata, con
 
   out->out = arena_alloc(mem, fn->nret, sizeof *out->out);
   out->nout = fn->nret;
+  bool *taken = ARENA_ARRAY(c->tmp, bool, c->nslot); /* by slot: a result that stands in the caller's memory */
   for (uint32_t k = 0; k < fn->nret; k++) {
     const ival *x = &c->v[fn->ret[k]];
     bool array = fn->val[fn->ret[k]].type.rank > 0;
     uint32_t at = array ? interp_as_array(c, x).slot : interp_as_cell(c, x);
     out->out[k] = (interp_port){.array = array, .at = at, .cells = x->cells, .stage = -1};
     /* All that touches the memory of an owned array does so through its slot, so the caller's memory can stand in for it. */
-    bool twice = false;
-    for (uint32_t q = 0; q < k; q++) twice |= out->out[q].direct && out->out[q].at == at;
-    if (array && x->kind == K_ARR && x->own && !twice) out->out[k].direct = true, out->out[k].stage = x->off;
+    if (array && x->kind == K_ARR && x->own && !taken[at]) taken[at] = out->out[k].direct = true, out->out[k].stage = x->off;
   }
   interp_put(c, I_RET, 0, 0, 0);
   for (uint32_t k = 0; k < out->nin; k++) {
