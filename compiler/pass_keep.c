@@ -113,18 +113,22 @@ static void keep(keeper *k, ir_op *early, ir_op *late) {
   }
 }
 
-static bool is_factorised(const ir_op *plate) {
-  for (const ir_op *op = plate->next; op; op = op->next)
-    if (op->code == IR_CHOLESKY_OP)
-      for (uint32_t o = 0; o < plate->nres; o++)
-        if (op->args[0] == plate->res[o] && plate->u.loop->out[o].mode == IR_STACK) return true;
+/* factor [n]: by value, it is factorised. */
+static bool is_factorised(const ir_op *plate, const bool *factor, uint32_t n) {
+  for (uint32_t o = 0; o < plate->nres; o++)
+    if (plate->res[o] < n && factor[plate->res[o]] && plate->u.loop->out[o].mode == IR_STACK) return true;
   return false;
 }
 
 bool pass_keep(ir_module *m, ir_fn *fn) {
+  uint32_t n = fn->nvals;
+  bool *factor = ARENA_ARRAY(m->mem, bool, n), any = false;
+  for (const ir_op *op = fn->body.first; op; op = op->next)
+    if (op->code == IR_CHOLESKY_OP) any = factor[op->args[0]] = true;
+  if (!any) return false;
   keeper k = {.fn = fn, .renamed = ir_map_new(m->mem, fn)};
   for (ir_op *early = fn->body.first; early; early = early->next) {
-    if (early->code != IR_PLATE_OP || !is_factorised(early)) continue;
+    if (early->code != IR_PLATE_OP || !is_factorised(early, factor, n)) continue;
     for (ir_op *late = early->next; late; late = late->next)
       if (late->code == IR_PLATE_OP && same_box(fn, early->u.loop, late->u.loop)) keep(&k, early, late);
   }

@@ -200,6 +200,7 @@ static void walk(unroller *u, ir_block *block) {
     walk(u, &op->u.loop->body);
     ir_rename_uses(op, &u->renamed);
     for (uint32_t k = 0, n = op->u.loop->nout; k < n; k++) u->changed |= split_sum(u, op, k);
+    next = op->next; /* what has come behind it reads its results */
     u->changed |= unroll(u, op);
   }
 }
