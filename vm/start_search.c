@@ -8,15 +8,16 @@
 #include <math.h>
 #include <string.h>
 
-/* Values that are tried of an element: all of a finite one with no more, else so many; sweeps at most, and visits of elements over all of them, but some sweeps in any case; of so many
- * one in which everything moves; and of these some when all is possible, since what fits may be far from where the density is. */
-enum { MOST_VALUES = 64, SOME_VALUES = 24, SWEEPS = 400, VISITS = 1000000, LEAST_SWEEPS = 10, SHAKE = 5, SETTLE = 3 };
+/* Values that are tried of an element: all of a finite one with no more, else so many.  Sweeps at most, and such in a row of which none leaves fewer impossible elements than all before; of so many one in
+ * which everything moves, and some when all is possible, since what fits may be far from where the density is.  Densities of elements at most, and that many sweeps in any case. */
+enum { MOST_VALUES = 64, SOME_VALUES = 24, SWEEPS = 400, IN_VAIN = 60, SHAKE = 5, SETTLE = 3, SCORES = 400000, LEAST_SWEEPS = 20 };
 static const double stays = 0.75; /* the share of numbers that are not discrete which stay where nothing is better */
 
 struct start_state {
   uint64_t key;      /* of the sweep */
   bool back, shake;  /* elements are visited from the last to the first; what is possible moves too */
   size_t impossible; /* elements met in this sweep */
+  size_t most;       /* c->scores when the search is given up */
   bool last;         /* what was looked at last was possible */
 };
 
@@ -123,6 +124,7 @@ static bool choose(mh_walk *c, const mh_element *x, exec_cell old, size_t *chose
 
 static bool mend(mh_walk *c, const mh_element *x) {
   const program_site *p = x->p;
+  if (c->scores >= c->search->most) return c->search->impossible++, true;
   if (p->event == 0 || !look(c, x)) return c->status == RUN_OK;
   if (!c->search->last) c->search->impossible++;
   else if (!c->search->shake) return true;
@@ -145,21 +147,20 @@ static bool sweep(mh_walk *c) {
 }
 
 bool start_search(mh_walk *c, uint64_t key, bool *found) {
-  const size_t elements = c->t->elements ? c->t->elements : 1;
-  size_t sweeps = VISITS / elements;
-  sweeps = sweeps > SWEEPS ? SWEEPS : sweeps < LEAST_SWEEPS ? LEAST_SWEEPS : sweeps;
+  const size_t least = LEAST_SWEEPS * c->t->elements, most = c->scores + (least > SCORES ? least : SCORES);
+  size_t k = 0, fewest = SIZE_MAX, best = 0;
   start_state state = {0};
   c->search = &state;
   *found = false;
   bool ok = true;
-  size_t k = 0;
-  for (; k < sweeps && ok && !*found; k++) {
-    state = (start_state){.key = rt_key_fold(key, k), .back = k % 2 == 1, .shake = k % SHAKE == SHAKE - 1};
+  for (; k < SWEEPS && k < best + IN_VAIN && c->scores < most && ok && !*found; k++) {
+    state = (start_state){.key = rt_key_fold(key, k), .back = k % 2 == 1, .shake = k % SHAKE == SHAKE - 1, .most = most};
     ok = sweep(c);
     *found = ok && state.impossible == 0;
+    if (state.impossible < fewest) fewest = state.impossible, best = k;
   }
   for (size_t end = k + SETTLE; k < end && ok && *found; k++) {
-    state = (start_state){.key = rt_key_fold(key, k), .shake = true};
+    state = (start_state){.key = rt_key_fold(key, k), .shake = true, .most = SIZE_MAX};
     ok = sweep(c);
   }
   c->search = NULL;

@@ -77,23 +77,23 @@ static void test_laws(void **state) {
   aim_summary a, b;
   /* Means of the least and the largest of 8 standard normal numbers, and of the least of 8 numbers chosen from 12: 13 / 9. */
   const double largest = 1.4236003060;
-  fixture f = run_of(ORDERED, "gibbs", "warmup = 500, draws = 4000", 1, &st);
+  fixture f = run_of(ORDERED, "gibbs", "warmup = 300, draws = 3000", 1, &st);
   expect_ok(&f, st);
   mean_of(&f, "x", 0, &a);
   if (!agrees(&a, -largest, 0)) fail_msg("least of 8: %g, mcse %g", a.mean, a.mcse);
   mean_of(&f, "x", 7, &a);
   if (!agrees(&a, largest, 0)) fail_msg("largest of 8: %g, mcse %g", a.mean, a.mcse);
   close_fixture(&f);
-  f = run_of(POINTS, "mh", "warmup = 500, draws = 20000", 1, &st);
+  f = run_of(POINTS, "mh", "warmup = 500, draws = 8000", 1, &st);
   expect_ok(&f, st);
   mean_of(&f, "c", 0, &a);
   if (!agrees(&a, 13.0 / 9.0, 0)) fail_msg("the first of 8 points: %g, mcse %g", a.mean, a.mcse);
   close_fixture(&f);
-  fixture nuts = run_of(CAPTURE, "nuts", "draws = 2000", 1, &st);
+  fixture nuts = run_of(CAPTURE, "nuts", "warmup = 500, draws = 1000", 1, &st);
   expect_ok(&nuts, st);
   static const char *const methods[] = {"gibbs", "mh"};
   for (size_t m = 0; m < 2; m++) {
-    f = run_of(CAPTURE, methods[m], "warmup = 500, draws = 4000", 1, &st);
+    f = run_of(CAPTURE, methods[m], "warmup = 300, draws = 2000", 1, &st);
     expect_ok(&f, st);
     for (int k = 0; k < 2; k++) {
       mean_of(&nuts, k ? "p" : "phi", 0, &a);
