@@ -21,6 +21,8 @@ struct scope {
   scope *up;
 };
 
+#define FACTOR_LOOP_VARIES "this stands in a loop whose length varies; a loop over all with a condition may be summed out: `plate t in 2..T if t > first[i] { ... }`"
+
 typedef struct outliner {
   factor_graph *g;
   factor *f;
@@ -200,6 +202,7 @@ static ir_val reference(outliner *o, ir_builder *b, const ir_site *site, const i
     bool again = o->gather.n > 0 && f->ref[0].var == r.var && memcmp(&o->gather, axes, sizeof *axes) == 0;
     if (again) return f->ref[0].state;
     if (!visible(f->fn, axes) && o->varying) factors_refuse(o->g, o->op->where, "`%s` is read at a position from data in a loop whose ends are data; a loop over all may be summed out: `plate n in 1..N { ... }`", site->name);
+    if (!visible(f->fn, axes) && ir_is_loop(o->op)) factors_refuse(o->g, o->op->where, FACTOR_LOOP_VARIES);
     if (!visible(f->fn, axes)) factors_refuse(o->g, o->op->where, "`%s` is read at positions of a loop inside one term, as of a `sum`; a loop of terms may be summed out: `plate i in 1..N { factor ... }`", site->name);
     if (f->nrefs) factors_refuse(o->g, o->op->where, "`%s` is read at a position from data, beside other finite unknowns", site->name);
     o->gather = *axes;
@@ -588,7 +591,7 @@ factor_made factor_outline(factor_graph *g, factor *f, const ir_op *op, factor_p
       ir_size all = ir_size_of(g->model, loop->extent[k]);
       loop_ends r = {.first = size_const(g->m->sizes, 0), .extent = all};
       if (all == IR_SIZE_NONE) r = loop_ends_of(g->model, loop, k);
-      if (r.extent == IR_SIZE_NONE) factors_refuse(g, op->where, "this stands in a loop whose length varies; a loop over all with a condition may be summed out: `plate t in 2..T if t > first[i] { ... }`");
+      if (r.extent == IR_SIZE_NONE) factors_refuse(g, op->where, FACTOR_LOOP_VARIES);
       if (!l->cut) l->first = r.first;
       if (!l->cut) l->extent = r.extent;
       f->nloops++;

@@ -2,6 +2,7 @@
 #include "compiler/factors.h"
 
 #include "compiler/ir_uses.h"
+#include "compiler/loop_ends.h"
 #include "compiler/passes.h"
 
 #include <stdarg.h>
@@ -68,6 +69,26 @@ bool factor_uses(const factor_graph *g, const ir_op *op) {
   use_search u = {g->dep, false};
   ir_visit_uses((ir_op *)op, see_use, &u);
   return u.hit;
+}
+
+/* Terms of a recursion, or draws: they cannot be taken together. */
+static void see_apart(void *user, ir_op *op) {
+  bool *apart = user;
+  *apart = *apart || op->code == IR_SAMPLE_OP;
+  for (uint32_t k = 0; ir_is_loop(op) && k < op->u.loop->nout; k++) *apart = *apart || op->u.loop->out[k].state;
+}
+
+bool factor_takes_loop(const factor_graph *g, const ir_op *op) {
+  if (!ir_is_loop(op)) return false;
+  const ir_loop *loop = op->u.loop;
+  bool told = true, apart = false;
+  for (uint32_t k = 0; k < loop->rank; k++) told = told && (ir_size_of(g->model, loop->extent[k]) != IR_SIZE_NONE || loop_ends_of(g->model, loop, k).extent != IR_SIZE_NONE);
+  for (uint32_t k = 0; k < op->nres; k++) apart = apart || !g->dep[op->res[k]] || loop->out[k].state;
+  if (told || apart) return false;
+  term_search s = {.g = g};
+  ir_visit_ops((ir_block *)&loop->body, see_terms, &s);
+  ir_visit_ops((ir_block *)&loop->body, see_apart, &apart);
+  return s.terms && s.dep && !apart;
 }
 
 /* Predictions as well, which no term reads: the sums and what is left of the model go without them. */
@@ -177,7 +198,7 @@ static void add_var(factor_graph *g, const ir_op *op) {
   ir_size lo = t->lo ? limit_of(g, g->model, t->lo, false, LIMIT_DEPTH) : IR_SIZE_NONE, hi = t->hi ? limit_of(g, g->model, t->hi, true, LIMIT_DEPTH) : IR_SIZE_NONE;
   factor_var *known = (factor_var *)var_find(g, t->site);
   if (lo == IR_SIZE_NONE || hi == IR_SIZE_NONE)
-    factors_refuse(g, op->where, t->lo && t->hi ? "the range of `%s` is not known; a declared type with bounds that are sizes says it" : "`%s` has no largest or no smallest value", t->site->name);
+    factors_refuse(g, op->where, t->lo && t->hi ? "the range of `%s` is not known; a declared type with bounds that are sizes says it: `k: int<lower = 1, upper = T> ~ ...`" : "`%s` has no largest or no smallest value", t->site->name);
   if (known) { /* the wider of two ranges */
     ir_size last = extreme(g, last_of(g, known), hi, true);
     known->first = extreme(g, known->first, lo, false);
@@ -276,7 +297,8 @@ static void add_factor(factor_graph *g, const ir_op *op) {
 static void walk(factor_graph *g, const ir_block *block, bool vars) {
   for (const ir_op *op = block->first; op; op = op->next) {
     if (ir_is_loop(op)) {
-      walk(g, &op->u.loop->body, vars);
+      if (!vars && factor_takes_loop(g, op)) add_factor(g, op);
+      else walk(g, &op->u.loop->body, vars);
       continue;
     }
     if (vars) {

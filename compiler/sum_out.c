@@ -82,7 +82,7 @@ static void copy_loop(copier *x, ir_builder *b, const ir_op *op) {
 static void copy_block(copier *x, ir_builder *b, const ir_block *block) {
   for (const ir_op *op = block->first; op; op = op->next) {
     b->where = op->where;
-    if (op->code == IR_TRACK_OP) continue;
+    if (op->code == IR_TRACK_OP || factor_takes_loop(x->g, op)) continue;
     if (ir_is_loop(op)) {
       copy_loop(x, b, op);
     } else if (!factor_uses(x->g, op)) {

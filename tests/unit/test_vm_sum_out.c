@@ -746,6 +746,19 @@ static void ends(void **state) {
         "{\"y\": [0.3, 1.2, -0.4, 0.1, 0.7, -1.0], \"from\": [2, 1, 6, 3], \"to\": [4, 1, 5, 6]}", "s -1 2", true);
 }
 
+/* Loops of which it is not told what their index may be: their terms are one. */
+static void taken_together(void **state) {
+  (void)state;
+  check("model deaths(y: bool[N, T], first: int[N], last: int[N]) {\n  phi ~ Beta(1, 1)\n  p ~ Beta(1, 1)\n  plate i in 1..N {\n"
+        "    d[i]: int<lower = 1, upper = T> ~ DiscreteUniform(last[i], T)\n    factor (d[i] - first[i]) * log(phi) + (if d[i] < T { log1p(-phi) } else { 0.0 })\n"
+        "    for t in first[i] + 1..T { if t <= d[i] { y[i, t] ~ Bernoulli(p) } else { factor -0.1 * t } }\n  }\n}\n",
+        "{\"y\": [[1, 0, 1, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 1]], \"first\": [1, 2, 5], \"last\": [3, 2, 5]}", "d 1 5", false);
+  /* Beside what depends on no such element, and what is computed there. */
+  check("model beside(x: real[N, T], len: int[N]) {\n  mu: real[2] ~ Normal(0, 1)\n  plate i in 1..N {\n    k[i] ~ Categorical([0.3, 0.7])\n"
+        "    for t in 1..len[i] { let m = mu[k[i]] * t; factor sin(m); factor 0.3 * mu[1]; if t > 1 { x[i, t] ~ Normal(m, 1) } else { x[i, t] ~ Normal(mu[2], 1) } }\n  }\n}\n",
+        "{\"x\": [[0.3, 1.2, -0.4], [0.7, -1.0, 0.1]], \"len\": [3, 1]}", "k 1 2", false);
+}
+
 /* ---- what is refused */
 
 static void refused(void **state) {
@@ -789,6 +802,6 @@ static void refused(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) random_models = atoi(argv[1]);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(pieces), cmocka_unit_test(ranges), cmocka_unit_test(ends), cmocka_unit_test(short_chains), cmocka_unit_test(conditioned), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(plates), cmocka_unit_test(chains), cmocka_unit_test(whole), cmocka_unit_test(lattices), cmocka_unit_test(pieces), cmocka_unit_test(ranges), cmocka_unit_test(ends), cmocka_unit_test(taken_together), cmocka_unit_test(short_chains), cmocka_unit_test(conditioned), cmocka_unit_test(gathered), cmocka_unit_test(predicted), cmocka_unit_test(by_hand), cmocka_unit_test(random_graphs), cmocka_unit_test(random_structures), cmocka_unit_test(refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
