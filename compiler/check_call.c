@@ -176,6 +176,7 @@ static void wrong_argument(ctx *c, const ast_expr *arg, symbol *callee, const si
   if (param->type->rank == 2 && t->rank == 1 && t->kind == TY_REAL)
     cx_help(c, d, "a diagonal matrix is `diag(v)`, `diag(s^2)` of standard deviations s; independent elements are drawn by `Normal(mu, s)`");
   if (param->type->rank == 2 && t->rank == 0) cx_help(c, d, "a diagonal matrix is `diag(rep(x, K))`; independent elements are drawn by `x: real[K] ~ Normal(mu, sigma)`");
+  if (param->type->rank == 1 && t->rank == 2 && callee->kind == SYM_FN && sig->n == 1) cx_help(c, d, "row by row it is `[%s(%s[i]) for i in 1..%s]`", callee->name, arg->kind == EXPR_NAME ? arg->name.name : "X", size_text(c->st, t->dim[0]));
   if (param->type->rank == 1 && t->rank == 0) cx_help(c, d, "`rep(x, K)` is a vector of K copies");
 }
 

@@ -272,7 +272,7 @@ static void general(parser *p, token t) {
   } else if (t.name && t.kind != T_ID && t.kind != T_IN && e.can[T_ID]) {
     diag_help(p->diags, d, "`%s` is a word of the language; as a name it is written `` `%s` ``", t.name, t.name);
   } else if (e.can[T_COMMA] && (t.kind == T_ID || t.kind == T_INT || t.kind == T_REAL) && p->before.kind != T_COMMA && n && !p->tokens.at_line_start) {
-    diag_help(p->diags, d, "is a `,` missing?");
+    diag_help(p->diags, d, grammar_accepts(p->engine, T_STAR, true) ? "is a `,` missing, or an operator such as `*`?" : "is a `,` missing?");
   }
 }
 

@@ -154,13 +154,19 @@ static bool run_slip(parser *p, token t) {
   return false;
 }
 
-/* `x ~ D(...) if c`, `let x = e for i in 1..N`. */
+/* `x ~ D(...) if c`, `let x = e for i in 1..N`, `let x = for i in 1..N { ... }`, `sum(e, i in 1..N)`. */
 static bool clause_behind(parser *p, token t) {
   token first = syntax_first_word(p, t);
   if (t.kind == T_FOR && first.kind == T_LET && p->nwords > 2 && in_brackets_of(p, T_LC) && grammar_accepts(p->engine, T_SEP, true)) {
     const char *name = p->words[1].name ? p->words[1].name : "x";
     return syntax_slip(p, t, "E0203", "a `let` has no `for` behind it", "write `for i in 1..N { let %s[i] = ... }`, or an array: `let %s = [e for i in 1..N]`", name, name);
   }
+  if (t.kind == T_FOR && first.kind == T_LET && p->nwords > 1 && p->before.kind == T_EQ) {
+    const char *name = p->words[1].name ? p->words[1].name : "x";
+    return syntax_slip(p, t, "E0203", "a loop has no value", "write `for i in 1..N { let %s[i] = ... }`, or an array: `let %s = [e for i in 1..N]`", name, name);
+  }
+  if (t.kind == T_IN && p->before.kind == T_ID && in_brackets_of(p, T_LP) && !grammar_accepts(p->engine, T_IN, true))
+    return syntax_slip(p, t, "E0203", "a range in a call follows `for`", "write `sum(e for %s in 1..N)`", p->before.name);
   if (t.kind == T_IF && p->before.kind == T_RP && first.kind == T_ID && p->tokens.nopen && grammar_accepts(p->engine, T_FOR, true))
     return syntax_slip(p, t, "E0203", "a condition does not follow its statement", "write `if c { %s ~ ... }`; for elements `select(c, a, b)` chooses", first.name);
   return false;
