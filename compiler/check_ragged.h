@@ -39,6 +39,17 @@ typedef struct row_name {
   const struct row_name *outer;
 } row_name;
 
+/* A branch of a condition in a loop over rows, inside others.  An array as long as the row is made before the outermost condition, element by
+ * element where all of them hold; there no name is known that a branch defines. */
+typedef struct row_branch {
+  const ast_expr *cond;
+  bool holds;
+  ast_block *ahead;       /* statements for before the outermost condition */
+  const char **lets;      /* names that the branch defines */
+  size_t n, cap;
+  struct row_branch *outer;
+} row_branch;
+
 /* Where an expression stands whose rows are written out. */
 typedef struct row_scope {
   ragged *g;
@@ -46,6 +57,7 @@ typedef struct row_scope {
   ast_block *before;    /* statements that are to run before the one at hand; NULL: it is in no block */
   const ast_range *row; /* `d in 1..D` of the loop whose body that block is, or NULL */
   const ast_range *over; /* the nearest `d in 1..D` around it, also where conditions or a filter stand between */
+  row_branch *branch;   /* the innermost branch around it in the loop over `row`, or NULL */
   unsigned shields;     /* conditions and local names around the expression: nothing goes before the statement then */
   unsigned fn, depth;   /* of the function whose body is copied; how many are around it */
   bool library;         /* that function is the library's, and so is what it calls */
@@ -109,7 +121,7 @@ bool ragged_reduces(const ragged *g, const ast_expr *e);
 /* Whether a name stands for a row, or is data. */
 bool ragged_knows(const row_scope *s, const char *name);
 void ragged_bind(row_scope *s, const char *name, const ast_expr *value);
-/* The row as an array of its own, where there is a place for it, else as it is. */
+/* The row as an array of its own, where there is a place for it and no condition around, else as it is. */
 const ast_expr *ragged_keep_row(row_scope *s, const char *name, const ast_expr *value);
 /* Sets array[d, index] for all elements of the row, 0 for the first `less`. */
 void ragged_set_row(row_scope *s, const ragged_rows *r, const char *array, const char *index, int64_t less, const ast_expr *value);
@@ -120,6 +132,8 @@ void ragged_name_slice(row_scope *s, ast_stmt *x);
 /* `let name = value` before the statement; false: it has no place there. */
 bool ragged_let_before(row_scope *s, const char *name, ast_expr *value);
 
+/* Notes a name that a branch defines. */
+void ragged_note_let(row_scope *s, const ast_stmt *x);
 /* The same of any statement. */
 bool ragged_stmt_before(row_scope *s, ast_stmt *x);
 /* Whether a call gives an element for each element of its arguments. */

@@ -253,7 +253,7 @@ static bool write_let(slices *s, const ast_stmt *x) {
   const char *d = ragged_name(row->index.subs.items[0]);
   const ast_expr *range = ragged_open_range(s->g, r, &row->index.subs, row->at);
   ast_expr *whole = whole_row(s->g, r, row->index.subs.items[0], row->at);
-  if (t->subs.n != 1 || !s->scope->row || d != s->scope->row->var.name || ragged_name(t->subs.items[0]) != d || !ast_same_text(s->g->a, range, whole)) return false;
+  if (t->subs.n != 1 || !s->scope->row || s->scope->branch || d != s->scope->row->var.name || ragged_name(t->subs.items[0]) != d || !ast_same_text(s->g->a, range, whole)) return false;
   ragged_add_array(s->g, r, t->name.name);
   ragged_set_row(s->scope, r, t->name.name, fresh(s, r), 0, value);
   return true;
@@ -290,9 +290,12 @@ static bool write_row_part(slices *s, const ast_stmt *x, ast_block *out) {
   const ast_range *row = !loop ? s->scope->row : x->sample.iter.n == 1 && !x->sample.iter.cond ? &x->sample.iter.items[0] : NULL;
   const ast_range *over = s->scope->over;
   if (loop && rows_range(&x->sample.iter)) s->scope->over = rows_range(&x->sample.iter);
+  row_branch *branch = s->scope->branch;
+  if (loop) s->scope->branch = NULL;
   s->g->parts++;
   write_block(s, part, row);
   s->g->parts--;
+  s->scope->branch = branch;
   s->scope->over = over;
   s->scope->names = names;
   if (!loop) {
@@ -307,6 +310,23 @@ static bool write_row_part(slices *s, const ast_stmt *x, ast_block *out) {
   return true;
 }
 
+/* What was made for before a statement, by elements. */
+static void settle(slices *s, const ast_block *made, ast_block *out) {
+  ast_block *before = s->scope->before;
+  s->scope->before = out;
+  for (size_t i = 0; i < made->n; i++) {
+    ast_stmt *z = made->items[i];
+    if (z->kind == STMT_PLATE || z->kind == STMT_FOR) { /* of one element each: what its row needs is one let of the row */
+      ast_block *b = z->kind == STMT_PLATE ? z->plate.body : z->for_.body;
+      b->items[0] = write_elements(s, b->items[0]);
+    } else {
+      z = write_elements(s, z);
+    }
+    ARENA_PUSH(s->g->a, out->items, out->n, out->cap, z);
+  }
+  s->scope->before = before;
+}
+
 /* x, and before it what it needs.  Of `x ~ D for d in 1..D` that stands in a plate with it. */
 static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
   row_scope *scope = s->scope;
@@ -315,6 +335,8 @@ static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
   ast_copier values = ragged_value_copier(scope);
   const bool iter = x->kind == STMT_SAMPLE && x->sample.iter.n > 0;
   const ast_range *over = scope->over;
+  row_branch *branch = scope->branch;
+  if (iter) scope->branch = NULL;
   if (iter) scope->row = x->sample.iter.cond ? NULL : rows_range(&x->sample.iter);
   if (iter && rows_range(&x->sample.iter)) scope->over = rows_range(&x->sample.iter);
   scope->before = first;
@@ -324,20 +346,13 @@ static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
   if (drawn) y = drawn;
   ragged_name_slice(scope, y);
   scope->before = then;
-  for (size_t i = 0; i < first->n; i++) {
-    ast_stmt *z = first->items[i];
-    if (z->kind == STMT_PLATE || z->kind == STMT_FOR) { /* of one element each: what its row needs is one let of the row */
-      ast_block *b = z->kind == STMT_PLATE ? z->plate.body : z->for_.body;
-      b->items[0] = write_elements(s, b->items[0]);
-    } else {
-      z = write_elements(s, z);
-    }
-    ARENA_PUSH(s->g->a, then->items, then->n, then->cap, z);
-  }
+  settle(s, first, then);
+  if (!gone) ragged_note_let(scope, y);
   if (!gone) y = write_elements(s, y);
   scope->before = NULL;
   scope->row = row;
   scope->over = over;
+  scope->branch = branch;
   if (gone || !iter || (then->n == 0 && y->kind == STMT_SAMPLE)) {
     append(s, out, then);
     if (!gone) ARENA_PUSH(s->g->a, out->items, out->n, out->cap, y);
@@ -357,9 +372,26 @@ static void write_statement(slices *s, const ast_stmt *x, ast_block *out) {
   ARENA_PUSH(s->g->a, out->items, out->n, out->cap, plate);
 }
 
-static void write_block(slices *s, ast_block *b, const ast_range *row) {
+/* A condition; in a loop over rows what its branches need of arrays stands before it. */
+static void write_if(slices *s, ast_stmt *x, const ast_range *row, ast_block *out) {
   row_scope *scope = s->scope;
   ast_copier values = ragged_value_copier(scope), c = {.mem = s->g->a, .user = s, .expr = write_slice};
+  const ast_expr *cond = ast_copy_expr(&values, x->if_.cond);
+  x->if_.cond = ast_copy_expr(&c, cond);
+  row_branch in = {.cond = cond, .holds = true, .outer = scope->branch};
+  in.ahead = scope->branch ? scope->branch->ahead : block_at(s, x->at);
+  scope->branch = row ? &in : NULL;
+  write_block(s, x->if_.then, row);
+  in.holds = false;
+  in.n = 0;
+  write_block(s, x->if_.else_, row);
+  scope->branch = in.outer;
+  scope->row = row;
+  if (row && !in.outer) settle(s, in.ahead, out);
+}
+
+static void write_block(slices *s, ast_block *b, const ast_range *row) {
+  row_scope *scope = s->scope;
   const row_name *names = scope->names;
   ast_block *out = b ? block_at(s, b->at) : NULL;
   for (size_t i = 0; b && i < b->n; i++) {
@@ -371,17 +403,18 @@ static void write_block(slices *s, ast_block *b, const ast_range *row) {
       const ast_iter *it = x->kind == STMT_PLATE ? &x->plate.iter : &x->for_.iter;
       const ast_range *over = scope->over;
       if (rows_range(it)) scope->over = rows_range(it);
+      row_branch *branch = scope->branch;
+      scope->branch = NULL;
       const unsigned here = loops_in_rows(s->g, it);
       s->inside += here;
       write_block(s, x->kind == STMT_PLATE ? x->plate.body : x->for_.body, it->cond ? NULL : rows_range(it));
       s->inside -= here;
       scope->over = over;
+      scope->branch = branch;
       break;
     }
     case STMT_IF:
-      x->if_.cond = ast_copy_expr(&c, ast_copy_expr(&values, x->if_.cond));
-      write_block(s, x->if_.then, NULL);
-      write_block(s, x->if_.else_, NULL);
+      write_if(s, x, row, out);
       break;
     case STMT_PREDICT:
       s->predicting = true;

@@ -197,7 +197,42 @@ static ast_stmt *let_new(ragged *g, const char *name, ast_expr *value) {
 bool ragged_stmt_before(row_scope *s, ast_stmt *x) {
   if (!may_add(s)) return false;
   ARENA_PUSH(s->g->a, s->before->items, s->before->n, s->before->cap, x);
+  ragged_note_let(s, x);
   return true;
+}
+
+void ragged_note_let(row_scope *s, const ast_stmt *x) {
+  if (s->branch && x->kind == STMT_LET) ARENA_PUSH(s->g->a, s->branch->lets, s->branch->n, s->branch->cap, x->let.target.name.name);
+}
+
+typedef struct defined {
+  const row_branch *in;
+  const ast_expr *found;
+} defined;
+
+static ast_expr *find_defined(ast_copier *c, const ast_expr *e) {
+  defined *f = c->user;
+  const char *name = ragged_name(e);
+  for (const row_branch *b = f->in; name && b && !f->found; b = b->outer)
+    for (size_t i = 0; i < b->n; i++)
+      if (b->lets[i] == name) f->found = e;
+  return NULL;
+}
+
+/* The value where all conditions around it hold, 0 elsewhere. */
+static ast_expr *under_branch(row_scope *s, ast_expr *value) {
+  ragged *g = s->g;
+  for (const row_branch *b = s->branch; b; b = b->outer) {
+    ast_expr *cond = ragged_copy(g, b->cond), *none = ast_new_int(g->a, 0, value->at);
+    value = b->holds ? ragged_choice(g, cond, value, none) : ragged_choice(g, cond, none, value);
+  }
+  defined f = {.in = s->branch};
+  ast_copier c = {.mem = g->a, .user = &f, .expr = find_defined};
+  (void)ast_copy_expr(&c, value);
+  if (!f.found) return value;
+  diag *d = ragged_refuse(g, f.found->at, "an array as long as a row is made of this before the condition, where it is not known");
+  if (d) diag_help(g->p->diags, d, "define what it reads before the `if`");
+  return ast_new_int(g->a, 0, value->at);
 }
 
 bool ragged_let_before(row_scope *s, const char *name, ast_expr *value) { return may_add(s) && ragged_stmt_before(s, let_new(s->g, name, value)); }
@@ -207,7 +242,7 @@ static void add_element(row_scope *s, const ragged_rows *r, stmt_kind loop, cons
   ragged *g = s->g;
   const char *d = s->row->var.name;
   const span at = value->at;
-  ast_stmt *x = let_new(g, array, value);
+  ast_stmt *x = let_new(g, array, under_branch(s, value));
   ast_expr *row = ast_new_name(g->a, d, at);
   ARENA_PUSH(g->a, x->let.target.subs.items, x->let.target.subs.n, x->let.target.subs.cap, row);
   ARENA_PUSH(g->a, x->let.target.subs.items, x->let.target.subs.n, x->let.target.subs.cap, sub);
@@ -224,7 +259,8 @@ static void add_element(row_scope *s, const ragged_rows *r, stmt_kind loop, cons
     *(loop == STMT_FOR ? &y->for_.body : &y->plate.body) = body;
     x = y;
   }
-  ARENA_PUSH(g->a, s->before->items, s->before->n, s->before->cap, x);
+  ast_block *before = s->branch ? s->branch->ahead : s->before;
+  ARENA_PUSH(g->a, before->items, before->n, before->cap, x);
 }
 
 /* The same of a value that no row alone tells the length of, `[... for i in 1..len[d] - 1]`. */
@@ -261,7 +297,7 @@ const ast_expr *ragged_keep_row(row_scope *s, const char *name, const ast_expr *
   ragged *g = s->g;
   int64_t less;
   const ast_expr *row = ragged_row_in(g, value, false);
-  if (row == value) return value;
+  if (row == value || s->branch) return value;
   ragged_rows *r = rows_for(s, row ? row : value, &less);
   if (!r) return value;
   const char *array = intern(g->p->names, arena_printf(g->a, "%s.%u", name, ++g->locals)), *n = intern(g->p->names, arena_printf(g->a, "%s.n%u", name, g->locals));

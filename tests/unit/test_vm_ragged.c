@@ -262,12 +262,14 @@ static void test_matrices(void **state) {
 #define SHAPES(d) "  let X" #d " = [x[" #d ", i]^(k - 1) for i in 1..len[" #d "], k in 1..2]\n  let e" #d " = X" #d " @ b\n  w[" #d "] ~ MultiNormal(e" #d " + b[g[" #d "]], 0.5 * X" #d " @ X" #d "' + diag(rep(1 + s, len[" #d "])))\n" \
   "  let u" #d " = X" #d "' @ z[" #d "]\n  factor sum((x[" #d "] @ (X" #d " @ X" #d "')) * z[" #d "]) * 0.1 + sum(X" #d "[:, 2]) * s - sum(X" #d "[1]^2) * s\n"
 #define CHOSEN(d) "  let K" #d " = cov_of(x[" #d "], s, 0.3)\n  if mu[" #d "] > 0 { w[" #d "] ~ MultiNormal(rep(0, len[" #d "]), 2 * K" #d ") } else { w[" #d "] ~ Normal(z[" #d "], s) }\n"
+#define BUILT(d) "  if mu[" #d "] > 0 {\n   let r" #d " = cumsum(z[" #d "] * s)\n   w[" #d "] ~ Normal(r" #d ", s)\n   if s > 0.5 { factor 0.1 * sum(cumsum(z[" #d ", 2..len[" #d "]])) } else { factor sum(cumsum(sqrt(x[" #d "]))) }\n" \
+  "  } else {\n   let q" #d " = b[1] * 2\n   let r" #d " = z[" #d "] * q" #d "\n   w[" #d "] ~ Normal(r" #d " + cumsum(x[" #d "]), s)\n   factor 0.1 * dot(softmax(z[" #d "]), r" #d ")\n  }\n"
 #define PARTS(d) "  let K" #d " = cov_of(x[" #d "], s, 0.3)\n  let c" #d " = [x[" #d ", i] * s + i for i in 1..len[" #d "]]\n" \
   "  w[" #d ", 2..len[" #d "]] ~ Normal((z[" #d "] + c" #d ")[1..len[" #d "] - 1] + K" #d "[1..len[" #d "] - 1, 1], s)\n" \
   "  factor sum(K" #d " + x[" #d "] * s) - 2 * dot(K" #d "[1] + x[" #d "], z[" #d "]) + sum(K" #d "[1..1, len[" #d "]]) + sum(K" #d "[2..len[" #d "], 1] * z[" #d ", 2..len[" #d "]])\n" \
   "  factor sum(K" #d "[2..len[" #d "], 2..len[" #d "]] @ z[" #d ", 2..len[" #d "]]) + sum((z[" #d "] * c" #d ")[2..len[" #d "]]) + sum(sum(K" #d "[1..1, :]) * s + K" #d "[1, 1..len[" #d "]])\n"
 #define LABELS(d) "  y[" #d "] ~ Categorical(logit = b[1] * x[" #d "] + z[" #d "])\n  v[" #d "] ~ Categorical(softmax(x[" #d "] * s))\n"
-  static const char *const texts[][2] = {SAME(GP), SAME(FACTORS), SAME(SHARES), SAME(WALKS), SAME(SHAPES), SAME(LABELS), SAME(CHOSEN), SAME(PARTS)};
+  static const char *const texts[][2] = {SAME(GP), SAME(FACTORS), SAME(SHARES), SAME(WALKS), SAME(SHAPES), SAME(LABELS), SAME(CHOSEN), SAME(PARTS), SAME(BUILT)};
 #undef SAME
   static const char rows[] = "{\"w\": [1, 2, 3, 2, 3, 3.5, 1, 2], \"x\": [0.3, -1.2, 0.7, 0.1, 2.2, 0.4, 0.5, -0.6], \"c\": [3, 0, 2, 4, 1, 1, 2, 0], \"g\": [1, 2, 1, 1, 2, 2, 1, 2], \"y\": [2, 1, 4], \"v\": [3, 1, 1], \"len\": [3, 1, 4]}";
   for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) agree(texts[k], rows, 14);
