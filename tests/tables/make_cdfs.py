@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """Makes cdfs.txt: distribution functions of scalar distributions in the mass, in both tails and at extremes of parameters, by mpmath.
 
+With `slopes` it makes cdf_slopes.txt, the derivatives of some of the same points.
+
 Under a heading `call: kinds of parameters, kind of x, rows` a line is
 
     parameters  x  log P(X <= x)  log P(X > x)
 
-where kinds are r real and n integer.  The lighter tail is computed by itself, by a closed form, a series of positive terms or an
+where kinds are r real and n integer; of slopes the derivatives of the first and then of the second logarithm in each real argument, each with what its error is compared with.  The lighter tail is computed by itself, by a closed form, a series of positive terms or an
 integral of the density over its value at the end.  The table is kept, so building and testing need neither Python nor mpmath:  python3 make_cdfs.py > cdfs.txt"""
 from mpmath import mp, mpf, atan, atan2, cos, erf, erfc, exp, expm1, hyp1f1, hyp2f1, log, log1p, loggamma, pi, quad, sin, sqrt
+from sys import argv
 
-mp.dps = 60
+mp.dps = 40 if "slopes" in argv else 60
+SLOPES = 14
 
 
 def lphi(z):
@@ -218,14 +222,67 @@ D = [
     ("switch(2, [Normal(p0[i], p1[i]), Cauchy(p2[i], 1)])", "rrr", "real", lambda m, s, c, x: (log(atan2(1, c - x) / pi), log(atan2(1, x - c) / pi)), [(0, 1, 2, x) for x in (-1e10, -2, 0, 3, 1e6)]),
 ]
 
+# Of distributions with a location, what each argument and x is compared with: the argument at this position.  Others are compared with themselves, or with 1 if 0.
+UNITS = {"StudentT": "0222", "SkewNormal": "1121", "ExpModNormal": "1121", "Normal": "111", "Cauchy": "111", "Laplace": "111", "Logistic": "111", "Gumbel": "111"}
+
+
+# Closed forms at an ulp from an end of the support: smaller steps, more digits.
+NEAR_ENDS = ("Pareto", "Uniform")
+
+
+def truncated_size(name, v, k):
+    """Of both logarithms of a truncated Normal, which are differences of logarithms of masses, and these differences of tails: the derivatives' terms."""
+    m, s, x = v[0], v[1], v[-1]
+    a, b = v[2] if "lower" in name else None, v[-2] if "upper" in name else None
+    high = a is not None and a > m or b is not None and a is None and b > m + 8 * s
+    tail = lambda y: exp(lphi((m - y) / s if high else (y - m) / s))
+
+    def term(y):
+        z, at = (y - m) / s, {0, 1} | {j for j in range(2, len(v)) if v[j] == y}
+        return exp(-z * z / 2) / sqrt(2 * pi) / s * (abs(z) if k == 1 else 1) if k in at else mpf(0)
+
+    def part(p, q):
+        ends = [y for y in (p, q) if y is not None]
+        mass = abs((tail(p) if p is not None else 1 - high) - (tail(q) if q is not None else 1 - high)) if len(ends) == 2 else tail(ends[0]) if (p is None) != high else 1 - tail(ends[0])
+        return sum(term(y) for y in ends) / mass
+    return part(a, x) + part(a, b), part(x, b) + part(a, b)
+
+
+def slopes(name, kinds, kind, pair, v):
+    """Derivatives of both logarithms in what is real, each with its size: itself, or 1 over what the argument is compared with."""
+    out = [[], []]
+    units = "1" * len(v) if name[:4] in ("trun", "mixt", "swit") and kind == "real" else UNITS.get(name, "".join(map(str, range(len(v)))))
+    for k in range(len(v)):
+        if (kind == "int") if k == len(kinds) else (kinds[k] == "n"):
+            continue
+        unit = 1 if name == "VonMises" else v[1] - v[0] if name == "Uniform" else abs(v[int(units[k])]) or 1
+        h = unit * mpf(10)**(-40 if name in NEAR_ENDS else -18) / (max(1, abs(v[2])) if name == "SkewNormal" else 1)
+        below, above = [pair(*[t + e if j == k else t for j, t in enumerate(v)]) for e in (-h, h)]
+        for side in (0, 1):
+            d = ((above[side] if above[side] is not None else rest(above[1])) - (below[side] if below[side] is not None else rest(below[1]))) / (2 * h)
+            size = (1 + (v[1] * v[2])**2 if name == "ExpModNormal" else 1) / unit
+            if "truncated(Normal" in name:
+                size = max(size, truncated_size(name, v, k)[side])
+            out[side] += [mp.nstr(d, 18), mp.nstr(max(abs(d), size), 3)]
+    return out[0] + out[1]
+
+
 for name, kinds, kind, pair, rows in D:
     lines = []
+    if "slopes" in argv:
+        rows = [r for k, r in enumerate(rows) if k * SLOPES // len(rows) != (k - 1) * SLOPES // len(rows)]
     for r in rows:
+        if "slopes" in argv and (name == "VonMises" and r[1] == "0" or name == "Uniform" and r[2] == 1e-300):
+            continue  # an end of the range, or a step from it
         v = [float(t) for t in r]
-        low, high = pair(*[mpf(t) for t in v])
+        x = [mpf(t) for t in v]
+        low, high = pair(*x)
         low = rest(high) if low is None else low
         if low > -1e300 and high > -1e300:
-            lines.append(" ".join(["%.17g" % t for t in v] + [mp.nstr(low, 20), mp.nstr(high, 20)]))
+            with mp.workdps(90 if name in NEAR_ENDS else mp.dps):
+                lines.append(" ".join(["%.17g" % t for t in v] + (slopes(name, kinds, kind, pair, x) if "slopes" in argv else [mp.nstr(low, 20), mp.nstr(high, 20)])))
+    if "slopes" in argv and kind == "int" and "r" not in kinds:
+        continue
     call = name if "(" in name else "%s(%s)" % (name, ", ".join("p%d[i]" % k for k in range(len(kinds))))
     print("%s: %s %s %d" % (call, kinds, kind, len(lines)))
     print("\n".join(lines), flush=True)
