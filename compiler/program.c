@@ -421,7 +421,8 @@ static bool lower_replicate(building *b) {
   return p->ir && (drawn || replicate_reads(p));
 }
 
-/* Replicas that go their own way have a model of their own.  A y that is read before it could be drawn has its replica beside its observations. */
+/* Replicas that go their own way have a model of their own.  A y that is read before it could be drawn has its replica beside its observations: lowering finds that, so each
+ * such y costs one more. */
 static bool lower_replicas(building *b) {
   program *p = b->p;
   for (p->in_order = replicate_in_order(p); p->in_order && !p->replicas;) {
