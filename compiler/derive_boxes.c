@@ -25,6 +25,14 @@ typedef struct boxed {
   loop_ends r;
 } boxed;
 
+/* Arrays of latents, and what depends on these. */
+static bool *latent_arrays(ir_module *m, const ir_fn *fn) {
+  bool *is = ARENA_ARRAY(m->mem, bool, fn->nvals);
+  for (uint32_t k = 0; k < fn->nparams; k++) is[fn->param[k].val] = fn->param[k].role == IR_ROLE_LATENT;
+  ir_spread(is, fn);
+  return is;
+}
+
 /* The inner sum that v is, if a box can be made of it and what stands around. */
 static void see_inner(ir_module *m, const ir_fn *fn, const ir_op *outer, boxed *x) {
   const ir_loop *around = outer->u.loop;
@@ -35,7 +43,7 @@ static void see_inner(ir_module *m, const ir_fn *fn, const ir_op *outer, boxed *
     if (inner->u.loop->rank > 1) return;
     x->varies = true;
     x->r = loop_ends_of(fn, inner->u.loop, k);
-    if (x->r.extent == IR_SIZE_NONE) return;
+    if (x->r.extent == IR_SIZE_NONE || !loop_ends_matter(fn, inner->u.loop, k, latent_arrays(m, fn), m->mem)) return;
   }
   size_t n;
   ir_op **ops = ir_needed(fn, &around->body, x->v, m->mem, &n);

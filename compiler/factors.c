@@ -82,7 +82,10 @@ bool factor_takes_loop(const factor_graph *g, const ir_op *op) {
   if (!ir_is_loop(op)) return false;
   const ir_loop *loop = op->u.loop;
   bool told = true, apart = false;
-  for (uint32_t k = 0; k < loop->rank; k++) told = told && (ir_size_of(g->model, loop->extent[k]) != IR_SIZE_NONE || loop_ends_of(g->model, loop, k).extent != IR_SIZE_NONE);
+  for (uint32_t k = 0; k < loop->rank; k++) {
+    if (ir_size_of(g->model, loop->extent[k]) != IR_SIZE_NONE) continue;
+    told = told && loop_ends_of(g->model, loop, k).extent != IR_SIZE_NONE && loop_ends_matter(g->model, loop, k, g->dep, g->m->mem);
+  }
   for (uint32_t k = 0; k < op->nres; k++) apart = apart || !g->dep[op->res[k]] || loop->out[k].state;
   if (told || apart) return false;
   term_search s = {.g = g};

@@ -146,7 +146,7 @@ factor_made factor_outline(factor_graph *g, factor *f, const ir_op *op, factor_p
 const ir_site *factor_element(const factor_graph *g, ir_val v, ir_axes *axes);
 /* The value that is the whole array of a site at the top of the model; 0 if there is none. */
 ir_val factor_whole(const factor_graph *g, const ir_site *site);
-/* The terms of a loop of which it cannot be told what its index may be are one term. */
+/* The terms of a loop with ends that are data are one term where it cannot be told what its index may be, or no element moves with it. */
 bool factor_takes_loop(const factor_graph *g, const ir_op *op);
 /* What stands in the model depends on a variable: a term, or something that need not be kept. */
 bool factor_uses(const factor_graph *g, const ir_op *op);

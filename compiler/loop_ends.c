@@ -47,3 +47,23 @@ loop_ends loop_ends_of(const ir_fn *fn, const ir_loop *loop, uint32_t axis) {
   }
   return r;
 }
+
+typedef struct search {
+  const bool *moves, *arrays; /* by value: depends on the index; is one of the arrays */
+  bool found;
+} search;
+
+static void see_read(void *user, ir_op *op) {
+  search *s = user;
+  if (op->code != IR_AT_OP || !s->arrays[op->args[0]]) return;
+  for (uint32_t k = 0; k < op->u.axes.n; k++) s->found = s->found || (op->u.axes.at[k] && s->moves[op->u.axes.at[k]]);
+}
+
+bool loop_ends_matter(const ir_fn *fn, const ir_loop *loop, uint32_t axis, const bool *arrays, arena *mem) {
+  bool *moves = ARENA_ARRAY(mem, bool, fn->nvals);
+  moves[loop->index[axis]] = true;
+  ir_spread(moves, fn);
+  search s = {moves, arrays, false};
+  ir_visit_ops((ir_block *)&loop->body, see_read, &s);
+  return s.found;
+}

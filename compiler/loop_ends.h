@@ -14,6 +14,8 @@ typedef struct loop_ends {
 } loop_ends;
 
 loop_ends loop_ends_of(const ir_fn *fn, const ir_loop *loop, uint32_t axis);
+/* Whether the loop reads an array of `arrays`, by value of fn, at a position that its index decides: if not, it matters to none of their elements which iterations there are. */
+bool loop_ends_matter(const ir_fn *fn, const ir_loop *loop, uint32_t axis, const bool *arrays, arena *mem);
 /* op is a + b. */
 bool loop_ends_add(const ir_op *op, ir_val a, ir_val b);
 
