@@ -3,6 +3,7 @@
  * A file is replaced as a whole, by renaming a new one over it, and only if it changes: an interrupted or failed run leaves what was. */
 #include "aimc/aimc.h"
 
+#include "lang/source.h"
 #include "vm/file.h"
 
 #include <errno.h>
@@ -40,7 +41,7 @@ static void append(void *user, const char *s, size_t n) {
 static int read_all(FILE *f, text *t) {
   char some[16384];
   errno = 0;
-  while (!feof(f) && !ferror(f)) append(t, some, fread(some, 1, sizeof some, f));
+  while (!feof(f) && !ferror(f) && !t->lost && t->n <= SOURCE_MAX_BYTES) append(t, some, fread(some, 1, sizeof some, f)); /* of what is larger the loader tells */
   if (ferror(f)) return errno ? errno : EIO;
   return t->lost ? ENOMEM : 0;
 }
@@ -73,39 +74,22 @@ static int lay_out(const args *a, aim_program *p, const char *path, text *out) {
   return exit_of(st);
 }
 
-static int format_stream(const args *a, aim_vm *vm) {
+/* path NULL: standard input.  What is laid out is what was read, once: it may be a pipe, or be saved again meanwhile. */
+static int format(const args *a, aim_vm *vm, const char *path) {
+  const char *name = path ? path : "standard input";
   text in = {0}, out = {0};
-  int error = read_all(stdin, &in);
-  aim_program *p = NULL;
-  if (!error) aim_load(vm, "standard input", in.s, in.n, &p);
-  int status = p ? lay_out(a, p, "standard input", &out) : fails("standard input", error ? error : ENOMEM);
-  bool differs = out.n != in.n || (in.n && memcmp(in.s, out.s, in.n) != 0);
-  if (status == EXIT_FINE && a->check) status = differs ? EXIT_WRONG : EXIT_FINE;
-  else if (status == EXIT_FINE && out.n) fwrite(out.s, 1, out.n, stdout);
-  aim_program_free(p);
-  free(in.s);
-  free(out.s);
-  return status;
-}
-
-static int format_file(const args *a, aim_vm *vm, const char *path) {
-  aim_program *p = NULL;
-  text in = {0}, out = {0};
-  aim_status st = aim_load_file(vm, path, &p);
-  int status = p && st != AIM_E_IO ? lay_out(a, p, path, &out) : fails(path, p ? aim_program_errno(p) : ENOMEM);
-  aim_program_free(p);
-  if (status != EXIT_FINE) {
-    free(out.s);
-    return status;
-  }
-  FILE *f = fopen(path, "rb");
+  FILE *f = path ? fopen(path, "rb") : stdin;
   int error = f ? read_all(f, &in) : errno;
-  if (f) fclose(f);
-  if (error) status = fails(path, error);
-  if (status == EXIT_FINE && (in.n != out.n || (in.n && memcmp(in.s, out.s, in.n) != 0))) {
-    if (!a->quiet) printf("%s\n", path);
-    status = a->check ? EXIT_WRONG : replace(path, &out);
-  }
+  if (f && path) fclose(f);
+  aim_program *p = NULL;
+  if (!error) aim_load(vm, name, in.s, in.n, &p);
+  int status = p ? lay_out(a, p, name, &out) : fails(name, error ? error : ENOMEM);
+  aim_program_free(p);
+  const bool differs = in.n != out.n || (in.n && memcmp(in.s, out.s, in.n) != 0);
+  if (status == EXIT_FINE && path && differs && !a->quiet) printf("%s\n", path);
+  if (status == EXIT_FINE && a->check) status = differs ? EXIT_WRONG : EXIT_FINE;
+  else if (status == EXIT_FINE && !path && out.n) fwrite(out.s, 1, out.n, stdout);
+  else if (status == EXIT_FINE && path && differs) status = replace(path, &out);
   free(in.s);
   free(out.s);
   return status;
@@ -114,7 +98,7 @@ static int format_file(const args *a, aim_vm *vm, const char *path) {
 int cmd_fmt(const args *a, aim_vm *vm) {
   int worst = EXIT_FINE;
   for (size_t k = 0; k < a->n_files; k++) {
-    int status = strcmp(a->file[k], "-") == 0 ? format_stream(a, vm) : format_file(a, vm, a->file[k]);
+    int status = format(a, vm, strcmp(a->file[k], "-") == 0 ? NULL : a->file[k]);
     if (status > worst) worst = status;
   }
   return worst;

@@ -30,3 +30,15 @@ test_fmt_refuses() {
   expect 0 "$aimc" fmt m.aim
   says m.aim 'Normal(nu, 1)'
 }
+# A pipe is read once, and stays what it is.
+test_fmt_of_a_pipe() {
+  mkfifo pipe.aim
+  printf 'model m(y: real) {\na ~ Normal(y, 1)\n}\n' > pipe.aim &
+  expect 2 timeout 20 "$aimc" fmt pipe.aim
+  [ -p pipe.aim ] || fail "the pipe was replaced"
+  mkdir folder.aim
+  expect 2 "$aimc" fmt folder.aim
+  says err 'Is a directory'
+  : > empty.aim
+  expect 0 "$aimc" fmt empty.aim
+}
