@@ -18,6 +18,11 @@ void lex_init(lexer *l, intern_table *names, const source_map *m, int file, diag
   l->names = names;
   l->diags = diags;
   if (f->len >= 3 && memcmp(f->text, "\xef\xbb\xbf", 3) == 0) l->at += 3; /* a byte order mark */
+  /* Each second byte of UTF-16 would have a message of its own. */
+  if (f->len < 2 || (memcmp(f->text, "\xff\xfe", 2) != 0 && memcmp(f->text, "\xfe\xff", 2) != 0)) return;
+  diag *d = diag_add(diags, DIAG_ERROR, "E0101", (span){l->file, 0, 0}, "this file is UTF-16");
+  diag_help(diags, d, "save the file as UTF-8");
+  l->at = l->end;
 }
 
 void lex_skip_line(lexer *l) {

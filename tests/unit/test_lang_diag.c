@@ -85,6 +85,12 @@ static void test_bytes(void **state) {
   assert_non_null(strstr(got, "byte 0xf6 is not valid UTF-8"));
   assert_non_null(strstr(got, "save the file as UTF-8"));
   arena_free(&s.a);
+  static const char utf16[] = "\xff\xfem\0o\0d\0e\0l\0";
+  begin(&s);
+  got = messages(&s, "t.aim", utf16, sizeof utf16 - 1, NULL);
+  assert_non_null(strstr(got, "this file is UTF-16"));
+  assert_null(strstr(got, "NUL"));
+  arena_free(&s.a);
   /* A closing quote cut off by the end of the file: nothing behind it is read. */
   static const char cut[] = "infer m on \xe2\x80\x9c" "a\xe2\x80";
   for (size_t n = 11; n < sizeof cut; n++) {
