@@ -56,12 +56,8 @@ static bool is_dist(const branches *b, const ast_expr *e) {
 
 static ast_expr *choice(const branches *b, const ast_expr *cond, ast_expr *then, ast_expr *else_) {
   ast_copier plain = {.mem = b->a};
-  ast_expr *e = ast_new_expr(b->a, EXPR_IF, else_->at);
-  e->if_.cond = ast_copy_expr(&plain, cond);
-  e->if_.then = then;
-  e->if_.else_ = else_;
-  uint16_t deepest = cond->depth > then->depth ? cond->depth : then->depth;
-  e->depth = (uint16_t)(1 + (deepest > else_->depth ? deepest : else_->depth));
+  ast_expr *e = ast_new_if(b->a, ast_copy_expr(&plain, cond), then, else_);
+  e->at = else_->at;
   return e;
 }
 

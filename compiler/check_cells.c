@@ -50,7 +50,7 @@ static ast_expr *place_of(ragged *g, const ragged_rows *r, const ast_expr *d, co
   ast_expr *low = ragged_binary(g, OP_GE, ragged_copy(g, n), ast_new_int(g->a, 1, n->at));
   ast_expr *high = ragged_binary(g, OP_LE, ragged_copy(g, n), ragged_end(g, r, ragged_copy(g, d), d->at));
   ast_expr *at = ragged_binary(g, OP_ADD, ragged_at(g, r->start, ragged_copy(g, d), NULL, d->at), ragged_copy(g, n));
-  return ragged_choice(g, ragged_binary(g, OP_AND, low, high), at, ast_new_int(g->a, 0, n->at));
+  return ast_new_if(g->a, ragged_binary(g, OP_AND, low, high), at, ast_new_int(g->a, 0, n->at));
 }
 
 /* ---- what is read */
@@ -148,7 +148,7 @@ static ast_expr *column_is(const writer *w, ast_op op, int64_t n, span at) {
 
 /* e where the condition of w holds, else what stands in for it: nothing is read that is not there. */
 static ast_expr *where_held(const writer *w, ast_expr *e, ast_expr *other) {
-  return w->only == OP_NOT ? e : ragged_choice(w->g, column_is(w, w->only, w->since, e->at), e, other);
+  return w->only == OP_NOT ? e : ast_new_if(w->g->a, column_is(w, w->only, w->since, e->at), e, other);
 }
 
 static ast_exprs subscripts(ast_copier *c, const ragged_rows *r, const char *array, const ast_exprs *subs, span at) {
@@ -209,7 +209,7 @@ static ast_expr *write_expr(ast_copier *c, const ast_expr *e) {
     ast_expr *else_ = ast_copy_expr(c, e->if_.else_);
     w->least = least;
     w->chosen = chosen;
-    ast_expr *x = ragged_choice(w->g, cond, then_, else_);
+    ast_expr *x = ast_new_if(w->g->a, cond, then_, else_);
     x->at = e->at;
     return x;
   }
@@ -387,7 +387,7 @@ static ast_expr *with_lets(writer *w, const ast_block *lets, ast_expr *value) {
 /* The value for the column that there is: of[k] for column k, and `other`. */
 static ast_expr *by_column(writer *w, ast_expr *const *of, ast_expr *other) {
   ast_expr *e = other;
-  for (int64_t k = w->least - 1; k >= 1; k--) e = ragged_choice(w->g, column_is(w, OP_EQ, k, other->at), of[k], e);
+  for (int64_t k = w->least - 1; k >= 1; k--) e = ast_new_if(w->g->a, column_is(w, OP_EQ, k, other->at), of[k], e);
   return e;
 }
 

@@ -196,15 +196,12 @@ static ast_expr *member_call(over *o, ast_copier *k, const ast_expr *e) {
   /* Of a list, the one at the subscript: a choice among all. */
   ast_expr *r = of_component(o, k, e, &p->of[p->n - 1], subs);
   for (size_t j = p->n - 1; j-- > 0;) {
-    ast_expr *here = ast_new_expr(o->c->a, EXPR_BINARY, e->at), *choice = ast_new_expr(o->c->a, EXPR_IF, e->at);
+    ast_expr *here = ast_new_expr(o->c->a, EXPR_BINARY, e->at);
     here->binary.op = OP_EQ;
     here->binary.lhs = ast_copy_expr(k, subs->items[0]);
     here->binary.rhs = ast_new_int(o->c->a, (int64_t)j + 1, e->at);
     here->binary.op_at = e->at;
-    choice->if_.cond = here;
-    choice->if_.then = of_component(o, k, e, &p->of[j], subs);
-    choice->if_.else_ = r;
-    r = choice;
+    r = ast_new_if(o->c->a, here, of_component(o, k, e, &p->of[j], subs), r);
   }
   return r;
 }

@@ -81,7 +81,6 @@ ast_expr *ragged_copy(ragged *g, const ast_expr *e);
 ast_expr *ragged_real(ragged *g, double x, span at);
 ast_expr *ragged_binary(ragged *g, ast_op op, ast_expr *a, ast_expr *b); /* `a op b`, at a */
 ast_expr *ragged_plus(ragged *g, ast_expr *e, int64_t by);               /* e + by, numbers gathered */
-ast_expr *ragged_choice(ragged *g, ast_expr *cond, ast_expr *then_, ast_expr *else_);
 ast_expr *ragged_range(ragged *g, ast_expr *lo, ast_expr *hi, span at);
 ast_expr *ragged_subscripted(ragged *g, ast_expr *base, ast_exprs subs, span at);
 ast_expr *ragged_at(ragged *g, const char *array, ast_expr *sub, ast_expr *then, span at); /* array[sub], array[sub, then] */

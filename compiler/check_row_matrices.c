@@ -166,7 +166,7 @@ static ast_expr *write_element(ast_copier *c, const ast_expr *e) {
   case EXPR_CALL:
     if (ragged_is_call(g, e, "rep", 2)) return ragged_copy(g, e->call.args.items[0].value);
     if (!ragged_is_call(g, e, "diag", 1)) return NULL;
-    return ragged_choice(g, ragged_binary(g, OP_EQ, ragged_copy(g, last[-2]), ragged_copy(g, last[-1])), ragged_element(g, e->call.args.items[0].value, last - 1, 1), ragged_real(g, 0, e->at));
+    return ast_new_if(g->a, ragged_binary(g, OP_EQ, ragged_copy(g, last[-2]), ragged_copy(g, last[-1])), ragged_element(g, e->call.args.items[0].value, last - 1, 1), ragged_real(g, 0, e->at));
   case EXPR_COMPREHENSION: {
     indices in = {&e->comprehension.iter, last - axes, g};
     ast_copier put = {.mem = g->a, .user = &in, .expr = put_index};
@@ -244,8 +244,8 @@ static ast_expr *padded(ragged *g, const ast_expr *e, const ast_expr *const *n, 
     ast_expr *in = ragged_binary(g, OP_LE, ragged_copy(g, at[k]), ragged_copy(g, n[k]));
     inside = inside ? ragged_binary(g, OP_AND, inside, in) : in;
   }
-  if (axes == 2 && ast_same_text(g->a, n[0], n[1])) other = ragged_choice(g, ragged_binary(g, OP_EQ, ragged_copy(g, at[0]), ragged_copy(g, at[1])), ragged_real(g, 1, e->at), other);
-  return comprehension_new(g, index, n, axes, true, ragged_choice(g, inside, x, other));
+  if (axes == 2 && ast_same_text(g->a, n[0], n[1])) other = ast_new_if(g->a, ragged_binary(g, OP_EQ, ragged_copy(g, at[0]), ragged_copy(g, at[1])), ragged_real(g, 1, e->at), other);
+  return comprehension_new(g, index, n, axes, true, ast_new_if(g->a, inside, x, other));
 }
 
 /* Names that stand for rectangles, by the comprehensions over their corners. */
@@ -371,7 +371,7 @@ static ast_stmt *walk(row_scope *s, const ragged_rows *r, const ast_stmt *x) {
   const span at = x->sample.dist->at;
   const char *d = s->over->var.name, *n = ragged_fresh(g, "n");
   ast_expr *before = ragged_at(g, t->name.name, ast_new_name(g->a, d, at), ragged_plus(g, ast_new_name(g->a, n, at), -1), at);
-  ast_expr *mean = ragged_choice(g, ragged_binary(g, OP_EQ, ast_new_name(g->a, n, at), ast_new_int(g->a, 1, at)), ragged_copy(g, start), before);
+  ast_expr *mean = ast_new_if(g->a, ragged_binary(g, OP_EQ, ast_new_name(g->a, n, at), ast_new_int(g->a, 1, at)), ragged_copy(g, start), before);
   ast_expr *dist = ast_new_call(g->a, intern(g->p->names, "Normal"), at);
   ast_add_arg(g->a, dist, mean);
   ast_add_arg(g->a, dist, ragged_copy(g, sigma));
@@ -438,7 +438,7 @@ const char *ragged_rectangle_of_data(ragged *g, const ragged_rows *r, const char
   ast_expr *row = ragged_at(g, name, ast_new_name(g->a, d, at), NULL, at);
   const ast_expr *n[2] = {ragged_extent_new(g, r, at), ragged_length(g, row)}, *i = ast_new_name(g->a, index, at);
   ast_expr *inside = ragged_binary(g, OP_LE, ragged_copy(g, i), ragged_copy(g, n[1]));
-  ast_expr *x = ragged_choice(g, inside, ragged_element(g, row, &i, 1), ast_new_int(g->a, 0, at));
+  ast_expr *x = ast_new_if(g->a, inside, ragged_element(g, row, &i, 1), ast_new_int(g->a, 0, at));
   ast_stmt *let = ARENA_NEW(g->a, ast_stmt);
   *let = (ast_stmt){.kind = STMT_LET, .at = at};
   let->let.target = (ast_target){.name = {.name = array, .at = at}, .at = at};

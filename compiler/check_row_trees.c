@@ -66,15 +66,6 @@ ast_expr *ragged_plus(ragged *g, ast_expr *e, int64_t by) {
   return by == 0 ? e : ragged_binary(g, by < 0 ? OP_SUB : OP_ADD, e, ast_new_int(g->a, by < 0 ? -by : by, e->at));
 }
 
-ast_expr *ragged_choice(ragged *g, ast_expr *cond, ast_expr *then_, ast_expr *else_) {
-  ast_expr *e = ast_new_expr(g->a, EXPR_IF, then_->at);
-  e->if_.cond = cond;
-  e->if_.then = then_;
-  e->if_.else_ = else_;
-  e->depth = above(cond->depth, above(then_->depth, else_->depth));
-  return e;
-}
-
 ast_expr *ragged_range(ragged *g, ast_expr *lo, ast_expr *hi, span at) {
   ast_expr *e = ast_new_expr(g->a, EXPR_RANGE, at);
   e->range.lo = lo;

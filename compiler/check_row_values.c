@@ -224,7 +224,7 @@ static ast_expr *under_branch(row_scope *s, ast_expr *value) {
   ragged *g = s->g;
   for (const row_branch *b = s->branch; b; b = b->outer) {
     ast_expr *cond = ragged_copy(g, b->cond), *none = ast_new_int(g->a, 0, value->at);
-    value = b->holds ? ragged_choice(g, cond, value, none) : ragged_choice(g, cond, none, value);
+    value = b->holds ? ast_new_if(g->a, cond, value, none) : ast_new_if(g->a, cond, none, value);
   }
   defined f = {.in = s->branch};
   ast_copier c = {.mem = g->a, .user = &f, .expr = find_defined};
@@ -310,7 +310,7 @@ void ragged_set_row(row_scope *s, const ragged_rows *r, const char *array, const
   ragged *g = s->g;
   const span at = value->at;
   ast_expr *n = ast_new_name(g->a, index, at), *x = ragged_part(g, value, ragged_plus(g, n, -less));
-  if (less > 0) x = ragged_choice(g, ragged_binary(g, OP_GE, ast_new_name(g->a, index, at), ast_new_int(g->a, less + 1, at)), x, ast_new_int(g->a, 0, at));
+  if (less > 0) x = ast_new_if(g->a, ragged_binary(g, OP_GE, ast_new_name(g->a, index, at), ast_new_int(g->a, less + 1, at)), x, ast_new_int(g->a, 0, at));
   add_element(s, r, STMT_PLATE, index, ast_new_int(g->a, 1, at), array, ast_new_name(g->a, index, at), x);
 }
 

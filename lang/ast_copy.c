@@ -214,6 +214,16 @@ ast_expr *ast_new_int(arena *mem, int64_t value, span at) {
   return e;
 }
 
+ast_expr *ast_new_if(arena *mem, ast_expr *cond, ast_expr *then_, ast_expr *else_) {
+  ast_expr *e = ast_new_expr(mem, EXPR_IF, then_->at);
+  e->if_.cond = cond;
+  e->if_.then = then_;
+  e->if_.else_ = else_;
+  const uint16_t most = then_->depth > else_->depth ? then_->depth : else_->depth;
+  e->depth = (uint16_t)(1 + (cond->depth > most ? cond->depth : most));
+  return e;
+}
+
 ast_expr *ast_new_call(arena *mem, const char *fn, span at) {
   ast_expr *e = ast_new_expr(mem, EXPR_CALL, at);
   e->call.fn = (ast_name){.name = fn, .at = at, .library = true};

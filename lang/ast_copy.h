@@ -34,8 +34,10 @@ ast_block *ast_copy_block(ast_copier *c, const ast_block *b);
 ast_expr *ast_new_expr(arena *mem, expr_kind kind, span at);
 ast_expr *ast_new_name(arena *mem, const char *name, span at);
 ast_expr *ast_new_int(arena *mem, int64_t value, span at);
-/* fn(), to which arguments are added. */
+/* fn(), of the language itself whatever a program calls so; arguments are added. */
 ast_expr *ast_new_call(arena *mem, const char *fn, span at);
+/* `if cond { then_ } else { else_ }`, at then_. */
+ast_expr *ast_new_if(arena *mem, ast_expr *cond, ast_expr *then_, ast_expr *else_);
 void ast_add_arg(arena *mem, ast_expr *call, ast_expr *value);
 
 #endif
