@@ -29,17 +29,18 @@ static const char *vformat(arena *a, const char *format, va_list ap) {
     va_end(ap_);                                        \
   } while (0)
 
-static bool error_stands_at(const diag_list *list, span at) {
-  for (size_t i = 0; i < list->n; i++) {
+/* An error stands where another one does; a warning where the same one does, as in a part of several models. */
+static bool stands(const diag_list *list, diag_severity severity, const char *code, span at) {
+  for (size_t i = 0; at.file && severity != DIAG_NOTE && i < list->n; i++) {
     const diag *d = list->items[i];
-    if (d->severity == DIAG_ERROR && at.file && d->at.file == at.file && d->at.off == at.off) return true;
+    if (d->severity == severity && d->at.file == at.file && d->at.off == at.off && (severity == DIAG_ERROR || (d->at.len == at.len && strcmp(d->code, code) == 0))) return true;
   }
   return false;
 }
 
 diag *diag_add(diag_list *list, diag_severity severity, const char *code, span at, const char *format, ...) {
   bool error = severity == DIAG_ERROR;
-  if (error ? error_stands_at(list, at) : list->warnings >= 10 * list->max_errors) {
+  if (stands(list, severity, code, at) || (!error && list->warnings >= 10 * list->max_errors)) {
     memset(&list->scratch, 0, sizeof list->scratch);
     return &list->scratch;
   }

@@ -51,7 +51,7 @@ enum { DIAG_MAX_ERRORS = 20 };
 
 void diag_init(diag_list *list, arena *a);
 
-/* Never NULL: a diagnostic that is dropped (the list is full, or an error at that place exists) can be added to like any
+/* Never NULL: a diagnostic that is dropped (the list is full, or an error, or the same warning, at that place exists) can be added to like any
  * other, and is forgotten. */
 diag *diag_add(diag_list *list, diag_severity severity, const char *code, span at, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
