@@ -501,6 +501,11 @@ static ast_expr *write_call(row_scope *s, ast_copier *c, const ast_expr *e) {
   }
   ast_expr *matrix = ragged_matrix_call(s, x);
   if (matrix) return matrix;
+  if (ragged_is_call(g, x, "dot", 2) && all > rows) {
+    diag *d = diag_add(g->p->diags, DIAG_ERROR, "E0511", e->at, "`dot` needs vectors here, and one of these is a matrix over a row");
+    diag_help(g->p->diags, d, "a matrix times a vector is `K @ v`");
+    return ast_new_expr(g->a, EXPR_ERROR, e->at);
+  }
   if (ragged_is_call(g, x, "dot", 2) && x->call.args.n == 2 && rows == 2) return product(s, x->call.args.items[0].value, x->call.args.items[1].value, e->at);
   ast_expr *value = written_out(s, x);
   return value ? value : x; /* refused later */
