@@ -228,6 +228,8 @@ UNITS = {"StudentT": "0222", "SkewNormal": "1121", "ExpModNormal": "1121", "Norm
 
 # Closed forms at an ulp from an end of the support: smaller steps, more digits.
 NEAR_ENDS = ("Pareto", "Uniform")
+# What is as near to 1 as 1e-8.
+NEAR_ONE = ("Beta", "Binomial", "ZeroInflatedPoisson", "Geometric", "ExpModNormal")
 
 
 def truncated_size(name, v, k):
@@ -256,7 +258,7 @@ def slopes(name, kinds, kind, pair, v):
         if (kind == "int") if k == len(kinds) else (kinds[k] == "n"):
             continue
         unit = 1 if name == "VonMises" else v[1] - v[0] if name == "Uniform" else abs(v[int(units[k])]) or 1
-        h = unit * mpf(10)**(-40 if name in NEAR_ENDS else -18) / (max(1, abs(v[2])) if name == "SkewNormal" else 1)
+        h = unit * mpf(10)**(-40 if name in NEAR_ENDS else -18 if name in NEAR_ONE or "truncated(Normal" in name else -13) / (max(1, abs(v[2])) if name == "SkewNormal" else 1)
         below, above = [pair(*[t + e if j == k else t for j, t in enumerate(v)]) for e in (-h, h)]
         for side in (0, 1):
             d = ((above[side] if above[side] is not None else rest(above[1])) - (below[side] if below[side] is not None else rest(below[1]))) / (2 * h)
