@@ -112,6 +112,18 @@ int64_t cg_slice_offset(E *e, ir_type t, const ir_axes *axes, int64_t element) {
   return at;
 }
 
+/* The same of an array of any shape, of which the free axes are known. */
+LV cg_slice_at(E *e, ir_type t, const ir_axes *axes, int64_t element) {
+  LV at = cg_int(e, 0);
+  int64_t d;
+  for (int k = t.rank - 1; k >= 0; k--) {
+    if (axes->at[k] || !size_value(e->m->sizes, t.dim[k], &d)) continue;
+    if (element % d) at = cg_add(e, at, cg_mul(e, cg_int(e, element % d), dense_stride(e, t, k)));
+    element /= d;
+  }
+  return at;
+}
+
 /* cell[at + offset]. */
 static LV choose(E *e, LV *cell, int64_t n, LV at, int64_t offset) {
   int64_t k;
@@ -199,7 +211,7 @@ static void place_slice(E *e, ir_type t, LV base, const ir_axes *axes, LV at, ir
   if (y->cell) {
     int64_t n = cg_known_cells(e, yt);
     for (int64_t c = 0; c < n; c++)
-      put_one(e, t.elem, cg_gep(e, base, cg_add(e, at, cg_int(e, cg_slice_offset(e, t, axes, c)))), y->cell[c], mode);
+      put_one(e, t.elem, cg_gep(e, base, cg_add(e, at, cg_slice_at(e, t, axes, c))), y->cell[c], mode);
     return;
   }
   walk w = walk_begin(e, &dense, t, axes, at);

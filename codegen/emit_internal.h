@@ -161,6 +161,7 @@ bool cg_takes(E *e, const ir_op *op, ir_val init);
 /* Places of cells: those of array `t` at axes, for each cell of the slice. */
 LV *cg_cells_put(E *e, ir_type t, LV *old, const ir_axes *axes, const LV *y, cg_place_mode mode);
 int64_t cg_slice_offset(E *e, ir_type t, const ir_axes *axes, int64_t element); /* free axes' part, of a known shape */
+LV cg_slice_at(E *e, ir_type t, const ir_axes *axes, int64_t element);          /* the same where only the free axes are known */
 bool cg_small_matmul(E *e, const ir_op *op, int64_t *work);
 /* emit_cells.c */
 bool *cg_cells_plan(E *e); /* e->in_cells of the function at hand, whose operations are numbered */

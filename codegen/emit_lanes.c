@@ -232,7 +232,7 @@ static void group(E *e, lanes *x, LV first, LV len, bool parts, bool unroll, boo
     if (o->mode == IR_KEYED) {
       for (int64_t c = 0; c < r->cells; c++)
         cg_service(e, real ? CG_HOST_scatter_add : CG_HOST_iscatter_add, 4,
-                (LV[]){cg_gep(e, r->to, cg_int(e, cg_slice_offset(e, t, &o->axes, c))), r->at, cg_gep(e, r->column, cg_int(e, c * width)), len});
+                (LV[]){cg_gep(e, r->to, cg_slice_at(e, t, &o->axes, c)), r->at, cg_gep(e, r->column, cg_int(e, c * width)), len});
     } else if (o->mode == IR_MAX || o->mode == IR_MIN) {
       const cg_service_code fold = o->mode == IR_MAX ? (real ? CG_HOST_fold_max : CG_HOST_fold_imax) : (real ? CG_HOST_fold_min : CG_HOST_fold_imin);
       LV old = LLVMBuildLoad2(e->b, real ? e->f64 : e->i64, r->to, "");
