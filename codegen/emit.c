@@ -99,6 +99,23 @@ LV cg_alloca(E *e, LLVMTypeRef t) {
   return v;
 }
 
+LV cg_column(E *e, int elem, int64_t n) {
+  LLVMTypeRef t = LLVMArrayType2(elem == IR_REAL ? e->f64 : e->i64, (uint64_t)n);
+  if (n < CG_TILE) return cg_alloca(e, t);
+  for (size_t k = 0; k < e->nshared; k++) {
+    struct shared_column *c = &e->shared[k];
+    if (c->taken || c->type != t) continue;
+    c->taken = true;
+    return c->at;
+  }
+  struct shared_column own = {t, cg_alloca(e, t), true};
+  ARENA_PUSH(e->mem, e->shared, e->nshared, e->cap_shared, own);
+  return own.at;
+}
+void cg_release_columns(E *e) {
+  for (size_t k = 0; k < e->nshared; k++) e->shared[k].taken = false;
+}
+
 LV cg_load(E *e, int elem, LV address) {
   LV v = LLVMBuildLoad2(e->b, elem == IR_REAL ? e->f64 : e->i64, address, "");
   in_group(e, v);
@@ -414,6 +431,7 @@ void cg_emit_fn(E *e, const ir_fn *fn, uint32_t number) {
   e->group = NULL;
   e->tiles = NULL;
   e->columns = NULL;
+  e->nshared = 0;
   e->checks = CG_REPORT;
   e->unrolled = 0;
   e->once = runs_once(fn->name);

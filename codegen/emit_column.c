@@ -7,8 +7,6 @@
 
 enum { CHUNK = 256, COLUMN_CELLS = 4096 };
 
-static LLVMTypeRef column_type(E *e, int elem, int64_t n) { return LLVMArrayType2(elem == IR_REAL ? e->f64 : e->i64, (uint64_t)n); }
-
 static bool reduces(const ir_out *o) { return o->mode != IR_STACK && o->mode != IR_INTO; }
 
 static void put(E *e, const ir_op *op, uint32_t k, cg_result *r, LV j, LV place) {
@@ -68,7 +66,7 @@ void cg_box(E *e, const ir_op *op, const LV *n) {
     if (cg_real_sum(e, op, k)) {
       r[k] = (cg_result){.few = total >= 1 && total <= CG_FEW};
       if (r[k].few) {
-        r[k].acc = cg_alloca(e, column_type(e, IR_REAL, total));
+        r[k].acc = cg_column(e, IR_REAL, total);
         continue;
       }
       r[k].sum = cg_scratch(e, CG_SUM_CELLS);
@@ -86,8 +84,8 @@ void cg_box(E *e, const ir_op *op, const LV *n) {
   int64_t room = shared ? shared_room(known) : chunk;
   for (uint32_t k = 0; k < loop->nout; k++) {
     if (!reduces(&loop->out[k]) || r[k].few) continue;
-    r[k].column = cg_alloca(e, column_type(e, ir_type_of(e->fn, loop->out[k].yield).elem, room));
-    if (loop->out[k].mode == IR_KEYED) r[k].at = cg_alloca(e, column_type(e, IR_INT, room));
+    r[k].column = cg_column(e, ir_type_of(e->fn, loop->out[k].yield).elem, room);
+    if (loop->out[k].mode == IR_KEYED) r[k].at = cg_column(e, IR_INT, room);
   }
   LV filled = NULL;
   if (shared) {

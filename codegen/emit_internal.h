@@ -63,6 +63,8 @@ typedef struct cg_emit_state {
   uint32_t nslots, nsizes; /* of this function */
   uint32_t *number;   /* of operations: see cg_op_number */
   bool *in_cells;     /* [fn->nvals] results of `new` and `put` that are cells wherever they stand */
+  struct shared_column { LLVMTypeRef type; LV at; bool taken; } *shared; /* see cg_column; taken: by the plate at hand */
+  size_t nshared, cap_shared;
   int lanes;          /* doubles in a vector of the target */
   bool masks;         /* the target loads and stores parts of vectors */
   cg_tiles *tiles;    /* of the plate at hand, which goes by tiles; else NULL */
@@ -107,6 +109,10 @@ LV cg_service(E *e, cg_service_code code, unsigned n, LV *args);
  * stride: 1, or 0 of one that every element shares, as i32. */
 void cg_special(E *e, int code, LV d, LV *from, LV *stride, LV n);
 LV cg_alloca(E *e, LLVMTypeRef t);
+/* n cells for the plate on lanes at hand.  Long columns are shared by plates that come one after the other, so that the stack that a
+ * function takes does not grow with their number; short ones may become registers. */
+LV cg_column(E *e, int elem, int64_t n);
+void cg_release_columns(E *e); /* that plate is complete */
 LV cg_slot_scaled(E *e, int64_t mul, int64_t add, ir_type t); /* memory of mul * cells of t + add cells */
 LV cg_memory(E *e, ir_val v);             /* where v's array is to be built; sets root */
 LV cg_temp(E *e, ir_type t);

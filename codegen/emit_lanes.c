@@ -134,6 +134,7 @@ static int64_t ops_of(E *e, const ir_block *b) {
   return n;
 }
 
+/* Of a group or less: not shared with other plates, as LLVM may keep it in registers. */
 static LV column(E *e, int elem, int64_t cells) {
   return cg_alloca(e, LLVMArrayType2(elem == IR_REAL ? e->f64 : e->i64, (uint64_t)cells));
 }
@@ -400,6 +401,7 @@ bool cg_lanes(E *e, const ir_op *op) {
   if (op->u.loop->rank == 1) one_axis(e, op, n[0], known, tiles);
   else cg_box(e, op, n);
   cg_checks_end(e, op, n);
+  cg_release_columns(e);
   e->tiles = NULL;
   return true;
 }

@@ -84,7 +84,7 @@ cg_columns *cg_columns_find(E *e, const ir_op *plate, int64_t width) {
     c.leader = leader_of(s, op, code);
     for (uint32_t k = 0; k < op->nargs && c.leader == s->n; k++) {
       c.shared[k] = !ir_block_within(ir_home(e->fn, op->args[k]), body);
-      c.operand[k] = cg_alloca(e, LLVMArrayType2(e->f64, c.shared[k] ? 1 : (uint64_t)width));
+      c.operand[k] = cg_column(e, IR_REAL, c.shared[k] ? 1 : width);
     }
     if (o.rank + 1 > s->ranks) s->ranks = o.rank + 1;
     ARENA_PUSH(e->mem, s->column, s->n, s->cap, c);
@@ -93,7 +93,7 @@ cg_columns *cg_columns_find(E *e, const ir_op *plate, int64_t width) {
   for (size_t k = 0; s && k < s->n; k++) {
     int64_t count = members(s, k), at = 0;
     if (s->column[k].leader != k) continue;
-    LV results = cg_alloca(e, LLVMArrayType2(e->f64, (uint64_t)(count * width)));
+    LV results = cg_column(e, IR_REAL, count * width);
     for (size_t q = k; q < s->n; q++)
       if (s->column[q].leader == k) s->column[q].result = cg_gep(e, results, cg_int(e, width * at++));
   }

@@ -179,21 +179,19 @@ bool cg_by_tile(E *e, const ir_op *op) { return op->nres && e->v[op->res[0]].by_
 
 /* ---- emission */
 
-static LV tile_column(E *e) { return cg_alloca(e, LLVMArrayType2(e->f64, CG_TILE)); }
-
 static ir_type sum_type(E *e, const cg_tiles *t, const scaled *s) { return ir_type_of(e->fn, t->plate->res[s->out]); }
 
 void cg_tiles_begin(E *e, cg_tiles *t, bool blocks) {
   for (size_t k = 0; k < t->ndots; k++) {
     dot *d = &t->dot[k];
-    d->column = tile_column(e);
+    d->column = cg_column(e, IR_REAL, CG_TILE);
     d->a = cg_val(e, d->row.matrix);
     d->x = cg_address(e, d->vector);
   }
   for (size_t k = 0; k < t->nsums; k++) {
     scaled *s = &t->sum[k];
     for (size_t q = 0; q < k && !s->column; q++) if (t->sum[q].factor == s->factor) s->column = t->sum[q].column;
-    if (!s->column) s->column = tile_column(e);
+    if (!s->column) s->column = cg_column(e, IR_REAL, CG_TILE);
     s->a = cg_val(e, s->row.matrix);
     s->acc = cg_slot_scaled(e, CG_FEW, 0, sum_type(e, t, s));
     if (!blocks) continue;

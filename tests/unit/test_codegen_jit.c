@@ -6,6 +6,7 @@
 #include "tests/unit/engine_check.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -351,6 +352,46 @@ static void test_guard_places(void **state) {
   }
 }
 
+/* ---- the stack */
+
+static void *call_on_thread(void *user) {
+  machine *m = user;
+  return (void *)(intptr_t)engine.call(m->worker, m->fn, 1, m->in, m->out, NULL);
+}
+
+/* Boxes one after the other, whose columns take 8 KB of stack each: together they take no more than one. */
+static void test_stack(void **state) {
+  (void)state;
+  enum { BOXES = 48, STACK = 1 << 18 };
+  world w;
+  world_open(&w);
+  bind(&w, "N", 3);
+  bind(&w, "K", 70);
+  strbuf s;
+  strbuf_init(&s, &w.mem);
+  strbuf_puts(&s, "func @f(%x: real[N, K] data) -> (real) {\n %n = size N\n %k = size K\n %s0 = real 0.5\n");
+  for (int q = 1; q <= BOXES; q++)
+    strbuf_printf(&s, " %%a%d, %%b%d, %%c%d, %%d%d = plate %%i%d < %%n, %%j%d < %%k -> sum, max, min, sum {\n %%u%d = at %%x, %%i%d, %%j%d\n %%v%d = mul %%u%d, %%s%d\n"
+                      " yield %%u%d, %%v%d, %%v%d, %%v%d\n }\n %%s%d = max %%b%d, %%c%d\n", q, q, q, q, q, q, q, q, q, q, q, q - 1, q, q, q, q, q, q, q);
+  strbuf_printf(&s, " return %%s%d\n}\n", BOXES);
+  parse(&w, s.s);
+  invent(&w, 1);
+  machine m;
+  const char *message = NULL;
+  if (machine_open(&w, &m, 0, 1, &message) != EXEC_OK) fail_msg("%s", message);
+  pthread_attr_t small;
+  pthread_t thread;
+  void *status;
+  assert_int_equal(pthread_attr_init(&small), 0);
+  assert_int_equal(pthread_attr_setstacksize(&small, STACK), 0);
+  assert_int_equal(pthread_create(&thread, &small, call_on_thread, &m), 0);
+  assert_int_equal(pthread_join(thread, &status), 0);
+  assert_int_equal((intptr_t)status, EXEC_OK);
+  pthread_attr_destroy(&small);
+  machine_close(&m);
+  world_close(&w);
+}
+
 int main(int argc, char **argv) {
   random_count = argc > 1 ? atol(argv[1]) : 40;
   few_extents = argc < 3;
@@ -367,7 +408,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_unsuited), cmocka_unit_test(test_nan), cmocka_unit_test(test_values), cmocka_unit_test(test_frame),
       cmocka_unit_test(test_memory), cmocka_unit_test(test_random_alone), cmocka_unit_test(test_random_batches), cmocka_unit_test(test_programs),
-      cmocka_unit_test(test_guard_places), cmocka_unit_test(test_extremes), cmocka_unit_test(test_long), cmocka_unit_test(test_native), cmocka_unit_test(test_compile_time),
+      cmocka_unit_test(test_guard_places), cmocka_unit_test(test_stack), cmocka_unit_test(test_extremes), cmocka_unit_test(test_long), cmocka_unit_test(test_native), cmocka_unit_test(test_compile_time),
   };
   const struct CMUnitTest slow[] = {cmocka_unit_test(test_operations)};
   if (!few_extents && cmocka_run_group_tests(slow, NULL, NULL)) return 1;
