@@ -99,8 +99,6 @@ static void add_meta(E *e) {
   LLVMSetVisibility(g, LLVMHiddenVisibility);
 }
 
-static uint32_t plates(const ir_module *m);
-
 static void make_groups(E *e);
 
 /* What the emission leaves to do: inlining, values out of memory, the vectors of loops that ask for them, and cleaning up before and

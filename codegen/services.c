@@ -261,40 +261,6 @@ SERVICE void cg_host_csum_value(double *d, int64_t *s, int64_t w, int64_t lanes)
 
 /* ---- other reductions of a column */
 
-/* Of numbers that are alike, 0 and -0, the last one counts, as it does where rt_min takes one after the other; and a NaN, if there is one. */
-static double last_zero(double m, const double *v, int64_t n) {
-  while (n-- > 0)
-    if (v[n] == 0.0) return v[n];
-  return m;
-}
-
-enum { FOLD = 8 };
-typedef double fold_row __attribute__((vector_size(8 * FOLD), aligned(8), may_alias));
-typedef int64_t fold_mask __attribute__((vector_size(8 * FOLD), may_alias));
-
-/* least: the smallest of m and v [n], which has FOLD elements or more; else the largest. */
-static inline __attribute__((always_inline)) double fold(double m, const double *v, int64_t n, bool least) {
-  const int64_t whole = n - n % FOLD;
-  fold_row r = *(const fold_row *)v;
-  fold_mask nan = r != r;
-  for (int64_t l = FOLD; l < whole; l += FOLD) {
-    const fold_row x = *(const fold_row *)(v + l);
-    const fold_mask take = least ? x < r : x > r;
-    nan |= x != x;
-    r = (fold_row)(((fold_mask)x & take) | ((fold_mask)r & ~take));
-  }
-  int64_t any = 0;
-  double best = r[0];
-  for (int k = 0; k < FOLD; k++) {
-    any |= nan[k];
-    best = least ? rt_min(best, r[k]) : rt_max(best, r[k]);
-  }
-  for (int64_t l = whole; l < n; l++) best = least ? rt_min(best, v[l]) : rt_max(best, v[l]);
-  best = least ? rt_min(m, best) : rt_max(m, best);
-  if (any) return __builtin_nan("");
-  return best == 0.0 ? last_zero(m, v, n) : best;
-}
-
 SERVICE double cg_host_fold_max(double m, const double *v, int64_t n) { return rt_fold_max(m, v, n); }
 SERVICE double cg_host_fold_min(double m, const double *v, int64_t n) { return rt_fold_min(m, v, n); }
 SERVICE int64_t cg_host_fold_isum(int64_t m, const int64_t *v, int64_t n) {
