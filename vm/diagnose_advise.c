@@ -167,7 +167,7 @@ size_t diagnose_advise(const diagnose_run *r, strbuf *b) {
     names_put(r, b, worst, n, rhat_figure, " (%.2f)");
     if (apart)
       strbuf_printf(b, ": the chains do not agree yet, so do not use these draws.  Run longer; if it stays, look for several modes%s, or for "
-                       "parameters that the data cannot tell apart.\n", r->may_search ? " (`init = pathfinder` seldom begins in one of little mass)" : "");
+                       "parameters that the data cannot tell apart, such as labels of a mixture that trade places (an `ordered` vector keeps them in place).\n", r->may_search ? " (`init = pathfinder` seldom begins in one of little mass)" : "");
     else
       strbuf_printf(b, ", and below 1.05, with effective draws enough: of %zu quantities some may be by chance.  Before %s relied on run longer, and see whether it goes.\n",
                     r->n_names, n == 1 ? "it is" : "they are");
