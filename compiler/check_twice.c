@@ -93,12 +93,8 @@ static bool repeated(ctx *c, const ast_target *t, const observation *o, loop *co
     }
     strbuf text;
     strbuf_init(&text, c->a);
-    strbuf_puts(&text, t->name.name);
-    for (size_t k = 0; k < t->subs.n; k++) {
-      strbuf_puts(&text, k ? ", " : "[");
-      ast_print_expr(&text, t->subs.items[k]);
-    }
-    diag *g = cx_error(c, "E0615", t->at, "every iteration over `%s` would observe `%s%s` again", l->range->var.name, text.s, t->subs.n ? "]" : "");
+    ast_print_place(&text, t);
+    diag *g = cx_error(c, "E0615", t->at, "every iteration over `%s` would observe `%s` again", l->range->var.name, text.s);
     cx_point(c, g, l->range->at, "the loop over `%s`", l->range->var.name);
     cx_help(c, g, "each element is observed once: give it the index `%s`, or move it out of the loop", l->range->var.name);
     return true;

@@ -419,6 +419,7 @@ const ast_arg *ast_args_find(const ast_args *args, const char *name);
 void ast_print(strbuf *out, const ast_file *file);
 void ast_print_expr(strbuf *out, const ast_expr *e);
 void ast_print_type(strbuf *out, const ast_type *t);
+void ast_print_place(strbuf *out, const ast_target *t); /* `x[i, j]`, without a type */
 const char *ast_expr_text(arena *a, const ast_expr *e);
 /* Whether both are printed alike. */
 bool ast_same_text(arena *a, const ast_expr *x, const ast_expr *y);

@@ -43,12 +43,7 @@ static bool looks_like_distribution(const ast_expr *e) {
 static const char *target_text(parser *p, const ast_target *t) {
   strbuf b;
   strbuf_init(&b, p->a);
-  strbuf_puts(&b, t->name.name);
-  for (size_t k = 0; k < t->subs.n; k++) {
-    strbuf_puts(&b, k ? ", " : "[");
-    ast_print_expr(&b, t->subs.items[k]);
-  }
-  if (t->subs.n) strbuf_putc(&b, ']');
+  ast_print_place(&b, t);
   return b.s;
 }
 

@@ -275,13 +275,17 @@ static void indent(strbuf *out, int depth) {
   for (int i = 0; i < depth; i++) strbuf_puts(out, "  ");
 }
 
-static void put_target(strbuf *out, const ast_target *t) {
+void ast_print_place(strbuf *out, const ast_target *t) {
   put_name(out, &t->name);
   if (t->subs.n) {
     strbuf_putc(out, '[');
     put_exprs(out, &t->subs);
     strbuf_putc(out, ']');
   }
+}
+
+static void put_target(strbuf *out, const ast_target *t) {
+  ast_print_place(out, t);
   if (t->type) strbuf_puts(out, ": "), ast_print_type(out, t->type);
 }
 
