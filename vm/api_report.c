@@ -88,26 +88,33 @@ void api_report_bound(aim_task *t, span where, int64_t index, int64_t extent, co
 
 void api_report_stop(aim_task *t, const eval_faults *f) { api_report_bound(t, f->where, f->index, f->extent, "in this run"); }
 
+/* A guard that failed, or the factor that it makes, stands at the call of an `ode`. */
+static bool at_ode(const aim_task *t, span at) {
+  const source_file *f = at.file && at.len > 3 ? source_get(&t->p.sources, at.file) : NULL;
+  return f && at.off + at.len <= f->len && memcmp(f->text + at.off, "ode", 3) == 0 && (f->text[at.off + 3] == '(' || f->text[at.off + 3] == ' ');
+}
+
 enum { MOST_FACTORS = 3 };
 
 typedef struct factor_list {
+  const aim_task *t;
   span at[MOST_FACTORS];
   size_t n; /* statements; that many or more */
 } factor_list;
 
 static void see_factor(void *user, ir_op *op) {
   factor_list *f = user;
-  if (op->code != IR_FACTOR_OP && op->code != IR_ENERGY_OP) return;
+  if ((op->code != IR_FACTOR_OP && op->code != IR_ENERGY_OP) || at_ode(f->t, op->where)) return;
   if (f->n < MOST_FACTORS) f->at[f->n] = op->where;
   f->n++;
 }
 
 /* Where there are few of them the statements are shown. */
 static void blame_factors(aim_task *t, diag *d) {
-  factor_list f = {.n = 0};
+  factor_list f = {.t = t};
   ir_visit_ops((ir_block *)&t->p.ir->body, see_factor, &f);
   for (size_t k = 0; k < f.n && f.n <= MOST_FACTORS; k++) diag_point(&t->p.diags, d, f.at[k], f.n == 1 ? "by this" : "by this, or one like it");
-  diag_help(&t->p.diags, d, "what `factor` makes impossible is better said by a support, which no draw leaves: `ordered(K)`, `index(K)`, bounds that name data or other unknowns");
+  if (f.n) diag_help(&t->p.diags, d, "what `factor` makes impossible is better said by a support, which no draw leaves: `ordered(K)`, `index(K)`, bounds that name data or other unknowns");
 }
 
 /* Looks at a point near the origin again, part by part, to say which part of the model is to blame. */
@@ -131,12 +138,6 @@ static void blame(aim_task *t, diag *d) {
   }
   alloc_put(&t->vm->alloc, frame, (t->p.cells + 1) * sizeof *frame);
   eval_worker_free(&w);
-}
-
-/* A guard that failed stands at the call of an `ode`. */
-static bool at_ode(const aim_task *t, span at) {
-  const source_file *f = at.file && at.len > 3 ? source_get(&t->p.sources, at.file) : NULL;
-  return f && at.off + at.len <= f->len && memcmp(f->text + at.off, "ode", 3) == 0 && (f->text[at.off + 3] == '(' || f->text[at.off + 3] == ' ');
 }
 
 static const char *guard_words(const aim_task *t, const eval_faults *f) {

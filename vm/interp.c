@@ -157,6 +157,8 @@ static exec_status call(exec_worker *w, int fn, size_t lanes, const exec_arg *in
 
 static bool find_nan(exec_worker *w, int fn, const exec_arg *in, exec_report *report) {
   const exec_program *program = w->program;
+  /* A scan that ends early leaves the rest of what it stacks as it was, and arrays are looked at whole. */
+  memset(w->work, 0, (size_t)program->work * sizeof(cell));
   interp_run r = {.fn = program->fn[fn].watched, .k = program->kernels, .draws = program->draws, .c = w->c[2 * fn + 1], .p = w->p[2 * fn + 1]};
   ports_in(w, r.fn, r.c, r.p, in, 0);
   run(program, &r);

@@ -107,6 +107,29 @@ static void test_nan(void **state) {
   nan_line(sum, 1.0, 0);
 }
 
+/* What a scan that ends early does not write, another call may have left as NaN. */
+static void test_nan_before(void **state) {
+  (void)state;
+  world w;
+  world_open(&w);
+  bind(&w, "N", 6);
+  parse(&w, "func @f(%x: real latent, %y: real[N] latent) -> (real) {\n %n = size N\n %yes = bool true\n %first = int 0\n"
+            " %more, %s = scan %i < %n while %go -> carry %go = %yes, stack {\n %v = at %y, %i\n %q = sqrt %v\n %on = lt %x, %v\n yield %on, %q\n }\n"
+            " %e = at %s, %first\n return %e\n}\n");
+  double x = -10;
+  w.in = ARENA_ARRAY(&w.mem, ref_array, 2);
+  w.in[0] = ref_reals(&w.mem, 1, &x);
+  w.in[1] = ref_reals(&w.mem, 6, (double[]){1, 2, 3, 4, 5, -6});
+  machine m;
+  exec_report r;
+  assert_int_equal(machine_open(&w, &m, 0, 1, NULL), EXEC_OK);
+  assert_int_equal(interp_engine.call(m.worker, m.fn, 1, m.in, m.out, NULL), EXEC_OK);
+  m.in[0].p->real = 10; /* the first iteration is the last */
+  assert_false(interp_engine.find_nan(m.worker, m.fn, m.in, &r));
+  machine_close(&m);
+  world_close(&w);
+}
+
 /* ---- timing, on request */
 
 static double now(void) {
@@ -206,6 +229,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_memory),
       cmocka_unit_test(test_refusals),
       cmocka_unit_test(test_nan),
+      cmocka_unit_test(test_nan_before),
       cmocka_unit_test(test_random),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

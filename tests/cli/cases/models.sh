@@ -194,6 +194,7 @@ test_failed_solves() {
   expect 1 "$aimc" run data.aim
   says err "data.aim:4:11"
   says err "a solve that failed"
+  ! grep -q "factor. makes" err || fail "a solve is taken for a factor of the program"
 }
 
 # Results that are kept change no draw, with whatever engine and threads; how often they were there is counted.
