@@ -396,16 +396,6 @@ static const char *const programs[] = {
     "  %s3 = plate %b < %n, %a < %j -> sum {\n %w = at %y, %b, %a\n yield %w\n  }\n"
     "  %s4, %st4 = plate %b < %j, %a < %n, %c < %three -> sum, stack {\n %w = at %y, %a, %b\n %v = at %x, %c, %a\n %wv = mul %w, %v\n yield %wv, %wv\n  }\n"
     "  return %s, %st, %st2, %s2, %s3, %st4\n}\n",
-    /* slices into columns of matrices with any number of columns: of a plate, where keys repeat, of a scan */
-    "func @f(%x: real[N, K] data) -> (real[K, N], real[K, N], real[K, N]) {\n"
-    "  %n = size N\n %k = size K\n %two = int 2\n %z = new real[K, N]\n"
-    "  %a, %b = plate %i < %n -> into = %z, keyed = %z {\n"
-    "    %row = at %x, %i, :\n %h = idiv %i, %two\n"
-    "    %p = plate %j < %k -> stack {\n %v = at %row, %j\n %w = mul %v, %v\n yield %w\n }\n"
-    "    yield [:, %i] %p, [:, %h] %p\n  }\n"
-    "  %c = scan %t < %n -> into %so.far = %z {\n"
-    "    %p = plate %j < %k -> stack {\n %v = at %x, %t, %j\n %w = mul %v, %v\n yield %w\n }\n    yield [:, %t] %p\n  }\n"
-    "  return %a, %b, %c\n}\n",
     /* slices into results; keyed rows */
     "func @f(%x: real[N, K] data, %c: int[N] data) -> (real[N, K], real[K, J], real[J, K]) {\n"
     "  %n = size N\n %k = size K\n %z = new real[N, K]\n %g = new real[K, J]\n %h = new real[J, K]\n"
@@ -577,6 +567,16 @@ static const char *const programs[] = {
     "    %p0 = put %z, [%i0], %e\n %p1 = put %p0, [%i1], %f\n %p2 = put %p1, [%i2], %g\n    yield %p2\n  }\n"
     "  %d = plate %q < %n -> stack {\n %x = draw.normal 3, %key, %q\n %u = draw.uniform 4, %key, %q\n %v = draw.exponential 5, %key, %q\n %y = fma %x, %m, %u\n %w = mul %y, %v\n yield %w\n }\n"
     "  return %o, %d\n}\n",
+    /* slices into columns of matrices with any number of columns: of a plate, where keys repeat, of a scan */
+    "func @f(%x: real[N, K] data) -> (real[K, N], real[K, N], real[K, N]) {\n"
+    "  %n = size N\n %k = size K\n %two = int 2\n %z = new real[K, N]\n"
+    "  %a, %b = plate %i < %n -> into = %z, keyed = %z {\n"
+    "    %row = at %x, %i, :\n %h = idiv %i, %two\n"
+    "    %p = plate %j < %k -> stack {\n %v = at %row, %j\n %w = mul %v, %v\n yield %w\n }\n"
+    "    yield [:, %i] %p, [:, %h] %p\n  }\n"
+    "  %c = scan %t < %n -> into %so.far = %z {\n"
+    "    %p = plate %j < %k -> stack {\n %v = at %x, %t, %j\n %w = mul %v, %v\n yield %w\n }\n    yield [:, %t] %p\n  }\n"
+    "  return %a, %b, %c\n}\n",
 };
 
 /* Where each program costs a compilation. */
