@@ -338,7 +338,7 @@ static void array_sums(E *e, lanes *x, cg_result *r, LV blocks, LV d) {
 
 static void one_axis(E *e, const ir_op *op, LV n, int64_t known, cg_tiles *tiles) {
   const ir_loop *loop = op->u.loop;
-  lanes x = {.op = op, .loop = loop, .known = known, .few = known >= 1 && known <= GROUP, .tiles = tiles};
+  lanes x = {.op = op, .loop = loop, .known = known, .few = known >= 1 && known <= GROUP && !tiles, .tiles = tiles};
   x.r = ARENA_ARRAY(e->mem, cg_result, loop->nout + 1);
   x.columns = cg_columns_find(e, op, x.few ? known : GROUP);
   x.groups = x.columns != NULL; /* which hold a group */

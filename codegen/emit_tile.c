@@ -55,11 +55,11 @@ static bool outside(E *e, ir_val v, const ir_op *plate) { return !ir_block_withi
 /* v is the plate's index plus what does not vary; then *add, where it is not NULL, is that. */
 static bool follows(E *e, const ir_op *plate, ir_val v, LV *add) {
   if (v == plate->u.loop->index[0]) return true;
-  const ir_op *op = v ? ir_def_op(e->fn, v) : NULL;
+  const ir_op *op = v && !outside(e, v, plate) ? ir_def_op(e->fn, v) : NULL;
   if (!op || (op->code != IR_ADD_OP && op->code != IR_SUB_OP)) return false;
-  bool swapped = op->code == IR_ADD_OP && !follows(e, plate, op->args[0], NULL);
-  ir_val a = op->args[swapped], b = op->args[!swapped];
   int64_t n;
+  ir_val a = op->args[0], b = op->args[1];
+  if (op->code == IR_ADD_OP && (ir_is_int(e->fn, a, &n) || outside(e, a, plate))) a = op->args[1], b = op->args[0];
   bool literal = ir_is_int(e->fn, b, &n);
   if ((!literal && !outside(e, b, plate)) || !follows(e, plate, a, add)) return false;
   if (!add) return true;
