@@ -689,7 +689,7 @@ ir_fn *gen_fn(ir_module *m, uint64_t seed, const gen_options *options, arena *me
   for (int k = 0; k < 3; k++) {
     int kind = pick(g, 12);
     g->number[k] = kind == 0 ? 100 : kind == 1 ? 40 : pick(g, 12);
-    if (k == 1) g->number[k] = 1 + pick(g, 9);
+    if (k == 1) g->number[k] = g->opt.wide ? 65 + pick(g, 9) : 1 + pick(g, 9);
     g->size[k] = size_symbol(m->sizes, symbol[k]);
     size_bind(m->sizes, g->size[k], g->number[k]);
   }

@@ -17,9 +17,10 @@ typedef struct gen_options {
   bool loops;   /* plates, scans */
   bool draws;   /* a key parameter (last) and random draws */
   bool calls;   /* one or two library functions beside it, called */
+  bool wide;    /* axes of all arrays may be longer than what machine code takes apart */
 } gen_options;
 
-/* All but draws. */
+/* All but draws and wide. */
 gen_options gen_default(void);
 
 /* Adds a function (and its callees) to m, named by the seed; binds the size symbols it makes (0..12, sometimes 40 or

@@ -87,6 +87,7 @@ static void batch_add(batch *b, uint64_t seed) {
   o.dense = seed % 3 == 0;
   o.draws = seed % 2 == 0;
   o.smooth = seed % 5 == 0;
+  o.wide = seed % 6 == 1;
   o.size = 20 + (int)(seed % 7) * 15;
   size_table *z = w->m->sizes;
   int k = b->n++;
