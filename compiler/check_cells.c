@@ -41,8 +41,6 @@ typedef struct writer {
 
 /* ---- pieces of trees */
 
-static uint16_t above(uint16_t a, uint16_t b) { return (uint16_t)(1 + (a > b ? a : b)); }
-
 static ast_expr *at_cell(const writer *w, const char *array, span at) { return ragged_at(w->g, array, ast_new_name(w->g->a, w->cell, at), NULL, at); }
 
 /* The place of element n of row d in the long array; 0 where the row has no such element. */
@@ -378,7 +376,7 @@ static ast_expr *with_lets(writer *w, const ast_block *lets, ast_expr *value) {
     e->let.var = lets->items[i]->let.target.name;
     e->let.value = ast_copy_expr(&c, lets->items[i]->let.value);
     e->let.body = value;
-    e->depth = above(e->let.value->depth, value->depth);
+    e->depth = ast_above(e->let.value->depth, value->depth);
     value = e;
   }
   return value;
@@ -407,7 +405,7 @@ static ast_expr *switched(writer *w, const ast_stmt *s, const ast_stmt **first, 
     ast_expr *dist = ast_copy_expr(&c, k < least ? first[k]->sample.dist : s->sample.dist);
     for (size_t i = 0; k == least && i < dist->call.args.n; i++) dist->call.args.items[i].value = with_lets(w, lets, dist->call.args.items[i].value);
     ARENA_PUSH(g->a, all->array.elems.items, all->array.elems.n, all->array.elems.cap, dist);
-    all->depth = above(all->depth, dist->depth);
+    all->depth = ast_above(all->depth, dist->depth);
     if (k < least) number[k] = ast_new_int(g->a, k, at);
   }
   w->only = OP_NOT;

@@ -39,8 +39,6 @@ ast_expr *ragged_copy(ragged *g, const ast_expr *e) {
   return ast_copy_expr(&plain, e);
 }
 
-static uint16_t above(uint16_t a, uint16_t b) { return (uint16_t)(1 + (a > b ? a : b)); }
-
 ast_expr *ragged_real(ragged *g, double x, span at) {
   ast_expr *e = ast_new_expr(g->a, EXPR_REAL, at);
   e->real.value = x;
@@ -53,7 +51,7 @@ ast_expr *ragged_binary(ragged *g, ast_op op, ast_expr *a, ast_expr *b) {
   e->binary.lhs = a;
   e->binary.rhs = b;
   e->binary.op_at = a->at;
-  e->depth = above(a->depth, b->depth);
+  e->depth = ast_above(a->depth, b->depth);
   return e;
 }
 
@@ -70,7 +68,7 @@ ast_expr *ragged_range(ragged *g, ast_expr *lo, ast_expr *hi, span at) {
   ast_expr *e = ast_new_expr(g->a, EXPR_RANGE, at);
   e->range.lo = lo;
   e->range.hi = hi;
-  e->depth = above(lo->depth, hi->depth);
+  e->depth = ast_above(lo->depth, hi->depth);
   return e;
 }
 
@@ -78,9 +76,9 @@ ast_expr *ragged_subscripted(ragged *g, ast_expr *base, ast_exprs subs, span at)
   ast_expr *e = ast_new_expr(g->a, EXPR_INDEX, at);
   e->index.base = base;
   e->index.subs = subs;
-  e->depth = above(base->depth, 0);
+  e->depth = ast_above(base->depth, 0);
   for (size_t i = 0; i < subs.n; i++)
-    if (subs.items[i]->depth >= e->depth) e->depth = above(subs.items[i]->depth, 0);
+    if (subs.items[i]->depth >= e->depth) e->depth = ast_above(subs.items[i]->depth, 0);
   return e;
 }
 

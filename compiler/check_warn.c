@@ -41,10 +41,8 @@ static shape_of matrix_shape(const ast_expr *e) {
 
 /* An operand as it stands, if it is short and needs no parentheses. */
 static const char *text_of(ctx *c, const ast_expr *e, const char *long_name) {
-  strbuf text;
-  strbuf_init(&text, c->a);
-  ast_print_expr(&text, e);
-  return text.n > 20 || e->kind == EXPR_BINARY || e->kind == EXPR_IF || e->kind == EXPR_LET ? long_name : text.s;
+  const char *text = ast_expr_text(c->a, e);
+  return strlen(text) > 20 || e->kind == EXPR_BINARY || e->kind == EXPR_IF || e->kind == EXPR_LET ? long_name : text;
 }
 
 /* `v + diag(w)` repeats v along the rows.  Who writes a covariance so has left out the distances, or means a diagonal. */

@@ -219,8 +219,7 @@ ast_expr *ast_new_if(arena *mem, ast_expr *cond, ast_expr *then_, ast_expr *else
   e->if_.cond = cond;
   e->if_.then = then_;
   e->if_.else_ = else_;
-  const uint16_t most = then_->depth > else_->depth ? then_->depth : else_->depth;
-  e->depth = (uint16_t)(1 + (cond->depth > most ? cond->depth : most));
+  e->depth = ast_above(cond->depth, then_->depth > else_->depth ? then_->depth : else_->depth);
   return e;
 }
 

@@ -36,6 +36,8 @@ ast_expr *ast_new_name(arena *mem, const char *name, span at);
 ast_expr *ast_new_int(arena *mem, int64_t value, span at);
 /* fn(), of the language itself whatever a program calls so; arguments are added. */
 ast_expr *ast_new_call(arena *mem, const char *fn, span at);
+/* The depth of what has two trees of these depths below it. */
+static inline uint16_t ast_above(uint16_t a, uint16_t b) { return (uint16_t)(1 + (a > b ? a : b)); }
 /* `if cond { then_ } else { else_ }`, at then_. */
 ast_expr *ast_new_if(arena *mem, ast_expr *cond, ast_expr *then_, ast_expr *else_);
 void ast_add_arg(arena *mem, ast_expr *call, ast_expr *value);

@@ -226,6 +226,16 @@ static void test_slices(void **state) {
   }
 }
 
+/* The density of a model at four unknowns, and its gradient. */
+static double of_four(const char *text, const char *data, const double *at, double *grad) {
+  model_run r;
+  model_open(&r, text, data, NEED_GRAD | NEED_DENSITY);
+  assert_int_equal(r.dim, 4);
+  const double lp = model_grad(&r, at, grad);
+  model_close(&r);
+  return lp;
+}
+
 /* Arrays that are built from their end, against the same written with the position as the index: the same bits. */
 static void test_backwards(void **state) {
   (void)state;
@@ -248,12 +258,8 @@ static void test_backwards(void **state) {
     double lp[2], of[2][4], at[4] = {0.3, -1.1, 0.7, 1.9};
     for (int i = 0; i < 2; i++) {
       char text[1500];
-      model_run r;
       snprintf(text, sizeof text, "%smodel m(y: real[T]) {\n  %s\n}\n", functions, pairs[k][i]);
-      model_open(&r, text, "{\"y\": [0.5, -0.2, 1.5, 0.9]}", NEED_GRAD | NEED_DENSITY);
-      assert_int_equal(r.dim, 4);
-      lp[i] = model_grad(&r, at, of[i]);
-      model_close(&r);
+      lp[i] = of_four(text, "{\"y\": [0.5, -0.2, 1.5, 0.9]}", at, of[i]);
     }
     if (memcmp(&lp[0], &lp[1], sizeof lp[0]) || memcmp(of[0], of[1], sizeof of[0])) fail_msg("%s: %.17g against %.17g", pairs[k][0], lp[0], lp[1]);
   }
@@ -275,11 +281,8 @@ static void test_log_sum_exp(void **state) {
   double lp[8], grad[8][4], at[4] = {0.3, -1.1, 0.7, 1.9};
   for (int i = 0; i < 8; i++) {
     char text[500];
-    model_run r;
     snprintf(text, sizeof text, "model m(y: real[T]) {\n x: real[T] ~ Normal(0, 1)\n %s\n}\n", same[i]);
-    model_open(&r, text, "{\"y\": [0.5, -0.2, -1.5, 0.9]}", NEED_GRAD | NEED_DENSITY);
-    lp[i] = model_grad(&r, at, grad[i]);
-    model_close(&r);
+    lp[i] = of_four(text, "{\"y\": [0.5, -0.2, -1.5, 0.9]}", at, grad[i]);
     if (fabs(lp[i] - lp[first[i]]) > 1e-13) fail_msg("%s: %.17g, not %.17g", same[i], lp[i], lp[first[i]]);
     for (int k = 0; k < 4 && first[i] < 6; k++)
       if (!(fabs(grad[i][k] - grad[first[i]][k]) <= 1e-12)) fail_msg("%s: gradient %d", same[i], k);
@@ -299,12 +302,8 @@ static void test_returns(void **state) {
   double lp[2], grad[2][4], at[4] = {0.3, -1.1, 0.7, 1.9};
   for (int i = 0; i < 2; i++) {
     char text[1500];
-    model_run r;
     snprintf(text, sizeof text, "%smodel m(y: real[T]) {\n  x: real[T] ~ Normal(0, 1)\n  y ~ D(x[2])\n  factor sum(f(x, t)[t] * y[t] + f(-x, t)[1] for t in 1..T) + sum(g(x))\n}\n", of[i]);
-    model_open(&r, text, "{\"y\": [0.5, -0.2, -1.5, 0.9]}", NEED_GRAD | NEED_DENSITY);
-    assert_int_equal(r.dim, 4);
-    lp[i] = model_grad(&r, at, grad[i]);
-    model_close(&r);
+    lp[i] = of_four(text, "{\"y\": [0.5, -0.2, -1.5, 0.9]}", at, grad[i]);
   }
   assert_memory_equal(&lp[0], &lp[1], sizeof lp[0]);
   assert_memory_equal(grad[0], grad[1], sizeof grad[0]);
